@@ -1,0 +1,235 @@
+"""Event handlers and projections: what happens after an event is stored."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Concatenate, Literal, ParamSpec, Protocol, TypeVar
+from uuid import UUID
+
+from chekov.domain.messages import Event
+from chekov.domain.methods import Method, by_message, mark, marked
+
+H = TypeVar("H")
+E = TypeVar("E", bound=Event)
+X = TypeVar("X", bound="Context")
+R = TypeVar("R")
+P = ParamSpec("P")
+
+OnFailure = Literal["park", "stop"]
+
+
+class Connection(Protocol):
+    """What handlers and queries may do with the database connection they are given.
+
+    Parameters are written `$1`, `$2`, … and passed after the statement.
+    """
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
+        """Run a statement; the answer is its command tag."""
+        ...
+
+    async def executemany(
+        self, command: str, args: Iterable[Sequence[Any]], *, timeout: float | None = None
+    ) -> None:
+        """Run a statement once for each sequence of parameters."""
+        ...
+
+    async def fetch(
+        self, query: str, *args: Any, timeout: float | None = None
+    ) -> Sequence[Mapping[str, Any]]:
+        """All rows."""
+        ...
+
+    async def fetchrow(
+        self, query: str, *args: Any, timeout: float | None = None
+    ) -> Mapping[str, Any] | None:
+        """The first row, or `None`."""
+        ...
+
+    async def fetchval(
+        self, query: str, *args: Any, column: int = 0, timeout: float | None = None
+    ) -> Any:
+        """One value of the first row, or `None`."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[Any]:
+        """A savepoint inside the transaction that is open already."""
+        ...
+
+    def cursor(self, query: str, *args: Any) -> AsyncIterator[Mapping[str, Any]]:
+        """Rows one by one, for results that are too large to hold."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What is known about the event at hand; delivered at least once.
+
+    Attributes:
+        stream: the stream it was appended to.
+        version: its place in the stream, from 1.
+        position: its place among all events of the store, from 1.
+        id: its own id: the same at every delivery, so usable to recognise a repetition.
+        time: when it was stored.
+        correlation_id: shared by all that follows from one request.
+        causation_id: the command that caused it.
+        metadata: what the caller added.
+        replaying: whether it was stored before this subscription first went live.
+        attempt: 1 at the first try.
+    """
+
+    stream: str
+    version: int
+    position: int
+    id: UUID
+    time: datetime
+    correlation_id: UUID | None
+    causation_id: UUID | None
+    metadata: Mapping[str, Any]
+    replaying: bool
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction(Context):
+    """A `Context` whose writes commit together with the checkpoint: exactly once.
+
+    Attributes:
+        connection: inside an open transaction whose search path starts at the projection's own
+            schema. Do not commit or roll it back.
+    """
+
+    connection: Connection
+
+
+def handle(
+    method: Callable[[H, E, X], Awaitable[None]],
+) -> Callable[[H, E, X], Awaitable[None]]:
+    """Mark the method that is called with each event of its parameter's type, or union."""
+    return mark("handle", method)
+
+
+def query(
+    method: Callable[Concatenate[H, Connection, P], Awaitable[R]],
+) -> Callable[Concatenate[H, Connection, P], Awaitable[R]]:
+    """Mark a method of a `Projection` that answers `GET /queries/<projection>/<method>`.
+
+    It is given a read-only connection; its further parameters come from the query string, by
+    their annotations.
+    """
+    return mark("query", method)
+
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}\Z")
+
+
+def _check_handler_class(cls: "type[EventHandler]", faults: list[str]) -> None:
+    if not _NAME.match(cls.name):
+        faults.append(
+            f"{cls.__qualname__}: name {cls.name!r} must start with a letter and hold only "
+            "letters, digits, '-' and '_', 40 at most"
+        )
+    if cls.version < 1:
+        faults.append(f"{cls.__qualname__}: version {cls.version} must be 1 or more")
+    if cls.on_failure not in {"park", "stop"}:
+        faults.append(f"{cls.__qualname__}: on_failure {cls.on_failure!r} is not 'park' or 'stop'")
+
+
+def _check_handler(cls: "type[EventHandler]", method: Method, faults: list[str]) -> None:
+    label = f"{cls.__qualname__}.{method.name}"
+    if not method.is_async:
+        faults.append(f"{label} must be written with `async def`")
+    faults.extend(
+        f"{label} handles {message.__qualname__}, which is no Event"
+        for message in method.messages
+        if not issubclass(message, Event)
+    )
+    two = 2
+    wanted = cls.context_type
+    if len(method.parameters) != two or not (
+        isinstance(method.parameters[1][1], type)
+        and issubclass(wanted, method.parameters[1][1])
+        and issubclass(method.parameters[1][1], Context)
+    ):
+        faults.append(f"{label} takes the event and a second parameter annotated {wanted.__name__}")
+
+
+class EventHandler:
+    """Reacts to events, at least once each, in the order of their positions.
+
+    Class keywords:
+        name: names the checkpoint; the class name when left out. Renaming starts from the origin.
+        on_failure: `"park"` (the default) sets an event aside after its retries and goes on;
+            `"stop"` stops the subscription there until it is resumed.
+    """
+
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    on_failure: ClassVar[OnFailure] = "park"
+    handlers: ClassVar[dict[type[Event], Method]] = {}
+    faults: ClassVar[tuple[str, ...]] = ()
+    context_type: ClassVar[type[Context]] = Context
+
+    def __init_subclass__(
+        cls,
+        *,
+        name: str | None = None,
+        version: int = 1,
+        on_failure: OnFailure = "park",
+        **kwargs: Any,
+    ) -> None:
+        """Collect the methods marked `@handle`."""
+        super().__init_subclass__(**kwargs)
+        faults: list[str] = []
+        cls.name = cls.__name__ if name is None else name
+        cls.version = version
+        cls.on_failure = on_failure
+        methods = marked(cls, faults)
+        chosen = tuple(method for method in methods if method.role == "handle")
+        for method in chosen:
+            _check_handler(cls, method, faults)
+        table = by_message(cls, chosen, faults)
+        cls.handlers = {kind: item for kind, item in table.items() if issubclass(kind, Event)}
+        _check_handler_class(cls, faults)
+        cls.faults = tuple(faults)
+        cls._collect(methods)
+
+    @classmethod
+    def _collect(cls, methods: tuple[Method, ...]) -> None:
+        """Take what a subclass adds to the marked methods."""
+
+
+class Projection(EventHandler):
+    """A read model in tables of its own, written exactly once per event.
+
+    Class keywords are those of `EventHandler`; a new `version` is built from the origin in tables
+    of its own, beside the old one.
+
+    Attributes:
+        tables: SQL that creates its tables, run once in a database schema of its own.
+    """
+
+    tables: ClassVar[str] = ""
+    queries: ClassVar[dict[str, Method]] = {}
+    context_type: ClassVar[type[Context]] = Transaction
+
+    @classmethod
+    def _collect(cls, methods: tuple[Method, ...]) -> None:
+        faults = list(cls.faults)
+        cls.queries = {method.name: method for method in methods if method.role == "query"}
+        for method in cls.queries.values():
+            label = f"{cls.__qualname__}.{method.name}"
+            if not method.is_async:
+                faults.append(f"{label} must be written with `async def`")
+            if not method.parameters or method.parameters[0][1] is not Connection:
+                faults.append(f"{label}: annotate its first parameter with Connection")
+            faults.extend(
+                f"{label}: annotate its parameter {name!r}"
+                for name, annotation in method.parameters[1:]
+                if annotation is None
+            )
+        if not cls.tables.strip():
+            faults.append(f"{cls.__qualname__} needs `tables`: the SQL that creates its tables")
+        cls.faults = tuple(faults)

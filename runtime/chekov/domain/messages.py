@@ -1,0 +1,89 @@
+"""Messages: events, commands and the field that names a command's instance."""
+
+from dataclasses import dataclass, field, fields
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    TypeAlias,
+    TypeVar,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from chekov.errors import DefinitionError
+
+T = TypeVar("T")
+E_co = TypeVar("E_co", bound="Event", covariant=True)
+
+
+class IdentifierMark:
+    """Marks the annotation of the field that names a command's instance."""
+
+
+Identifier: TypeAlias = Annotated[T, IdentifierMark()]
+"""The type of the one field of a command that tells which instance it is for.
+
+Checkers see the type itself: `Identifier[UUID]` is a `UUID`. The stream is named by the
+aggregate's identity and `str()` of the value.
+"""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+class Message:
+    """What events and commands share: a frozen, keyword-only dataclass with a stored name."""
+
+    name: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, name: str | None = None, **kwargs: Any) -> None:
+        """Make the subclass a frozen dataclass, stored under `name` or its own name."""
+        super().__init_subclass__(**kwargs)
+        cls.name = cls.__name__ if name is None else name
+        dataclass(frozen=True, kw_only=True)(cls)
+
+
+class Event(Message):
+    """A fact. It is stored under its class name, or under `name=` of the class statement."""
+
+
+class Command(Message, Generic[E_co]):
+    """A wish for one instance; its parameter names the event type, or union, that it yields."""
+
+
+def event_types(annotation: object) -> tuple[type, ...]:
+    """The classes an annotation stands for: of itself, or of each member of a union."""
+    if isinstance(annotation, type):
+        return (annotation,)
+    return tuple(member for member in get_args(annotation) if isinstance(member, type))
+
+
+def yielded_events(command: type[Command[Any]]) -> tuple[type[Event], ...]:
+    """The event types that a command promises to yield, from `Command[…]`; empty when untold."""
+    for base in getattr(command, "__orig_bases__", ()):
+        if get_origin(base) is Command:
+            found = event_types(get_args(base)[0])
+            return tuple(kind for kind in found if issubclass(kind, Event))
+    return ()
+
+
+def identifier_fields(command: type[Command[Any]]) -> tuple[str, ...]:
+    """Names of the fields annotated `Identifier[…]`."""
+    try:
+        hints = get_type_hints(command, include_extras=True)
+    except NameError as error:
+        raise DefinitionError(
+            command.__qualname__,
+            [f"an annotation names what is not defined in its module: {error}"],
+        ) from error
+    marked = {name for name, hint in hints.items() if _is_identifier(hint)}
+    return tuple(item.name for item in fields(cast("Any", command)) if item.name in marked)
+
+
+def _is_identifier(hint: object) -> bool:
+    return any(
+        isinstance(mark, IdentifierMark) for mark in cast("Any", getattr(hint, "__metadata__", ()))
+    )
