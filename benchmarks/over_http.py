@@ -1,0 +1,137 @@
+"""Commands over HTTP, from a server in a process of its own, beside a bare echo."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from chekov.testing.postgres import free_port
+
+from benchmarks.domain import NOTE
+from benchmarks.http_load import Client, post
+from benchmarks.measure import Rate, run_for
+
+
+@asynccontextmanager
+async def process(*arguments: str, port: int, **environment: str) -> AsyncIterator[int]:
+    """Run a Python module until the block ends; it answers on `port` when the block starts."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        await _answering(port, child)
+        yield port
+    finally:
+        if child.returncode is None:
+            child.terminate()
+        await child.wait()
+
+
+async def _answering(port: int, child: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(60):
+        while child.returncode is None:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.05)
+                continue
+            writer.close()
+            return
+    raise RuntimeError("the server ended before it answered")
+
+
+@asynccontextmanager
+async def servers(dsn: str, schema: str) -> AsyncIterator[tuple[int, int]]:
+    """The runtime's API port and the echo's port."""
+    async with AsyncExitStack() as stack:
+        api, management, echo = free_port(), free_port(), free_port()
+        await stack.enter_async_context(
+            process(
+                "-m",
+                "chekov.cli",
+                "serve",
+                port=api,
+                CHEKOV_STORE=dsn,
+                CHEKOV_SCHEMA=schema,
+                CHEKOV_DOMAIN="benchmarks.domain:commands",
+                CHEKOV_HTTP_HOST="127.0.0.1",
+                CHEKOV_HTTP_PORT=str(api),
+                CHEKOV_MANAGEMENT_PORT=str(management),
+                CHEKOV_LOG_LEVEL="warning",
+            )
+        )
+        await stack.enter_async_context(process("-m", "benchmarks.echo", str(echo), port=echo))
+        yield api, echo
+
+
+async def echo(port: int, seconds: float, connections: int) -> Rate:
+    """Requests of a command's size to the bare echo."""
+    request = post("/echo", _body("echo"))
+    return await _load(port, seconds, [request] * connections)
+
+
+async def commands(
+    port: int, seconds: float, connections: int, acknowledged: MutableMapping[str, int]
+) -> Rate:
+    """One command a request, each connection to an instance of its own."""
+    names = [f"http-{connections}-{number}" for number in range(connections)]
+    done = [0] * connections
+    rate = await _load(port, seconds, [post("/commands/Add", _body(name)) for name in names], done)
+    for name, count in zip(names, done, strict=True):
+        stream = f"counter-{name}"
+        acknowledged[stream] = acknowledged.get(stream, 0) + count
+    return rate
+
+
+async def batches(
+    port: int, seconds: float, size: int, acknowledged: MutableMapping[str, int]
+) -> Rate:
+    """`size` commands a request as NDJSON, one connection."""
+    client = await Client.connect(port)
+    names = [f"batch-{number}" for number in range(size)]
+    lines = (
+        json.dumps({"command": "Add", "data": {"counter": name, "amount": 1, "note": NOTE}})
+        for name in names
+    )
+    request = post("/commands", "\n".join(lines).encode(), "application/x-ndjson")
+    rounds = 0
+
+    async def one(_worker: int) -> None:
+        nonlocal rounds
+        answer = await client.send(request)
+        if answer.count(b'"position"') != size:
+            raise AssertionError(f"not every command of a batch was accepted: {answer[:500]!r}")
+        rounds += 1
+
+    rate = await run_for(seconds, 1, one, weight=size)
+    client.close()
+    for name in names:
+        stream = f"counter-{name}"
+        acknowledged[stream] = acknowledged.get(stream, 0) + rounds
+    return rate
+
+
+def _body(counter: str) -> bytes:
+    return json.dumps({"counter": counter, "amount": 1, "note": NOTE}).encode()
+
+
+async def _load(
+    port: int, seconds: float, requests: list[bytes], done: list[int] | None = None
+) -> Rate:
+    clients = [await Client.connect(port) for _ in requests]
+
+    async def one(worker: int) -> None:
+        await clients[worker].send(requests[worker])
+        if done is not None:
+            done[worker] += 1
+
+    try:
+        return await run_for(seconds, len(clients), one)
+    finally:
+        for client in clients:
+            client.close()

@@ -1,0 +1,38 @@
+"""The public names are frozen: adding one is a decision, not an accident."""
+
+import chekov
+import chekov.testing
+
+
+def test_a_domain_author_imports_these_names() -> None:
+    assert sorted(chekov.__all__) == sorted(
+        [
+            "Aggregate",
+            "ChekovError",
+            "Command",
+            "CommandHandler",
+            "Connection",
+            "Context",
+            "DefinitionError",
+            "Domain",
+            "Event",
+            "EventHandler",
+            "Identifier",
+            "MemoryStore",
+            "Projection",
+            "RecordedEvent",
+            "Rejected",
+            "Runtime",
+            "Transaction",
+            "apply",
+            "execute",
+            "handle",
+            "prepare",
+            "query",
+        ]
+    )
+    assert all(hasattr(chekov, name) for name in chekov.__all__)
+
+
+def test_tests_of_domains_import_the_spec() -> None:
+    assert "Spec" in chekov.testing.__all__
