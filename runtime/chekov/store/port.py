@@ -232,6 +232,14 @@ class SubscriptionStore(Protocol):
         """Give up what `owner` holds of `keys`, and wake the processes that wait for it."""
         ...
 
+    async def freed(self, seen: int, wait_for: float) -> int:
+        """Wait until a subscription may have become free, for at most `wait_for` seconds.
+
+        The answer counts such moments (a release, a stop, a resume) anywhere. Pass it as `seen` to
+        the next call, 0 at first: what happened in between makes that call return at once.
+        """
+        ...
+
     async def save(self, claim: Claim, position: int) -> None:
         """Move the checkpoint forward to `position`; a lower one changes nothing.
 
@@ -278,7 +286,7 @@ class SubscriptionStore(Protocol):
         ...
 
     async def pause(self, domain: str, name: str) -> None:
-        """Let no process run this subscription until it is resumed."""
+        """Let no process run this subscription until it is resumed; its claims become stale."""
         ...
 
     async def subscriptions(self, domain: str) -> Sequence[SubscriptionRow]:
@@ -310,7 +318,11 @@ class SubscriptionStore(Protocol):
 
 
 class Store(EventStore, SubscriptionStore, Protocol):
-    """Both halves, as one adapter offers them; opened and closed as a context manager."""
+    """Both halves, as one adapter offers them; opened and closed as a context manager.
+
+    An open store may be entered again, which costs nothing; leaving it as often as it was entered
+    closes it. A closed one may be opened again.
+    """
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *exc: object) -> None: ...

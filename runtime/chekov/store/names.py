@@ -1,0 +1,24 @@
+"""Names of database schemas."""
+
+import hashlib
+import re
+from typing import Final
+
+from chekov.store.port import SubscriptionKey
+
+_POSTGRES_NAME_BYTES: Final = 63
+_UNSAFE: Final = re.compile(r"[^a-z0-9_]")
+
+
+def schema_name(store_schema: str, key: SubscriptionKey) -> str:
+    """Name of the schema that holds the tables of one version of a projection.
+
+    One that would be too long is cut and gets a hash of the full name.
+    """
+    full = f"{store_schema}_{key.domain}_{key.name}_v{key.version}"
+    name = _UNSAFE.sub("_", full.lower())
+    if len(name) <= _POSTGRES_NAME_BYTES:
+        return name
+    digest = hashlib.sha256(full.encode()).hexdigest()[:10]
+    version = f"_v{key.version}"
+    return name[: _POSTGRES_NAME_BYTES - len(digest) - len(version) - 1] + f"_{digest}{version}"
