@@ -71,4 +71,4 @@ def _check_type(name: str) -> None:
 
 
 def _bad_name(what: str, name: str) -> str:
-    return f"{what} {name[:60]!r} must be text of 1 to {NAME_BYTES} bytes in UTF-8, without NUL characters"
+    return f"{what} {name[:60]!r} must be 1 to {NAME_BYTES} bytes of UTF-8 without NUL"
