@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final, NoReturn, TypeVar, cast
+from uuid import UUID
 
 import msgspec
 
@@ -27,10 +28,18 @@ T = TypeVar("T")
 _AT: Final = re.compile(r" - at `(?P<path>\$[^`]*)`\Z")
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
 
+
+class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    command: str
+    data: msgspec.Raw
+    id: UUID | None = None
+
+
 _encode: Final = msgspec.json.Encoder().encode
 _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_any: Final = msgspec.json.Decoder().decode
+_decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
 class Codec:
@@ -135,6 +144,19 @@ def decode_any(data: bytes | str) -> Any:
         return _decode_any(data)
     except (msgspec.MsgspecError, RecursionError) as error:
         _invalid(error)
+
+
+def decode_line(line: bytes) -> tuple[str, bytes, UUID | None]:
+    """Name, content and id of one line of a batch of commands; the content stays as it came.
+
+    Raises:
+        InvalidCommand: it is no object with `command`, `data` and, if at all, `id`.
+    """
+    try:
+        read = _decode_line(line)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        _invalid(error)
+    return read.command, bytes(read.data), read.id
 
 
 def convert(value: object, type_: type[T]) -> T:
