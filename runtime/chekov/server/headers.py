@@ -1,0 +1,95 @@
+"""The request headers that this API understands, turned into typed values."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from chekov.server.problems import MALFORMED, UNSUPPORTED, RequestError
+from chekov.store.port import Expected
+
+CORRELATION_ID: Final = "X-Correlation-ID"
+
+_VERSION: Final = re.compile(r'(?:W/)?("?)(\d{1,18})\1\Z')
+_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
+_LONGEST_WAIT: Final = 60
+
+
+def correlation_id(headers: Mapping[str, str]) -> UUID | None:
+    """The id in `X-Correlation-ID`.
+
+    Raises:
+        RequestError: it is no UUID.
+    """
+    return _uuid(headers, CORRELATION_ID)
+
+
+def command_id(headers: Mapping[str, str]) -> UUID | None:
+    """The id in `Idempotency-Key`, which becomes the command's id.
+
+    Raises:
+        RequestError: it is no UUID.
+    """
+    return _uuid(headers, "Idempotency-Key")
+
+
+def expected_version(headers: Mapping[str, str]) -> int | None:
+    """What `If-Match` or `If-None-Match: *` expect of the stream; `None` when they are absent.
+
+    Raises:
+        RequestError: it is neither a version, quoted or not, nor `*`.
+    """
+    match = headers.get("If-Match")
+    none = headers.get("If-None-Match")
+    if match is None and none is None:
+        return None
+    if none is not None:
+        if match is not None or none.strip() != "*":
+            raise _malformed("If-None-Match", "expected *, alone", none)
+        return int(Expected.NO_STREAM)
+    assert match is not None  # noqa: S101
+    if match.strip() == "*":
+        return int(Expected.STREAM_EXISTS)
+    found = _VERSION.match(match.strip())
+    if found is None:
+        raise _malformed("If-Match", 'expected a version such as "3", or *', match)
+    return int(found[2])
+
+
+def wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that `Prefer: wait=…` grants the handlers, 60 at most; `None` when absent."""
+    preference = headers.get("Prefer")
+    found = _WAIT.search(preference.lower()) if preference else None
+    return float(min(int(found[1]), _LONGEST_WAIT)) if found else None
+
+
+def require_json(headers: Mapping[str, str]) -> None:
+    """Accept JSON, or content whose type is not told.
+
+    Raises:
+        RequestError: the content is told to be something else.
+    """
+    content_type = headers.get("Content-Type")
+    if content_type is None or content_type == "application/json":
+        return
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise RequestError(
+            UNSUPPORTED,
+            f"Content-Type is {kind!r}, expected application/json",
+            headers={"Accept-Post": "application/json"},
+        )
+
+
+def _uuid(headers: Mapping[str, str], name: str) -> UUID | None:
+    value = headers.get(name)
+    if value is None:
+        return None
+    try:
+        return UUID(value.strip().strip('"'))
+    except ValueError:
+        raise _malformed(name, "expected a UUID", value) from None
+
+
+def _malformed(name: str, expected: str, value: str) -> RequestError:
+    return RequestError(MALFORMED, f"{name}: {expected}, got {value[:100]!r}", {"header": name})

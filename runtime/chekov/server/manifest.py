@@ -1,0 +1,43 @@
+"""What a domain consists of, as machines are told it: by `/manifest` and by `chekov check`."""
+
+from typing import Literal, TypedDict
+
+from chekov.domain.domain import Domain
+from chekov.domain.handler import EventHandler, Projection
+
+
+class SubscriptionEntry(TypedDict):
+    """One event handler or projection."""
+
+    name: str
+    kind: Literal["handler", "projection"]
+    version: int
+
+
+class Manifest(TypedDict):
+    """Everything of a domain that has a name."""
+
+    domain: str
+    aggregates: list[str]
+    commands: list[str]
+    events: list[str]
+    subscriptions: list[SubscriptionEntry]
+
+
+def manifest(domain: Domain) -> Manifest:
+    """The names of a domain."""
+    return Manifest(
+        domain=domain.name,
+        aggregates=[item.identity for item in domain.aggregates],
+        commands=sorted(domain.commands),
+        events=sorted(domain.events),
+        subscriptions=[_subscription(item) for item in domain.handlers],
+    )
+
+
+def _subscription(handler: EventHandler) -> SubscriptionEntry:
+    return SubscriptionEntry(
+        name=handler.name,
+        kind="projection" if isinstance(handler, Projection) else "handler",
+        version=handler.version,
+    )

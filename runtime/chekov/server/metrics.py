@@ -1,0 +1,267 @@
+"""Prometheus metrics of one process, in a registry of its own.
+
+What happens often is counted on children that are bound beforehand; what merely is, such as where
+subscriptions stand, is read when it is scraped.
+"""
+
+from collections.abc import Callable, Iterable
+from time import perf_counter
+from typing import Final, get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics_core import Metric
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from chekov.engine.observer import CommandObservation, DeliveryOutcome, Observer, Outcome
+
+_FAST: Final = (
+    0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 5, 10,
+)  # fmt: skip
+_AGES: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600)
+_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class Metrics(Observer):
+    """Counts and times what the engine and the listeners tell.
+
+    Attributes:
+        registry: what `/metrics` shows.
+    """
+
+    def __init__(self, commands: Iterable[str], subscriptions: Iterable[str]) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        self._commands = _CommandMetrics(self.registry)
+        self._store = _StoreMetrics(self.registry)
+        self._deliveries = _DeliveryMetrics(self.registry)
+        self._http = _HttpMetrics(self.registry)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        for name in commands:
+            self._commands.bind(name)
+        for name in subscriptions:
+            self._deliveries.bind(name)
+
+    def describe(self, **labels: str) -> None:
+        """Say what this process runs, as the labels of `chekov_build_info`."""
+        info = Gauge(
+            "chekov_build_info", "What runs here; always 1.", list(labels), registry=self.registry
+        )
+        info.labels(**labels).set(1)
+
+    def watch(self, collect: Callable[[], Iterable[Metric]]) -> None:
+        """Also show what `collect` tells at each scrape."""
+        self.registry.register(_Watch(collect))
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """The page that Prometheus reads, and its content type."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
+
+    @property
+    def requests_in_flight(self) -> int:
+        """HTTP requests that are being answered."""
+        return self._http.running
+
+    def http(self, method: str, route: str) -> "HttpRoute":
+        """What measures the requests of one route."""
+        return HttpRoute(self._http, method, route)
+
+    def command(self, command: str, stream: str) -> CommandObservation:
+        """A command starts."""
+        del stream
+        return self._commands.start(command)
+
+    def delivered(
+        self, subscription: str, outcome: DeliveryOutcome, events: int, seconds: float, age: float
+    ) -> None:
+        """Events were handled, or given up for now."""
+        self._deliveries.done(subscription, outcome, events, seconds, age)
+
+    def loaded(self, aggregate: str, events: int, seconds: float) -> None:
+        """An instance was rebuilt from the store."""
+        self._store.loads.labels(aggregate).observe(seconds)
+        self._store.load_events.labels(aggregate).inc(events)
+
+    def appended(self, appends: int, events: int, seconds: float) -> None:
+        """The store committed one batch of appends."""
+        self._store.batch_seconds.observe(seconds)
+        self._store.batch_events.observe(events)
+        self._store.appends.inc(appends)
+        self._store.events.inc(events)
+
+    def missing(self, subscription: str, events: int) -> None:
+        """Positions were found absent between two events."""
+        self._deliveries.missing.labels(subscription).inc(events)
+
+
+class _Watch(Collector):
+    def __init__(self, collect: Callable[[], Iterable[Metric]]) -> None:
+        self._collect = collect
+
+    def collect(self) -> Iterable[Metric]:
+        return self._collect()
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+class _CommandMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.total = Counter(
+            "chekov_commands", "Commands by how they ended.", ["command", "outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self.seconds = Histogram(
+            "chekov_command_seconds", "Seconds from a command's arrival to its end.", ["command"],
+            buckets=_FAST, registry=registry,
+        )  # fmt: skip
+        self.retries = Counter(
+            "chekov_command_retries", "Executions repeated after a version conflict.", ["command"],
+            registry=registry,
+        )  # fmt: skip
+        self._in_flight = Gauge(
+            "chekov_commands_in_flight", "Commands at work or waiting.", registry=registry
+        )
+        self._in_flight.set_function(lambda: self.running)
+        self.running = 0
+        self._bound: dict[str, _BoundCommand] = {}
+
+    def bind(self, command: str) -> "_BoundCommand":
+        self._bound[command] = bound = _BoundCommand(self, command)
+        return bound
+
+    def start(self, command: str) -> "_Observation":
+        self.running += 1
+        return _Observation(self, self._bound.get(command) or self.bind(command))
+
+
+class _BoundCommand:
+    def __init__(self, metrics: _CommandMetrics, command: str) -> None:
+        self.outcomes: dict[str, Counter] = {
+            outcome: metrics.total.labels(command, outcome) for outcome in get_args(Outcome)
+        }
+        self.seconds = metrics.seconds.labels(command)
+        self.retries = metrics.retries.labels(command)
+
+
+class _Observation:
+    __slots__ = ("_bound", "_metrics", "_started")
+
+    def __init__(self, metrics: _CommandMetrics, bound: _BoundCommand) -> None:
+        self._metrics = metrics
+        self._bound = bound
+        self._started = perf_counter()
+
+    def finish(self, outcome: Outcome, *, events: int, retries: int) -> None:
+        del events
+        self._metrics.running -= 1
+        self._bound.outcomes[outcome].inc()
+        self._bound.seconds.observe(perf_counter() - self._started)
+        if retries:
+            self._bound.retries.inc(retries)
+
+
+class _StoreMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.appends = Counter(
+            "chekov_appends", "Appends committed, one a command that yields events.",
+            registry=registry,
+        )  # fmt: skip
+        self.events = Counter(
+            "chekov_events_appended", "Events committed by this process.", registry=registry
+        )
+        self.batch_events = Histogram(
+            "chekov_append_batch_events", "Events that were committed together.", buckets=_SIZES,
+            registry=registry,
+        )  # fmt: skip
+        self.batch_seconds = Histogram(
+            "chekov_append_batch_seconds", "Seconds that one commit took.", buckets=_FAST,
+            registry=registry,
+        )  # fmt: skip
+        self.loads = Histogram(
+            "chekov_aggregate_load_seconds", "Seconds to rebuild one instance from the store.",
+            ["aggregate"], buckets=_FAST, registry=registry,
+        )  # fmt: skip
+        self.load_events = Counter(
+            "chekov_aggregate_load_events", "Events read to rebuild instances.", ["aggregate"],
+            registry=registry,
+        )  # fmt: skip
+
+
+class _DeliveryMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.total = Counter(
+            "chekov_deliveries", "Events given to a handler, by how it ended.",
+            ["subscription", "outcome"], registry=registry,
+        )  # fmt: skip
+        self.seconds = Histogram(
+            "chekov_delivery_seconds", "Seconds that one call of a handler, or one batch, took.",
+            ["subscription"], buckets=_FAST, registry=registry,
+        )  # fmt: skip
+        self.age = Histogram(
+            "chekov_delivery_age_seconds", "Seconds from an event's storing to its handling.",
+            ["subscription"], buckets=_AGES, registry=registry,
+        )  # fmt: skip
+        self.missing = Counter(
+            "chekov_events_missing", "Positions absent from history; anything above 0 is a fault.",
+            ["subscription"], registry=registry,
+        )  # fmt: skip
+
+    def bind(self, subscription: str) -> None:
+        """Make the series exist at 0, so that alerts and rates see the first change."""
+        for outcome in get_args(DeliveryOutcome):
+            self.total.labels(subscription, outcome)
+        self.missing.labels(subscription)
+
+    def done(
+        self, subscription: str, outcome: DeliveryOutcome, events: int, seconds: float, age: float
+    ) -> None:
+        self.total.labels(subscription, outcome).inc(events)
+        self.seconds.labels(subscription).observe(seconds)
+        self.age.labels(subscription).observe(max(age, 0.0))
+
+
+class _HttpMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.total = Counter(
+            "chekov_http_requests", "HTTP requests by route and status.",
+            ["method", "route", "status"], registry=registry,
+        )  # fmt: skip
+        self.seconds = Histogram(
+            "chekov_http_request_seconds", "Seconds from a request's head to its answer's end.",
+            ["method", "route"], buckets=_FAST, registry=registry,
+        )  # fmt: skip
+        in_flight = Gauge(
+            "chekov_http_requests_in_flight", "HTTP requests being answered.", registry=registry
+        )
+        in_flight.set_function(lambda: self.running)
+        self.running = 0
+
+
+class HttpRoute:
+    """Measures the requests of one route."""
+
+    def __init__(self, metrics: _HttpMetrics, method: str, route: str) -> None:
+        self._metrics = metrics
+        self._labels = (method, route)
+        self._seconds = metrics.seconds.labels(method, route)
+        self._statuses: dict[int, Counter] = {}
+
+    def start(self) -> float:
+        """A request came; pass what is returned to `finish`."""
+        self._metrics.running += 1
+        return perf_counter()
+
+    def finish(self, started: float, status: int) -> None:
+        """It was answered."""
+        self._metrics.running -= 1
+        counter = self._statuses.get(status)
+        if counter is None:
+            counter = self._metrics.total.labels(*self._labels, str(status))
+            self._statuses[status] = counter
+        counter.inc()
+        self._seconds.observe(perf_counter() - started)

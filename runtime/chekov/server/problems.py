@@ -1,0 +1,148 @@
+"""The one table that turns errors into answers: RFC 9457 problems with stable types."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from chekov import errors
+
+CONTENT_TYPE: Final = "application/problem+json"
+
+
+class Kind(NamedTuple):
+    """A kind of problem: what `type`, `title` and `status` say."""
+
+    slug: str
+    status: int
+    title: str
+
+    @property
+    def type(self) -> str:
+        """The URI that identifies this kind for ever."""
+        return f"urn:chekov:problem:{self.slug}"
+
+
+MALFORMED: Final = Kind("malformed-request", 400, "The request is malformed")
+INVALID_COMMAND: Final = Kind("invalid-command", 400, "The command does not fit its type")
+NOT_FOUND: Final = Kind("not-found", 404, "There is nothing at this address")
+UNKNOWN_COMMAND: Final = Kind("unknown-command", 404, "The domain has no such command")
+STREAM_NOT_FOUND: Final = Kind("stream-not-found", 404, "There is no such stream")
+METHOD_NOT_ALLOWED: Final = Kind("method-not-allowed", 405, "The method is not allowed here")
+VERSION_CONFLICT: Final = Kind("version-conflict", 409, "The stream is at another version")
+DUPLICATE_EVENT: Final = Kind("duplicate-event", 409, "An event of this id is stored already")
+STREAM_DELETED: Final = Kind("stream-deleted", 410, "The stream was deleted")
+TOO_LARGE: Final = Kind("content-too-large", 413, "The content is too large")
+UNSUPPORTED: Final = Kind("unsupported-media-type", 415, "The content is of an unsupported type")
+REJECTED: Final = Kind("rejected", 422, "The domain rejected the command")
+NOT_STORABLE: Final = Kind("not-storable", 422, "The resulting events cannot be stored")
+OVERLOADED: Final = Kind("overloaded", 429, "Too many commands are in flight")
+INTERNAL: Final = Kind("internal-error", 500, "An error inside the service")
+UNDECODABLE: Final = Kind("undecodable-event", 500, "A stored event cannot be decoded")
+DRAINING: Final = Kind("draining", 503, "This process is shutting down")
+UNAVAILABLE: Final = Kind("store-unavailable", 503, "The event store is away")
+TIMED_OUT: Final = Kind("timed-out", 504, "The command did not finish in time")
+
+KINDS: Final = (
+    MALFORMED, INVALID_COMMAND, NOT_FOUND, UNKNOWN_COMMAND, STREAM_NOT_FOUND, METHOD_NOT_ALLOWED,
+    VERSION_CONFLICT, DUPLICATE_EVENT, STREAM_DELETED, TOO_LARGE, UNSUPPORTED, REJECTED,
+    NOT_STORABLE, OVERLOADED, INTERNAL, UNDECODABLE, DRAINING, UNAVAILABLE, TIMED_OUT,
+)  # fmt: skip
+
+_SOON: Final = {"Retry-After": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What went wrong, as a client is told it."""
+
+    kind: Kind
+    detail: str
+    members: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Further members of the document, by name."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def document(self, **further: str) -> bytes:
+        """The JSON document."""
+        return json.dumps(
+            {
+                "type": self.kind.type,
+                "title": self.kind.title,
+                "status": self.kind.status,
+                "detail": self.detail,
+                **self.members,
+                **further,
+            },
+            default=str,
+        ).encode()
+
+
+class RequestError(Exception):
+    """The request itself is at fault; carries the problem to answer with."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str,
+        members: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.problem = Problem(kind, detail, members or {}, headers or {})
+        super().__init__(detail)
+
+
+def problem_of(error: BaseException) -> Problem:
+    """The problem that an error is answered with; unknown ones tell nothing of their inside."""
+    for kind in type(error).__mro__:
+        if kind in _TABLE:
+            return _TABLE[kind](error)
+    return Problem(INTERNAL, "The service failed on this request; its log tells why.")
+
+
+def _rejected(error: Any) -> Problem:
+    return Problem(REJECTED, str(error), {"rejection": type(error).__name__})
+
+
+def _conflict(error: Any) -> Problem:
+    members = {"stream": error.stream, "expected": error.expected, "actual": error.actual}
+    return Problem(VERSION_CONFLICT, str(error), members)
+
+
+def _undecodable(error: Any) -> Problem:
+    return Problem(
+        UNDECODABLE,
+        f"{error.type} at {error.stream} version {error.version} cannot be decoded.",
+        {"event_type": error.type, "stream": error.stream, "version": error.version},
+    )
+
+
+def _unavailable(error: Any) -> Problem:
+    members = {"stored": getattr(error, "stored", False)}
+    return Problem(UNAVAILABLE, "The event store does not answer.", members, _SOON)
+
+
+_TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
+    RequestError: lambda error: error.problem,
+    errors.UnknownCommand: lambda error: Problem(
+        UNKNOWN_COMMAND, str(error), {"command": error.command}
+    ),
+    errors.InvalidCommand: lambda error: Problem(
+        INVALID_COMMAND, str(error), {"path": error.path} if error.path else {}
+    ),
+    errors.Rejected: _rejected,
+    errors.CommandTimeout: lambda error: Problem(TIMED_OUT, str(error), {"stored": error.stored}),
+    errors.Overloaded: lambda error: Problem(OVERLOADED, str(error), {}, _SOON),
+    errors.Draining: lambda error: Problem(DRAINING, str(error), {"stored": False}, _SOON),
+    errors.WrongExpectedVersion: _conflict,
+    errors.StreamNotFound: lambda error: Problem(
+        STREAM_NOT_FOUND, str(error), {"stream": error.stream}
+    ),
+    errors.StreamDeleted: lambda error: Problem(
+        STREAM_DELETED, str(error), {"stream": error.stream}
+    ),
+    errors.DuplicateEvent: lambda error: Problem(DUPLICATE_EVENT, str(error)),
+    errors.InvalidAppend: lambda error: Problem(NOT_STORABLE, str(error)),
+    errors.Undecodable: _undecodable,
+    errors.StoreUnavailable: _unavailable,
+    errors.StoreClosed: _unavailable,
+}

@@ -1,0 +1,41 @@
+"""Stored events and results as JSON, without taking their payloads apart again."""
+
+import json.encoder
+from collections.abc import Iterable
+from typing import Final
+
+from chekov.store.port import RecordedEvent
+
+_quote: Final = json.encoder.encode_basestring_ascii
+
+
+def text(value: str) -> str:
+    """A string as JSON, in ASCII."""
+    return _quote(value)
+
+
+def event(recorded: RecordedEvent) -> bytes:
+    """A stored event as a JSON object."""
+    head = (
+        f'{{"position":{recorded.position},"stream":{_quote(recorded.stream)},'
+        f'"version":{recorded.version},"id":"{recorded.id}","type":{_quote(recorded.type)},'
+        f'"time":"{recorded.time.isoformat()}","correlation_id":{_id(recorded.correlation_id)},'
+        f'"causation_id":{_id(recorded.causation_id)},"metadata":'
+    )
+    return b"".join((head.encode(), recorded.metadata or b"{}", b',"data":', recorded.data, b"}"))
+
+
+def events(recorded: Iterable[RecordedEvent]) -> bytes:
+    """Stored events as a JSON array."""
+    return b"[%b]" % b",".join(map(event, recorded))
+
+
+def page(recorded: Iterable[RecordedEvent], following: int | None, **members: bytes) -> bytes:
+    """A page of events; `following` is what to pass as `after` for the one behind it."""
+    further = b"".join(b'"%b":%b,' % (name.encode(), value) for name, value in members.items())
+    after = b"null" if following is None else b"%d" % following
+    return b'{%b"events":%b,"next":%b}' % (further, events(recorded), after)
+
+
+def _id(value: object) -> str:
+    return "null" if value is None else f'"{value}"'

@@ -1,0 +1,279 @@
+"""The environment, read once: one frozen value that says how this process runs."""
+
+import os
+import re
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal, NamedTuple, cast
+
+from chekov.errors import ChekovError
+
+LogFormat = Literal["json", "text"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+_ENTRYPOINT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
+_SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}\Z")
+_HIGHEST_PORT: Final = 65535
+_TRACES: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+
+
+class SettingsError(ChekovError):
+    """The environment holds values that cannot be used; all of them are listed.
+
+    Attributes:
+        faults: one sentence a variable: its name, what came, what is expected.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(faults))
+
+
+class Variable(NamedTuple):
+    """One row of the table of settings."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+class _Unusable(ValueError):
+    """Tells what a value should have been."""
+
+
+def _setting(name: str, default: object, meaning: str, parse: Callable[[str], object]) -> Any:
+    return field(default=default, metadata={"variable": name, "meaning": meaning, "parse": parse})
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _dsn(value: str) -> str:
+    if not value.startswith(("postgresql://", "postgres://")):
+        raise _Unusable("a DSN that starts with postgresql://")
+    return value
+
+
+def _entrypoint(value: str) -> str:
+    if not _ENTRYPOINT.match(value):
+        raise _Unusable("module:object, for example bank:domain")
+    return value
+
+
+def _schema(value: str) -> str:
+    if not _SCHEMA.match(value):
+        raise _Unusable("a name of lower-case letters, digits and '_', 63 at most")
+    return value
+
+
+def _port(value: str) -> int:
+    if not value.isdecimal() or int(value) > _HIGHEST_PORT:
+        raise _Unusable("a port from 0 to 65535 (0 takes a free one)")
+    return int(value)
+
+
+def _count(value: str) -> int:
+    if not value.isdecimal() or int(value) < 1:
+        raise _Unusable("a whole number from 1")
+    return int(value)
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise _Unusable("a number of seconds, 0 or more")
+    return seconds
+
+
+def _some_seconds(value: str) -> float:
+    seconds = _seconds(value)
+    if seconds == 0:
+        raise _Unusable("a number of seconds above 0")
+    return seconds
+
+
+def _switch(value: str) -> bool:
+    if value.lower() not in {"true", "false", "1", "0"}:
+        raise _Unusable("true or false")
+    return value.lower() in {"true", "1"}
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value.lower() not in choices:
+            raise _Unusable(f"one of {', '.join(choices)}")
+        return value.lower()
+
+    return parse
+
+
+_log_format: Final = _one_of("json", "text")
+_log_level: Final = _one_of("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one runtime process runs. `variables()` lists the environment it is read from."""
+
+    store: str = _setting(
+        "CHEKOV_STORE", "", "The event store: a Postgres DSN, postgresql://user@host/base.", _dsn
+    )
+    schema: str = _setting(
+        "CHEKOV_SCHEMA", "chekov", "Database schema that holds the event store.", _schema
+    )
+    domain: str = _setting("CHEKOV_DOMAIN", "", "The domain to run, as module:object.", _entrypoint)
+    path: str = _setting(
+        "CHEKOV_PATH", "", "Folder the domain's module is imported from first.", _text
+    )
+    migrate: bool = _setting(
+        "CHEKOV_MIGRATE",
+        False,  # noqa: FBT003
+        "Whether to bring the schema up to date at the start instead of refusing an old one.",
+        _switch,
+    )
+    http_host: str = _setting(
+        "CHEKOV_HTTP_HOST",
+        "0.0.0.0",  # noqa: S104
+        "Address both listeners bind to.",
+        _text,
+    )
+    http_port: int = _setting("CHEKOV_HTTP_PORT", 8080, "Port of the API.", _port)
+    management_port: int = _setting(
+        "CHEKOV_MANAGEMENT_PORT", 9090, "Port of probes, metrics and the manifest.", _port
+    )
+    node: str = _setting(
+        "CHEKOV_NODE", "", "This process's name; empty takes the host's name and the pid.", _text
+    )
+    bundle: str = _setting(
+        "CHEKOV_BUNDLE", "", "The bundle's name, told in metrics and traces.", _text
+    )
+    revision: str = _setting(
+        "CHEKOV_REVISION", "", "The bundle's revision, told in metrics and traces.", _text
+    )
+    log_format: LogFormat = _setting(  # noqa: RUF009
+        "CHEKOV_LOG_FORMAT", "json", "json, or text for a terminal.", _log_format
+    )
+    log_level: LogLevel = _setting(  # noqa: RUF009
+        "CHEKOV_LOG_LEVEL",
+        "info",
+        "debug, info, warning or error; debug also logs each request.",
+        _log_level,
+    )
+    drain_timeout: float = _setting(
+        "CHEKOV_DRAIN_TIMEOUT",
+        25.0,
+        "Seconds that a shutdown may take until what is left is cut off.",
+        _some_seconds,
+    )
+    drain_delay: float = _setting(
+        "CHEKOV_DRAIN_DELAY",
+        0.0,
+        "Seconds between turning unready and closing the listener, so that routes can change.",
+        _seconds,
+    )
+    command_timeout: float = _setting(
+        "CHEKOV_COMMAND_TIMEOUT", 5.0, "Seconds that one command may take.", _some_seconds
+    )
+    max_in_flight: int = _setting(
+        "CHEKOV_MAX_IN_FLIGHT",
+        2000,
+        "Commands at work or waiting in this process before further ones are refused.",
+        _count,
+    )
+    pool_size: int = _setting(
+        "CHEKOV_POOL_SIZE", 10, "Database connections of this process at most.", _count
+    )
+    body_limit: int = _setting(
+        "CHEKOV_BODY_LIMIT", 1024 * 1024, "Bytes that one command may have.", _count
+    )
+    tracing: bool = field(default=False)
+    """Whether traces are exported: an OTLP endpoint is set in the standard `OTEL_*` variables."""
+
+    @classmethod
+    def read(
+        cls,
+        environment: Mapping[str, str] | None = None,
+        *,
+        defaults: Mapping[str, str] | None = None,
+        overrides: Mapping[str, str | None] | None = None,
+    ) -> "Settings":
+        """Read the environment, by default the process's own. Empty variables count as unset.
+
+        `defaults` holds, by variable, what is taken for those that are not set, and `overrides`
+        what is taken in any case unless it is `None`.
+
+        Raises:
+            SettingsError: lists every variable whose value cannot be used.
+        """
+        given = os.environ if environment is None else environment
+        source = {
+            **(defaults or {}),
+            **{name: value for name, value in given.items() if value},
+            **{name: value for name, value in (overrides or {}).items() if value is not None},
+        }
+        faults: list[str] = []
+        values: dict[str, Any] = {"tracing": _traces(source)}
+        for item in fields(cls):
+            name = item.metadata.get("variable")
+            if name in source:
+                try:
+                    values[item.name] = item.metadata["parse"](source[name])
+                except _Unusable as unusable:
+                    faults.append(_fault(name, source[name], str(unusable)))
+        if faults:
+            raise SettingsError(faults)
+        values.setdefault("node", f"{socket.gethostname()}-{os.getpid()}")
+        return cls(**values)
+
+    def require(self, *names: str) -> None:
+        """Refuse to go on without the settings of these attribute names.
+
+        Raises:
+            SettingsError: names the variables that are not set.
+        """
+        variables = {item.name: item.metadata.get("variable", "") for item in fields(self)}
+        faults = [
+            f"{variables[name]} is not set: it is needed here"
+            for name in names
+            if not getattr(self, name)
+        ]
+        if faults:
+            raise SettingsError(faults)
+
+
+def provide(environment: Mapping[str, str]) -> None:
+    """Give this process, and so the user's code, variables that are not set yet."""
+    for name, value in environment.items():
+        os.environ.setdefault(name, value)
+
+
+def variables() -> tuple[Variable, ...]:
+    """Every variable that is read, with its default and meaning, for documentation."""
+    return tuple(
+        Variable(item.metadata["variable"], _shown(item.default), item.metadata["meaning"])
+        for item in fields(Settings)
+        if "variable" in item.metadata
+    )
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    return f"{default:g}" if isinstance(default, float) else str(cast("Any", default))
+
+
+def _fault(name: str, value: str, expected: str) -> str:
+    # A DSN holds a password; a wrong one may still be most of one.
+    shown = "its value" if name == "CHEKOV_STORE" else repr(value)
+    return f"{name}: expected {expected}; {shown} is not"
+
+
+def _traces(source: Mapping[str, str]) -> bool:
+    disabled = source.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    unwanted = source.get("OTEL_TRACES_EXPORTER", "otlp").lower() == "none"
+    return any(source.get(name) for name in _TRACES) and not disabled and not unwanted

@@ -1,0 +1,150 @@
+"""OpenTelemetry spans: request → command → append, and from a stored event on to its handlers.
+
+The trace context is stored with each event, so a handler's span joins the trace of the request
+that caused the event, in whichever process it runs and however much later.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextvars import Token
+from typing import Final
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from chekov.engine.observer import CommandObservation, Observer, Outcome
+from chekov.store.port import RecordedEvent
+
+_PROPAGATOR: Final = TraceContextTextMapPropagator()
+_FAULTS: Final = frozenset({"failed", "timeout"})
+_FLUSH_MILLISECONDS: Final = 3000
+_FIRST_FAULT_OF_OURS: Final = 500
+
+
+class Tracing(Observer):
+    """Makes the spans of one process."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._tracer = provider.get_tracer("chekov")
+
+    @contextmanager
+    def request(self, method: str, route: str, incoming: str | None) -> Generator[Span]:
+        """Surrounds an HTTP request; continues the caller's trace when it tells one."""
+        with self._tracer.start_as_current_span(
+            f"{method} {route}",
+            context=_extract(incoming),
+            kind=SpanKind.SERVER,
+            attributes={"http.request.method": method, "http.route": route},
+            record_exception=False,
+        ) as span:
+            yield span
+
+    def command(self, command: str, stream: str) -> CommandObservation:
+        """A command starts: what runs until its end belongs to its span."""
+        span = self._tracer.start_span(
+            f"command {command}",
+            attributes={"chekov.command": command, "chekov.stream": stream},
+        )
+        token = otel_context.attach(trace.set_span_in_context(span))
+        return _CommandSpan(span, token)
+
+    def traceparent(self) -> str | None:
+        """The context of the span that is current, whether it is sampled or not."""
+        current = trace.get_current_span().get_span_context()
+        if not current.is_valid:
+            return None
+        return f"00-{current.trace_id:032x}-{current.span_id:016x}-{int(current.trace_flags):02x}"
+
+    def delivery(
+        self, subscription: str, events: Sequence[RecordedEvent], metadata: Mapping[str, object]
+    ) -> AbstractContextManager[None]:
+        """Surrounds handling: a child of what stored the event, when that was traced."""
+        incoming = metadata.get("traceparent")
+        if not isinstance(incoming, str) or not events:
+            return nullcontext()
+        return self._handling(subscription, events, incoming)
+
+    @contextmanager
+    def _handling(
+        self, subscription: str, events: Sequence[RecordedEvent], incoming: str
+    ) -> Generator[None]:
+        first = events[0]
+        with self._tracer.start_as_current_span(
+            f"handle {subscription}",
+            context=_extract(incoming),
+            kind=SpanKind.CONSUMER,
+            attributes={
+                "chekov.subscription": subscription,
+                "chekov.stream": first.stream,
+                "chekov.event": first.type,
+                "chekov.position": first.position,
+                "chekov.events": len(events),
+            },
+        ):
+            yield
+
+    @contextmanager
+    def append(self, stream: str, events: int) -> Generator[None]:
+        """Surrounds one append, from its queueing to the commit."""
+        with self._tracer.start_as_current_span(
+            "append",
+            kind=SpanKind.CLIENT,
+            attributes={
+                "db.system.name": "postgresql",
+                "chekov.stream": stream,
+                "chekov.events": events,
+            },
+        ):
+            yield
+
+
+class _CommandSpan:
+    __slots__ = ("_span", "_token")
+
+    def __init__(self, span: Span, token: Token[otel_context.Context]) -> None:
+        self._span = span
+        self._token = token
+
+    def finish(self, outcome: Outcome, *, events: int, retries: int) -> None:
+        self._span.set_attributes(
+            {"chekov.outcome": outcome, "chekov.events": events, "chekov.retries": retries}
+        )
+        if outcome in _FAULTS:
+            self._span.set_status(Status(StatusCode.ERROR, outcome))
+        self._span.end()
+        otel_context.detach(self._token)
+
+
+@asynccontextmanager
+async def exporting(attributes: Mapping[str, str]) -> AsyncGenerator[Tracing]:
+    """Tracing whose spans go to the OTLP endpoint that the `OTEL_*` variables name.
+
+    `attributes` describe this process beside `OTEL_RESOURCE_ATTRIBUTES`. What is left is sent
+    when the block ends.
+    """
+    provider = TracerProvider(resource=Resource.create(dict(attributes)))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    try:
+        yield Tracing(provider)
+    finally:
+        await asyncio.to_thread(provider.force_flush, _FLUSH_MILLISECONDS)
+        await asyncio.to_thread(provider.shutdown)
+
+
+def tell_status(span: Span, status: int) -> None:
+    """Note how an HTTP request was answered; only faults of the server count as errors."""
+    span.set_attribute("http.response.status_code", status)
+    if status >= _FIRST_FAULT_OF_OURS:
+        span.set_status(Status(StatusCode.ERROR))
+
+
+def _extract(incoming: str | None) -> otel_context.Context:
+    carrier = {"traceparent": incoming} if incoming else {}
+    return _PROPAGATOR.extract(carrier, context=otel_context.Context())

@@ -1,0 +1,104 @@
+"""Headers become typed values, or a problem that names the header."""
+
+from uuid import UUID
+
+import pytest
+from multidict import CIMultiDict
+
+from chekov.server import headers
+from chekov.server.context import is_traceparent
+from chekov.server.problems import RequestError
+
+ID = "0192f0c1-0000-7000-8000-000000000001"
+
+
+def given(**values: str) -> CIMultiDict[str]:
+    return CIMultiDict({name.replace("_", "-"): value for name, value in values.items()})
+
+
+def test_ids_are_uuids() -> None:
+    assert headers.correlation_id(given(x_correlation_id=ID)) == UUID(ID)
+    assert headers.command_id(given(idempotency_key=f'"{ID}"')) == UUID(ID)
+    assert headers.correlation_id(given()) is None
+
+
+@pytest.mark.parametrize("value", ["", "7", "order-7"])
+def test_an_id_that_is_no_uuid_is_refused(value: str) -> None:
+    with pytest.raises(RequestError, match="X-Correlation-ID: expected a UUID"):
+        headers.correlation_id(given(x_correlation_id=value))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, None),
+        ({"if_match": '"3"'}, 3),
+        ({"if_match": "3"}, 3),
+        ({"if_match": 'W/"12"'}, 12),
+        ({"if_match": "*"}, -2),
+        ({"if_none_match": "*"}, 0),
+    ],
+)
+def test_if_match_is_the_expected_version(values: dict[str, str], expected: int | None) -> None:
+    assert headers.expected_version(given(**values)) == expected
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"if_match": "three"},
+        {"if_match": '"3'},
+        {"if_match": "-1"},
+        {"if_match": '"1", "2"'},
+        {"if_none_match": '"3"'},
+        {"if_none_match": "*", "if_match": "3"},
+    ],
+)
+def test_another_expectation_is_refused(values: dict[str, str]) -> None:
+    with pytest.raises(RequestError, match=r"If-(None-)?Match"):
+        headers.expected_version(given(**values))
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("wait=5", 5.0),
+        ("respond-async, wait=10", 10.0),
+        ("return=minimal; wait = 3", 3.0),
+        ("wait=100000", 60.0),
+        ("await=5", None),
+        ("wait=soon", None),
+        ("return=minimal", None),
+    ],
+)
+def test_prefer_wait_grants_seconds(value: str, seconds: float | None) -> None:
+    assert headers.wait(given(prefer=value)) == seconds
+
+
+@pytest.mark.parametrize(
+    "value", ["application/json", "application/json; charset=utf-8", "application/vnd.bank+json"]
+)
+def test_json_is_accepted(value: str) -> None:
+    headers.require_json(given(content_type=value))
+    headers.require_json(given())
+
+
+def test_other_content_is_refused() -> None:
+    with pytest.raises(RequestError, match="expected application/json"):
+        headers.require_json(given(content_type="text/xml"))
+
+
+@pytest.mark.parametrize(
+    ("value", "fine"),
+    [
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", True),
+        ("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more", True),
+        ("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", False),
+        ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", False),
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", False),
+        ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", False),
+        ("nonsense", False),
+    ],
+)
+def test_only_a_well_formed_traceparent_is_passed_on(value: str, *, fine: bool) -> None:
+    assert is_traceparent(value) is fine

@@ -1,0 +1,63 @@
+"""A process moves from starting over serving to draining, and endless answers end with it."""
+
+import asyncio
+
+import pytest
+
+from chekov.server.lifecycle import Lifecycle
+
+
+async def test_it_starts_serves_and_drains() -> None:
+    lifecycle = Lifecycle()
+    assert lifecycle.phase == "starting"
+    assert lifecycle.reason
+    lifecycle.serve()
+    assert (lifecycle.phase, lifecycle.reason) == ("serving", "")
+    lifecycle.drain()
+    assert lifecycle.phase == "draining"
+
+
+async def test_a_pause_ends_when_the_process_is_to_stop() -> None:
+    lifecycle = Lifecycle()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(lifecycle.pause(3600))
+        group.create_task(lifecycle.stopped())
+        lifecycle.stop()
+    assert lifecycle.stopping
+
+
+async def test_a_pause_ends_by_itself() -> None:
+    lifecycle = Lifecycle()
+    await lifecycle.pause(0.001)
+    assert not lifecycle.stopping
+
+
+async def test_an_endless_answer_ends_without_an_error_at_the_drain() -> None:
+    lifecycle = Lifecycle()
+    ended: list[str] = []
+
+    async def endless() -> None:
+        async with lifecycle.until_drained():
+            entered.set()
+            await asyncio.Event().wait()
+        ended.append("first")
+
+    entered = asyncio.Event()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(endless())
+        await entered.wait()
+        lifecycle.drain()
+    assert ended == ["first"]
+
+
+async def test_an_endless_answer_does_not_begin_while_draining() -> None:
+    lifecycle = Lifecycle()
+    lifecycle.drain()
+    async with asyncio.timeout(10), lifecycle.until_drained():
+        await asyncio.Event().wait()
+
+
+async def test_a_timeout_of_the_answers_own_is_not_swallowed() -> None:
+    with pytest.raises(TimeoutError):
+        async with Lifecycle().until_drained():
+            raise TimeoutError

@@ -1,0 +1,111 @@
+"""The environment becomes one typed value, or a list of what is wrong with it."""
+
+import pytest
+
+from chekov.server.settings import Settings, SettingsError, variables
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    settings = Settings.read({})
+    assert settings.http_port == 8080
+    assert settings.management_port == 9090
+    assert settings.schema == "chekov"
+    assert settings.drain_timeout == 25.0
+    assert settings.log_format == "json"
+    assert not settings.tracing
+
+
+def test_values_get_their_types() -> None:
+    settings = Settings.read(
+        {
+            "CHEKOV_STORE": "postgresql://user:secret@host/base",
+            "CHEKOV_DOMAIN": "bank.main:domain",
+            "CHEKOV_HTTP_PORT": "0",
+            "CHEKOV_DRAIN_DELAY": "2.5",
+            "CHEKOV_MIGRATE": "True",
+            "CHEKOV_LOG_LEVEL": "DEBUG",
+        }
+    )
+    assert settings.store == "postgresql://user:secret@host/base"
+    assert settings.domain == "bank.main:domain"
+    assert settings.http_port == 0
+    assert settings.drain_delay == 2.5
+    assert settings.migrate
+    assert settings.log_level == "debug"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("CHEKOV_HTTP_PORT", "http", "a port from 0 to 65535"),
+        ("CHEKOV_HTTP_PORT", "65536", "a port from 0 to 65535"),
+        ("CHEKOV_MANAGEMENT_PORT", "-1", "a port from 0 to 65535"),
+        ("CHEKOV_DOMAIN", "bank", "module:object"),
+        ("CHEKOV_SCHEMA", "Chekov; drop", "lower-case letters"),
+        ("CHEKOV_DRAIN_TIMEOUT", "0", "above 0"),
+        ("CHEKOV_DRAIN_TIMEOUT", "nan", "above 0|0 or more"),
+        ("CHEKOV_DRAIN_DELAY", "soon", "a number of seconds"),
+        ("CHEKOV_POOL_SIZE", "0", "a whole number from 1"),
+        ("CHEKOV_LOG_FORMAT", "xml", "one of json, text"),
+        ("CHEKOV_MIGRATE", "maybe", "true or false"),
+    ],
+)
+def test_a_bad_value_names_the_variable_what_came_and_what_is_expected(
+    name: str, value: str, expected: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: expected .*({expected})") as caught:
+        Settings.read({name: value})
+    assert repr(value) in str(caught.value)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.read({"CHEKOV_HTTP_PORT": "x", "CHEKOV_POOL_SIZE": "y"})
+    assert len(caught.value.faults) == 2
+
+
+def test_a_bad_dsn_is_not_shown_because_it_may_hold_a_password() -> None:
+    with pytest.raises(SettingsError, match="CHEKOV_STORE: expected a DSN") as caught:
+        Settings.read({"CHEKOV_STORE": "mysql://root:hunter2@host"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert Settings.read({"CHEKOV_HTTP_PORT": ""}).http_port == 8080
+
+
+def test_overrides_win_over_the_environment_which_wins_over_defaults() -> None:
+    settings = Settings.read(
+        {"CHEKOV_HTTP_PORT": "1", "CHEKOV_SCHEMA": "mine"},
+        defaults={"CHEKOV_SCHEMA": "other", "CHEKOV_BUNDLE": "bank"},
+        overrides={"CHEKOV_HTTP_PORT": "2", "CHEKOV_MANAGEMENT_PORT": None},
+    )
+    assert (settings.http_port, settings.schema, settings.bundle) == (2, "mine", "bank")
+    assert settings.management_port == 9090
+
+
+def test_what_is_needed_and_missing_is_named() -> None:
+    with pytest.raises(SettingsError, match="CHEKOV_STORE is not set"):
+        Settings.read({"CHEKOV_DOMAIN": "bank:domain"}).require("store", "domain")
+
+
+@pytest.mark.parametrize(
+    ("environment", "tracing"),
+    [
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/v1/traces"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_SDK_DISABLED": "true"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "none"}, False),
+        ({"OTEL_SERVICE_NAME": "bank"}, False),
+    ],
+)
+def test_an_otlp_endpoint_turns_tracing_on(environment: dict[str, str], *, tracing: bool) -> None:
+    assert Settings.read(environment).tracing is tracing
+
+
+def test_every_variable_has_a_row_with_a_meaning() -> None:
+    rows = {row.name: row for row in variables()}
+    assert rows["CHEKOV_HTTP_PORT"].default == "8080"
+    assert rows["CHEKOV_DRAIN_TIMEOUT"].default == "25"
+    assert rows["CHEKOV_MIGRATE"].default == "false"
+    assert all(row.meaning.endswith(".") for row in rows.values())
