@@ -1,0 +1,103 @@
+"""What happens is counted under names that dashboards rely on."""
+
+from chekov.server.metrics import Metrics
+
+
+def page(metrics: Metrics) -> list[str]:
+    text, content_type = metrics.exposition("text/plain")
+    assert content_type.startswith("text/plain")
+    return text.decode().splitlines()
+
+
+def metrics() -> Metrics:
+    return Metrics(["Open", "Close"], ["balances"])
+
+
+def test_series_exist_before_anything_happens() -> None:
+    lines = page(metrics())
+    assert 'chekov_commands_total{command="Open",outcome="accepted"} 0.0' in lines
+    assert 'chekov_commands_total{command="Close",outcome="rejected"} 0.0' in lines
+    assert 'chekov_deliveries_total{outcome="parked",subscription="balances"} 0.0' in lines
+    assert 'chekov_events_missing_total{subscription="balances"} 0.0' in lines
+    assert any(line.startswith("process_cpu_seconds_total") for line in lines)
+
+
+def test_a_command_is_counted_timed_and_in_flight_until_it_ends() -> None:
+    measured = metrics()
+    command = measured.command("Open", "account-1")
+    assert "chekov_commands_in_flight 1.0" in page(measured)
+    command.finish("accepted", events=1, retries=2)
+    lines = page(measured)
+    assert "chekov_commands_in_flight 0.0" in lines
+    assert 'chekov_commands_total{command="Open",outcome="accepted"} 1.0' in lines
+    assert 'chekov_command_retries_total{command="Open"} 2.0' in lines
+    assert 'chekov_command_seconds_count{command="Open"} 1.0' in lines
+
+
+def test_a_batch_of_appends_is_counted() -> None:
+    measured = metrics()
+    measured.appended(3, 5, 0.01)
+    lines = page(measured)
+    assert "chekov_appends_total 3.0" in lines
+    assert "chekov_events_appended_total 5.0" in lines
+    assert "chekov_append_batch_events_sum 5.0" in lines
+    assert "chekov_append_batch_seconds_count 1.0" in lines
+
+
+def test_deliveries_are_counted_timed_and_aged() -> None:
+    measured = metrics()
+    measured.delivered("balances", "handled", 4, 0.002, 0.003)
+    measured.delivered("balances", "parked", 1, 0.002, -0.1)
+    measured.missing("balances", 2)
+    lines = page(measured)
+    assert 'chekov_deliveries_total{outcome="handled",subscription="balances"} 4.0' in lines
+    assert 'chekov_deliveries_total{outcome="parked",subscription="balances"} 1.0' in lines
+    assert 'chekov_delivery_age_seconds_count{subscription="balances"} 2.0' in lines
+    assert 'chekov_events_missing_total{subscription="balances"} 2.0' in lines
+
+
+def test_loads_are_counted() -> None:
+    measured = metrics()
+    measured.loaded("account", 12, 0.001)
+    assert 'chekov_aggregate_load_events_total{aggregate="account"} 12.0' in page(measured)
+
+
+def test_requests_are_counted_by_route_and_status() -> None:
+    measured = metrics()
+    route = measured.http("POST", "/commands/Open")
+    started = route.start()
+    assert measured.requests_in_flight == 1
+    route.finish(started, 200)
+    route.finish(route.start(), 422)
+    lines = page(measured)
+    assert measured.requests_in_flight == 0
+    for status in ("200", "422"):
+        labels = f'method="POST",route="/commands/Open",status="{status}"'
+        assert f"chekov_http_requests_total{{{labels}}} 1.0" in lines
+
+
+def test_the_build_is_told() -> None:
+    measured = metrics()
+    measured.describe(version="1", bundle="bank")
+    assert 'chekov_build_info{bundle="bank",version="1"} 1.0' in page(measured)
+
+
+def test_every_metric_has_a_help_text() -> None:
+    lines = page(metrics())
+    described = {
+        line.split()[2] for line in lines if line.startswith("# HELP ") and line.split()[3:]
+    }
+    kinds = {line.split()[2] for line in lines if line.startswith("# TYPE ")}
+    assert kinds == described
+
+
+def test_two_processes_in_one_program_do_not_share_anything() -> None:
+    one, other = metrics(), metrics()
+    one.appended(1, 1, 0.1)
+    assert "chekov_appends_total 0.0" in page(other)
+
+
+def test_open_metrics_is_spoken_when_asked_for() -> None:
+    text, content_type = metrics().exposition("application/openmetrics-text; version=1.0.0")
+    assert content_type.startswith("application/openmetrics-text")
+    assert text.endswith(b"# EOF\n")

@@ -1,0 +1,133 @@
+"""One trace leads from a request through its command to the handlers of its events."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+
+from chekov.server import context
+from chekov.server.metrics import Metrics
+from chekov.server.telemetry import Telemetry
+from chekov.server.tracing import Tracing, tell_status
+from chekov.store.port import RecordedEvent
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+INCOMING = f"00-{TRACE}-00f067aa0ba902b7-01"
+
+
+def recorded() -> RecordedEvent:
+    return RecordedEvent(
+        5, "account-1", 1, UUID(int=1), "opened", b"{}", None, None, None, datetime.now(UTC)
+    )
+
+
+@pytest.fixture
+def exporter() -> InMemorySpanExporter:
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def telemetry(exporter: InMemorySpanExporter) -> Iterator[Telemetry]:
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    yield Telemetry(Metrics([], []), Tracing(provider))
+    provider.shutdown()
+
+
+def spans(exporter: InMemorySpanExporter) -> dict[str, ReadableSpan]:
+    return {span.name: span for span in exporter.get_finished_spans()}
+
+
+def parent(span: ReadableSpan) -> int | None:
+    return span.parent.span_id if span.parent else None
+
+
+def test_a_request_continues_the_callers_trace_down_to_the_handler(
+    telemetry: Telemetry, exporter: InMemorySpanExporter
+) -> None:
+    assert telemetry.tracing
+    with telemetry.request("POST", "/commands/Open", INCOMING):
+        command = telemetry.command("Open", "account-1")
+        with telemetry.tracing.append("account-1", 1):
+            stored = telemetry.traceparent()
+        command.finish("accepted", events=1, retries=0)
+    with telemetry.delivery("welcome", [recorded()], {"traceparent": stored}):
+        pass
+
+    found = spans(exporter)
+    assert {f"{span.context.trace_id:032x}" for span in found.values() if span.context} == {TRACE}
+    request, command_span = found["POST /commands/Open"], found["command Open"]
+    append, handler = found["append"], found["handle welcome"]
+    assert request.context
+    assert command_span.context
+    assert append.context
+    assert parent(command_span) == request.context.span_id
+    assert parent(append) == command_span.context.span_id
+    assert parent(handler) == append.context.span_id
+    assert handler.attributes
+    assert handler.attributes["chekov.position"] == 5
+
+
+def test_after_a_command_its_span_is_no_longer_current(telemetry: Telemetry) -> None:
+    assert telemetry.traceparent() is None
+    command = telemetry.command("Open", "account-1")
+    assert telemetry.traceparent() is not None
+    command.finish("accepted", events=1, retries=0)
+    assert telemetry.traceparent() is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_error"), [("accepted", False), ("rejected", False), ("failed", True)]
+)
+def test_only_failures_are_errors(
+    telemetry: Telemetry, exporter: InMemorySpanExporter, outcome: str, *, is_error: bool
+) -> None:
+    telemetry.command("Open", "account-1").finish(outcome, events=0, retries=0)  # pyright: ignore[reportArgumentType]
+    assert (spans(exporter)["command Open"].status.status_code.name == "ERROR") is is_error
+
+
+def test_a_faulty_answer_makes_the_request_span_an_error(
+    telemetry: Telemetry, exporter: InMemorySpanExporter
+) -> None:
+    with telemetry.request("GET", "/events", None) as span:
+        assert span
+        tell_status(span, 503)
+    found = spans(exporter)["GET /events"]
+    assert found.status.status_code.name == "ERROR"
+    assert found.attributes
+    assert found.attributes["http.response.status_code"] == 503
+
+
+def test_an_event_that_was_not_traced_makes_no_span(
+    telemetry: Telemetry, exporter: InMemorySpanExporter
+) -> None:
+    with telemetry.delivery("welcome", [recorded()], {}):
+        pass
+    assert spans(exporter) == {}
+
+
+def test_what_is_not_sampled_is_not_exported_but_passed_on(exporter: InMemorySpanExporter) -> None:
+    provider = TracerProvider(sampler=ALWAYS_OFF)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    telemetry = Telemetry(Metrics([], []), Tracing(provider))
+    with telemetry.request("POST", "/commands/Open", INCOMING):
+        stored = telemetry.traceparent()
+    assert stored
+    assert stored.startswith(f"00-{TRACE}-")
+    assert stored.endswith("-00")
+    assert spans(exporter) == {}
+
+
+def test_without_tracing_the_callers_context_is_still_stored() -> None:
+    telemetry = Telemetry(Metrics([], []))
+    token = context.traceparent.set(INCOMING)
+    with telemetry.request("POST", "/commands/Open", INCOMING) as span:
+        assert span is None
+        assert telemetry.traceparent() == INCOMING
+    context.traceparent.reset(token)
+    assert telemetry.traceparent() is None
