@@ -1,0 +1,188 @@
+"""The clusters that tests can run on: one of our own making, kind, or whichever the user names."""
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from tests.cluster.kube import images, node
+from tests.cluster.kube.binaries import build_binaries
+from tests.cluster.kube.layout import Layout
+from tests.cluster.kube.packages import install_packages
+from tests.cluster.kube.shell import CommandFailed, run, step
+
+REPOSITORY = Path(__file__).parents[2]
+RUNTIME_IMAGE = "docker.io/chekov/chekov:test"
+
+
+class Cluster(Protocol):
+    """A Kubernetes to test on.
+
+    Attributes:
+        image: The image of the runtime and the operator.
+        services_image: An image with Debian's Postgres and Prometheus.
+    """
+
+    image: str
+    services_image: str
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead kubectl and helm to the cluster."""
+        ...
+
+    def is_up(self) -> bool:
+        """Whether it runs."""
+        ...
+
+    def up(self) -> None:
+        """Start it, unless it runs."""
+        ...
+
+    def down(self) -> None:
+        """End it, if it was started here."""
+        ...
+
+    def provide_images(self) -> None:
+        """Build the images from the work tree as it is and hand them to the cluster."""
+        ...
+
+
+class OwnCluster:
+    """A node on this machine: Debian, root, no Docker and no image registry needed."""
+
+    image = RUNTIME_IMAGE
+    services_image = images.SERVICES_IMAGE
+
+    def __init__(self, layout: Layout | None = None) -> None:
+        self.layout = layout or Layout.from_environment()
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead kubectl and helm to the cluster."""
+        return {"KUBECONFIG": str(self.layout.kubeconfig()), "PATH": self.layout.path()}
+
+    def is_up(self) -> bool:
+        """Whether the node runs."""
+        return node.is_up(self.layout)
+
+    def build(self) -> None:
+        """Build the programs of the node and the images that do not change."""
+        install_packages()
+        build_binaries(self.layout)
+        images.make_pause(self.layout)
+        images.make_python()
+        images.make_services()
+
+    def up(self) -> None:
+        """Start the node, unless it runs."""
+        self.build()
+        if not self.is_up():
+            node.start(self.layout)
+
+    def down(self) -> None:
+        """End the node with everything on it."""
+        node.stop(self.layout)
+
+    def provide_images(self) -> None:
+        """Build the image of the work tree and load it, with the one of the services."""
+        images.make_python()
+        images.build(REPOSITORY, self.image, {"PYTHON_VERSION": images.PYTHON_VERSION})
+        for tag in (self.services_image, self.image):
+            images.load(self.layout, tag)
+
+
+class KindCluster:
+    """A cluster made by kind in the Docker of this machine."""
+
+    image = RUNTIME_IMAGE
+    services_image = images.SERVICES_IMAGE
+    name = "chekov"
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead kubectl and helm to the cluster."""
+        return {"KUBECONFIG": str(self._kubeconfig())}
+
+    def is_up(self) -> bool:
+        """Whether kind lists the cluster."""
+        return self.name in run("kind", "get", "clusters").split()
+
+    def up(self) -> None:
+        """Make the cluster, unless it is there."""
+        self._kubeconfig().parent.mkdir(parents=True, exist_ok=True)
+        if self.is_up():
+            run("kind", "export", "kubeconfig", f"--name={self.name}", env=self.environment())
+            return
+        with step("making a cluster with kind"):
+            run("kind", "create", "cluster", f"--name={self.name}", env=self.environment())
+
+    def down(self) -> None:
+        """Delete the cluster."""
+        run("kind", "delete", "cluster", f"--name={self.name}")
+
+    def provide_images(self) -> None:
+        """Build both images with Docker and load them."""
+        services = Path(__file__).parent / "services"
+        for tag, context in ((self.image, REPOSITORY), (self.services_image, services)):
+            with step(f"building and loading {tag}"):
+                run("docker", "build", f"--tag={tag}", context, timeout=1800)
+                run("kind", "load", "docker-image", tag, f"--name={self.name}")
+
+    def _kubeconfig(self) -> Path:
+        return Layout.from_environment().cache / "kind.kubeconfig"
+
+
+class NamedCluster:
+    """A cluster of the user's; it pulls its images from where the user has put them."""
+
+    def __init__(self, context: str) -> None:
+        self._context = context
+        self.image = _required("CHEKOV_TEST_IMAGE")
+        self.services_image = _required("CHEKOV_TEST_SERVICES_IMAGE")
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead kubectl and helm to the cluster."""
+        return {"KUBECONFIG": str(self._kubeconfig()), "HELM_KUBECONTEXT": self._context}
+
+    def is_up(self) -> bool:
+        """A cluster that was named is the user's concern."""
+        return True
+
+    def up(self) -> None:
+        """Write a kubeconfig that knows this context alone."""
+        shown = ("config", "view", "--minify", "--flatten", f"--context={self._context}")
+        self._kubeconfig().parent.mkdir(parents=True, exist_ok=True)
+        self._kubeconfig().write_text(run("kubectl", *shown))
+
+    def down(self) -> None:
+        """Leave the user's cluster alone."""
+
+    def provide_images(self) -> None:
+        """The cluster pulls them."""
+
+    def _kubeconfig(self) -> Path:
+        return Layout.from_environment().cache / "named.kubeconfig"
+
+
+def _required(variable: str) -> str:
+    value = os.environ.get(variable)
+    if not value:
+        raise CommandFailed(
+            f"a cluster named by CHEKOV_TEST_CONTEXT needs {variable}: an image it can pull "
+            "(build them from Dockerfile and tests/cluster/services/Dockerfile)"
+        )
+    return value
+
+
+def chosen_cluster() -> Cluster:
+    """The cluster that the environment asks for.
+
+    CHEKOV_TEST_CONTEXT names a context of the user's kubeconfig; CHEKOV_TEST_CLUSTER=kind asks
+    for kind on the Docker of this machine; otherwise one is made here.
+
+    Raises:
+        CommandFailed: What was asked for is unknown or incomplete.
+    """
+    if context := os.environ.get("CHEKOV_TEST_CONTEXT"):
+        return NamedCluster(context)
+    kind = os.environ.get("CHEKOV_TEST_CLUSTER", "own")
+    if kind not in ("own", "kind"):
+        raise CommandFailed(f"CHEKOV_TEST_CLUSTER is 'own' or 'kind', not {kind!r}")
+    return KindCluster() if kind == "kind" else OwnCluster()

@@ -1,0 +1,80 @@
+"""Builds the programs of the node from Go modules, once for each version."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cluster.kube.layout import SOURCES, Layout
+from tests.cluster.kube.packages import go
+from tests.cluster.kube.shell import run, step
+
+COMPONENTS = (
+    "etcd",
+    "kubectl",
+    "kubelet",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-proxy",
+    "kube-scheduler",
+)
+TOOLS = {
+    "helm": "helm.sh/helm/v3/cmd/helm@v3.22.0",
+    "coredns": "github.com/coredns/coredns@v1.12.4",
+}
+
+
+def kubernetes_version() -> str:
+    """The version of Kubernetes that is built, like v1.35.4."""
+    found = re.search(r"k8s\.io/kubernetes (v\S+)", (SOURCES / "go.mod").read_text())
+    if found is None:
+        raise LookupError(f"{SOURCES / 'go.mod'} requires no k8s.io/kubernetes")
+    return found.group(1)
+
+
+def build_binaries(layout: Layout) -> None:
+    """Build what the cache does not hold yet; from nothing it takes minutes."""
+    layout.binaries.mkdir(parents=True, exist_ok=True)
+    _once(layout, "kubebin", _fingerprint(), _build_components)
+    for name, module in TOOLS.items():
+        _once(layout, name, module, _install_tool)
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for source in ("go.mod", "go.sum", "main.go", "pause/main.go"):
+        digest.update((SOURCES / source).read_bytes())
+    return digest.hexdigest()
+
+
+def _once(layout: Layout, name: str, wanted: str, build: Callable[[Layout, str], None]) -> None:
+    stamp = layout.binaries / f".{name}.built"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    with step(f"building {name}"):
+        build(layout, wanted)
+    stamp.write_text(wanted)
+
+
+def _build_components(layout: Layout, _: str) -> None:
+    version = kubernetes_version()
+    major, minor, _patch = version.removeprefix("v").split(".")
+    about = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
+    flags = " ".join(f"-X k8s.io/component-base/version.{k}={v}" for k, v in about.items())
+    target = layout.binaries / "kubebin"
+    _go(layout, "build", "-mod=readonly", "-ldflags", f"-s -w {flags}", "-o", target)
+    for name in COMPONENTS:
+        link = layout.binaries / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(target.name)
+    pause = layout.binaries / "pause"
+    _go(layout, "build", "-mod=readonly", "-ldflags", "-s -w", "-o", pause, "./pause")
+
+
+def _install_tool(layout: Layout, module: str) -> None:
+    _go(layout, "install", "-ldflags", "-s -w", module)
+
+
+def _go(layout: Layout, *words: str | Path) -> None:
+    settings = {"CGO_ENABLED": "0", "GOBIN": str(layout.binaries), "GOFLAGS": "-buildvcs=false"}
+    run(go(layout), *words, cwd=SOURCES, env=settings, timeout=3000)

@@ -1,0 +1,141 @@
+"""The programs of the node, how each is started and when it is ready."""
+
+import socket
+import ssl
+import urllib.request
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.kube.layout import API_PORT, NODE, NODE_ADDRESS, PODS, SERVICES, Layout
+from tests.cluster.kube.shell import succeeds
+
+
+def _at_once() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One program of the node.
+
+    Attributes:
+        name: Names its log.
+        command: The program and its arguments.
+        ready: Says whether those that need it can start.
+    """
+
+    name: str
+    command: Sequence[str | Path]
+    ready: Callable[[], bool] = _at_once
+
+
+def containerd(layout: Layout, *, configuration: str = "containerd.toml") -> Component:
+    """Runs containers."""
+
+    def listens() -> bool:
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(layout.containerd_socket))
+            return True
+        return False
+
+    command = ["containerd", "--config", layout.state / configuration]
+    return Component("containerd", command, listens)
+
+
+def etcd(layout: Layout) -> Component:
+    """Keeps the objects; a test cluster need not survive a power cut."""
+    folder = layout.state / "etcd"
+    return Component("etcd", ["etcd", "--data-dir", folder, "--unsafe-no-fsync"])
+
+
+def apiserver(layout: Layout) -> Component:
+    """Serves the API on every address of the node."""
+    pki = layout.pki
+    command = [
+        "kube-apiserver",
+        "--etcd-servers=http://127.0.0.1:2379",
+        f"--advertise-address={NODE_ADDRESS}",
+        f"--secure-port={API_PORT}",
+        f"--service-cluster-ip-range={SERVICES}",
+        f"--client-ca-file={pki / 'ca.crt'}",
+        f"--tls-cert-file={pki / 'apiserver.crt'}",
+        f"--tls-private-key-file={pki / 'apiserver.key'}",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={pki / 'service-accounts.pub'}",
+        f"--service-account-signing-key-file={pki / 'service-accounts.key'}",
+        f"--kubelet-client-certificate={pki / 'admin.crt'}",
+        f"--kubelet-client-key={pki / 'admin.key'}",
+        # The name of the node is known to nobody's resolver.
+        "--kubelet-preferred-address-types=InternalIP",
+        "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
+    ]
+    return Component("apiserver", command, lambda: _api_ready(layout))
+
+
+def _api_ready(layout: Layout) -> bool:
+    trust = ssl.create_default_context(cafile=layout.pki / "ca.crt")
+    trust.load_cert_chain(layout.pki / "admin.crt", layout.pki / "admin.key")
+    with suppress(OSError):
+        url = f"{layout.server}/readyz"
+        with urllib.request.urlopen(url, context=trust, timeout=2) as answer:
+            return answer.status == 200
+    return False
+
+
+def controller_manager(layout: Layout) -> Component:
+    """Runs the controllers: deployments, jobs, endpoints, garbage."""
+    command = [
+        "kube-controller-manager",
+        f"--kubeconfig={layout.kubeconfig('controller-manager')}",
+        f"--service-account-private-key-file={layout.pki / 'service-accounts.key'}",
+        f"--root-ca-file={layout.pki / 'ca.crt'}",
+        "--use-service-account-credentials",
+        "--leader-elect=false",
+    ]
+    return Component("controller-manager", command)
+
+
+def scheduler(layout: Layout) -> Component:
+    """Gives pods their node."""
+    config = f"--kubeconfig={layout.kubeconfig('scheduler')}"
+    return Component("scheduler", ["kube-scheduler", config, "--leader-elect=false"])
+
+
+def coredns(layout: Layout) -> Component:
+    """Resolves the names of Services."""
+    return Component("coredns", ["coredns", "-conf", layout.state / "Corefile"])
+
+
+def kubelet(layout: Layout) -> Component:
+    """Runs the pods of the node."""
+
+    def registered() -> bool:
+        ready = ("wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=1s")
+        return succeeds("kubectl", "--kubeconfig", layout.kubeconfig(), *ready)
+
+    command = [
+        "kubelet",
+        f"--config={layout.state / 'kubelet.json'}",
+        f"--kubeconfig={layout.kubeconfig('kubelet')}",
+        f"--hostname-override={NODE}",
+        f"--node-ip={NODE_ADDRESS}",
+        f"--root-dir={layout.state / 'kubelet'}",
+    ]
+    return Component("kubelet", command, registered)
+
+
+def kube_proxy(layout: Layout) -> Component:
+    """Leads the addresses of Services to pods."""
+    command = [
+        "kube-proxy",
+        f"--kubeconfig={layout.kubeconfig('proxy')}",
+        f"--hostname-override={NODE}",
+        f"--cluster-cidr={PODS}",
+        # Both need rights over the host that the root of a sandbox may lack.
+        "--conntrack-max-per-core=0",
+        "--oom-score-adj=0",
+    ]
+    return Component("proxy", command)

@@ -1,0 +1,119 @@
+"""Makes images without a registry, and hands them to the node."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.cluster.kube.layout import PAUSE_IMAGE, Layout
+from tests.cluster.kube.node import run_inside
+from tests.cluster.kube.shell import run, step, succeeds
+
+PYTHON_VERSION = "3.11"
+PYTHON_IMAGE = f"docker.io/library/python:{PYTHON_VERSION}-slim-bookworm"
+SERVICES_IMAGE = "docker.io/chekov/test-services:1"
+SERVICES = ("postgresql", "prometheus")
+_PYTHON = ("python3", "python3-venv", "python3-pip", "ca-certificates")
+_NEEDLESS = ("usr/share/doc/*", "usr/share/man/*", "usr/share/locale/*", "usr/share/info/*")
+_CACHED = ("var/cache/apt/archives/*.deb", "var/cache/apt/*.bin", "var/lib/apt/lists/*")
+
+
+def make_pause(layout: Layout) -> None:
+    """Make the image that holds the namespaces of each pod, as an archive in the cache."""
+    archive = layout.cache / "pause.tar"
+    if archive.exists():
+        return
+    container = run("buildah", "from", "scratch").strip()
+    run("buildah", "copy", "--quiet", container, layout.binaries / "pause", "/pause")
+    _commit(container, PAUSE_IMAGE, entrypoint='["/pause"]')
+    _export(PAUSE_IMAGE, archive)
+
+
+def make_python() -> None:
+    """Make the base image of the Dockerfile from Debian's Python, where no registry is reached."""
+    if _exists(PYTHON_IMAGE):
+        return
+    with step(f"making {PYTHON_IMAGE}"), tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "root"
+        _bootstrap(root, _PYTHON)
+        for name, target in (("python", "python3"), ("python3", "python3"), ("pip", "pip3")):
+            (root / "usr/local/bin" / name).symlink_to(f"/usr/bin/{target}")
+        for marker in root.glob("usr/lib/python3*/EXTERNALLY-MANAGED"):
+            marker.unlink()
+        _from_folder(root, PYTHON_IMAGE)
+
+
+def make_services() -> None:
+    """Make an image with Postgres and Prometheus, as Debian has them."""
+    if _exists(SERVICES_IMAGE):
+        return
+    with step(f"making {SERVICES_IMAGE}"), tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "root"
+        _bootstrap(root, SERVICES)
+        for programs in root.glob("usr/lib/postgresql/*/bin/*"):
+            (root / "usr/local/bin" / programs.name).symlink_to(f"/{programs.relative_to(root)}")
+        _from_folder(root, SERVICES_IMAGE)
+
+
+def build(context: Path, tag: str, arguments: Mapping[str, str]) -> None:
+    """Build a Dockerfile; its steps use the host's network, resolver and certificates."""
+    shared = ("/etc/ssl/certs", "/etc/hosts", "/etc/resolv.conf")
+    volumes = [f"--volume={path}:{path}:ro" for path in shared]
+    values = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+    isolation = ("--isolation=chroot", "--network=host", "--pull-never", "--layers", "--quiet")
+    with step(f"building {tag}"):
+        run("buildah", "build", *isolation, *volumes, *values, f"--tag={tag}", context)
+
+
+def load(layout: Layout, tag: str) -> None:
+    """Hand an image to the node, unless it has it already."""
+    identity = run("buildah", "inspect", "--type=image", "--format={{.FromImageID}}", tag)
+    stamp = layout.state / "images" / tag.replace("/", "_")
+    if stamp.exists() and stamp.read_text() == identity:
+        return
+    with step(f"loading {tag}"), tempfile.TemporaryDirectory(dir=layout.state) as folder:
+        archive = Path(folder) / "image.tar"
+        _export(tag, archive)
+        run_inside(layout, *client(layout), "images", "import", archive)
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.write_text(identity)
+
+
+def client(layout: Layout) -> Sequence[str]:
+    """The client of the node's containerd, to be run inside of the node."""
+    return ("ctr", f"--address={layout.containerd_socket}", "--namespace=k8s.io")
+
+
+def _exists(tag: str) -> bool:
+    return succeeds("buildah", "inspect", "--type=image", tag)
+
+
+def _export(tag: str, archive: Path) -> None:
+    run("buildah", "push", "--quiet", tag, f"docker-archive:{archive}:{tag}")
+
+
+def _bootstrap(root: Path, packages: Sequence[str]) -> None:
+    included = f"--include={','.join(packages)}"
+    run(
+        "debootstrap", "--variant=minbase", included, "bookworm", root, env={"PATH": _system_path()}
+    )
+    for pattern in (*_NEEDLESS, *_CACHED):
+        for path in root.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _system_path() -> str:
+    return f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+def _from_folder(root: Path, tag: str) -> None:
+    container = run("buildah", "from", "scratch").strip()
+    run("buildah", "copy", "--quiet", container, root, "/")
+    _commit(container, tag)
+
+
+def _commit(container: str, tag: str, **configuration: str) -> None:
+    for name, value in configuration.items():
+        run("buildah", "config", f"--{name}={value}", container)
+    run("buildah", "commit", "--quiet", "--rm", container, tag)

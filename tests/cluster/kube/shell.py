@@ -1,0 +1,97 @@
+"""Running programs, waiting for conditions, telling a person how far it is."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class CommandFailed(Exception):
+    """A program ended with an error; the message holds the end of what it said."""
+
+
+class GaveUp(Exception):
+    """A condition did not come about in time."""
+
+
+def run(
+    *command: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    timeout: float = 900,
+) -> str:
+    """Run a program to its end and return what it printed.
+
+    Args:
+        command: The program and its arguments.
+        cwd: The folder to run it in.
+        env: Variables to add to the environment.
+        stdin: What it reads.
+        timeout: Seconds it may take.
+
+    Raises:
+        CommandFailed: It ended with an error, or too late.
+    """
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(
+            words,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CommandFailed(f"{' '.join(words)}: not done after {timeout:.0f} s") from error
+    if done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip())[-3000:]
+        raise CommandFailed(f"{' '.join(words)}: exit {done.returncode}\n{said}")
+    return done.stdout
+
+
+def succeeds(*command: str | Path, env: Mapping[str, str] | None = None) -> bool:
+    """Whether a program ends well."""
+    try:
+        run(*command, env=env)
+    except (CommandFailed, FileNotFoundError):
+        return False
+    return True
+
+
+def wait_for(what: str, met: Callable[[], bool], *, timeout: float = 60) -> None:
+    """Wait until a condition is met, looking ten times a second.
+
+    Raises:
+        GaveUp: It was not met within `timeout` seconds.
+    """
+    end = time.monotonic() + timeout
+    while not met():
+        if time.monotonic() > end:
+            raise GaveUp(f"gave up after {timeout:.0f} s waiting for {what}")
+        time.sleep(0.1)
+
+
+def say(text: str) -> None:
+    """Tell a person something, beside the output that programs read."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+@contextmanager
+def step(what: str) -> Generator[None]:
+    """Say what begins, and how long it took."""
+    say(f"cluster: {what} … ")
+    began = time.monotonic()
+    try:
+        yield
+    except BaseException:
+        say("failed\n")
+        raise
+    say(f"{time.monotonic() - began:.1f} s\n")
