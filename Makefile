@@ -1,0 +1,70 @@
+# Every task of the project. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run dev test unit check format bench image cluster cluster-down clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first Python that is new enough.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+CODE := runtime operator tests benchmarks examples
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+run: $(VENV)/.run ## run the bank on this machine, with a real Postgres of its own
+	$(BIN)/chekov run examples/bank/bundle.yaml
+
+dev: $(VENV)/.dev ## make .venv with everything that development needs
+
+test: check ## run every check and every test, with a real Postgres and a real Kubernetes
+	$(BIN)/python -m pytest
+
+unit: $(VENV)/.dev ## run the tests that need no database and no cluster
+	$(BIN)/python -m pytest tests/unit tests/architecture
+
+check: $(VENV)/.dev ## check formatting, lint, types, layers and spelling
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: $(VENV)/.dev ## format the code and repair what lint can repair
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+bench: $(VENV)/.dev ## measure, beside the limits, with a check that nothing was lost
+	$(BIN)/python -m benchmarks
+
+image: ## build the container image (docker or buildah; BUILD_ARGS passes arguments)
+	@builder=$$(command -v docker >/dev/null && docker info >/dev/null 2>&1 && echo docker || echo buildah); \
+	$$builder build $(BUILD_ARGS) --tag chekov:dev .
+
+cluster: ## start a real Kubernetes with the bank applied, and leave it running
+	$(PYTHON) -m tests.cluster demo
+
+cluster-down: ## end that Kubernetes with everything on it
+	$(PYTHON) -m tests.cluster down
+
+clean: ## remove .venv and every cache in this folder
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+
+# A machine may have Python without the means to make an environment: Debian packs them apart.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: https://www.python.org" >&2; exit 1; }
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[runtime,embedded]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[runtime,embedded,operator]' --group dev
+	touch $(VENV)/.run $@
