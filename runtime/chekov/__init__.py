@@ -1,0 +1,43 @@
+"""What the author of a domain imports."""
+
+from chekov.domain.aggregate import Aggregate, CommandHandler, apply, execute, prepare
+from chekov.domain.domain import Domain
+from chekov.domain.handler import (
+    Connection,
+    Context,
+    EventHandler,
+    Projection,
+    Transaction,
+    handle,
+    query,
+)
+from chekov.domain.messages import Command, Event, Identifier
+from chekov.errors import ChekovError, DefinitionError, Rejected
+from chekov.runtime import Runtime
+from chekov.store.memory import MemoryStore
+from chekov.store.port import RecordedEvent
+
+__all__ = [
+    "Aggregate",
+    "ChekovError",
+    "Command",
+    "CommandHandler",
+    "Connection",
+    "Context",
+    "DefinitionError",
+    "Domain",
+    "Event",
+    "EventHandler",
+    "Identifier",
+    "MemoryStore",
+    "Projection",
+    "RecordedEvent",
+    "Rejected",
+    "Runtime",
+    "Transaction",
+    "apply",
+    "execute",
+    "handle",
+    "prepare",
+    "query",
+]

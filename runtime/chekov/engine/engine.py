@@ -1,0 +1,129 @@
+"""Everything that runs for a domain, over a store that is open."""
+
+import asyncio
+from collections.abc import Mapping
+from uuid import uuid4
+
+from chekov.domain.domain import Domain
+from chekov.domain.handler import EventHandler, Projection
+from chekov.engine.consistency import Consistency
+from chekov.engine.delivery import Delivery, Retry
+from chekov.engine.dispatcher import Dispatcher
+from chekov.engine.feed import Feed
+from chekov.engine.observer import Observer
+from chekov.engine.ownership import Ownership
+from chekov.engine.subscription import Subscription, SubscriptionStatus
+from chekov.errors import StoreUnavailable
+from chekov.store.codec import Codec
+from chekov.store.port import Store, SubscriptionKey
+
+
+class Engine:
+    """The parts that execute commands and deliver events, tied together.
+
+    Attributes:
+        dispatcher: executes commands.
+        consistency: waits for handlers.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        store: Store,
+        codec: Codec,
+        observer: Observer,
+        *,
+        node: str,
+        command_timeout: float,
+        max_in_flight: int,
+        lease: float,
+        retry: Retry,
+        subscriptions: bool,
+    ) -> None:
+        self._domain = domain
+        self._store = store
+        self._codec = codec
+        self._observer = observer
+        self._retry = retry
+        self._feed = Feed(store, observer)
+        self.dispatcher = Dispatcher(
+            domain, store, codec, observer, timeout=command_timeout, max_in_flight=max_in_flight
+        )
+        self._subscriptions = {
+            handler.name: self._subscription(handler)
+            for handler in (domain.handlers if subscriptions else ())
+        }
+        self._ownership = Ownership(
+            store,
+            {item.key: item for item in self._subscriptions.values()},
+            # A process that comes back under its old name must not pass for the one that died.
+            owner=f"{node}/{uuid4().hex[:8]}",
+            lease=lease,
+        )
+        self.consistency = Consistency(domain.name, store, self._subscriptions)
+        self._background: list[asyncio.Task[None]] = []
+        self._running: list[asyncio.Task[None]] = []
+
+    @property
+    def subscriptions(self) -> Mapping[str, SubscriptionStatus]:
+        """How each subscription stands here."""
+        return {name: item.status for name, item in self._subscriptions.items()}
+
+    @property
+    def alive(self) -> bool:
+        """Whether no background task has ended while it should run."""
+        return not any(task.done() for task in (*self._background, *self._running))
+
+    async def prepare(self) -> None:
+        """Make what subscriptions need in the store: their rows and their tables."""
+        for item in self._subscriptions.values():
+            if isinstance(item.handler, Projection):
+                await self._store.create_tables(
+                    self._store.schema_for(item.key), item.handler.tables
+                )
+        await self._store.register([item.key for item in self._subscriptions.values()])
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """Start every background task on `group`, which ends when one of them fails."""
+        if not self._subscriptions:
+            return
+        self._background = [
+            group.create_task(self._feed.run(), name="feed"),
+            group.create_task(self._ownership.run(), name="ownership"),
+        ]
+        self._running = [
+            group.create_task(item.run(), name=f"subscription {name}")
+            for name, item in self._subscriptions.items()
+        ]
+
+    async def drain(self) -> None:
+        """Finish commands in flight, stop subscriptions at a checkpoint, give them up."""
+        await self.dispatcher.drain()
+        for item in self._subscriptions.values():
+            item.stop()
+        if self._running:
+            await asyncio.wait(self._running)
+        self.halt()
+        if self._subscriptions:
+            await asyncio.wait(self._background)
+            try:
+                await self._ownership.release()
+            except StoreUnavailable:
+                return  # the lease runs out by itself
+
+    def halt(self) -> None:
+        """Cancel what is still running."""
+        for task in (*self._running, *self._background):
+            task.cancel()
+
+    def _subscription(self, handler: EventHandler) -> Subscription:
+        delivery = Delivery(handler, self._store, self._codec, self._observer, self._retry)
+        return Subscription(
+            handler,
+            SubscriptionKey(self._domain.name, handler.name, handler.version),
+            self._store,
+            self._store,
+            self._feed,
+            delivery,
+            self._observer,
+        )

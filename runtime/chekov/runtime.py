@@ -1,0 +1,269 @@
+"""A domain over a store, in any program: the composition of store, codec and engine."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+from uuid import UUID
+
+from chekov.domain.aggregate import Aggregate
+from chekov.domain.domain import Domain
+from chekov.domain.messages import Command, Event
+from chekov.engine.consistency import subscription_names
+from chekov.engine.delivery import Retry
+from chekov.engine.dispatcher import Dispatched
+from chekov.engine.engine import Engine
+from chekov.engine.instances import Loaded
+from chekov.engine.observer import Observer
+from chekov.engine.subscription import SubscriptionStatus
+from chekov.errors import StoreClosed, StoreError
+from chekov.store.codec import Codec
+from chekov.store.memory import MemoryStore
+from chekov.store.open import open_store
+from chekov.store.port import RecordedEvent, Store, SubscriptionKey
+
+A = TypeVar("A", bound=Aggregate)
+E = TypeVar("E", bound=Event)
+
+DRAIN_SECONDS = 25.0
+
+
+class Runtime:
+    """Executes the commands of a domain and runs its subscriptions, while it is entered.
+
+    It must be entered and left in one task. A background task that fails ends the block with the
+    task's error in an exception group.
+
+    Args:
+        domain: what to run.
+        store: a Postgres DSN, or a store, which is entered and left with the runtime.
+        schema: of a DSN, the database schema that holds the event store.
+        node: names this process among those that share the store; host and process id by default.
+        observer: is told what happens.
+        subscriptions: whether handlers and projections run here.
+        migrate: of a DSN, whether to bring its schema up to date; otherwise it is only checked.
+        command_timeout: seconds that a command may take, unless it says otherwise.
+        max_in_flight: commands accepted at a time.
+        pool_size: of a DSN, the most database connections for reading and handling.
+        lease: seconds after which the subscriptions of a process that died are taken over.
+        retry: how often a failing event is tried before it is set aside.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        *,
+        store: str | Store,
+        schema: str = "chekov",
+        node: str | None = None,
+        observer: Observer | None = None,
+        subscriptions: bool = True,
+        migrate: bool = True,
+        command_timeout: float = 5.0,
+        max_in_flight: int = 2000,
+        pool_size: int = 10,
+        lease: float = 5.0,
+        retry: Retry | None = None,
+    ) -> None:
+        self.domain = domain
+        self.codec = Codec(domain)
+        self._observer = observer or Observer()
+        self._store = open_store(
+            store,
+            schema=schema,
+            migrate=migrate,
+            pool_size=pool_size,
+            on_batch=self._observer.appended,
+        )
+        self._engine = Engine(
+            domain,
+            self._store,
+            self.codec,
+            self._observer,
+            node=node or f"{socket.gethostname()}-{os.getpid()}",
+            command_timeout=command_timeout,
+            max_in_flight=max_in_flight,
+            lease=lease,
+            retry=retry or Retry(),
+            subscriptions=subscriptions,
+        )
+        self._subscribing = subscriptions
+        self._stack: AsyncExitStack | None = None
+        self._drained = False
+
+    async def __aenter__(self) -> Self:
+        """Open the store, prepare tables, start subscriptions.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+            SchemaMismatch: its schema is not the one this code needs.
+            StoreError: projections are to run over a store without tables.
+            DefinitionError: the database refuses the tables of a projection.
+        """
+        self._refuse_projections_in_memory()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._store)
+            await self._engine.prepare()
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            self._engine.start(group)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Drain, then close the store."""
+        stack, self._stack = self._stack, None
+        try:
+            if not isinstance(error, asyncio.CancelledError):
+                await self.drain(DRAIN_SECONDS)
+        finally:
+            self._engine.halt()
+            if stack is not None:
+                await stack.__aexit__(kind, error, traceback)
+
+    @property
+    def store(self) -> Store:
+        """The store, open while the runtime is entered."""
+        return self._store
+
+    @property
+    def subscriptions(self) -> Mapping[str, SubscriptionStatus]:
+        """How each subscription stands in this process."""
+        return self._engine.subscriptions
+
+    @property
+    def instances(self) -> int:
+        """How many aggregates this process holds in memory."""
+        return len(self._engine.dispatcher.instances)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it is entered and every background task is alive."""
+        return self._stack is not None and self._engine.alive
+
+    async def dispatch(
+        self,
+        command: Command[E],
+        *,
+        command_id: UUID | None = None,
+        correlation_id: UUID | None = None,
+        causation_id: UUID | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        expected_version: int | None = None,
+        timeout: float | None = None,
+        consistency: Literal["eventual", "strong"] | Sequence[str] = "eventual",
+        consistency_timeout: float = 5.0,
+    ) -> Dispatched[E]:
+        """Execute a command and store what it yields.
+
+        Args:
+            command: what to do.
+            command_id: its own id, which its events carry as their cause; a new one by default.
+            correlation_id: shared by all that follows from one request; `command_id` by default.
+            causation_id: the event or command that led to this one.
+            metadata: stored with each of its events, as JSON.
+            expected_version: refuse unless the stream is at this version; then never retried.
+            timeout: seconds it may take.
+            consistency: `"strong"` waits for every subscription of the domain, a list of names for
+                those.
+            consistency_timeout: seconds to wait for them.
+
+        Raises:
+            Rejected: a business rule refuses; nothing is stored.
+            UnknownCommand: no aggregate executes it.
+            InvalidCommand: its identifier or metadata is unusable.
+            WrongExpectedVersion: the version is not the expected one, or others changed the stream
+                at every attempt.
+            CommandTimeout: it took too long; `stored` tells whether it may have been stored.
+            ConsistencyTimeout: it is stored, but handlers are behind.
+            Overloaded: too many commands wait.
+            Draining: the process is shutting down.
+            StoreUnavailable: the database does not answer.
+        """
+        if self._stack is None:
+            raise StoreClosed("the runtime is not running: use `async with Runtime(…)`")
+        dispatched = await self._engine.dispatcher.dispatch(
+            command,
+            command_id=command_id,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            metadata=metadata,
+            expected_version=expected_version,
+            timeout=timeout,
+        )
+        if consistency != "eventual" and dispatched.events:
+            names = subscription_names(consistency)
+            await self.wait(dispatched.position, names, consistency_timeout)
+        return dispatched
+
+    async def load(self, aggregate: type[A], identifier: object) -> Loaded[A]:
+        """A copy of an instance's state as it is stored now.
+
+        Raises:
+            StreamNotFound: nothing was ever stored for it.
+            Undecodable: one of its events cannot be read.
+        """
+        return await self._engine.dispatcher.instances.load(aggregate, identifier)
+
+    async def query(self, projection: str, query: str, arguments: Mapping[str, object]) -> object:
+        """Ask a projection.
+
+        Raises:
+            LookupError: there is no such projection, or it has no such query.
+            TypeError: the arguments are not those of the query.
+        """
+        found = {item.name: item for item in self.domain.projections}[projection]
+        method = found.queries[query]
+        key = SubscriptionKey(self.domain.name, found.name, found.version)
+        async with self._store.read_connection(
+            search_path=self._store.schema_for(key)
+        ) as connection:
+            return await method.function(found, connection, **arguments)
+
+    def decode(self, recorded: RecordedEvent) -> Event:
+        """A stored event in its type.
+
+        Raises:
+            Undecodable: the domain does not know it, or it does not fit.
+        """
+        return self.codec.decode(recorded)
+
+    async def wait(
+        self, position: int, subscriptions: Sequence[str] | None = None, timeout: float = 5.0
+    ) -> None:
+        """Return when subscriptions, by default all of the domain, have handled a position.
+
+        Raises:
+            ConsistencyTimeout: `timeout` seconds passed before.
+            KeyError: there is no subscription of a name.
+        """
+        await self._engine.consistency.wait(position, subscriptions, timeout)
+
+    async def drain(self, timeout: float = DRAIN_SECONDS) -> None:
+        """Refuse new commands, finish those in flight, stop subscriptions at a checkpoint.
+
+        What is not done after `timeout` seconds is cancelled. A second call does nothing.
+        """
+        if self._drained:
+            return
+        self._drained = True
+        try:
+            async with asyncio.timeout(timeout):
+                await self._engine.drain()
+        except TimeoutError:
+            self._engine.halt()
+
+    def _refuse_projections_in_memory(self) -> None:
+        names = [item.name for item in self.domain.projections]
+        if self._subscribing and names and isinstance(self._store, MemoryStore):
+            raise StoreError(
+                f"projections keep their tables in Postgres, and the store in memory has none: "
+                f"give Runtime a Postgres DSN to run {', '.join(names)}, or subscriptions=False"
+            )

@@ -1,0 +1,68 @@
+"""Given events, when a command, then events: a domain tested without a store."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any, Generic, Self, TypeVar
+
+from chekov.domain.aggregate import Aggregate
+from chekov.domain.messages import Command, Event
+from chekov.errors import UnknownCommand
+
+A = TypeVar("A", bound=Aggregate)
+E = TypeVar("E", bound=Event)
+
+
+class Spec(Generic[A]):
+    """The history of one instance, to which commands can be put.
+
+    Attributes:
+        state: what the given events made of it.
+    """
+
+    def __init__(self, aggregate: type[A]) -> None:
+        self._aggregate = aggregate
+        self.state = aggregate()
+
+    def given(self, *events: Event) -> Self:
+        """Another spec, in which these events happened after those given before.
+
+        Raises:
+            AssertionError: the aggregate does not apply one of them.
+        """
+        after = copy.deepcopy(self)
+        for event in events:
+            _apply(after.state, event)
+        return after
+
+    def when(self, command: Command[E]) -> Sequence[E]:
+        """What the command yields in this state, which stays as it is.
+
+        Raises:
+            Rejected: the domain refuses.
+            UnknownCommand: the aggregate does not execute it.
+            AssertionError: the executor changed the state, or yields what cannot be applied.
+        """
+        method = self._aggregate.executors.get(type(command))
+        if method is None:
+            known = [kind.__qualname__ for kind in self._aggregate.executors]
+            raise UnknownCommand(type(command).__qualname__, known)
+        before = copy.deepcopy(self.state)
+        try:
+            events: list[Any] = list(method.function(self.state, command))
+        finally:
+            label = f"{self._aggregate.__qualname__}.{method.name}"
+            if self.state != before:
+                raise AssertionError(
+                    f"{label} changed the state from {before} to {self.state}: only @apply may"
+                )
+        self.given(*events)
+        return events
+
+
+def _apply(state: Aggregate, event: Event) -> None:
+    method = state.appliers.get(type(event))
+    if method is None:
+        raise AssertionError(
+            f"{type(state).__qualname__} does not apply {type(event).__qualname__}"
+        )
+    method.function(state, event)
