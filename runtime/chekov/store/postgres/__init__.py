@@ -1,0 +1,5 @@
+"""The store in Postgres, on asyncpg: the only package that imports it."""
+
+from chekov.store.postgres.store import PostgresStore
+
+__all__ = ["PostgresStore"]

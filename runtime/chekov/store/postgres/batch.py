@@ -1,0 +1,180 @@
+"""Appends on their way: how waiting ones become one statement, and its answer theirs."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Any, Final, NamedTuple, TypeAlias
+from uuid import UUID
+
+from chekov.errors import StoreError, StreamNotFound, WrongExpectedVersion
+from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
+from chekov.store.postgres.records import new_record
+
+BATCH_EVENTS: Final = 1024
+BATCH_BYTES: Final = 1024 * 1024
+_LOOK_AT: Final = 4 * BATCH_EVENTS
+
+
+class Pending:
+    """An append that waits for its answer.
+
+    Attributes:
+        uncertain: it was sent, and the connection was lost before the answer: it may be stored.
+    """
+
+    __slots__ = ("events", "expected", "future", "size", "stream", "uncertain")
+
+    def __init__(
+        self,
+        stream: str,
+        events: Sequence[NewEvent],
+        expected: int,
+        size: int,
+        future: "asyncio.Future[Appended]",
+    ) -> None:
+        self.stream = stream
+        self.events = events
+        self.expected = expected
+        self.size = size
+        self.future = future
+        self.uncertain = False
+
+    def answer(self, before: int, version: int, stamp: datetime) -> list[RecordedEvent]:
+        """Tell the caller; `before` and `version` are those in front of its first event."""
+        stream = self.stream
+        recorded = [
+            new_record((before + n, stream, version + n, *event[:6], event[6] or stamp))
+            for n, event in enumerate(self.events, 1)
+        ]
+        if not self.future.done():
+            count = len(recorded)
+            self.future.set_result(Appended(stream, version + count, before + count, recorded))
+        return recorded
+
+    def fail(self, error: Exception) -> None:
+        """Tell the caller, unless it has gone."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def refuse(self, actual: int) -> None:
+        """The stream is not where the append expects it."""
+        self.fail(conflict(self.stream, self.expected, actual))
+
+
+Group: TypeAlias = list[Pending]
+"""Appends to one stream that succeed or fail together: one, or several that expect nothing."""
+
+
+def conflict(stream: str, expected: int, actual: int) -> StoreError:
+    """The error of an append that found its stream at `actual`."""
+    if expected == Expected.STREAM_EXISTS:
+        return StreamNotFound(stream)
+    return WrongExpectedVersion(stream, expected or "no stream", actual)
+
+
+def take(queue: deque[Pending]) -> list[Group]:
+    """Remove from the queue what the next statement carries.
+
+    A statement sees each stream once. Further appends to a stream stay in the queue, unless none
+    of them expects anything: then they become one.
+    """
+    groups: dict[str, Group] = {}
+    stay: list[Pending] = []
+    held: set[str] = set()
+    rows = size = 0
+    while queue and len(stay) < _LOOK_AT:
+        pending = queue[0]
+        if pending.future.done():
+            queue.popleft()
+            continue
+        rows += len(pending.events)
+        size += pending.size
+        if groups and (rows > BATCH_EVENTS or size > BATCH_BYTES):
+            break
+        queue.popleft()
+        group = groups.get(pending.stream)
+        if group is None:
+            groups[pending.stream] = [pending]
+        elif pending.expected == Expected.ANY == group[0].expected and pending.stream not in held:
+            group.append(pending)
+        else:
+            held.add(pending.stream)
+            stay.append(pending)
+            rows -= len(pending.events)
+            size -= pending.size
+    queue.extendleft(reversed(stay))
+    return list(groups.values())
+
+
+class Many(NamedTuple):
+    """Parameters of the statement for many appends."""
+
+    streams: list[str]
+    expected: list[int]
+    stream: Sequence[str]
+    append: Sequence[int]
+    within: Sequence[int]
+    ids: Sequence[UUID]
+    types: Sequence[str]
+    data: list[str]
+    metadata: list[str | None] | None
+    correlation_ids: Sequence[UUID | None]
+    causation_ids: Sequence[UUID | None]
+    times: Sequence[datetime | None] | None
+
+
+def many(groups: Sequence[Group]) -> Many:
+    """Columns of all events; a column that nobody uses is `None`."""
+    streams = [group[0].stream for group in groups]
+    runs = [list(chain.from_iterable(item.events for item in group)) for group in groups]
+    columns: tuple[Any, ...] = tuple(zip(*chain.from_iterable(runs), strict=True))
+    ids, types, data, metadata, correlation_ids, causation_ids, times = columns
+    if len(ids) == len(groups):
+        stream: Sequence[str] = streams
+        append: Sequence[int] = range(1, len(groups) + 1)
+        within: Sequence[int] = [1] * len(groups)
+    else:
+        counts = [len(run) for run in runs]
+        stream = [name for name, n in zip(streams, counts, strict=True) for _ in range(n)]
+        append = [number for number, n in enumerate(counts, 1) for _ in range(n)]
+        within = [number for n in counts for number in range(1, n + 1)]
+    return Many(
+        streams,
+        [group[0].expected for group in groups],
+        stream,
+        append,
+        within,
+        ids,
+        types,
+        [item.decode() for item in data],
+        _texts(metadata),
+        correlation_ids,
+        causation_ids,
+        times if any(times) else None,
+    )
+
+
+def answer_many(
+    groups: Sequence[Group], before: int, stamp: datetime, found: Sequence[int]
+) -> tuple[list[RecordedEvent], list[tuple[Pending, int]]]:
+    """Tell the callers; the events that were stored, and who was refused at which version."""
+    recorded: list[RecordedEvent] = []
+    refused: list[tuple[Pending, int]] = []
+    for group, actual in zip(groups, found, strict=True):
+        if actual < 0:
+            refused += [(pending, -1 - actual) for pending in group]
+            continue
+        version = actual
+        for pending in group:
+            stored = pending.answer(before, version, stamp)
+            before += len(stored)
+            version += len(stored)
+            recorded += stored
+    return recorded, refused
+
+
+def _texts(metadata: Iterable[bytes | None]) -> list[str | None] | None:
+    texts = [None if item is None else item.decode() for item in metadata]
+    return texts if any(texts) else None

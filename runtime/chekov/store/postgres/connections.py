@@ -1,0 +1,159 @@
+"""Connections: how they are made, and how long one waits for a database that is away."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, LiteralString, TypeAlias, TypeVar, cast
+
+import asyncpg
+
+from chekov.errors import StoreClosed, StoreError
+from chekov.store.postgres.errors import Fault, Translator, fault_of
+
+T = TypeVar("T")
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+CONNECT_SECONDS: Final = 5.0
+_COMMAND_SECONDS: Final = 60.0
+_FIRST_WAIT: Final = 0.02
+_LONGEST_WAIT: Final = 1.0
+
+
+class Backoff:
+    """Longer and longer waits, up to a second, each with a random part."""
+
+    def __init__(self) -> None:
+        self._wait = _FIRST_WAIT
+
+    async def wait(self) -> None:
+        """Wait before the next try."""
+        await asyncio.sleep(self._wait * random.uniform(0.5, 1))  # noqa: S311 no secret
+        self._wait = min(self._wait * 2, _LONGEST_WAIT)
+
+
+async def connect(dsn: str, *, application: str) -> Connection:
+    """A connection of our own, outside of the pool.
+
+    Its plans are made once for each statement: planning again for each call costs more than the
+    call itself.
+
+    Raises:
+        StoreError: the DSN cannot be understood.
+    """
+    try:
+        connection = await asyncpg.connect(
+            dsn, timeout=CONNECT_SECONDS, server_settings={"application_name": application}
+        )
+    except (asyncpg.ClientConfigurationError, ValueError) as error:
+        raise _bad_dsn(dsn, error) from None
+    await connection.execute("set plan_cache_mode = force_generic_plan")
+    return connection
+
+
+async def patiently(
+    work: Callable[[], Awaitable[T]], *, patience: float, translator: Translator
+) -> T:
+    """Do `work`, again while the database is away: for work that may be repeated.
+
+    Raises:
+        StoreUnavailable: it was away for `patience` seconds.
+        StoreError: it refuses.
+    """
+    deadline = asyncio.get_running_loop().time() + patience
+    backoff = Backoff()
+    while True:
+        try:
+            return await work()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            gone = fault_of(error) in (Fault.LOST, Fault.BUSY)
+            if not gone or asyncio.get_running_loop().time() >= deadline:
+                raise translator.store_error(error) from error
+        await backoff.wait()
+
+
+class Database:
+    """A pool of connections to one store, and its name and patience.
+
+    Attributes:
+        dsn: where it is.
+        schema: the store's schema in it.
+        translator: makes our errors of Postgres's.
+        patience: how long calls wait while it is away, in seconds.
+    """
+
+    def __init__(
+        self, dsn: str, schema: str, translator: Translator, *, size: int, patience: float
+    ) -> None:
+        self.dsn = dsn
+        self.schema = schema
+        self.translator = translator
+        self.patience = patience
+        self._size = size
+        self._pool: Pool | None = None
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[None]:
+        """Have the pool; its connections are made when they are needed.
+
+        Raises:
+            StoreError: the DSN cannot be understood.
+        """
+        try:
+            self._pool = await asyncpg.create_pool(
+                self.dsn,
+                min_size=0,
+                max_size=self._size,
+                timeout=CONNECT_SECONDS,
+                command_timeout=_COMMAND_SECONDS,
+                server_settings={"application_name": "chekov"},
+            )
+        except (asyncpg.ClientConfigurationError, ValueError) as error:
+            raise _bad_dsn(self.dsn, error) from None
+        try:
+            yield
+        finally:
+            pool, self._pool = self._pool, None
+            await _close(pool)
+
+    @property
+    def pool(self) -> Pool:
+        """The pool, while it is open."""
+        if self._pool is None:
+            raise StoreClosed("the store is not open: use it inside `async with store:`")
+        return self._pool
+
+    async def fetch(self, sql: LiteralString, *values: object) -> Sequence[Any]:
+        """Rows of a statement that may be repeated: it is, while the database is away."""
+        pool = self.pool
+
+        async def fetch() -> Sequence[Any]:
+            async with pool.acquire() as connection:
+                return await connection.fetch(sql, *values)
+
+        return await patiently(fetch, patience=self.patience, translator=self.translator)
+
+    @asynccontextmanager
+    async def borrowed(self) -> AsyncGenerator[Connection]:
+        """A connection; its own errors come out as ours, those of statements as they are."""
+        try:
+            async with self.pool.acquire() as connection:
+                yield cast("Connection", connection)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            if fault_of(error) in (Fault.LOST, Fault.BUSY):
+                raise self.translator.store_error(error) from error
+            raise
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await pool.close()
+    except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        pool.terminate()
+
+
+def _bad_dsn(dsn: str, error: BaseException) -> StoreError:
+    text = str(Translator(dsn, "", 0).store_error(error))
+    return StoreError(f"the DSN of the store cannot be understood: {text}")

@@ -1,0 +1,123 @@
+"""What goes wrong with Postgres, in the store's own errors: the one place that translates."""
+
+from enum import Enum, auto
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+
+from chekov.errors import ChekovError, SchemaMismatch, StoreError, StoreUnavailable
+
+
+class Fault(Enum):
+    """What an error says about the statement and about the connection."""
+
+    LOST = auto()
+    """The connection is gone or useless: what was under way may or may not have happened."""
+    BUSY = auto()
+    """Nothing happened; the same statement may succeed in a moment."""
+    GUILTY = auto()
+    """Nothing happened, because of the values that were sent."""
+    SCHEMA = auto()
+    """Nothing happened: tables or functions are missing."""
+    REFUSED = auto()
+    """Nothing happened, and nothing will until somebody changes the database."""
+
+
+_FAULTS: Final[tuple[tuple[Fault, tuple[type[BaseException], ...]], ...]] = (
+    (
+        Fault.SCHEMA,
+        (
+            asyncpg.UndefinedTableError,
+            asyncpg.UndefinedFunctionError,
+            asyncpg.UndefinedColumnError,
+            asyncpg.InvalidSchemaNameError,
+        ),
+    ),
+    (
+        Fault.BUSY,
+        (
+            asyncpg.SerializationError,
+            asyncpg.DeadlockDetectedError,
+            asyncpg.LockNotAvailableError,
+            asyncpg.InsufficientResourcesError,
+            asyncpg.QueryCanceledError,
+        ),
+    ),
+    (
+        Fault.LOST,
+        (
+            asyncpg.PostgresConnectionError,
+            asyncpg.AdminShutdownError,
+            asyncpg.CrashShutdownError,
+            asyncpg.CannotConnectNowError,
+            asyncpg.IdleSessionTimeoutError,
+            asyncpg.IdleInTransactionSessionTimeoutError,
+            asyncpg.ReadOnlySQLTransactionError,
+            asyncpg.InternalClientError,
+            asyncpg.InvalidCachedStatementError,
+            asyncpg.ProtocolViolationError,
+            OSError,
+            TimeoutError,
+            EOFError,
+        ),
+    ),
+    (
+        Fault.GUILTY,
+        (
+            asyncpg.DataError,
+            asyncpg.UniqueViolationError,
+            asyncpg.ProgramLimitExceededError,
+            asyncpg.CharacterNotInRepertoireError,
+            ValueError,
+            TypeError,
+            AttributeError,
+        ),
+    ),
+)
+
+
+def fault_of(error: BaseException) -> Fault:
+    """What kind of error this is."""
+    for fault, kinds in _FAULTS:
+        if isinstance(error, kinds):
+            return fault
+    # asyncpg says so with its general error when it is asked to use a connection that is gone.
+    if isinstance(error, asyncpg.InterfaceError):
+        return Fault.LOST
+    return Fault.REFUSED
+
+
+class Translator:
+    """Turns errors into ours, without the password of the DSN in them."""
+
+    def __init__(self, dsn: str, schema: str, needed: int) -> None:
+        self._secrets = _secrets(dsn)
+        self._schema = schema
+        self._needed = needed
+
+    def store_error(self, error: BaseException, *, stored: bool | None = False) -> ChekovError:
+        """The error to raise `from` this one; `stored` tells what became of an append."""
+        if isinstance(error, ChekovError):
+            return error
+        fault = fault_of(error)
+        if fault is Fault.SCHEMA:
+            return SchemaMismatch(self._schema, 0, self._needed)
+        text = self._clean(error)
+        if fault in (Fault.LOST, Fault.BUSY):
+            return StoreUnavailable(f"Postgres cannot be used now: {text}", stored=stored)
+        return StoreError(f"Postgres refused: {text}")
+
+    def _clean(self, error: BaseException) -> str:
+        text = str(error) or type(error).__name__
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        return text
+
+
+def _secrets(dsn: str) -> tuple[str, ...]:
+    try:
+        password = urlsplit(dsn).password
+    except ValueError:
+        return (dsn,)
+    return (dsn, password, unquote(password)) if password else (dsn,)

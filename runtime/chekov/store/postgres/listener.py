@@ -1,0 +1,172 @@
+"""How this process learns that there are new events, or free subscriptions.
+
+A notification is only a hint. What is true is in the tables: the last position is looked up once a
+second, so that a lost notification costs a second and nothing else.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Final, LiteralString
+
+import asyncpg
+
+from chekov.errors import StoreError
+from chekov.store.port import RecordedEvent
+from chekov.store.postgres.connections import Backoff, Connection, connect
+
+_POLL_SECONDS: Final = 1.0
+_NOTIFY_GAP_SECONDS: Final = 0.002
+_KEEP_EVENTS: Final = 4096
+_KEEP_BYTES: Final = 16 * 1024 * 1024
+_AT_ONCE: Final = 1000
+_ANSWER_SECONDS: Final = 10.0
+_EXPECTED: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    StoreError,
+    OSError,
+)
+
+
+def free_channel(schema: str) -> str:
+    """Where it is told that a subscription may be free."""
+    return f"{schema}_free"
+
+
+class Listener:
+    """Knows the last position that was heard of, and wakes whoever waits for a later one.
+
+    It also tells the other processes, at most once in two milliseconds, on its own connection.
+    """
+
+    def __init__(self, dsn: str, schema: str, statements: Mapping[str, LiteralString]) -> None:
+        self._dsn = dsn
+        self._statements = statements
+        self._events_channel = f"{schema}_events"
+        self._free_channel = free_channel(schema)
+        self.known = 0
+        self._recent: list[RecordedEvent] = []
+        self._recent_bytes = 0
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._freed = 0
+        self._free_waiters: set[asyncio.Future[None]] = set()
+        self._untold = asyncio.Event()
+
+    def committed(self, recorded: Sequence[RecordedEvent]) -> None:
+        """Hand over what this process stored, and let the others know."""
+        if self._recent and recorded[0].position != self._recent[-1].position + 1:
+            self._recent.clear()
+            self._recent_bytes = 0
+        self._recent += recorded
+        self._recent_bytes += sum([len(event.data) for event in recorded])
+        if len(self._recent) > 2 * _KEEP_EVENTS or self._recent_bytes > 2 * _KEEP_BYTES:
+            self._forget()
+        self._untold.set()
+        self.heard(recorded[-1].position)
+
+    def heard(self, position: int) -> None:
+        """There are events up to `position`."""
+        if position > self.known:
+            self.known = position
+            _wake(self._waiters)
+
+    async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
+        """Wait until there is something above `position`; the events, if they are at hand."""
+        if self.known <= position:
+            await _wait(self._waiters, wait_for)
+        recent = self._recent
+        if not recent:
+            return ()
+        start = position + 1 - recent[0].position
+        return recent[start : start + _AT_ONCE] if start >= 0 else ()
+
+    async def freed(self, seen: int, wait_for: float) -> int:
+        """Wait until a subscription may have become free."""
+        if self._freed <= seen:
+            await _wait(self._free_waiters, wait_for)
+        return self._freed
+
+    def close(self) -> None:
+        """Let nobody wait any longer."""
+        _wake(self._waiters)
+        _wake(self._free_waiters)
+
+    async def run(self) -> None:
+        """Listen, look and tell, until cancelled; a lost connection is made again."""
+        backoff = Backoff()
+        while True:
+            started = time.monotonic()
+            # Whoever waits finds out by itself what is wrong with the database.
+            with suppress(*_EXPECTED):
+                await self._listen()
+            if time.monotonic() - started > _ANSWER_SECONDS:
+                backoff = Backoff()
+            await backoff.wait()
+
+    async def _listen(self) -> None:
+        connection = await connect(self._dsn, application="chekov listener")
+        try:
+            # A hint need not survive a crash, so it need not wait for the disk.
+            await connection.execute("set synchronous_commit = off")
+            await connection.add_listener(self._events_channel, self._on_events)
+            await connection.add_listener(self._free_channel, self._on_free)
+            self._on_free()
+            await self._look(connection)
+            while True:
+                await self._tell_or_look(connection)
+        finally:
+            connection.terminate()
+
+    async def _tell_or_look(self, connection: Connection) -> None:
+        try:
+            async with asyncio.timeout(_POLL_SECONDS):
+                await self._untold.wait()
+        except TimeoutError:
+            await self._look(connection)
+            return
+        self._untold.clear()
+        await connection.fetchval(
+            self._statements["notify"],
+            self._events_channel,
+            str(self.known),
+            timeout=_ANSWER_SECONDS,
+        )
+        await asyncio.sleep(_NOTIFY_GAP_SECONDS)
+
+    async def _look(self, connection: Connection) -> None:
+        self.heard(await connection.fetchval(self._statements["head"], timeout=_ANSWER_SECONDS))
+
+    def _on_events(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        self.heard(int(str(payload)))
+
+    def _on_free(self, *_: object) -> None:
+        self._freed += 1
+        _wake(self._free_waiters)
+
+    def _forget(self) -> None:
+        del self._recent[: -_KEEP_EVENTS or None]
+        while self._recent_bytes > _KEEP_BYTES and len(self._recent) > 1:
+            del self._recent[: len(self._recent) // 2]
+            self._recent_bytes = sum(len(event.data) for event in self._recent)
+        self._recent_bytes = sum(len(event.data) for event in self._recent)
+
+
+async def _wait(waiters: set[asyncio.Future[None]], seconds: float) -> None:
+    waiter = asyncio.get_running_loop().create_future()
+    waiters.add(waiter)
+    try:
+        async with asyncio.timeout(seconds):
+            await waiter
+    except TimeoutError:
+        pass
+    finally:
+        waiters.discard(waiter)
+
+
+def _wake(waiters: set[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)

@@ -1,0 +1,8 @@
+-- name: position
+select coalesce(max(position), 0) from chekov.events
+
+-- name: sizes
+select
+    coalesce(sum(greatest(reltuples, 0)) filter (where relname = 'streams'), 0)::bigint,
+    coalesce(sum(pg_total_relation_size(oid)), 0)::bigint
+from pg_class where relnamespace = $1::text::regnamespace and relkind = 'r'

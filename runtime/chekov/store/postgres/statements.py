@@ -1,0 +1,59 @@
+"""SQL from its files: statements by name, with the store's own schema in place of `chekov`."""
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Final, LiteralString, NamedTuple, cast
+
+from chekov.errors import StoreError
+
+_NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_OWN_SCHEMA: Final = re.compile(r"\bchekov\b")
+_SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}\Z")
+_FOLDER: Final = files("chekov.store.postgres") / "sql"
+_MIGRATION: Final = re.compile(r"(\d{4})_(\w+)\.sql\Z")
+
+
+class Migration(NamedTuple):
+    """One step of the schema."""
+
+    version: int
+    name: str
+    sql: LiteralString
+
+
+def check_schema(schema: str) -> str:
+    """The schema's name, when it can be used without quotes.
+
+    Raises:
+        StoreError: it cannot.
+    """
+    if not _SCHEMA.match(schema) or schema.startswith("pg_"):
+        raise StoreError(
+            f"schema {schema!r} must start with a lower-case letter or '_', hold only lower-case "
+            "letters, digits and '_', 40 at most, and not start with pg_"
+        )
+    return schema
+
+
+def statements(topic: str, schema: str) -> Mapping[str, LiteralString]:
+    """The named statements of `sql/<topic>.sql`."""
+    text = (_FOLDER / f"{topic}.sql").read_text("utf-8")
+    parts = _NAME.split(_in_schema(text, schema))[1:]
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return {name: cast("LiteralString", sql.strip()) for name, sql in pairs}
+
+
+def migrations(schema: str) -> Sequence[Migration]:
+    """Every step of the schema, in order."""
+    found: list[Migration] = []
+    for file in (_FOLDER / "migrations").iterdir():
+        match = _MIGRATION.match(file.name)
+        if match:
+            sql = cast("LiteralString", _in_schema(file.read_text("utf-8"), schema))
+            found.append(Migration(int(match[1]), match[2], sql))
+    return sorted(found)
+
+
+def _in_schema(text: str, schema: str) -> str:
+    return _OWN_SCHEMA.sub(f'"{check_schema(schema)}"', text)

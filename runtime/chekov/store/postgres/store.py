@@ -1,0 +1,127 @@
+"""The store in Postgres: opens its parts and ties them together."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Self
+
+from chekov.errors import StoreClosed
+from chekov.store.port import Appended, Expected, ExpectedVersion, NewEvent, RecordedEvent
+from chekov.store.postgres.checkpoints import Checkpoints
+from chekov.store.postgres.committer import Committer, OnBatch
+from chekov.store.postgres.connections import Database
+from chekov.store.postgres.errors import Translator
+from chekov.store.postgres.listener import Listener
+from chekov.store.postgres.migrator import migrate as migrate_schema
+from chekov.store.postgres.migrator import needed_version, verify
+from chekov.store.postgres.reader import Reader
+from chekov.store.postgres.statements import check_schema, statements
+
+
+class PostgresStore(Reader, Checkpoints):
+    """Events and subscriptions in a schema of a Postgres database.
+
+    Args:
+        dsn: where the database is, as a `postgresql://` URL.
+        schema: holds the store's tables; several stores may share a database.
+        pool_size: most connections for reading and for subscriptions; two more are used for
+            appends and notifications.
+        migrate: bring the schema up to date when opening; `False` only checks it.
+        on_batch: called after each statement of appends with their number, the number of events
+            and the seconds it took. It must not raise or block.
+        patience: how long calls wait for a database that is away, in seconds.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        schema: str = "chekov",
+        pool_size: int = 10,
+        migrate: bool = True,
+        on_batch: OnBatch | None = None,
+        patience: float = 10.0,
+    ) -> None:
+        translator = Translator(dsn, check_schema(schema), needed_version())
+        database = Database(dsn, schema, translator, size=pool_size, patience=patience)
+        Reader.__init__(self, database)
+        Checkpoints.__init__(self, database)
+        self._migrate = migrate
+        self._on_batch = on_batch
+        self._entered = 0
+        self._stack = AsyncExitStack()
+        self._committer: Committer | None = None
+        self._listener: Listener | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the store.
+
+        Raises:
+            SchemaMismatch: the schema is newer than this code; without `migrate` also older.
+            StoreUnavailable: the database cannot be reached.
+            StoreError: it refuses us, or the DSN cannot be understood.
+        """
+        if not self._entered:
+            async with AsyncExitStack() as stack:
+                await self._open(stack)
+                self._stack = stack.pop_all()
+        self._entered += 1
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._entered -= 1
+        if not self._entered:
+            await self._stack.aclose()
+
+    async def append(
+        self, stream: str, events: Sequence[NewEvent], *, expected: ExpectedVersion = Expected.ANY
+    ) -> Appended:
+        """Store all of `events` at the end of `stream`, or none."""
+        if self._committer is None:
+            raise _closed()
+        return await self._committer.append(stream, events, expected)
+
+    async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
+        """Wait until there is something above `position`."""
+        if self._listener is None:
+            raise _closed()
+        return await self._listener.changed(position, wait_for)
+
+    async def freed(self, seen: int, wait_for: float) -> int:
+        """Wait until a subscription may have become free."""
+        if self._listener is None:
+            raise _closed()
+        return await self._listener.freed(seen, wait_for)
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        database = self._database
+        if self._migrate:
+            await migrate_schema(database.dsn, database.schema, patience=database.patience)
+        await stack.enter_async_context(database.opened())
+        if not self._migrate:
+            async with database.borrowed() as connection:
+                await verify(connection, database.schema)
+        sql = statements("events", database.schema)
+        listener = Listener(database.dsn, database.schema, sql)
+        committer = Committer(database, sql, committed=listener.committed, on_batch=self._on_batch)
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        listening = group.create_task(listener.run())
+        committing = group.create_task(committer.run())
+        self._listener = listener
+        self._committer = committer
+
+        async def close() -> None:
+            self._committer = self._listener = None
+            committer.close()
+            listener.close()
+            try:
+                await asyncio.wait([committing])
+            finally:
+                committing.cancel()
+                listening.cancel()
+
+        stack.push_async_callback(close)
+
+
+def _closed() -> StoreClosed:
+    return StoreClosed("the store is not open: use it inside `async with store:`")
