@@ -31,7 +31,7 @@ def _row() -> tuple[Any, ...]:
 
 
 @asynccontextmanager
-async def connected(dsn: str, schema: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+async def connected(dsn: str, schema: str) -> "AsyncIterator[asyncpg.Connection[Any]]":
     """A connection beside an empty table like the store's."""
     connection = await asyncpg.connect(dsn)
     try:
@@ -44,7 +44,7 @@ async def connected(dsn: str, schema: str) -> AsyncIterator[asyncpg.Connection[A
         await connection.close()
 
 
-async def insert_one(connection: asyncpg.Connection[Any], seconds: float) -> Rate:
+async def insert_one(connection: "asyncpg.Connection[Any]", seconds: float) -> Rate:
     """One row a transaction, one at a time."""
     statement = await connection.prepare(ONE)
 
@@ -54,7 +54,7 @@ async def insert_one(connection: asyncpg.Connection[Any], seconds: float) -> Rat
     return await run_for(seconds, 1, insert)
 
 
-async def insert_many(connection: asyncpg.Connection[Any], seconds: float, size: int) -> Rate:
+async def insert_many(connection: "asyncpg.Connection[Any]", seconds: float, size: int) -> Rate:
     """`size` rows a transaction, one transaction at a time."""
     statement = await connection.prepare(MANY)
 

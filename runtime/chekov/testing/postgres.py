@@ -14,7 +14,7 @@ import shutil
 import signal
 import socket
 import stat
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,9 +29,7 @@ _READY_LINE: Final = 7
 
 
 class _RunAs(TypedDict, total=False):
-    user: int
-    group: int
-    extra_groups: list[int]
+    preexec_fn: Callable[[], None]
 
 
 class EmbeddedPostgres:
@@ -280,7 +278,13 @@ def _run_as() -> _RunAs:
     user = _user()
     if user is None:
         return {}
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+    def become() -> None:
+        os.setgroups([])
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+
+    return {"preexec_fn": become}  # uvloop starts no process with `user=`
 
 
 def _give(path: Path) -> None:
