@@ -1,0 +1,299 @@
+"""What the first half of a store must do: append, read and tell."""
+
+# ruff: noqa: S101, PLR2004 these are tests, for others to run
+
+import asyncio
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from chekov.errors import (
+    DuplicateEvent,
+    InvalidAppend,
+    StreamNotFound,
+    WrongExpectedVersion,
+)
+from chekov.store.port import Appended, EventStore, Expected, NewEvent, RecordedEvent
+
+
+def event(type_: str = "happened", data: bytes = b"{}", id_: UUID | None = None) -> NewEvent:
+    """An event to append."""
+    return NewEvent(id_ or uuid4(), type_, data)
+
+
+def positions(events: Sequence[RecordedEvent]) -> list[int]:
+    """Where the events are in the store."""
+    return [item.position for item in events]
+
+
+def versions(events: Sequence[RecordedEvent]) -> list[int]:
+    """Where the events are in their streams."""
+    return [item.version for item in events]
+
+
+class EventsContract:
+    """Tests of an `EventStore`."""
+
+    async def test_an_event_comes_back_as_it_was_stored(self, store: EventStore) -> None:
+        """Every field is kept."""
+        when = datetime(2020, 2, 29, 12, 30, 15, 123456, UTC)
+        new = NewEvent(uuid4(), "t", '{"ä": [1]}'.encode(), b'{"m": 1}', uuid4(), uuid4(), when)
+        appended = await store.append("order-1", [new])
+        [read] = await store.read_stream("order-1")
+        assert read == RecordedEvent(1, "order-1", 1, *new[:6], when)
+        assert appended == Appended("order-1", 1, 1, [read])
+
+    async def test_what_is_left_out_stays_left_out(self, store: EventStore) -> None:
+        """The store adds the time and nothing else."""
+        before = datetime.now(UTC) - timedelta(minutes=5)
+        await store.append("s", [event()])
+        [read] = await store.read_page()
+        assert (read.metadata, read.correlation_id, read.causation_id) == (None, None, None)
+        assert before < read.time < datetime.now(UTC) + timedelta(minutes=5)
+
+    async def test_positions_and_versions_are_contiguous_from_one(self, store: EventStore) -> None:
+        """Across streams and within them."""
+        await store.append("a", [event(), event()])
+        await store.append("b", [event()])
+        appended = await store.append("a", [event(), event(), event()])
+        assert (appended.version, appended.position) == (5, 6)
+        assert positions(await store.read_page()) == [1, 2, 3, 4, 5, 6]
+        assert versions(await store.read_stream("a")) == [1, 2, 3, 4, 5]
+        assert positions(await store.read_stream("a")) == [1, 2, 4, 5, 6]
+        assert await store.head() == 6
+
+    async def test_an_exact_version_is_demanded(self, store: EventStore) -> None:
+        """And the conflict tells the actual one."""
+        await store.append("a", [event()], expected=0)
+        await store.append("a", [event()], expected=1)
+        for wrong in (0, 1, 3):
+            with pytest.raises(WrongExpectedVersion) as caught:
+                await store.append("a", [event()], expected=wrong)
+            assert caught.value.actual == 2
+        with pytest.raises(WrongExpectedVersion) as caught:
+            await store.append("b", [event(), event()], expected=1)
+        assert caught.value.actual == 0
+        assert await store.head() == 2
+
+    async def test_a_stream_can_be_demanded_to_be_new_or_to_exist(self, store: EventStore) -> None:
+        """`NO_STREAM` and `STREAM_EXISTS`, with one event and with two."""
+        for count in (1, 2):
+            name = f"s-{count}"
+            events = [event() for _ in range(count)]
+            with pytest.raises(StreamNotFound):
+                await store.append(name, events, expected=Expected.STREAM_EXISTS)
+            await store.append(name, events, expected=Expected.NO_STREAM)
+            with pytest.raises(WrongExpectedVersion):
+                await store.append(
+                    name, [event() for _ in range(count)], expected=Expected.NO_STREAM
+                )
+            again = await store.append(name, [event()], expected=Expected.STREAM_EXISTS)
+            assert again.version == count + 1
+        assert positions(await store.read_page()) == [1, 2, 3, 4, 5]
+
+    async def test_an_id_is_stored_once(self, store: EventStore) -> None:
+        """A repeated one refuses the whole append."""
+        first = event()
+        await store.append("a", [first])
+        with pytest.raises(DuplicateEvent) as caught:
+            await store.append("b", [event(), first])
+        assert caught.value.event_id == str(first.id)
+        twice = event()
+        with pytest.raises(DuplicateEvent):
+            await store.append("b", [twice, twice])
+        assert await store.head() == 1
+        assert await store.read_stream("b") == [] or not await store.read_stream("b")
+
+    @pytest.mark.parametrize("stream", ["", "a\0b", "\ud800", "x" * 1001])
+    async def test_names_that_cannot_be_stored_are_refused(
+        self, store: EventStore, stream: str
+    ) -> None:
+        """As names of streams and of types; asking for them finds nothing."""
+        with pytest.raises(InvalidAppend):
+            await store.append(stream, [event()])
+        with pytest.raises(InvalidAppend):
+            await store.append("a", [event(type_=stream)])
+        assert not await store.read_stream(stream)
+        assert not await store.read_page(types=[stream])
+        with pytest.raises(StreamNotFound):
+            await store.stream_info(stream)
+
+    @pytest.mark.parametrize(
+        "stream",
+        ["it's", 'a"b', "a,b", "a\\b", "a;drop table events", "ä-1", "🐘", "x" * 1000, " "],
+    )
+    async def test_any_other_name_works(self, store: EventStore, stream: str) -> None:
+        """Whatever it looks like."""
+        await store.append(stream, [event(type_=stream)])
+        [read] = await store.read_stream(stream)
+        assert (read.stream, read.type) == (stream, stream)
+        assert (await store.stream_info(stream)).version == 1
+
+    @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b'{"a": "\0"}', b"{} {}", b"nothing"])
+    async def test_what_is_no_json_is_refused(self, store: EventStore, data: bytes) -> None:
+        """As data and as metadata."""
+        with pytest.raises(InvalidAppend):
+            await store.append("a", [event(data=data)])
+        with pytest.raises(InvalidAppend):
+            await store.append("a", [NewEvent(uuid4(), "t", b"{}", data)])
+        assert await store.head() == 0
+
+    async def test_an_append_needs_events_and_a_sensible_expectation(
+        self, store: EventStore
+    ) -> None:
+        """Nothing to store is a mistake of the caller."""
+        with pytest.raises(InvalidAppend):
+            await store.append("a", [])
+        with pytest.raises(InvalidAppend):
+            await store.append("a", [event()], expected=-3)
+
+    async def test_a_guilty_append_does_not_hurt_its_neighbours(self, store: EventStore) -> None:
+        """Bad JSON, a conflict and a repeated id among many that are sent at once."""
+        taken = event()
+        await store.append("taken", [taken])
+        bad = {
+            3: ("s-3", [event(data=b"{")], Expected.ANY),
+            7: ("s-7", [event(), event(id_=taken.id)], Expected.ANY),
+            11: ("s-11", [event()], 5),
+        }
+        appends = [bad.get(n, (f"s-{n}", [event(), event()], 0)) for n in range(20)]
+        answers = await asyncio.gather(
+            *(store.append(stream, events, expected=wish) for stream, events, wish in appends),
+            return_exceptions=True,
+        )
+        kinds = {n: type(answer) for n, answer in enumerate(answers) if n in bad}
+        assert kinds == {3: InvalidAppend, 7: DuplicateEvent, 11: WrongExpectedVersion}
+        assert sum(isinstance(answer, Appended) for answer in answers) == 17
+        assert positions(await store.read_page()) == list(range(1, 36))
+
+    async def test_of_writers_at_one_version_one_wins(self, store: EventStore) -> None:
+        """However many there are."""
+        answers = await asyncio.gather(
+            *(store.append("a", [event()], expected=0) for _ in range(30)), return_exceptions=True
+        )
+        assert sum(isinstance(answer, Appended) for answer in answers) == 1
+        assert await store.head() == 1
+
+    async def test_appends_to_one_stream_keep_their_order(self, store: EventStore) -> None:
+        """Sent at once, with expectations that build on each other and without any."""
+        exact = [store.append("exact", [event()], expected=n) for n in range(20)]
+        free = [store.append("free", [event(), event()]) for _ in range(20)]
+        answers = await asyncio.gather(*exact, *free)
+        assert [answer.version for answer in answers[:20]] == list(range(1, 21))
+        assert [answer.version for answer in answers[20:]] == list(range(2, 42, 2))
+        assert versions(await store.read_stream("free")) == list(range(1, 41))
+        assert positions(await store.read_page()) == list(range(1, 61))
+        for answer in answers:
+            found = await store.read_page(after=answer.recorded[0].position - 1, limit=2)
+            assert list(found)[: len(answer.recorded)] == list(answer.recorded)
+
+    async def test_large_appends_work(self, store: EventStore) -> None:
+        """Ten megabytes in one event, and ten thousand events at once."""
+        data = b'"' + b"x" * 10_000_000 + b'"'
+        await store.append("large", [event(data=data)])
+        appended = await store.append("many", [event() for _ in range(10_000)])
+        assert (appended.version, appended.position) == (10_000, 10_001)
+        [large] = await store.read_stream("large")
+        assert large.data == data
+
+    async def test_pages_go_both_ways(self, store: EventStore) -> None:
+        """`after` is left out, and backward from zero starts at the end."""
+        for number in range(10):
+            await store.append(f"s-{number % 2}", [event()])
+        assert positions(await store.read_page(after=3, limit=4)) == [4, 5, 6, 7]
+        assert positions(await store.read_page(after=9)) == [10]
+        assert not await store.read_page(after=10)
+        assert positions(await store.read_page(direction="backward", limit=3)) == [10, 9, 8]
+        assert positions(await store.read_page(after=3, direction="backward")) == [2, 1]
+        assert not await store.read_page(after=1, direction="backward")
+        assert positions(await store.read_page(after=99, direction="backward", limit=1)) == [10]
+        assert versions(await store.read_stream("s-1", after=1, limit=2)) == [2, 3]
+        assert versions(await store.read_stream("s-1", direction="backward", limit=2)) == [5, 4]
+        assert versions(await store.read_stream("s-1", after=3, direction="backward")) == [2, 1]
+        assert not await store.read_stream("none")
+        assert not await store.read_page(limit=0)
+        assert not await store.read_stream("s-1", limit=0)
+
+    async def test_pages_can_be_filtered(self, store: EventStore) -> None:
+        """By type, by category, and by both."""
+        for number in range(12):
+            category = ("order", "order-line", "orders")[number % 3]
+            await store.append(f"{category}-{number}", [event(type_="ab"[number % 2])])
+        assert positions(await store.read_page(types=["a"], limit=3)) == [1, 3, 5]
+        assert positions(await store.read_page(types=["a", "b"], after=10)) == [11, 12]
+        assert not await store.read_page(types=[])
+        assert positions(await store.read_page(category="orders")) == [3, 6, 9, 12]
+        assert positions(await store.read_page(category="order-line", after=5)) == [8, 11]
+        both = await store.read_page(category="orders", types=["b"], direction="backward")
+        assert positions(both) == [12, 6]
+        assert not await store.read_page(category="rder")
+
+    async def test_everything_can_be_read_one_by_one(self, store: EventStore) -> None:
+        """Over the borders of pages."""
+        await store.append("a", [event() for _ in range(2500)])
+        seen = [item.position async for item in store.read_all(after=100)]
+        assert seen == list(range(101, 2501))
+
+    async def test_a_stream_tells_its_version_and_age(self, store: EventStore) -> None:
+        """Of its first event; an unknown one is an error."""
+        with pytest.raises(StreamNotFound):
+            await store.stream_info("a")
+        await store.append("a", [event(), event()])
+        await store.append("a", [event()])
+        info = await store.stream_info("a")
+        [first] = await store.read_stream("a", limit=1)
+        assert (info.stream, info.version) == ("a", 3)
+        assert abs(info.created - first.time) < timedelta(seconds=1)
+
+    async def test_waiting_ends_with_the_next_append(self, store: EventStore) -> None:
+        """With its events at hand, and without any when time runs out."""
+        assert not await store.changed(0, 0.01)
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(store.changed(0, 60))
+            await asyncio.sleep(0)
+            await store.append("a", [event()])
+        assert list(waiting.result()) == list(await store.read_page())
+        assert positions(await store.changed(0, 60)) == [1]
+        assert not await store.changed(1, 0.01)
+
+    async def test_a_follower_sees_each_event_once_and_in_order(self, store: EventStore) -> None:
+        """While others append; by what it is handed and by reading."""
+        total = 400
+
+        async def write(writer: int) -> None:
+            for number in range(total // 8):
+                await store.append(f"s-{writer}", [event()], expected=number)
+                if random.random() < 0.2:  # noqa: S311 no secret
+                    await asyncio.sleep(0)
+
+        async def follow() -> list[RecordedEvent]:
+            seen: list[RecordedEvent] = []
+            while len(seen) < total:
+                page = await store.changed(len(seen), 60)
+                seen += page or await store.read_page(after=len(seen), limit=50)
+            return seen
+
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(follow())
+            for writer in range(8):
+                group.create_task(write(writer))
+        assert positions(following.result()) == list(range(1, total + 1))
+        assert following.result() == [item async for item in store.read_all()]
+
+    async def test_a_cancelled_append_hurts_nobody(self, store: EventStore) -> None:
+        """Whether it was stored or not, the others go on."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(store.append(f"s-{n}", [event()])) for n in range(30)]
+            await asyncio.sleep(0)
+            for task in tasks[::3]:
+                task.cancel()
+        stored = {item.stream for item in await store.read_page()}
+        assert stored >= {f"s-{n}" for n in range(30) if n % 3}
+        assert positions(await store.read_page()) == list(range(1, len(stored) + 1))
+
+    async def test_it_answers_a_ping(self, store: EventStore) -> None:
+        """While it is open."""
+        await store.ping()
