@@ -120,13 +120,18 @@ class Runtime:
     ) -> None:
         """Drain, then close the store."""
         stack, self._stack = self._stack, None
+        cancelled = isinstance(error, asyncio.CancelledError)
         try:
-            if not isinstance(error, asyncio.CancelledError):
+            if not cancelled:
                 await self.drain(DRAIN_SECONDS)
         finally:
             self._engine.halt()
-            if stack is not None:
+            if stack is not None and cancelled:
+                # The group tells its own cancellation, of a task that failed, from others.
                 await stack.__aexit__(kind, error, traceback)
+            elif stack is not None:
+                # What the block raised leaves it as it is, not wrapped in the group's.
+                await stack.aclose()
 
     @property
     def store(self) -> Store:

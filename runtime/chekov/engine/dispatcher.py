@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Command, Event
+from chekov.engine.deadlines import Deadlines
 from chekov.engine.identifiers import uuid7
 from chekov.engine.instances import Instance, Instances
 from chekov.engine.observer import Observer, Outcome
@@ -30,8 +31,7 @@ E = TypeVar("E", bound=Event)
 RETRIES = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatched(Generic[E]):
+class Dispatched(NamedTuple, Generic[E]):
     """What a command stored.
 
     Attributes:
@@ -90,6 +90,7 @@ class Dispatcher:
         self._router = Router(domain)
         self.instances = Instances(store, codec, observer)
         self._restorable = {item: restorable(item) for item in domain.aggregates}
+        self._deadlines = Deadlines()
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -154,7 +155,7 @@ class Dispatcher:
         outcome: Outcome = "failed"
         events = 0
         try:
-            async with asyncio.timeout(timeout):
+            with self._deadlines.within(timeout):
                 dispatched = await self._execute(execution)
             outcome = "accepted"
             events = len(dispatched.events)
