@@ -16,8 +16,15 @@ SERVICES_IMAGE = "docker.io/chekov/test-services:1"
 SERVICES = ("postgresql", "prometheus")
 _PYTHON = ("python3", "python3-venv", "python3-pip", "ca-certificates")
 _NEEDLESS = ("usr/share/doc/*", "usr/share/man/*", "usr/share/locale/*", "usr/share/info/*")
-# The just-in-time compiler of Postgres and a second program of Prometheus: half of the image.
-_UNUSED = ("usr/lib/*/libLLVM*", "usr/lib/postgresql/*/lib/*llvmjit*", "usr/bin/promtool")
+# Most of what these packages bring, and nothing that Postgres or Prometheus need to serve.
+_UNUSED = (
+    "usr/lib/*/libLLVM*",
+    "usr/lib/postgresql/*/lib/*llvmjit*",
+    "usr/lib/postgresql/*/lib/bitcode",
+    "usr/share/javascript",
+    "usr/bin/promtool",
+    "var/lib/postgresql/*/main",
+)
 _CACHED = ("var/cache/apt/archives/*.deb", "var/cache/apt/*.bin", "var/lib/apt/lists/*")
 
 
