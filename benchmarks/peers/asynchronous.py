@@ -1,0 +1,167 @@
+"""The workloads for every system that is driven with asyncio."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Protocol, TypeAlias
+
+from benchmarks.measure import Rate, run_for
+from benchmarks.peers.wire import Checked, Measured
+from benchmarks.peers.work import (
+    CATEGORY,
+    MOST_FAULTS,
+    Appends,
+    Decisions,
+    Ledger,
+    Load,
+    order_faults,
+)
+
+Seen: TypeAlias = Callable[[str, int], None]
+Row: TypeAlias = tuple[int, str, int]
+
+WARM_UP = 0.2
+SETTLE = 30.0
+
+
+class Driver(Protocol):
+    """What differs from system to system; versions count from 1."""
+
+    contiguous: bool
+    """Whether its positions promise to have no gaps."""
+
+    async def append(self, stream: str, version: int, events: int) -> None:
+        """Append `events` to a stream that must stand at `version`."""
+        ...
+
+    async def append_together(self, streams: Sequence[tuple[str, int]]) -> bool:
+        """Append one event to each of several streams in one statement; `False` if it cannot."""
+        ...
+
+    async def decide(self, stream: str) -> None:
+        """Load an aggregate, decide, and append one event."""
+        ...
+
+    def pages(self) -> AsyncIterator[int]:
+        """Read everything; how many typed events each page held."""
+        ...
+
+    def follow(self, seen: Seen, *, here: bool) -> AbstractAsyncContextManager[object]:
+        """Tell `seen` the stream and version of every event, from the next one on.
+
+        `here` shares the store that appends; otherwise the subscriber has one of its own.
+        """
+        ...
+
+    def stored(self, after: int) -> AsyncIterator[Sequence[Row]]:
+        """Position, stream and version of everything above a position, in order."""
+        ...
+
+
+class AsyncWorker:
+    """Measures a driver, and checks what it stored."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._ledger = Ledger()
+
+    async def append(self, load: Load) -> Measured:
+        """Appends to streams that no two workers share, each with its expected version."""
+        names = Appends(load)
+        acknowledged = self._ledger.acknowledged
+        if await self._driver.append_together([]):
+            return await self._append_together(load, names)
+
+        async def one(worker: int) -> None:
+            stream = names.next(worker)
+            await self._driver.append(stream, acknowledged[stream], load.events)
+            acknowledged[stream] += load.events
+
+        await run_for(min(WARM_UP, load.seconds), load.in_flight, one)
+        return Measured(await run_for(load.seconds, load.in_flight, one, weight=load.events))
+
+    async def _append_together(self, load: Load, names: Appends) -> Measured:
+        acknowledged = self._ledger.acknowledged
+
+        async def one(_worker: int) -> None:
+            streams = [names.next(worker) for worker in range(load.in_flight)]
+            await self._driver.append_together([(name, acknowledged[name]) for name in streams])
+            for name in streams:
+                acknowledged[name] += 1
+
+        await run_for(min(WARM_UP, load.seconds), 1, one)
+        return Measured(await run_for(load.seconds, 1, one, weight=load.in_flight))
+
+    async def decide(self, load: Load) -> Measured:
+        """Decisions on aggregates of a few events."""
+        names = Decisions(load)
+        acknowledged = self._ledger.acknowledged
+
+        async def one(worker: int) -> None:
+            stream = names.next(worker)
+            await self._driver.decide(stream)
+            acknowledged[stream] += 1
+
+        await run_for(min(WARM_UP, load.seconds), load.in_flight, one)
+        return Measured(await run_for(load.seconds, load.in_flight, one))
+
+    async def catch_up(self, seconds: float) -> Measured:
+        """Everything from the origin, or as much as `seconds` allow."""
+        started = time.perf_counter()
+        count = 0
+        whole = True
+        async for events in self._driver.pages():
+            count += events
+            if time.perf_counter() - started > seconds:
+                whole = count == self._ledger.total
+                break
+        rate = Rate(count, time.perf_counter() - started)
+        missed = self._ledger.total - count
+        faults = [f"{missed} of {self._ledger.total} events were not read"] if missed else []
+        return Measured(rate, faults if whole else ())
+
+    async def live(self, load: Load, per_second: int, *, here: bool) -> Measured:
+        """From the call of an append to the subscriber's call, one append after the other."""
+        stream = f"{CATEGORY}-{load.name}-0-0"
+        called: list[float] = []
+        seen: list[tuple[int, float]] = []
+        arrived = asyncio.Event()
+
+        def note(name: str, version: int) -> None:
+            if name == stream:
+                seen.append((version, time.perf_counter()))
+                if len(seen) >= len(called):
+                    arrived.set()
+
+        async with self._driver.follow(note, here=here):
+            started = time.perf_counter()
+            for number in range(int(per_second * load.seconds)):
+                now = time.perf_counter()
+                if now - started > load.seconds * 2:
+                    break
+                await asyncio.sleep(max(0.0, started + number / per_second - now))
+                arrived.clear()
+                called.append(time.perf_counter())
+                await self._driver.append(stream, number, 1)
+                self._ledger.acknowledged[stream] += 1
+            elapsed = time.perf_counter() - started
+            with suppress(TimeoutError):
+                await asyncio.wait_for(arrived.wait(), SETTLE)
+        latencies = [at - called[version - 1] for version, at in seen]
+        faults = order_faults([version for version, _ in seen], len(called))
+        return Measured(Rate(len(called), elapsed, latencies), faults)
+
+    async def idle(self, seconds: float) -> None:
+        """Follow, while nothing happens."""
+        async with self._driver.follow(lambda _stream, _version: None, here=True):
+            await asyncio.sleep(seconds)
+
+    async def check(self) -> Checked:
+        """Compare what was stored since the last check with what was acknowledged."""
+        ledger = self._ledger
+        faults: list[str] = []
+        async for rows in self._driver.stored(ledger.position):
+            faults += ledger.check(rows, contiguous=self._driver.contiguous)
+        faults += ledger.missing()
+        return Checked(ledger.stored, ledger.total, faults[:MOST_FAULTS])

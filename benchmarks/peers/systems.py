@@ -1,0 +1,92 @@
+"""The systems of a run, and how the worker of each is started."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from benchmarks.peers.install import HERE, npm_packages, python_environment
+from benchmarks.peers.workloads import ALL
+
+Command = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One row of the tables.
+
+    Attributes:
+        name: what `--only` calls it.
+        title: what the tables call it.
+        command: the worker's command line, ahead of which it is installed; takes the DSN.
+        workloads: those that it can do.
+    """
+
+    name: str
+    title: str
+    command: Callable[[str], Awaitable[Command]]
+    workloads: frozenset[str] = ALL
+
+    @property
+    def database(self) -> str:
+        return f"peers_{self.name.replace('-', '_')}"
+
+
+OURS = "chekov"
+APPENDS = frozenset(name for name in ALL if name.startswith("append"))
+
+
+async def _chekov(dsn: str) -> Command:
+    return sys.executable, "-m", "benchmarks.peers.workers.chekov", dsn
+
+
+async def _bare(dsn: str) -> Command:
+    return sys.executable, "-m", "benchmarks.peers.workers.bare", dsn
+
+
+async def _bare_batched(dsn: str) -> Command:
+    return *await _bare(dsn), "--batched"
+
+
+async def _eventsourcing(dsn: str) -> Command:
+    python = await python_environment()
+    return str(python), "-m", "benchmarks.peers.workers.eventsourcing", dsn
+
+
+async def _eventsourcing_fast(dsn: str) -> Command:
+    return *await _eventsourcing(dsn), "--fast"
+
+
+async def _emmett(dsn: str) -> Command:
+    folder = await npm_packages()
+    return "node", str(HERE / "workers" / "emmett.mjs"), dsn, str(folder)
+
+
+async def _message_db(dsn: str) -> Command:
+    sources = await npm_packages() / "node_modules" / "@eventide" / "message-db" / "database"
+    return sys.executable, "-m", "benchmarks.peers.workers.message_db", dsn, str(sources)
+
+
+async def _message_db_spread(dsn: str) -> Command:
+    return *await _message_db(dsn), "--categories", "16"
+
+
+SYSTEMS = (
+    System(OURS, "chekov", _chekov),
+    System("bare", "bare INSERT", _bare, APPENDS | {"catch-up"}),
+    System("bare-batched", "bare INSERT, batched", _bare_batched, APPENDS - {"append 100"}),
+    System("eventsourcing", "eventsourcing", _eventsourcing, ALL - {"live here"}),
+    System(
+        "eventsourcing-fast",
+        "eventsourcing, functions + cache",
+        _eventsourcing_fast,
+        ALL - {"live here"},
+    ),
+    System("emmett", "Emmett", _emmett, ALL - {"live here"}),
+    System("message-db", "message-db", _message_db, ALL - {"live here", "append 100"}),
+    System(
+        "message-db-spread",
+        "message-db, 16 categories",
+        _message_db_spread,
+        APPENDS - {"append 100"},
+    ),
+)

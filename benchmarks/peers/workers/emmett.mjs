@@ -1,0 +1,208 @@
+// Emmett on Postgres, driven as its users drive it: the event store, CommandHandler and a consumer.
+// It speaks the lines of wire.py and gives the same work as work.py: node emmett.mjs DSN FOLDER,
+// where FOLDER holds the node_modules.
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+
+const [, , dsn, folder] = process.argv;
+const require = createRequire(`${folder}/package.json`);
+const { CommandHandler } = require('@event-driven-io/emmett');
+const { getPostgreSQLEventStore } = require('@event-driven-io/emmett-postgresql');
+const pg = require('pg');
+
+const CATEGORY = 'counter';
+const STREAMS = 1024;
+const DECISIONS = 8;
+const NOTE = 'twenty bytes of text '.repeat(4);
+const CONNECTIONS = 16;
+const PAGE = 1000;
+const WARM_UP = 0.2;
+const SETTLE = 30;
+const MOST_FAULTS = 5;
+
+const now = () => performance.now() / 1000;
+const sleep = (seconds) =>
+  seconds > 0 ? new Promise((done) => setTimeout(done, seconds * 1000)) : new Promise(setImmediate);
+
+const pool = new pg.Pool({ connectionString: dsn, max: CONNECTIONS });
+const store = getPostgreSQLEventStore(dsn, {
+  schema: { autoMigration: 'None' },
+  connectionOptions: { pool },
+});
+await store.schema.migrate();
+
+const added = (amount) => ({ type: 'Added', data: { amount, note: NOTE } });
+const decide = CommandHandler({
+  evolve: (state, event) => ({ total: state.total + event.data.amount }),
+  initialState: () => ({ total: 0 }),
+});
+
+const acknowledged = new Map();
+const seen = new Map();
+let stored = 0;
+let checked = 0n;
+
+const acknowledge = (stream, count) =>
+  acknowledged.set(stream, (acknowledged.get(stream) ?? 0) + count);
+
+async function runFor(seconds, inFlight, operation, weight = 1) {
+  const latencies = [];
+  const started = now();
+  const deadline = started + seconds;
+  const work = async (worker) => {
+    let before = now();
+    while (before < deadline) {
+      await operation(worker);
+      const after = now();
+      latencies.push(Math.round((after - before) * 1e6));
+      before = after;
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, (_, worker) => work(worker)));
+  return { count: latencies.length * weight, seconds: now() - started, latencies };
+}
+
+async function measured({ seconds, in_flight, events = 1 }, operation) {
+  await runFor(Math.min(WARM_UP, seconds), in_flight, operation);
+  return runFor(seconds, in_flight, operation, events);
+}
+
+async function appendTo(stream, events) {
+  const version = acknowledged.get(stream) ?? 0;
+  await store.appendToStream(
+    stream,
+    Array.from({ length: events }, () => added(1)),
+    { expectedStreamVersion: BigInt(version) },
+  );
+  acknowledge(stream, events);
+}
+
+async function append(load) {
+  const turns = new Array(load.in_flight).fill(0);
+  const each = Math.max(1, Math.floor(STREAMS / load.in_flight));
+  return measured(load, (worker) =>
+    appendTo(`${CATEGORY}-${load.name}-${worker}-${turns[worker]++ % each}`, load.events ?? 1),
+  );
+}
+
+async function decisions(load) {
+  const turns = new Array(load.in_flight).fill(0);
+  return measured(load, async (worker) => {
+    const turn = Math.floor(turns[worker]++ / DECISIONS);
+    const stream = `${CATEGORY}-${load.name}-${worker}-${turn}`;
+    await decide(store, stream, (state) => added(state.total + 1));
+    acknowledge(stream, 1);
+  });
+}
+
+function consumer(processorId, startFrom, eachMessage, pulling) {
+  const made = store.consumer(pulling ? { pulling } : {});
+  made.reactor({ processorId, startFrom, eachMessage });
+  const running = made.start();
+  return async () => {
+    await made.stop();
+    await running.catch(() => undefined);
+  };
+}
+
+const total = () => [...acknowledged.values()].reduce((sum, count) => sum + count, 0);
+
+async function catchUp({ name, seconds }) {
+  const wanted = total();
+  const started = now();
+  let count = 0;
+  let finish;
+  const finished = new Promise((done) => (finish = done));
+  const stop = consumer(`catch-up-${name}`, 'BEGINNING', () => {
+    count += 1;
+    if (count === wanted || now() - started > seconds) finish();
+  }, { batchSize: PAGE, pullingFrequencyInMs: 1 });
+  await Promise.race([finished, sleep(seconds + SETTLE)]);
+  const result = { count, seconds: now() - started, latencies: [] };
+  await stop();
+  const note = count < wanted ? `stopped after ${count} of ${wanted} events` : '';
+  return { ...result, note };
+}
+
+async function live({ name, seconds, per_second }) {
+  const stream = `${CATEGORY}-${name}-0-0`;
+  const called = [];
+  const versions = [];
+  const latencies = [];
+  const stop = consumer(`live-${name}`, 'END', (event) => {
+    if (event.metadata.streamName !== stream) return;
+    const version = Number(event.metadata.streamPosition);
+    versions.push(version);
+    latencies.push(Math.round((now() - called[version - 1]) * 1e6));
+  });
+  await sleep(1);
+  const started = now();
+  for (let number = 0; number < per_second * seconds; number += 1) {
+    if (now() - started > seconds * 2) break;
+    await sleep(started + number / per_second - now());
+    called.push(now());
+    await appendTo(stream, 1);
+  }
+  const elapsed = now() - started;
+  const deadline = now() + SETTLE;
+  while (versions.length < called.length && now() < deadline) await sleep(0.01);
+  await stop();
+  return { count: called.length, seconds: elapsed, latencies, faults: orderFaults(versions, called.length) };
+}
+
+function orderFaults(versions, wanted) {
+  const different = new Set(versions);
+  const doubled = versions.length - different.size;
+  const reordered = versions.filter((version, index) => version < versions[index - 1]).length;
+  const lost = wanted - different.size;
+  return lost || doubled || reordered
+    ? [`the subscriber lost ${lost}, saw ${doubled} twice and ${reordered} out of order`]
+    : [];
+}
+
+async function idle({ seconds }) {
+  const stop = consumer('idle', 'END', () => undefined);
+  await sleep(seconds);
+  await stop();
+  return {};
+}
+
+async function check() {
+  const faults = [];
+  for (;;) {
+    const { rows } = await pool.query(
+      `select global_position, stream_id, stream_position from emt_messages
+       where global_position > $1 order by global_position limit 10000`,
+      [checked],
+    );
+    if (rows.length === 0) break;
+    for (const row of rows) {
+      const number = (seen.get(row.stream_id) ?? 0) + 1;
+      seen.set(row.stream_id, number);
+      if (Number(row.stream_position) !== number)
+        faults.push(`${row.stream_id}: version ${row.stream_position} came as number ${number}`);
+    }
+    stored += rows.length;
+    checked = BigInt(rows.at(-1).global_position);
+  }
+  for (const stream of new Set([...acknowledged.keys(), ...seen.keys()]))
+    if (acknowledged.get(stream) !== seen.get(stream))
+      faults.push(`${stream}: ${acknowledged.get(stream) ?? 0} acknowledged, ${seen.get(stream) ?? 0} stored`);
+  return { stored, acknowledged: total(), faults: faults.slice(0, MOST_FAULTS) };
+}
+
+const requests = { append, decide: decisions, catch_up: catchUp, live, idle, check };
+const write = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
+
+write({});
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  try {
+    write(await requests[request.do](request));
+  } catch (error) {
+    write({ error: error.stack });
+  }
+}
+await store.close();
+await pool.end();
+process.exit(0);

@@ -1,0 +1,283 @@
+"""The library `eventsourcing`, in an environment of its own; it knows threads, so threads it gets.
+
+Nothing of it is installed where this file is checked, hence the import by name.
+"""
+
+import argparse
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from benchmarks.measure import Rate
+from benchmarks.peers.wire import Checked, Measured, serve
+from benchmarks.peers.work import (
+    CATEGORY,
+    MOST_FAULTS,
+    NOTE,
+    Appends,
+    Decisions,
+    Ledger,
+    Load,
+    order_faults,
+)
+
+Aggregate: Any = import_module("eventsourcing.domain").Aggregate
+event: Any = import_module("eventsourcing.domain").event
+Application: Any = import_module("eventsourcing.application").Application
+NotFound: Any = import_module("eventsourcing.application").AggregateNotFoundError
+StoredEvent: Any = import_module("eventsourcing.persistence").StoredEvent
+Subscription: Any = import_module("eventsourcing.projection").ApplicationSubscription
+
+CONNECTIONS = 16
+PAGE = 5000
+WARM_UP = 0.2
+SETTLE = 30.0
+
+
+class Counter(Aggregate):
+    """The same aggregate as everywhere; what creates it is its first addition."""
+
+    @event("Started")
+    def __init__(self, name: str, amount: int, note: str) -> None:
+        self.name = name
+        self.total = amount
+        self.note = note
+
+    @staticmethod
+    def create_id(name: str) -> UUID:
+        return uuid5(NAMESPACE_OID, name)
+
+    @event("Added")
+    def add(self, amount: int, note: str) -> None:
+        self.total += amount
+        self.note = note
+
+
+class Eventsourcing:
+    """An application on Postgres, measured with as many threads as operations in flight."""
+
+    def __init__(self, dsn: str, *, fast: bool) -> None:
+        self._application = Application(env=environment(dsn, fast=fast))
+        self._recorder = self._application.recorder
+        self._ledger = Ledger()
+        self._names: dict[UUID, str] = {}
+        self._ids: dict[str, UUID] = {}
+        self._topic, self._state = self._payload()
+
+    def _payload(self) -> tuple[str, bytes]:
+        """The stored form of one addition, as its own mapper writes it."""
+        aggregate = Counter(name="", amount=1, note=NOTE)
+        aggregate.add(amount=1, note=NOTE)
+        stored = self._application.mapper.to_stored_event(aggregate.pending_events[-1])
+        return stored.topic, stored.state
+
+    def _id(self, stream: str) -> UUID:
+        found = self._ids.get(stream)
+        if found is None:
+            found = self._ids[stream] = Counter.create_id(stream)
+            self._names[found] = stream
+        return found
+
+    async def append(self, load: Load) -> Measured:
+        names = Appends(load)
+        acknowledged = self._ledger.acknowledged
+
+        def one(worker: int) -> None:
+            stream = names.next(worker)
+            self._insert(stream, acknowledged[stream], load.events)
+            acknowledged[stream] += load.events
+
+        return await self._measure(load, one)
+
+    def _insert(self, stream: str, version: int, events: int) -> None:
+        id_ = self._id(stream)
+        self._recorder.insert_events(
+            [
+                StoredEvent(id_, version + number, self._topic, self._state)
+                for number in range(1, events + 1)
+            ]
+        )
+
+    async def decide(self, load: Load) -> Measured:
+        names = Decisions(load)
+        acknowledged = self._ledger.acknowledged
+        repository = self._application.repository
+
+        def one(worker: int) -> None:
+            stream = names.next(worker)
+            id_ = self._id(stream)
+            try:
+                aggregate = repository.get(id_)
+            except NotFound:
+                aggregate = Counter(name=stream, amount=1, note=NOTE)
+            else:
+                aggregate.add(amount=1, note=NOTE)
+            self._application.save(aggregate)
+            acknowledged[stream] += 1
+
+        return await self._measure(load, one)
+
+    async def _measure(self, load: Load, one: Callable[[int], None]) -> Measured:
+        await asyncio.to_thread(run_threads, min(WARM_UP, load.seconds), load.in_flight, one)
+        rate = await asyncio.to_thread(run_threads, load.seconds, load.in_flight, one)
+        weighted = Rate(rate.count * load.events, rate.seconds, rate.latencies)
+        return Measured(weighted)
+
+    async def catch_up(self, seconds: float) -> Measured:
+        return await asyncio.to_thread(self._catch_up, seconds)
+
+    def _catch_up(self, seconds: float) -> Measured:
+        """Pages of the notification log, which came out faster than its subscription."""
+        started = time.perf_counter()
+        mapper = self._application.mapper
+        count = start = 0
+        while page := self._recorder.select_notifications(start + 1, PAGE):
+            count += len([mapper.to_domain_event(item) for item in page])
+            start = page[-1].id
+            if time.perf_counter() - started > seconds:
+                return Measured(Rate(count, time.perf_counter() - started))
+        rate = Rate(count, time.perf_counter() - started)
+        missed = self._ledger.total - count
+        return Measured(rate, [f"{missed} events were not read"] if missed else ())
+
+    async def live(self, load: Load, per_second: int, *, here: bool) -> Measured:
+        """Its subscription has a connection of its own in any case."""
+        del here
+        return await asyncio.to_thread(self._live, load, per_second)
+
+    def _live(self, load: Load, per_second: int) -> Measured:
+        stream = f"{CATEGORY}-{load.name}-0-0"
+        called: list[float] = []
+        seen: list[tuple[int, float]] = []
+        with self._following(lambda version: seen.append((version, time.perf_counter()))):
+            started = time.perf_counter()
+            for number in range(int(per_second * load.seconds)):
+                now = time.perf_counter()
+                if now - started > load.seconds * 2:
+                    break
+                time.sleep(max(0.0, started + number / per_second - now))
+                called.append(time.perf_counter())
+                self._insert(stream, number, 1)
+                self._ledger.acknowledged[stream] += 1
+            elapsed = time.perf_counter() - started
+            deadline = time.perf_counter() + SETTLE
+            while len(seen) < len(called) and time.perf_counter() < deadline:
+                time.sleep(0.01)
+        latencies = [at - called[version - 1] for version, at in seen]
+        faults = order_faults([version for version, _ in seen], len(called))
+        return Measured(Rate(len(called), elapsed, latencies), faults)
+
+    @contextmanager
+    def _following(self, seen: Callable[[int], None]) -> Generator[None]:
+        with Subscription(self._application, gt=self._recorder.max_notification_id()) as events:
+
+            def follow() -> None:
+                for domain_event, _tracking in events:
+                    seen(domain_event.originator_version)
+
+            thread = threading.Thread(target=follow)
+            thread.start()
+            try:
+                yield
+            finally:
+                events.stop()
+                thread.join()
+
+    async def idle(self, seconds: float) -> None:
+        def wait() -> None:
+            with self._following(lambda _version: None):
+                time.sleep(seconds)
+
+        await asyncio.to_thread(wait)
+
+    async def check(self) -> Checked:
+        return await asyncio.to_thread(self._check)
+
+    def _check(self) -> Checked:
+        ledger = self._ledger
+        faults: list[str] = []
+        while page := self._recorder.select_notifications(ledger.position + 1, PAGE):
+            rows = [
+                (item.id, self._names.get(item.originator_id, "?"), item.originator_version)
+                for item in page
+            ]
+            faults += ledger.check(rows, contiguous=False)
+        faults += ledger.missing()
+        return Checked(ledger.stored, ledger.total, faults[:MOST_FAULTS])
+
+    def close(self) -> None:
+        self._application.close()
+
+
+def run_threads(seconds: float, threads: int, operation: Callable[[int], None]) -> Rate:
+    """As `measure.run_for`, with a thread for each worker."""
+    clock = time.perf_counter
+    latencies: list[float] = []
+    errors: list[BaseException] = []
+    gate = threading.Barrier(threads + 1)
+    deadline = 0.0
+
+    def work(worker: int) -> None:
+        gate.wait()
+        try:
+            before = clock()
+            while before < deadline and not errors:
+                operation(worker)
+                after = clock()
+                latencies.append(after - before)
+                before = after
+        except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
+            errors.append(error)
+
+    started = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    for thread in started:
+        thread.start()
+    begun = clock()
+    deadline = begun + seconds
+    gate.wait()
+    for thread in started:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return Rate(len(latencies), clock() - begun, latencies)
+
+
+def environment(dsn: str, *, fast: bool) -> dict[str, str]:
+    """Its defaults; `fast` turns on its functions in the database and its cache of aggregates."""
+    parts = urlsplit(dsn)
+    settings = {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_DBNAME": parts.path.removeprefix("/"),
+        "POSTGRES_HOST": parts.hostname or "127.0.0.1",
+        "POSTGRES_PORT": str(parts.port or 5432),
+        "POSTGRES_USER": parts.username or "postgres",
+        "POSTGRES_PASSWORD": parts.password or "none",
+        "POSTGRES_POOL_SIZE": str(CONNECTIONS),
+        "POSTGRES_MAX_OVERFLOW": "0",
+        "POSTGRES_IDLE_IN_TRANSACTION_SESSION_TIMEOUT": "60",
+    }
+    if fast:
+        settings |= {"POSTGRES_ENABLE_DB_FUNCTIONS": "y", "AGGREGATE_CACHE_MAXSIZE": "4096"}
+    return settings
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("dsn")
+    parser.add_argument("--fast", action="store_true")
+    given = parser.parse_args()
+    worker = Eventsourcing(given.dsn, fast=given.fast)
+    try:
+        await serve(worker)
+    finally:
+        worker.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

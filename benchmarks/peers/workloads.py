@@ -1,0 +1,70 @@
+"""What every system is asked to do, in the order in which it is done."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One table of the report.
+
+    Attributes:
+        name: tells it from the others.
+        title: heads the table.
+        do: the request a worker gets.
+        given: the request's further fields.
+        unit: what is counted.
+    """
+
+    name: str
+    title: str
+    do: str
+    unit: str = "events"
+    given: Mapping[str, int | str] = field(default_factory=dict[str, int | str])
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether a subscriber takes part."""
+        return self.do.startswith("live")
+
+
+# Subscribers come first: they start at an empty store, so nobody has to catch up unmeasured.
+WORKLOADS = (
+    Workload(
+        "live",
+        "live latency at 1,000 appends a second, the subscriber has a store of its own",
+        "live",
+        given={"per_second": 1000},
+    ),
+    Workload(
+        "live slow",
+        "live latency at 100 appends a second, the subscriber has a store of its own",
+        "live",
+        given={"per_second": 100},
+    ),
+    Workload(
+        "live here",
+        "live latency at 1,000 appends a second, the subscriber shares the store",
+        "live_here",
+        given={"per_second": 1000},
+    ),
+    Workload(
+        "decide 16",
+        "load, decide, append: 16 in flight, aggregates of up to 8 events",
+        "decide",
+        "commands",
+        {"in_flight": 16},
+    ),
+    Workload("append 1", "append 1 event, 1 in flight", "append", given={"in_flight": 1}),
+    Workload("append 16", "append 1 event, 16 in flight", "append", given={"in_flight": 16}),
+    Workload("append 64", "append 1 event, 64 in flight", "append", given={"in_flight": 64}),
+    Workload("append 256", "append 1 event, 256 in flight", "append", given={"in_flight": 256}),
+    Workload(
+        "append 100",
+        "append 100 events at once, 1 in flight",
+        "append",
+        given={"in_flight": 1, "events": 100},
+    ),
+    Workload("catch-up", "catch up from the origin, decoded into typed events", "catch_up"),
+)
+ALL = frozenset(workload.name for workload in WORKLOADS)
