@@ -7,10 +7,10 @@ middleware costs more than the rest of the framework.
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
-from uuid import uuid4
 
 from aiohttp import web
 
+from chekov.engine.identifiers import uuid7
 from chekov.server import context, headers
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.logs import trace_ids
@@ -80,11 +80,11 @@ class Endpoints:
 async def _handled(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         given = headers.correlation_id(request.headers)
-        context.correlation_id.set(given or uuid4())
+        context.correlation_id.set(given or uuid7())
         return await handler(request)
     except Exception as error:  # noqa: BLE001
         if context.correlation_id.get() is None:
-            context.correlation_id.set(uuid4())
+            context.correlation_id.set(uuid7())
         return _failed(request, error)
 
 

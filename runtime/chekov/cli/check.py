@@ -1,0 +1,75 @@
+"""`chekov check`: is this domain usable? For people, pipelines and the operator."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, cast
+
+from chekov.cli.output import complain, show, show_json
+from chekov.server.bundle import BundleError, load_domain
+from chekov.server.manifest import manifest
+from chekov.server.settings import Settings
+from chekov.store.codec import encode_any
+
+_MESSAGE_BYTES: Final = 4096
+"""What Kubernetes keeps of a container's termination message."""
+_LONGEST_TEXT: Final = 1000
+
+
+def check(arguments: Namespace) -> int:
+    """Load the domain; 0 when it can run."""
+    settings = Settings.read(overrides={"CHEKOV_DOMAIN": arguments.domain})
+    settings.require("domain")
+    result = _result(settings)
+    if arguments.termination_log is not None:
+        cast("Path", arguments.termination_log).write_bytes(shortened(result))
+    if arguments.output == "json":
+        show_json(result)
+    elif result["ok"]:
+        show(_summary(result))
+    else:
+        complain(_complaint(result["message"], result["faults"]))
+    return 0 if result["ok"] else 1
+
+
+def _result(settings: Settings) -> dict[str, Any]:
+    try:
+        domain = load_domain(settings.domain, Path(settings.path or "."))
+    except BundleError as error:
+        return {
+            "ok": False,
+            "reason": error.reason,
+            "message": str(error),
+            "faults": list(error.faults),
+        }
+    return {"ok": True, **manifest(domain)}
+
+
+def shortened(result: dict[str, Any]) -> bytes:
+    """The result as JSON within the limit; what is left off is counted under `left_off`."""
+    kept = dict(result)
+    left_off: dict[str, int] = {}
+    if "message" in kept:
+        kept["message"] = str(kept["message"])[:_LONGEST_TEXT]
+        kept["faults"] = [fault[:_LONGEST_TEXT] for fault in kept["faults"]]
+    while len(document := encode_any(kept)) > _MESSAGE_BYTES:
+        name = max(
+            (name for name, value in kept.items() if isinstance(value, list)),
+            key=lambda name: len(encode_any(kept[name])),
+        )
+        kept[name] = kept[name][:-1]
+        left_off[name] = left_off.get(name, 0) + 1
+        kept["left_off"] = left_off
+    return document
+
+
+def _summary(result: dict[str, Any]) -> str:
+    named = {name: result[name] for name in ("aggregates", "commands", "events")}
+    described = [f"{item['name']} ({item['kind']})" for item in result["subscriptions"]]
+    named["subscriptions"] = described
+    lines = [f"  {name:<14}{', '.join(names) or 'none'}" for name, names in named.items()]
+    return "\n".join([f"domain {result['domain']} is fine", *lines])
+
+
+def _complaint(message: str, faults: Sequence[str]) -> str:
+    return "\n".join([message, *(f"  - {fault}" for fault in faults)])

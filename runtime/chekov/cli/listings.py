@@ -1,0 +1,174 @@
+"""`chekov events`, `streams` and `subscriptions`: what a store holds, without changing anything."""
+
+import asyncio
+from argparse import Namespace
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from chekov.cli.output import Output, show, show_json, show_table
+from chekov.server import rendering
+from chekov.server.bundle import load_domain
+from chekov.server.lifecycle import Lifecycle
+from chekov.server.serve import run
+from chekov.server.settings import Settings
+from chekov.store.port import Direction, RecordedEvent, Store, SubscriptionRow
+from chekov.store.postgres import PostgresStore
+
+_COLUMNS: Final = ("position", "stream", "version", "type", "time", "data")
+_WAIT_SECONDS: Final = 5.0
+_CONNECTIONS: Final = 2
+
+
+def events(arguments: Namespace) -> int:
+    """List events of all streams; with `--follow`, until interrupted."""
+    settings = _settings(arguments)
+    if arguments.follow:
+        run(lambda lifecycle: _followed(settings, arguments, lifecycle))
+    else:
+        asyncio.run(_events(settings, arguments))
+    return 0
+
+
+def streams(arguments: Namespace) -> int:
+    """List the events of one stream."""
+    asyncio.run(_stream(_settings(arguments), arguments))
+    return 0
+
+
+def subscriptions(arguments: Namespace) -> int:
+    """List the subscriptions of a domain."""
+    settings = _settings(arguments)
+    name = arguments.domain
+    if name is None:
+        settings.require("domain")
+        name = load_domain(settings.domain, Path(settings.path or ".")).name
+    rows = [_subscription(row) for row in asyncio.run(_subscriptions(settings, name))]
+    if arguments.output == "json":
+        show_json(rows)
+    else:
+        show_table(
+            ("name", "version", "state", "position", "lag", "parked", "owner", "error"), rows
+        )
+    return 0
+
+
+def _settings(arguments: Namespace) -> Settings:
+    settings = Settings.read(
+        overrides={"CHEKOV_STORE": arguments.dsn, "CHEKOV_SCHEMA": arguments.schema}
+    )
+    settings.require("store")
+    return settings
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncGenerator[Store]:
+    async with PostgresStore(
+        settings.store, schema=settings.schema, migrate=False, pool_size=_CONNECTIONS, patience=0
+    ) as store:
+        yield store
+
+
+async def _events(settings: Settings, arguments: Namespace) -> None:
+    async with _opened(settings) as store:
+        page = await store.read_page(
+            after=arguments.after,
+            limit=arguments.limit,
+            direction=_direction(arguments),
+            types=arguments.type,
+            category=arguments.category,
+        )
+    _show(page, arguments)
+
+
+async def _stream(settings: Settings, arguments: Namespace) -> None:
+    async with _opened(settings) as store:
+        page = await store.read_stream(
+            arguments.stream,
+            after=arguments.after,
+            limit=arguments.limit,
+            direction=_direction(arguments),
+        )
+        if not page:
+            await store.stream_info(arguments.stream)
+    _show(page, arguments)
+
+
+async def _subscriptions(settings: Settings, domain: str) -> Sequence[tuple[SubscriptionRow, int]]:
+    async with _opened(settings) as store:
+        rows = await store.subscriptions(domain)
+        head = await store.head()
+    return [(row, head) for row in rows]
+
+
+async def _followed(settings: Settings, arguments: Namespace, lifecycle: Lifecycle) -> None:
+    async with _opened(settings) as store, asyncio.TaskGroup() as group:
+        following = group.create_task(_follow(store, arguments))
+        await lifecycle.stopped()
+        following.cancel()
+
+
+async def _follow(store: Store, arguments: Namespace) -> None:
+    """Show what is stored and then what comes; one event a line, so that a pipe can read it."""
+    position = arguments.after
+    while True:
+        head = await store.head()
+        page = await store.read_page(
+            after=position,
+            limit=arguments.limit,
+            types=arguments.type,
+            category=arguments.category,
+        )
+        for recorded in page:
+            _show_line(recorded, arguments.output)
+        if len(page) == arguments.limit:
+            position = page[-1].position
+            continue
+        position = max(position, head)
+        await store.changed(position, _WAIT_SECONDS)
+
+
+def _direction(arguments: Namespace) -> Direction:
+    return "backward" if arguments.backward else "forward"
+
+
+def _show(page: Iterable[RecordedEvent], arguments: Namespace) -> None:
+    if arguments.output == "json":
+        for recorded in page:
+            _show_line(recorded, "json")
+    else:
+        show_table(_COLUMNS, map(_row, page))
+
+
+def _show_line(recorded: RecordedEvent, output: Output) -> None:
+    if output == "json":
+        show(rendering.event(recorded).decode())
+    else:
+        row = _row(recorded)
+        show("   ".join(str(row[column]) for column in _COLUMNS))
+
+
+def _row(recorded: RecordedEvent) -> dict[str, Any]:
+    return {
+        "position": recorded.position,
+        "stream": recorded.stream,
+        "version": recorded.version,
+        "type": recorded.type,
+        "time": recorded.time.isoformat(timespec="milliseconds"),
+        "data": recorded.data.decode(),
+    }
+
+
+def _subscription(found: tuple[SubscriptionRow, int]) -> dict[str, Any]:
+    row, head = found
+    return {
+        "name": row.key.name,
+        "version": row.key.version,
+        "state": row.state,
+        "position": row.position,
+        "lag": head - row.position,
+        "parked": row.parked,
+        "owner": row.owner,
+        "error": row.error,
+    }

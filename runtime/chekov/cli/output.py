@@ -1,0 +1,41 @@
+"""What commands print: for people or, with `--output json`, for machines."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from chekov.store.codec import encode_any
+
+Output = Literal["table", "json"]
+
+
+def show_json(value: object) -> None:
+    """One JSON document on a line of standard output."""
+    sys.stdout.write(encode_any(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def show(text: str) -> None:
+    """A line, or several, on standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def complain(text: str) -> None:
+    """A line, or several, on standard error."""
+    sys.stderr.write(f"chekov: {text}\n")
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Rows under upper-case headings, as kubectl prints them."""
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    heading = [column.upper().replace("_", "-") for column in columns]
+    widths = [max(map(len, column)) for column in zip(heading, *cells, strict=True)]
+    for line in (heading, *cells):
+        show("   ".join(map(str.ljust, line, widths)).rstrip())
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else encode_any(value).decode()

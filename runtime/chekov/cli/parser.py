@@ -1,0 +1,95 @@
+"""The command line as argparse sees it."""
+
+import argparse
+from importlib.metadata import version
+from pathlib import Path
+
+
+def parser(name: str) -> argparse.ArgumentParser:
+    """The parser of a program that is called `name`."""
+    top = argparse.ArgumentParser(
+        prog=name, description="Event-sourced services: run, check and look at them."
+    )
+    top.add_argument("--version", action="version", version=f"chekov {version('chekov')}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _running(commands)
+    _checking(commands)
+    _looking(commands)
+    return top
+
+
+_Commands = argparse._SubParsersAction  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def _add(
+    commands: "_Commands[argparse.ArgumentParser]", name: str, meaning: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=meaning, description=meaning)
+
+
+def _output(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--output", "-o", choices=("table", "json"), default="table", help="for people or machines"
+    )
+
+
+def _store(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dsn", help="the event store's Postgres (default: CHEKOV_STORE)")
+    command.add_argument("--schema", help="its database schema (default: CHEKOV_SCHEMA)")
+
+
+def _running(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    _add(commands, "serve", "Run the domain that the CHEKOV_* variables name, until SIGTERM.")
+    run = _add(commands, "run", "Run a bundle or a domain here, with a Postgres of its own.")
+    run.add_argument(
+        "bundle", metavar="FILE|module:domain", help="a DomainBundle in YAML, or a domain"
+    )
+    run.add_argument("--dsn", help="use this Postgres instead of an embedded one")
+    run.add_argument("--schema", help="database schema of the event store")
+    run.add_argument(
+        "--data",
+        type=Path,
+        default=Path(".chekov"),
+        help="folder of the embedded Postgres, kept between runs (default: %(default)s)",
+    )
+    run.add_argument("--http-port", default=None, help="port of the API (default: 8080)")
+    run.add_argument("--management-port", default=None, help="port of probes (default: 9090)")
+    _output(run)
+
+
+def _checking(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    check = _add(commands, "check", "Load a domain and tell every fault of it.")
+    check.add_argument("domain", nargs="?", metavar="module:domain", help="default: CHEKOV_DOMAIN")
+    check.add_argument(
+        "--termination-log", type=Path, help="also write the result, as JSON, to this file"
+    )
+    _output(check)
+    migrate = _add(commands, "migrate", "Bring the event store's schema up to date.")
+    _store(migrate)
+    _output(migrate)
+    settings = _add(commands, "settings", "List the environment variables that are read.")
+    _output(settings)
+    _output(_add(commands, "version", "Tell this program's version."))
+
+
+def _looking(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    events = _add(commands, "events", "List stored events by position.")
+    _page(events)
+    events.add_argument("--type", action="append", help="only events of this type; repeatable")
+    events.add_argument("--category", help="only streams named <category>-…")
+    events.add_argument("--follow", "-f", action="store_true", help="go on with what comes")
+    streams = _add(commands, "streams", "List the events of one stream by version.")
+    streams.add_argument("stream", help="the stream's whole name")
+    _page(streams)
+    subscriptions = _add(commands, "subscriptions", "List a domain's subscriptions.")
+    subscriptions.add_argument("--domain", help="its name (default: that of CHEKOV_DOMAIN)")
+    _store(subscriptions)
+    _output(subscriptions)
+
+
+def _page(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--after", type=int, default=0, help="start behind this number")
+    command.add_argument("--limit", type=int, default=100, help="how many at most")
+    command.add_argument("--backward", action="store_true", help="the newest first")
+    _store(command)
+    _output(command)

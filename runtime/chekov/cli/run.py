@@ -1,0 +1,140 @@
+"""`chekov serve` and `chekov run`: a domain, served until a signal comes."""
+
+import logging
+from argparse import Namespace
+from collections.abc import Callable
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from chekov.cli.output import show, show_json
+from chekov.domain.domain import Domain
+from chekov.server import logs
+from chekov.server.aggregates import identifier_type
+from chekov.server.bundle import load_domain
+from chekov.server.bundle_file import read_bundle
+from chekov.server.lifecycle import Lifecycle
+from chekov.server.samples import sample
+from chekov.server.serve import Ports, run, serve
+from chekov.server.settings import Settings, provide
+from chekov.store.codec import encode_any
+from chekov.testing.postgres import embedded_postgres
+
+_LOCAL: Final = {
+    "CHEKOV_HTTP_HOST": "127.0.0.1",
+    "CHEKOV_LOG_FORMAT": "text",
+    "CHEKOV_LOG_LEVEL": "warning",
+    "CHEKOV_MIGRATE": "true",
+    "CHEKOV_NODE": "local",
+}
+
+_log: Final = logging.getLogger(__name__)
+
+
+def serve_from_environment(_arguments: Namespace) -> int:
+    """Run what the environment names."""
+    settings = Settings.read()
+    settings.require("store", "domain")
+    logs.configure(settings.log_format, settings.log_level)
+    domain = load_domain(settings.domain, Path(settings.path or "."))
+    run(lambda lifecycle: serve(settings, domain, lifecycle))
+    return 0
+
+
+def run_here(arguments: Namespace) -> int:
+    """Run a bundle or a domain on this machine."""
+    with ExitStack() as stack:
+        name, entrypoint, folder = _code(arguments.bundle, stack)
+        settings = Settings.read(
+            defaults={**_LOCAL, "CHEKOV_BUNDLE": name},
+            overrides={
+                "CHEKOV_STORE": arguments.dsn,
+                "CHEKOV_SCHEMA": arguments.schema,
+                "CHEKOV_DOMAIN": entrypoint,
+                "CHEKOV_HTTP_PORT": arguments.http_port,
+                "CHEKOV_MANAGEMENT_PORT": arguments.management_port,
+            },
+        )
+        logs.configure(settings.log_format, settings.log_level)
+        domain = load_domain(entrypoint, folder)
+        tell = _announcer(settings, domain, arguments)
+        run(lambda lifecycle: _run(settings, domain, arguments, lifecycle, tell))
+    return 0
+
+
+async def _run(
+    settings: Settings,
+    domain: Domain,
+    arguments: Namespace,
+    lifecycle: Lifecycle,
+    tell: Callable[[str], Callable[[Ports], None]],
+) -> None:
+    async with AsyncExitStack() as stack:
+        dsn = arguments.dsn
+        where = f"the Postgres of --dsn, schema {settings.schema}"
+        if dsn is None:
+            folder = Path(arguments.data) / "postgres"
+            where = str(folder)
+            dsn = await stack.enter_async_context(embedded_postgres(folder))
+        await serve(replace(settings, store=dsn), domain, lifecycle, tell(where))
+
+
+def _code(bundle: str, stack: ExitStack) -> tuple[str, str, Path]:
+    """Name, entrypoint and folder of what is to be run."""
+    path = Path(bundle)
+    if path.suffix in {".yaml", ".yml", ".json"} or path.is_file():
+        read = read_bundle(path)
+        provide(read.environment)
+        return read.name, read.entrypoint, stack.enter_context(read.code())
+    return bundle.partition(":")[0], bundle, Path.cwd()
+
+
+def _announcer(
+    settings: Settings, domain: Domain, arguments: Namespace
+) -> Callable[[str], Callable[[Ports], None]]:
+    def told(where: str) -> Callable[[Ports], None]:
+        def announce(ports: Ports) -> None:
+            api = f"http://{settings.http_host}:{ports.http}"
+            management = f"http://{settings.http_host}:{ports.management}"
+            first = first_requests(domain, api)
+            if arguments.output == "json":
+                show_json({"http": api, "management": management, "data": where, "try": first})
+            else:
+                show(_welcome(domain.name, api, management, where, first))
+
+        return announce
+
+    return told
+
+
+def _welcome(name: str, api: str, management: str, where: str, first: list[str]) -> str:
+    lines = [
+        f"{name} is running. Ctrl-C stops it; its events stay.",
+        "",
+        f"  API         {api}  (described at /openapi.json)",
+        f"  Management  {management}  (/metrics, /readyz, /subscriptions)",
+        f"  Events      {where}",
+    ]
+    if first:
+        lines += ["", "Try:", *(f"  {line}" for line in first)]
+    return "\n".join(lines)
+
+
+def first_requests(domain: Domain, api: str) -> list[str]:
+    """Command lines that execute the domain's first command and show what came of it."""
+    for name, command in domain.commands.items():
+        aggregate = domain.aggregate_of(command)
+        if aggregate is None:
+            continue
+        body = sample(command)
+        identifier = body.get(domain.identifier_of(command))
+        if identifier is None or identifier_type(domain, aggregate) is None:
+            continue
+        document = encode_any(body).decode().replace("'", "'\\''")
+        stream = aggregate.stream(identifier)
+        return [
+            f"curl -s {api}/commands/{name} --json '{document}'",
+            f"curl -s {api}/streams/{stream}",
+        ]
+    return []

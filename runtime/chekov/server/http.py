@@ -1,0 +1,81 @@
+"""The API: which path leads to which handler."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from chekov.runtime import Runtime
+from chekov.server.aggregates import Aggregates
+from chekov.server.batch import Batches
+from chekov.server.commands import JSON, Commands
+from chekov.server.endpoint import BODY_LIMIT, Endpoints, Handler
+from chekov.server.following import Following, wants_stream
+from chekov.server.lifecycle import Lifecycle
+from chekov.server.openapi import document
+from chekov.server.problems import METHOD_NOT_ALLOWED, NOT_FOUND, RequestError
+from chekov.server.queries import Queries
+from chekov.server.settings import Settings
+from chekov.server.streams import Streams
+from chekov.server.telemetry import Telemetry
+from chekov.store.codec import encode_any
+
+_ELSE: Final = "/{path:.*}"
+
+
+def application(
+    runtime: Runtime, telemetry: Telemetry, lifecycle: Lifecycle, settings: Settings
+) -> web.Application:
+    """The API of an opened runtime."""
+    app = web.Application(client_max_size=settings.body_limit)
+    app[BODY_LIMIT] = settings.body_limit
+    endpoints = Endpoints(telemetry, lifecycle)
+
+    def add(method: str, path: str, handler: Handler) -> None:
+        app.router.add_route(method, path, endpoints.endpoint(method, path, handler))
+
+    commands = Commands(runtime)
+    # A path of its own for each command: found in a dict, where a pattern would be searched for.
+    for name in filter(str.isidentifier, runtime.domain.commands):
+        add("POST", f"/commands/{name}", commands.handler(name))
+    add("POST", "/commands/{command}", commands.other)
+    add("POST", "/commands", Batches(runtime, lifecycle, settings.body_limit).post)
+    add("GET", "/aggregates/{identity}/{id}", Aggregates(runtime).get)
+    streams = Streams(runtime.store)
+    add("GET", "/streams/{stream}", streams.stream)
+    add("GET", "/events", _events(streams, Following(runtime.store, lifecycle)))
+    add("GET", "/queries/{projection}/{query}", Queries(runtime).get)
+    add("GET", "/openapi.json", _fixed(encode_any(document(runtime.domain))))
+    app.router.add_route("*", _ELSE, endpoints.endpoint("*", "*", _nowhere))
+    return app
+
+
+def _events(streams: Streams, following: Following) -> Handler:
+    def get(request: web.Request) -> Awaitable[web.StreamResponse]:
+        return (following.get if wants_stream(request) else streams.events)(request)
+
+    return get
+
+
+def _fixed(body: bytes) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def get(_request: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, headers=JSON)
+
+    return get
+
+
+async def _nowhere(request: web.Request) -> web.StreamResponse:
+    """Tell whether the path is wrong, or only the method."""
+    allowed: set[str] = set()
+    for resource in request.app.router.resources():
+        if resource.canonical != _ELSE.replace(":.*", ""):
+            _, methods = await resource.resolve(request)
+            allowed |= methods
+    if not allowed:
+        raise RequestError(NOT_FOUND, f"There is nothing at {request.path[:200]}.")
+    listed = ", ".join(sorted(allowed))
+    raise RequestError(
+        METHOD_NOT_ALLOWED,
+        f"{request.method} is not allowed here, but {listed}.",
+        headers={"Allow": listed},
+    )

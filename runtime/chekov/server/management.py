@@ -1,0 +1,143 @@
+"""The management port: probes, metrics, and what runs here. Nothing on it changes anything."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Final
+
+from aiohttp import web
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from chekov.domain.domain import Domain
+from chekov.errors import ChekovError
+from chekov.runtime import Runtime
+from chekov.server.lifecycle import Lifecycle
+from chekov.server.manifest import manifest
+from chekov.server.metrics import Metrics
+from chekov.store.codec import encode_any
+
+_PING_SECONDS: Final = 2.0
+_PING_AGE_SECONDS: Final = 1.0
+_UNAVAILABLE: Final = 503
+
+
+class Management:
+    """Answers for one process, from before its runtime is open until after it is closed.
+
+    Attributes:
+        runtime: set when it is open.
+    """
+
+    def __init__(
+        self, domain: Domain, metrics: Metrics, lifecycle: Lifecycle, about: Mapping[str, str]
+    ) -> None:
+        self.runtime: Runtime | None = None
+        self._metrics = metrics
+        self._lifecycle = lifecycle
+        self._manifest = encode_any({**manifest(domain), **about})
+        self._store = _StoreProbe()
+        metrics.watch(self._subscription_metrics)
+
+    def application(self) -> web.Application:
+        """What the management port serves."""
+        app = web.Application()
+        app.router.add_get("/livez", self._live)
+        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/startupz", self._started)
+        app.router.add_get("/metrics", self._exposition)
+        app.router.add_get("/manifest", self._show_manifest)
+        app.router.add_get("/subscriptions", self._subscriptions)
+        return app
+
+    async def _live(self, _request: web.Request) -> web.Response:
+        if self.runtime is not None and not self.runtime.healthy:
+            return _status("a background task has ended")
+        return _status("")
+
+    async def _started(self, _request: web.Request) -> web.Response:
+        return _status(self._lifecycle.reason if self._lifecycle.phase == "starting" else "")
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        if self._lifecycle.phase != "serving" or self.runtime is None:
+            return _status(self._lifecycle.reason)
+        return _status(await self._store.fault(self.runtime))
+
+    async def _exposition(self, request: web.Request) -> web.Response:
+        page, content_type = self._metrics.exposition(request.headers.get("Accept", ""))
+        return web.Response(body=page, headers={"Content-Type": content_type})
+
+    async def _show_manifest(self, _request: web.Request) -> web.Response:
+        return _json(self._manifest)
+
+    async def _subscriptions(self, _request: web.Request) -> web.Response:
+        if self.runtime is None:
+            return _status(self._lifecycle.reason)
+        states = [asdict(item) for item in self.runtime.subscriptions.values()]
+        return _json(encode_any({"subscriptions": states}))
+
+    def _subscription_metrics(self) -> Iterable[Metric]:
+        families = {
+            name: GaugeMetricFamily(f"chekov_{name}", meaning, labels=["subscription"])
+            for name, meaning in _SUBSCRIPTION_GAUGES.items()
+        }
+        states = GaugeMetricFamily(
+            "chekov_subscription_state",
+            "1 for the state that a subscription is in, as this process knows it.",
+            labels=["subscription", "state"],
+        )
+        for item in self.runtime.subscriptions.values() if self.runtime else ():
+            families["subscription_position"].add_metric([item.name], item.position)
+            families["subscription_head"].add_metric([item.name], item.head)
+            families["subscription_lag_events"].add_metric([item.name], item.lag)
+            families["subscription_owned"].add_metric([item.name], item.owned)
+            families["parked_events"].add_metric([item.name], item.parked)
+            states.add_metric([item.name, item.state], 1)
+        return [*families.values(), states]
+
+
+_SUBSCRIPTION_GAUGES: Final = {
+    "subscription_position": "Position that a subscription has handled.",
+    "subscription_head": "Position of the store's last event, as the subscription knows it.",
+    "subscription_lag_events": "Events between a subscription and the head.",
+    "subscription_owned": "1 when this process runs the subscription.",
+    "parked_events": "Events set aside after their retries, for a person to look at.",
+}
+
+
+class _StoreProbe:
+    """Asks the store whether it answers, at most once a second however many ask."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._known_until = float("-inf")
+        self._fault = ""
+
+    async def fault(self, runtime: Runtime) -> str:
+        """What is wrong with the store; empty when nothing is."""
+        async with self._lock:
+            loop = asyncio.get_running_loop()
+            if loop.time() >= self._known_until:
+                self._fault = await self._ask(runtime)
+                self._known_until = loop.time() + _PING_AGE_SECONDS
+            return self._fault
+
+    async def _ask(self, runtime: Runtime) -> str:
+        try:
+            async with asyncio.timeout(_PING_SECONDS):
+                await runtime.store.ping()
+        except TimeoutError:
+            return f"the event store did not answer within {_PING_SECONDS:g} s"
+        except ChekovError as error:
+            return str(error)
+        return ""
+
+
+def _status(fault: str) -> web.Response:
+    if not fault:
+        return _json(b'{"status":"ok"}')
+    return _json(encode_any({"status": "unavailable", "reason": fault}), _UNAVAILABLE)
+
+
+def _json(body: bytes, status: int = 200) -> web.Response:
+    return web.Response(body=body, status=status, headers={"Content-Type": "application/json"})

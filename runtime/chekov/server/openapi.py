@@ -1,0 +1,204 @@
+"""`GET /openapi.json`: OpenAPI 3.1, generated from the domain."""
+
+import inspect
+from importlib.metadata import version
+from typing import Final
+
+from chekov.domain.aggregate import Aggregate
+from chekov.domain.domain import Domain
+from chekov.domain.messages import Message
+from chekov.server import problems
+from chekov.server.aggregates import identifier_type
+from chekov.server.openapi_parts import (
+    COUNT,
+    PARAMETERS,
+    SCHEMAS,
+    STRING,
+    Document,
+    answer,
+    parameter,
+    problem_responses,
+    query_parameter,
+    record,
+    ref,
+    refusals,
+)
+from chekov.server.queries import Query, queries
+from chekov.server.samples import sample
+from chekov.store.codec import schemas
+
+_ON_COMMANDS: Final = (
+    problems.MALFORMED, problems.VERSION_CONFLICT, problems.TOO_LARGE, problems.UNSUPPORTED,
+    problems.REJECTED, problems.OVERLOADED, problems.INTERNAL, problems.UNAVAILABLE,
+    problems.TIMED_OUT,
+)  # fmt: skip
+_ON_READS: Final = (problems.MALFORMED, problems.INTERNAL, problems.UNAVAILABLE)
+
+
+def document(domain: Domain) -> Document:
+    """The whole document."""
+    shapes = _Shapes(domain)
+    paths: Document = {}
+    for name in sorted(domain.commands):
+        paths[f"/commands/{name}"] = {"post": _command(domain, name, shapes)}
+    paths["/commands"] = {"post": _batch()}
+    for aggregate in domain.aggregates:
+        path = f"/aggregates/{aggregate.identity}/{{id}}"
+        paths[path] = {"get": _aggregate(aggregate, domain, shapes)}
+    paths["/streams/{stream}"] = {"get": _stream()}
+    paths["/events"] = {"get": _events()}
+    for query in queries(domain):
+        paths[f"/queries/{query.projection}/{query.name}"] = {"get": _query(query, shapes)}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": domain.name, "version": version("chekov")},
+        "paths": paths,
+        "components": {
+            "schemas": {**SCHEMAS, **shapes.components},
+            "parameters": PARAMETERS,
+            "responses": problem_responses(),
+        },
+    }
+
+
+class _Shapes:
+    """JSON Schemas of the domain's types."""
+
+    def __init__(self, domain: Domain) -> None:
+        self.components: Document = {}
+        for command in domain.commands.values():
+            name = self.of(command).get("$ref", "").rpartition("/")[2]
+            # Unlike stored events, a command with a field that is not known is refused.
+            self.components.get(name, {})["additionalProperties"] = False
+        for event in domain.events.values():
+            self.of(event)
+
+    def of(self, kind: object) -> Document:
+        """The schema of one type, empty when it has none."""
+        try:
+            (schema,), components = schemas([kind])
+        except (TypeError, ValueError, NameError):
+            return {}
+        for name, component in components.items():
+            self.components.setdefault(name, component)
+        return schema
+
+
+def _command(domain: Domain, name: str, shapes: _Shapes) -> Document:
+    command = domain.commands[name]
+    aggregate = domain.aggregate_of(command)
+    return {
+        "operationId": name,
+        "tags": [aggregate.identity if aggregate else domain.name],
+        "summary": _summary(command) or f"Execute {name}",
+        "parameters": [
+            *map(parameter, ("CorrelationId", "IdempotencyKey", "IfMatch", "Prefer")),
+            query_parameter("return", {"enum": ["events", "state"], "default": "events"}),
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": shapes.of(command), "example": sample(command)}
+            },
+        },
+        "responses": {
+            "200": answer("The events are stored.", ref("Dispatched")),
+            "202": answer("They are stored, but not yet handled everywhere.", ref("Dispatched")),
+            **refusals(_ON_COMMANDS),
+        },
+    }
+
+
+def _batch() -> Document:
+    return {
+        "operationId": "executeMany",
+        "tags": ["batch"],
+        "summary": "Execute many commands: one a line in, one answer a line out, in their order",
+        "parameters": [parameter("CorrelationId")],
+        "requestBody": {
+            "required": True,
+            "content": {"application/x-ndjson": {"schema": ref("CommandLine")}},
+        },
+        "responses": {
+            "200": {
+                "description": "For each line what it stored, or its problem.",
+                "content": {
+                    "application/x-ndjson": {
+                        "schema": {"anyOf": [ref("Dispatched"), ref("Problem")]}
+                    }
+                },
+            },
+            **refusals((problems.MALFORMED, problems.UNSUPPORTED)),
+        },
+    }
+
+
+def _aggregate(aggregate: type[Aggregate], domain: Domain, shapes: _Shapes) -> Document:
+    kind = shapes.of(identifier_type(domain, aggregate))
+    path = {"name": "id", "in": "path", "required": True, "schema": kind}
+    return {
+        "operationId": f"get{aggregate.__name__}",
+        "tags": [aggregate.identity],
+        "summary": "The state that commands would meet now",
+        "parameters": [path],
+        "responses": {
+            "200": answer(
+                "State and version.",
+                record(stream=STRING, version=COUNT, state=shapes.of(aggregate)),
+            ),
+            **refusals((*_ON_READS, problems.STREAM_NOT_FOUND)),
+        },
+    }
+
+
+def _stream() -> Document:
+    path = {"name": "stream", "in": "path", "required": True, "schema": STRING}
+    return {
+        "operationId": "getStream",
+        "tags": ["events"],
+        "summary": "The events of one stream, by version",
+        "parameters": [path, *map(parameter, ("After", "Limit", "Direction"))],
+        "responses": {
+            "200": answer("A page of events.", ref("Page")),
+            **refusals((*_ON_READS, problems.STREAM_NOT_FOUND)),
+        },
+    }
+
+
+def _events() -> Document:
+    page = answer("A page of events, or all events without an end.", ref("Page"))
+    page["content"]["text/event-stream"] = {"schema": STRING}
+    types = {"type": "array", "items": STRING}
+    return {
+        "operationId": "getEvents",
+        "tags": ["events"],
+        "summary": "The events of all streams, by position",
+        "parameters": [
+            *map(parameter, ("After", "Limit", "Direction", "LastEventId")),
+            query_parameter("type", types),
+            query_parameter("category", STRING),
+        ],
+        "responses": {"200": page, **refusals(_ON_READS)},
+    }
+
+
+def _query(query: Query, shapes: _Shapes) -> Document:
+    return {
+        "operationId": f"{query.projection}.{query.name}",
+        "tags": [query.projection],
+        "summary": query.meaning.partition("\n")[0] or f"Ask {query.projection} for {query.name}",
+        "parameters": [
+            {**query_parameter(item.name, shapes.of(item.type)), "required": item.required}
+            for item in query.parameters
+        ],
+        "responses": {
+            "200": answer("The answer.", shapes.of(query.returns)),
+            **refusals((*_ON_READS, problems.NOT_FOUND)),
+        },
+    }
+
+
+def _summary(message: type[Message]) -> str:
+    text = inspect.getdoc(message) or ""
+    # A dataclass without a docstring is given its signature as one.
+    return "" if text.startswith(f"{message.__name__}(") else text.partition("\n")[0]

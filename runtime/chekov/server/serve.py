@@ -1,0 +1,173 @@
+"""One process from its start to its end: what is opened in which order, and closed in reverse.
+
+The management port comes first, so that probes are answered while the store is waited for. On
+SIGTERM the process turns unready, waits until routes have changed, takes no further connections,
+answers what it has, lets the subscriptions stop at a checkpoint, and only then closes the store.
+"""
+
+import asyncio
+import logging
+import platform
+import signal
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import Any, Final, NamedTuple
+
+from chekov.domain.domain import Domain
+from chekov.errors import StoreUnavailable
+from chekov.runtime import Runtime
+from chekov.server import http
+from chekov.server.lifecycle import Lifecycle
+from chekov.server.listen import listening
+from chekov.server.management import Management
+from chekov.server.metrics import Metrics
+from chekov.server.settings import Settings
+from chekov.server.telemetry import Telemetry
+from chekov.server.traced_store import traced
+from chekov.server.tracing import exporting
+from chekov.store.port import Store
+from chekov.store.postgres import PostgresStore
+
+_FIRST_WAIT: Final = 0.25
+_LONGEST_WAIT: Final = 5.0
+_LAST_SECONDS: Final = 0.5
+
+try:
+    from uvloop import new_event_loop as _loop_factory
+except ImportError:
+    from asyncio import new_event_loop as _loop_factory
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Ports(NamedTuple):
+    """Where a process listens."""
+
+    http: int
+    management: int
+
+
+def run(main: Callable[[Lifecycle], Coroutine[Any, Any, None]]) -> None:
+    """Run `main` in a loop of its own; SIGTERM and SIGINT stop the lifecycle it is given.
+
+    Raises:
+        ChekovError: it cannot start.
+        BaseExceptionGroup: something in the background failed.
+    """
+
+    async def signalled() -> None:
+        lifecycle = Lifecycle()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lifecycle.stop)
+        await main(lifecycle)
+
+    with asyncio.Runner(loop_factory=_loop_factory) as runner:
+        runner.run(signalled())
+
+
+async def serve(
+    settings: Settings,
+    domain: Domain,
+    lifecycle: Lifecycle,
+    announce: Callable[[Ports], None] | None = None,
+) -> None:
+    """Serve until `lifecycle` is stopped; `announce` is called when requests are taken."""
+    about = _about(settings, domain)
+    async with AsyncExitStack() as stack:
+        telemetry = await stack.enter_async_context(_observing(settings, domain, about))
+        management = Management(domain, telemetry.metrics, lifecycle, about)
+        probes = await stack.enter_async_context(
+            listening(management.application(), settings.http_host, settings.management_port)
+        )
+        runtime = await _opened(stack, settings, domain, telemetry, lifecycle)
+        if runtime is None:
+            return
+        management.runtime = runtime
+        app = http.application(runtime, telemetry, lifecycle, settings)
+        api = await stack.enter_async_context(
+            listening(app, settings.http_host, settings.http_port)
+        )
+        ports = Ports(http=api.port, management=probes.port)
+        lifecycle.serve()
+        _log.info("serving", extra={**about, **ports._asdict()})
+        if announce is not None:
+            announce(ports)
+        await lifecycle.stopped()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + settings.drain_timeout
+        _log.info("draining")
+        lifecycle.drain()
+        await asyncio.sleep(settings.drain_delay)
+        await api.finish(
+            max(deadline - loop.time(), _LAST_SECONDS),
+            busy=lambda: telemetry.metrics.requests_in_flight,
+        )
+        await runtime.drain(max(deadline - loop.time(), _LAST_SECONDS))
+    _log.info("drained")
+
+
+@asynccontextmanager
+async def _observing(
+    settings: Settings, domain: Domain, about: Mapping[str, str]
+) -> AsyncGenerator[Telemetry]:
+    metrics = Metrics(domain.commands, (handler.name for handler in domain.handlers))
+    metrics.describe(**about)
+    if not settings.tracing:
+        yield Telemetry(metrics)
+        return
+    attributes = {f"chekov.{name}": value for name, value in about.items() if value}
+    attributes["service.instance.id"] = settings.node
+    async with exporting(attributes) as tracing:
+        yield Telemetry(metrics, tracing)
+
+
+async def _opened(
+    stack: AsyncExitStack,
+    settings: Settings,
+    domain: Domain,
+    telemetry: Telemetry,
+    lifecycle: Lifecycle,
+) -> Runtime | None:
+    """The runtime, as soon as its store answers; `None` when the process is to end before."""
+    wait = _FIRST_WAIT
+    while not lifecycle.stopping:
+        runtime = Runtime(
+            domain,
+            store=_store(settings, telemetry),
+            node=settings.node,
+            observer=telemetry,
+            command_timeout=settings.command_timeout,
+            max_in_flight=settings.max_in_flight,
+        )
+        try:
+            return await stack.enter_async_context(runtime)
+        except StoreUnavailable as error:
+            lifecycle.reason = f"the event store is away: {error}"
+            _log.warning("waiting for the event store", extra={"error": str(error), "wait": wait})
+        await lifecycle.pause(wait)
+        wait = min(wait * 2, _LONGEST_WAIT)
+    return None
+
+
+def _store(settings: Settings, telemetry: Telemetry) -> Store:
+    kind = PostgresStore if telemetry.tracing is None else traced(telemetry.tracing)
+    return kind(
+        settings.store,
+        schema=settings.schema,
+        pool_size=settings.pool_size,
+        migrate=settings.migrate,
+        on_batch=telemetry.appended,
+    )
+
+
+def _about(settings: Settings, domain: Domain) -> dict[str, str]:
+    return {
+        "version": version("chekov"),
+        "python": platform.python_version(),
+        "domain": domain.name,
+        "bundle": settings.bundle,
+        "revision": settings.revision,
+        "node": settings.node,
+    }

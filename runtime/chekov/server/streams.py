@@ -1,0 +1,55 @@
+"""`GET /streams/{stream}` and `GET /events`: stored events, page by page."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import web
+
+from chekov.errors import StreamNotFound
+from chekov.server import parameters, rendering
+from chekov.server.commands import JSON
+from chekov.store.port import EventStore, RecordedEvent
+
+_FIRST: Final = 1
+
+
+class Streams:
+    """Answers with what is stored."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """One stream's events by version."""
+        page = parameters.page(request.query)
+        name = request.match_info["stream"]
+        found = await self._store.read_stream(
+            name, after=page.after, limit=page.limit + 1, direction=page.direction
+        )
+        if not found:
+            # An empty page is fine behind the end of a stream, not of one that does not exist.
+            await self._exists(name)
+        shown = found[: page.limit]
+        following = shown[-1].version if len(found) > page.limit else None
+        body = rendering.page(shown, following, stream=rendering.text(name).encode())
+        return web.Response(body=body, headers=JSON)
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """The events of all streams by position."""
+        page = parameters.page(request.query, {"type", "category"})
+        wanted = parameters.filter_(request.query)
+        found = await self._store.read_page(
+            after=page.after,
+            limit=page.limit + 1,
+            direction=page.direction,
+            types=wanted.types,
+            category=wanted.category,
+        )
+        shown: Sequence[RecordedEvent] = found[: page.limit]
+        following = shown[-1].position if len(found) > page.limit else None
+        return web.Response(body=rendering.page(shown, following), headers=JSON)
+
+    async def _exists(self, name: str) -> None:
+        info = await self._store.stream_info(name)
+        if info.version < _FIRST:
+            raise StreamNotFound(name)

@@ -1,0 +1,240 @@
+"""`POST /commands/{Command}` executes one command and tells what it stored."""
+
+from uuid import UUID, uuid4
+
+import pytest
+from aiohttp import ClientResponse
+
+from tests.unit.server.conftest import Serving
+
+ID = "0192f0c1-0000-7000-8000-000000000001"
+OPEN = {"account_id": ID, "owner": "Ada"}
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+async def problem(response: ClientResponse, status: int, slug: str) -> dict[str, object]:
+    assert response.status == status
+    assert response.content_type == "application/problem+json"
+    document = await response.json()
+    assert document["type"] == f"urn:chekov:problem:{slug}"
+    assert document["status"] == status
+    return document
+
+
+async def test_a_command_is_executed_and_tells_what_it_stored(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post("/commands/OpenAccount", json=OPEN)
+        body = await response.json()
+    assert response.status == 200
+    assert response.content_type == "application/json"
+    assert body["stream"] == f"account-{ID}"
+    assert (body["version"], body["position"]) == (1, 1)
+    (event,) = body["events"]
+    assert event["type"] == "AccountOpened"
+    assert event["data"] == {"owner": "Ada"}
+    assert event["causation_id"] == body["command_id"]
+    assert event["correlation_id"] == body["correlation_id"]
+    assert response.headers["X-Correlation-ID"] == body["correlation_id"]
+
+
+async def test_a_command_whose_name_is_no_identifier_has_its_path_too(serving: Serving) -> None:
+    async with serving() as server:
+        await server.api.post("/commands/OpenAccount", json=OPEN)
+        response = await server.api.post(
+            "/commands/deposit-money", json={"account_id": ID, "amount": 5}
+        )
+        assert (await response.json())["version"] == 2
+
+
+async def test_a_command_that_changes_nothing_stores_nothing(serving: Serving) -> None:
+    async with serving() as server:
+        await server.api.post("/commands/OpenAccount", json=OPEN)
+        response = await server.api.post(
+            "/commands/deposit-money", json={"account_id": ID, "amount": 0}
+        )
+        body = await response.json()
+    assert (response.status, body["version"], body["position"]) == (200, 1, 0)
+    assert body["events"] == []
+
+
+async def test_the_state_is_told_when_asked_for(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post("/commands/OpenAccount?return=state", json=OPEN)
+        assert (await response.json())["state"] == {"owner": "Ada", "balance": 0}
+        response = await server.api.post("/commands/OpenAccount?return=all", json=OPEN)
+        assert (await problem(response, 400, "malformed-request"))["path"] == "return"
+
+
+async def test_an_unknown_command_is_not_found(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post("/commands/Fly", json={})
+        assert "OpenAccount" in str(await problem(response, 404, "unknown-command"))
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (f'{{"account_id": "{ID}"}}', "$.owner"),
+        (f'{{"account_id": "{ID}", "owner": 7}}', "$.owner"),
+        ('{"account_id": "7", "owner": "Ada"}', "$.account_id"),
+        (f'{{"account_id": "{ID}", "owner": "Ada", "colour": "red"}}', "$.colour"),
+    ],
+)
+async def test_a_command_that_does_not_fit_names_the_field(
+    serving: Serving, body: str, path: str
+) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount", data=body, headers={"Content-Type": "application/json"}
+        )
+        assert (await problem(response, 400, "invalid-command"))["path"] == path
+
+
+@pytest.mark.parametrize("body", ["", "{", '{"owner": "\udc80"}', "[" * 100_000])
+async def test_what_is_no_json_is_malformed(serving: Serving, body: str) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount",
+            data=body.encode(errors="surrogatepass"),
+            headers={"Content-Type": "application/json"},
+        )
+        await problem(response, 400, "invalid-command")
+
+
+async def test_another_content_type_is_refused(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post("/commands/OpenAccount", data={"owner": "Ada"})
+        await problem(response, 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_above_the_limit_is_refused(serving: Serving, *, chunked: bool) -> None:
+    async with serving(CHEKOV_BODY_LIMIT="1000") as server:
+        body = OPEN | {"owner": "x" * 1000}
+        response = await server.api.post(
+            "/commands/OpenAccount", json=body, chunked=True if chunked else None
+        )
+        assert "1000 bytes" in str(await problem(response, 413, "content-too-large"))
+
+
+async def test_a_rejection_names_the_rule(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/deposit-money", json={"account_id": ID, "amount": 5}
+        )
+        document = await problem(response, 422, "rejected")
+    assert document["rejection"] == "NotOpen"
+    assert document["detail"] == "There is no such account."
+
+
+async def test_if_match_that_does_not_hold_tells_the_actual_version(serving: Serving) -> None:
+    async with serving() as server:
+        await server.api.post("/commands/OpenAccount", json=OPEN)
+        response = await server.api.post(
+            "/commands/deposit-money",
+            json={"account_id": ID, "amount": 5},
+            headers={"If-Match": '"4"'},
+        )
+        document = await problem(response, 409, "version-conflict")
+        assert (document["expected"], document["actual"]) == (4, 1)
+        response = await server.api.post(
+            "/commands/deposit-money",
+            json={"account_id": ID, "amount": 5},
+            headers={"If-Match": '"1"'},
+        )
+        assert response.status == 200
+
+
+async def test_the_idempotency_key_is_the_commands_id(serving: Serving) -> None:
+    key = str(uuid4())
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"Idempotency-Key": key}
+        )
+        body = await response.json()
+    assert body["command_id"] == key
+    assert body["events"][0]["causation_id"] == key
+
+
+async def test_the_correlation_id_is_passed_on(serving: Serving) -> None:
+    correlation = str(uuid4())
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"X-Correlation-ID": correlation}
+        )
+        (event,) = (await response.json())["events"]
+    assert event["correlation_id"] == correlation
+    assert response.headers["X-Correlation-ID"] == correlation
+
+
+async def test_a_correlation_id_that_is_no_uuid_is_refused(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"X-Correlation-ID": "seven"}
+        )
+        await problem(response, 400, "malformed-request")
+        assert UUID(response.headers["X-Correlation-ID"])
+
+
+async def test_the_callers_trace_is_stored_with_the_events(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"traceparent": TRACEPARENT}
+        )
+        (event,) = (await response.json())["events"]
+        assert event["metadata"] == {"traceparent": TRACEPARENT}
+
+
+async def test_a_malformed_trace_is_not_stored(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"traceparent": "nonsense"}
+        )
+        assert (await response.json())["events"][0]["metadata"] == {}
+
+
+async def test_prefer_wait_answers_when_the_handlers_are_done(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"Prefer": "wait=30"}
+        )
+        assert response.status == 200
+        assert response.headers["Preference-Applied"] == "wait=30"
+        assert (await response.json())["consistent"] is True
+
+
+async def test_when_handlers_are_late_the_events_are_stored_all_the_same(serving: Serving) -> None:
+    async with serving() as server:
+        server.welcome.open.clear()
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"Prefer": "wait=0"}
+        )
+        body = await response.json()
+    assert response.status == 202
+    assert body["consistent"] is False
+    assert body["behind"] == ["welcome"]
+    assert body["position"] == 1
+
+
+async def test_an_error_of_the_domain_shows_nothing_of_its_inside(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/Break", json={"account_id": ID}, headers={"traceparent": TRACEPARENT}
+        )
+        document = await problem(response, 500, "internal-error")
+    assert "hunter2" not in str(document)
+    assert document["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert document["correlation_id"] == response.headers["X-Correlation-ID"]
+    assert "password=hunter2" in caplog.text
+
+
+async def test_while_draining_connections_are_given_up(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post("/commands/OpenAccount", json=OPEN)
+        assert response.headers.get("Connection") != "close"
+        server.lifecycle.drain()
+        response = await server.api.get(f"/streams/account-{ID}")
+        assert response.status == 200
+        assert response.headers["Connection"] == "close"

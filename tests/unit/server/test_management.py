@@ -1,0 +1,70 @@
+"""Probes, metrics and the manifest on a port of their own."""
+
+from tests.unit.server.conftest import Server, Serving
+
+
+async def status(server: Server, path: str) -> int:
+    return (await server.management.get(path)).status
+
+
+async def test_it_is_started_and_ready_while_it_serves(serving: Serving) -> None:
+    async with serving() as server:
+        for path in ("/livez", "/startupz", "/readyz"):
+            assert await status(server, path) == 200
+
+
+async def test_before_it_serves_it_is_alive_only(serving: Serving) -> None:
+    async with serving() as server:
+        server.lifecycle.phase = "starting"
+        server.lifecycle.reason = "the event store is away"
+        assert await status(server, "/livez") == 200
+        assert await status(server, "/startupz") == 503
+        response = await server.management.get("/readyz")
+        assert (response.status, (await response.json())["reason"]) == (
+            503,
+            "the event store is away",
+        )
+
+
+async def test_while_it_drains_it_is_not_ready_but_started(serving: Serving) -> None:
+    async with serving() as server:
+        server.lifecycle.drain()
+        assert await status(server, "/livez") == 200
+        assert await status(server, "/startupz") == 200
+        assert await status(server, "/readyz") == 503
+
+
+async def test_without_its_store_it_is_not_ready(serving: Serving) -> None:
+    async with serving() as server:
+        server.store.away = True
+        response = await server.management.get("/readyz")
+        assert response.status == 503
+        assert (await response.json())["reason"] == "nobody answers"
+
+
+async def test_the_manifest_names_everything(serving: Serving) -> None:
+    async with serving() as server:
+        assert await (await server.management.get("/manifest")).json() == {
+            "domain": "shop",
+            "aggregates": ["account"],
+            "commands": ["Break", "OpenAccount", "deposit-money"],
+            "events": ["AccountOpened", "money-deposited"],
+            "subscriptions": [{"name": "welcome", "kind": "handler", "version": 1}],
+            "bundle": "shop",
+        }
+
+
+async def test_subscriptions_are_listed_and_measured(serving: Serving) -> None:
+    async with serving() as server:
+        body = {"account_id": "0192f0c1-0000-7000-8000-000000000001", "owner": "Ada"}
+        headers = {"Prefer": "wait=30"}
+        await server.api.post("/commands/OpenAccount", json=body, headers=headers)
+        listed = await (await server.management.get("/subscriptions")).json()
+        (subscription,) = listed["subscriptions"]
+        page = await (await server.management.get("/metrics")).text()
+    assert subscription["name"] == "welcome"
+    assert subscription["position"] == 1
+    assert 'chekov_subscription_position{subscription="welcome"} 1.0' in page
+    assert 'chekov_subscription_lag_events{subscription="welcome"} 0.0' in page
+    assert 'chekov_subscription_owned{subscription="welcome"} 1.0' in page
+    assert 'chekov_parked_events{subscription="welcome"} 0.0' in page
