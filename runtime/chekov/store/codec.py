@@ -117,7 +117,7 @@ class Codec:
         try:
             command = decoder(data)
             unknown = _decode_keys(data).keys() - self._fields[name]
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             _invalid(error)
         if unknown:
             field = min(unknown)
@@ -142,7 +142,7 @@ def decode_any(data: bytes | str) -> Any:
     """
     try:
         return _decode_any(data)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         _invalid(error)
 
 
@@ -154,7 +154,7 @@ def decode_line(line: bytes) -> tuple[str, bytes, UUID | None]:
     """
     try:
         read = _decode_line(line)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         _invalid(error)
     return read.command, bytes(read.data), read.id
 
