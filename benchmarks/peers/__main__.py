@@ -1,7 +1,6 @@
 """`make bench-peers`: the same work for the store and its peers, in one run on one Postgres."""
 
 import argparse
-import asyncio
 import json
 import os
 import platform
@@ -13,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
+import uvloop
 
 from benchmarks.peers import large, report
-from benchmarks.peers.rounds import Rounds
-from benchmarks.peers.systems import SYSTEMS
+from benchmarks.peers.rounds import Outcome, Rounds
+from benchmarks.peers.systems import OURS, SYSTEMS
 from benchmarks.peers.workloads import WORKLOADS
 from chekov.testing.postgres import EmbeddedPostgres
 
@@ -26,31 +26,35 @@ SETTINGS = {"max_connections": "300"}
 
 async def main(given: argparse.Namespace) -> int:
     """Measure, print, and tell by the exit code whether ours lost, doubled or reordered."""
-    systems = [system for system in SYSTEMS if chosen(system.name, given.only)]
-    workloads = [item for item in WORKLOADS if chosen(item.name, given.workloads)]
-    started = datetime.now(UTC)
+    head = heading(given)
     async with postgres(given.dsn) as dsn:
-        rounds = Rounds(dsn, given.seconds, say)
-        for number in range(given.rounds):
-            idle = number == given.rounds - 1 and chosen("idle", given.workloads)
-            await rounds.run(number, systems, workloads, idle=idle)
+        outcome = await compare(dsn, given)
         flat: Mapping[str, float] = {}
-        if given.large:
+        if given.large or "large" in given.workloads.split(","):
             flat = await large.measure(dsn, given.large_events, given.seconds, given.rounds, say)
         server = await version(dsn)
-    outcome = rounds.outcome
     judged = report.bars(outcome, flat)
-    print(f"\n{heading(started, given, server)}\n\n{report.tables(outcome)}\n")
-    if outcome.idle:
-        print(f"{report.idle(outcome)}\n")
+    print(f"\n{head}; Postgres {server}; load average at the end {load()}\n")
+    print(report.text(outcome))
     if flat:
-        print(f"{large.table(flat)}\n")
-    print("bars\n" + "\n".join(f"  {bar.line()}" for bar in judged))
+        print(f"\n{large.table(flat)}")
+    print("\nbars\n" + "\n".join(f"  {bar.line()}" for bar in judged))
     if given.json:
         write(Path(given.json), report.as_json(outcome, judged, flat))
-    return (
-        1 if any(faults for (_, name), faults in outcome.faults.items() if name == "chekov") else 0
-    )
+    return 1 if outcome.is_faulty(OURS) else 0
+
+
+async def compare(dsn: str, given: argparse.Namespace) -> Outcome:
+    """The rounds through the chosen systems and workloads."""
+    systems = [system for system in SYSTEMS if chosen(system.name, given.only)]
+    workloads = [item for item in WORKLOADS if chosen(item.name, given.workloads)]
+    idle = chosen("idle", given.workloads)
+    rounds = Rounds(dsn, given.seconds, say)
+    if workloads or idle:
+        for number in range(given.rounds):
+            last = number == given.rounds - 1
+            await rounds.run(number, systems, workloads, idle=idle and last)
+    return rounds.outcome
 
 
 def write(target: Path, result: Mapping[str, object]) -> None:
@@ -62,14 +66,17 @@ def chosen(name: str, names: str) -> bool:
     return not names or name in names.split(",")
 
 
-def heading(started: datetime, given: argparse.Namespace, server: str) -> str:
+def heading(given: argparse.Namespace) -> str:
     """What a reader has to know to compare the figures with others."""
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return (
-        f"{started:%Y-%m-%d %H:%M} UTC; {platform.machine()}, {os.cpu_count()} cores; "
-        f"Python {platform.python_version()}; Postgres {server}; load average at the end {load}; "
-        f"{given.rounds} rounds of {given.seconds:g} s"
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {platform.machine()}, {os.cpu_count()} cores; "
+        f"Python {platform.python_version()}; {given.rounds} rounds of {given.seconds:g} s; "
+        f"load average at the start {load()}"
     )
+
+
+def load() -> str:
+    return f"{os.getloadavg()[0]:.1f}"
 
 
 @asynccontextmanager
@@ -103,22 +110,23 @@ def say(text: str) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    names = ", ".join(system.name for system in SYSTEMS)
+    systems = [system.name for system in SYSTEMS]
+    workloads = [*(item.name for item in WORKLOADS), "idle", "large"]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("--dsn", help="a Postgres to use instead of an embedded one")
-    parser.add_argument("--only", default="", help=f"systems, by comma, of {names}")
-    parser.add_argument(
-        "--workloads", default="", help=f"by comma, of {', '.join(item.name for item in WORKLOADS)}"
-    )
+    parser.add_argument("--only", default="", help=f"systems, by comma: {', '.join(systems)}")
+    parser.add_argument("--workloads", default="", help=f"by comma: {', '.join(workloads)}")
     parser.add_argument("--seconds", type=float, default=2.0, help="time for each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds")
     parser.add_argument("--json", help="write the figures to this file")
     parser.add_argument("--large", action="store_true", help="also appends to a large store")
-    parser.add_argument(
-        "--large-events", type=int, default=10_000_000, help="events of the large store"
-    )
-    return parser.parse_args()
+    parser.add_argument("--large-events", type=int, default=10_000_000, help="its size")
+    given = parser.parse_args()
+    unknown = {*given.only.split(","), *given.workloads.split(",")} - {"", *systems, *workloads}
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    return given
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(arguments())))
+    sys.exit(uvloop.run(main(arguments())))

@@ -114,9 +114,19 @@ def _check(faults: Sequence[str]) -> str:
 
 def idle(outcome: Outcome) -> str:
     """Transactions a second of a store that is followed and to which nothing happens."""
-    titles = {system.name: system.title for system in SYSTEMS}
-    lines = [f"  {titles[name]:34}{rate:12.1f}" for name, rate in outcome.idle.items()]
+    lines = [
+        f"  {system.title:34}{outcome.idle[system.name]:12.1f}"
+        for system in SYSTEMS
+        if system.name in outcome.idle
+    ]
     return "\n".join(["idle with one subscriber, transactions a second", *lines])
+
+
+def text(outcome: Outcome) -> str:
+    """Every table."""
+    absent = [f"{name} took no part: {reason}" for name, reason in outcome.absent.items()]
+    parts = [tables(outcome), idle(outcome) if outcome.idle else "", *absent]
+    return "\n\n".join(filter(None, parts))
 
 
 def as_json(

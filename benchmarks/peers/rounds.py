@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from benchmarks.measure import Rate
+from benchmarks.peers.install import InstallError
 from benchmarks.peers.process import WorkerError, WorkerProcess, started
 from benchmarks.peers.systems import System
 from benchmarks.peers.wire import Answer
@@ -36,6 +37,7 @@ class Outcome:
         notes: (workload, system) → what a reader of the figure has to know.
         stored: system → events that were stored and compared with what was acknowledged.
         idle: system → transactions a second while nothing happened.
+        absent: system → why it could not take part.
     """
 
     rates: defaultdict[Key, list[Rate]] = field(default_factory=lambda: defaultdict(list))
@@ -43,6 +45,12 @@ class Outcome:
     notes: dict[Key, str] = field(default_factory=dict[Key, str])
     stored: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     idle: dict[str, float] = field(default_factory=dict[str, float])
+    absent: dict[str, str] = field(default_factory=dict[str, str])
+
+    def is_faulty(self, system: str) -> bool:
+        """Whether anything at all was wrong with a system."""
+        faulty = {name for (_, name), faults in self.faults.items() if faults}
+        return system in faulty or system in self.absent
 
 
 class Rounds:
@@ -86,8 +94,11 @@ class Rounds:
                 dsn = await stack.enter_async_context(
                     fresh_database(admin, self._dsn, system.database)
                 )
-                worker = started(system.title, await system.command(dsn))
-                bench.workers[system.name] = await stack.enter_async_context(worker)
+                try:
+                    worker = started(system.title, await system.command(dsn))
+                    bench.workers[system.name] = await stack.enter_async_context(worker)
+                except (InstallError, WorkerError) as error:
+                    self.outcome.absent[system.name] = str(error)
             yield bench
 
     async def _all(
