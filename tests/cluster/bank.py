@@ -1,0 +1,182 @@
+"""The bank as a client and an operator of it see it, and the load it can be put under."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import manifests
+from tests.cluster.clusters import REPOSITORY, Cluster
+from tests.cluster.kube.shell import wait_for
+from tests.cluster.kubectl import Kubectl
+
+SOURCE = (REPOSITORY / "examples/bank/bank.py").read_text()
+INSIDE = Path(__file__).parent / "inside"
+API_PORT = 8080
+RUNTIME = "app.kubernetes.io/name=chekov-runtime"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back over HTTP; status 0 when nothing did."""
+
+    status: int
+    text: str
+
+    def json(self) -> Any:
+        """The body, decoded."""
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """One bundle of the bank in a namespace that also holds its Postgres.
+
+    Attributes:
+        kubectl: kubectl for its namespace.
+        cluster: The cluster it runs on.
+        name: The bundle's name.
+    """
+
+    kubectl: Kubectl
+    cluster: Cluster
+    name: str = "bank"
+
+    @property
+    def url(self) -> str:
+        """Where clients of the cluster reach it."""
+        return f"http://{self.name}:{API_PORT}"
+
+    def apply(self, code: manifests.Manifest, **settings: Any) -> None:
+        """Apply the bundle with this code."""
+        self.kubectl.apply(manifests.bundle(self.name, code, **settings))
+
+    def wait_until_ready(self, *, timeout: float = 60) -> None:
+        """Wait as a person would, with `kubectl wait`."""
+        self.kubectl.wait("condition=Ready", f"domainbundle/{self.name}", timeout=timeout)
+
+    def call(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Make a request from a pod of the namespace, through the Service."""
+        url = f"{self.url}{path}"
+        request = {"method": method, "url": url, "body": body, "headers": dict(headers or {})}
+        script = (INSIDE / "call.py").read_text()
+        said = self.kubectl.exec(
+            "toolbox", "python", "-c", script, stdin=json.dumps([request]), timeout=90
+        )
+        return Answer(**json.loads(said)[0])
+
+    def command(self, name: str, body: Mapping[str, Any], **headers: str) -> Answer:
+        """Execute a command."""
+        return self.call("POST", f"/commands/{name}", body, headers)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Every stored event, in order."""
+        script = (INSIDE / "call.py").read_text()
+        said = self.kubectl.exec("toolbox", "python", "-c", script, "history", self.url)
+        return json.loads(said)
+
+    def total(self) -> int:
+        """The money of all accounts, as the projection has it."""
+        answer = self.call("GET", "/queries/balances/total")
+        return answer.json() if answer.status == 200 else -1
+
+    def pods(self) -> list[dict[str, Any]]:
+        """The pods that run it."""
+        return self.kubectl.list("pods", f"{RUNTIME},chekov.dev/bundle={self.name}")
+
+    def sql(self, statement: str) -> str:
+        """Ask its Postgres itself."""
+        words = ("psql", manifests.DSN.replace("@postgres", "@127.0.0.1"), "-Atc", statement)
+        return self.kubectl.exec("postgres-0", *words).strip()
+
+
+def kill(kubectl: Kubectl, pod: Mapping[str, Any], killer: Kubectl) -> None:
+    """kill -9 the first process of a pod's first container, and wait until kubelet saw it."""
+    name = pod["metadata"]["name"]
+    before = pod["status"]["containerStatuses"][0]
+    container = before["containerID"].partition("://")[2]
+    killer.exec("killer", "python", "-c", (INSIDE / "kill.py").read_text(), container)
+
+    def seen() -> bool:
+        now = kubectl.get("pod", name)["status"]["containerStatuses"][0]
+        return now["restartCount"] > before["restartCount"]
+
+    wait_for(f"pod {name} to start again", seen, timeout=90)
+
+
+class Load:
+    """Deposits from a pod of the bank's namespace, and the ledger it keeps."""
+
+    def __init__(self, bank: Bank, name: str = "load") -> None:
+        self._bank = bank
+        self._name = name
+
+    def start(self) -> None:
+        """Start it and wait until money flows."""
+        script = (INSIDE / "load.py").read_text()
+        image = self._bank.cluster.image
+        self._bank.kubectl.apply(*manifests.script_pod(self._name, image, script, self._bank.url))
+        self.wait_for_more(50)
+
+    def wait_for_more(self, commands: int) -> None:
+        """Wait until this many further commands were acknowledged."""
+        goal = self._acknowledged() + commands
+
+        def reached() -> bool:
+            return self._acknowledged() >= goal
+
+        wait_for(f"{goal} acknowledged commands", reached, timeout=90)
+
+    def stop(self) -> dict[str, Any]:
+        """End it and return its ledger."""
+        kubectl = self._bank.kubectl
+        kubectl.exec(self._name, "sh", "-c", "kill -TERM 1")
+        kubectl.wait("jsonpath={.status.phase}=Succeeded", f"pod/{self._name}")
+        return json.loads(kubectl.run("logs", self._name).splitlines()[-1])
+
+    def _acknowledged(self) -> int:
+        said = self._tail()
+        return said.get("acknowledged", 0)
+
+    def _tail(self) -> dict[str, Any]:
+        pod = self._bank.kubectl.get("pod", self._name)
+        phase = pod["status"].get("phase")
+        if phase == "Pending":
+            return {}
+        lines = self._bank.kubectl.run("logs", self._name, "--tail=1").splitlines()
+        if phase != "Running":
+            raise AssertionError(f"the load ended by itself: {lines}")
+        return json.loads(lines[0]) if lines else {}
+
+
+def assert_nothing_lost_or_doubled(bank: Bank, ledger: Mapping[str, Any]) -> None:
+    """Hold the ledger of a load against the stored history, and the history against the read model.
+
+    Each acknowledged command is stored once, at the position that its answer told; each unknown
+    one is stored once or never; positions have no gap; the projection has added up every event.
+    """
+    history = bank.history()
+    assert [event["position"] for event in history] == list(range(1, len(history) + 1))
+    stored = {event["causation_id"]: event for event in history}
+    times = Counter(event["causation_id"] for event in history)
+    assert [key for key, number in times.items() if number > 1] == []
+    for command, account, amount, position in ledger["acknowledged"]:
+        event = stored[command]
+        assert (event["position"], event["data"]) == (position, {"amount": amount})
+        assert event["stream"] == f"account-{account}"
+    balances: dict[str, int] = defaultdict(int)
+    for event in history:
+        balances[event["stream"]] += _change(event)
+    wait_for("the projection", lambda: bank.total() == sum(balances.values()), timeout=60)
+    for account in list(balances)[:10]:
+        answer = bank.call("GET", f"/queries/balances/balance?account={account}")
+        assert answer.json() == balances[account]
+
+
+def _change(event: Mapping[str, Any]) -> int:
+    sign = {"money-deposited": 1, "money-withdrawn": -1}
+    return sign.get(event["type"], 0) * event["data"].get("amount", 0)
