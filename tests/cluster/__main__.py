@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from tests.cluster import demo
 from tests.cluster.clusters import OwnCluster, chosen_cluster
 from tests.cluster.kube import node
 from tests.cluster.kube.shell import CommandFailed, GaveUp
@@ -11,6 +12,7 @@ COMMANDS = {
     "build": "build the node's programs and base images, and nothing else",
     "up": "start the cluster, unless it runs",
     "images": "build the images from the work tree and load them",
+    "demo": "up, images, charts, and the bank with a Postgres to look at",
     "down": "end the cluster with everything on it",
     "status": "say whether it runs",
     "env": 'print what a shell needs to use it: eval "$(python -m tests.cluster env)"',
@@ -47,6 +49,7 @@ def main() -> None:
         "build": lambda: OwnCluster().build(),
         "up": lambda: chosen_cluster().up(),
         "images": lambda: chosen_cluster().provide_images(),
+        "demo": lambda: demo.show(sys.executable),
         "down": lambda: chosen_cluster().down(),
         "status": _status,
         "env": _env,

@@ -61,7 +61,12 @@ class Bank:
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Make a request from a pod of the namespace, through the Service."""
-        url = f"{self.url}{path}"
+        return self.fetch(method, f"{self.url}{path}", body, headers)
+
+    def fetch(
+        self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Make a request to any address from a pod of the namespace."""
         request = {"method": method, "url": url, "body": body, "headers": dict(headers or {})}
         script = (INSIDE / "call.py").read_text()
         said = self.kubectl.exec(
@@ -69,7 +74,9 @@ class Bank:
         )
         return Answer(**json.loads(said)[0])
 
-    def command(self, name: str, body: Mapping[str, Any], **headers: str) -> Answer:
+    def command(
+        self, name: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """Execute a command."""
         return self.call("POST", f"/commands/{name}", body, headers)
 
@@ -83,6 +90,10 @@ class Bank:
         """The money of all accounts, as the projection has it."""
         answer = self.call("GET", "/queries/balances/total")
         return answer.json() if answer.status == 200 else -1
+
+    def wait_for_words(self, *words: str) -> dict[str, Any]:
+        """Wait until a condition of the bundle tells these words, and return it."""
+        return self.kubectl.wait_for_words("domainbundle", self.name, *words)
 
     def pods(self) -> list[dict[str, Any]]:
         """The pods that run it."""
@@ -137,6 +148,10 @@ class Load:
         kubectl.exec(self._name, "sh", "-c", "kill -TERM 1")
         kubectl.wait("jsonpath={.status.phase}=Succeeded", f"pod/{self._name}")
         return json.loads(kubectl.run("logs", self._name).splitlines()[-1])
+
+    def remove(self) -> None:
+        """Remove its pod, whatever became of it."""
+        self._bank.kubectl.delete("pod", self._name, "--ignore-not-found", "--now")
 
     def _acknowledged(self) -> int:
         said = self._tail()

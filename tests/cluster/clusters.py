@@ -12,6 +12,8 @@ from tests.cluster.kube.shell import CommandFailed, run, step
 
 REPOSITORY = Path(__file__).parents[2]
 RUNTIME_IMAGE = "docker.io/chekov/chekov:test"
+BANK_IMAGE = "docker.io/chekov/bank:test"
+BANK = REPOSITORY / "examples/bank"
 
 
 class Cluster(Protocol):
@@ -19,10 +21,12 @@ class Cluster(Protocol):
 
     Attributes:
         image: The image of the runtime and the operator.
+        bank_image: The bank on top of it.
         services_image: An image with Debian's Postgres and Prometheus.
     """
 
     image: str
+    bank_image: str
     services_image: str
 
     def environment(self) -> dict[str, str]:
@@ -50,6 +54,7 @@ class OwnCluster:
     """A node on this machine: Debian, root, no Docker and no image registry needed."""
 
     image = RUNTIME_IMAGE
+    bank_image = BANK_IMAGE
     services_image = images.SERVICES_IMAGE
 
     def __init__(self, layout: Layout | None = None) -> None:
@@ -85,7 +90,8 @@ class OwnCluster:
         """Build the image of the work tree and load it, with the one of the services."""
         images.make_python()
         images.build(REPOSITORY, self.image, {"PYTHON_VERSION": images.PYTHON_VERSION})
-        for tag in (self.services_image, self.image):
+        images.build(BANK, self.bank_image, {"RUNTIME": self.image})
+        for tag in (self.services_image, self.image, self.bank_image):
             images.load(self.layout, tag)
 
 
@@ -93,6 +99,7 @@ class KindCluster:
     """A cluster made by kind in the Docker of this machine."""
 
     image = RUNTIME_IMAGE
+    bank_image = BANK_IMAGE
     services_image = images.SERVICES_IMAGE
     name = "chekov"
 
@@ -118,11 +125,17 @@ class KindCluster:
         run("kind", "delete", "cluster", f"--name={self.name}")
 
     def provide_images(self) -> None:
-        """Build both images with Docker and load them."""
+        """Build the images with Docker and load them."""
         services = Path(__file__).parent / "services"
-        for tag, context in ((self.image, REPOSITORY), (self.services_image, services)):
+        contexts = {
+            self.services_image: services,
+            self.image: REPOSITORY,
+            self.bank_image: BANK,
+        }
+        runtime = f"--build-arg=RUNTIME={self.image}"
+        for tag, context in contexts.items():
             with step(f"building and loading {tag}"):
-                run("docker", "build", f"--tag={tag}", context, timeout=1800)
+                run("docker", "build", runtime, f"--tag={tag}", context, timeout=1800)
                 run("kind", "load", "docker-image", tag, f"--name={self.name}")
 
     def _kubeconfig(self) -> Path:
@@ -135,6 +148,7 @@ class NamedCluster:
     def __init__(self, context: str) -> None:
         self._context = context
         self.image = _required("CHEKOV_TEST_IMAGE")
+        self.bank_image = _required("CHEKOV_TEST_BANK_IMAGE")
         self.services_image = _required("CHEKOV_TEST_SERVICES_IMAGE")
 
     def environment(self) -> dict[str, str]:
@@ -166,7 +180,7 @@ def _required(variable: str) -> str:
     if not value:
         raise CommandFailed(
             f"a cluster named by CHEKOV_TEST_CONTEXT needs {variable}: an image it can pull "
-            "(build them from Dockerfile and tests/cluster/services/Dockerfile)"
+            "(built from Dockerfile, examples/bank/Dockerfile, tests/cluster/services/Dockerfile)"
         )
     return value
 

@@ -1,7 +1,6 @@
 """kubectl as the tests speak it: objects in, objects out."""
 
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -92,32 +91,29 @@ class Kubectl:
         found: list[dict[str, Any]] = [each for each in conditions if each["type"] == of]
         return found[0] if found else {}
 
-    def wait_for_reason(self, target: tuple[str, str], of: str, reason: str) -> str:
-        """Wait until a condition gives a reason, and return its message."""
-        kind, name = target
+    def wait_for_words(self, kind: str, name: str, *words: str) -> dict[str, Any]:
+        """Wait until a condition about the object as it is now tells these words; return it."""
+        found: list[dict[str, Any]] = []
 
-        def given() -> bool:
-            return self.condition(kind, name, of).get("reason") == reason
+        def told() -> bool:
+            known = self.get(kind, name)
+            generation = known["metadata"]["generation"]
+            for condition in known.get("status", {}).get("conditions", []):
+                current = condition.get("observedGeneration") == generation
+                if current and all(word in condition["message"] for word in words):
+                    found.append(condition)
+            return found != []
 
         try:
-            wait_for(f"{of} of {kind}/{name} to say {reason}", given, timeout=60)
+            wait_for(f"a condition of {kind}/{name} that tells {words}", told, timeout=60)
         except Exception as error:
             error.add_note(self.describe(f"{kind}/{name}"))
             raise
-        return self.condition(kind, name, of)["message"]
+        return found[0]
 
     def exec(self, pod: str, *command: str, stdin: str | None = None, timeout: float = 60) -> str:
         """Run a program in a pod's first container."""
         return self.run("exec", "--stdin", pod, "--", *command, stdin=stdin, timeout=timeout)
-
-    def follow_logs(self, pod: str) -> "subprocess.Popen[str]":
-        """Read what a pod prints while it prints it; the caller ends the process."""
-        return subprocess.Popen(
-            ["kubectl", f"--namespace={self.namespace}", "logs", "--follow", pod],
-            env={**self._environment},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
 
     def _tried(self, *words: str) -> str:
         try:

@@ -1,0 +1,123 @@
+"""One cluster for all of these tests, and for each module a namespace with a Postgres and a bank.
+
+The cluster is brought up by the first test that needs it. One that ran before goes on running.
+"""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from _pytest.capture import CaptureManager
+
+from tests.cluster import chart, manifests
+from tests.cluster.bank import SOURCE, Bank
+from tests.cluster.clusters import Cluster, chosen_cluster
+from tests.cluster.kubectl import Kubectl
+
+_HERE = Path(__file__).parent
+_MEASURED: list[str] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run these tests last, since they are the dearest, and give each more time."""
+    ours = [item for item in items if item.path.is_relative_to(_HERE)]
+    for item in ours:
+        item.add_marker(pytest.mark.cluster)
+        # Bringing the cluster up from nothing takes minutes and is no test's fault.
+        item.add_marker(pytest.mark.timeout(300, func_only=True))
+    items[:] = [item for item in items if item not in ours] + ours
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was measured on the cluster."""
+    for line in _MEASURED:
+        terminalreporter.write_line(f"cluster: {line}")
+
+
+@contextmanager
+def _measured(what: str) -> Generator[None]:
+    began = time.monotonic()
+    yield
+    _MEASURED.append(f"{what}: {time.monotonic() - began:.1f} s")
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Generator[Cluster]:
+    """The cluster, up, with images built from this work tree."""
+    found = chosen_cluster()
+    ran_before = found.is_up()
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    assert isinstance(capture, CaptureManager)
+    # Somebody may watch, and wonder what takes minutes.
+    with capture.global_and_fixture_disabled():
+        found.up()
+        found.provide_images()
+    yield found
+    if not ran_before:
+        found.down()
+
+
+@pytest.fixture(scope="session")
+def system(cluster: Cluster) -> Kubectl:
+    """The namespace of the operator, installed from the charts."""
+    with _measured("charts installed and operator ready after"):
+        chart.install(cluster)
+    return Kubectl(cluster.environment(), chart.NAMESPACE)
+
+
+@pytest.fixture(scope="session")
+def killer(system: Kubectl, cluster: Cluster) -> Generator[Kubectl]:
+    """A namespace with a pod that may end processes."""
+    with _namespace(system, "killer") as kubectl:
+        kubectl.apply(manifests.killer(cluster.image))
+        kubectl.wait("condition=Ready", "pod/killer")
+        yield kubectl
+
+
+@contextmanager
+def _namespace(kubectl: Kubectl, prefix: str) -> Generator[Kubectl]:
+    name = f"{prefix}-{uuid4().hex[:6]}"
+    kubectl.run("create", "namespace", name)
+    try:
+        yield kubectl.within(name)
+    finally:
+        kubectl.run("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def kubectl(
+    system: Kubectl, cluster: Cluster, request: pytest.FixtureRequest
+) -> Generator[Kubectl]:
+    """A namespace for the module, with a Postgres and a pod to make requests from."""
+    with _namespace(system, request.path.stem.replace("_", "-")) as namespace:
+        namespace.apply(*manifests.postgres(cluster.services_image))
+        namespace.apply(manifests.toolbox(cluster.image))
+        for pod in ("pod/postgres-0", "pod/toolbox"):
+            _wait_for_pod(namespace, pod)
+        yield namespace
+
+
+def _wait_for_pod(kubectl: Kubectl, pod: str) -> None:
+    kubectl.run("wait", "--for=create", pod, "--timeout=30s")
+    kubectl.wait("condition=Ready", pod)
+
+
+@pytest.fixture(scope="module")
+def bank(kubectl: Kubectl, cluster: Cluster) -> Bank:
+    """The bank of inline code, ready; how long that took is told at the end of the run."""
+    found = Bank(kubectl, cluster)
+    with _measured("EventStore and bundle (2 pods, image present) ready after apply in"):
+        kubectl.apply(
+            manifests.event_store(), manifests.bundle(found.name, manifests.inline(SOURCE))
+        )
+        found.wait_until_ready()
+    return found
+
+
+@pytest.fixture(scope="session")
+def measured() -> Callable[[str], AbstractContextManager[None]]:
+    """Takes the time of a block and tells it at the end of the run."""
+    return _measured

@@ -1,0 +1,39 @@
+"""Puts the bank on the test cluster for a person to look at, the way the README tells."""
+
+from tests.cluster import chart, manifests
+from tests.cluster.clusters import REPOSITORY, chosen_cluster
+from tests.cluster.kube.shell import say, step
+from tests.cluster.kubectl import Kubectl
+
+NAMESPACE = "bank"
+_GUIDE = """
+The bank runs on Kubernetes. In a shell:
+
+  eval "$({python} -m tests.cluster env)"
+  kubectl config set-context --current --namespace={namespace}
+  kubectl get bundles,eventstores,pods
+  kubectl port-forward service/bank 8080 &
+
+  curl -s localhost:8080/commands/OpenAccount --json \\
+    '{{"account_id": "0192f0c1-0000-7000-8000-000000000001", "owner": "Ada"}}'
+  curl -s localhost:8080/commands/Deposit --json \\
+    '{{"account_id": "0192f0c1-0000-7000-8000-000000000001", "amount": 25}}'
+  curl -s localhost:8080/queries/balances/total
+
+`make cluster-down` ends it all.
+"""
+
+
+def show(python: str) -> None:
+    """Start the cluster, install the charts, apply the bank with a Postgres; say how to use it."""
+    cluster = chosen_cluster()
+    cluster.up()
+    cluster.provide_images()
+    chart.install(cluster)
+    kubectl = Kubectl(cluster.environment(), NAMESPACE)
+    with step("applying the bank"):
+        kubectl.apply(manifests.named("Namespace", "v1", NAMESPACE))
+        kubectl.apply(*manifests.postgres(cluster.services_image))
+        kubectl.run("apply", f"--filename={REPOSITORY / 'examples/bank/bundle-inline.yaml'}")
+        kubectl.wait("condition=Ready", "domainbundle/bank", timeout=120)
+    say(_GUIDE.format(python=python, namespace=NAMESPACE))

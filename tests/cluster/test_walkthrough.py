@@ -1,0 +1,109 @@
+"""What a newcomer does: apply the bank, execute commands, look at what came of it."""
+
+import json
+from uuid import uuid4
+
+import pytest
+
+from tests.cluster.bank import Bank
+from tests.cluster.clusters import Cluster
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.manifests import bundle
+
+CHILDREN = (
+    "deployment",
+    "service",
+    "configmap",
+    "poddisruptionbudget",
+    "networkpolicy",
+    "serviceaccount",
+)
+
+
+def _open(bank: Bank) -> str:
+    account = str(uuid4())
+    answer = bank.command("OpenAccount", {"account_id": account, "owner": "Ada"})
+    assert answer.status == 200, answer
+    return account
+
+
+def test_a_command_through_the_service_is_stored_and_projected(bank: Bank) -> None:
+    account = _open(bank)
+    answer = bank.command("Deposit", {"account_id": account, "amount": 25}, {"Prefer": "wait=10"})
+    assert answer.status == 200, answer
+    assert answer.json()["consistent"] is True
+    stored = bank.call("GET", f"/streams/account-{account}").json()["events"]
+    assert [event["type"] for event in stored] == ["AccountOpened", "money-deposited"]
+    read = bank.call("GET", f"/queries/balances/balance?account=account-{account}")
+    assert read.json() == 25
+
+
+def test_a_refusal_of_the_domain_reaches_the_client(bank: Bank) -> None:
+    account = _open(bank)
+    answer = bank.command("Withdraw", {"account_id": account, "amount": 1000})
+    assert answer.status == 422
+    assert answer.json()["rejection"] == "Overdrawn"
+
+
+def test_bundles_are_listed_with_what_a_person_looks_for(bank: Bank) -> None:
+    heads, row = bank.kubectl.run("get", "bundles").splitlines()
+    assert heads.split() == ["NAME", "REVISION", "READY", "LAG", "PARKED", "PHASE", "AGE"]
+    cells = dict(zip(heads.split(), row.split(), strict=True))
+    assert cells["NAME"] == bank.name
+    assert cells["READY"] == "2/2"
+    assert cells["PARKED"] == "0"
+
+
+def test_the_status_names_what_the_domain_holds(bank: Bank) -> None:
+    status = bank.kubectl.get("domainbundle", bank.name)["status"]
+    assert status["commands"] == ["CloseAccount", "Deposit", "OpenAccount", "Withdraw"]
+    assert [found["name"] for found in status["subscriptions"]] == ["balances"]
+
+
+@pytest.mark.parametrize("path", ["domainbundle.spec", "domainbundle.status", "eventstore.spec"])
+def test_explain_describes_every_field(bank: Bank, path: str) -> None:
+    told = bank.kubectl.run("explain", path)
+    assert "<no description>" not in told
+    assert "FIELDS:" in told
+
+
+def test_every_line_of_a_runtime_log_is_json(bank: Bank) -> None:
+    for pod in bank.pods():
+        lines = bank.kubectl.run("logs", pod["metadata"]["name"]).splitlines()
+        assert lines
+        assert all({"level", "message"} <= json.loads(line).keys() for line in lines)
+
+
+def test_every_line_of_the_operator_log_is_json(bank: Bank, system: Kubectl) -> None:
+    del bank
+    for pod in system.list("pods"):
+        lines = system.run("logs", pod["metadata"]["name"]).splitlines()
+        assert lines
+        assert all({"level", "message"} <= json.loads(line).keys() for line in lines)
+
+
+@pytest.mark.parametrize("kind", CHILDREN)
+def test_a_bundle_owns_its_children(bank: Bank, kind: str) -> None:
+    owner = bank.kubectl.get("domainbundle", bank.name)["metadata"]["uid"]
+    found = bank.kubectl.list(kind, f"chekov.dev/bundle={bank.name}")
+    assert found
+    for child in found:
+        assert [of["uid"] for of in child["metadata"]["ownerReferences"]] == [owner]
+
+
+def test_pods_run_without_rights(bank: Bank) -> None:
+    for pod in bank.pods():
+        spec = pod["spec"]
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        security = spec["containers"][0]["securityContext"]
+        assert security["readOnlyRootFilesystem"] is True
+        assert security["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_the_bank_runs_from_an_image_of_its_own(bank: Bank, cluster: Cluster) -> None:
+    packed = Bank(bank.kubectl, cluster, name="packed-bank")
+    packed.kubectl.apply(bundle(packed.name, {"image": cluster.bank_image}, replicas=1))
+    packed.wait_until_ready()
+    account = _open(packed)
+    assert packed.call("GET", f"/streams/account-{account}").status == 200
