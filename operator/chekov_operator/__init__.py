@@ -1,0 +1,1 @@
+"""The operator: makes EventStores and DomainBundles as their specs say."""

@@ -1,0 +1,65 @@
+"""The operator's own probes and metrics."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from chekov_operator.metrics import Metrics
+
+
+@dataclass(slots=True)
+class Health:
+    """What probes are told.
+
+    Attributes:
+        missing: resource definitions that are not installed.
+        leading: whether this replica leads.
+        ready: set when watches run, or when this replica stands by.
+        stalled: whether watches should have told something and did not.
+    """
+
+    missing: list[str] = field(default_factory=list[str])
+    leading: bool = False
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    stalled: bool = False
+
+
+@asynccontextmanager
+async def serving(health: Health, metrics: Metrics, port: int) -> AsyncGenerator[None]:
+    """Answer probes while the block runs."""
+
+    async def livez(_request: web.Request) -> web.Response:
+        if health.stalled:
+            return web.Response(status=503, text="watches are silent\n")
+        return web.Response(text="ok\n")
+
+    async def readyz(_request: web.Request) -> web.Response:
+        if health.missing:
+            names = ", ".join(health.missing)
+            return web.Response(
+                status=503, text=f"not installed: {names}; install the chart chekov-crds\n"
+            )
+        if not health.ready.is_set():
+            return web.Response(status=503, text="starting\n")
+        return web.Response(text="leading\n" if health.leading else "standing by\n")
+
+    async def exposed(_request: web.Request) -> web.Response:
+        return web.Response(
+            body=metrics.exposition(),
+            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+        )
+
+    application = web.Application()
+    application.router.add_get("/livez", livez)
+    application.router.add_get("/readyz", readyz)
+    application.router.add_get("/metrics", exposed)
+    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, None, port).start()
+        yield
+    finally:
+        await runner.cleanup()
