@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev test unit check format bench image cluster cluster-down clean
+.PHONY: help run dev test unit check format bench bench-peers image cluster cluster-down clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,6 +39,9 @@ format: $(VENV)/.dev ## format the code and repair what lint can repair
 
 bench: $(VENV)/.dev ## measure, beside the limits, with a check that nothing was lost
 	$(BIN)/python -m benchmarks
+
+bench-peers: $(VENV)/.dev ## measure the store beside its peers, on one Postgres (BENCH=--large adds 10 million events)
+	$(BIN)/python -m benchmarks.peers $(BENCH)
 
 image: ## build the container image (docker or buildah; BUILD_ARGS passes arguments)
 	@builder=$$(command -v docker >/dev/null && docker info >/dev/null 2>&1 && echo docker || echo buildah); \

@@ -21,7 +21,7 @@ from chekov.store.postgres import PostgresStore
 
 SCHEMA = "bench"
 CONNECTIONS = 16
-PAGE = 5000
+PAGE = 1000
 READ = f"""select {COLUMNS.replace("data, metadata", "json_send(data), json_send(metadata)")}
 from bare where position > $1 order by position limit {PAGE}"""
 DATA = json.dumps({"amount": 1, "note": NOTE})

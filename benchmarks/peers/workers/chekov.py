@@ -18,7 +18,7 @@ from chekov.store.port import NewEvent
 from chekov.store.postgres import PostgresStore
 
 SCHEMA = "bench"
-PAGE = 5000
+PAGE = 1000
 
 
 class Chekov:
