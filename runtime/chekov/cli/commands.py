@@ -38,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
         # The reader of our output has seen enough, as `| head` does.
         sys.stderr.close()
         return _FAILED
-    except (ChekovError, BaseExceptionGroup) as error:
+    except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 -- this is the edge
         return _failed(parsed.command, error)
 
 

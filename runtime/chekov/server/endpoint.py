@@ -28,6 +28,7 @@ from chekov.server.tracing import tell_status
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _log: Final = logging.getLogger(__name__)
+_CLIENT_IS_GONE: Final = 499
 _FIRST_FAULT_OF_OURS: Final = 500
 
 
@@ -94,9 +95,8 @@ def _failed(request: web.Request, error: Exception) -> web.Response:
         return problem_response(Problem(TOO_LARGE, f"At most {limit} bytes are accepted."))
     if isinstance(error, web.HTTPException):
         raise error
-    if isinstance(error, ConnectionError):
-        # The client is gone: there is nobody to tell.
-        raise error
+    if request.transport is None or request.transport.is_closing():
+        return web.Response(status=_CLIENT_IS_GONE)
     if isinstance(error, web.RequestPayloadError):
         return problem_response(Problem(MALFORMED, "The request's content is broken off."))
     problem = problem_of(error)

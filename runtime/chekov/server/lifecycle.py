@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Literal
 
 Phase = Literal["starting", "serving", "draining"]
@@ -21,6 +21,7 @@ class Lifecycle:
         self.reason = "the process is starting"
         self._stop = asyncio.Event()
         self._followers: set[asyncio.Timeout] = set()
+        self._starting: set[asyncio.Timeout] = set()
 
     @property
     def stopping(self) -> bool:
@@ -29,7 +30,9 @@ class Lifecycle:
 
     def stop(self) -> None:
         """Ask the process to end; may be called from a signal handler, and again."""
-        self._stop.set()
+        if not self._stop.is_set():
+            self._stop.set()
+            _end(self._starting)
 
     async def stopped(self) -> None:
         """Wait until the process is asked to end."""
@@ -52,21 +55,33 @@ class Lifecycle:
         """The process finishes what it has; endless answers end now."""
         self.phase = "draining"
         self.reason = "the process is shutting down"
-        now = asyncio.get_running_loop().time()
-        for follower in self._followers:
-            follower.reschedule(now)
+        _end(self._followers)
 
-    @asynccontextmanager
-    async def until_drained(self) -> AsyncGenerator[None]:
+    def until_drained(self) -> AbstractAsyncContextManager[None]:
         """Surrounds an answer without an end: the block is left, without an error, at the drain."""
-        scope = asyncio.timeout(0 if self.phase == "draining" else None)
-        try:
-            async with scope:
-                self._followers.add(scope)
-                try:
-                    yield
-                finally:
-                    self._followers.discard(scope)
-        except TimeoutError:
-            if not scope.expired():
-                raise
+        return _until(self._followers, ended=self.phase == "draining")
+
+    def until_stopped(self) -> AbstractAsyncContextManager[None]:
+        """Surrounds a start: the block is left, without an error, when the process is to end."""
+        return _until(self._starting, ended=self.stopping)
+
+
+@asynccontextmanager
+async def _until(scopes: set[asyncio.Timeout], *, ended: bool) -> AsyncGenerator[None]:
+    scope = asyncio.timeout(0 if ended else None)
+    try:
+        async with scope:
+            scopes.add(scope)
+            try:
+                yield
+            finally:
+                scopes.discard(scope)
+    except TimeoutError:
+        if not scope.expired():
+            raise
+
+
+def _end(scopes: set[asyncio.Timeout]) -> None:
+    now = asyncio.get_running_loop().time()
+    for scope in scopes:
+        scope.reschedule(now)

@@ -74,6 +74,7 @@ class Problem:
                 **further,
             },
             default=str,
+            separators=(",", ":"),
         ).encode()
 
 

@@ -81,6 +81,7 @@ async def serve(
         probes = await stack.enter_async_context(
             listening(management.application(), settings.http_host, settings.management_port)
         )
+        _log.info("answering probes", extra={"management": probes.port})
         runtime = await _opened(stack, settings, domain, telemetry, lifecycle)
         if runtime is None:
             return
@@ -142,7 +143,8 @@ async def _opened(
             max_in_flight=settings.max_in_flight,
         )
         try:
-            return await stack.enter_async_context(runtime)
+            async with lifecycle.until_stopped():
+                return await stack.enter_async_context(runtime)
         except StoreUnavailable as error:
             lifecycle.reason = f"the event store is away: {error}"
             _log.warning("waiting for the event store", extra={"error": str(error), "wait": wait})

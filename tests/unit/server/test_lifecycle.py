@@ -61,3 +61,14 @@ async def test_a_timeout_of_the_answers_own_is_not_swallowed() -> None:
     with pytest.raises(TimeoutError):
         async with Lifecycle().until_drained():
             raise TimeoutError
+
+
+async def test_a_start_is_given_up_when_the_process_is_to_end() -> None:
+    lifecycle = Lifecycle()
+    lifecycle.drain()
+    async with asyncio.timeout(10):
+        async with lifecycle.until_stopped():
+            asyncio.get_running_loop().call_soon(lifecycle.stop)
+            await asyncio.Event().wait()
+        async with lifecycle.until_stopped():
+            await asyncio.Event().wait()

@@ -1,0 +1,146 @@
+"""A server's beginning and end: it waits for its store, and nobody is cut off when it stops."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+
+from chekov.store.postgres import PostgresStore
+from tests.integration.server_process import Server, bank, chekov, post
+
+CLIENTS = 24
+
+
+async def deposits(server: Server, enough: asyncio.Event) -> int:
+    """One client, which sends over a kept-alive connection until it is given up; what it got."""
+    account = str(uuid4())
+    acknowledged = 0
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
+        await post(session, server.api("/commands/OpenAccount"), account_id=account, owner="Ada")
+        acknowledged += 1
+        while True:
+            body = {"account_id": account, "amount": 1}
+            async with session.post(server.api("/commands/Deposit"), json=body) as response:
+                assert response.status == 200, await response.text()
+                assert (await response.json())["version"] == acknowledged + 1
+                acknowledged += 1
+                if acknowledged > 5:
+                    enough.set()
+                if response.headers.get("Connection", "").lower() == "close":
+                    return acknowledged
+
+
+async def batch(server: Server, enough: asyncio.Event) -> int:
+    """A batch without an end; how many of its lines were accepted."""
+    account = str(uuid4())
+
+    async def lines() -> AsyncGenerator[bytes]:
+        data = {"account_id": account, "owner": "Ada"}
+        yield json.dumps({"command": "OpenAccount", "data": data}).encode() + b"\n"
+        deposit = {"command": "Deposit", "data": {"account_id": account, "amount": 1}}
+        while not ended.is_set():
+            yield json.dumps(deposit).encode() + b"\n"
+
+    ended = asyncio.Event()
+    accepted = 0
+    headers = {"Content-Type": "application/x-ndjson"}
+    async with aiohttp.ClientSession() as session:
+        url = server.api("/commands")
+        async with session.post(url, data=lines(), headers=headers) as response:
+            async for line in response.content:
+                answer = json.loads(line)
+                if answer.get("status") == 503:
+                    break
+                assert answer["version"] == accepted + 1
+                accepted += 1
+                if accepted > 5:
+                    enough.set()
+            ended.set()
+    return accepted
+
+
+async def test_nothing_in_flight_is_cut_when_it_stops_under_load(dsn: str) -> None:
+    async with chekov("serve", **bank(dsn)) as server:
+        await server.serving()
+        enough = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            clients = [group.create_task(deposits(server, enough)) for _ in range(CLIENTS)]
+            clients.append(group.create_task(batch(server, enough)))
+            await enough.wait()
+            server.terminate()
+        assert await server.ended() == 0
+    acknowledged = sum(client.result() for client in clients)
+    async with PostgresStore(dsn, migrate=False) as store:
+        assert await store.head() == acknowledged
+        (subscription,) = await store.subscriptions("bank")
+    assert subscription.position == acknowledged
+    assert subscription.owner is None
+    assert [line["message"] for line in server.log][-1] == "drained"
+
+
+async def test_a_listener_of_events_is_let_go_when_it_stops(dsn: str) -> None:
+    headers = {"Accept": "text/event-stream"}
+    async with chekov("serve", **bank(dsn)) as server, aiohttp.ClientSession() as session:
+        await server.serving()
+        async with session.get(server.api("/events"), headers=headers) as response:
+            assert await response.content.readline() == b"retry: 1000\n"
+            server.terminate()
+            await response.content.read()
+        assert await server.ended() == 0
+
+
+async def test_it_is_unready_for_a_while_before_it_stops_listening(dsn: str) -> None:
+    environment = bank(dsn, CHEKOV_DRAIN_DELAY="1")
+    async with chekov("serve", **environment) as server, aiohttp.ClientSession() as session:
+        await server.serving()
+        server.terminate()
+        while True:
+            async with session.get(server.management("/readyz")) as response:
+                if response.status == 503:
+                    break
+        async with session.get(server.api("/events")) as response:
+            assert response.status == 200
+            assert response.headers["Connection"] == "close"
+        assert await server.ended() == 0
+
+
+async def test_without_its_store_it_waits_and_says_so() -> None:
+    """Pods must not crash in a loop while Postgres is away."""
+    away = "postgresql://postgres@127.0.0.1:1/postgres"
+    async with chekov("serve", **bank(away)) as server, aiohttp.ClientSession() as session:
+        await server.answering_probes()
+        for path, status in (("/livez", 200), ("/startupz", 503), ("/readyz", 503)):
+            async with session.get(server.management(path)) as response:
+                assert response.status == status
+        server.terminate()
+        assert await server.ended() == 0
+
+
+async def test_a_schema_that_does_not_fit_ends_it_with_the_remedy(empty_dsn: str) -> None:
+    async with chekov("serve", **bank(empty_dsn)) as server:
+        assert await server.ended() == 1
+    (line,) = (line for line in server.log if line["level"] == "CRITICAL")
+    assert "run `chekov migrate`" in line["message"]
+
+
+async def test_a_taken_port_ends_it(dsn: str) -> None:
+    async with chekov("serve", **bank(dsn)) as first:
+        await first.serving()
+        taken = str(first.ports["management"])
+        async with chekov("serve", **bank(dsn, CHEKOV_MANAGEMENT_PORT=taken)) as second:
+            assert await second.ended() == 1
+    assert f"cannot listen on 127.0.0.1:{taken}" in second.log[-1]["message"]
+
+
+async def test_a_broken_background_task_ends_the_process_with_its_error(dsn: str) -> None:
+    async with chekov("serve", **bank(dsn)) as server:
+        await server.serving()
+        connection = await asyncpg.connect(dsn)
+        await connection.execute("alter table chekov.events rename to gone")
+        await connection.execute("alter table chekov.subscriptions rename to gone_too")
+        await connection.close()
+        assert await server.ended() == 1
+    assert server.log[-1]["level"] == "CRITICAL"
