@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -71,11 +72,11 @@ def wait_for(what: str, met: Callable[[], bool], *, timeout: float = 60) -> None
     Raises:
         GaveUp: It was not met within `timeout` seconds.
     """
-    end = time.monotonic() + timeout
+    end, pause = time.monotonic() + timeout, threading.Event()
     while not met():
         if time.monotonic() > end:
             raise GaveUp(f"gave up after {timeout:.0f} s waiting for {what}")
-        time.sleep(0.1)
+        pause.wait(0.1)
 
 
 def say(text: str) -> None:
