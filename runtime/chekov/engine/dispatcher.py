@@ -24,7 +24,7 @@ from chekov.errors import (
     WrongExpectedVersion,
 )
 from chekov.store.codec import Codec, encode_metadata
-from chekov.store.port import EventStore, NewEvent, RecordedEvent
+from chekov.store.port import EventStore, Expected, NewEvent, RecordedEvent
 
 E = TypeVar("E", bound=Event)
 
@@ -206,10 +206,10 @@ class Dispatcher:
 
     async def _attempt(self, execution: Execution, instance: Instance) -> Dispatched[Any]:
         command = execution.command
-        if execution.expected is not None and execution.expected != instance.version:
+        if not _meets(execution.expected, instance.version):
             await self.instances.refresh(instance)
-            if execution.expected != instance.version:
-                raise WrongExpectedVersion(instance.stream, execution.expected, instance.version)
+            if not _meets(execution.expected, instance.version):
+                raise _wrong_version(instance.stream, execution.expected, instance.version)
         route = execution.route
         if route.prepare is not None:
             command = await route.prepare(command, instance.state)
@@ -282,6 +282,20 @@ class Dispatcher:
             execution.command_id,
             execution.correlation_id,
         )
+
+
+def _meets(expected: int | None, version: int) -> bool:
+    if expected == Expected.STREAM_EXISTS:
+        return version > 0
+    return expected is None or expected in (version, Expected.ANY)
+
+
+def _wrong_version(stream: str, expected: int | None, actual: int) -> WrongExpectedVersion:
+    words: dict[int | None, str] = {
+        Expected.STREAM_EXISTS: "an existing stream",
+        Expected.NO_STREAM: "no stream",
+    }
+    return WrongExpectedVersion(stream, words.get(expected, expected or 0), actual)
 
 
 def _refuse_foreign(aggregate: type[Aggregate], events: Sequence[Event]) -> None:
