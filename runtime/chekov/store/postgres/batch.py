@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -74,38 +74,47 @@ def conflict(stream: str, expected: int, actual: int) -> StoreError:
     return WrongExpectedVersion(stream, expected or "no stream", actual)
 
 
-def take(queue: deque[Pending]) -> list[Group]:
+def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group]:
     """Remove from the queue what the next statement carries.
 
     A statement sees each stream once. Further appends to a stream stay in the queue, unless none
     of them expects anything: then they become one.
+
+    Args:
+        queue: appends in the order they came.
+        busy: streams of statements that are under way; they have to wait.
+        share: most appends to take.
     """
     groups: dict[str, Group] = {}
     stay: list[Pending] = []
-    held: set[str] = set()
+    held = set(busy)
     rows = size = 0
-    while queue and len(stay) < _LOOK_AT:
+    while queue and share and len(stay) < _LOOK_AT:
         pending = queue[0]
         if pending.future.done():
             queue.popleft()
+            continue
+        group = groups.get(pending.stream)
+        if pending.stream in held or (group and not _joins(pending, group)):
+            held.add(pending.stream)
+            stay.append(queue.popleft())
             continue
         rows += len(pending.events)
         size += pending.size
         if groups and (rows > BATCH_EVENTS or size > BATCH_BYTES):
             break
         queue.popleft()
-        group = groups.get(pending.stream)
+        share -= 1
         if group is None:
             groups[pending.stream] = [pending]
-        elif pending.expected == Expected.ANY == group[0].expected and pending.stream not in held:
-            group.append(pending)
         else:
-            held.add(pending.stream)
-            stay.append(pending)
-            rows -= len(pending.events)
-            size -= pending.size
+            group.append(pending)
     queue.extendleft(reversed(stay))
     return list(groups.values())
+
+
+def _joins(pending: Pending, group: Group) -> bool:
+    return pending.expected == Expected.ANY == group[0].expected
 
 
 class Many(NamedTuple):

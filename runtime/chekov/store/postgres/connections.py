@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, LiteralString, TypeAlias, TypeVar, cast
 
@@ -18,6 +18,13 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 CONNECT_SECONDS: Final = 5.0
 _COMMAND_SECONDS: Final = 60.0
 _FIRST_WAIT: Final = 0.02
+_PLANNING: Final = {
+    # One plan for each of our statements: making it costs more than running it. All of them find
+    # their rows by an index, which a plan made while the tables were empty would not do.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "jit": "off",
+}
 _LONGEST_WAIT: Final = 1.0
 
 
@@ -36,20 +43,14 @@ class Backoff:
 async def connect(dsn: str, *, application: str) -> Connection:
     """A connection of our own, outside of the pool.
 
-    Its plans are made once for each statement: planning again for each call costs more than the
-    call itself.
-
     Raises:
         StoreError: the DSN cannot be understood.
     """
+    settings = {**_PLANNING, "application_name": application}
     try:
-        connection = await asyncpg.connect(
-            dsn, timeout=CONNECT_SECONDS, server_settings={"application_name": application}
-        )
+        return await asyncpg.connect(dsn, timeout=CONNECT_SECONDS, server_settings=settings)
     except (asyncpg.ClientConfigurationError, ValueError) as error:
         raise _bad_dsn(dsn, error) from None
-    await connection.execute("set plan_cache_mode = force_generic_plan")
-    return connection
 
 
 async def patiently(
@@ -74,7 +75,10 @@ async def patiently(
 
 
 class Database:
-    """A pool of connections to one store, and its name and patience.
+    """Connections to one store, its name, and how long to wait for it.
+
+    There are two pools: one for our own statements, whose connections need no cleaning, and one
+    for the transactions that are lent to handlers and queries.
 
     Attributes:
         dsn: where it is.
@@ -90,43 +94,30 @@ class Database:
         self.schema = schema
         self.translator = translator
         self.patience = patience
-        self._size = size
-        self._pool: Pool | None = None
+        self._size = max(size // 2, 1)
+        self._own: Pool | None = None
+        self._lent: Pool | None = None
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None]:
-        """Have the pool; its connections are made when they are needed.
+        """Have the pools; connections are made when they are needed.
 
         Raises:
             StoreError: the DSN cannot be understood.
         """
-        try:
-            self._pool = await asyncpg.create_pool(
-                self.dsn,
-                min_size=0,
-                max_size=self._size,
-                timeout=CONNECT_SECONDS,
-                command_timeout=_COMMAND_SECONDS,
-                server_settings={"application_name": "chekov"},
-            )
-        except (asyncpg.ClientConfigurationError, ValueError) as error:
-            raise _bad_dsn(self.dsn, error) from None
+        own = await self._pool("chekov", _PLANNING, reset=_nothing)
+        lent = await self._pool("chekov handlers", {}, reset=None)
+        self._own, self._lent = own, lent
         try:
             yield
         finally:
-            pool, self._pool = self._pool, None
-            await _close(pool)
-
-    @property
-    def pool(self) -> Pool:
-        """The pool, while it is open."""
-        if self._pool is None:
-            raise StoreClosed("the store is not open: use it inside `async with store:`")
-        return self._pool
+            self._own = self._lent = None
+            await _close(own)
+            await _close(lent)
 
     async def fetch(self, sql: LiteralString, *values: object) -> Sequence[Any]:
         """Rows of a statement that may be repeated: it is, while the database is away."""
-        pool = self.pool
+        pool = _opened(self._own)
 
         async def fetch() -> Sequence[Any]:
             async with pool.acquire() as connection:
@@ -135,15 +126,45 @@ class Database:
         return await patiently(fetch, patience=self.patience, translator=self.translator)
 
     @asynccontextmanager
-    async def borrowed(self) -> AsyncGenerator[Connection]:
+    async def lent(self) -> AsyncGenerator[Connection]:
         """A connection; its own errors come out as ours, those of statements as they are."""
         try:
-            async with self.pool.acquire() as connection:
+            async with _opened(self._lent).acquire() as connection:
                 yield cast("Connection", connection)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             if fault_of(error) in (Fault.LOST, Fault.BUSY):
                 raise self.translator.store_error(error) from error
             raise
+
+    async def _pool(
+        self,
+        application: str,
+        settings: Mapping[str, str],
+        *,
+        reset: Callable[[Any], Awaitable[None]] | None,
+    ) -> Pool:
+        try:
+            return await asyncpg.create_pool(
+                self.dsn,
+                min_size=0,
+                max_size=self._size,
+                timeout=CONNECT_SECONDS,
+                command_timeout=_COMMAND_SECONDS,
+                server_settings={**settings, "application_name": application},
+                reset=reset,
+            )
+        except (asyncpg.ClientConfigurationError, ValueError) as error:
+            raise _bad_dsn(self.dsn, error) from None
+
+
+def _opened(pool: "Pool | None") -> Pool:
+    if pool is None:
+        raise StoreClosed("the store is not open: use it inside `async with store:`")
+    return pool
+
+
+async def _nothing(_connection: Any) -> None:
+    pass
 
 
 async def _close(pool: Pool) -> None:

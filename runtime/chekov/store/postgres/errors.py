@@ -24,6 +24,9 @@ class Fault(Enum):
     """Nothing happened, and nothing will until somebody changes the database."""
 
 
+_PLACES: Final = ("events_position", "events_version", "streams_name")
+"""Constraints that are violated only when another writer came first."""
+
 _FAULTS: Final[tuple[tuple[Fault, tuple[type[BaseException], ...]], ...]] = (
     (
         Fault.SCHEMA,
@@ -79,6 +82,8 @@ _FAULTS: Final[tuple[tuple[Fault, tuple[type[BaseException], ...]], ...]] = (
 
 def fault_of(error: BaseException) -> Fault:
     """What kind of error this is."""
+    if isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name in _PLACES:
+        return Fault.BUSY
     for fault, kinds in _FAULTS:
         if isinstance(error, kinds):
             return fault

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString
 
 import asyncpg
 
@@ -17,7 +17,7 @@ from chekov.store.port import RecordedEvent
 from chekov.store.postgres.connections import Backoff, Connection, connect
 
 _POLL_SECONDS: Final = 1.0
-_NOTIFY_GAP_SECONDS: Final = 0.002
+_NOTIFY_GAP_SECONDS: Final = 0.005
 _KEEP_EVENTS: Final = 4096
 _KEEP_BYTES: Final = 16 * 1024 * 1024
 _AT_ONCE: Final = 1000
@@ -39,13 +39,16 @@ def free_channel(schema: str) -> str:
 class Listener:
     """Knows the last position that was heard of, and wakes whoever waits for a later one.
 
-    It also tells the other processes, at most once in two milliseconds, on its own connection.
+    It also tells the other processes, if there are any, on its own connection and at most once in
+    five milliseconds.
     """
 
     def __init__(self, dsn: str, schema: str, statements: Mapping[str, LiteralString]) -> None:
         self._dsn = dsn
         self._statements = statements
         self._events_channel = f"{schema}_events"
+        self._application = f"chekov listener {schema}"
+        self._others = 1
         self._free_channel = free_channel(schema)
         self.known = 0
         self._recent: list[RecordedEvent] = []
@@ -55,15 +58,13 @@ class Listener:
         self._free_waiters: set[asyncio.Future[None]] = set()
         self._untold = asyncio.Event()
 
+    def alone(self) -> bool:
+        """Whether no other process listened to this store a second ago."""
+        return not self._others
+
     def committed(self, recorded: Sequence[RecordedEvent]) -> None:
         """Hand over what this process stored, and let the others know."""
-        if self._recent and recorded[0].position != self._recent[-1].position + 1:
-            self._recent.clear()
-            self._recent_bytes = 0
-        self._recent += recorded
-        self._recent_bytes += sum([len(event.data) for event in recorded])
-        if len(self._recent) > 2 * _KEEP_EVENTS or self._recent_bytes > 2 * _KEEP_BYTES:
-            self._forget()
+        self._keep(recorded)
         self._untold.set()
         self.heard(recorded[-1].position)
 
@@ -107,37 +108,45 @@ class Listener:
             await backoff.wait()
 
     async def _listen(self) -> None:
-        connection = await connect(self._dsn, application="chekov listener")
+        connection = await connect(self._dsn, application=self._application)
         try:
             # A hint need not survive a crash, so it need not wait for the disk.
             await connection.execute("set synchronous_commit = off")
             await connection.add_listener(self._events_channel, self._on_events)
             await connection.add_listener(self._free_channel, self._on_free)
             self._on_free()
-            await self._look(connection)
             while True:
-                await self._tell_or_look(connection)
+                await self._look(connection)
+                await self._tell_until(time.monotonic() + _POLL_SECONDS, connection)
         finally:
             connection.terminate()
 
-    async def _tell_or_look(self, connection: Connection) -> None:
-        try:
-            async with asyncio.timeout(_POLL_SECONDS):
-                await self._untold.wait()
-        except TimeoutError:
-            await self._look(connection)
-            return
-        self._untold.clear()
-        await connection.fetchval(
-            self._statements["notify"],
-            self._events_channel,
-            str(self.known),
-            timeout=_ANSWER_SECONDS,
-        )
-        await asyncio.sleep(_NOTIFY_GAP_SECONDS)
-
     async def _look(self, connection: Connection) -> None:
-        self.heard(await connection.fetchval(self._statements["head"], timeout=_ANSWER_SECONDS))
+        row: Any = await connection.fetchrow(
+            self._statements["look"], self._application, timeout=_ANSWER_SECONDS
+        )
+        position, self._others = row
+        self.heard(position)
+
+    async def _tell_until(self, end: float, connection: Connection) -> None:
+        """Tell the others what this process stored, until it is time to look again."""
+        while (remaining := end - time.monotonic()) > 0:
+            if not self._others:
+                await asyncio.sleep(remaining)
+                return
+            try:
+                async with asyncio.timeout(remaining):
+                    await self._untold.wait()
+            except TimeoutError:
+                return
+            self._untold.clear()
+            await connection.execute(
+                self._statements["notify"],
+                self._events_channel,
+                str(self.known),
+                timeout=_ANSWER_SECONDS,
+            )
+            await asyncio.sleep(_NOTIFY_GAP_SECONDS)
 
     def _on_events(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         self.heard(int(str(payload)))
@@ -145,6 +154,22 @@ class Listener:
     def _on_free(self, *_: object) -> None:
         self._freed += 1
         _wake(self._free_waiters)
+
+    def _keep(self, recorded: Sequence[RecordedEvent]) -> None:
+        """Keep the longest contiguous run up to the newest event."""
+        recent = self._recent
+        if not recent or recorded[0].position > recent[-1].position + 1:
+            self._recent = list(recorded)
+            self._recent_bytes = 0
+        elif recorded[0].position == recent[-1].position + 1:
+            recent += recorded
+        elif recorded[-1].position + 1 == recent[0].position:
+            recent[:0] = recorded
+        else:
+            return
+        self._recent_bytes += sum([len(event.data) for event in recorded])
+        if len(self._recent) > 2 * _KEEP_EVENTS or self._recent_bytes > 2 * _KEEP_BYTES:
+            self._forget()
 
     def _forget(self) -> None:
         del self._recent[: -_KEEP_EVENTS or None]

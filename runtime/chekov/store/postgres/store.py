@@ -99,11 +99,17 @@ class PostgresStore(Reader, Checkpoints):
             await migrate_schema(database.dsn, database.schema, patience=database.patience)
         await stack.enter_async_context(database.opened())
         if not self._migrate:
-            async with database.borrowed() as connection:
+            async with database.lent() as connection:
                 await verify(connection, database.schema)
         sql = statements("events", database.schema)
         listener = Listener(database.dsn, database.schema, sql)
-        committer = Committer(database, sql, committed=listener.committed, on_batch=self._on_batch)
+        committer = Committer(
+            database,
+            sql,
+            committed=listener.committed,
+            alone=listener.alone,
+            on_batch=self._on_batch,
+        )
         group = await stack.enter_async_context(asyncio.TaskGroup())
         listening = group.create_task(listener.run())
         committing = group.create_task(committer.run())

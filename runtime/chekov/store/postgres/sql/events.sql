@@ -1,3 +1,8 @@
+-- name: append_next
+insert into chekov.events
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, clock_timestamp()))
+returning time
+
 -- name: append_one
 select r_position, r_version, r_time
 from chekov.append_one_v1($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -7,7 +12,7 @@ select r_before, r_time, r_versions
 from chekov.append_many_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- name: stored
-select id, position, version, time, stream from chekov.events where id = any($1)
+select position, stream, version, time from chekov.events where id = $1
 
 -- name: stream_forward
 select position, stream, version, id, type, json_send(data), json_send(metadata),
@@ -51,6 +56,13 @@ select coalesce(max(position), 0) from chekov.events
 -- name: stream_info
 select name, coalesce((select max(version) from chekov.events where stream = name), 0), created
 from chekov.streams where name = $1
+
+-- name: look
+select coalesce(max(position), 0), (
+    select count(*) from pg_stat_activity
+    where application_name = $1 and datname = current_database() and pid <> pg_backend_pid()
+)
+from chekov.events
 
 -- name: notify
 select pg_notify($1, $2)
