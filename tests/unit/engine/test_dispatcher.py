@@ -1,6 +1,5 @@
 import asyncio
 from collections.abc import Sequence
-from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
