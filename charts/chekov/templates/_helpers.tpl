@@ -1,0 +1,115 @@
+{{- define "chekov.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "chekov.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else if contains (include "chekov.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "chekov.name" .) | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "chekov.selectorLabels" -}}
+app.kubernetes.io/name: chekov-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "chekov.commonLabels" -}}
+app.kubernetes.io/part-of: chekov
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "chekov.labels" -}}
+{{ include "chekov.selectorLabels" . }}
+{{ include "chekov.commonLabels" . }}
+{{- end -}}
+
+{{- define "chekov.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "chekov.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "chekov.reference" -}}
+{{- if .digest -}}
+{{- printf "%s@%s" .repository .digest -}}
+{{- else -}}
+{{- printf "%s:%s" .repository .tag -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "chekov.image" -}}
+{{- $image := .Values.image -}}
+{{- include "chekov.reference" (dict "repository" $image.repository "digest" $image.digest "tag" (default .Chart.AppVersion $image.tag)) -}}
+{{- end -}}
+
+{{/* The runtime's image is the operator's, unless a repository of its own is given. */}}
+{{- define "chekov.runtimeImage" -}}
+{{- $image := .Values.runtime.image -}}
+{{- if $image.repository -}}
+{{- include "chekov.reference" (dict "repository" $image.repository "digest" $image.digest "tag" (default .Chart.AppVersion $image.tag)) -}}
+{{- else -}}
+{{- include "chekov.image" . -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "chekov.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{- define "chekov.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{/* What the operator may do in a namespace that it serves. */}}
+{{- define "chekov.rules" -}}
+- apiGroups: [chekov.dev]
+  resources: [eventstores, domainbundles]
+  verbs: [get, list, watch, patch]
+- apiGroups: [chekov.dev]
+  resources: [eventstores/status, domainbundles/status]
+  verbs: [get, patch]
+# Where the cluster enforces it, an owner reference that blocks deletion needs this.
+- apiGroups: [chekov.dev]
+  resources: [eventstores/finalizers, domainbundles/finalizers]
+  verbs: [update]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services, configmaps, serviceaccounts]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+# Read by name for the address of a store; never listed or watched.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]
+- apiGroups: ["", events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
