@@ -123,34 +123,27 @@ class AsyncWorker:
 
     async def live(self, load: Load, per_second: int, *, here: bool) -> Measured:
         """From the call of an append to the subscriber's call, one append after the other."""
-        stream = f"{CATEGORY}-{load.name}-0-0"
-        called: list[float] = []
-        seen: list[tuple[int, float]] = []
-        arrived = asyncio.Event()
-
-        def note(name: str, version: int) -> None:
-            if name == stream:
-                seen.append((version, time.perf_counter()))
-                if len(seen) >= len(called):
-                    arrived.set()
-
-        async with self._driver.follow(note, here=here):
+        watch = _Watch(f"{CATEGORY}-{load.name}-0-0")
+        async with self._driver.follow(watch.note, here=here):
+            # One event ahead of the measured ones: when it is seen, the subscriber follows.
+            await self._append_one(f"{CATEGORY}-{load.name}-0-1")
+            await asyncio.wait_for(watch.following.wait(), SETTLE)
             started = time.perf_counter()
             for number in range(int(per_second * load.seconds)):
                 now = time.perf_counter()
                 if now - started > load.seconds * 2:
                     break
                 await asyncio.sleep(max(0.0, started + number / per_second - now))
-                arrived.clear()
-                called.append(time.perf_counter())
-                await self._driver.append(stream, number, 1)
-                self._ledger.acknowledged[stream] += 1
+                watch.call()
+                await self._append_one(watch.stream)
             elapsed = time.perf_counter() - started
             with suppress(TimeoutError):
-                await asyncio.wait_for(arrived.wait(), SETTLE)
-        latencies = [at - called[version - 1] for version, at in seen]
-        faults = order_faults([version for version, _ in seen], len(called))
-        return Measured(Rate(len(called), elapsed, latencies), faults)
+                await asyncio.wait_for(watch.arrived.wait(), SETTLE)
+        return watch.measured(elapsed)
+
+    async def _append_one(self, stream: str) -> None:
+        await self._driver.append(stream, self._ledger.acknowledged[stream], 1)
+        self._ledger.acknowledged[stream] += 1
 
     async def idle(self, seconds: float) -> None:
         """Follow, while nothing happens."""
@@ -165,3 +158,30 @@ class AsyncWorker:
             faults += ledger.check(rows, contiguous=self._driver.contiguous)
         faults += ledger.missing()
         return Checked(ledger.stored, ledger.total, faults[:MOST_FAULTS])
+
+
+class _Watch:
+    """Puts the calls of appends and of the subscriber side by side."""
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        self.following = asyncio.Event()
+        self.arrived = asyncio.Event()
+        self._called: list[float] = []
+        self._seen: list[tuple[int, float]] = []
+
+    def call(self) -> None:
+        self.arrived.clear()
+        self._called.append(time.perf_counter())
+
+    def note(self, stream: str, version: int) -> None:
+        self.following.set()
+        if stream == self.stream:
+            self._seen.append((version, time.perf_counter()))
+            if len(self._seen) >= len(self._called):
+                self.arrived.set()
+
+    def measured(self, elapsed: float) -> Measured:
+        latencies = [at - self._called[version - 1] for version, at in self._seen]
+        faults = order_faults([version for version, _ in self._seen], len(self._called))
+        return Measured(Rate(len(self._called), elapsed, latencies), faults)
