@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from chekov.cli.output import show, show_json
+from chekov.cli.output import complain, show, show_json
 from chekov.domain.domain import Domain
 from chekov.server import logs
 from chekov.server.aggregates import identifier_type
@@ -76,6 +76,7 @@ async def _run(
         if dsn is None:
             folder = Path(arguments.data) / "postgres"
             where = str(folder)
+            complain(f"starting Postgres in {folder}")
             dsn = await stack.enter_async_context(embedded_postgres(folder))
         await serve(replace(settings, store=dsn), domain, lifecycle, tell(where))
 

@@ -34,10 +34,10 @@ def command_id(headers: Mapping[str, str]) -> UUID | None:
 
 
 def expected_version(headers: Mapping[str, str]) -> int | None:
-    """What `If-Match` or `If-None-Match: *` expect of the stream; `None` when they are absent.
+    """The version that `If-Match` expects; 0, which is no stream, for `If-None-Match: *`.
 
     Raises:
-        RequestError: it is neither a version, quoted or not, nor `*`.
+        RequestError: it is no version, quoted or not.
     """
     match = headers.get("If-Match")
     none = headers.get("If-None-Match")
@@ -48,11 +48,9 @@ def expected_version(headers: Mapping[str, str]) -> int | None:
             raise _malformed("If-None-Match", "expected *, alone", none)
         return int(Expected.NO_STREAM)
     assert match is not None  # noqa: S101
-    if match.strip() == "*":
-        return int(Expected.STREAM_EXISTS)
     found = _VERSION.match(match.strip())
     if found is None:
-        raise _malformed("If-Match", 'expected a version such as "3", or *', match)
+        raise _malformed("If-Match", 'expected a version such as "3"', match)
     return int(found[2])
 
 

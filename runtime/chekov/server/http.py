@@ -32,7 +32,10 @@ def application(
     endpoints = Endpoints(telemetry, lifecycle)
 
     def add(method: str, path: str, handler: Handler) -> None:
-        app.router.add_route(method, path, endpoints.endpoint(method, path, handler))
+        endpoint = endpoints.endpoint(method, path, handler)
+        app.router.add_route(method, path, endpoint)
+        if method == "GET":
+            app.router.add_route("HEAD", path, endpoint)
 
     commands = Commands(runtime)
     # A path of its own for each command: found in a dict, where a pattern would be searched for.

@@ -1,13 +1,11 @@
 """The management port: probes, metrics, and what runs here. Nothing on it changes anything."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
 
 from aiohttp import web
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
 
 from chekov.domain.domain import Domain
 from chekov.errors import ChekovError
@@ -15,6 +13,7 @@ from chekov.runtime import Runtime
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.manifest import manifest
 from chekov.server.metrics import Metrics
+from chekov.server.standing import Standing
 from chekov.store.codec import encode_any
 
 _PING_SECONDS: Final = 2.0
@@ -23,21 +22,26 @@ _UNAVAILABLE: Final = 503
 
 
 class Management:
-    """Answers for one process, from before its runtime is open until after it is closed.
-
-    Attributes:
-        runtime: set when it is open.
-    """
+    """Answers for one process, from before its runtime is open until after it is closed."""
 
     def __init__(
         self, domain: Domain, metrics: Metrics, lifecycle: Lifecycle, about: Mapping[str, str]
     ) -> None:
-        self.runtime: Runtime | None = None
+        self._standing = Standing()
         self._metrics = metrics
         self._lifecycle = lifecycle
         self._manifest = encode_any({**manifest(domain), **about})
         self._store = _StoreProbe()
-        metrics.watch(self._subscription_metrics)
+        metrics.watch(self._standing.collect)
+
+    @property
+    def runtime(self) -> Runtime | None:
+        """The runtime, when it is open."""
+        return self._standing.runtime
+
+    @runtime.setter
+    def runtime(self, opened: Runtime) -> None:
+        self._standing.runtime = opened
 
     def application(self) -> web.Application:
         """What the management port serves."""
@@ -51,9 +55,9 @@ class Management:
         return app
 
     async def _live(self, _request: web.Request) -> web.Response:
-        if self.runtime is not None and not self.runtime.healthy:
-            return _status("a background task has ended")
-        return _status("")
+        serving = self._lifecycle.phase == "serving"
+        broken = serving and self.runtime is not None and not self.runtime.healthy
+        return _status("a background task has ended" if broken else "")
 
     async def _started(self, _request: web.Request) -> web.Response:
         return _status(self._lifecycle.reason if self._lifecycle.phase == "starting" else "")
@@ -64,6 +68,7 @@ class Management:
         return _status(await self._store.fault(self.runtime))
 
     async def _exposition(self, request: web.Request) -> web.Response:
+        await self._standing.look()
         page, content_type = self._metrics.exposition(request.headers.get("Accept", ""))
         return web.Response(body=page, headers={"Content-Type": content_type})
 
@@ -75,34 +80,6 @@ class Management:
             return _status(self._lifecycle.reason)
         states = [asdict(item) for item in self.runtime.subscriptions.values()]
         return _json(encode_any({"subscriptions": states}))
-
-    def _subscription_metrics(self) -> Iterable[Metric]:
-        families = {
-            name: GaugeMetricFamily(f"chekov_{name}", meaning, labels=["subscription"])
-            for name, meaning in _SUBSCRIPTION_GAUGES.items()
-        }
-        states = GaugeMetricFamily(
-            "chekov_subscription_state",
-            "1 for the state that a subscription is in, as this process knows it.",
-            labels=["subscription", "state"],
-        )
-        for item in self.runtime.subscriptions.values() if self.runtime else ():
-            families["subscription_position"].add_metric([item.name], item.position)
-            families["subscription_head"].add_metric([item.name], item.head)
-            families["subscription_lag_events"].add_metric([item.name], item.lag)
-            families["subscription_owned"].add_metric([item.name], item.owned)
-            families["parked_events"].add_metric([item.name], item.parked)
-            states.add_metric([item.name, item.state], 1)
-        return [*families.values(), states]
-
-
-_SUBSCRIPTION_GAUGES: Final = {
-    "subscription_position": "Position that a subscription has handled.",
-    "subscription_head": "Position of the store's last event, as the subscription knows it.",
-    "subscription_lag_events": "Events between a subscription and the head.",
-    "subscription_owned": "1 when this process runs the subscription.",
-    "parked_events": "Events set aside after their retries, for a person to look at.",
-}
 
 
 class _StoreProbe:

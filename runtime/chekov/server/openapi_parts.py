@@ -117,7 +117,7 @@ PARAMETERS: Final[Document] = {
         "name": "If-Match",
         "in": "header",
         "schema": STRING,
-        "description": 'The version the stream must be at, such as "3"; * means that it exists.',
+        "description": 'The version that the stream must be at, such as "3".',
     },
     "Prefer": {
         "name": "Prefer",

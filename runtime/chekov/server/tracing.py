@@ -24,7 +24,7 @@ from chekov.store.port import RecordedEvent
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _FAULTS: Final = frozenset({"failed", "timeout"})
-_FLUSH_MILLISECONDS: Final = 3000
+_FLUSH_SECONDS: Final = 3.0
 _FIRST_FAULT_OF_OURS: Final = 500
 
 
@@ -130,12 +130,17 @@ async def exporting(attributes: Mapping[str, str]) -> AsyncGenerator[Tracing]:
     when the block ends.
     """
     provider = TracerProvider(resource=Resource.create(dict(attributes)))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    exporter = OTLPSpanExporter()
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     try:
         yield Tracing(provider)
     finally:
-        await asyncio.to_thread(provider.force_flush, _FLUSH_MILLISECONDS)
-        await asyncio.to_thread(provider.shutdown)
+        async with asyncio.TaskGroup() as group:
+            closing = group.create_task(asyncio.to_thread(provider.shutdown))
+            await asyncio.wait((closing,), timeout=_FLUSH_SECONDS)
+            if not closing.done():
+                # It would go on for longer than a pod may take to end.
+                exporter.shutdown()
 
 
 def tell_status(span: Span, status: int) -> None:

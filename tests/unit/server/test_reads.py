@@ -109,6 +109,16 @@ async def test_a_wrong_method_tells_the_right_ones(serving: Serving) -> None:
         assert response.headers["Allow"] == "POST"
         response = await server.api.delete("/events")
         assert response.status == 405
+        assert response.headers["Allow"] == "GET, HEAD"
+
+
+async def test_heads_are_told_without_their_content(serving: Serving) -> None:
+    async with serving() as server:
+        await fill(server)
+        response = await server.api.head(f"/aggregates/account/{ID}")
+        assert response.status == 200
+        assert response.headers["ETag"] == '"4"'
+        assert await response.read() == b""
 
 
 async def test_the_api_describes_itself(serving: Serving) -> None:
