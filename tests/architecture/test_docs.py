@@ -1,0 +1,34 @@
+"""The documentation says what is so: files it names exist, generated pages are up to date."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/**/*.md")])
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
+SOURCE = re.compile(r"`((?:runtime|operator|tests|charts|crds|examples|benchmarks)/[\w./-]+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = [page.parent / target for target in LINK.findall(page.read_text())]
+    assert [target for target in targets if not target.exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_named_files_exist(page: Path) -> None:
+    missing = [name for name in SOURCE.findall(page.read_text()) if not (ROOT / name).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", ["settings", "metrics"])
+def test_generated_pages_are_up_to_date(name: str) -> None:
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.TARGET.read_text() == module.page()
