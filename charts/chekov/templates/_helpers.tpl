@@ -29,6 +29,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "chekov.commonLabels" . }}
 {{- end -}}
 
+{{/* The labels and those a user adds; ours win, because selectors rest on them. */}}
+{{- define "chekov.labelsWith" -}}
+{{- toYaml (merge (include "chekov.labels" (first .) | fromYaml) (last .)) -}}
+{{- end -}}
+
 {{- define "chekov.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "chekov.fullname" .) .Values.serviceAccount.name -}}
@@ -109,7 +114,7 @@ seccompProfile:
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get]
-- apiGroups: ["", events.k8s.io]
+- apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
 {{- end -}}

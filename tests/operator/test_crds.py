@@ -1,0 +1,143 @@
+"""The resources' definitions: described throughout, small, and the same in the chart."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.operator.crd_copies import COPIES, SOURCES, copies
+
+Schema = dict[str, Any]
+
+DEFINITIONS: dict[str, Schema] = {
+    path.stem: yaml.safe_load(path.read_text()) for path in sorted(SOURCES.glob("*.yaml"))
+}
+EVERY = pytest.mark.parametrize("name", DEFINITIONS)
+
+
+def schema(name: str) -> Schema:
+    return DEFINITIONS[name]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+
+
+def walk(node: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
+    """Every schema within a schema, with the path of its field."""
+    yield path, node
+    for name, child in node.get("properties", {}).items():
+        yield from walk(child, f"{path}.{name}")
+    for inner, sign in (("items", "[]"), ("additionalProperties", "{}")):
+        if inner in node:
+            yield from walk(node[inner], path + sign)
+
+
+def paths(name: str) -> dict[str, Schema]:
+    return dict(walk(schema(name)))
+
+
+def columns(name: str, *, wide: bool) -> list[str]:
+    shown = DEFINITIONS[name]["spec"]["versions"][0]["additionalPrinterColumns"]
+    return [column["name"] for column in shown if (column.get("priority", 0) > 0) == wide]
+
+
+def test_there_are_two() -> None:
+    assert set(DEFINITIONS) == {"domainbundles", "eventstores"}
+
+
+@EVERY
+def test_every_field_is_described(name: str) -> None:
+    # The API server allows no description of metadata in a definition; it adds its own.
+    found = [
+        path
+        for path, node in walk(schema(name))
+        if path != ".metadata" and not node.get("description", "").strip().endswith(".")
+    ]
+    assert found == []
+
+
+@EVERY
+def test_every_rule_has_a_message(name: str) -> None:
+    rules = [
+        rule for _, node in walk(schema(name)) for rule in node.get("x-kubernetes-validations", ())
+    ]
+    assert rules
+    assert [rule["rule"] for rule in rules if len(rule.get("message", "")) < 15] == []
+
+
+@EVERY
+def test_every_list_in_the_spec_is_bounded_and_says_how_it_merges(name: str) -> None:
+    lists = {
+        path: node
+        for path, node in paths(name).items()
+        if path.startswith(".spec") and node.get("type") == "array"
+    }
+    assert [path for path, node in lists.items() if "maxItems" not in node] == []
+    assert [path for path, node in lists.items() if "x-kubernetes-list-type" not in node] == []
+
+
+@EVERY
+def test_required_fields_are_fields(name: str) -> None:
+    missing = [
+        f"{path}.{field}"
+        for path, node in walk(schema(name))
+        for field in node.get("required", ())
+        if field not in node.get("properties", {})
+    ]
+    assert missing == []
+
+
+@EVERY
+def test_a_definition_is_small(name: str) -> None:
+    assert (SOURCES / f"{name}.yaml").stat().st_size < 200_000
+
+
+@EVERY
+def test_conditions_are_a_map_by_type_and_carry_their_generation(name: str) -> None:
+    found = paths(name)
+    conditions = found[".status.conditions"]
+    assert conditions["x-kubernetes-list-type"] == "map"
+    assert conditions["x-kubernetes-list-map-keys"] == ["type"]
+    assert ".status.conditions[].observedGeneration" in found
+    assert ".status.observedGeneration" in found
+
+
+@EVERY
+def test_kubectl_finds_it_among_all_of_chekov(name: str) -> None:
+    spec = DEFINITIONS[name]["spec"]
+    assert spec["names"]["categories"] == ["chekov"]
+    assert spec["scope"] == "Namespaced"
+    assert "status" in spec["versions"][0]["subresources"]
+
+
+@EVERY
+def test_columns_show_fields_that_there_are(name: str) -> None:
+    known = paths(name)
+    for column in DEFINITIONS[name]["spec"]["versions"][0]["additionalPrinterColumns"]:
+        path = column["jsonPath"].split("[?")[0]
+        assert path in known or path.startswith(".metadata."), column["name"]
+        assert column["description"]
+
+
+def test_bundles_are_listed_with_what_matters() -> None:
+    shown = ["Revision", "Ready", "Lag", "Parked", "Phase", "Age"]
+    assert columns("domainbundles", wide=False) == shown
+    assert columns("domainbundles", wide=True) == ["Store", "Reason", "Message"]
+
+
+def test_stores_are_listed_with_what_matters() -> None:
+    assert columns("eventstores", wide=False) == ["Ready", "Schema", "Position", "Streams", "Age"]
+    assert columns("eventstores", wide=True) == ["Server", "Message"]
+
+
+def test_bundles_can_be_scaled() -> None:
+    scale = DEFINITIONS["domainbundles"]["spec"]["versions"][0]["subresources"]["scale"]
+    assert scale == {
+        "specReplicasPath": ".spec.replicas",
+        "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    }
+    assert set(scale.values()) <= set(paths("domainbundles"))
+
+
+def test_the_chart_holds_the_same_definitions() -> None:
+    held = {path.name: path.read_text() for path in COPIES.glob("*.yaml")}
+    assert held == copies(), "run `python -m tests.operator.crd_copies`"
