@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -36,6 +36,12 @@ class Runtime:
 
     It must be entered and left in one task. A background task that fails ends the block with the
     task's error in an exception group.
+
+    Attributes:
+        domain: what it runs.
+        codec: reads and writes the domain's messages.
+        engine: the parts it is made of.
+        drained: whether it has begun to shut down.
 
     Args:
         domain: what to run.
@@ -78,7 +84,7 @@ class Runtime:
             pool_size=pool_size,
             on_batch=self._observer.appended,
         )
-        self._engine = Engine(
+        self.engine = Engine(
             domain,
             self._store,
             self.codec,
@@ -92,7 +98,7 @@ class Runtime:
         )
         self._subscribing = subscriptions
         self._stack: AsyncExitStack | None = None
-        self._drained = False
+        self.drained = False
 
     async def __aenter__(self) -> Self:
         """Open the store, prepare tables, start subscriptions.
@@ -106,9 +112,9 @@ class Runtime:
         self._refuse_projections_in_memory()
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._store)
-            await self._engine.prepare()
+            await self.engine.prepare()
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            self._engine.start(group)
+            self.engine.start(group)
             self._stack = stack.pop_all()
         return self
 
@@ -119,13 +125,14 @@ class Runtime:
         traceback: TracebackType | None,
     ) -> None:
         """Drain, then close the store."""
-        stack, self._stack = self._stack, None
+        stack = self._stack
         cancelled = isinstance(error, asyncio.CancelledError)
         try:
             if not cancelled:
                 await self.drain(DRAIN_SECONDS)
         finally:
-            self._engine.halt()
+            self._stack = None
+            await self.engine.halt()
             if stack is not None and cancelled:
                 # The group tells its own cancellation, of a task that failed, from others.
                 await stack.__aexit__(kind, error, traceback)
@@ -141,17 +148,17 @@ class Runtime:
     @property
     def subscriptions(self) -> Mapping[str, SubscriptionStatus]:
         """How each subscription stands in this process."""
-        return self._engine.subscriptions
+        return self.engine.subscriptions
 
     @property
     def instances(self) -> int:
         """How many aggregates this process holds in memory."""
-        return len(self._engine.dispatcher.instances)
+        return len(self.engine.dispatcher.instances)
 
     @property
     def healthy(self) -> bool:
-        """Whether it is entered and every background task is alive."""
-        return self._stack is not None and self._engine.alive
+        """Whether it is entered and no background task has ended before its time."""
+        return self._stack is not None and self.engine.alive
 
     async def dispatch(
         self,
@@ -188,13 +195,16 @@ class Runtime:
                 at every attempt.
             CommandTimeout: it took too long; `stored` tells whether it may have been stored.
             ConsistencyTimeout: it is stored, but handlers are behind.
+            KeyError: `consistency` names a subscription that the domain does not have.
             Overloaded: too many commands wait.
             Draining: the process is shutting down.
             StoreUnavailable: the database does not answer.
         """
         if self._stack is None:
             raise StoreClosed("the runtime is not running: use `async with Runtime(…)`")
-        dispatched = await self._engine.dispatcher.dispatch(
+        names = subscription_names(consistency)
+        self.engine.consistency.check(names)
+        dispatched = await self.engine.dispatcher.dispatch(
             command,
             command_id=command_id,
             correlation_id=correlation_id,
@@ -204,7 +214,6 @@ class Runtime:
             timeout=timeout,
         )
         if consistency != "eventual" and dispatched.events:
-            names = subscription_names(consistency)
             await self.wait(dispatched.position, names, consistency_timeout)
         return dispatched
 
@@ -215,7 +224,7 @@ class Runtime:
             StreamNotFound: nothing was ever stored for it.
             Undecodable: one of its events cannot be read.
         """
-        return await self._engine.dispatcher.instances.load(aggregate, identifier)
+        return await self.engine.dispatcher.instances.load(aggregate, identifier)
 
     async def query(self, projection: str, query: str, arguments: Mapping[str, object]) -> object:
         """Ask a projection.
@@ -241,7 +250,7 @@ class Runtime:
         return self.codec.decode(recorded)
 
     async def wait(
-        self, position: int, subscriptions: Sequence[str] | None = None, timeout: float = 5.0
+        self, position: int, subscriptions: Collection[str] | None = None, timeout: float = 5.0
     ) -> None:
         """Return when subscriptions, by default all of the domain, have handled a position.
 
@@ -249,21 +258,21 @@ class Runtime:
             ConsistencyTimeout: `timeout` seconds passed before.
             KeyError: there is no subscription of a name.
         """
-        await self._engine.consistency.wait(position, subscriptions, timeout)
+        await self.engine.consistency.wait(position, subscriptions, timeout)
 
     async def drain(self, timeout: float = DRAIN_SECONDS) -> None:
         """Refuse new commands, finish those in flight, stop subscriptions at a checkpoint.
 
         What is not done after `timeout` seconds is cancelled. A second call does nothing.
         """
-        if self._drained:
+        if self.drained:
             return
-        self._drained = True
+        self.drained = True
         try:
             async with asyncio.timeout(timeout):
-                await self._engine.drain()
+                await self.engine.drain()
         except TimeoutError:
-            self._engine.halt()
+            await self.engine.halt()
 
     def _refuse_projections_in_memory(self) -> None:
         names = [item.name for item in self.domain.projections]

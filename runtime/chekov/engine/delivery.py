@@ -1,22 +1,19 @@
-"""Handing events to a handler: alone or together, again after a failure, in the end aside."""
+"""What becomes of events that a handler fails on: tried again, in the end set aside, or a stop."""
 
 import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from chekov.domain.handler import Context, EventHandler, Projection, Transaction
-from chekov.domain.messages import Event
-from chekov.engine.observer import Observer
-from chekov.errors import Fenced, StoreUnavailable
+from chekov.domain.handler import EventHandler, Projection
+from chekov.engine.handing import Handing, HandlerFailed, OneByOne, Together
+from chekov.engine.observer import DeliveryOutcome, Observer
+from chekov.engine.progress import Progress
 from chekov.store.codec import Codec, decode_metadata
-from chekov.store.port import Claim, RecordedEvent, SubscriptionStore
-
-TRANSACTION = 500
+from chekov.store.port import RecordedEvent, SubscriptionStore
 
 _log = logging.getLogger(__name__)
 
@@ -45,11 +42,11 @@ class Stopped(Exception):
 
 
 class Delivery:
-    """Calls one handler.
+    """Hands events to one handler, whatever it makes of them.
 
     Attributes:
-        retrying: the error of the event that is being tried again, or `None`.
-        parked: how many events this process set aside.
+        handler: whom.
+        retrying: what went wrong with the event that is being tried again, or `None`.
     """
 
     def __init__(
@@ -60,141 +57,123 @@ class Delivery:
         observer: Observer,
         retry: Retry,
     ) -> None:
-        self._handler = handler
+        self.handler = handler
         self._store = store
-        self._codec = codec
         self._observer = observer
         self._retry = retry
-        self._methods = {
-            kind.name: method.function.__get__(handler) for kind, method in handler.handlers.items()
-        }
+        self._types = frozenset(kind.name for kind in handler.handlers)
+        self._handing: Handing = (
+            Together(handler, codec, store)
+            if isinstance(handler, Projection)
+            else OneByOne(handler, codec)
+        )
         self.retrying: str | None = None
-        self.parked = 0
-
-    @property
-    def transactional(self) -> bool:
-        """Whether the checkpoint commits with what the handler writes."""
-        return isinstance(self._handler, Projection)
 
     def wanted(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
-        """Those of `events` that the handler handles."""
-        methods = self._methods
-        return [event for event in events if event.type in methods]
+        """Those of `events` that the handler takes."""
+        types = self._types
+        return [event for event in events if event.type in types]
 
-    async def deliver(
-        self, claim: Claim, events: Sequence[RecordedEvent], *, replaying: bool
-    ) -> None:
-        """Hand over every event, in order; what keeps failing is set aside.
+    async def deliver(self, progress: Progress, events: Sequence[RecordedEvent]) -> bool:
+        """Hand over every event, in order; whether that was done before `progress` ended.
 
         Raises:
             Fenced: another process owns the subscription.
             Stopped: an event keeps failing and the policy is to stop.
-            StoreUnavailable: the database is away; nothing of the event at hand was kept.
+            StoreUnavailable: the database is away; what came of the event at hand is not known.
         """
-        if not self.transactional:
-            for event in events:
-                await self._one(claim, event, replaying=replaying)
-            return
-        for start in range(0, len(events), TRANSACTION):
-            batch = events[start : start + TRANSACTION]
+        start = alone = 0
+        while start < len(events):
+            if not progress.open:
+                return False
+            most = 1 if start < alone else self._handing.most
+            batch = events[start : start + most]
             try:
-                await self._attempt(claim, batch, replaying=replaying, attempt=1)
-            except (Fenced, StoreUnavailable):
-                raise
-            except Exception:  # noqa: BLE001 -- whichever event it was fails again alone
-                for event in batch:
-                    await self._one(claim, event, replaying=replaying)
+                start += await self._attempt(progress, batch, attempt=1)
+            except HandlerFailed as failed:
+                start += failed.done
+                if self._handing.together and len(batch) > 1:
+                    alone = start + len(batch)
+                elif await self._again(progress, events[start], failed):
+                    start += 1
+            if progress.due:
+                await progress.save()
+        return True
 
-    async def _one(self, claim: Claim, event: RecordedEvent, *, replaying: bool) -> None:
-        attempt = 1
-        while True:
-            try:
-                await self._attempt(claim, (event,), replaying=replaying, attempt=attempt)
-            except (Fenced, StoreUnavailable):
-                raise
-            except Exception as error:  # noqa: BLE001 -- user code may raise anything
-                self.retrying = f"{type(error).__name__}: {error}"
-                if attempt >= self._retry.attempts:
-                    await self._give_up(claim, event, attempt)
+    async def _again(self, progress: Progress, event: RecordedEvent, failed: HandlerFailed) -> bool:
+        """Try an event that failed once until it is handled or set aside; whether it is."""
+        try:
+            for attempt in range(2, self._retry.attempts + 1):
+                if failed.hopeless:
                     break
+                self.retrying = str(failed)
                 self._told("retried", (event,), 0.0)
-                await asyncio.sleep(self._retry.pause(attempt))
-                attempt += 1
-            else:
-                break
-        self.retrying = None
+                if not await _pause(progress, self._retry.pause(attempt - 1)):
+                    return False
+                try:
+                    await self._attempt(progress, (event,), attempt=attempt)
+                except HandlerFailed as again:
+                    failed = again
+                else:
+                    return True
+            await self._give_up(progress, event, failed)
+        finally:
+            self.retrying = None
+        return True
 
     async def _attempt(
-        self, claim: Claim, events: Sequence[RecordedEvent], *, replaying: bool, attempt: int
-    ) -> None:
-        decoded = self._codec.decode_page(events)
-        metadata = decode_metadata(events[0].metadata)
+        self, progress: Progress, events: Sequence[RecordedEvent], *, attempt: int
+    ) -> int:
         started = time.perf_counter()
-        with self._observer.delivery(self._handler.name, events, metadata):
-            if self.transactional:
-                await self._together(claim, events, decoded, replaying=replaying, attempt=attempt)
-            else:
-                context = _context(events[0], metadata, replaying=replaying, attempt=attempt)
-                await self._call(events[0], decoded[0], context)
-        self._told("handled", events, time.perf_counter() - started)
+        metadata = decode_metadata(events[0].metadata)
+        done = 0
+        try:
+            with self._observer.delivery(self.handler.name, events, metadata):
+                done = await self._handing.hand(progress, events, attempt=attempt)
+        except HandlerFailed as failed:
+            done = failed.done
+            raise
+        finally:
+            if done:
+                self._told("handled", events[:done], time.perf_counter() - started)
+        return done
 
-    async def _together(
-        self,
-        claim: Claim,
-        events: Sequence[RecordedEvent],
-        decoded: Sequence[Event],
-        *,
-        replaying: bool,
-        attempt: int,
+    async def _give_up(
+        self, progress: Progress, event: RecordedEvent, failed: HandlerFailed
     ) -> None:
-        path = self._store.schema_for(claim.key)
-        async with self._store.transaction(
-            claim, events[-1].position, search_path=path
-        ) as connection:
-            for recorded, event in zip(events, decoded, strict=True):
-                transaction = Transaction(
-                    **_facts(recorded),
-                    metadata=decode_metadata(recorded.metadata),
-                    replaying=replaying,
-                    attempt=attempt,
-                    connection=connection,
-                )
-                await self._call(recorded, event, transaction)
-
-    async def _call(self, recorded: RecordedEvent, event: Event, context: Context) -> None:
-        method: Callable[[Event, Context], Awaitable[None]] = self._methods[recorded.type]
-        await method(event, context)
-
-    async def _give_up(self, claim: Claim, event: RecordedEvent, attempts: int) -> None:
-        error = str(self.retrying)
-        about = {"subscription": self._handler.name, "position": event.position, "error": error}
-        if self._handler.on_failure == "stop":
-            _log.error("a subscription stops at an event that keeps failing", extra=about)
+        about = {
+            "subscription": self.handler.name,
+            "position": event.position,
+            "stream": event.stream,
+            "type": event.type,
+            "error": str(failed),
+        }
+        if self.handler.on_failure == "stop":
+            _log.error(
+                "a subscription stops at an event that keeps failing",
+                extra=about,
+                exc_info=failed.error,
+            )
             self._told("stopped", (event,), 0.0)
-            raise Stopped(f"event {event.position} ({event.type}): {error}")
-        await self._store.park(claim, event, attempts=attempts, error=error)
-        self.parked += 1
-        _log.error("an event is set aside", extra=about)
+            raise Stopped(f"event {event.position} ({event.type}): {failed}")
+        attempts = 1 if failed.hopeless else self._retry.attempts
+        await self._store.park(progress.claim, event, attempts=attempts, error=str(failed))
+        progress.committed(event.position)
+        _log.error("an event is set aside", extra=about, exc_info=failed.error)
         self._told("parked", (event,), 0.0)
 
-    def _told(self, outcome: Any, events: Sequence[RecordedEvent], seconds: float) -> None:
+    def _told(
+        self, outcome: DeliveryOutcome, events: Sequence[RecordedEvent], seconds: float
+    ) -> None:
         age = (datetime.now(UTC) - events[-1].time).total_seconds()
-        self._observer.delivered(self._handler.name, outcome, len(events), seconds, age)
+        self._observer.delivered(self.handler.name, outcome, len(events), seconds, age)
 
 
-def _context(
-    event: RecordedEvent, metadata: Mapping[str, Any], *, replaying: bool, attempt: int
-) -> Context:
-    return Context(**_facts(event), metadata=metadata, replaying=replaying, attempt=attempt)
-
-
-def _facts(event: RecordedEvent) -> dict[str, Any]:
-    return {
-        "stream": event.stream,
-        "version": event.version,
-        "position": event.position,
-        "id": event.id,
-        "time": event.time,
-        "correlation_id": event.correlation_id,
-        "causation_id": event.causation_id,
-    }
+async def _pause(progress: Progress, seconds: float) -> bool:
+    """Wait, but not beyond the end of `progress`; whether it is still open."""
+    try:
+        async with asyncio.timeout(seconds):
+            await progress.ended.wait()
+    except TimeoutError:
+        pass
+    return progress.open

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
 from uuid import uuid4
 
 from chekov.domain.domain import Domain
@@ -13,9 +15,11 @@ from chekov.engine.feed import Feed
 from chekov.engine.observer import Observer
 from chekov.engine.ownership import Ownership
 from chekov.engine.subscription import Subscription, SubscriptionStatus
-from chekov.errors import StoreUnavailable
+from chekov.errors import StoreError
 from chekov.store.codec import Codec
 from chekov.store.port import Store, SubscriptionKey
+
+_RELEASE_SECONDS: Final = 2.0
 
 
 class Engine:
@@ -49,25 +53,30 @@ class Engine:
         self.dispatcher = Dispatcher(
             domain, store, codec, observer, timeout=command_timeout, max_in_flight=max_in_flight
         )
+        self._handlers = {
+            SubscriptionKey(domain.name, handler.name, handler.version): handler
+            for handler in domain.handlers
+        }
         self._subscriptions = {
-            handler.name: self._subscription(handler)
-            for handler in (domain.handlers if subscriptions else ())
+            key: self._subscription(key, handler)
+            for key, handler in (self._handlers.items() if subscriptions else ())
         }
         self._ownership = Ownership(
             store,
-            {item.key: item for item in self._subscriptions.values()},
+            self._subscriptions,
+            domain=domain.name,
             # A process that comes back under its old name must not pass for the one that died.
             owner=f"{node}/{uuid4().hex[:8]}",
             lease=lease,
         )
-        self.consistency = Consistency(domain.name, store, self._subscriptions)
+        self.consistency = Consistency(store, self._handlers, self._subscriptions)
         self._background: list[asyncio.Task[None]] = []
         self._running: list[asyncio.Task[None]] = []
 
     @property
     def subscriptions(self) -> Mapping[str, SubscriptionStatus]:
         """How each subscription stands here."""
-        return {name: item.status for name, item in self._subscriptions.items()}
+        return {key.name: item.status for key, item in self._subscriptions.items()}
 
     @property
     def alive(self) -> bool:
@@ -76,12 +85,15 @@ class Engine:
 
     async def prepare(self) -> None:
         """Make what subscriptions need in the store: their rows and their tables."""
-        for item in self._subscriptions.values():
-            if isinstance(item.handler, Projection):
-                await self._store.create_tables(
-                    self._store.schema_for(item.key), item.handler.tables
-                )
-        await self._store.register([item.key for item in self._subscriptions.values()])
+        for key in self._subscriptions:
+            handler = self._handlers[key]
+            if isinstance(handler, Projection):
+                await self._store.create_tables(self._store.schema_for(key), handler.tables)
+        if self._subscriptions:
+            await self._store.register(self._subscriptions.keys())
+            head = await self._store.head()
+            for item in self._subscriptions.values():
+                item.registered_at = head
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Start every background task on `group`, which ends when one of them fails."""
@@ -92,38 +104,31 @@ class Engine:
             group.create_task(self._ownership.run(), name="ownership"),
         ]
         self._running = [
-            group.create_task(item.run(), name=f"subscription {name}")
-            for name, item in self._subscriptions.items()
+            group.create_task(item.run(), name=f"subscription {key.name}")
+            for key, item in self._subscriptions.items()
         ]
 
     async def drain(self) -> None:
         """Finish commands in flight, stop subscriptions at a checkpoint, give them up."""
         await self.dispatcher.drain()
+        await self.consistency.drain()
         for item in self._subscriptions.values():
             item.stop()
         if self._running:
             await asyncio.wait(self._running)
-        self.halt()
-        if self._subscriptions:
-            await asyncio.wait(self._background)
-            try:
-                await self._ownership.release()
-            except StoreUnavailable:
-                return  # the lease runs out by itself
+        await self.halt()
 
-    def halt(self) -> None:
-        """Cancel what is still running."""
-        for task in (*self._running, *self._background):
+    async def halt(self) -> None:
+        """Cancel what is still running, and give up what it owned."""
+        tasks = (*self._running, *self._background)
+        for task in tasks:
             task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        with suppress(StoreError, TimeoutError):  # the lease runs out by itself
+            async with asyncio.timeout(_RELEASE_SECONDS):
+                await self._ownership.release()
 
-    def _subscription(self, handler: EventHandler) -> Subscription:
+    def _subscription(self, key: SubscriptionKey, handler: EventHandler) -> Subscription:
         delivery = Delivery(handler, self._store, self._codec, self._observer, self._retry)
-        return Subscription(
-            handler,
-            SubscriptionKey(self._domain.name, handler.name, handler.version),
-            self._store,
-            self._store,
-            self._feed,
-            delivery,
-            self._observer,
-        )
+        return Subscription(key, self._store, self._feed, delivery, self._observer)

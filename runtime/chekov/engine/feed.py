@@ -3,15 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 from chekov.engine.observer import Observer
+from chekov.engine.pages import Pages, size_of
 from chekov.errors import StoreUnavailable
 from chekov.store.port import EventStore, RecordedEvent
 
-KEEP = 4096
-PAGE = 1000
-POLL_SECONDS = 1.0
-_PAUSE = 0.2
+KEEP_EVENTS: Final = 4096
+KEEP_BYTES: Final = 16 * 1024 * 1024
+_POLL_SECONDS: Final = 1.0
+_PAUSE_SECONDS: Final = 0.2
 
 _log = logging.getLogger(__name__)
 
@@ -20,26 +22,34 @@ class Feed:
     """Follows the store and keeps its newest events at hand, without a gap among them.
 
     Attributes:
-        head: the newest position known here.
+        head: the newest position known here; right once `started` has returned.
     """
 
     def __init__(self, store: EventStore, observer: Observer) -> None:
         self._store = store
         self._observer = observer
+        self._pages = Pages(store)
         self._events: list[RecordedEvent] = []
+        self._bytes = 0
         self._moved = asyncio.Event()
+        self._started = asyncio.Event()
         self.head = 0
 
     async def run(self) -> None:
         """Follow until cancelled."""
-        self.head = await self._first_head()
-        self.wake()
         while True:
             try:
+                if not self._started.is_set():
+                    self.head = await self._store.head()
+                    self._started.set()
                 await self._follow()
             except StoreUnavailable as error:
                 _log.warning("the tail waits for the store", extra={"error": str(error)})
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def started(self) -> None:
+        """Return when `head` is known."""
+        await self._started.wait()
 
     def after(self, position: int, limit: int) -> Sequence[RecordedEvent] | None:
         """Events right above `position`; `None` when they are no longer, or not yet, at hand."""
@@ -53,7 +63,7 @@ class Feed:
 
     async def beyond(self, position: int, wait_for: float) -> None:
         """Return when the head may be above `position`, or after `wait_for` seconds."""
-        if self.head > position:
+        if self.head > position or wait_for <= 0:
             return
         try:
             async with asyncio.timeout(wait_for):
@@ -66,21 +76,13 @@ class Feed:
         self._moved.set()
         self._moved = asyncio.Event()
 
-    async def _first_head(self) -> int:
-        while True:
-            try:
-                return await self._store.head()
-            except StoreUnavailable:
-                await asyncio.sleep(_PAUSE)
-
     async def _follow(self) -> None:
-        events = await self._store.changed(self.head, POLL_SECONDS)
+        events = await self._store.changed(self.head, _POLL_SECONDS)
         if not events or events[0].position != self.head + 1:
-            events = await self._store.read_page(after=self.head, limit=PAGE)
-        if not events:
-            return
-        self._take(events)
-        self.wake()
+            events = await self._pages.after(self.head)
+        if events:
+            self._take(events)
+            self.wake()
 
     def _take(self, events: Sequence[RecordedEvent]) -> None:
         expected = self.head + 1
@@ -91,5 +93,14 @@ class Feed:
             self._events.append(event)
             expected = event.position + 1
         self.head = expected - 1
-        if len(self._events) > 2 * KEEP:
-            del self._events[:-KEEP]
+        self._bytes += size_of(events)
+        if len(self._events) > 2 * KEEP_EVENTS or self._bytes > 2 * KEEP_BYTES:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Make room, but keep the newest event: the next one must be seen to follow it."""
+        del self._events[:-KEEP_EVENTS]
+        self._bytes = size_of(self._events)
+        while self._bytes > KEEP_BYTES and len(self._events) > 1:
+            del self._events[: (len(self._events) + 1) // 2]
+            self._bytes = size_of(self._events)

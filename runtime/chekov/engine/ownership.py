@@ -14,8 +14,9 @@ _log = logging.getLogger(__name__)
 class Ownership:
     """Claims subscriptions for one process, and gives them up.
 
-    A claim is worth `lease` seconds. It is renewed three times in that time; a process that could
-    not renew for a whole lease stops delivering by itself, before another one may start.
+    A claim is worth `lease` seconds, counted from before the store was asked. It is renewed three
+    times in that time; a subscription whose claim could not be renewed stops by itself, before
+    another process may start it.
     """
 
     def __init__(
@@ -23,44 +24,45 @@ class Ownership:
         store: SubscriptionStore,
         subscriptions: Mapping[SubscriptionKey, Subscription],
         *,
+        domain: str,
         owner: str,
         lease: float,
     ) -> None:
         self._store = store
         self._subscriptions = subscriptions
+        self._domain = domain
         self._owner = owner
         self._lease = lease
-        self._renewed = 0.0
 
     async def run(self) -> None:
         """Renew and claim until cancelled."""
-        clock = asyncio.get_running_loop().time
         seen = 0
         while True:
-            started = clock()
             try:
-                await self._claim()
-                self._renewed = started
-            except StoreUnavailable as error:
+                # An answer that takes longer is worth nothing; the lease may have run out by then.
+                async with asyncio.timeout(self._lease):
+                    await self._claim()
+                    for subscription in self._subscriptions.values():
+                        await subscription.save()
+            except (StoreUnavailable, TimeoutError) as error:
                 _log.warning("claims were not renewed", extra={"error": str(error)})
-                if clock() - self._renewed > self._lease:
-                    self._lose_all()
             seen = await self._store.freed(seen, self._lease / 3)
 
     async def release(self) -> None:
         """Give up everything, so that others need not wait for the lease."""
         await self._store.release(self._owner, self._subscriptions.keys())
-        self._lose_all()
+        for subscription in self._subscriptions.values():
+            subscription.lose()
 
     async def _claim(self) -> None:
+        asked_at = asyncio.get_running_loop().time()
         claims = await self._store.claim(self._owner, self._subscriptions.keys(), lease=self._lease)
         held = {claim.key: claim for claim in claims}
         for key, subscription in self._subscriptions.items():
             if key in held:
-                subscription.take(held[key])
-            elif subscription.claim is not None:
+                subscription.take(held[key], asked_at=asked_at, lease=self._lease)
+            else:
                 subscription.lose()
-
-    def _lose_all(self) -> None:
-        for subscription in self._subscriptions.values():
-            subscription.lose()
+        for row in await self._store.subscriptions(self._domain):
+            if row.key in self._subscriptions:
+                self._subscriptions[row.key].learn(row)

@@ -3,25 +3,31 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from chekov.domain.handler import EventHandler
+from chekov.domain.handler import Projection
 from chekov.engine.delivery import Delivery, Stopped
 from chekov.engine.feed import Feed
 from chekov.engine.observer import Observer
+from chekov.engine.pages import MOST_EVENTS, Pages
+from chekov.engine.progress import Progress
+from chekov.engine.waiters import Waiters
 from chekov.errors import Fenced, StoreUnavailable
-from chekov.store.port import Claim, EventStore, RecordedEvent, SubscriptionKey, SubscriptionStore
+from chekov.store.port import Claim, RecordedEvent, Store, SubscriptionKey, SubscriptionRow
 
 State = Literal["waiting", "catching-up", "live", "retrying", "paused", "stopped"]
 
-PAGE = 1000
-SAVE_EVENTS = 1000
-SAVE_SECONDS = 0.2
-_IDLE_SECONDS = 1.0
-_PAUSE = 0.5
+_IDLE_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
+
+current_subscription: ContextVar[SubscriptionKey | None] = ContextVar(
+    "current_subscription", default=None
+)
+"""The subscription whose handler is running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +35,16 @@ class SubscriptionStatus:
     """A subscription as this process sees it.
 
     Attributes:
+        name: as the domain calls it.
+        kind: what it feeds.
+        version: of the projection.
+        state: `waiting` while another process runs it.
         owned: whether it runs here.
-        position: everything up to here is handled.
+        position: everything up to here is handled; of one that runs elsewhere, as of its last
+            checkpoint.
         head: the newest position known.
         lag: `head - position`.
-        parked: events this process set aside.
+        parked: events that were set aside.
         error: why it stopped or what it retries.
     """
 
@@ -50,169 +61,216 @@ class SubscriptionStatus:
 
 
 class Subscription:
-    """Runs a handler while a claim holds."""
+    """Runs a handler while a claim holds.
+
+    Attributes:
+        key: names it in the store.
+        position: everything up to here is handled, as far as this process knows.
+        registered_at: the store's last position when this process registered it.
+    """
 
     def __init__(
-        self,
-        handler: EventHandler,
-        key: SubscriptionKey,
-        store: EventStore,
-        checkpoints: SubscriptionStore,
-        feed: Feed,
-        delivery: Delivery,
-        observer: Observer,
+        self, key: SubscriptionKey, store: Store, feed: Feed, delivery: Delivery, observer: Observer
     ) -> None:
         self.key = key
-        self.handler = handler
+        self.position = 0
+        self.registered_at = 0
         self._store = store
-        self._checkpoints = checkpoints
         self._feed = feed
         self._delivery = delivery
         self._observer = observer
+        self._pages = Pages(store)
+        self._waiters = Waiters()
         self._claim: Claim | None = None
-        self._claimed = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._moved = asyncio.Event()
-        self._position = 0
-        self._saved = 0
-        self._saved_at = 0.0
-        self._went_live = False
+        self._epoch = 0
+        self._valid_until = 0.0
+        self._doubted_at: float | None = None
+        self._progress: Progress | None = None
+        self._changed = asyncio.Event()
+        self._stopping = False
         self._state: State = "waiting"
         self._error: str | None = None
+        self._parked = 0
 
     @property
-    def claim(self) -> Claim | None:
-        """What this process holds of it."""
-        return self._claim
-
-    @property
-    def position(self) -> int:
-        """Everything up to here is handled, as far as this process knows."""
-        return self._position
+    def owned(self) -> bool:
+        """Whether this process holds a claim on it."""
+        return self._claim is not None
 
     @property
     def status(self) -> SubscriptionStatus:
         """A snapshot for people and probes."""
-        error = self._error or self._delivery.retrying
-        state: State = "retrying" if self._delivery.retrying else self._state
-        head = max(self._feed.head, self._position)
+        retrying = self._delivery.retrying
+        head = max(self._feed.head, self.position)
         return SubscriptionStatus(
             name=self.key.name,
-            kind="projection" if self._delivery.transactional else "handler",
+            kind="projection" if isinstance(self._delivery.handler, Projection) else "handler",
             version=self.key.version,
-            state=state,
-            owned=self._claim is not None,
-            position=self._position,
+            state="retrying" if retrying else self._state,
+            owned=self.owned,
+            position=self.position,
             head=head,
-            lag=head - self._position,
-            parked=self._delivery.parked,
-            error=error,
+            lag=head - self.position,
+            parked=self._parked,
+            error=retrying or self._error,
         )
 
-    def take(self, claim: Claim) -> None:
-        """Run under a claim that was just made or renewed."""
-        if self._claim is None or self._claim.epoch != claim.epoch:
-            self._position = self._saved = claim.position
-            self._error = None
+    def take(self, claim: Claim, *, asked_at: float, lease: float) -> None:
+        """Run under a claim that was just made or renewed.
+
+        Args:
+            claim: what the store answered.
+            asked_at: when it was asked, by the loop's clock; the claim holds from then on.
+            lease: for how many seconds.
+        """
+        if self._claim is not None and self._claim.epoch != claim.epoch:
+            self.lose()
         self._claim = claim
-        self._claimed.set()
+        self._valid_until = asked_at + lease
+        if self._progress is not None:
+            self._progress.valid_until = self._valid_until
+        if self._doubted_at is None or asked_at > self._doubted_at:
+            self._doubted_at = None
+            self._changed.set()
 
     def lose(self) -> None:
         """Stop delivering: another process owns it, or nobody may run it."""
-        if self._claim is not None:
+        if self._claim is None:
+            return
+        if not self._stopping:
             _log.warning("a subscription is no longer owned", extra={"subscription": self.key.name})
         self._claim = None
-        self._claimed.clear()
+        self._end()
         self._show("waiting")
+        self._waiters.recheck()
 
-    async def moved(self, position: int) -> None:
-        """Return when everything up to `position` is handled here."""
-        while self._position < position:
-            await self._moved.wait()
+    def learn(self, row: SubscriptionRow) -> None:
+        """Take over what the store says, as far as this process does not know better."""
+        self._parked = row.parked
+        if self._claim is None:
+            self.position = row.position
+            self._error = row.error
+            self._show("waiting" if row.state == "running" else row.state)
+
+    async def save(self) -> None:
+        """Write the checkpoint also while a handler takes its time."""
+        progress = self._progress
+        if progress is not None and progress.open:
+            with suppress(Fenced):  # `run` will find out
+                await progress.save()
+
+    def stop(self) -> None:
+        """End after the event at hand; `run` returns when the checkpoint is saved."""
+        self._stopping = True
+        self._end()
+        self._changed.set()
+
+    async def reached(self, position: int) -> bool:
+        """Wait until everything up to `position` is handled here; `False` if it will not be."""
+        while self.position < position:
+            if self._claim is None or self._stopping:
+                return False
+            await self._waiters.wait(position)
+        return True
 
     async def run(self) -> None:
         """Deliver whenever there is a claim, until stopped."""
-        while not self._stopping.is_set():
-            await _either(self._claimed, self._stopping)
-            claim = self._claim
-            if claim is None:
-                continue
+        current_subscription.set(self.key)
+        await self._feed.started()
+        while (claim := await self._turn()) is not None:
             try:
-                await self._deliver(claim)
-                await self._save(claim)
+                await self._run(claim)
             except Fenced:
-                self.lose()
-            except Stopped as stopped:
-                await self._stop(claim, str(stopped))
+                if self._holds(claim):
+                    self.lose()
             except StoreUnavailable as error:
+                # An unanswered commit may have happened: only a claim asked for from now on knows.
+                self._doubted_at = asyncio.get_running_loop().time()
                 self._error = str(error)
-                await asyncio.sleep(_PAUSE)
+            finally:
+                self._progress = None
 
-    def stop(self) -> None:
-        """End after the events at hand; `run` returns when the checkpoint is saved."""
-        self._stopping.set()
-        self._feed.wake()
+    async def _turn(self) -> Claim | None:
+        """The claim to run under, as soon as there is one; `None` when it is time to end."""
+        while not self._stopping:
+            if self._claim is not None and self._doubted_at is None:
+                return self._claim
+            self._changed.clear()
+            await self._changed.wait()
+        return None
 
-    async def _deliver(self, claim: Claim) -> None:
-        while not self._stopping.is_set() and self._holds(claim):
-            events = self._feed.after(self._position, PAGE)
-            if events is None:
-                self._show("catching-up")
-                events = await self._store.read_page(after=self._position, limit=PAGE)
-            elif not events:
-                self._went_live = True
-                self._show("live")
-                await self._wait(claim)
-                continue
-            await self._handle(claim, events)
+    async def _run(self, claim: Claim) -> None:
+        progress = self._progress = self._begin(claim)
+        try:
+            while progress.open:
+                await self._step(progress)
+            if self._holds(claim):
+                await progress.save()
+        except Stopped as stopped:
+            await progress.save()
+            await self._store.stop(claim, str(stopped))
+            self._claim = None
+            self._error = str(stopped)
+            self._show("stopped")
+            self._waiters.recheck()
+        else:
+            if not self._stopping and self._holds(claim):
+                self.lose()
 
-    async def _handle(self, claim: Claim, events: Sequence[RecordedEvent]) -> None:
-        if not events:
-            return
-        self._check(events)
-        wanted = self._delivery.wanted(events)
-        if wanted:
-            await self._delivery.deliver(claim, wanted, replaying=not self._went_live)
-            if self._delivery.transactional:
-                self._saved = max(self._saved, wanted[-1].position)
+    def _begin(self, claim: Claim) -> Progress:
+        # Under one epoch nobody else ran it: what was handled here since the last save counts.
+        known = self.position if claim.epoch == self._epoch else 0
+        self._epoch = claim.epoch
         self._error = None
-        self._position = events[-1].position
-        if self._position - self._saved >= SAVE_EVENTS:
-            await self._save(claim)
+        self.position = max(claim.position, known)
+        return Progress(
+            claim,
+            self._store,
+            self._moved,
+            position=self.position,
+            # Whoever runs it later did so before: what it has not seen yet is new.
+            replay_until=self.registered_at if claim.epoch == 1 else 0,
+            valid_until=self._valid_until,
+        )
+
+    async def _step(self, progress: Progress) -> None:
+        events = self._feed.after(progress.position, MOST_EVENTS)
+        if events is None:
+            self._show("catching-up")
+            events = await self._pages.after(progress.position)
+        if not events:
+            self._show("live")
+            await self._idle(progress)
+            return
+        self._check(progress.position, events)
+        if await self._delivery.deliver(progress, self._delivery.wanted(events)):
+            progress.passed(events[-1].position)
+        if progress.due:
+            await progress.save()
         self._tell()
 
-    async def _wait(self, claim: Claim) -> None:
-        """Wait for more, but write a checkpoint that is due first."""
-        due = self._saved_at + SAVE_SECONDS - asyncio.get_running_loop().time()
-        if self._saved < self._position and due <= 0:
-            await self._save(claim)
-        patience = due if self._saved < self._position else _IDLE_SECONDS
-        await self._feed.beyond(self._position, max(0.0, patience))
-
-    async def _save(self, claim: Claim) -> None:
-        if self._saved < self._position and self._holds(claim):
-            await self._checkpoints.save(claim, self._position)
-            self._saved = self._position
-        self._saved_at = asyncio.get_running_loop().time()
-
-    async def _stop(self, claim: Claim, reason: str) -> None:
-        self._error = reason
-        try:
-            await self._checkpoints.stop(claim, reason)
-        except Fenced:
-            self.lose()
-            return
-        self._claim = None
-        self._claimed.clear()
-        self._show("stopped")
+    async def _idle(self, progress: Progress) -> None:
+        if progress.due:
+            await progress.save()
+        patience = progress.patience
+        await self._feed.beyond(progress.position, _IDLE_SECONDS if patience is None else patience)
 
     def _holds(self, claim: Claim) -> bool:
         return self._claim is not None and self._claim.epoch == claim.epoch
 
-    def _check(self, events: Sequence[RecordedEvent]) -> None:
-        absent = events[-1].position - self._position - len(events)
+    def _end(self) -> None:
+        if self._progress is not None:
+            self._progress.ended.set()
+        self._feed.wake()
+
+    def _check(self, position: int, events: Sequence[RecordedEvent]) -> None:
+        absent = events[-1].position - position - len(events)
         if absent:
             self._observer.missing(self.key.name, absent)
+
+    def _moved(self, position: int) -> None:
+        self.position = position
+        self._waiters.reach(position)
 
     def _show(self, state: State) -> None:
         if state != self._state:
@@ -220,16 +278,5 @@ class Subscription:
             self._tell()
 
     def _tell(self) -> None:
-        self._moved.set()
-        self._moved = asyncio.Event()
-        self._observer.subscription(
-            self.key.name, self._state, self._position, max(self._feed.head, self._position)
-        )
-
-
-async def _either(one: asyncio.Event, other: asyncio.Event) -> None:
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(event.wait()) for event in (one, other)]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
+        head = max(self._feed.head, self.position)
+        self._observer.subscription(self.key.name, self._state, self.position, head)

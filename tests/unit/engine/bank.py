@@ -1,6 +1,6 @@
 """A small domain whose executors and handlers can be made to misbehave."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from chekov import (
     Aggregate,
@@ -91,16 +91,22 @@ class Doubling(CommandHandler):
         return Note(counter=command.counter, text=f"{command.text} at {counter.total}")
 
 
-class Seen(EventHandler, name="seen"):
-    """Remembers what it was given, and fails on amounts it is told to fail on."""
+async def nothing(event: Added) -> None:
+    pass
 
-    def __init__(self) -> None:
+
+class Seen(EventHandler, name="seen"):
+    """Remembers what it was given, after `first`, and fails on amounts it is told to fail on."""
+
+    def __init__(self, first: Callable[[Added], Awaitable[None]] = nothing) -> None:
+        self.first = first
         self.contexts: list[Context] = []
         self.amounts: list[int] = []
         self.failing: dict[int, int] = {}
 
     @handle
     async def added(self, event: Added, context: Context) -> None:
+        await self.first(event)
         left = self.failing.get(event.amount, 0)
         if left:
             self.failing[event.amount] = left - 1

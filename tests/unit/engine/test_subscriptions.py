@@ -1,19 +1,17 @@
 import asyncio
 from collections.abc import Sequence
-from contextlib import asynccontextmanager, suppress
-from typing import Literal
 
 import pytest
 
-from chekov import Context, Domain, Event, EventHandler, MemoryStore, Runtime, handle
-from chekov.domain.handler import OnFailure
+from chekov import Domain, EventHandler, MemoryStore, Runtime
 from chekov.engine.delivery import Retry
+from chekov.engine.identifiers import uuid7
 from chekov.engine.observer import Observer
-from chekov.engine.subscription import SubscriptionStatus
 from chekov.errors import ConsistencyTimeout, StoreError, StoreUnavailable
 from chekov.store.port import Claim, NewEvent, RecordedEvent
+from examples.bank.bank import domain as bank
 from tests.unit.engine.bank import Add, Added, Counter, Note, Seen
-from tests.unit.engine.waiting import until
+from tests.waiting import until
 
 QUICK = Retry(attempts=3, first=0.001)
 
@@ -90,7 +88,7 @@ async def test_events_of_no_interest_move_the_checkpoint_too() -> None:
     async with running(store, seen) as runtime:
         for number in range(50):
             await runtime.dispatch(Note(counter="a", text=str(number)), consistency="strong")
-        await until_checkpoint(store, 50)
+        await until(lambda: saved(store, 50))
         assert runtime.subscriptions["seen"].lag == 0
     assert seen.amounts == []
 
@@ -160,6 +158,7 @@ async def test_a_paused_subscription_waits_until_it_is_resumed() -> None:
     seen = Seen()
     async with running(store, seen) as runtime:
         await runtime.dispatch(Add(counter="a", amount=1), consistency="strong")
+        await until(lambda: saved(store, 1))
         await store.pause("counting", "seen")
         await until(lambda: runtime.subscriptions["seen"].state == "paused")
         await runtime.dispatch(Add(counter="a", amount=2))
@@ -187,11 +186,11 @@ async def test_a_process_that_hangs_loses_its_subscription_to_another() -> None:
     store = MemoryStore()
     gate = asyncio.Event()
 
-    class Hanging(Seen, name="seen"):
-        @handle
-        async def added(self, event: Added, context: Context) -> None:
-            self.amounts.append(event.amount)
-            await gate.wait()
+    started = asyncio.Event()
+
+    async def hang(event: Added) -> None:
+        started.set()
+        await gate.wait()
 
     class Silent(MemoryStore):
         """The same store, seen by a process whose renewals do not get through."""
@@ -203,12 +202,12 @@ async def test_a_process_that_hangs_loses_its_subscription_to_another() -> None:
                 raise StoreUnavailable("no answer")
             return await store.claim(*args, **options)  # type: ignore[arg-type]
 
-    hanging, seen = Hanging(), Seen()
+    hanging, seen = Seen(hang), Seen()
     cut_off = Silent()
     cut_off.__dict__.update({**store.__dict__, "silent": False})
     async with store, running(cut_off, hanging, lease=0.3, node="one") as one:
         await one.dispatch(Add(counter="a", amount=1))
-        await until(lambda: hanging.amounts == [1])
+        await started.wait()
         cut_off.silent = True
         async with running(store, seen, lease=0.3, node="two") as two:
             await two.wait(1)
@@ -219,18 +218,14 @@ async def test_a_process_that_hangs_loses_its_subscription_to_another() -> None:
 
 
 async def test_a_store_that_is_away_is_waited_for_and_not_held_against_the_event() -> None:
-    class Away(Seen, name="seen"):
-        away = 10
+    times = iter(range(10))
 
-        @handle
-        async def added(self, event: Added, context: Context) -> None:
-            if self.away:
-                self.away -= 1
-                raise StoreUnavailable("gone for now")
-            await super().added(event, context)
+    async def be_away(event: Added) -> None:
+        if next(times, None) is not None:
+            raise StoreUnavailable("gone for now")
 
     store = MemoryStore()
-    seen = Away()
+    seen = Seen(be_away)
     async with running(store, seen, lease=0.03) as runtime:
         await runtime.dispatch(Add(counter="a", amount=1))
         await runtime.wait(1, timeout=20)
@@ -240,13 +235,11 @@ async def test_a_store_that_is_away_is_waited_for_and_not_held_against_the_event
 
 
 async def test_a_cancellation_that_a_handler_lets_out_is_its_failure() -> None:
-    class Cancelling(Seen, name="seen"):
-        @handle
-        async def added(self, event: Added, context: Context) -> None:
-            raise asyncio.CancelledError
+    async def cancel(event: Added) -> None:
+        raise asyncio.CancelledError
 
     store = MemoryStore()
-    async with running(store, Cancelling()) as runtime:
+    async with running(store, Seen(cancel)) as runtime:
         await runtime.dispatch(Add(counter="a", amount=1))
         await runtime.wait(1)
         assert runtime.healthy
@@ -254,16 +247,11 @@ async def test_a_cancellation_that_a_handler_lets_out_is_its_failure() -> None:
 
 
 async def test_a_handler_that_waits_for_everyone_does_not_wait_for_itself() -> None:
-    runtimes: list[Runtime] = []
+    async def echo(event: Added) -> None:
+        await runtime.dispatch(Note(counter="b", text="heard"), consistency="strong")
 
-    class Echo(EventHandler, name="echo"):
-        @handle
-        async def added(self, event: Added, context: Context) -> None:
-            await runtimes[0].dispatch(Note(counter="b", text="heard"), consistency="strong")
-
-    seen = Seen()
-    async with running(MemoryStore(), Echo(), seen) as runtime:
-        runtimes.append(runtime)
+    seen = Seen(echo)
+    async with running(MemoryStore(), seen) as runtime:
         await runtime.dispatch(Add(counter="a", amount=1), consistency="strong")
         assert await runtime.store.head() == 2
 
@@ -294,26 +282,23 @@ async def test_a_slow_handler_saves_its_checkpoint_while_it_works() -> None:
     store = MemoryStore()
     gates = asyncio.Semaphore(0)
 
-    class Slow(Seen, name="seen"):
-        @handle
-        async def added(self, event: Added, context: Context) -> None:
-            await gates.acquire()
-            await super().added(event, context)
+    async def wait(event: Added) -> None:
+        await gates.acquire()
 
-    slow = Slow()
-    async with running(store, slow) as runtime:
+    slow = Seen(wait)
+    async with running(store, slow, lease=0.1) as runtime:
         for amount in range(1, 6):
             await runtime.dispatch(Add(counter="a", amount=amount))
         await until(lambda: runtime.subscriptions["seen"].owned)
         gates.release()
         await until(lambda: slow.amounts == [1])
         await runtime.wait(1)
-        while await checkpoint(store) < 2:
-            gates.release()
-            await asyncio.sleep(0.11)
+        gates.release()
+        await until(lambda: saved(store, 1))
         assert runtime.healthy
         for _ in range(5):
             gates.release()
+        await runtime.wait(5)
     assert slow.amounts == [1, 2, 3, 4, 5]
 
 
@@ -321,20 +306,20 @@ async def test_draining_stops_after_the_event_at_hand() -> None:
     store = MemoryStore()
     gate = asyncio.Event()
 
-    class Slow(Seen, name="seen"):
-        @handle
-        async def added(self, event: Added, context: Context) -> None:
-            self.amounts.append(event.amount)
-            await gate.wait()
+    started = asyncio.Event()
 
-    first, second = Slow(), Seen()
+    async def wait(event: Added) -> None:
+        started.set()
+        await gate.wait()
+
+    first, second = Seen(wait), Seen()
     async with running(store, first) as runtime:
         for amount in range(1, 6):
             await runtime.dispatch(Add(counter="a", amount=amount))
-        await until(lambda: first.amounts == [1])
+        await started.wait()
         async with asyncio.TaskGroup() as group:
             group.create_task(runtime.drain())
-            await until(lambda: not runtime.engine.alive or runtime.drained)
+            await until(lambda: runtime.drained)
             gate.set()
     async with running(store, second) as runtime:
         await runtime.wait(5)
@@ -356,16 +341,17 @@ async def test_draining_does_not_wait_out_the_pauses_of_a_failing_event() -> Non
 
 
 async def test_draining_gives_up_on_a_handler_that_does_not_end() -> None:
-    class Endless(Seen, name="seen"):
-        @handle
-        async def added(self, event: Added, context: Context) -> None:
-            await asyncio.Event().wait()
+    started = asyncio.Event()
+
+    async def never_end(event: Added) -> None:
+        started.set()
+        await asyncio.Event().wait()
 
     store = MemoryStore()
     seen = Seen()
-    async with running(store, Endless()) as runtime:
+    async with running(store, Seen(never_end)) as runtime:
         await runtime.dispatch(Add(counter="a", amount=1))
-        await until(lambda: runtime.subscriptions["seen"].owned)
+        await started.wait()
         await runtime.drain(0.05)
     async with running(store, seen) as runtime:
         await runtime.wait(1)
@@ -374,13 +360,25 @@ async def test_draining_gives_up_on_a_handler_that_does_not_end() -> None:
 
 async def test_a_background_task_that_dies_ends_the_runtime_with_its_error() -> None:
     class Broken(MemoryStore):
-        async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
-            raise ZeroDivisionError("the feed is broken")
+        broken = False
+
+        async def head(self) -> int:
+            if self.broken:
+                raise ZeroDivisionError("the store is broken")
+            return await super().head()
+
+    store = Broken()
+    runtime = running(store, Seen())
+
+    async def run() -> None:
+        async with runtime:
+            store.broken = True
+            await asyncio.Event().wait()
 
     with pytest.raises(ExceptionGroup) as caught:
-        async with running(Broken(), Seen()):
-            await asyncio.Event().wait()
-    assert caught.group_contains(ZeroDivisionError, match="the feed is broken")
+        await run()
+    assert not runtime.healthy
+    assert caught.group_contains(ZeroDivisionError, match="the store is broken")
 
 
 async def test_a_hole_in_history_is_told() -> None:
@@ -409,26 +407,16 @@ async def test_a_hole_in_history_is_told() -> None:
 
 
 async def test_projections_need_a_database() -> None:
-    from examples.bank.bank import domain
-
     with pytest.raises(StoreError, match=r"balances, or subscriptions=False"):
-        async with Runtime(domain, store=MemoryStore()):
+        async with Runtime(bank, store=MemoryStore()):
             pass
-    async with Runtime(domain, store=MemoryStore(), subscriptions=False):
+    async with Runtime(bank, store=MemoryStore(), subscriptions=False):
         pass
 
 
 async def append(store: MemoryStore, *data: bytes) -> None:
-    from chekov.engine.identifiers import uuid7
-
     await store.append("counter-a", [NewEvent(uuid7(), "Added", item) for item in data])
 
 
-async def checkpoint(store: MemoryStore) -> int:
-    return (await store.subscriptions("counting"))[0].position
-
-
-async def until_checkpoint(store: MemoryStore, position: int) -> None:
-    async with asyncio.timeout(20):
-        while await checkpoint(store) < position:
-            await asyncio.sleep(0.005)
+async def saved(store: MemoryStore, position: int) -> bool:
+    return (await store.subscriptions("counting"))[0].position >= position
