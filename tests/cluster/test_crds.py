@@ -1,0 +1,263 @@
+"""What the API server takes and refuses by the resources' schemas, one good and one bad a rule."""
+
+import json
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from tests.cluster.kube.shell import CommandFailed
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.manifests import bundle, event_store
+
+Spec = dict[str, Any]
+Manifest = dict[str, Any]
+
+CODE: Spec = {"inline": {"modules": {"bank.py": ""}}}
+HALF = "x" * 131_072
+POD = {"podSelector": {"matchLabels": {"app": "shop"}}}
+SECRET = {"name": "API_KEY", "valueFrom": {"secretKeyRef": {"name": "shop", "key": "api"}}}
+
+
+@pytest.fixture(scope="module")
+def api(system: Kubectl) -> Kubectl:
+    """A namespace of the cluster on which the definitions are installed."""
+    return system.within("default")
+
+
+@pytest.fixture
+def stored(api: Kubectl) -> Generator[Manifest]:
+    """An EventStore that is there."""
+    manifest = event_store("kept")
+    api.apply(manifest)
+    yield manifest
+    api.delete("eventstore", "kept")
+
+
+def tried(api: Kubectl, manifest: Manifest) -> Spec:
+    """The spec that the API server would store."""
+    words = ("create", "--dry-run=server", "--filename=-", "--output=json")
+    return json.loads(api.run(*words, stdin=json.dumps(manifest)))["spec"]
+
+
+def refusal(api: Kubectl, manifest: Manifest) -> str:
+    """Why the API server would not store it."""
+    with pytest.raises(CommandFailed) as refused:
+        tried(api, manifest)
+    return str(refused.value)
+
+
+def store(**spec: Any) -> Manifest:
+    manifest = event_store("tried")
+    manifest["spec"] |= spec
+    return manifest
+
+
+def of(*, name: str = "tried", **spec: Any) -> Manifest:
+    return bundle(name, spec.pop("code", CODE), **spec)
+
+
+def modules(**sources: str) -> Spec:
+    return {"inline": {"modules": {f"{name}.py": text for name, text in sources.items()}}}
+
+
+def labels(name: str, value: str) -> Spec:
+    return {"metadata": {"labels": {name: value}}}
+
+
+CASES: dict[str, tuple[Manifest, Manifest, str]] = {
+    "a store has one connection": (
+        store(connection={"cloudNativePG": {"cluster": "main"}}),
+        store(connection={"cloudNativePG": {"cluster": "main"}, "secretRef": {"name": "main"}}),
+        "give exactly one of secretRef and cloudNativePG",
+    ),
+    "a store has any connection": (
+        store(connection={"secretRef": {"name": "main"}}),
+        store(connection={}),
+        "give exactly one of secretRef and cloudNativePG",
+    ),
+    "a schema is named in small letters": (
+        store(schema="bank_2"),
+        store(schema="Bank"),
+        "a schema is named by 1 to 40 lower-case letters",
+    ),
+    "a schema is not one of Postgres": (
+        store(schema="pgbank"),
+        store(schema="pg_bank"),
+        "Postgres keeps the names pg_*",
+    ),
+    "migration is automatic or manual": (
+        store(migrate="Manual"),
+        store(migrate="Never"),
+        'supported values: "Auto", "Manual"',
+    ),
+    "a name leaves room for children": (
+        of(name="b" * 47),
+        of(name="b" * 48),
+        "the name of a DomainBundle has at most 47 characters",
+    ),
+    "code has one form": (
+        of(code={"image": "registry.example/bank:1"}),
+        of(code={"image": "registry.example/bank:1", "configMapRef": {"name": "bank"}}),
+        "give exactly one of image, inline and configMapRef",
+    ),
+    "code has any form": (
+        of(code={"configMapRef": {"name": "bank"}}),
+        of(code={}),
+        "give exactly one of image, inline and configMapRef",
+    ),
+    "an image is one word": (
+        of(code={"image": f"registry.example:5000/bank@sha256:{'a' * 64}"}),
+        of(code={"image": "bank 1"}),
+        "an image is written without spaces",
+    ),
+    "modules are Python files": (
+        of(code=modules(bank="", _rules2="")),
+        of(code={"inline": {"modules": {"bank.py": "", "my-rules.py": ""}}}),
+        "a module is named like bank.py",
+    ),
+    "inline code is small": (
+        of(code=modules(bank=HALF, rules=HALF)),
+        of(code=modules(bank=HALF, rules=HALF, more="x")),
+        "inline code has at most 256 KiB in all",
+    ),
+    "the entrypoint is a module of the code": (
+        of(code=modules(shop=""), entrypoint="shop:domain"),
+        of(code=modules(shop=""), entrypoint="bank:domain"),
+        "for bank:domain there must be a bank.py",
+    ),
+    "the entrypoint names an object": (
+        of(code={"image": "bank:1"}, entrypoint="shop.bank:Parts.domain"),
+        of(code={"image": "bank:1"}, entrypoint="shop.bank"),
+        "an entrypoint is written module:object",
+    ),
+    "there are not too many replicas": (
+        of(replicas=100),
+        of(replicas=101),
+        "should be less than or equal to 100",
+    ),
+    "there are not too few replicas": (
+        of(replicas=0),
+        of(replicas=-1),
+        "should be greater than or equal to 0",
+    ),
+    "an image is pulled when Kubernetes knows": (
+        of(imagePullPolicy="Never"),
+        of(imagePullPolicy="Sometimes"),
+        'supported values: "Always", "IfNotPresent", "Never"',
+    ),
+    "variables of the operator are its own": (
+        of(env=[{"name": "CHEKOV_POOL_SIZE", "value": "20"}]),
+        of(env=[{"name": "CHEKOV_STORE", "value": "postgresql://elsewhere"}]),
+        "are set by the operator",
+    ),
+    "a variable has one value": (
+        of(env=[SECRET]),
+        of(env=[{**SECRET, "value": "1"}]),
+        "give value or valueFrom, not both",
+    ),
+    "a variable is named once": (
+        of(env=[{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]),
+        of(env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]),
+        "Duplicate value",
+    ),
+    "variables come from one source": (
+        of(envFrom=[{"secretRef": {"name": "shop"}, "prefix": "SHOP_"}]),
+        of(envFrom=[{"prefix": "SHOP_"}]),
+        "give exactly one of configMapRef and secretRef",
+    ),
+    "resources are quantities": (
+        of(resources={"requests": {"cpu": 1, "memory": "64Mi"}, "limits": {"cpu": "1500m"}}),
+        of(resources={"requests": {"cpu": "one"}}),
+        "spec.resources.requests.cpu",
+    ),
+    "labels of the operator are its own": (
+        of(podTemplate=labels("team", "money")),
+        of(podTemplate=labels("chekov.dev/bundle", "other")),
+        "are set by the operator",
+    ),
+    "a Service is of a known type": (
+        of(service={"type": "LoadBalancer", "annotations": {"a": "b"}}),
+        of(service={"type": "ExternalName"}),
+        'supported values: "ClusterIP", "NodePort", "LoadBalancer"',
+    ),
+    "a peer is of one sort": (
+        of(networkPolicy={"ingressFrom": [POD, {"ipBlock": {"cidr": "10.0.0.0/8"}}]}),
+        of(networkPolicy={"ingressFrom": [{**POD, "ipBlock": {"cidr": "10.0.0.0/8"}}]}),
+        "give an ipBlock alone, or a podSelector, a namespaceSelector or both",
+    ),
+    "traces go to a URL": (
+        of(telemetry={"otlpEndpoint": "https://collector.example:4318"}),
+        of(telemetry={"otlpEndpoint": "collector.example:4318"}),
+        "an OTLP endpoint begins with http:// or https://",
+    ),
+    "a sample is a share": (
+        of(telemetry={"sampleRatio": "0.25"}),
+        of(telemetry={"sampleRatio": "1.5"}),
+        "a sample ratio is a number from 0 to 1",
+    ),
+    "logs have a level": (
+        of(telemetry={"logLevel": "debug"}),
+        of(telemetry={"logLevel": "loud"}),
+        'supported values: "debug", "info", "warning", "error"',
+    ),
+    "fields are known": (
+        of(restartNonce="2"),
+        of(replica=2),
+        'unknown field "spec.replica"',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_the_api_server_takes_the_good_and_refuses_the_bad(
+    api: Kubectl, case: tuple[Manifest, Manifest, str]
+) -> None:
+    good, bad, told = case
+    tried(api, good)
+    assert told in refusal(api, bad)
+
+
+def test_the_schema_of_a_store_stays(api: Kubectl, stored: Manifest) -> None:
+    moved = {**stored, "spec": {**stored["spec"], "schema": "elsewhere"}}
+    assert "its events would be left behind" in api.refusal(moved)
+    api.apply({**stored, "spec": {**stored["spec"], "migrate": "Manual"}})
+
+
+def test_what_is_left_out_has_defaults_that_can_be_seen(api: Kubectl) -> None:
+    least = of()
+    del least["spec"]["replicas"]
+    spec = tried(api, least)
+    assert spec["replicas"] == 1
+    assert spec["service"] == {"type": "ClusterIP"}
+    assert spec["networkPolicy"] == {"enabled": True, "ingressFrom": []}
+    connection = {"secretRef": {"name": "main"}}
+    plain = {**store(), "spec": {"connection": connection}}
+    assert tried(api, plain) == {
+        "connection": {"secretRef": {"name": "main", "key": "dsn"}},
+        "schema": "chekov",
+        "migrate": "Auto",
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("domainbundle.spec.code", "Exactly one form is given"),
+        ("eventstore.spec.connection.secretRef.key", "whose value is a DSN"),
+        ("bundle.status.subscriptions", "how far each is"),
+        ("evs.status.neededSchemaVersion", "this operator's Chekov works with"),
+    ],
+)
+def test_kubectl_explains_every_field(api: Kubectl, field: str, told: str) -> None:
+    assert told in " ".join(api.run("explain", field).split())
+
+
+def test_a_pod_template_is_passed_on_whole(api: Kubectl) -> None:
+    spec = {"tolerations": [{"operator": "Exists"}], "nodeSelector": {"disk": "ssd"}}
+    assert tried(api, of(podTemplate={"spec": spec}))["podTemplate"]["spec"] == spec
+
+
+@pytest.mark.parametrize("names", ["bundle", "bundles", "evs", "chekov"])
+def test_kubectl_knows_the_short_names(api: Kubectl, names: str) -> None:
+    assert "error" not in api.run("get", names)
