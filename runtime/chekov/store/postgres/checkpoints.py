@@ -55,7 +55,7 @@ class Checkpoints:
         self, claim: Claim, position: int, *, search_path: str | None = None
     ) -> AsyncGenerator[handler.Connection]:
         """A database transaction that moves the checkpoint to `position` as it commits."""
-        async with self._database.lent() as connection, connection.transaction():
+        async with self._database.lent() as connection:
             await _set_path(connection, search_path)
             yield cast("handler.Connection", connection)
             # Last, so that the row is locked for a moment only and a stale owner is still refused.
@@ -100,7 +100,7 @@ class Checkpoints:
     async def create_tables(self, schema_name: str, tables: str) -> None:
         """Create a database schema and run `tables` in it, once."""
         digest = hashlib.sha256(tables.encode()).hexdigest()
-        async with self._database.lent() as connection, connection.transaction():
+        async with self._database.lent() as connection:
             await connection.execute(_LOCK, schema_name)
             made = await connection.fetchval(self._statements["projection"], schema_name)
             if made is None:
@@ -121,10 +121,7 @@ class Checkpoints:
         self, *, search_path: str | None = None
     ) -> AsyncGenerator[handler.Connection]:
         """A connection in a read-only transaction, for queries."""
-        async with (
-            self._database.lent() as connection,
-            connection.transaction(readonly=True),
-        ):
+        async with self._database.lent(readonly=True) as connection:
             await _set_path(connection, search_path)
             yield cast("handler.Connection", connection)
 

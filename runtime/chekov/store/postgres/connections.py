@@ -3,13 +3,13 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, LiteralString, TypeAlias, TypeVar, cast
 
 import asyncpg
 
 from chekov.errors import StoreClosed, StoreError
-from chekov.store.postgres.errors import Fault, Translator, fault_of
+from chekov.store.postgres.errors import Fault, Translator, ends_connection, fault_of
 
 T = TypeVar("T")
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -120,21 +120,44 @@ class Database:
         pool = _opened(self._own)
 
         async def fetch() -> Sequence[Any]:
-            async with pool.acquire() as connection:
-                return await connection.fetch(sql, *values)
+            async with pool.acquire(timeout=self.patience) as connection:
+                try:
+                    return await connection.fetch(sql, *values)
+                except asyncpg.ReadOnlySQLTransactionError:
+                    # After a failover these connections lead to what is now a replica.
+                    await pool.expire_connections()
+                    raise
 
         return await patiently(fetch, patience=self.patience, translator=self.translator)
 
     @asynccontextmanager
-    async def lent(self) -> AsyncGenerator[Connection]:
-        """A connection; its own errors come out as ours, those of statements as they are."""
+    async def lent(self, *, readonly: bool = False) -> AsyncGenerator[Connection]:
+        """A connection inside a transaction, for statements that are not ours.
+
+        Their errors come out as they are, unless the connection itself is at fault.
+
+        Raises:
+            StoreUnavailable: none is free in time, or it was lost.
+        """
+        pool = _opened(self._lent)
         try:
-            async with _opened(self._lent).acquire() as connection:
-                yield cast("Connection", connection)
+            connection = cast("Connection", await pool.acquire(timeout=self.patience))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            if fault_of(error) in (Fault.LOST, Fault.BUSY):
-                raise self.translator.store_error(error) from error
+            raise self.translator.store_error(error) from error
+        try:
+            async with connection.transaction(readonly=readonly):
+                yield connection
+        except Exception as error:
+            if connection.is_closed() or ends_connection(error):
+                raise self.translator.unavailable(error) from error
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and not readonly:
+                await pool.expire_connections()
+                raise self.translator.unavailable(error) from error
             raise
+        finally:
+            # What was to be done is done; a connection that breaks now is thrown away.
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await pool.release(cast("Any", connection))
 
     async def _pool(
         self,

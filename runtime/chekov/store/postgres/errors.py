@@ -93,6 +93,13 @@ def fault_of(error: BaseException) -> Fault:
     return Fault.REFUSED
 
 
+def ends_connection(error: BaseException) -> bool:
+    """Whether Postgres closes the connection with this error, or asyncpg found it closed."""
+    return isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError) and (
+        fault_of(error) is Fault.LOST and not isinstance(error, asyncpg.ReadOnlySQLTransactionError)
+    )
+
+
 class Translator:
     """Turns errors into ours, without the password of the DSN in them."""
 
@@ -108,10 +115,15 @@ class Translator:
         fault = fault_of(error)
         if fault is Fault.SCHEMA:
             return SchemaMismatch(self._schema, 0, self._needed)
-        text = self._clean(error)
         if fault in (Fault.LOST, Fault.BUSY):
-            return StoreUnavailable(f"Postgres cannot be used now: {text}", stored=stored)
-        return StoreError(f"Postgres refused: {text}")
+            return self.unavailable(error, stored=stored)
+        return StoreError(f"Postgres refused: {self._clean(error)}")
+
+    def unavailable(self, error: BaseException, *, stored: bool | None = False) -> StoreUnavailable:
+        """The error of a database that is away, whatever it looked like."""
+        if isinstance(error, StoreUnavailable):
+            return error
+        return StoreUnavailable(f"Postgres cannot be used now: {self._clean(error)}", stored=stored)
 
     def _clean(self, error: BaseException) -> str:
         text = str(error) or type(error).__name__

@@ -1,0 +1,280 @@
+"""Connections and servers die in the middle of a load; no acknowledged event is lost or doubled."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from chekov.errors import StoreUnavailable, WrongExpectedVersion
+from chekov.store.port import NewEvent
+from chekov.store.postgres import PostgresStore
+from chekov.testing.postgres import EmbeddedPostgres
+
+WRITERS = 24
+
+
+class Load:
+    """Writers that append to a few streams and remember what was acknowledged."""
+
+    def __init__(self, store: PostgresStore, name: str) -> None:
+        self.store = store
+        self.name = name
+        self.acknowledged: dict[UUID, tuple[int, str, int]] = {}
+        self.unknown: set[UUID] = set()
+        self.conflicts = 0
+        self.stopping = False
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for writer in range(WRITERS):
+                group.create_task(self._write(writer, random.Random(writer)))
+
+    async def reaches(self, count: int) -> None:
+        """Wait until this many more events are acknowledged."""
+        target = len(self.acknowledged) + count
+        while len(self.acknowledged) < target:
+            await self.store.changed(self.head, 0.1)
+            await asyncio.sleep(0.01)
+
+    @property
+    def head(self) -> int:
+        return max((place[0] for place in self.acknowledged.values()), default=0)
+
+    async def _write(self, writer: int, choice: random.Random) -> None:
+        shared = f"shared-{writer % 4}"
+        own = f"{self.name}-{writer}"
+        versions = {shared: 0, own: 0}
+        while not self.stopping:
+            stream = choice.choice((shared, own))
+            expected = choice.choice((-1, versions[stream]))
+            events = [NewEvent(uuid4(), "t", b"{}") for _ in range(choice.choice((1, 1, 3)))]
+            try:
+                answer = await self.store.append(stream, events, expected=expected)
+            except WrongExpectedVersion as conflict:
+                versions[stream] = conflict.actual
+                self.conflicts += 1
+            except StoreUnavailable as error:
+                if error.stored is None:
+                    self.unknown.update(event.id for event in events)
+            else:
+                versions[stream] = answer.version
+                for item in answer.recorded:
+                    self.acknowledged[item.id] = (item.position, item.stream, item.version)
+
+
+async def follow(store: PostgresStore, seen: list[int]) -> None:
+    """A live reader: every position once, in order, however the database fares."""
+    while True:
+        after = seen[-1] if seen else 0
+        try:
+            page = await store.changed(after, 0.2) or await store.read_page(after=after)
+        except StoreUnavailable:
+            continue
+        assert not page or page[0].position == after + 1
+        seen += [item.position for item in page]
+
+
+async def reaches(seen: list[int], head: int) -> None:
+    while True:
+        if seen and seen[-1] >= head:
+            return
+        await asyncio.sleep(0.01)
+
+
+async def check(store: PostgresStore, *loads: Load) -> None:
+    """History is whole: contiguous, and holds what was acknowledged where it was acknowledged."""
+    history = [item async for item in store.read_all()]
+    assert [item.position for item in history] == list(range(1, len(history) + 1))
+    ends: Counter[str] = Counter()
+    for item in history:
+        ends[item.stream] += 1
+        assert item.version == ends[item.stream]
+    stored = {item.id: (item.position, item.stream, item.version) for item in history}
+    assert len(stored) == len(history)
+    acknowledged = {key: place for load in loads for key, place in load.acknowledged.items()}
+    assert acknowledged.items() <= stored.items()
+    unknown = {key for load in loads for key in load.unknown}
+    assert stored.keys() - acknowledged.keys() <= unknown
+
+
+async def under_load(
+    dsn: str, trouble: Callable[[Load], Awaitable[None]], *, patience: float = 30
+) -> None:
+    """Two processes' worth of stores write and one follows while there is trouble."""
+    async with (
+        PostgresStore(dsn, patience=patience) as one,
+        PostgresStore(dsn, patience=patience) as two,
+    ):
+        loads = Load(one, "one"), Load(two, "two")
+        seen: list[int] = []
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(follow(two, seen))
+            writing = [group.create_task(load.run()) for load in loads]
+            await loads[0].reaches(200)
+            await trouble(loads[0])
+            await loads[0].reaches(200)
+            await loads[1].reaches(200)
+            for load in loads:
+                load.stopping = True
+            await asyncio.gather(*writing)
+            head = await one.head()
+            async with asyncio.timeout(60):
+                await reaches(seen, head)
+            following.cancel()
+        assert seen == list(range(1, head + 1))
+        await check(one, *loads)
+        assert sum(load.conflicts for load in loads) > 0
+
+
+@pytest.fixture
+async def private(tmp_path: Path) -> AsyncGenerator[EmbeddedPostgres]:
+    """A server that a test may kill."""
+    server = EmbeddedPostgres(tmp_path / "postgres")
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+async def test_two_stores_and_conflicts_leave_a_whole_history(dsn: str) -> None:
+    async def none(load: Load) -> None:
+        await load.reaches(500)
+
+    await under_load(dsn, none)
+
+
+async def test_terminated_connections_lose_nothing(dsn: str) -> None:
+    async def terminate(load: Load) -> None:
+        connection = await asyncpg.connect(dsn)
+        for _ in range(5):
+            await connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid()"
+            )
+            await load.reaches(100)
+        await connection.close()
+
+    await under_load(dsn, terminate)
+
+
+async def test_cancelled_statements_lose_nothing(dsn: str) -> None:
+    async def cancel(load: Load) -> None:
+        connection = await asyncpg.connect(dsn)
+        for _ in range(10):
+            await connection.execute(
+                "select pg_cancel_backend(pid) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid()"
+            )
+            await load.reaches(50)
+        await connection.close()
+
+    await under_load(dsn, cancel)
+
+
+async def test_a_killed_server_loses_nothing(private: EmbeddedPostgres) -> None:
+    async def kill(load: Load) -> None:
+        for _ in range(3):
+            await private.kill()
+            await private.start()
+            await load.reaches(100)
+
+    await under_load(private.dsn, kill)
+
+
+async def test_a_server_that_stays_away_is_reported_in_time(private: EmbeddedPostgres) -> None:
+    async with PostgresStore(private.dsn, patience=0.3) as store:
+        first = NewEvent(uuid4(), "t", b"{}")
+        await store.append("a", [first])
+        await private.stop()
+        with pytest.raises(StoreUnavailable) as caught:
+            await store.append("a", [NewEvent(uuid4(), "t", b"{}")])
+        password = private.dsn.split(":")[2].split("@")[0]
+        assert password not in str(caught.value)
+        with pytest.raises(StoreUnavailable):
+            await store.read_page()
+        with pytest.raises(StoreUnavailable):
+            await store.ping()
+        with pytest.raises(StoreUnavailable):
+            await store.subscriptions("bank")
+        await private.start()
+        await store.ping()
+        answer = await store.append("a", [NewEvent(uuid4(), "t", b"{}")], expected=1)
+        assert (answer.version, answer.position) == (2, 2)
+
+
+class Proxy:
+    """A wire to Postgres that breaks once, when the answer to a certain question comes.
+
+    Attributes:
+        question: bytes of the question.
+        broken: how often it broke.
+    """
+
+    def __init__(self, dsn: str, question: bytes) -> None:
+        self._parts = urlsplit(dsn)
+        self.question = question
+        self.broken = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[str]:
+        """Where to connect instead."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        user = self._parts.netloc.rpartition("@")[0]
+        port = server.sockets[0].getsockname()[1]
+        try:
+            yield self._parts._replace(netloc=f"{user}@127.0.0.1:{port}").geturl()
+        finally:
+            server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back = await asyncio.open_connection(self._parts.hostname, self._parts.port)
+        asked = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._ask(reader, back[1], asked))
+            group.create_task(self._answer(back[0], writer, asked))
+
+    async def _ask(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: asyncio.Event
+    ) -> None:
+        while data := await reader.read(65536):
+            if self.question in data and not self.broken:
+                asked.set()
+            writer.write(data)
+        writer.close()
+
+    async def _answer(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: asyncio.Event
+    ) -> None:
+        while data := await reader.read(65536):
+            if asked.is_set():
+                self.broken += 1
+                break
+            writer.write(data)
+        writer.close()
+
+
+@pytest.mark.parametrize("expected", [-1, 0, 1])
+@pytest.mark.parametrize("count", [1, 2])
+async def test_an_append_whose_answer_was_lost_is_answered_once(
+    dsn: str, expected: int, count: int
+) -> None:
+    """The statement commits, and the connection breaks before its answer comes."""
+    proxy = Proxy(dsn, b"second-event")
+    async with proxy.running() as wire, PostgresStore(wire) as store:
+        if expected == 1:
+            await store.append("a", [NewEvent(uuid4(), "first-event", b"{}")])
+        events = [NewEvent(uuid4(), "second-event", b"{}") for _ in range(count)]
+        answer = await store.append("a", events, expected=expected)
+        assert proxy.broken == 1
+        before = max(expected, 0)
+        assert (answer.version, answer.position) == (before + count, before + count)
+        assert list(await store.read_stream("a", after=before)) == list(answer.recorded)
+        assert await store.head() == before + count
