@@ -1,0 +1,155 @@
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from chekov.errors import StreamNotFound, WrongExpectedVersion
+from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
+from chekov.store.postgres.batch import (
+    BATCH_BYTES,
+    BATCH_EVENTS,
+    Group,
+    Pending,
+    answer_many,
+    many,
+    take,
+)
+from chekov.store.postgres.lane import Knowledge
+
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def pending(stream: str, expected: int = 0, events: int = 1, size: int = 2) -> Pending:
+    future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+    content = [NewEvent(uuid4(), "t", b"{}") for _ in range(events)]
+    return Pending(stream, content, expected, size, future)
+
+
+def streams(groups: Sequence[Group]) -> list[list[str]]:
+    return [[item.stream for item in group] for group in groups]
+
+
+async def test_all_that_waits_goes_together() -> None:
+    queue = deque([pending("a"), pending("b"), pending("c")])
+    assert streams(take(queue, (), 99)) == [["a"], ["b"], ["c"]]
+    assert not queue
+
+
+async def test_a_share_leaves_the_rest_in_order() -> None:
+    queue = deque([pending("a"), pending("b"), pending("c")])
+    assert streams(take(queue, (), 1)) == [["a"]]
+    assert [item.stream for item in queue] == ["b", "c"]
+
+
+async def test_a_stream_goes_once_and_the_rest_keeps_its_order() -> None:
+    queue = deque([pending("a", 0), pending("a", 1), pending("b"), pending("a", 2)])
+    assert streams(take(queue, (), 99)) == [["a"], ["b"]]
+    assert [item.expected for item in queue] == [1, 2]
+
+
+async def test_appends_that_expect_nothing_go_as_one() -> None:
+    queue = deque([pending("a", Expected.ANY), pending("b"), pending("a", Expected.ANY)])
+    assert streams(take(queue, (), 99)) == [["a", "a"], ["b"]]
+
+
+async def test_what_expects_nothing_does_not_overtake_what_expects_something() -> None:
+    queue = deque(
+        [pending("a", Expected.ANY), pending("a", 5), pending("a", Expected.ANY), pending("b")]
+    )
+    assert streams(take(queue, (), 99)) == [["a"], ["b"]]
+    assert [item.expected for item in queue] == [5, Expected.ANY]
+
+
+async def test_streams_under_way_wait() -> None:
+    queue = deque([pending("a"), pending("b"), pending("a", Expected.ANY)])
+    assert streams(take(queue, {"a"}, 99)) == [["b"]]
+    assert [item.stream for item in queue] == ["a", "a"]
+
+
+async def test_a_batch_is_bound_by_events_and_bytes() -> None:
+    queue = deque([pending("a", events=BATCH_EVENTS), pending("b")])
+    assert streams(take(queue, (), 99)) == [["a"]]
+    queue = deque([pending("a", size=BATCH_BYTES), pending("b")])
+    assert streams(take(queue, (), 99)) == [["a"]]
+    assert len(queue) == 1
+
+
+async def test_who_has_gone_is_left_out() -> None:
+    gone = pending("a")
+    gone.future.cancel()
+    queue = deque([gone, pending("b")])
+    assert streams(take(queue, (), 99)) == [["b"]]
+
+
+async def test_columns_hold_one_entry_for_each_event() -> None:
+    groups = [[pending("a", 4, events=2)], [pending("b", -1), pending("b", -1, events=2)]]
+    columns = many(groups)
+    assert columns.streams == ["a", "b"]
+    assert columns.expected == [4, -1]
+    assert columns.stream == ["a", "a", "b", "b", "b"]
+    assert columns.append == [1, 1, 2, 2, 2]
+    assert columns.within == [1, 2, 1, 2, 3]
+    assert columns.data == ["{}"] * 5
+    assert (columns.metadata, columns.times) == (None, None)
+
+
+async def test_answers_are_contiguous_over_what_was_stored() -> None:
+    first, refused, second, third = (pending(name, events=2) for name in "abcc")
+    recorded, conflicts = answer_many([[first], [refused], [second, third]], 10, NOW, [0, -4, 7])
+    assert [item.position for item in recorded] == [11, 12, 13, 14, 15, 16]
+    assert [item.version for item in recorded] == [1, 2, 8, 9, 10, 11]
+    assert conflicts == [(refused, 3)]
+    assert not refused.future.done()
+    assert second.future.result().recorded == recorded[2:4]
+    assert (third.future.result().version, third.future.result().position) == (11, 16)
+
+
+async def test_a_conflict_is_told_by_what_was_expected() -> None:
+    exact, exists = pending("a", 3), pending("a", Expected.STREAM_EXISTS)
+    exact.refuse(5)
+    exists.refuse(0)
+    with pytest.raises(WrongExpectedVersion, match="expected version 3, found version 5"):
+        exact.future.result()
+    with pytest.raises(StreamNotFound):
+        exists.future.result()
+
+
+def written(stream: str, version: int, position: int) -> list[RecordedEvent]:
+    return [RecordedEvent(position, stream, version, uuid4(), "t", b"{}", None, None, None, NOW)]
+
+
+async def test_a_lone_writer_knows_what_comes_next() -> None:
+    knowledge = Knowledge(lambda: True)
+    assert knowledge.next_position(pending("a", 1)) is None
+    knowledge.learn(written("a", 1, 7))
+    assert knowledge.next_position(pending("a", 1)) == 8
+    assert knowledge.next_position(pending("a", 2)) is None
+    assert knowledge.next_position(pending("b", 1)) is None
+    assert knowledge.next_position(pending("a", Expected.ANY)) is None
+    assert knowledge.next_position(pending("c", 0)) is None
+
+
+async def test_who_is_not_alone_knows_nothing() -> None:
+    knowledge = Knowledge(lambda: False)
+    knowledge.learn(written("a", 1, 7))
+    assert knowledge.next_position(pending("a", 1)) is None
+
+
+async def test_a_doubt_lasts() -> None:
+    knowledge = Knowledge(lambda: True)
+    knowledge.learn(written("a", 1, 7))
+    knowledge.doubt()
+    knowledge.learn(written("a", 2, 8))
+    assert knowledge.next_position(pending("a", 2)) is None
+
+
+async def test_what_was_forgotten_is_learnt_again() -> None:
+    knowledge = Knowledge(lambda: True)
+    knowledge.learn(written("a", 1, 7))
+    knowledge.forget()
+    assert knowledge.next_position(pending("a", 1)) is None
+    knowledge.learn(written("a", 2, 9))
+    assert knowledge.next_position(pending("a", 2)) == 10
