@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncGenerator
 from uuid import uuid4
 
@@ -105,6 +106,19 @@ async def test_it_is_unready_for_a_while_before_it_stops_listening(dsn: str) -> 
             assert response.status == 200
             assert response.headers["Connection"] == "close"
         assert await server.ended() == 0
+
+
+async def test_a_second_interrupt_cuts_everything_off(dsn: str) -> None:
+    environment = bank(dsn, CHEKOV_DRAIN_DELAY="3600")
+    async with chekov("serve", **environment) as server, aiohttp.ClientSession() as session:
+        await server.serving()
+        server.child.send_signal(signal.SIGINT)
+        while True:
+            async with session.get(server.management("/readyz")) as response:
+                if response.status == 503:
+                    break
+        server.child.send_signal(signal.SIGINT)
+        assert await server.ended() == 130
 
 
 async def test_without_its_store_it_waits_and_says_so() -> None:

@@ -1,5 +1,6 @@
 """Finds the command that was asked for, and turns its errors into exit codes."""
 
+import asyncio
 import logging
 import sys
 from argparse import Namespace
@@ -32,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
     except SettingsError as error:
         complain(str(error))
         return _MISUSED
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return _INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has seen enough, as `| head` does.

@@ -69,7 +69,8 @@ def load_domain(entrypoint: str, folder: Path | None = None) -> Domain:
     if folder is not None:
         if not folder.is_dir():
             raise EntrypointNotFound(f"there is no folder {folder} to import {module_name} from")
-        sys.path[:] = [str(folder), *(entry for entry in sys.path if entry != str(folder))]
+        first = str(folder.resolve())
+        sys.path[:] = [first, *(entry for entry in sys.path if entry != first)]
         importlib.invalidate_caches()
     found = _attribute(_module(module_name), entrypoint, attribute)
     if not isinstance(found, Domain):

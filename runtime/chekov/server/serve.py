@@ -54,13 +54,21 @@ def run(main: Callable[[Lifecycle], Coroutine[Any, Any, None]]) -> None:
     Raises:
         ChekovError: it cannot start.
         BaseExceptionGroup: something in the background failed.
+        CancelledError: SIGINT came again, which cuts everything off.
     """
 
     async def signalled() -> None:
         lifecycle = Lifecycle()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, lifecycle.stop)
+        task = asyncio.current_task()
+
+        def interrupt() -> None:
+            if lifecycle.stopping and task is not None:
+                task.cancel()
+            lifecycle.stop()
+
+        loop.add_signal_handler(signal.SIGTERM, lifecycle.stop)
+        loop.add_signal_handler(signal.SIGINT, interrupt)
         await main(lifecycle)
 
     with asyncio.Runner(loop_factory=_loop_factory) as runner:
