@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.cluster.kube.archive import repack
 from tests.cluster.kube.layout import PAUSE_IMAGE, Layout
 from tests.cluster.kube.node import run_inside
 from tests.cluster.kube.shell import run, step, succeeds
@@ -82,9 +83,11 @@ def load(layout: Layout, tag: str) -> None:
     if stamp.exists() and stamp.read_text() == identity:
         return
     with step(f"loading {tag}"), tempfile.TemporaryDirectory(dir=layout.state) as folder:
-        archive = Path(folder) / "image.tar"
-        _export(tag, archive)
-        run_inside(layout, *client(layout), "images", "import", archive)
+        whole, needed = Path(folder) / "whole.tar", Path(folder) / "needed.tar"
+        _export(tag, whole)
+        known = run_inside(layout, *client(layout), "content", "list", "--quiet").split()
+        repack(whole, needed, tag, known)
+        run_inside(layout, *client(layout), "images", "import", needed)
     stamp.parent.mkdir(exist_ok=True)
     stamp.write_text(identity)
 
