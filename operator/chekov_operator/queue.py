@@ -19,11 +19,10 @@ class Queue:
     missed and none is done twice at the same time.
     """
 
-    def __init__(
-        self, metrics: Metrics, *, spread: Callable[[], float] = lambda: random.uniform(0.8, 1.2)
-    ) -> None:
+    def __init__(self, metrics: Metrics, *, spread: Callable[[], float] | None = None) -> None:
+        """`spread` gives the factor by which each pause varies; by default 0.8 to 1.2."""
         self._metrics = metrics
-        self._spread = spread
+        self._spread = spread or _spread
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
         self._waiting: dict[Key, float] = {}
         self._working: set[Key] = set()
@@ -90,3 +89,7 @@ class Queue:
     def _due(self, key: Key) -> None:
         self._timers.pop(key, None)
         self.add(key)
+
+
+def _spread() -> float:
+    return random.uniform(0.8, 1.2)  # noqa: S311 -- no secret hangs on it

@@ -2,12 +2,28 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+from chekov.errors import ChekovError
+
+_PREFIX: Final = "CHEKOV_OPERATOR_"
+_HIGHEST_PORT: Final = 65535
+_LONGEST_SECONDS: Final = 3600.0
+_MOST_WORKERS: Final = 256
 
 
-class SettingsError(Exception):
-    """A variable has a value that cannot be used."""
+class SettingsError(ChekovError):
+    """Variables have values that cannot be used.
+
+    Attributes:
+        faults: one sentence a variable: its name, what is expected, what came.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(faults))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,49 +58,70 @@ class Settings:
 
 
 def read(environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings of the environment.
+    """The settings of the environment, by default the process's own. Empty counts as unset.
 
     Raises:
-        SettingsError: names the variable, what came and what is expected.
+        SettingsError: lists every variable whose value cannot be used.
     """
-    given = os.environ if environment is None else environment
+    variables = _Variables(os.environ if environment is None else environment)
     default = Settings()
+    settings = Settings(
+        namespace=variables.text("NAMESPACE", default.namespace),
+        name=variables.text("NAME", socket.gethostname()),
+        runtime_image=variables.text("RUNTIME_IMAGE", default.runtime_image),
+        runtime_pull_policy=variables.choice(
+            "RUNTIME_PULL_POLICY", "IfNotPresent", ("Always", "IfNotPresent", "Never")
+        ),
+        watch_namespaces=variables.names("WATCH_NAMESPACES"),
+        allow_inline=variables.choice("ALLOW_INLINE", "true", ("true", "false")) == "true",
+        log_level=variables.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+        management_port=variables.count("MANAGEMENT_PORT", default.management_port, _HIGHEST_PORT),
+        workers=variables.count("WORKERS", default.workers, _MOST_WORKERS),
+        lease_seconds=variables.seconds("LEASE_SECONDS", default.lease_seconds),
+        refresh_seconds=variables.seconds("REFRESH_SECONDS", default.refresh_seconds),
+    )
+    if variables.faults:
+        raise SettingsError(variables.faults)
+    return settings
 
-    def text(name: str, otherwise: str) -> str:
-        return given.get(f"CHEKOV_OPERATOR_{name}", "").strip() or otherwise
 
-    def number(name: str, otherwise: float) -> float:
-        value = text(name, str(otherwise))
-        try:
-            return float(value)
-        except ValueError:
-            raise SettingsError(
-                f"CHEKOV_OPERATOR_{name}: expected a number, got {value!r}"
-            ) from None
+class _Variables:
+    """Reads variables, and remembers what is wrong with them."""
 
-    def choice(name: str, otherwise: str, allowed: tuple[str, ...]) -> str:
-        value = text(name, otherwise)
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = given
+        self.faults: list[str] = []
+
+    def text(self, name: str, otherwise: str) -> str:
+        return self._given.get(_PREFIX + name, "").strip() or otherwise
+
+    def names(self, name: str) -> tuple[str, ...]:
+        parts = self.text(name, "").split(",")
+        return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+    def choice(self, name: str, otherwise: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, otherwise)
         if value not in allowed:
-            raise SettingsError(
-                f"CHEKOV_OPERATOR_{name}: expected one of {', '.join(allowed)}, got {value!r}"
-            )
+            self._fault(name, f"one of {', '.join(allowed)}", value)
         return value
 
-    watched = text("WATCH_NAMESPACES", "")
-    return Settings(
-        namespace=text("NAMESPACE", default.namespace),
-        name=text("NAME", socket.gethostname()),
-        runtime_image=text("RUNTIME_IMAGE", default.runtime_image),
-        runtime_pull_policy=choice(
-            "RUNTIME_PULL_POLICY",
-            default.runtime_pull_policy,
-            ("Always", "IfNotPresent", "Never"),
-        ),
-        watch_namespaces=tuple(item.strip() for item in watched.split(",") if item.strip()),
-        allow_inline=choice("ALLOW_INLINE", "true", ("true", "false")) == "true",
-        log_level=choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
-        management_port=int(number("MANAGEMENT_PORT", default.management_port)),
-        workers=int(number("WORKERS", default.workers)),
-        lease_seconds=number("LEASE_SECONDS", default.lease_seconds),
-        refresh_seconds=number("REFRESH_SECONDS", default.refresh_seconds),
-    )
+    def count(self, name: str, otherwise: int, most: int) -> int:
+        value = self.text(name, str(otherwise))
+        if value.isdecimal() and 1 <= int(value) <= most:
+            return int(value)
+        self._fault(name, f"a whole number from 1 to {most}", value)
+        return otherwise
+
+    def seconds(self, name: str, otherwise: float) -> float:
+        value = self.text(name, str(otherwise))
+        try:
+            number = float(value)
+        except ValueError:
+            number = 0.0
+        if 1 <= number <= _LONGEST_SECONDS:
+            return number
+        self._fault(name, f"a number of seconds from 1 to {_LONGEST_SECONDS:g}", value)
+        return otherwise
+
+    def _fault(self, name: str, expected: str, value: str) -> None:
+        self.faults.append(f"{_PREFIX}{name}: expected {expected}, got {value!r}")

@@ -1,0 +1,30 @@
+"""A fake API server and a client for it."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+from kubernetes.aio.client import Configuration
+
+from chekov_operator.client import Client, connected
+from chekov_operator.metrics import Metrics
+from tests.operator.fake_api import FakeApi, serving
+
+
+@pytest.fixture
+async def api() -> AsyncGenerator[FakeApi]:
+    """An API server without any objects."""
+    async with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """Metrics of their own."""
+    return Metrics()
+
+
+@pytest.fixture
+async def client(api: FakeApi, metrics: Metrics) -> AsyncGenerator[Client]:
+    """A client of that server."""
+    async with connected(Configuration(host=api.url), metrics) as found:
+        yield found

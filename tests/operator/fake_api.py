@@ -1,0 +1,235 @@
+"""A small API server on loopback: versioned objects, server-side apply, faults on demand."""
+
+import copy
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+from uuid import uuid4
+
+from aiohttp import web
+
+from chekov_operator.resources import Object
+
+_APPLY = "application/apply-patch+yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it came."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: Object
+    headers: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class FakeApi:
+    """What the server keeps, and what it was asked.
+
+    Attributes:
+        objects: by path.
+        requests: in order.
+        failures: answers given instead, the first to a request with this method and path part.
+    """
+
+    objects: dict[str, Object] = field(default_factory=dict[str, Object])
+    requests: list[Request] = field(default_factory=list[Request])
+    failures: list[tuple[str, str, web.Response]] = field(
+        default_factory=list[tuple[str, str, web.Response]]
+    )
+    url: str = ""
+    _applied: dict[tuple[str, str], Object] = field(default_factory=dict[tuple[str, str], Object])
+    _version: int = 100
+
+    def put(self, path: str, body: Object) -> Object:
+        """Keep an object as if somebody had made it."""
+        meta = {
+            "uid": str(uuid4()),
+            "generation": 1,
+            "name": path.rpartition("/")[2],
+            **_namespace(path),
+            **body.get("metadata", {}),
+        }
+        kept = {**copy.deepcopy(body), "metadata": meta}
+        self._stamp(kept)
+        self.objects[path] = kept
+        return kept
+
+    def fail(self, method: str, part: str, status: int, reason: str, **headers: str) -> None:
+        """Answer the next request with this method whose path ends with `part` with an error."""
+        self.failures.append((method, part, _refusal(status, reason, reason, headers)))
+
+    def writes(self) -> list[str]:
+        """Method and path of each request that was not a mere look."""
+        return [f"{item.method} {item.path}" for item in self.requests if item.method != "GET"]
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer a request."""
+        text = await request.text()
+        body: Object = json.loads(text) if text else {}
+        self.requests.append(
+            Request(request.method, request.path, dict(request.query), body, dict(request.headers))
+        )
+        for index, (method, part, answer) in enumerate(self.failures):
+            if method == request.method and request.path.endswith(part):
+                del self.failures[index]
+                return answer
+        handlers = {
+            "GET": self._get,
+            "POST": self._post,
+            "PUT": self._replace,
+            "PATCH": self._patch,
+            "DELETE": self._delete,
+        }
+        return handlers[request.method](request, body)
+
+    def _get(self, request: web.Request, _body: Object) -> web.Response:
+        if request.path in self.objects:
+            return web.json_response(self.objects[request.path])
+        if not _is_collection(request.path):
+            return _refusal(404, "NotFound", f"{request.path} not found")
+        wanted = dict(
+            pair.split("=", 1) for pair in request.query.get("labelSelector", "").split(",") if pair
+        )
+        found = [
+            item
+            for path, item in sorted(self.objects.items())
+            if _within(path, request.path)
+            and wanted.items() <= item["metadata"].get("labels", {}).items()
+        ]
+        # Items of a list do not tell their kind, as those of a real server do not.
+        bare = [
+            {k: v for k, v in item.items() if k not in ("kind", "apiVersion")} for item in found
+        ]
+        return web.json_response({"items": bare, "metadata": {}})
+
+    def _post(self, request: web.Request, body: Object) -> web.Response:
+        path = f"{request.path}/{body['metadata']['name']}"
+        if path in self.objects:
+            return _refusal(409, "AlreadyExists", f"{path} already exists")
+        return web.json_response(self.put(path, body), status=201)
+
+    def _replace(self, request: web.Request, body: Object) -> web.Response:
+        live = self.objects.get(request.path)
+        if live is None:
+            return _refusal(404, "NotFound", f"{request.path} not found")
+        if body["metadata"].get("resourceVersion") != live["metadata"]["resourceVersion"]:
+            return _refusal(409, "Conflict", "the object has been modified")
+        return web.json_response(self._changed(request.path, body))
+
+    def _patch(self, request: web.Request, body: Object) -> web.Response:
+        path = request.path.removesuffix("/status")
+        status = path != request.path
+        live = self.objects.get(path)
+        if request.content_type != _APPLY:
+            if live is None:
+                return _refusal(404, "NotFound", f"{path} not found")
+            return web.json_response(self._changed(path, _merged(live, body)))
+        if live is None and status:
+            return _refusal(404, "NotFound", f"{path} not found")
+        if live is None:
+            self.put(path, {**body, "metadata": {**body["metadata"]}})
+            self._applied[path, ""] = body
+            return web.json_response(self.objects[path], status=201)
+        mine = {"status": body["status"]} if status else body
+        key = (path, "status" if status else "")
+        before = self._applied.get(key, {})
+        self._applied[key] = mine
+        return web.json_response(self._changed(path, _merged(_without(live, before, mine), mine)))
+
+    def _delete(self, request: web.Request, _body: Object) -> web.Response:
+        if self.objects.pop(request.path, None) is None:
+            return _refusal(404, "NotFound", f"{request.path} not found")
+        self._applied = {key: body for key, body in self._applied.items() if key[0] != request.path}
+        return web.json_response({"status": "Success"})
+
+    def _changed(self, path: str, after: Object) -> Object:
+        before = self.objects[path]
+        if after == before:
+            return before
+        after = copy.deepcopy(after)
+        if after.get("spec") != before.get("spec"):
+            after["metadata"]["generation"] = before["metadata"].get("generation", 1) + 1
+        self._stamp(after)
+        self.objects[path] = after
+        return after
+
+    def _stamp(self, body: Object) -> None:
+        self._version += 1
+        body["metadata"]["resourceVersion"] = str(self._version)
+
+
+@asynccontextmanager
+async def serving() -> AsyncGenerator[FakeApi]:
+    """A server on a free port of loopback; its `url` says where."""
+    api = FakeApi()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", api.handle)
+    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        api.url = f"http://{host}:{port}"
+        yield api
+    finally:
+        await runner.cleanup()
+
+
+def _is_collection(path: str) -> bool:
+    parts = path.strip("/").split("/")
+    rest = parts[2:] if parts[0] == "api" else parts[3:]
+    return len(rest) in (1, 3)
+
+
+def _within(path: str, collection: str) -> bool:
+    if path.rpartition("/")[0] == collection:
+        return True
+    root, _, plural = collection.rpartition("/")
+    return path.startswith(f"{root}/namespaces/") and path.split("/")[-2] == plural
+
+
+def _namespace(path: str) -> dict[str, str]:
+    parts = path.split("/")
+    return {"namespace": parts[parts.index("namespaces") + 1]} if "namespaces" in parts else {}
+
+
+def _merged(base: Object, over: Object) -> Object:
+    result = dict(base)
+    for name, value in over.items():
+        mine = result.get(name)
+        if isinstance(mine, dict) and isinstance(value, dict):
+            result[name] = _merged(cast("Object", mine), cast("Object", value))
+        elif value is None:
+            result.pop(name, None)
+        else:
+            result[name] = value
+    return result
+
+
+def _without(live: Object, before: Object, now: Object) -> Object:
+    """Without the fields that were applied before and no longer are."""
+    result = dict(live)
+    for name, value in before.items():
+        if name not in now:
+            result.pop(name, None)
+        elif isinstance(value, dict) and isinstance(now[name], dict):
+            inner: Any = result.get(name) or {}
+            result[name] = _without(inner, cast("Object", value), now[name])
+    return result
+
+
+def _refusal(
+    status: int, reason: str, message: str, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    body = {"kind": "Status", "code": status, "reason": reason, "message": message}
+    return web.json_response(
+        body,
+        status=status,
+        headers={name.replace("_", "-"): value for name, value in (headers or {}).items()},
+    )

@@ -1,0 +1,75 @@
+"""The operator's own probes: what kubelet and people are told."""
+
+from collections.abc import AsyncGenerator
+
+import aiohttp
+import pytest
+
+from chekov_operator.management import Health, serving
+from chekov_operator.metrics import Metrics
+
+
+class Site:
+    """Asks the operator's port."""
+
+    def __init__(self, port: int) -> None:
+        self._root = f"http://127.0.0.1:{port}"
+
+    async def get(self, path: str) -> tuple[int, str]:
+        async with aiohttp.ClientSession() as session, session.get(self._root + path) as response:
+            return response.status, await response.text()
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health()
+
+
+@pytest.fixture
+async def site(health: Health, metrics: Metrics, unused_tcp_port: int) -> AsyncGenerator[Site]:
+    async with serving(health, metrics, unused_tcp_port):
+        yield Site(unused_tcp_port)
+
+
+async def test_it_lives_as_soon_as_it_answers(site: Site) -> None:
+    assert await site.get("/livez") == (200, "ok\n")
+
+
+async def test_silent_watches_end_its_life(site: Site, health: Health) -> None:
+    health.stalled = True
+    status, text = await site.get("/livez")
+    assert (status, "watches" in text) == (503, True)
+
+
+async def test_it_is_not_ready_while_it_starts(site: Site) -> None:
+    assert await site.get("/readyz") == (503, "starting\n")
+
+
+async def test_missing_definitions_are_named_with_the_remedy(site: Site, health: Health) -> None:
+    health.missing = ["eventstores.chekov.dev"]
+    health.ready.set()
+    status, text = await site.get("/readyz")
+    assert status == 503
+    assert "eventstores.chekov.dev" in text
+    assert "chekov-crds" in text
+
+
+async def test_a_replica_that_stands_by_is_ready(site: Site, health: Health) -> None:
+    health.ready.set()
+    assert await site.get("/readyz") == (200, "standing by\n")
+
+
+async def test_the_leader_says_that_it_leads(site: Site, health: Health) -> None:
+    health.ready.set()
+    health.leading = True
+    assert await site.get("/readyz") == (200, "leading\n")
+
+
+async def test_metrics_are_a_prometheus_page(site: Site, metrics: Metrics) -> None:
+    metrics.called("PATCH", "Deployment", 200)
+    status, page = await site.get("/metrics")
+    assert status == 200
+    assert (
+        'chekov_operator_api_calls_total{code="200",kind="Deployment",method="PATCH"} 1.0' in page
+    )
+    assert "process_resident_memory_bytes" in page

@@ -1,0 +1,54 @@
+"""An event loop whose clock jumps instead of waiting: an hour of pauses passes at once."""
+
+import asyncio
+import selectors
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class _Selector(selectors.DefaultSelector):
+    """Sees what is ready, and takes the time to the next timer as passed."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready and timeout is None:
+            raise RuntimeError("everything waits, and nothing will ever wake it")
+        if not ready and timeout is not None:
+            self.now += max(0.0, timeout)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Its time begins at 0 and is what its timers say."""
+
+    def __init__(self) -> None:
+        self._virtual = _Selector()
+        super().__init__(self._virtual)
+
+    def time(self) -> float:
+        return self._virtual.now
+
+
+def run_virtually(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run to the end in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(coroutine)
+
+
+def elapsed() -> float:
+    """Virtual seconds since the loop began."""
+    return asyncio.get_running_loop().time()
+
+
+def metric(samples: bytes, name: str, labels: Mapping[str, str] | None = None) -> float:
+    """The value of one sample in a Prometheus page."""
+    wanted = "".join(f'{key}="{value}",' for key, value in (labels or {}).items()).rstrip(",")
+    start = f"{name}{{{wanted}}} " if wanted else f"{name} "
+    for line in samples.decode().splitlines():
+        if line.startswith(start):
+            return float(line.removeprefix(start))
+    raise AssertionError(f"there is no {start}in\n{samples.decode()}")
