@@ -16,7 +16,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when it did what it says, 1 when it failed, 2 when it was called wrongly.
     """
     try:
-        from chekov.cli.commands import run  # noqa: PLC0415
+        from chekov.cli.commands import run  # noqa: PLC0415 -- part of what may be missing
+
+        return run(sys.argv[1:] if arguments is None else arguments)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _PARTS:
             raise
@@ -24,4 +26,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"chekov: {error.name} is not installed: pip install 'chekov[runtime,embedded]'\n"
         )
         return 1
-    return run(sys.argv[1:] if arguments is None else arguments)

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.messages import Command, Event
-from chekov.engine.dispatcher import Dispatched
+from chekov.engine.execution import Dispatched
 from chekov.errors import ConsistencyTimeout, UnknownCommand
 from chekov.runtime import Runtime
 from chekov.server import context, headers, rendering

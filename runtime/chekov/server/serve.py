@@ -25,7 +25,6 @@ from chekov.server.metrics import Metrics
 from chekov.server.settings import Settings
 from chekov.server.telemetry import Telemetry
 from chekov.server.traced_store import traced
-from chekov.server.tracing import exporting
 from chekov.store.port import Store
 from chekov.store.postgres import PostgresStore
 
@@ -126,6 +125,8 @@ async def _observing(
     if not settings.tracing:
         yield Telemetry(metrics)
         return
+    from chekov.server.exporting import exporting  # noqa: PLC0415 -- loads a tenth of a second
+
     attributes = {f"chekov.{name}": value for name, value in about.items() if value}
     attributes["service.instance.id"] = settings.node
     async with exporting(attributes) as tracing:

@@ -4,19 +4,14 @@ The trace context is stored with each event, so a handler's span joins the trace
 that caused the event, in whichever process it runs and however much later.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Token
 from typing import Final
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chekov.engine.observer import CommandObservation, Observer, Outcome
@@ -24,7 +19,6 @@ from chekov.store.port import RecordedEvent
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _FAULTS: Final = frozenset({"failed", "timeout"})
-_FLUSH_SECONDS: Final = 3.0
 _FIRST_FAULT_OF_OURS: Final = 500
 
 
@@ -120,27 +114,6 @@ class _CommandSpan:
             self._span.set_status(Status(StatusCode.ERROR, outcome))
         self._span.end()
         otel_context.detach(self._token)
-
-
-@asynccontextmanager
-async def exporting(attributes: Mapping[str, str]) -> AsyncGenerator[Tracing]:
-    """Tracing whose spans go to the OTLP endpoint that the `OTEL_*` variables name.
-
-    `attributes` describe this process beside `OTEL_RESOURCE_ATTRIBUTES`. What is left is sent
-    when the block ends.
-    """
-    provider = TracerProvider(resource=Resource.create(dict(attributes)))
-    exporter = OTLPSpanExporter()
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    try:
-        yield Tracing(provider)
-    finally:
-        async with asyncio.TaskGroup() as group:
-            closing = group.create_task(asyncio.to_thread(provider.shutdown))
-            await asyncio.wait((closing,), timeout=_FLUSH_SECONDS)
-            if not closing.done():
-                # It would go on for longer than a pod may take to end.
-                exporter.shutdown()
 
 
 def tell_status(span: Span, status: int) -> None:

@@ -1,0 +1,27 @@
+"""`chekov version` and `chekov settings`: what this program is, and what it reads."""
+
+import importlib.metadata
+from argparse import Namespace
+
+from chekov.cli.output import show, show_json, show_table
+from chekov.server.settings import variables
+
+
+def version(arguments: Namespace) -> int:
+    """Tell the version."""
+    found = importlib.metadata.version("chekov")
+    if arguments.output == "json":
+        show_json({"version": found})
+    else:
+        show(f"chekov {found}")
+    return 0
+
+
+def settings(arguments: Namespace) -> int:
+    """List the environment variables."""
+    rows = [item._asdict() for item in variables()]
+    if arguments.output == "json":
+        show_json(rows)
+    else:
+        show_table(("name", "default", "meaning"), rows)
+    return 0
