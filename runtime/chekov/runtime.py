@@ -14,8 +14,8 @@ from chekov.domain.domain import Domain
 from chekov.domain.messages import Command, Event
 from chekov.engine.consistency import subscription_names
 from chekov.engine.delivery import Retry
-from chekov.engine.dispatcher import Dispatched
 from chekov.engine.engine import Engine
+from chekov.engine.execution import Dispatched
 from chekov.engine.instances import Loaded
 from chekov.engine.observer import Observer
 from chekov.engine.subscription import SubscriptionStatus

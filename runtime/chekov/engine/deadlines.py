@@ -1,28 +1,33 @@
 """Time limits for many short waits: one timer for all of them, instead of one each."""
 
 import asyncio
-from typing import Self
+from time import monotonic
+from typing import Final, Self
 
-_LOOK_SECONDS = 0.05
+_LOOK_SECONDS: Final = 0.05
 
 
 class Deadline:
     """Cancels the task that entered it when its time is over; one use only.
 
     Attributes:
-        expired: whether that happened.
+        at: when it is over, as `time.monotonic` tells it.
+        expired: whether it was over before the block had ended.
     """
 
-    __slots__ = ("_deadlines", "at", "expired", "task")
+    __slots__ = ("_before", "_deadlines", "at", "expired", "task")
 
     def __init__(self, deadlines: "Deadlines", at: float) -> None:
         self._deadlines = deadlines
         self.at = at
         self.expired = False
-        self.task: asyncio.Task[object] | None = None
 
     def __enter__(self) -> Self:
-        self.task = asyncio.current_task()
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a deadline needs a task that it can cancel")
+        self.task = task
+        self._before = task.cancelling()
         self._deadlines.add(self)
         return self
 
@@ -32,13 +37,9 @@ class Deadline:
         Raises:
             TimeoutError: the time is over.
         """
-        self._deadlines.discard(self)
-        if (
-            self.expired
-            and self.task is not None
-            and self.task.uncancel() <= 0
-            and kind is asyncio.CancelledError
-        ):
+        if not self.expired:
+            self._deadlines.discard(self)
+        elif self.task.uncancel() <= self._before and kind is asyncio.CancelledError:
             raise TimeoutError
 
 
@@ -52,9 +53,9 @@ class Deadlines:
         self._open: set[Deadline] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def within(self, seconds: float) -> Deadline:
-        """A block that may take `seconds`."""
-        return Deadline(self, asyncio.get_running_loop().time() + seconds)
+    def until(self, at: float) -> Deadline:
+        """A block that may take until `at`."""
+        return Deadline(self, at)
 
     def add(self, deadline: Deadline) -> None:
         """Watch a deadline."""
@@ -67,11 +68,10 @@ class Deadlines:
         self._open.discard(deadline)
 
     def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = monotonic()
         for deadline in [item for item in self._open if item.at <= now]:
             self._open.discard(deadline)
             deadline.expired = True
-            if deadline.task is not None:
-                deadline.task.cancel()
+            deadline.task.cancel()
+        loop = asyncio.get_running_loop()
         self._timer = loop.call_later(_LOOK_SECONDS, self._look) if self._open else None

@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.messages import Event
 from chekov.engine.observer import Observer
+from chekov.engine.rollback import restorable
 from chekov.errors import StreamNotFound
 from chekov.store.codec import Codec
 from chekov.store.port import EventStore
@@ -30,16 +31,64 @@ class Loaded(Generic[A]):
 
 
 class Instance:
-    """The state of one stream as this process last knew it; guarded by its lock."""
+    """The state of one stream as this process last knew it, for one command at a time.
 
-    __slots__ = ("aggregate", "lock", "state", "stream", "version")
+    Attributes:
+        aggregate: its class.
+        stream: where its events are.
+        state: what they made of it; `None` when it has to be read.
+        version: of the stream, as far as `state` goes.
+        busy: whether somebody works with it; who finds it idle and sets this need not wait.
+    """
 
-    def __init__(self, aggregate: type[Aggregate], stream: str) -> None:
+    __slots__ = ("_queue", "_restorable", "aggregate", "busy", "state", "stream", "version")
+
+    def __init__(self, aggregate: type[Aggregate], stream: str, *, restorable: bool) -> None:
         self.aggregate = aggregate
         self.stream = stream
-        self.lock = asyncio.Lock()
         self.state: Aggregate | None = None
         self.version = 0
+        self.busy = False
+        self._restorable = restorable
+        self._queue: deque[asyncio.Future[None]] | None = None
+
+    async def turn(self) -> None:
+        """Wait until everyone who came before has left; then it is the caller's."""
+        if not self.busy:
+            self.busy = True
+            return
+        future = asyncio.get_running_loop().create_future()
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append(future)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if not future.cancelled():
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Let the next one have it."""
+        while self._queue:
+            future = self._queue.popleft()
+            if not future.done():
+                future.set_result(None)
+                return
+        self.busy = False
+
+    def snapshot(self) -> dict[str, Any] | None:
+        """What `restore` needs to put the state back, where copying its fields is enough."""
+        return dict(vars(self.state)) if self._restorable else None
+
+    def restore(self, snapshot: dict[str, Any] | None) -> None:
+        """Put the state back, or forget it."""
+        if snapshot is None:
+            self.forget()
+        else:
+            fields = vars(self.state)
+            fields.clear()
+            fields.update(snapshot)
 
     def forget(self) -> None:
         """Drop a state that may no longer be what is stored."""
@@ -64,6 +113,7 @@ class Instances:
         self._codec = codec
         self._observer = observer
         self._capacity = capacity
+        self._restorable: dict[type[Aggregate], bool] = {}
         self._live: OrderedDict[str, Instance] = OrderedDict()
 
     def __len__(self) -> int:
@@ -76,13 +126,21 @@ class Instances:
         if instance is not None:
             live.move_to_end(stream)
             return instance
-        instance = live[stream] = Instance(aggregate, stream)
+        instance = live[stream] = Instance(
+            aggregate, stream, restorable=self._is_restorable(aggregate)
+        )
         if len(live) > self._capacity:
             self._evict()
         return instance
 
+    def _is_restorable(self, aggregate: type[Aggregate]) -> bool:
+        known = self._restorable.get(aggregate)
+        if known is None:
+            known = self._restorable[aggregate] = restorable(aggregate)
+        return known
+
     async def refresh(self, instance: Instance) -> bool:
-        """Bring the state up to what is stored; whether anything was new. The lock is held.
+        """Bring the state up to what is stored; whether anything was new. It is the caller's turn.
 
         Raises:
             Undecodable: an event of the stream cannot be read.
@@ -117,16 +175,25 @@ class Instances:
         """
         stream = aggregate.stream(identifier)
         instance = self.get(aggregate, stream)
-        async with instance.lock:
+        await instance.turn()
+        try:
             await self.refresh(instance)
             if not instance.version:
-                self._live.pop(stream, None)
                 raise StreamNotFound(stream)
             state: Any = copy.deepcopy(instance.state)
             return Loaded(stream, instance.version, state)
+        finally:
+            instance.leave()
+            if not instance.version:
+                self._drop(instance)
 
     def _evict(self) -> None:
         for stream, instance in self._live.items():
-            if not instance.lock.locked():
+            if not instance.busy:
                 del self._live[stream]
                 return
+
+    def _drop(self, instance: Instance) -> None:
+        """Forget one that was never stored, so that asking for what is not there costs nothing."""
+        if not instance.busy and self._live.get(instance.stream) is instance:
+            del self._live[instance.stream]

@@ -5,7 +5,7 @@ from typing import Final
 
 from chekov.store.port import EventStore, RecordedEvent
 
-MOST_EVENTS: Final = 2000
+MOST_EVENTS: Final = 1000
 _FIRST_EVENTS: Final = 250
 _ENOUGH_BYTES: Final = 4 * 1024 * 1024
 

@@ -9,8 +9,7 @@ from chekov.domain.aggregate import Aggregate
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Command, Event
 from chekov.errors import InvalidCommand, UnknownCommand
-
-MAX_STREAM = 1024
+from chekov.store.checks import NAME_BYTES, is_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +20,7 @@ class Route:
     name: str
     aggregate: type[Aggregate]
     prefix: str
+    field: str
     identifier: Callable[[Command[Any]], object]
     execute: Callable[[Any, Command[Any]], Iterable[Event]]
     prepare: Callable[[Command[Any], Any], Any] | None
@@ -32,13 +32,14 @@ class Route:
             InvalidCommand: the identifier is empty or too long to name a stream.
         """
         identifier = str(self.identifier(command))
-        if not identifier or len(identifier) > MAX_STREAM:
+        stream = self.prefix + identifier
+        if not identifier or not is_name(stream):
             raise InvalidCommand(
-                f"{self.name}: an identifier has 1 to {MAX_STREAM} characters, "
-                f"this one has {len(identifier)}",
-                f"$.{self.aggregate.identity}",
+                f"{self.name}: with its identifier, {identifier[:60]!r}, no stream can be named: "
+                f"that takes 1 to {NAME_BYTES - len(self.prefix.encode())} bytes of UTF-8, no NUL",
+                f"$.{self.field}",
             )
-        return self.prefix + identifier
+        return stream
 
 
 class Router:
@@ -65,13 +66,15 @@ class Router:
 
 
 def _route(domain: Domain, kind: type[Command[Any]], aggregate: type[Aggregate]) -> Route:
+    field = domain.identifier_of(kind)
     prepared = domain.preparer_of(kind)
     return Route(
         command=kind,
         name=kind.name,
         aggregate=aggregate,
         prefix=f"{aggregate.identity}-",
-        identifier=attrgetter(domain.identifier_of(kind)),
+        field=field,
+        identifier=attrgetter(field),
         execute=aggregate.executors[kind].function,
         prepare=None if prepared is None else prepared[1].function.__get__(prepared[0]),
     )

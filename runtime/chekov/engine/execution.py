@@ -1,0 +1,222 @@
+"""One command against its instance: decide, apply, store; read what is new and decide again."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
+from uuid import UUID
+
+from chekov.domain.aggregate import Aggregate
+from chekov.domain.messages import Command, Event
+from chekov.engine.identifiers import uuid7
+from chekov.engine.instances import Instance, Instances
+from chekov.engine.router import Route
+from chekov.errors import DefinitionError, Rejected, WrongExpectedVersion
+from chekov.store.codec import Codec
+from chekov.store.port import EventStore, Expected, NewEvent, RecordedEvent
+
+E = TypeVar("E", bound=Event)
+
+RETRIES: Final = 10
+
+# Skips the argument handling of the class, which would cost more than encoding the event.
+_new_event: Final = cast(
+    "Callable[[Iterable[Any]], NewEvent]", partial(cast("Any", tuple).__new__, NewEvent)
+)
+
+
+class Dispatched(NamedTuple, Generic[E]):
+    """What a command stored.
+
+    Attributes:
+        stream: the stream of its instance.
+        version: the stream's version after it.
+        position: the position of its last event; 0 when it yielded none.
+        events: what it yielded, in order.
+        recorded: the same as stored.
+        command_id: its own id, which its events carry as their cause.
+        correlation_id: shared by all that follows from one request.
+    """
+
+    stream: str
+    version: int
+    position: int
+    events: Sequence[E]
+    recorded: Sequence[RecordedEvent]
+    command_id: UUID
+    correlation_id: UUID
+
+
+class Execution:
+    """One command on its way.
+
+    Attributes:
+        retries: how often others had changed the stream meanwhile.
+        handed_over: whether an append is on its way whose outcome is not known.
+    """
+
+    __slots__ = (
+        "command",
+        "command_id",
+        "correlation_id",
+        "expected",
+        "handed_over",
+        "metadata",
+        "retries",
+        "route",
+        "stream",
+    )
+
+    def __init__(
+        self,
+        route: Route,
+        command: Command[Any],
+        stream: str,
+        command_id: UUID,
+        correlation_id: UUID,
+        metadata: bytes | None,
+        expected: int | None,
+    ) -> None:
+        self.route = route
+        self.command = command
+        self.stream = stream
+        self.command_id = command_id
+        self.correlation_id = correlation_id
+        self.metadata = metadata
+        self.expected = expected
+        self.retries = 0
+        self.handed_over = False
+
+    def done(
+        self,
+        version: int,
+        position: int,
+        events: Sequence[Event],
+        recorded: Sequence[RecordedEvent],
+    ) -> Dispatched[Any]:
+        """Its answer."""
+        return Dispatched(
+            self.stream, version, position, events, recorded, self.command_id, self.correlation_id
+        )
+
+
+class Executor:
+    """Executes commands, one at a time for each instance."""
+
+    def __init__(self, store: EventStore, codec: Codec, instances: Instances) -> None:
+        self._append = store.append
+        self._encode = codec.encode
+        self._instances = instances
+
+    async def run(self, execution: Execution) -> Dispatched[Any]:
+        """Execute a command in its turn."""
+        instance = self._instances.get(execution.route.aggregate, execution.stream)
+        if instance.busy:
+            await instance.turn()
+        else:
+            instance.busy = True
+        try:
+            return await self._decide(execution, instance)
+        finally:
+            instance.leave()
+
+    async def _decide(self, execution: Execution, instance: Instance) -> Dispatched[Any]:
+        refresh = self._instances.refresh
+        newest = instance.state is None
+        if newest:
+            await refresh(instance)
+        while True:
+            try:
+                done = await self._attempt(execution, instance)
+            except WrongExpectedVersion:
+                if execution.expected is not None or execution.retries >= RETRIES:
+                    raise
+                execution.retries += 1
+                await refresh(instance)
+            except Rejected:
+                # The state may lag behind what another process stored: only a refusal by the
+                # newest state counts, since no version check follows it.
+                if newest or not await refresh(instance):
+                    raise
+            else:
+                if done.position or newest or not await refresh(instance):
+                    return done
+            newest = True
+
+    async def _attempt(self, execution: Execution, instance: Instance) -> Dispatched[Any]:
+        route = execution.route
+        command = execution.command
+        if execution.expected is not None:
+            await self._demand(execution.expected, instance)
+        if route.prepare is not None:
+            command = await route.prepare(command, instance.state)
+        events = tuple(route.execute(instance.state, command))
+        if not events:
+            return execution.done(instance.version, 0, (), ())
+        # Before storing: what an applier refuses must never become a fact.
+        undo = _apply(instance, events)
+        execution.handed_over = True
+        try:
+            appended = await self._append(
+                instance.stream, self._new(execution, events), expected=instance.version
+            )
+        except WrongExpectedVersion:
+            execution.handed_over = False
+            instance.restore(undo)
+            raise
+        except BaseException:
+            instance.forget()
+            raise
+        instance.version = appended.version
+        return execution.done(appended.version, appended.position, events, appended.recorded)
+
+    async def _demand(self, expected: int, instance: Instance) -> None:
+        if not _meets(expected, instance.version):
+            await self._instances.refresh(instance)
+            if not _meets(expected, instance.version):
+                raise _wrong_version(instance.stream, expected, instance.version)
+
+    def _new(self, execution: Execution, events: Sequence[Event]) -> list[NewEvent]:
+        encode = self._encode
+        metadata, correlation_id, cause = (
+            execution.metadata,
+            execution.correlation_id,
+            execution.command_id,
+        )
+        return [
+            _new_event((uuid7(), event.name, encode(event), metadata, correlation_id, cause, None))
+            for event in events
+        ]
+
+
+def _apply(instance: Instance, events: Sequence[Event]) -> dict[str, Any] | None:
+    undo = instance.snapshot()
+    try:
+        instance.apply(events)
+    except BaseException as error:
+        instance.forget()
+        if isinstance(error, KeyError):
+            _refuse_foreign(instance.aggregate, events)
+        raise
+    return undo
+
+
+def _refuse_foreign(aggregate: type[Aggregate], events: Sequence[Event]) -> None:
+    kinds = {type(event) for event in events} - aggregate.appliers.keys()
+    if kinds:
+        names = ", ".join(sorted(kind.__qualname__ for kind in kinds))
+        fault = f"an executor yielded {names}, which no @apply method of it takes"
+        raise DefinitionError(aggregate.__qualname__, [fault]) from None
+
+
+def _meets(expected: int, version: int) -> bool:
+    if expected == Expected.STREAM_EXISTS:
+        return version > 0
+    return expected in (version, Expected.ANY)
+
+
+def _wrong_version(stream: str, expected: int, actual: int) -> WrongExpectedVersion:
+    words: dict[int, str] = {
+        Expected.STREAM_EXISTS: "an existing stream",
+        Expected.NO_STREAM: "no stream",
+    }
+    return WrongExpectedVersion(stream, words.get(expected, expected), actual)
