@@ -183,10 +183,9 @@ class Client:
     def _bearer(self) -> str | None:
         """The token; in a cluster it changes, so it is read again from time to time."""
         if self._token is None or time.monotonic() - self._token_read > _TOKEN_SECONDS:
-            hook = self._configuration.refresh_api_key_hook
-            if hook is not None:
-                hook(self._configuration)
-            self._token = self._configuration.api_key.get("authorization")
+            self._token = self._configuration.get_api_key_with_prefix(
+                "BearerToken", alias="authorization"
+            )
             self._token_read = time.monotonic()
         return self._token
 
