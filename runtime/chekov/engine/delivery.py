@@ -47,6 +47,7 @@ class Delivery:
     Attributes:
         handler: whom.
         retrying: what went wrong with the event that is being tried again, or `None`.
+        parked: how many events it set aside since somebody put this back to 0.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Delivery:
             else OneByOne(handler, codec)
         )
         self.retrying: str | None = None
+        self.parked = 0
 
     def wanted(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
         """Those of `events` that the handler takes."""
@@ -159,6 +161,7 @@ class Delivery:
         attempts = 1 if failed.hopeless else self._retry.attempts
         await self._store.park(progress.claim, event, attempts=attempts, error=str(failed))
         progress.committed(event.position)
+        self.parked += 1
         _log.error("an event is set aside", extra=about, exc_info=failed.error)
         self._told("parked", (event,), 0.0)
 

@@ -3,10 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from typing import Final
 
 from chekov.engine.subscription import Subscription
 from chekov.errors import StoreUnavailable
 from chekov.store.port import SubscriptionKey, SubscriptionStore
+
+_LEARN_EVERY: Final = 10
+"""Rounds after which the rows are read although this process owns everything."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +37,7 @@ class Ownership:
         self._domain = domain
         self._owner = owner
         self._lease = lease
+        self._rounds = 0
 
     async def run(self) -> None:
         """Renew and claim until cancelled."""
@@ -58,11 +63,20 @@ class Ownership:
         asked_at = asyncio.get_running_loop().time()
         claims = await self._store.claim(self._owner, self._subscriptions.keys(), lease=self._lease)
         held = {claim.key: claim for claim in claims}
+        owned = {key for key, item in self._subscriptions.items() if item.owned}
         for key, subscription in self._subscriptions.items():
             if key in held:
                 subscription.take(held[key], asked_at=asked_at, lease=self._lease)
             else:
                 subscription.lose()
+        self._rounds += 1
+        if held.keys() != owned or held.keys() != self._subscriptions.keys() or self._due():
+            await self._learn()
+
+    def _due(self) -> bool:
+        return self._rounds % _LEARN_EVERY == 0
+
+    async def _learn(self) -> None:
         for row in await self._store.subscriptions(self._domain):
             if row.key in self._subscriptions:
                 self._subscriptions[row.key].learn(row)

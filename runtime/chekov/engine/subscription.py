@@ -111,7 +111,7 @@ class Subscription:
             position=self.position,
             head=head,
             lag=head - self.position,
-            parked=self._parked,
+            parked=self._parked + self._delivery.parked,
             error=retrying or self._error,
         )
 
@@ -147,6 +147,7 @@ class Subscription:
     def learn(self, row: SubscriptionRow) -> None:
         """Take over what the store says, as far as this process does not know better."""
         self._parked = row.parked
+        self._delivery.parked = 0
         if self._claim is None:
             self.position = row.position
             self._error = row.error
