@@ -63,6 +63,21 @@ async def test_a_transaction_commits_writes_and_checkpoint_together(
         assert await connection.fetchval("select balance from balances") == 1
 
 
+async def test_a_transaction_never_does_again_what_was_done(postgres_store: PostgresStore) -> None:
+    claim = await claimed(postgres_store)
+    schema = postgres_store.schema_for(KEY)
+
+    async def write() -> None:
+        async with postgres_store.transaction(claim, 7, search_path=schema) as connection:
+            await connection.execute("insert into balances values (gen_random_uuid(), 1)")
+
+    await write()
+    with pytest.raises(Fenced):
+        await write()
+    async with postgres_store.read_connection(search_path=schema) as connection:
+        assert await connection.fetchval("select count(*) from balances") == 1
+
+
 async def test_a_failed_transaction_leaves_neither(postgres_store: PostgresStore) -> None:
     claim = await claimed(postgres_store)
     schema = postgres_store.schema_for(KEY)

@@ -181,6 +181,8 @@ class Claim:
     epoch: int
     position: int
     """Where the checkpoint stood when it was claimed or last renewed."""
+    registered: int = 0
+    """The position of the last event when the subscription was registered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +258,9 @@ class SubscriptionStore(Protocol):
         `search_path` names a database schema that unqualified names resolve to first.
 
         Raises:
-            Fenced: the claim is stale; everything written is rolled back.
+            Fenced: the claim is stale, or the checkpoint is at `position` already; everything
+                written is rolled back.
+            StoreUnavailable: the connection was lost; claim again to learn the checkpoint.
             StoreError: this store has no database connection to give.
         """
         ...

@@ -23,7 +23,7 @@ class MemoryStore(MemoryEvents, MemorySubscriptions):
 
     def __init__(self, *, clock: Callable[[], datetime] = _utc_now) -> None:
         MemoryEvents.__init__(self, clock)
-        MemorySubscriptions.__init__(self, clock)
+        MemorySubscriptions.__init__(self, clock, lambda: len(self._all))
 
     async def __aenter__(self) -> Self:
         self._entered += 1

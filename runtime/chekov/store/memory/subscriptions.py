@@ -16,6 +16,7 @@ from chekov.store.port import Claim, ParkedEvent, RecordedEvent, SubscriptionKey
 @dataclass(slots=True)
 class _Row:
     position: int
+    registered: int
     updated: datetime
     owner: str | None = None
     epoch: int = 0
@@ -28,8 +29,9 @@ class _Row:
 class MemorySubscriptions:
     """One row for each key, changed only through a claim that is not stale."""
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Callable[[], datetime], end: Callable[[], int]) -> None:
         self._now = clock
+        self._end = end
         self._rows: dict[SubscriptionKey, _Row] = {}
         self._freed = 0
         self._free_waiters: set[asyncio.Future[None]] = set()
@@ -37,7 +39,7 @@ class MemorySubscriptions:
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
         """Make rows for those of `keys` that have none."""
         for key in keys:
-            self._rows.setdefault(key, _Row(start, self._now()))
+            self._rows.setdefault(key, _Row(start, self._end(), self._now()))
 
     async def claim(
         self, owner: str, keys: Collection[SubscriptionKey], *, lease: float
@@ -56,7 +58,7 @@ class MemorySubscriptions:
                 row.owner = owner
                 row.updated = now
             row.lease_until = now + timedelta(seconds=lease)
-            claims.append(Claim(key, owner, row.epoch, row.position))
+            claims.append(Claim(key, owner, row.epoch, row.position, row.registered))
         return claims
 
     async def release(self, owner: str, keys: Collection[SubscriptionKey]) -> None:

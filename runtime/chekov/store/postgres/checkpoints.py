@@ -38,8 +38,14 @@ class Checkpoints:
         """Renew what `owner` holds of `keys` and take what is free."""
         rows = await self._fetch("claim", *_columns(keys), owner, lease)
         return [
-            Claim(SubscriptionKey(domain, name, version, partition), owner, epoch, position)
-            for domain, name, version, partition, epoch, position in rows
+            Claim(
+                SubscriptionKey(domain, name, version, partition),
+                owner,
+                epoch,
+                position,
+                registered,
+            )
+            for domain, name, version, partition, epoch, position, registered in rows
         ]
 
     async def release(self, owner: str, keys: Collection[SubscriptionKey]) -> None:
@@ -59,7 +65,7 @@ class Checkpoints:
             await _set_path(connection, search_path)
             yield cast("handler.Connection", connection)
             # Last, so that the row is locked for a moment only and a stale owner is still refused.
-            row = await connection.fetch(self._statements["save"], *_owned(claim), position)
+            row = await connection.fetch(self._statements["advance"], *_owned(claim), position)
             _demand(claim, row)
 
     async def park(self, claim: Claim, event: RecordedEvent, *, attempts: int, error: str) -> None:

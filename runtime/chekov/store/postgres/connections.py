@@ -148,7 +148,7 @@ class Database:
             async with connection.transaction(readonly=readonly):
                 yield connection
         except Exception as error:
-            if connection.is_closed() or ends_connection(error):
+            if ends_connection(error) or _is_gone(connection):
                 raise self.translator.unavailable(error) from error
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and not readonly:
                 await pool.expire_connections()
@@ -184,6 +184,14 @@ def _opened(pool: "Pool | None") -> Pool:
     if pool is None:
         raise StoreClosed("the store is not open: use it inside `async with store:`")
     return pool
+
+
+def _is_gone(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        # The pool takes a broken connection away by itself.
+        return True
 
 
 async def _nothing(_connection: Any) -> None:

@@ -7,7 +7,7 @@ from chekov.errors import StreamNotFound
 from chekov.store.checks import is_name
 from chekov.store.port import Direction, RecordedEvent, StreamInfo
 from chekov.store.postgres.connections import Database
-from chekov.store.postgres.records import new_record
+from chekov.store.postgres.records import records
 from chekov.store.postgres.statements import statements
 
 _END: Final = 2**63 - 1
@@ -82,8 +82,7 @@ class Reader:
         await self._read("head")
 
     async def _page(self, statement: str, *values: object) -> Sequence[RecordedEvent]:
-        rows = await self._read(statement, *values)
-        return [new_record(row) for row in rows]
+        return records(await self._read(statement, *values))
 
     async def _read(self, statement: str, *values: object) -> Sequence[Any]:
         return await self._reading.fetch(self._reads[statement], *values)

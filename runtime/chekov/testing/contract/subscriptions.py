@@ -41,6 +41,14 @@ class SubscriptionsContract:
         ] * 2
         assert not await store.subscriptions("other")
 
+    async def test_a_claim_tells_what_there_was_when_it_was_registered(self, store: Store) -> None:
+        """Also later, and to another owner."""
+        await store.append("a", [event(), event()])
+        first = await claimed(store, lease=0)
+        await store.append("a", [event()])
+        [second] = await store.claim("two", [KEY], lease=LONG)
+        assert (first.registered, second.registered) == (2, 2)
+
     async def test_what_is_not_registered_cannot_be_claimed(self, store: Store) -> None:
         """Nothing is made in passing."""
         assert not await store.claim("one", [KEY], lease=LONG)

@@ -16,27 +16,27 @@ select position, stream, version, time from chekov.events where id = $1
 
 -- name: stream_forward
 select position, stream, version, id, type, json_send(data), json_send(metadata),
-    correlation_id, causation_id, time
+    correlation_id, causation_id, timestamptz_send(time)
 from chekov.events where stream = $1 and version > $2 order by version limit $3
 
 -- name: stream_backward
 select position, stream, version, id, type, json_send(data), json_send(metadata),
-    correlation_id, causation_id, time
+    correlation_id, causation_id, timestamptz_send(time)
 from chekov.events where stream = $1 and version < $2 order by version desc limit $3
 
 -- name: all_forward
 select position, stream, version, id, type, json_send(data), json_send(metadata),
-    correlation_id, causation_id, time
+    correlation_id, causation_id, timestamptz_send(time)
 from chekov.events where position > $1 order by position limit $2
 
 -- name: all_backward
 select position, stream, version, id, type, json_send(data), json_send(metadata),
-    correlation_id, causation_id, time
+    correlation_id, causation_id, timestamptz_send(time)
 from chekov.events where position < $1 order by position desc limit $2
 
 -- name: some_forward
 select position, stream, version, id, type, json_send(data), json_send(metadata),
-    correlation_id, causation_id, time
+    correlation_id, causation_id, timestamptz_send(time)
 from chekov.events
 where position > $1 and ($3::text[] is null or type = any($3))
     and ($4::text is null or starts_with(stream, $4 || '-'))
@@ -44,7 +44,7 @@ order by position limit $2
 
 -- name: some_backward
 select position, stream, version, id, type, json_send(data), json_send(metadata),
-    correlation_id, causation_id, time
+    correlation_id, causation_id, timestamptz_send(time)
 from chekov.events
 where position < $1 and ($3::text[] is null or type = any($3))
     and ($4::text is null or starts_with(stream, $4 || '-'))

@@ -1,6 +1,7 @@
 -- name: register
-insert into chekov.subscriptions (domain, name, version, partition, position)
-select domain, name, version, partition, $5
+insert into chekov.subscriptions (domain, name, version, partition, position, registered)
+select domain, name, version, partition, $5,
+    (select coalesce(max(position), 0) from chekov.events)
 from unnest($1::text[], $2::text[], $3::integer[], $4::integer[])
     as key (domain, name, version, partition)
 on conflict do nothing
@@ -22,7 +23,8 @@ set owner = $5,
 from free
 where (row.domain, row.name, row.version, row.partition)
     = (free.domain, free.name, free.version, free.partition)
-returning row.domain, row.name, row.version, row.partition, row.epoch, row.position
+returning row.domain, row.name, row.version, row.partition, row.epoch, row.position,
+    row.registered
 
 -- name: release
 with given_up as (
@@ -40,6 +42,13 @@ select pg_notify($6, '') from given_up limit 1
 update chekov.subscriptions
 set position = greatest(position, $7), updated = clock_timestamp()
 where domain = $1 and name = $2 and version = $3 and partition = $4 and owner = $5 and epoch = $6
+returning position
+
+-- name: advance
+update chekov.subscriptions
+set position = $7, updated = clock_timestamp()
+where domain = $1 and name = $2 and version = $3 and partition = $4 and owner = $5 and epoch = $6
+    and position < $7
 returning position
 
 -- name: park

@@ -46,19 +46,22 @@ begin
         return;
     end if;
     r_time := coalesce(p_time, clock_timestamp());
-    insert into chekov.events
-    select coalesce((select max(position) from chekov.events), 0) + 1, p_stream, actual + 1,
-        p_id, p_type, p_data, p_metadata, p_correlation_id, p_causation_id, r_time
-    from (
-        select coalesce(max(version), 0) as actual from chekov.events where stream = p_stream
-    ) as found
-    where case p_expected when -1 then true when -2 then actual > 0 else actual = p_expected end
-    returning position, version into r_position, r_version;
-    if r_version = 1 then
-        insert into chekov.streams values (p_stream, r_time);
-    elsif r_version is null then
-        select coalesce(max(version), 0) into r_version
-        from chekov.events where stream = p_stream;
+    -- Not max(version): its plan, made while the table is young, reads all of the stream.
+    select version into r_version
+    from chekov.events where stream = p_stream order by version desc limit 1;
+    r_version := coalesce(r_version, 0);
+    if (case p_expected when -1 then true when -2 then r_version > 0 else r_version = p_expected end)
+    then
+        r_version := r_version + 1;
+        insert into chekov.events
+        values (
+            (select coalesce(max(position), 0) + 1 from chekov.events), p_stream, r_version,
+            p_id, p_type, p_data, p_metadata, p_correlation_id, p_causation_id, r_time
+        )
+        returning position into r_position;
+        if r_version = 1 then
+            insert into chekov.streams values (p_stream, r_time);
+        end if;
     end if;
 end $$;
 
@@ -86,9 +89,10 @@ begin
             case expected when -1 then true when -2 then actual > 0 else actual = expected end
                 as allowed
         from unnest(p_streams, p_expected) with ordinality as wanted (name, expected, n)
-        cross join lateral (
-            select coalesce(max(version), 0) as actual from chekov.events where stream = name
-        ) as found
+        left join lateral (
+            select version from chekov.events where stream = name order by version desc limit 1
+        ) as last on true
+        cross join lateral (select coalesce(version, 0) as actual) as found
     ) as checked;
     select coalesce(max(position), 0) into r_before from chekov.events;
     if all_allowed then
@@ -126,6 +130,7 @@ create table chekov.subscriptions (
     version integer not null,
     partition integer not null,
     position bigint not null,
+    registered bigint not null,
     owner text,
     epoch bigint not null default 0,
     lease_until timestamptz,
