@@ -34,6 +34,9 @@ class FakeApi:
         objects: by path.
         requests: in order.
         failures: answers given instead, the first to a request with this method and path part.
+        served: what each group and version serves, by its path.
+        page_size: how many objects a page of a list holds.
+        url: where it listens.
     """
 
     objects: dict[str, Object] = field(default_factory=dict[str, Object])
@@ -41,6 +44,8 @@ class FakeApi:
     failures: list[tuple[str, str, web.Response]] = field(
         default_factory=list[tuple[str, str, web.Response]]
     )
+    served: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    page_size: int = 500
     url: str = ""
     _applied: dict[tuple[str, str], Object] = field(default_factory=dict[tuple[str, str], Object])
     _version: int = 100
@@ -90,6 +95,9 @@ class FakeApi:
     def _get(self, request: web.Request, _body: Object) -> web.Response:
         if request.path in self.objects:
             return web.json_response(self.objects[request.path])
+        if request.path in self.served:
+            names = [{"name": name} for name in self.served[request.path]]
+            return web.json_response({"resources": names})
         if not _is_collection(request.path):
             return _refusal(404, "NotFound", f"{request.path} not found")
         wanted = dict(
@@ -105,7 +113,10 @@ class FakeApi:
         bare = [
             {k: v for k, v in item.items() if k not in ("kind", "apiVersion")} for item in found
         ]
-        return web.json_response({"items": bare, "metadata": {}})
+        begin = int(request.query.get("continue") or 0)
+        end = begin + self.page_size
+        following = {"continue": str(end)} if end < len(bare) else {}
+        return web.json_response({"items": bare[begin:end], "metadata": following})
 
     def _post(self, request: web.Request, body: Object) -> web.Response:
         path = f"{request.path}/{body['metadata']['name']}"

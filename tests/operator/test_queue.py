@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from chekov_operator.metrics import Metrics
 from chekov_operator.queue import FIRST_SECONDS, LONGEST_SECONDS, Queue
 from chekov_operator.resources import Key
-from tests.operator.virtual_time import elapsed, metric, run_virtually
+from tests.operator.virtual_time import elapsed, run_virtually
 
 BANK = Key("DomainBundle", "shops", "bank")
 SHOP = Key("DomainBundle", "shops", "shop")
+Sample: TypeAlias = float | None
 
 
 class Work:
@@ -210,16 +212,15 @@ def test_a_key_that_is_forgotten_does_not_come_back() -> None:
 
 
 def test_depth_and_waits_are_measured() -> None:
-    async def scenario() -> tuple[bytes, bytes]:
+    async def scenario() -> tuple[Sample, Sample, Sample]:
         metrics = Metrics()
+        read = metrics.registry.get_sample_value
         queue, work = queue_of(metrics), Work()
         queue.add(BANK)
         queue.add(SHOP)
-        full = metrics.exposition()
+        before = read("chekov_operator_queue_depth")
         await worked(queue, work, 1)
-        return full, metrics.exposition()
+        after = read("chekov_operator_queue_depth")
+        return before, after, read("chekov_operator_queue_wait_seconds_count")
 
-    full, empty = run_virtually(scenario())
-    assert metric(full, "chekov_operator_queue_depth") == 2
-    assert metric(empty, "chekov_operator_queue_depth") == 0
-    assert metric(empty, "chekov_operator_queue_wait_seconds_count") == 2
+    assert run_virtually(scenario()) == (2, 0, 2)

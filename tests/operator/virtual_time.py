@@ -2,7 +2,7 @@
 
 import asyncio
 import selectors
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -42,13 +42,3 @@ def run_virtually(coroutine: Coroutine[Any, Any, T]) -> T:
 def elapsed() -> float:
     """Virtual seconds since the loop began."""
     return asyncio.get_running_loop().time()
-
-
-def metric(samples: bytes, name: str, labels: Mapping[str, str] | None = None) -> float:
-    """The value of one sample in a Prometheus page."""
-    wanted = "".join(f'{key}="{value}",' for key, value in (labels or {}).items()).rstrip(",")
-    start = f"{name}{{{wanted}}} " if wanted else f"{name} "
-    for line in samples.decode().splitlines():
-        if line.startswith(start):
-            return float(line.removeprefix(start))
-    raise AssertionError(f"there is no {start}in\n{samples.decode()}")
