@@ -19,6 +19,7 @@ from chekov.store.postgres import PostgresStore
 _COLUMNS: Final = ("position", "stream", "version", "type", "time", "data")
 _WAIT_SECONDS: Final = 5.0
 _CONNECTIONS: Final = 2
+_PATIENCE: Final = 3.0
 
 
 def events(arguments: Namespace) -> int:
@@ -65,7 +66,11 @@ def _settings(arguments: Namespace) -> Settings:
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncGenerator[Store]:
     async with PostgresStore(
-        settings.store, schema=settings.schema, migrate=False, pool_size=_CONNECTIONS, patience=0
+        settings.store,
+        schema=settings.schema,
+        migrate=False,
+        pool_size=_CONNECTIONS,
+        patience=_PATIENCE,
     ) as store:
         yield store
 
