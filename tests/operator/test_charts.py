@@ -113,7 +113,7 @@ def test_the_operator_understands_what_the_chart_tells_it() -> None:
         rendered(
             "chekov",
             "image.repository=registry.example/chekov",
-            "image.tag=v9",
+            "image.tag=9",
             "watchNamespaces={bank,shop}",
             "allowInlineCode=false",
             "logLevel=debug",
@@ -122,7 +122,7 @@ def test_the_operator_understands_what_the_chart_tells_it() -> None:
     )
     known = {name: value for name, value in told.items() if isinstance(value, str)}
     settings = operator_settings.read(known)
-    assert settings.runtime_image == "registry.example/chekov:v9"
+    assert settings.runtime_image == "registry.example/chekov:9"
     assert settings.runtime_pull_policy == "Always"
     assert settings.watch_namespaces == ("bank", "shop")
     assert settings.allow_inline is False
