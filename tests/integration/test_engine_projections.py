@@ -1,0 +1,171 @@
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
+import pytest
+
+from chekov import DefinitionError, Projection, Runtime, Transaction, handle
+from chekov.engine.delivery import Retry
+from chekov.engine.subscription import SubscriptionStatus
+from tests.integration.engine_domain import NewTotals, StoppingTotals, Totals, counting
+from tests.unit.engine.bank import Add, Added, Note
+from tests.waiting import until
+
+QUICK = Retry(attempts=3, first=0.001)
+
+
+async def add(runtime: Runtime, *amounts: int) -> None:
+    for amount in amounts:
+        await runtime.dispatch(Add(counter="a", amount=amount))
+
+
+async def seen(runtime: Runtime) -> Sequence[int]:
+    return cast("Sequence[int]", await runtime.query("totals", "seen", {}))
+
+
+async def total(runtime: Runtime, counter: str = "counter-a") -> object:
+    return await runtime.query("totals", "total", {"counter": counter})
+
+
+def status(runtime: Runtime) -> SubscriptionStatus:
+    return runtime.subscriptions["totals"]
+
+
+async def test_a_projection_is_written_once_for_each_event_and_can_be_asked(dsn: str) -> None:
+    async with Runtime(counting(Totals()), store=dsn) as runtime:
+        for amount in range(1, 31):
+            await runtime.dispatch(Add(counter="a", amount=amount), consistency="strong")
+            assert await total(runtime) == amount * (amount + 1) // 2
+        assert await total(runtime, "counter-b") is None
+        assert await seen(runtime) == list(range(1, 31))
+
+
+async def test_a_projection_catches_up_in_large_transactions(dsn: str) -> None:
+    transactions: set[int] = set()
+
+    async def note_transaction(event: Added, transaction: Transaction) -> None:
+        current = await transaction.connection.fetchval("select txid_current()")
+        transactions.add(current)
+        assert transaction.replaying
+
+    async with Runtime(counting(), store=dsn) as runtime, asyncio.TaskGroup() as group:
+        for worker in range(50):
+            group.create_task(dispatch_all(runtime, worker, 50))
+    async with Runtime(counting(Totals(note_transaction)), store=dsn) as runtime:
+        await runtime.wait(2500, timeout=60)
+        assert await seen(runtime) == list(range(1, 2501))
+    assert len(transactions) < 20
+
+
+async def dispatch_all(runtime: Runtime, worker: int, count: int) -> None:
+    for _ in range(count):
+        await runtime.dispatch(Add(counter=str(worker), amount=1))
+
+
+async def test_a_restart_goes_on_after_what_was_committed(dsn: str) -> None:
+    for amount in (1, 2, 3):
+        async with Runtime(counting(Totals()), store=dsn) as runtime:
+            await runtime.dispatch(Add(counter="a", amount=amount), consistency="strong")
+            await runtime.dispatch(Note(counter="a", text="of no interest"), consistency="strong")
+            assert await seen(runtime) == list(range(1, 2 * amount, 2))
+
+
+async def test_a_poison_event_is_set_aside_with_all_it_wrote_and_the_rest_goes_on(dsn: str) -> None:
+    async def refuse_two(event: Added, transaction: Transaction) -> None:
+        if event.amount == 2:
+            raise FileNotFoundError("also an error that looks like a lost connection")
+
+    async with Runtime(counting(), store=dsn) as runtime:
+        await add(runtime, *range(1, 11))
+    async with Runtime(counting(Totals(refuse_two)), store=dsn, retry=QUICK) as runtime:
+        await runtime.wait(10)
+        assert await seen(runtime) == [1, *range(3, 11)]
+        assert await total(runtime) == 53
+        assert status(runtime).parked == 1
+        (parked,) = await runtime.store.parked("counting", "totals")
+        assert (parked.position, parked.attempts) == (2, 3)
+        assert "FileNotFoundError" in parked.error
+
+
+async def test_sql_that_fails_sets_its_event_aside(dsn: str) -> None:
+    async def divide(event: Added, transaction: Transaction) -> None:
+        await transaction.connection.fetchval("select 1 / ($1::int - 2)", event.amount)
+
+    async with Runtime(counting(Totals(divide)), store=dsn, retry=QUICK) as runtime:
+        await add(runtime, 1, 2, 3)
+        await runtime.wait(3)
+        assert await seen(runtime) == [1, 3]
+        (parked,) = await runtime.store.parked("counting", "totals")
+        assert "division by zero" in parked.error
+
+
+async def test_a_commit_that_the_database_refuses_sets_its_event_aside(dsn: str) -> None:
+    async def break_a_promise(event: Added, transaction: Transaction) -> None:
+        if event.amount == 2:
+            await transaction.connection.execute("insert into promises values (1, 77)")
+
+    async with Runtime(counting(Totals(break_a_promise)), store=dsn, retry=QUICK) as runtime:
+        await add(runtime, 1, 2, 3)
+        await runtime.wait(3)
+        assert await seen(runtime) == [1, 3]
+        (parked,) = await runtime.store.parked("counting", "totals")
+        assert "promises" in parked.error
+
+
+async def test_a_projection_may_stop_at_a_poison_event_until_it_is_resumed(dsn: str) -> None:
+    healed = False
+
+    async def refuse_two(event: Added, transaction: Transaction) -> None:
+        if event.amount == 2 and not healed:
+            raise ValueError("not yet")
+
+    totals = StoppingTotals(refuse_two)
+    async with Runtime(counting(totals), store=dsn, retry=QUICK) as runtime:
+        await add(runtime, 1, 2, 3)
+        await until(lambda: status(runtime).state == "stopped")
+        assert status(runtime).error == "event 2 (Added): ValueError: not yet"
+        assert await seen(runtime) == [1]
+        healed = True
+        await runtime.store.resume("counting", "totals")
+        await runtime.wait(3)
+        assert await seen(runtime) == [1, 2, 3]
+
+
+async def test_a_connection_lost_inside_a_handler_is_not_the_handlers_failure(dsn: str) -> None:
+    cuts = iter(range(3))
+
+    async def cut(event: Added, transaction: Transaction) -> None:
+        if event.amount == 2 and next(cuts, None) is not None:
+            await transaction.connection.execute("select pg_terminate_backend(pg_backend_pid())")
+
+    once = Retry(attempts=1)
+    async with Runtime(counting(Totals(cut)), store=dsn, retry=once, lease=0.5) as runtime:
+        await add(runtime, 1, 2, 3)
+        await runtime.wait(3, timeout=30)
+        assert await seen(runtime) == [1, 2, 3]
+        assert await runtime.store.parked("counting", "totals") == []
+
+
+async def test_a_new_version_is_built_beside_the_old_one(dsn: str) -> None:
+    async with Runtime(counting(Totals()), store=dsn) as old:
+        await add(old, 1, 2)
+        async with Runtime(counting(NewTotals()), store=dsn) as new:
+            await add(old, 3)
+            await new.wait(3)
+            await old.wait(3)
+            assert await seen(new) == await seen(old) == [1, 2, 3]
+            rows = await new.store.subscriptions("counting")
+            assert [(row.key.version, row.position) for row in rows] == [(1, 3), (2, 3)]
+
+
+async def test_tables_that_the_database_refuses_are_a_fault_of_the_domain(dsn: str) -> None:
+    class Wrong(Projection, name="wrong"):
+        tables = "create table wrong (id no_such_type)"
+
+        @handle
+        async def added(self, event: Added, transaction: Transaction) -> None:
+            pass
+
+    with pytest.raises(DefinitionError, match="no_such_type"):
+        async with Runtime(counting(Wrong()), store=dsn):
+            pass
