@@ -1,8 +1,11 @@
 """One real Postgres for the whole session, and for each test a database of its own.
 
 Fixtures for everybody: `dsn` is a fresh, migrated database; `empty_dsn` one without a store;
-`postgres_store` and `memory_store` are open stores. `server` is the Postgres itself: tests that
-stop or kill it start a private one with `EmbeddedPostgres(tmp_path)` instead.
+`postgres_store` and `memory_store` are open stores. `server` is the Postgres itself, which no test
+may disturb; `private_server` is one that a test may stop and kill.
+
+Servers do not live in `tmp_path`: where we are root they run as another user, and each start of
+pytest closes the folder above it to others.
 
 With `CHEKOV_TEST_DSN` set, that server is used: any Postgres from 15, as a superuser.
 """
@@ -21,7 +24,7 @@ import pytest
 from chekov.store.memory import MemoryStore
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.migrator import migrate
-from chekov.testing.postgres import embedded_postgres
+from chekov.testing.postgres import EmbeddedPostgres, embedded_postgres
 
 TEMPLATE = "chekov_template"
 
@@ -70,6 +73,18 @@ async def memory_store() -> AsyncGenerator[MemoryStore]:
     """An open store in memory."""
     async with MemoryStore() as store:
         yield store
+
+
+@pytest.fixture
+async def private_server() -> AsyncGenerator[EmbeddedPostgres]:
+    """A running server without a store, to be stopped and killed at will."""
+    with tempfile.TemporaryDirectory(prefix="chekov-") as folder:
+        server = EmbeddedPostgres(Path(folder))
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.stop()
 
 
 async def _make_template(dsn: str) -> None:

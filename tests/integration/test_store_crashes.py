@@ -5,7 +5,6 @@ import random
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
@@ -133,17 +132,6 @@ async def under_load(
         assert sum(load.conflicts for load in loads) > 0
 
 
-@pytest.fixture
-async def private(tmp_path: Path) -> AsyncGenerator[EmbeddedPostgres]:
-    """A server that a test may kill."""
-    server = EmbeddedPostgres(tmp_path / "postgres")
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.stop()
-
-
 async def test_two_stores_and_conflicts_leave_a_whole_history(dsn: str) -> None:
     async def none(load: Load) -> None:
         await load.reaches(500)
@@ -179,24 +167,26 @@ async def test_cancelled_statements_lose_nothing(dsn: str) -> None:
     await under_load(dsn, cancel)
 
 
-async def test_a_killed_server_loses_nothing(private: EmbeddedPostgres) -> None:
+async def test_a_killed_server_loses_nothing(private_server: EmbeddedPostgres) -> None:
     async def kill(load: Load) -> None:
         for _ in range(3):
-            await private.kill()
-            await private.start()
+            await private_server.kill()
+            await private_server.start()
             await load.reaches(100)
 
-    await under_load(private.dsn, kill)
+    await under_load(private_server.dsn, kill)
 
 
-async def test_a_server_that_stays_away_is_reported_in_time(private: EmbeddedPostgres) -> None:
-    async with PostgresStore(private.dsn, patience=0.3) as store:
+async def test_a_server_that_stays_away_is_reported_in_time(
+    private_server: EmbeddedPostgres,
+) -> None:
+    async with PostgresStore(private_server.dsn, patience=0.3) as store:
         first = NewEvent(uuid4(), "t", b"{}")
         await store.append("a", [first])
-        await private.stop()
+        await private_server.stop()
         with pytest.raises(StoreUnavailable) as caught:
             await store.append("a", [NewEvent(uuid4(), "t", b"{}")])
-        password = private.dsn.split(":")[2].split("@")[0]
+        password = private_server.dsn.split(":")[2].split("@")[0]
         assert password not in str(caught.value)
         with pytest.raises(StoreUnavailable):
             await store.read_page()
@@ -204,7 +194,7 @@ async def test_a_server_that_stays_away_is_reported_in_time(private: EmbeddedPos
             await store.ping()
         with pytest.raises(StoreUnavailable):
             await store.subscriptions("bank")
-        await private.start()
+        await private_server.start()
         await store.ping()
         answer = await store.append("a", [NewEvent(uuid4(), "t", b"{}")], expected=1)
         assert (answer.version, answer.position) == (2, 2)
