@@ -93,6 +93,51 @@ async def test_a_listener_of_events_is_let_go_when_it_stops(dsn: str) -> None:
         assert await server.ended() == 0
 
 
+async def test_a_request_that_is_still_being_sent_is_waited_for(dsn: str) -> None:
+    body = json.dumps({"account_id": str(uuid4()), "owner": "Ada"}).encode()
+    head = (
+        "POST /commands/OpenAccount HTTP/1.1\r\nHost: bank\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    async with chekov("serve", **bank(dsn)) as server, aiohttp.ClientSession() as session:
+        await server.serving()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.ports["http"])
+        writer.write(head.encode() + body[:10])
+        while True:
+            async with session.get(server.management("/metrics")) as response:
+                if "chekov_http_requests_in_flight 1.0" in await response.text():
+                    break
+        server.terminate()
+        while True:
+            async with session.get(server.management("/readyz")) as response:
+                if response.status == 503:
+                    break
+        writer.write(body[10:])
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert b"Connection: close" in answer
+        assert await server.ended() == 0
+
+
+async def test_a_listener_that_does_not_read_holds_nobody_up(dsn: str) -> None:
+    environment = bank(dsn, CHEKOV_DRAIN_TIMEOUT="3600")
+    async with chekov("serve", **environment) as server, aiohttp.ClientSession() as session:
+        await server.serving()
+        for _ in range(20):
+            url = server.api("/commands/OpenAccount")
+            await post(session, url, account_id=str(uuid4()), owner="x" * 1_000_000)
+        _, writer = await asyncio.open_connection("127.0.0.1", server.ports["http"], limit=1)
+        writer.write(b"GET /events HTTP/1.1\r\nHost: bank\r\nAccept: text/event-stream\r\n\r\n")
+        while True:
+            async with session.get(server.management("/metrics")) as response:
+                if "chekov_http_requests_in_flight 1.0" in await response.text():
+                    break
+        server.terminate()
+        assert await server.ended() == 0
+        writer.close()
+
+
 async def test_it_is_unready_for_a_while_before_it_stops_listening(dsn: str) -> None:
     environment = bank(dsn, CHEKOV_DRAIN_DELAY="1")
     async with chekov("serve", **environment) as server, aiohttp.ClientSession() as session:
