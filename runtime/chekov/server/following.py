@@ -49,7 +49,6 @@ class Following:
         await response.write(b"retry: 1000\n\n")
         async with self._lifecycle.until_drained():
             await self._follow(response, position, wanted)
-        _give_up_who_does_not_read(request)
         return response
 
     async def _follow(self, response: web.StreamResponse, position: int, wanted: Filter) -> None:
@@ -82,13 +81,6 @@ class Following:
 def wants_stream(request: web.Request) -> bool:
     """Whether a client asks for server-sent events."""
     return _EVENT_STREAM in request.headers.get("Accept", "")
-
-
-def _give_up_who_does_not_read(request: web.Request) -> None:
-    """Cut a connection whose client is behind: waiting for it would hold the shutdown up."""
-    transport = request.transport
-    if transport is not None and transport.get_write_buffer_size():
-        transport.abort()
 
 
 async def _send(
