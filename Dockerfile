@@ -30,7 +30,8 @@ LABEL org.opencontainers.image.title="Chekov" \
 RUN find / -xdev \( -path '*/site-packages/pip*' -o -path '*/dist-packages/pip*' \
       -o -path '*/ensurepip' -o -path '/usr/share/python-wheels' -o -path '*/bin/pip*' \) \
       -prune -exec rm -rf {} +
-ENV PATH=/opt/chekov/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# A cluster may choose any user id; what looks its name up finds it here instead of /etc/passwd.
+ENV PATH=/opt/chekov/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 USER=chekov HOME=/tmp
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8080 9090

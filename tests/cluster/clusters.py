@@ -11,8 +11,8 @@ from tests.cluster.kube.packages import install_packages
 from tests.cluster.kube.shell import CommandFailed, run, step
 
 REPOSITORY = Path(__file__).parents[2]
-RUNTIME_IMAGE = "docker.io/chekov/chekov:test"
-BANK_IMAGE = "docker.io/chekov/bank:test"
+RUNTIME_IMAGE = "docker.io/chekov/chekov"
+BANK_IMAGE = "docker.io/chekov/bank"
 BANK = REPOSITORY / "examples/bank"
 
 
@@ -20,7 +20,7 @@ class Cluster(Protocol):
     """A Kubernetes to test on.
 
     Attributes:
-        image: The image of the runtime and the operator.
+        image: The image of the runtime and the operator; its tag tells its content.
         bank_image: The bank on top of it.
         services_image: An image with Debian's Postgres and Prometheus.
     """
@@ -89,8 +89,9 @@ class OwnCluster:
     def provide_images(self) -> None:
         """Build the image of the work tree and load it, with the one of the services."""
         images.make_python()
-        images.build(REPOSITORY, self.image, {"PYTHON_VERSION": images.PYTHON_VERSION})
-        images.build(BANK, self.bank_image, {"RUNTIME": self.image})
+        python = {"PYTHON_VERSION": images.PYTHON_VERSION}
+        self.image = images.build(REPOSITORY, RUNTIME_IMAGE, python)
+        self.bank_image = images.build(BANK, BANK_IMAGE, {"RUNTIME": self.image})
         for tag in (self.services_image, self.image, self.bank_image):
             images.load(self.layout, tag)
 
@@ -126,17 +127,17 @@ class KindCluster:
 
     def provide_images(self) -> None:
         """Build the images with Docker and load them."""
-        services = Path(__file__).parent / "services"
-        contexts = {
-            self.services_image: services,
-            self.image: REPOSITORY,
-            self.bank_image: BANK,
-        }
-        runtime = f"--build-arg=RUNTIME={self.image}"
-        for tag, context in contexts.items():
-            with step(f"building and loading {tag}"):
-                run("docker", "build", runtime, f"--tag={tag}", context, timeout=1800)
-                run("kind", "load", "docker-image", tag, f"--name={self.name}")
+        self._provide(self.services_image, Path(__file__).parent / "services")
+        self.image = self._provide(RUNTIME_IMAGE, REPOSITORY)
+        self.bank_image = self._provide(BANK_IMAGE, BANK, f"--build-arg=RUNTIME={self.image}")
+
+    def _provide(self, name: str, context: Path, *options: str) -> str:
+        with step(f"building and loading {name}"):
+            built = run("docker", "build", "--quiet", *options, context, timeout=1800).strip()
+            tag = name if ":" in name else f"{name}:{built.removeprefix('sha256:')[:12]}"
+            run("docker", "tag", built, tag)
+            run("kind", "load", "docker-image", tag, f"--name={self.name}")
+        return tag
 
     def _kubeconfig(self) -> Path:
         return Layout.from_environment().cache / "kind.kubeconfig"

@@ -66,14 +66,20 @@ def make_services() -> None:
         _from_folder(root, SERVICES_IMAGE)
 
 
-def build(context: Path, tag: str, arguments: Mapping[str, str]) -> None:
-    """Build a Dockerfile; its steps use the host's network, resolver and certificates."""
+def build(context: Path, name: str, arguments: Mapping[str, str]) -> str:
+    """Build a Dockerfile and return the image's name with a tag that tells its content.
+
+    The steps use the host's network, resolver and certificates.
+    """
     shared = ("/etc/ssl/certs", "/etc/hosts", "/etc/resolv.conf")
     volumes = [f"--volume={path}:{path}:ro" for path in shared]
     values = [f"--build-arg={name}={value}" for name, value in arguments.items()]
     isolation = ("--isolation=chroot", "--network=host", "--pull-never", "--layers", "--quiet")
-    with step(f"building {tag}"):
-        run("buildah", "build", *isolation, *volumes, *values, f"--tag={tag}", context)
+    with step(f"building {name}"):
+        built = run("buildah", "build", *isolation, *volumes, *values, context).strip()
+    tag = f"{name}:{built[:12]}"
+    run("buildah", "tag", built, tag)
+    return tag
 
 
 def load(layout: Layout, tag: str) -> None:
