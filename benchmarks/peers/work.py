@@ -13,6 +13,7 @@ from itertools import count, pairwise
 
 CATEGORY = "counter"
 STREAMS = 1024
+MOST_EACH = 64
 DECISIONS = 8
 NOTE = "twenty bytes of text " * 4
 MOST_FAULTS = 5
@@ -81,7 +82,7 @@ class Appends:
 
     def __init__(self, load: Load) -> None:
         self._turns = [count() for _ in range(load.in_flight)]
-        self._each = max(1, STREAMS // load.in_flight)
+        self._each = min(MOST_EACH, STREAMS // load.in_flight)
         self._name = load.name
 
     def next(self, worker: int) -> str:

@@ -12,6 +12,7 @@ const pg = require('pg');
 
 const CATEGORY = 'counter';
 const STREAMS = 1024;
+const MOST_EACH = 64;
 const DECISIONS = 8;
 const NOTE = 'twenty bytes of text '.repeat(4);
 const CONNECTIONS = 16;
@@ -79,7 +80,7 @@ async function appendTo(stream, events) {
 
 async function append(load) {
   const turns = new Array(load.in_flight).fill(0);
-  const each = Math.max(1, Math.floor(STREAMS / load.in_flight));
+  const each = Math.min(MOST_EACH, Math.floor(STREAMS / load.in_flight));
   return measured(load, (worker) =>
     appendTo(`${CATEGORY}-${load.name}-${worker}-${turns[worker]++ % each}`, load.events ?? 1),
   );
