@@ -127,11 +127,10 @@ async def _follow(store: Store, arguments: Namespace) -> None:
         )
         for recorded in page:
             _show_line(recorded, arguments.output)
-        if len(page) == arguments.limit:
-            position = page[-1].position
-            continue
-        position = max(position, head)
-        await store.changed(position, _WAIT_SECONDS)
+            position = recorded.position
+        if len(page) < arguments.limit:
+            position = max(position, head)
+            await store.changed(position, _WAIT_SECONDS)
 
 
 def _direction(arguments: Namespace) -> Direction:
