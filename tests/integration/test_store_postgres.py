@@ -140,6 +140,13 @@ async def test_an_error_of_the_handler_s_own_sql_stays_its_own(
             await connection.execute("insert into nowhere values (1)")
 
 
+async def test_a_wrong_call_of_the_handler_stays_its_own(postgres_store: PostgresStore) -> None:
+    claim = await claimed(postgres_store)
+    with pytest.raises(asyncpg.InterfaceError, match="0 arguments"):
+        async with postgres_store.transaction(claim, 7) as connection:
+            await connection.execute("select 1", 2)
+
+
 async def test_an_error_of_the_handler_s_own_network_stays_its_own(
     postgres_store: PostgresStore,
 ) -> None:

@@ -18,21 +18,12 @@ from chekov.store.checks import check_append
 from chekov.store.port import Appended, ExpectedVersion, NewEvent, RecordedEvent
 from chekov.store.postgres.batch import Group, Pending, take
 from chekov.store.postgres.connections import Backoff, Database
-from chekov.store.postgres.errors import Fault, fault_of
+from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, fault_of
 from chekov.store.postgres.lane import Knowledge, Lane
 
 _LANES: Final = 2
 _SHARE_FROM: Final = 64
-_CAUGHT: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    StoreError,
-    OSError,
-    ValueError,
-    TypeError,
-    AttributeError,
-)
+_CAUGHT: Final = (*DATABASE_ERRORS, StoreError, ValueError, TypeError, AttributeError)
 
 Committed = Callable[[Sequence[RecordedEvent]], None]
 OnBatch = Callable[[int, int, float], None]

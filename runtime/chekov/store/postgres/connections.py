@@ -9,7 +9,13 @@ from typing import Any, Final, LiteralString, TypeAlias, TypeVar, cast
 import asyncpg
 
 from chekov.errors import StoreClosed, StoreError
-from chekov.store.postgres.errors import Fault, Translator, ends_connection, fault_of
+from chekov.store.postgres.errors import (
+    DATABASE_ERRORS,
+    Fault,
+    Translator,
+    ends_connection,
+    fault_of,
+)
 
 T = TypeVar("T")
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -67,7 +73,7 @@ async def patiently(
     while True:
         try:
             return await work()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DATABASE_ERRORS as error:
             gone = fault_of(error) in (Fault.LOST, Fault.BUSY)
             if not gone or asyncio.get_running_loop().time() >= deadline:
                 raise translator.store_error(error) from error
@@ -123,9 +129,10 @@ class Database:
             async with pool.acquire(timeout=self.patience) as connection:
                 try:
                     return await connection.fetch(sql, *values)
-                except asyncpg.ReadOnlySQLTransactionError:
-                    # After a failover these connections lead to what is now a replica.
-                    await pool.expire_connections()
+                except DATABASE_ERRORS as error:
+                    if fault_of(error) is Fault.LOST:
+                        # It may look sound, and after a failover it leads to a replica.
+                        _discard(cast("Connection", connection))
                     raise
 
         return await patiently(fetch, patience=self.patience, translator=self.translator)
@@ -142,21 +149,20 @@ class Database:
         pool = _opened(self._lent)
         try:
             connection = cast("Connection", await pool.acquire(timeout=self.patience))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DATABASE_ERRORS as error:
             raise self.translator.store_error(error) from error
         try:
             async with connection.transaction(readonly=readonly):
                 yield connection
         except Exception as error:
-            if ends_connection(error) or _is_gone(connection):
-                raise self.translator.unavailable(error) from error
-            if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and not readonly:
-                await pool.expire_connections()
+            replica = isinstance(error, asyncpg.ReadOnlySQLTransactionError) and not readonly
+            if replica or ends_connection(error) or _is_gone(connection):
+                _discard(connection)
                 raise self.translator.unavailable(error) from error
             raise
         finally:
             # What was to be done is done; a connection that breaks now is thrown away.
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with suppress(*DATABASE_ERRORS):
                 await pool.release(cast("Any", connection))
 
     async def _pool(
@@ -194,6 +200,11 @@ def _is_gone(connection: Connection) -> bool:
         return True
 
 
+def _discard(connection: Connection) -> None:
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
+
+
 async def _nothing(_connection: Any) -> None:
     pass
 
@@ -202,7 +213,7 @@ async def _close(pool: Pool) -> None:
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             await pool.close()
-    except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except DATABASE_ERRORS:
         pool.terminate()
 
 

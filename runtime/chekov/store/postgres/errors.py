@@ -27,6 +27,16 @@ class Fault(Enum):
 _PLACES: Final = ("events_position", "events_version", "streams_name")
 """Constraints that are violated only when another writer came first."""
 
+_ENDS: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.IdleSessionTimeoutError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InternalClientError,
+)
+
 _FAULTS: Final[tuple[tuple[Fault, tuple[type[BaseException], ...]], ...]] = (
     (
         Fault.SCHEMA,
@@ -50,16 +60,9 @@ _FAULTS: Final[tuple[tuple[Fault, tuple[type[BaseException], ...]], ...]] = (
     (
         Fault.LOST,
         (
-            asyncpg.PostgresConnectionError,
-            asyncpg.AdminShutdownError,
-            asyncpg.CrashShutdownError,
-            asyncpg.CannotConnectNowError,
-            asyncpg.IdleSessionTimeoutError,
-            asyncpg.IdleInTransactionSessionTimeoutError,
+            *_ENDS,
             asyncpg.ReadOnlySQLTransactionError,
-            asyncpg.InternalClientError,
             asyncpg.InvalidCachedStatementError,
-            asyncpg.ProtocolViolationError,
             OSError,
             TimeoutError,
             EOFError,
@@ -80,6 +83,15 @@ _FAULTS: Final[tuple[tuple[Fault, tuple[type[BaseException], ...]], ...]] = (
 )
 
 
+DATABASE_ERRORS: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""All that asyncpg raises when Postgres or the way to it is at fault."""
+
+
 def fault_of(error: BaseException) -> Fault:
     """What kind of error this is."""
     if isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name in _PLACES:
@@ -94,10 +106,8 @@ def fault_of(error: BaseException) -> Fault:
 
 
 def ends_connection(error: BaseException) -> bool:
-    """Whether Postgres closes the connection with this error, or asyncpg found it closed."""
-    return isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError) and (
-        fault_of(error) is Fault.LOST and not isinstance(error, asyncpg.ReadOnlySQLTransactionError)
-    )
+    """Whether Postgres closes the connection with this error, whoever's statement it was."""
+    return isinstance(error, _ENDS)
 
 
 class Translator:

@@ -5,13 +5,11 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import asyncpg
-
 from chekov.errors import StoreUnavailable
 from chekov.store.port import SubscriptionRow
 from chekov.store.postgres.checkpoints import subscription_rows
 from chekov.store.postgres.connections import Connection, connect
-from chekov.store.postgres.errors import Translator
+from chekov.store.postgres.errors import DATABASE_ERRORS, Translator
 from chekov.store.postgres.migrator import needed_version, schema_version
 from chekov.store.postgres.statements import statements
 
@@ -84,5 +82,5 @@ async def _connected(dsn: str, schema: str, timeout: float) -> AsyncGenerator[Co
                 connection.terminate()
     except TimeoutError as error:
         raise StoreUnavailable(f"Postgres did not answer within {timeout:g} s") from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except DATABASE_ERRORS as error:
         raise translator.store_error(error) from error

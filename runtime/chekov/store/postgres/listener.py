@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, LiteralString
 
-import asyncpg
-
 from chekov.errors import StoreError
 from chekov.store.port import RecordedEvent
 from chekov.store.postgres.connections import Backoff, Connection, connect
+from chekov.store.postgres.errors import DATABASE_ERRORS
 
 _POLL_SECONDS: Final = 1.0
 _NOTIFY_GAP_SECONDS: Final = 0.005
@@ -22,13 +21,6 @@ _KEEP_EVENTS: Final = 4096
 _KEEP_BYTES: Final = 16 * 1024 * 1024
 _AT_ONCE: Final = 1000
 _ANSWER_SECONDS: Final = 10.0
-_EXPECTED: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    StoreError,
-    OSError,
-)
 
 
 def free_channel(schema: str) -> str:
@@ -101,7 +93,7 @@ class Listener:
         while True:
             started = time.monotonic()
             # Whoever waits finds out by itself what is wrong with the database.
-            with suppress(*_EXPECTED):
+            with suppress(StoreError, *DATABASE_ERRORS):
                 await self._listen()
             if time.monotonic() - started > _ANSWER_SECONDS:
                 backoff = Backoff()
