@@ -5,23 +5,26 @@ import logging
 import signal
 import sys
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Final
 
 import kopf
-from kubernetes.aio import client as kubernetes_client
-from kubernetes.aio import config as kubernetes_config
 
-from chekov_operator import logs, management, watch
-from chekov_operator.client import ApiError, ApiUnavailable, Client, connected, load_configuration
+from chekov_operator import definitions, logs, management
+from chekov_operator.audit import Audit
+from chekov_operator.client import Client, connected, connection_of, load_configuration
+from chekov_operator.database import Databases
 from chekov_operator.lease import Lease, LeaseLost
+from chekov_operator.management import Health
 from chekov_operator.metrics import Metrics
+from chekov_operator.observe import Observer
 from chekov_operator.queue import Queue
 from chekov_operator.reconcile import Reconciler
-from chekov_operator.recorder import Recorder
-from chekov_operator.resources import BUNDLE, DEFINITION, GROUP, STORE
 from chekov_operator.settings import Settings, SettingsError, read
+from chekov_operator.watch import Watch, configured
+from chekov_operator.world import World
 
-_LOOK_SECONDS = 2.0
+_FAILED: Final = 1
+_MISUSED: Final = 2
 
 _log = logging.getLogger(__name__)
 
@@ -31,76 +34,61 @@ class _Stopped(Exception):
 
 
 async def operate(settings: Settings) -> None:
-    """Run until a signal comes.
+    """Run until cancelled, or until the Lease is lost.
 
     Raises:
         LeaseLost: another replica leads.
     """
-    metrics, health = Metrics(), management.Health()
+    metrics, health = Metrics(), Health()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
             management.serving(health, metrics, settings.management_port)
         )
-        client = await stack.enter_async_context(connected(load_configuration(), metrics))
-        await _installed(client, health)
-        api = await stack.enter_async_context(await _lease_client())
+        configuration = await load_configuration()
+        client = await stack.enter_async_context(connected(configuration, metrics))
+        await definitions.installed(client, health)
         lease = Lease(
-            kubernetes_client.CoordinationV1Api(api),
+            client,
             namespace=settings.namespace,
-            name="chekov-operator",
+            name=settings.lease_name,
             holder=settings.name,
             seconds=settings.lease_seconds,
         )
         health.ready.set()
-        await lease.acquire()
-        stack.push_async_callback(lease.release)
-        health.leading = True
-        metrics.leading.set(1)
-        await _lead(settings, client, metrics, lease)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(definitions.watch_over(client, health), name="definitions")
+            await lease.acquire()
+            stack.push_async_callback(lease.release)
+            health.leading = True
+            metrics.leading.set(1)
+            group.create_task(lease.keep(), name="lease")
+            await _lead(settings, client, configuration, metrics, health)
 
 
-async def _lead(settings: Settings, client: Client, metrics: Metrics, lease: Lease) -> None:
-    queue = Queue(metrics)
-    reconciler = Reconciler(client, queue, metrics, Recorder(client, settings.name), settings)
-    watching = watch.Watch(queue, metrics)
+async def _lead(
+    settings: Settings, client: Client, configuration: Any, metrics: Metrics, health: Health
+) -> None:
+    world, queue = World(), Queue(metrics)
+    observer = Observer(client, world, Databases(client))
+    reconciler = Reconciler(client, world, queue, metrics, observer, settings)
+    watch = Watch(queue, world, metrics)
+    audit = Audit(client, world, settings.watch_namespaces)
+    # Before everything is known, a child that is there would seem to be missing.
+    await audit.fill()
     namespaced = bool(settings.watch_namespaces)
     async with asyncio.TaskGroup() as group:
-        group.create_task(lease.keep(), name="lease")
         for number in range(settings.workers):
             group.create_task(queue.work(reconciler), name=f"worker {number}")
+        group.create_task(audit.watch_over(queue, health), name="audit")
         await kopf.operator(
-            registry=watching.registry(),
-            settings=watch.configured(kopf.OperatorSettings(), namespaced=namespaced),
+            registry=watch.registry(lambda: connection_of(configuration)),
+            settings=configured(kopf.OperatorSettings(), namespaced=namespaced),
             standalone=True,
             clusterwide=not namespaced,
             namespaces=settings.watch_namespaces,
         )
-        raise RuntimeError("the watches ended by themselves")
-
-
-async def _installed(client: Client, health: management.Health) -> None:
-    """Wait until the resource definitions are there."""
-    while True:
-        missing = [f"{kind.plural}.{GROUP}" for kind in (STORE, BUNDLE)]
-        try:
-            for name in tuple(missing):
-                if await client.get(DEFINITION, None, name) is not None:
-                    missing.remove(name)
-        except (ApiError, ApiUnavailable) as error:
-            _log.warning("the API server does not answer", extra={"error": str(error)})
-        health.missing = missing
-        if not missing:
-            return
-        _log.warning("resource definitions are missing", extra={"missing": missing})
-        await asyncio.sleep(_LOOK_SECONDS)
-
-
-async def _lease_client() -> Any:
-    try:
-        kubernetes_config.load_incluster_config()
-    except kubernetes_config.ConfigException:
-        await kubernetes_config.load_kube_config()
-    return kubernetes_client.ApiClient()
+        # kopf listens for signals in our place while it runs, and returns after one.
+        raise _Stopped
 
 
 async def _until_signalled(settings: Settings) -> None:
@@ -120,19 +108,20 @@ def main() -> int:
         settings = read()
     except SettingsError as error:
         sys.stderr.write(f"chekov-operator: {error}\n")
-        return 2
+        return _MISUSED
     logs.configure(settings.log_level)
+    code = 0
     try:
         asyncio.run(_until_signalled(settings))
     except* _Stopped:
         _log.info("stopped")
-        return_code = 0
     except* LeaseLost as lost:
         _log.error("no longer leading", extra={"error": str(lost.exceptions[0])})
-        return_code = 1
-    else:
-        return_code = 0
-    return return_code
+        code = _FAILED
+    except* Exception:  # noqa: BLE001 told in the log, and by the exit code
+        _log.exception("the operator failed")
+        code = _FAILED
+    return code
 
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-from chekov_operator.resources import PAUSED_ANNOTATION, Object
+from chekov.errors import ChekovError
+from chekov_operator.resources import PAUSED_ANNOTATION, Object, annotation, dig, objects
+
+Body: TypeAlias = Mapping[str, object]
 
 
-class InvalidSpec(Exception):
+class InvalidSpec(ChekovError):
     """A spec that the schema should have refused.
 
     Attributes:
@@ -91,97 +94,101 @@ class Bundle:
     telemetry: Telemetry = Telemetry()
 
 
-def parse_store(body: Mapping[str, Any]) -> Store:
+def parse_store(body: Body) -> Store:
     """Read an EventStore.
 
     Raises:
         InvalidSpec: names the field.
     """
-    spec: Mapping[str, Any] = body.get("spec") or {}
-    connection: Mapping[str, Any] = spec.get("connection") or {}
-    reference = connection.get("secretRef")
-    cluster = connection.get("cloudNativePG")
+    spec = dig(body, "spec")
+    reference = dig(spec, "connection", "secretRef")
+    cluster = dig(spec, "connection", "cloudNativePG")
     if bool(reference) == bool(cluster):
         raise InvalidSpec("spec.connection", "give exactly one of secretRef and cloudNativePG")
     secret = (
-        SecretKey(str(reference["name"]), str(reference.get("key") or "dsn"))
+        SecretKey(_name(reference, "name", "spec.connection.secretRef"), _key(reference))
         if reference
         # What CloudNativePG keeps for the application's user, the -rw Service as its host.
-        else SecretKey(f"{cluster['cluster']}-app", "uri")
+        else SecretKey(f"{_name(cluster, 'cluster', 'spec.connection.cloudNativePG')}-app", "uri")
     )
     return Store(
         meta=parse_meta(body),
         secret=secret,
-        schema=str(spec.get("schema") or "chekov"),
-        migrate="Manual" if spec.get("migrate") == "Manual" else "Auto",
+        schema=str(dig(spec, "schema") or "chekov"),
+        migrate="Manual" if dig(spec, "migrate") == "Manual" else "Auto",
     )
 
 
-def parse_bundle(body: Mapping[str, Any]) -> Bundle:
+def parse_bundle(body: Body) -> Bundle:
     """Read a DomainBundle.
 
     Raises:
         InvalidSpec: names the field.
     """
-    spec: Mapping[str, Any] = body.get("spec") or {}
-    store = (spec.get("eventStoreRef") or {}).get("name")
-    if not store:
-        raise InvalidSpec("spec.eventStoreRef.name", "name the EventStore to use")
-    entrypoint = str(spec.get("entrypoint") or "")
+    spec = dig(body, "spec")
+    entrypoint = str(dig(spec, "entrypoint") or "")
     if ":" not in entrypoint:
         raise InvalidSpec("spec.entrypoint", "write module:object, for example bank:domain")
-    service: Mapping[str, Any] = spec.get("service") or {}
-    policy: Mapping[str, Any] = spec.get("networkPolicy") or {}
-    telemetry: Mapping[str, Any] = spec.get("telemetry") or {}
+    enabled = dig(spec, "networkPolicy", "enabled")
+    replicas = dig(spec, "replicas")
     return Bundle(
         meta=parse_meta(body),
-        store=str(store),
-        code=_code(spec.get("code") or {}),
+        store=_name(dig(spec, "eventStoreRef"), "name", "spec.eventStoreRef"),
+        code=_code(dig(spec, "code")),
         entrypoint=entrypoint,
-        replicas=int(spec.get("replicas", 1)),
-        image_pull_policy=spec.get("imagePullPolicy"),
-        image_pull_secrets=tuple(spec.get("imagePullSecrets") or ()),
-        restart_nonce=spec.get("restartNonce"),
-        env=tuple(spec.get("env") or ()),
-        env_from=tuple(spec.get("envFrom") or ()),
-        resources=dict(spec.get("resources") or {}),
-        service_account=spec.get("serviceAccountName"),
-        pod_template=dict(spec.get("podTemplate") or {}),
-        service_type=str(service.get("type") or "ClusterIP"),
-        service_annotations=dict(service.get("annotations") or {}),
-        network_policy=bool(policy.get("enabled", True)),
-        ingress_from=tuple(policy.get("ingressFrom") or ()),
+        replicas=1 if replicas is None else int(replicas),
+        image_pull_policy=dig(spec, "imagePullPolicy"),
+        image_pull_secrets=objects(spec, "imagePullSecrets"),
+        restart_nonce=dig(spec, "restartNonce"),
+        env=objects(spec, "env"),
+        env_from=objects(spec, "envFrom"),
+        resources=dig(spec, "resources") or {},
+        service_account=dig(spec, "serviceAccountName"),
+        pod_template=dig(spec, "podTemplate") or {},
+        service_type=str(dig(spec, "service", "type") or "ClusterIP"),
+        service_annotations=dig(spec, "service", "annotations") or {},
+        network_policy=enabled is None or bool(enabled),
+        ingress_from=objects(spec, "networkPolicy", "ingressFrom"),
         telemetry=Telemetry(
-            endpoint=telemetry.get("otlpEndpoint"),
-            sample_ratio=telemetry.get("sampleRatio"),
-            log_level=str(telemetry.get("logLevel") or "info"),
+            endpoint=dig(spec, "telemetry", "otlpEndpoint"),
+            sample_ratio=dig(spec, "telemetry", "sampleRatio"),
+            log_level=str(dig(spec, "telemetry", "logLevel") or "info"),
         ),
     )
 
 
-def parse_meta(body: Mapping[str, Any]) -> Meta:
+def parse_meta(body: Body) -> Meta:
     """Read an object's metadata."""
-    meta: Mapping[str, Any] = body["metadata"]
-    annotations: Mapping[str, str] = meta.get("annotations") or {}
     return Meta(
-        namespace=str(meta["namespace"]),
-        name=str(meta["name"]),
-        uid=str(meta["uid"]),
-        generation=int(meta.get("generation", 0)),
-        paused=annotations.get(PAUSED_ANNOTATION) == "true",
-        deleting="deletionTimestamp" in meta,
+        namespace=str(dig(body, "metadata", "namespace")),
+        name=str(dig(body, "metadata", "name")),
+        uid=str(dig(body, "metadata", "uid")),
+        generation=int(dig(body, "metadata", "generation") or 0),
+        paused=annotation(body, PAUSED_ANNOTATION) == "true",
+        deleting=bool(dig(body, "metadata", "deletionTimestamp")),
     )
 
 
-def _code(given: Mapping[str, Any]) -> Code:
-    forms = [name for name in ("image", "inline", "configMapRef") if given.get(name)]
+def _name(body: object, field: str, path: str) -> str:
+    found = dig(body, field)
+    if not isinstance(found, str) or not found:
+        raise InvalidSpec(f"{path}.{field}", "a name is required")
+    return found
+
+
+def _key(reference: object) -> str:
+    return str(dig(reference, "key") or "dsn")
+
+
+def _code(given: object) -> Code:
+    forms = [name for name in ("image", "inline", "configMapRef") if dig(given, name)]
     if len(forms) != 1:
-        found = ", ".join(forms) or "none"
+        found = " and ".join(forms) or "none of them"
         raise InvalidSpec(
             "spec.code", f"give exactly one of image, inline and configMapRef, not {found}"
         )
-    return Code(
-        image=given.get("image"),
-        modules=dict(given["inline"]["modules"]) if forms == ["inline"] else None,
-        config_map=str(given["configMapRef"]["name"]) if forms == ["configMapRef"] else None,
-    )
+    if forms == ["image"]:
+        return Code(image=str(dig(given, "image")))
+    if forms == ["inline"]:
+        return Code(modules=dig(given, "inline", "modules") or {})
+    return Code(config_map=_name(dig(given, "configMapRef"), "name", "spec.code.configMapRef"))

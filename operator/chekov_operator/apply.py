@@ -1,11 +1,37 @@
 """Making the world as planned: the only module that writes to the cluster, besides the Lease."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Final
 
-from chekov_operator.client import Client
-from chekov_operator.resources import HASH_ANNOTATION, KINDS, Kind, Object
+from chekov.errors import ChekovError
+from chekov_operator.client import ApiError, Client
+from chekov_operator.merge import differences
+from chekov_operator.resources import (
+    CONFIG_MAP,
+    HASH_ANNOTATION,
+    KINDS,
+    SERVICE_ACCOUNT,
+    Kind,
+    Object,
+    annotation,
+    controller_uid,
+    strings,
+)
 from chekov_operator.revision import digest
+from chekov_operator.world import World
+
+_FIRST: Final = (CONFIG_MAP.name, SERVICE_ACCOUNT.name)
+"""Pods that start before these wait for seconds until they are tried again."""
+_USERS_TO_CHANGE: Final = frozenset({400, 403, 413, 422})
+
+
+class NameTaken(ChekovError):
+    """A child would have the name of an object that is somebody else's."""
+
+
+class ChildRefused(ChekovError):
+    """The API server does not take a child as the spec makes it."""
 
 
 class Applier:
@@ -16,22 +42,33 @@ class Applier:
     `500m`); such differences are learned when an apply does not make them go away.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, world: World) -> None:
         self._client = client
+        self._world = world
         self._settled: dict[str, tuple[str, frozenset[str]]] = {}
 
     async def apply(
-        self,
-        wanted: Sequence[Object],
-        live: Mapping[tuple[str, str], Object],
+        self, wanted: Sequence[Object], live: Mapping[tuple[str, str], Object]
     ) -> list[str]:
-        """Apply what differs; `kind/name` of each object that was written."""
+        """Apply what differs; `kind/name` of each object that was written.
+
+        Raises:
+            NameTaken: an object of that name is not ours to change.
+            ChildRefused: the API server says that the object cannot be.
+        """
+        unique = {(body["kind"], body["metadata"]["name"]): body for body in wanted}
+        first = [body for place, body in unique.items() if place[0] in _FIRST]
+        then = [body for place, body in unique.items() if place[0] not in _FIRST]
         written: list[str] = []
-        for body in wanted:
-            name = body["metadata"]["name"]
-            current = live.get((body["kind"], name))
-            if await self._one(KINDS[body["kind"]], body, current):
-                written.append(f"{body['kind']}/{name}")
+        for wave in (first, then):
+            # Every one is tried, so that one fault does not hide behind another.
+            results = await asyncio.gather(
+                *(self._one(body, live) for body in wave), return_exceptions=True
+            )
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+                written.extend([result] if result else [])
         return written
 
     async def delete(self, namespace: str, names: Sequence[tuple[Kind, str]]) -> None:
@@ -39,16 +76,38 @@ class Applier:
         for kind, name in names:
             await self._client.delete(kind, namespace, name)
 
-    async def _one(self, kind: Kind, body: Object, current: Object | None) -> bool:
+    async def _one(self, body: Object, live: Mapping[tuple[str, str], Object]) -> str | None:
+        kind, name = KINDS[body["kind"]], str(body["metadata"]["name"])
         mark = digest(body)
         marked = with_annotation(body, HASH_ANNOTATION, mark)
-        if current is not None and self._is_settled(marked, current, mark):
-            return False
-        after = await self._client.apply(kind, marked)
+        current = live.get((kind.name, name))
+        if current is None:
+            await self._stop_if_taken(kind, body)
+        elif self._is_settled(marked, current, mark):
+            return None
+        try:
+            after = await self._client.apply(kind, marked)
+        except ApiError as error:
+            if error.status in _USERS_TO_CHANGE:
+                raise ChildRefused(str(error)) from error
+            raise
         self._settled[after["metadata"]["uid"]] = (mark, differences(marked, after))
-        return True
+        self._world.put(kind, after)
+        return f"{kind.name}/{name}"
+
+    async def _stop_if_taken(self, kind: Kind, body: Object) -> None:
+        """Look before the first apply, which would take over whatever has that name."""
+        meta = body["metadata"]
+        found = await self._client.get(kind, meta["namespace"], meta["name"])
+        if found is not None and controller_uid(found) != controller_uid(body):
+            raise NameTaken(
+                f"there is a {kind.name} {meta['name']!r} already that does not belong to this "
+                "object; rename one of them, or delete it"
+            )
 
     def _is_settled(self, wanted: Object, current: Object, mark: str) -> bool:
+        if annotation(current, HASH_ANNOTATION) != mark:
+            return False
         different = differences(wanted, current)
         if not different:
             return True
@@ -57,29 +116,5 @@ class Applier:
 
 def with_annotation(body: Object, name: str, value: str) -> Object:
     """A copy of an object with one more annotation."""
-    meta = body["metadata"]
-    annotations = {**(meta.get("annotations") or {}), name: value}
-    return {**body, "metadata": {**meta, "annotations": annotations}}
-
-
-def differences(wanted: Any, current: Any, path: str = "") -> frozenset[str]:
-    """Paths at which `current` is not what is wanted; what is not wanted does not count."""
-    if isinstance(wanted, dict):
-        if not isinstance(current, dict):
-            return frozenset() if not wanted and current is None else frozenset({path})
-        return frozenset[str]().union(
-            *(
-                differences(value, current.get(name), f"{path}.{name}")
-                for name, value in wanted.items()
-            )
-        )
-    if isinstance(wanted, list):
-        if not isinstance(current, list) or len(wanted) != len(current):
-            return frozenset() if not wanted and not current else frozenset({path})
-        return frozenset[str]().union(
-            *(
-                differences(one, other, f"{path}[{index}]")
-                for index, (one, other) in enumerate(zip(wanted, current, strict=True))
-            )
-        )
-    return frozenset() if wanted == current else frozenset({path})
+    annotations = strings(body, "metadata", "annotations") | {name: value}
+    return {**body, "metadata": {**body["metadata"], "annotations": annotations}}

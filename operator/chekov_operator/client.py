@@ -3,53 +3,69 @@
 Where the server is, and how to prove who asks, comes from the `kubernetes` package.
 """
 
+import asyncio
 import json
 import ssl
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import aiohttp
-from kubernetes import client as kubernetes_client
-from kubernetes import config as kubernetes_config
+import kopf
+from kubernetes.aio import client as kubernetes_client
+from kubernetes.aio import config as kubernetes_config
 
+from chekov.errors import ChekovError
 from chekov_operator.metrics import Metrics
-from chekov_operator.resources import FIELD_MANAGER, Kind, Object
+from chekov_operator.resources import FIELD_MANAGER, Kind, Object, dig, objects
 
-_TOKEN_SECONDS = 60.0
-_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
+_TOKEN_SECONDS: Final = 60.0
+_KOPF_ASKS_AGAIN: Final = timedelta(minutes=5)
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
+_TRIES: Final = 4
+_LONGEST_PAUSE: Final = 5.0
+_PAGE: Final = 500
+_NOT_FOUND: Final = 404
+_REFUSED: Final = 400
+_BUSY: Final = frozenset({429, 503})
+_SHALLOW: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
-class ApiError(Exception):
+class ApiError(ChekovError):
     """The API server refused a request.
 
     Attributes:
         status: the HTTP status.
         reason: the API's word for it, such as `Invalid` or `Conflict`.
+        pause: seconds after which to try again, where that may help.
     """
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(self, status: int, reason: str, message: str, *, pause: float = 1.0) -> None:
         self.status = status
         self.reason = reason
+        self.pause = pause
         super().__init__(message)
 
 
-class ApiUnavailable(Exception):
+class ApiUnavailable(ChekovError):
     """The API server does not answer."""
 
 
-def load_configuration() -> Any:
+async def load_configuration() -> Any:
     """How to reach the cluster: from inside it, or by the current context of a kubeconfig.
 
     Raises:
         kubernetes.config.ConfigException: neither is there.
     """
     configuration: Any = kubernetes_client.Configuration()
+    configs: Any = kubernetes_config
     try:
-        kubernetes_config.load_incluster_config(client_configuration=configuration)
+        configs.load_incluster_config(client_configuration=configuration)
     except kubernetes_config.ConfigException:
-        kubernetes_config.load_kube_config(client_configuration=configuration)
+        await configs.load_kube_config(client_configuration=configuration)
     return configuration
 
 
@@ -61,6 +77,24 @@ async def connected(configuration: Any, metrics: Metrics) -> AsyncGenerator["Cli
         base_url=configuration.host, connector=connector, timeout=_TIMEOUT
     ) as session:
         yield Client(session, configuration, metrics)
+
+
+async def connection_of(configuration: Any) -> kopf.ConnectionInfo:
+    """The same way to the API server, as kopf takes it."""
+    prefix, _, token = str(
+        await configuration.get_api_key_with_prefix("BearerToken") or ""
+    ).rpartition(" ")
+    return kopf.ConnectionInfo(
+        server=str(configuration.host),
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        scheme=(prefix or "Bearer") if token else None,
+        token=token or None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        # A token in a cluster changes; kopf asks again after this time.
+        expiration=datetime.now(UTC) + _KOPF_ASKS_AGAIN if token else None,
+    )
 
 
 class Client:
@@ -78,116 +112,169 @@ class Client:
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
         """One object, or `None`."""
         try:
-            return await self._call("GET", kind, kind.path(namespace, name))
+            return await self._call(_Request("GET", kind, kind.path(namespace, name)))
         except ApiError as error:
-            if error.status == 404:  # noqa: PLR2004
+            if error.status == _NOT_FOUND:
                 return None
             raise
 
     async def list(
-        self, kind: Kind, namespace: str | None, labels: Mapping[str, str]
+        self,
+        kind: Kind,
+        namespace: str | None,
+        labels: Mapping[str, str],
+        *,
+        shallow: bool = False,
     ) -> Sequence[Object]:
-        """The objects that carry all of `labels`."""
-        selector = ",".join(f"{name}={value}" for name, value in labels.items())
-        answer = await self._call(
-            "GET", kind, kind.path(namespace), params={"labelSelector": selector}
-        )
-        items: Sequence[Object] = answer.get("items") or ()
-        return [{"apiVersion": kind.api, "kind": kind.name, **item} for item in items]
+        """The objects that carry all of `labels`, page by page; `shallow` ones hold metadata only.
+
+        Without a namespace, those of all namespaces.
+        """
+        params = {"limit": str(_PAGE)}
+        if labels:
+            params["labelSelector"] = ",".join(f"{name}={value}" for name, value in labels.items())
+        found: list[Object] = []
+        while True:
+            answer = await self._call(
+                _Request(
+                    "GET",
+                    kind,
+                    kind.path(namespace),
+                    params=params,
+                    accept=_SHALLOW if shallow else "application/json",
+                )
+            )
+            found += [
+                {**item, "apiVersion": kind.api, "kind": kind.name}
+                for item in objects(answer, "items")
+            ]
+            following = dig(answer, "metadata", "continue")
+            if not following:
+                return found
+            params["continue"] = str(following)
+
+    async def served(self, group_version: str) -> frozenset[str]:
+        """The plural names of the kinds that the API server knows in a group and version."""
+        kind = Kind("APIResourceList", group_version, "")
+        try:
+            answer = await self._call(_Request("GET", kind, f"/apis/{group_version}"))
+        except ApiError as error:
+            if error.status == _NOT_FOUND:
+                return frozenset()
+            raise
+        return frozenset(str(item["name"]) for item in objects(answer, "resources"))
 
     async def apply(self, kind: Kind, body: Object) -> Object:
         """Server-side apply: own the fields that are given, whoever had them."""
-        meta = body["metadata"]
-        return await self._call(
-            "PATCH",
-            kind,
-            kind.path(meta["namespace"], meta["name"]),
-            params={"fieldManager": FIELD_MANAGER, "force": "true"},
-            body=body,
-            content_type="application/apply-patch+yaml",
-        )
+        return await self._applied(kind, body, "")
 
     async def apply_status(self, kind: Kind, body: Object) -> Object:
         """Server-side apply of the status."""
-        meta = body["metadata"]
-        return await self._call(
-            "PATCH",
-            kind,
-            kind.path(meta["namespace"], meta["name"]) + "/status",
-            params={"fieldManager": FIELD_MANAGER, "force": "true"},
-            body=body,
-            content_type="application/apply-patch+yaml",
-        )
+        return await self._applied(kind, body, "/status")
 
     async def create(self, kind: Kind, body: Object) -> Object:
         """Create an object."""
         path = kind.path(body["metadata"]["namespace"])
-        return await self._call("POST", kind, path, body=body)
+        return await self._call(_Request("POST", kind, path, body=body))
+
+    async def replace(self, kind: Kind, body: Object) -> Object:
+        """Replace an object; a conflict if it has changed since it was read."""
+        path = kind.path(body["metadata"]["namespace"], body["metadata"]["name"])
+        return await self._call(_Request("PUT", kind, path, body=body))
 
     async def merge(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
         """Merge a change into an object."""
         return await self._call(
-            "PATCH",
-            kind,
-            kind.path(namespace, name),
-            body=body,
-            content_type="application/merge-patch+json",
+            _Request(
+                "PATCH",
+                kind,
+                kind.path(namespace, name),
+                body=body,
+                content="application/merge-patch+json",
+            )
         )
 
     async def delete(self, kind: Kind, namespace: str, name: str) -> None:
         """Delete an object and, in the background, what it owns; absent ones are fine."""
+        path = kind.path(namespace, name)
+        body = {"propagationPolicy": "Background"}
         try:
-            await self._call(
-                "DELETE",
-                kind,
-                kind.path(namespace, name),
-                body={"propagationPolicy": "Background"},
-            )
+            await self._call(_Request("DELETE", kind, path, body=body))
         except ApiError as error:
-            if error.status != 404:  # noqa: PLR2004
+            if error.status != _NOT_FOUND:
                 raise
 
-    async def _call(
-        self,
-        method: str,
-        kind: Kind,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: Object | None = None,
-        content_type: str = "application/json",
-    ) -> Object:
-        headers = {"Accept": "application/json", "Content-Type": content_type}
-        token = self._bearer()
+    async def _applied(self, kind: Kind, body: Object, part: str) -> Object:
+        meta = body["metadata"]
+        return await self._call(
+            _Request(
+                "PATCH",
+                kind,
+                kind.path(meta["namespace"], meta["name"]) + part,
+                params={"fieldManager": FIELD_MANAGER, "force": "true"},
+                body=body,
+                content="application/apply-patch+yaml",
+            )
+        )
+
+    async def _call(self, request: "_Request") -> Object:
+        """Send a request; wait and send it again while the server says it is busy."""
+        for remaining in reversed(range(_TRIES)):
+            try:
+                return await self._sent(request)
+            except ApiError as error:
+                if error.status not in _BUSY or not remaining:
+                    raise
+                await asyncio.sleep(min(error.pause, _LONGEST_PAUSE))
+        raise AssertionError
+
+    async def _sent(self, request: "_Request") -> Object:
+        headers = {"Accept": request.accept, "Content-Type": request.content}
+        token = await self._bearer()
         if token:
             headers["Authorization"] = token
-        data = None if body is None else json.dumps(body).encode()
+        data = None if request.body is None else json.dumps(request.body).encode()
+        where = f"{request.method} {request.path}"
         try:
             async with self._session.request(
-                method, path, params=params, data=data, headers=headers
+                request.method, request.path, params=request.params, data=data, headers=headers
             ) as response:
                 text = await response.text()
-                self._metrics.called(method, kind.name, response.status)
         except (aiohttp.ClientError, TimeoutError) as error:
-            self._metrics.called(method, kind.name, 0)
-            raise ApiUnavailable(f"{method} {path}: {error or type(error).__name__}") from error
+            self._metrics.called(request.method, request.kind.name, 0)
+            raise ApiUnavailable(f"{where}: {error or type(error).__name__}") from error
+        self._metrics.called(request.method, request.kind.name, response.status)
         answer: Object = json.loads(text) if text.startswith("{") else {"message": text}
-        if response.status >= 400:  # noqa: PLR2004
+        if response.status >= _REFUSED:
             raise ApiError(
                 response.status,
                 str(answer.get("reason") or ""),
-                f"{method} {path}: {answer.get('message') or response.reason}",
+                f"{where}: {answer.get('message') or response.reason}",
+                pause=_seconds(response.headers.get("Retry-After")),
             )
         return answer
 
-    def _bearer(self) -> str | None:
+    async def _bearer(self) -> str | None:
         """The token; in a cluster it changes, so it is read again from time to time."""
         if self._token is None or time.monotonic() - self._token_read > _TOKEN_SECONDS:
-            self._token = self._configuration.get_api_key_with_prefix(
-                "BearerToken", alias="authorization"
-            )
+            self._token = await self._configuration.get_api_key_with_prefix("BearerToken")
             self._token_read = time.monotonic()
         return self._token
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    kind: Kind
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: Object | None = None
+    content: str = "application/json"
+    accept: str = "application/json"
+
+
+def _seconds(text: str | None) -> float:
+    return float(text) if text and text.isdecimal() else 1.0
 
 
 def _ssl(configuration: Any) -> ssl.SSLContext | bool:

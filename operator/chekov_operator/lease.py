@@ -2,19 +2,21 @@
 
 import asyncio
 import logging
+import random
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Final
 
-from kubernetes.aio import client as kubernetes_client
-from kubernetes.aio.client.exceptions import ApiException
+from chekov.errors import ChekovError
+from chekov_operator.client import ApiError, ApiUnavailable, Client
+from chekov_operator.resources import LEASE, Object, dig
 
-_CONFLICT = 409
-_NOT_FOUND = 404
+_CONFLICT: Final = 409
 
 _log = logging.getLogger(__name__)
 
 
-class LeaseLost(Exception):
+class LeaseLost(ChekovError):
     """Another replica leads, or the Lease could not be renewed in time."""
 
 
@@ -22,34 +24,41 @@ class Lease:
     """Holds a Lease object for one replica.
 
     Args:
-        api: where Leases are.
+        client: to the API server.
         namespace: of the Lease.
         name: of the Lease.
         holder: names this replica.
         seconds: how long a renewal counts. The leader gives up after two thirds of it without a
             renewal, before anyone else may take over.
+        clock: monotonic seconds; clocks of two machines are never compared.
     """
 
     def __init__(
         self,
-        api: kubernetes_client.CoordinationV1Api,
+        client: Client,
         *,
         namespace: str,
         name: str,
         holder: str,
         seconds: float,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        self._api: Any = api
+        self._client = client
         self._namespace = namespace
         self._name = name
         self._holder = holder
         self._seconds = seconds
+        self._clock = clock or asyncio.get_running_loop().time
         self._seen: tuple[str, float] | None = None
+        self._seen_holder = ""
+        self._renewed = float("-inf")
 
     async def acquire(self) -> None:
         """Return when this replica leads."""
-        while not await self._try():
-            await asyncio.sleep(self._seconds / 8)
+        while True:
+            if await self.attempt():
+                break
+            await asyncio.sleep(self._seconds / 8 * _spread())
         _log.info("leading", extra={"holder": self._holder})
 
     async def keep(self) -> None:
@@ -58,79 +67,97 @@ class Lease:
         Raises:
             LeaseLost: this replica must not act any more.
         """
-        clock = asyncio.get_running_loop().time
-        renewed = clock()
         while True:
-            await asyncio.sleep(self._seconds / 6)
-            if await self._try():
-                renewed = clock()
-            elif clock() - renewed > self._seconds * 2 / 3:
+            await asyncio.sleep(self._seconds / 6 * _spread())
+            if await self.attempt():
+                continue
+            if self._clock() - self._renewed > self._seconds * 2 / 3:
                 raise LeaseLost(f"the Lease {self._name} was not renewed in time")
+            holder = self._seen_holder
+            if holder not in ("", self._holder):
+                raise LeaseLost(f"{holder} holds the Lease {self._name} now")
 
-    async def release(self) -> None:
-        """Let another replica take over at once."""
-        try:
-            lease = await self._api.read_namespaced_lease(self._name, self._namespace)
-            if lease.spec.holder_identity == self._holder:
-                lease.spec.holder_identity = ""
-                lease.spec.lease_duration_seconds = 1
-                await self._api.replace_namespaced_lease(self._name, self._namespace, lease)
-        except Exception as error:  # noqa: BLE001 -- it runs out by itself
-            _log.warning("the lease was not released", extra={"error": str(error)})
-
-    async def _try(self) -> bool:
+    async def attempt(self) -> bool:
+        """Take or renew the Lease; whether this replica leads now."""
         try:
             async with asyncio.timeout(self._seconds / 3):
-                return await self._take()
-        except ApiException as error:
+                taken = await self._take()
+        except ApiError as error:
             if error.status != _CONFLICT:
-                _log.warning("the lease is out of reach", extra={"error": str(error.reason)})
-        except Exception as error:  # noqa: BLE001 -- whatever it is, this replica does not lead
+                _log.warning("the lease is out of reach", extra={"error": str(error)})
+            return False
+        except (ApiUnavailable, TimeoutError) as error:
             _log.warning("the lease is out of reach", extra={"error": repr(error)})
-        return False
+            return False
+        if taken:
+            self._renewed = self._clock()
+        return taken
+
+    async def release(self) -> None:
+        """Let another replica take over at once; if that fails, the Lease runs out by itself."""
+        try:
+            async with asyncio.timeout(self._seconds / 3):
+                lease = await self._client.get(LEASE, self._namespace, self._name)
+                if lease is not None and dig(lease, "spec", "holderIdentity") == self._holder:
+                    spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
+                    await self._client.replace(LEASE, {**lease, "spec": spec})
+        except (ApiError, ApiUnavailable, TimeoutError) as error:
+            _log.warning("the lease was not released", extra={"error": repr(error)})
 
     async def _take(self) -> bool:
-        try:
-            lease = await self._api.read_namespaced_lease(self._name, self._namespace)
-        except ApiException as error:
-            if error.status != _NOT_FOUND:
-                raise
-            await self._api.create_namespaced_lease(self._namespace, self._fresh())
+        lease = await self._client.get(LEASE, self._namespace, self._name)
+        if lease is None:
+            await self._client.create(LEASE, self._fresh())
+            self._seen_holder = self._holder
             return True
-        spec = lease.spec
-        if spec.holder_identity not in (self._holder, "", None) and not self._expired(lease):
+        holder = str(dig(lease, "spec", "holderIdentity") or "")
+        self._seen_holder = holder
+        if holder not in ("", self._holder) and not self._expired(lease):
             return False
-        if spec.holder_identity != self._holder:
-            spec.acquire_time = datetime.now(UTC)
-            spec.lease_transitions = (spec.lease_transitions or 0) + 1
-        spec.holder_identity = self._holder
-        spec.renew_time = datetime.now(UTC)
-        spec.lease_duration_seconds = max(1, round(self._seconds))
+        now = _stamp()
+        spec: Object = {
+            **(dig(lease, "spec") or {}),
+            "holderIdentity": self._holder,
+            "renewTime": now,
+            "leaseDurationSeconds": max(1, round(self._seconds)),
+        }
+        if holder != self._holder:
+            spec["acquireTime"] = now
+            spec["leaseTransitions"] = int(dig(lease, "spec", "leaseTransitions") or 0) + 1
         # The resource version makes it a compare-and-swap: one of two who try gets a conflict.
-        await self._api.replace_namespaced_lease(self._name, self._namespace, lease)
+        await self._client.replace(LEASE, {**lease, "spec": spec})
+        self._seen_holder = self._holder
         return True
 
-    def _expired(self, lease: Any) -> bool:
-        """Whether nothing changed for as long as the holder asked for, by our own clock.
-
-        Clocks of two machines are never compared.
-        """
-        now = asyncio.get_running_loop().time()
-        version = str(lease.metadata.resource_version)
+    def _expired(self, lease: Object) -> bool:
+        """Whether nothing changed for as long as the holder asked for, by our own clock."""
+        version = str(dig(lease, "metadata", "resourceVersion"))
         if self._seen is None or self._seen[0] != version:
-            self._seen = (version, now)
+            self._seen = (version, self._clock())
             return False
-        return now - self._seen[1] > (lease.spec.lease_duration_seconds or self._seconds)
+        asked = float(dig(lease, "spec", "leaseDurationSeconds") or self._seconds)
+        return self._clock() - self._seen[1] > asked
 
-    def _fresh(self) -> kubernetes_client.V1Lease:
-        now = datetime.now(UTC)
-        return kubernetes_client.V1Lease(
-            metadata=kubernetes_client.V1ObjectMeta(name=self._name, namespace=self._namespace),
-            spec=kubernetes_client.V1LeaseSpec(
-                holder_identity=self._holder,
-                lease_duration_seconds=max(1, round(self._seconds)),
-                acquire_time=now,
-                renew_time=now,
-                lease_transitions=0,
-            ),
-        )
+    def _fresh(self) -> Object:
+        now = _stamp()
+        return {
+            "apiVersion": LEASE.api,
+            "kind": LEASE.name,
+            "metadata": {"name": self._name, "namespace": self._namespace},
+            "spec": {
+                "holderIdentity": self._holder,
+                "leaseDurationSeconds": max(1, round(self._seconds)),
+                "acquireTime": now,
+                "renewTime": now,
+                "leaseTransitions": 0,
+            },
+        }
+
+
+def _stamp() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _spread() -> float:
+    """So that replicas that started together do not ask together for ever."""
+    return random.uniform(0.9, 1.1)  # noqa: S311 nothing secret

@@ -10,6 +10,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from chekov_operator.resources import Key
+
 
 class Metrics:
     """Counters, gauges and histograms of one operator process."""
@@ -61,6 +63,21 @@ class Metrics:
             ["kind", "ready"],
             registry=self.registry,
         )
+
+        self._ready: dict[Key, str] = {}
+
+    def told(self, key: Key, ready: str | None) -> None:
+        """An object's readiness was found out."""
+        self.gone(key)
+        if ready is not None:
+            self._ready[key] = ready
+            self.objects.labels(key.kind, ready).inc()
+
+    def gone(self, key: Key) -> None:
+        """An object is not there any more."""
+        before = self._ready.pop(key, None)
+        if before is not None:
+            self.objects.labels(key.kind, before).dec()
 
     def called(self, method: str, kind: str, code: int) -> None:
         """Count a request to the API server."""

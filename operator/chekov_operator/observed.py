@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Final, cast
 
 from chekov.store.port import SubscriptionRow
 from chekov.store.postgres.inspect import StoreStatus
+from chekov_operator.resources import Object, controller_uid, dig, objects
 
-from chekov_operator.resources import Object
+RETRY_SECONDS: Final = 60.0
+"""Before what failed without a fault of the user's is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class StoreObserved:
         unreachable: why it did not.
         jobs: the migration Jobs, by name.
         pods: their pods.
+        now: the time, in seconds since the epoch.
     """
 
     secret: Fault | None = None
@@ -43,6 +47,7 @@ class StoreObserved:
     unreachable: Fault | None = None
     jobs: Mapping[str, Object] = field(default_factory=dict[str, Object])
     pods: Sequence[Object] = ()
+    now: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +55,19 @@ class BundleObserved:
     """Around a DomainBundle.
 
     Attributes:
+        spec: as the user wrote it.
         store: the EventStore it names, if there is one.
         missing: what it refers to and is not there.
         modules: the code to mount, from the spec or the ConfigMap it names.
         children: everything it owns, by kind and name.
         pods: its pods, those of checks included.
+        running: the revision that runs, or last ran.
         subscriptions: of its domain, as the store has them; `None` when nobody looked.
         head: the store's newest position when that was looked up.
-        database: host and port of the store.
+        now: the time, in seconds since the epoch.
     """
 
+    spec: Mapping[str, object] = field(default_factory=dict[str, object])
     store: Object | None = None
     missing: Sequence[Fault] = ()
     modules: Mapping[str, str] | None = None
@@ -67,9 +75,10 @@ class BundleObserved:
         default_factory=dict[tuple[str, str], Object]
     )
     pods: Sequence[Object] = ()
+    running: str | None = None
     subscriptions: Sequence[SubscriptionRow] | None = None
     head: int = 0
-    database: tuple[str, int] | None = None
+    now: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,40 +90,62 @@ class JobOutcome:
         succeeded: whether it ended well.
         message: what its container said at its end.
         stuck: why its pod cannot start, if it cannot.
+        ended: when it ended, in seconds since the epoch; 0 when it did not or nobody knows.
     """
 
     finished: bool
     succeeded: bool
     message: str
     stuck: Fault | None
+    ended: float = 0.0
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time to try what failed again."""
+        return now - self.ended >= RETRY_SECONDS
 
 
-def job_outcome(job: Mapping[str, Any], pods: Sequence[Object]) -> JobOutcome:
+def job_outcome(job: Object, pods: Sequence[Object]) -> JobOutcome:
     """Read a Job and its pods."""
-    own = [pod for pod in pods if owner_uid(pod) == job["metadata"].get("uid")]
-    status: Mapping[str, Any] = job.get("status") or {}
+    own = [pod for pod in pods if controller_uid(pod) == dig(job, "metadata", "uid")]
     true = {
-        item["type"]: item for item in status.get("conditions") or () if item["status"] == "True"
+        item["type"]: item
+        for item in objects(job, "status", "conditions")
+        if item["status"] == "True"
     }
     failed = true.get("Failed")
     # A container that ended says what it found; waiting for the Job's own status would cost time.
     ended = [item for pod in own for item in terminated(pod)]
     succeeded = "Complete" in true or any(item.get("exitCode") == 0 for item in ended)
-    finished = succeeded or failed is not None
+    finished = succeeded or failed is not None or bool(ended)
     message = next((str(item["message"]) for item in reversed(ended) if item.get("message")), "")
-    if not message and failed:
-        message = str(failed.get("message") or failed.get("reason") or "")
+    if not message and not succeeded:
+        message = _end(failed, ended)
     stuck = None if finished else next((fault for pod in own if (fault := cannot_start(pod))), None)
-    return JobOutcome(finished, succeeded, message, stuck)
+    times = [dig(item, "finishedAt") for item in ended] + [dig(failed, "lastTransitionTime")]
+    return JobOutcome(finished, succeeded, message, stuck, max(map(_seconds, times)))
 
 
-def terminated(pod: Mapping[str, Any]) -> list[Object]:
+def terminated(pod: Object) -> list[Object]:
     """The end of each container of a pod that has ended."""
-    statuses: Sequence[Object] = (pod.get("status") or {}).get("containerStatuses") or ()
-    return [ended for item in statuses if (ended := (item.get("state") or {}).get("terminated"))]
+    statuses = objects(pod, "status", "containerStatuses")
+    return [ended for item in statuses if (ended := dig(item, "state", "terminated"))]
 
 
-_STUCK = frozenset(
+def _seconds(stamp: str | None) -> float:
+    try:
+        return datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
+    except ValueError:
+        return 0.0
+
+
+def _end(failed: Object | None, ended: Sequence[Object]) -> str:
+    if failed is not None:
+        return str(failed.get("message") or failed.get("reason") or "")
+    codes = [f"{item.get('reason') or 'Error'}, exit code {item.get('exitCode')}" for item in ended]
+    return "; ".join(codes)
+
+
+_STUCK: Final = frozenset(
     {
         "CreateContainerConfigError",
         "CreateContainerError",
@@ -128,35 +159,29 @@ _STUCK = frozenset(
 )
 
 
-def cannot_start(pod: Mapping[str, Any]) -> Fault | None:
+def cannot_start(pod: Object) -> Fault | None:
     """Why a pod does not start, if something is wrong with it."""
-    status: Mapping[str, Any] = pod.get("status") or {}
-    name = pod["metadata"]["name"]
-    for item in status.get("containerStatuses") or ():
-        waiting = (item.get("state") or {}).get("waiting") or {}
-        reason = waiting.get("reason")
+    name = dig(pod, "metadata", "name")
+    for item in objects(pod, "status", "containerStatuses"):
+        waiting = dig(item, "state", "waiting")
+        reason = str(dig(waiting, "reason") or "")
         if reason in _STUCK:
-            return Fault(str(reason), f"pod {name}: {waiting.get('message') or reason}")
+            return Fault(reason, f"pod {name}: {dig(waiting, 'message') or reason}")
         if reason == "CrashLoopBackOff":
-            ended = (item.get("lastState") or {}).get("terminated") or {}
-            said = str(ended.get("message") or "").strip() or f"exit code {ended.get('exitCode')}"
-            return Fault("CrashLoopBackOff", f"pod {name} ends again and again: {said}")
-    for item in status.get("conditions") or ():
+            ended = dig(item, "lastState", "terminated")
+            said = str(dig(ended, "message") or "").strip()
+            said = said or f"exit code {dig(ended, 'exitCode')}"
+            return Fault(reason, f"pod {name} ends again and again: {said}")
+    for item in objects(pod, "status", "conditions"):
         if item.get("type") == "PodScheduled" and item.get("reason") == "Unschedulable":
             return Fault("Unschedulable", f"pod {name}: {item.get('message')}")
     return None
 
 
-def owner_uid(body: Mapping[str, Any]) -> str | None:
-    """The uid of an object's controller."""
-    owners: Sequence[Object] = body["metadata"].get("ownerReferences") or ()
-    return next((str(item["uid"]) for item in owners if item.get("controller")), None)
-
-
-def parse_check(text: str | None) -> Object | None:
+def parse_check(said: str | None) -> Object | None:
     """What a check answered, if it is an answer."""
     try:
-        value = json.loads(text or "")
+        answer = json.loads(said or "")
     except ValueError:
         return None
-    return value if isinstance(value, dict) and "ok" in value else None
+    return cast("Object", answer) if isinstance(answer, dict) and "ok" in answer else None

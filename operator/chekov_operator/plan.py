@@ -7,8 +7,6 @@ from typing import Any
 from chekov_operator.conditions import Condition, true
 from chekov_operator.resources import Kind, Object
 
-RETRY_SECONDS = 60.0
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -19,6 +17,7 @@ class Plan:
         delete: kind and name of children that should not be.
         status: the status without its conditions.
         conditions: what holds.
+        keep: whether the status and the other conditions stay as they are.
         again: seconds after which to look again although nothing told of a change.
     """
 
@@ -26,10 +25,11 @@ class Plan:
     delete: Sequence[tuple[Kind, str]] = ()
     status: Object = field(default_factory=dict[str, Any])
     conditions: Sequence[Condition] = ()
+    keep: bool = False
     again: float | None = None
 
 
-def paused() -> list[Condition]:
-    """What a paused object says."""
+def paused() -> Plan:
+    """What becomes of a paused object: nothing, which it says."""
     message = "the annotation chekov.dev/paused keeps the operator from changing anything"
-    return [true("Paused", "PausedByAnnotation", message)]
+    return Plan(conditions=[true("Paused", "PausedByAnnotation", message)], keep=True)

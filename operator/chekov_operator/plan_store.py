@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from chekov_operator.api import Store
 from chekov_operator.conditions import false, true, unknown
-from chekov_operator.observed import Fault, StoreObserved, job_outcome
-from chekov_operator.plan import RETRY_SECONDS, Plan, paused
+from chekov_operator.observed import RETRY_SECONDS, Fault, StoreObserved, job_outcome
+from chekov_operator.plan import Plan, paused
 from chekov_operator.resources import JOB, Kind, Object
 from chekov_operator.settings import Settings
 from chekov_operator.workloads import migration_job
@@ -15,7 +15,7 @@ def plan_store(store: Store, seen: StoreObserved, settings: Settings) -> Plan:
     """What an EventStore needs."""
     refresh = settings.refresh_seconds * 2
     if store.meta.paused:
-        return Plan(conditions=paused())
+        return paused()
     fault = seen.secret or seen.unreachable
     if fault is not None or seen.found is None:
         fault = fault or Fault("Unreachable", "the database was not looked at yet")
@@ -62,7 +62,7 @@ def _plan_migration(store: Store, seen: StoreObserved, status: Object, settings:
         message = f"{state}: run `chekov migrate`, or set spec.migrate to Auto"
         return _unmigrated(status, Fault("MigrationNeeded", message), again=RETRY_SECONDS)
     wanted = migration_job(store, needed, settings)
-    name = wanted["metadata"]["name"]
+    name = str(wanted["metadata"]["name"])
     live = seen.jobs.get(name)
     old = [(JOB, other) for other in seen.jobs if other != name]
     if live is None:
@@ -73,7 +73,8 @@ def _plan_migration(store: Store, seen: StoreObserved, status: Object, settings:
         return _unmigrated(status, outcome.stuck, delete=old)
     if outcome.finished and not outcome.succeeded:
         fault = Fault("MigrationFailed", f"{state}; the Job {name} failed: {outcome.message}")
-        return _unmigrated(status, fault, delete=[*old, (JOB, name)], again=RETRY_SECONDS)
+        again = [(JOB, name)] if outcome.is_due(seen.now) else []
+        return _unmigrated(status, fault, delete=[*old, *again], again=RETRY_SECONDS)
     fault = Fault("Migrating", f"{state}; the Job {name} migrates it")
     return _unmigrated(status, fault, delete=old, again=1.0 if outcome.succeeded else None)
 
@@ -90,7 +91,7 @@ def _unmigrated(
         false("Ready", fault.reason, fault.message),
         false("Migrated", fault.reason, fault.message),
     ]
-    return Plan(apply, delete, status, conditions, again)
+    return Plan(apply, delete, status, conditions, again=again)
 
 
 def _host(seen: StoreObserved) -> Object:

@@ -1,37 +1,37 @@
 """Pod templates: what runs in a bundle's pods, in its checks and in migrations."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Final
 
-from chekov_operator.api import Bundle, Code, SecretKey
-from chekov_operator.resources import Object
-from chekov_operator.settings import Settings
+from chekov_operator.api import Bundle, SecretKey
+from chekov_operator.merge import by_name, merged
+from chekov_operator.resources import Object, dig
 
-HTTP_PORT = 8080
-MANAGEMENT_PORT = 9090
-CODE_PATH = "/etc/chekov/bundle"
-DRAIN_DELAY_SECONDS = 3
-DRAIN_SECONDS = 30
-GRACE_SECONDS = DRAIN_DELAY_SECONDS + DRAIN_SECONDS + 7
-USER = 10001
+HTTP_PORT: Final = 8080
+MANAGEMENT_PORT: Final = 9090
+CODE_PATH: Final = "/etc/chekov/bundle"
+DRAIN_DELAY_SECONDS: Final = 3
+DRAIN_SECONDS: Final = 30
+GRACE_SECONDS: Final = DRAIN_DELAY_SECONDS + DRAIN_SECONDS + 7
+USER: Final = 10001
 
-_RESTRICTED: Object = {
+_RESTRICTED: Final[Object] = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
-_POD_RESTRICTED: Object = {
+_POD_RESTRICTED: Final[Object] = {
     "runAsNonRoot": True,
     "runAsUser": USER,
     "runAsGroup": USER,
     "fsGroup": USER,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-_CHECK_RESOURCES: Object = {
+_JOB_RESOURCES: Final[Object] = {
     "requests": {"cpu": "50m", "memory": "96Mi"},
     "limits": {"memory": "512Mi"},
 }
-_RUNTIME_RESOURCES: Object = {
+_RUNTIME_RESOURCES: Final[Object] = {
     "requests": {"cpu": "100m", "memory": "128Mi"},
     "limits": {"memory": "512Mi"},
 }
@@ -53,89 +53,70 @@ def from_field(name: str, path: str) -> Object:
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 
-def job_pod(
-    name: str,
-    command: Sequence[str],
-    image: str,
-    pull_policy: str,
-    env: Sequence[Object],
+def migration_pod(
+    image: str, pull_policy: str, env: Sequence[Object], labels: Mapping[str, str]
+) -> Object:
+    """The pod that brings a store's schema up to date, and says at its end what it found."""
+    container: Object = {
+        **_container("migrate", ["chekov", "migrate", "--output", "json"], image, code=None),
+        "imagePullPolicy": pull_policy,
+        "env": list(env),
+        "resources": _JOB_RESOURCES,
+    }
+    spec = {**_pod(container, code=None), "restartPolicy": "Never"}
+    return {"metadata": {"labels": dict(labels)}, "spec": spec}
+
+
+def check_pod(
+    bundle: Bundle,
+    container: Object,
     *,
     labels: Mapping[str, str],
-    code: str | None = None,
-    extra: Object | None = None,
+    code: str | None,
+    account: str,
 ) -> Object:
-    """The pod of a Job: one container that says at its end what it found."""
-    container: Object = {
-        "name": name,
-        "image": image,
-        "imagePullPolicy": pull_policy,
-        "command": list(command),
-        "env": list(env),
-        "resources": _CHECK_RESOURCES,
-        "securityContext": _RESTRICTED,
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": _mounts(code),
-    }
-    container.update(extra or {})
+    """The pod that tries a bundle's code, with what the user's own template adds to pods."""
+    spec = merged(
+        _bundle_pod(bundle, {**container, "resources": _JOB_RESOURCES}, code, account),
+        dig(bundle.pod_template, "spec") or {},
+    )
     return {
-        "metadata": {"labels": dict(labels)},
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "securityContext": _POD_RESTRICTED,
-            "containers": [container],
-            "volumes": _volumes(code),
+        "metadata": {
+            "labels": {**_given(bundle, "labels"), **labels},
+            "annotations": _given(bundle, "annotations"),
         },
+        "spec": {**spec, "restartPolicy": "Never"},
     }
 
 
 def runtime_pod(
     bundle: Bundle,
-    image: str,
-    env: Sequence[Object],
+    container: Object,
     *,
     labels: Mapping[str, str],
     code: str | None,
     account: str,
-    settings: Settings,
 ) -> Object:
     """The template of a bundle's pods, with what the user's own template adds."""
-    container: Object = {
-        "name": "runtime",
-        "image": image,
-        "imagePullPolicy": bundle.image_pull_policy or settings.runtime_pull_policy,
-        "command": ["chekov", "serve"],
-        "env": list(env),
-        "envFrom": list(bundle.env_from),
+    serving: Object = {
+        **container,
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
             {"name": "management", "containerPort": MANAGEMENT_PORT, "protocol": "TCP"},
         ],
-        "startupProbe": _probe("/startupz", 1, 180),
+        "startupProbe": _probe("/startupz", 1, 120),
         "readinessProbe": _probe("/readyz", 2, 2),
         "livenessProbe": _probe("/livez", 10, 3),
         "resources": bundle.resources or _RUNTIME_RESOURCES,
-        "securityContext": _RESTRICTED,
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": _mounts(code),
     }
-    user: Mapping[str, Any] = bundle.pod_template.get("metadata") or {}
-    annotations = {
+    scraped = {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": str(MANAGEMENT_PORT),
         "prometheus.io/path": "/metrics",
-        **(user.get("annotations") or {}),
     }
-    if bundle.restart_nonce:
-        annotations["chekov.dev/restart-nonce"] = bundle.restart_nonce
     spec: Object = {
-        "serviceAccountName": account,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": _POD_RESTRICTED,
+        **_bundle_pod(bundle, serving, code, account),
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "imagePullSecrets": list(bundle.image_pull_secrets),
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,
@@ -144,46 +125,73 @@ def runtime_pod(
                 "labelSelector": {"matchLabels": dict(labels)},
             }
         ],
-        "containers": [container],
-        "volumes": _volumes(code),
     }
     return {
         "metadata": {
-            "labels": {**(user.get("labels") or {}), **labels},
-            "annotations": annotations,
+            "labels": {**_given(bundle, "labels"), **labels},
+            "annotations": {**scraped, **_given(bundle, "annotations")},
         },
-        "spec": merged(spec, bundle.pod_template.get("spec") or {}),
+        "spec": merged(spec, dig(bundle.pod_template, "spec") or {}),
     }
 
 
-def merged(base: Object, over: Mapping[str, Any]) -> Object:
-    """`over` laid on `base`: maps are merged, named list items by name, all else is replaced."""
-    result = dict(base)
-    for name, value in over.items():
-        mine = result.get(name)
-        if isinstance(mine, dict) and isinstance(value, dict):
-            result[name] = merged(mine, value)
-        elif isinstance(mine, list) and isinstance(value, list) and _named([*mine, *value]):
-            result[name] = _merged_by_name(mine, value)
-        else:
-            result[name] = value
-    return result
+def bundle_container(
+    bundle: Bundle,
+    command: Sequence[str],
+    image: str,
+    env: Sequence[Object],
+    *,
+    code: str | None,
+    pull_policy: str | None,
+) -> Object:
+    """The container that runs a bundle's code, whose variables the user may override."""
+    container: Object = {
+        **_container("runtime", command, image, code=code),
+        "env": by_name(env, bundle.env),
+    }
+    if pull_policy:
+        container["imagePullPolicy"] = pull_policy
+    if bundle.env_from:
+        container["envFrom"] = list(bundle.env_from)
+    return container
 
 
-def code_path(code: Code) -> str | None:
-    """Where mounted code lies; an image of the user's own says so by itself."""
-    return None if code.image else CODE_PATH
+def _container(name: str, command: Sequence[str], image: str, *, code: str | None) -> Object:
+    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 a volume of its own
+    if code is not None:
+        mounts.append({"name": "code", "mountPath": CODE_PATH, "readOnly": True})
+    return {
+        "name": name,
+        "image": image,
+        "command": list(command),
+        "securityContext": _RESTRICTED,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": mounts,
+    }
 
 
-def _merged_by_name(mine: list[Any], over: list[Any]) -> list[Any]:
-    items: dict[str, Object] = {item["name"]: item for item in mine}
-    for item in over:
-        items[item["name"]] = merged(items.get(item["name"], {}), item)
-    return list(items.values())
+def _bundle_pod(bundle: Bundle, container: Object, code: str | None, account: str) -> Object:
+    pod: Object = {**_pod(container, code=code), "serviceAccountName": account}
+    if bundle.image_pull_secrets:
+        pod["imagePullSecrets"] = list(bundle.image_pull_secrets)
+    return pod
 
 
-def _named(items: list[Any]) -> bool:
-    return bool(items) and all(isinstance(item, dict) and "name" in item for item in items)
+def _pod(container: Object, *, code: str | None) -> Object:
+    volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
+    if code is not None:
+        volumes.append({"name": "code", "configMap": {"name": code}})
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": _POD_RESTRICTED,
+        "containers": [container],
+        "volumes": volumes,
+    }
+
+
+def _given(bundle: Bundle, name: str) -> dict[str, str]:
+    return dict(dig(bundle.pod_template, "metadata", name) or {})
 
 
 def _probe(path: str, period: int, failures: int) -> Object:
@@ -193,17 +201,3 @@ def _probe(path: str, period: int, failures: int) -> Object:
         "failureThreshold": failures,
         "timeoutSeconds": 3,
     }
-
-
-def _mounts(code: str | None) -> list[Object]:
-    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108
-    if code is not None:
-        mounts.append({"name": "code", "mountPath": CODE_PATH, "readOnly": True})
-    return mounts
-
-
-def _volumes(code: str | None) -> list[Object]:
-    volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
-    if code is not None:
-        volumes.append({"name": "code", "configMap": {"name": code}})
-    return volumes

@@ -3,21 +3,27 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Final
 
+from chekov.errors import ChekovError
 from chekov_operator.api import InvalidSpec, parse_bundle, parse_meta, parse_store
-from chekov_operator.apply import Applier
-from chekov_operator.client import ApiError, ApiUnavailable, Client
+from chekov_operator.apply import Applier, ChildRefused, NameTaken
+from chekov_operator.client import ApiError, Client
 from chekov_operator.conditions import Condition, false, rendered, true
 from chekov_operator.metrics import Metrics
 from chekov_operator.observe import Observer
+from chekov_operator.observed import RETRY_SECONDS
 from chekov_operator.plan import Plan
 from chekov_operator.plan_bundle import plan_bundle
 from chekov_operator.plan_store import plan_store
 from chekov_operator.queue import Queue
 from chekov_operator.recorder import Recorder
-from chekov_operator.resources import BUNDLE, JOB, STORE, Key, Kind, Object
+from chekov_operator.resources import BUNDLE, JOB, STORE, Key, Kind, Object, condition, dig, objects
 from chekov_operator.settings import Settings
+from chekov_operator.world import World
+
+_GONE: Final = (404, 409)
 
 _log = logging.getLogger(__name__)
 
@@ -26,25 +32,32 @@ class Reconciler:
     """Makes one object as its spec says, and its status as it is."""
 
     def __init__(
-        self, client: Client, queue: Queue, metrics: Metrics, recorder: Recorder, settings: Settings
+        self,
+        client: Client,
+        world: World,
+        queue: Queue,
+        metrics: Metrics,
+        observer: Observer,
+        settings: Settings,
     ) -> None:
         self._client = client
+        self._world = world
         self._queue = queue
         self._metrics = metrics
-        self._recorder = recorder
+        self._recorder = Recorder(client, settings.name)
         self._settings = settings
-        self._observer = Observer(client)
-        self._applier = Applier(client)
+        self._observer = observer
+        self._applier = Applier(client, world)
 
     async def __call__(self, key: Key) -> None:
         """Reconcile `key`; a failure is logged, counted, and tried again later."""
         started = time.perf_counter()
         try:
             again = await self._reconcile(key)
-        except (ApiError, ApiUnavailable) as error:
+        except ChekovError as error:
             self._failed(key, error)
-        except Exception as error:
-            _log.exception("reconciling failed", extra={"key": str(key)})
+        except Exception as error:  # noqa: BLE001 one object must not stop the others
+            _log.exception("a fault of the operator's own", extra={"key": str(key)})
             self._failed(key, error)
         else:
             self._queue.succeeded(key)
@@ -62,22 +75,24 @@ class Reconciler:
 
     async def _reconcile(self, key: Key) -> float | None:
         kind = STORE if key.kind == STORE.name else BUNDLE
-        body = await self._client.get(kind, key.namespace, key.name)
+        body = self._world.get(kind, key.namespace, key.name)
         if body is None or parse_meta(body).deleting:
             self._queue.forget(key)
+            self._observer.forget(key)
+            self._metrics.gone(key)
             return None
-        body = {"apiVersion": kind.api, "kind": kind.name, **body}
         try:
             plan, live = await self._planned(kind, body)
         except InvalidSpec as error:
-            plan, live = _invalid(error), {}
-        written = await self._applier.apply(plan.apply, live)
-        await self._applier.delete(key.namespace, plan.delete)
-        if written or plan.delete:
-            deleted = [f"{child.name}/{name}" for child, name in plan.delete]
-            _log.info("changed", extra={"key": str(key), "applied": written, "deleted": deleted})
+            plan, live = _invalid(error), dict[tuple[str, str], Object]()
+        trouble = await self._carry_out(key, plan, live)
+        if trouble is not None:
+            plan = _in_trouble(plan, trouble)
         await self._tell(kind, body, plan)
-        return plan.again
+        self._metrics.told(key, {item.type: item.status for item in plan.conditions}.get("Ready"))
+        if trouble is not None:
+            raise trouble
+        return plan.again or RETRY_SECONDS
 
     async def _planned(
         self, kind: Kind, body: Object
@@ -88,42 +103,66 @@ class Reconciler:
             live = {(JOB.name, name): job for name, job in around.jobs.items()}
             return plan_store(store, around, self._settings), live
         bundle = parse_bundle(body)
-        seen = await self._observer.bundle(bundle)
+        seen = await self._observer.bundle(bundle, body)
         return plan_bundle(bundle, seen, self._settings), seen.children
 
-    async def _tell(self, kind: Kind, body: Object, plan: Plan) -> None:
-        before: Mapping[str, Any] = body.get("status") or {}
-        old: Sequence[Mapping[str, str]] = before.get("conditions") or ()
-        meta = parse_meta(body)
-        conditions = rendered(plan.conditions, old, meta.generation)
-        status = {
-            **plan.status,
-            "observedGeneration": meta.generation,
-            "conditions": conditions,
-        }
-        if status == before:
-            return
-        await self._client.apply_status(
-            kind,
-            {
-                "apiVersion": kind.api,
-                "kind": kind.name,
-                "metadata": {"name": meta.name, "namespace": meta.namespace},
-                "status": status,
-            },
-        )
-        await self._record(body, plan.conditions, old)
+    async def _carry_out(
+        self, key: Key, plan: Plan, live: Mapping[tuple[str, str], Object]
+    ) -> ChekovError | None:
+        """Do what is planned; what only the user can put right is returned, to be told."""
+        try:
+            written = await self._applier.apply(plan.apply, live)
+        except (NameTaken, ChildRefused) as trouble:
+            return trouble
+        await self._applier.delete(key.namespace, plan.delete)
+        if written or plan.delete:
+            deleted = [f"{child.name}/{name}" for child, name in plan.delete]
+            _log.info("changed", extra={"key": str(key), "applied": written, "deleted": deleted})
+        return None
 
-    async def _record(
-        self, body: Object, now: Sequence[Condition], before: Sequence[Mapping[str, str]]
-    ) -> None:
+    async def _tell(self, kind: Kind, body: Object, plan: Plan) -> None:
+        meta = parse_meta(body)
+        old = objects(body, "status", "conditions")
+        status = _status(body, plan, meta.generation, old)
+        if status == dig(body, "status"):
+            return
+        told: Object = {
+            "apiVersion": kind.api,
+            "kind": kind.name,
+            # With the uid, a status never reaches another object that took the name.
+            "metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
+            "status": status,
+        }
+        try:
+            after = await self._client.apply_status(kind, told)
+        except ApiError as error:
+            if error.status in _GONE:
+                return
+            raise
+        self._world.put(kind, after)
+        await self._record(body, plan.conditions)
+
+    async def _record(self, body: Object, now: Sequence[Condition]) -> None:
         """Tell of readiness when its status or reason changes, and of nothing else."""
-        was = {item["type"]: (item["status"], item["reason"]) for item in before}
+        was = condition(body, "Ready")
         for item in now:
-            if item.type == "Ready" and was.get("Ready") != (item.status, item.reason):
+            changed = (was.get("status"), was.get("reason")) != (item.status, item.reason)
+            if item.type == "Ready" and changed:
                 troubled = any(other.type == "Degraded" and other.status == "True" for other in now)
                 kind = "Warning" if item.status != "True" and troubled else "Normal"
                 await self._recorder.record(body, kind, item.reason, item.message or item.reason)
+
+
+def _status(body: Object, plan: Plan, generation: int, old: Sequence[Object]) -> Object:
+    if not plan.keep:
+        conditions = rendered(plan.conditions, old, generation)
+        return {**plan.status, "observedGeneration": generation, "conditions": conditions}
+    said = {item.type for item in plan.conditions}
+    others = [item for item in old if item["type"] not in said]
+    conditions = sorted(
+        [*others, *rendered(plan.conditions, old, generation)], key=lambda item: item["type"]
+    )
+    return {**(dig(body, "status") or {}), "conditions": conditions}
 
 
 def _invalid(error: InvalidSpec) -> Plan:
@@ -133,3 +172,11 @@ def _invalid(error: InvalidSpec) -> Plan:
             true("Degraded", "InvalidSpec", str(error)),
         ]
     )
+
+
+def _in_trouble(plan: Plan, trouble: ChekovError) -> Plan:
+    reason, message = type(trouble).__name__, str(trouble)
+    told = {item.type: item for item in plan.conditions}
+    told["Ready"] = false("Ready", reason, message)
+    told["Degraded"] = true("Degraded", reason, message)
+    return replace(plan, conditions=list(told.values()))

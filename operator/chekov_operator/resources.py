@@ -1,8 +1,8 @@
 """The kinds the operator reads and writes, and where the API serves them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 Object: TypeAlias = dict[str, Any]
 """A Kubernetes object as JSON gives it."""
@@ -16,7 +16,8 @@ STORE_LABEL = f"{GROUP}/store"
 REVISION_LABEL = f"{GROUP}/revision"
 HASH_ANNOTATION = f"{GROUP}/hash"
 PAUSED_ANNOTATION = f"{GROUP}/paused"
-MANAGED = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
+COMPONENT_LABEL = "app.kubernetes.io/component"
+MANAGED: Final[Mapping[str, str]] = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,11 @@ SERVICE = Kind("Service", "v1", "services")
 SERVICE_ACCOUNT = Kind("ServiceAccount", "v1", "serviceaccounts")
 POD = Kind("Pod", "v1", "pods")
 EVENT = Kind("Event", "v1", "events")
+LEASE = Kind("Lease", "coordination.k8s.io/v1", "leases")
 DEPLOYMENT = Kind("Deployment", "apps/v1", "deployments")
 JOB = Kind("Job", "batch/v1", "jobs")
 DISRUPTION_BUDGET = Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets")
 NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
-DEFINITION = Kind(
-    "CustomResourceDefinition", "apiextensions.k8s.io/v1", "customresourcedefinitions"
-)
 
 CHILDREN = (
     CONFIG_MAP,
@@ -67,7 +66,8 @@ CHILDREN = (
 )
 """What bundles and stores own; each is watched by its label, so that drift is seen."""
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (*CHILDREN, STORE, BUNDLE, POD)}
+WATCHED = (STORE, BUNDLE, *CHILDREN, POD)
+KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in WATCHED}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,3 +80,61 @@ class Key:
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.namespace}/{self.name}"
+
+
+def dig(body: object, *path: str) -> Any:
+    """What lies at `path`, or `None` where anything on the way is missing."""
+    for step in path:
+        if not isinstance(body, Mapping):
+            return None
+        body = cast("Mapping[str, object]", body).get(step)
+    return body
+
+
+def objects(body: object, *path: str) -> Sequence[Object]:
+    """The list of objects at `path`; empty when it is missing."""
+    found = dig(body, *path)
+    return cast("Sequence[Object]", found) if isinstance(found, list) else ()
+
+
+def strings(body: object, *path: str) -> dict[str, str]:
+    """The map of texts at `path`; empty when it is missing."""
+    found = dig(body, *path)
+    return dict(cast("Mapping[str, str]", found)) if isinstance(found, Mapping) else {}
+
+
+def condition(body: object, kind: str) -> Object:
+    """A condition of an object; empty when it has none of that type."""
+    found = (item for item in objects(body, "status", "conditions") if item.get("type") == kind)
+    return next(found, dict[str, Any]())
+
+
+def label(body: object, name: str) -> str | None:
+    """One of an object's labels."""
+    return dig(body, "metadata", "labels", name)
+
+
+def annotation(body: object, name: str) -> str | None:
+    """One of an object's annotations."""
+    return dig(body, "metadata", "annotations", name)
+
+
+def version_of(body: object) -> int:
+    """An object's resource version; they grow with each change."""
+    text = str(dig(body, "metadata", "resourceVersion") or "")
+    return int(text) if text.isdecimal() else 0
+
+
+def controller_uid(body: object) -> str | None:
+    """The uid of the object that controls this one."""
+    owners = objects(body, "metadata", "ownerReferences")
+    return next((str(item["uid"]) for item in owners if item.get("controller")), None)
+
+
+def owner_of(body: object) -> Key | None:
+    """The object of ours that a child or a pod belongs to, as its labels say."""
+    namespace = str(dig(body, "metadata", "namespace") or "")
+    for kind, name in ((BUNDLE, label(body, BUNDLE_LABEL)), (STORE, label(body, STORE_LABEL))):
+        if name:
+            return Key(kind.name, namespace, name)
+    return None

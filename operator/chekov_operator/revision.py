@@ -3,27 +3,21 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Final
 
 from chekov_operator.api import Bundle
-from chekov_operator.settings import Settings
 
-_LENGTH = 10
+_LENGTH: Final = 10
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """A short, stable name for a JSON value."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
 
 
-def image_of(bundle: Bundle, settings: Settings) -> str:
-    """The image that runs a bundle: its own, or the runtime's with the code mounted."""
-    return bundle.code.image or settings.runtime_image
-
-
 def revision_of(
-    bundle: Bundle, modules: Mapping[str, str] | None, schema: str, settings: Settings
+    bundle: Bundle, modules: Mapping[str, str] | None, schema: str, runtime_image: str
 ) -> str:
     """The name of the code and the configuration that decide how a bundle behaves.
 
@@ -32,14 +26,14 @@ def revision_of(
     """
     return digest(
         {
-            "image": image_of(bundle, settings),
-            "modules": modules,
+            "image": bundle.code.image or runtime_image,
+            "modules": dict(modules) if modules is not None else None,
             "entrypoint": bundle.entrypoint,
             "store": [bundle.store, schema],
-            "env": bundle.env,
-            "envFrom": bundle.env_from,
-            "podTemplate": bundle.pod_template,
+            "env": list(bundle.env),
+            "envFrom": list(bundle.env_from),
+            "podSpec": bundle.pod_template.get("spec"),
             "serviceAccount": bundle.service_account,
-            "telemetry": [bundle.telemetry.endpoint, bundle.telemetry.sample_ratio],
+            "restart": bundle.restart_nonce,
         }
     )

@@ -40,6 +40,7 @@ class Settings:
         log_level: debug, info, warning or error.
         management_port: probes and metrics.
         workers: objects reconciled at a time.
+        lease_name: of the Lease; two operators that watch different namespaces need two.
         lease_seconds: after which a silent leader is replaced.
         refresh_seconds: between two looks at a store, in which nothing tells of changes.
     """
@@ -53,6 +54,7 @@ class Settings:
     log_level: str = "info"
     management_port: int = 9090
     workers: int = 16
+    lease_name: str = "chekov-operator"
     lease_seconds: float = 15.0
     refresh_seconds: float = 15.0
 
@@ -77,6 +79,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         log_level=variables.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         management_port=variables.count("MANAGEMENT_PORT", default.management_port, _HIGHEST_PORT),
         workers=variables.count("WORKERS", default.workers, _MOST_WORKERS),
+        lease_name=variables.text("LEASE_NAME", default.lease_name),
         lease_seconds=variables.seconds("LEASE_SECONDS", default.lease_seconds),
         refresh_seconds=variables.seconds("REFRESH_SECONDS", default.refresh_seconds),
     )

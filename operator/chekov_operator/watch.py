@@ -1,12 +1,11 @@
-"""Watches: every change of a resource or of a child puts a key into the queue, nothing else.
+"""Watches: every change goes into the world, and its key into the queue; nothing else happens.
 
 kopf lists, watches and reconnects. Its handlers for created or updated objects, its timers and its
 indexes are left alone: they write to the objects, add finalizers and grow with their number.
 """
 
-import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 import kopf
 
@@ -14,81 +13,92 @@ from chekov_operator.metrics import Metrics
 from chekov_operator.queue import Queue
 from chekov_operator.resources import (
     BUNDLE,
-    BUNDLE_LABEL,
     CHILDREN,
-    GROUP,
     MANAGED,
     POD,
     STORE,
-    STORE_LABEL,
-    VERSION,
+    WATCHED,
     Key,
     Kind,
+    Object,
+    dig,
+    owner_of,
 )
+from chekov_operator.world import World
 
-_SELECTOR = ",".join(f"{name}={value}" for name, value in MANAGED.items())
+_SELECTOR: Final = ",".join(f"{name}={value}" for name, value in MANAGED.items())
 
 
 class Watch:
-    """Turns what kopf sees into keys.
+    """Turns what kopf sees into objects of the world and keys of the queue."""
 
-    Attributes:
-        seen: monotonic time of the last change that any watch told of.
-    """
-
-    def __init__(self, queue: Queue, metrics: Metrics) -> None:
+    def __init__(self, queue: Queue, world: World, metrics: Metrics) -> None:
         self._queue = queue
+        self._world = world
         self._metrics = metrics
         self._stores: dict[tuple[str, str], set[Key]] = {}
         self._store_of: dict[Key, tuple[str, str]] = {}
-        self.seen = time.monotonic()
 
-    def registry(self) -> kopf.OperatorRegistry:
-        """Handlers for kopf, in a registry of their own."""
+    def registry(self, connection: Callable[[], Awaitable[kopf.ConnectionInfo]]) -> Any:
+        """Handlers for kopf, in a registry of their own.
+
+        Args:
+            connection: tells kopf how to reach the API server, whenever it asks.
+        """
         registry = kopf.OperatorRegistry()
-        kopf.on.login(registry=registry)(_login)
-        kopf.on.event(GROUP, VERSION, BUNDLE.plural, registry=registry)(self._bundle)
-        kopf.on.event(GROUP, VERSION, STORE.plural, registry=registry)(self._store)
-        for kind in (*CHILDREN, POD):
+
+        async def login(**_: object) -> kopf.ConnectionInfo:
+            return await connection()
+
+        kopf.on.login(registry=registry)(login)
+        for kind in WATCHED:
             group, _, version = kind.api.rpartition("/")
-            kopf.on.event(group, version, kind.plural, registry=registry, labels=MANAGED)(
-                self._child
-            )
+            kopf.on.event(group, version, kind.plural, registry=registry)(self._handler(kind))
         return registry
 
-    async def _bundle(self, type: str | None, body: Mapping[str, Any], **_: Any) -> None:  # noqa: A002
-        key = _key(BUNDLE, body)
-        self._count(BUNDLE.name)
-        self._link(key, body, gone=type == "DELETED")
-        self._queue.add(key)
+    def saw(self, kind: Kind, change: str | None, body: Object) -> None:
+        """Take in one change that a watch told of.
 
-    async def _store(self, body: Mapping[str, Any], **_: Any) -> None:
-        key = _key(STORE, body)
-        self._count(STORE.name)
-        self._queue.add(key)
-        for bundle in self._stores.get((key.namespace, key.name), ()):
-            self._queue.add(bundle)
+        Args:
+            kind: of the object.
+            change: `ADDED`, `MODIFIED` or `DELETED`; `None` for what was there at the start.
+            body: the object.
+        """
+        self._metrics.events.labels(kind.name).inc()
+        gone = change == "DELETED"
+        if gone:
+            self._world.drop(kind, body)
+        else:
+            self._world.put(kind, body, watched=True)
+        for key in self._concerned(kind, body, gone=gone):
+            self._queue.add(key)
 
-    async def _child(self, body: Mapping[str, Any], **_: Any) -> None:
-        kind = str(body.get("kind"))
-        self._count(kind)
-        meta = body["metadata"]
-        labels: Mapping[str, str] = meta.get("labels") or {}
-        if BUNDLE_LABEL in labels:
-            self._queue.add(Key(BUNDLE.name, meta["namespace"], labels[BUNDLE_LABEL]))
-        elif STORE_LABEL in labels:
-            self._queue.add(Key(STORE.name, meta["namespace"], labels[STORE_LABEL]))
+    def _handler(self, kind: Kind) -> Callable[..., Awaitable[None]]:
+        async def handle(event: Any, **_: object) -> None:
+            self.saw(kind, event["type"], dict(event["object"]))
 
-    def _count(self, kind: str) -> None:
-        self.seen = time.monotonic()
-        self._metrics.events.labels(kind).inc()
+        # kopf tells handlers apart by their names.
+        handle.__name__ = handle.__qualname__ = f"see_{kind.plural}"
+        return handle
 
-    def _link(self, key: Key, body: Mapping[str, Any], *, gone: bool) -> None:
+    def _concerned(self, kind: Kind, body: Object, *, gone: bool) -> list[Key]:
+        if kind not in (STORE, BUNDLE):
+            owner = owner_of(body)
+            return [owner] if owner else []
+        key = Key(kind.name, str(body["metadata"]["namespace"]), str(body["metadata"]["name"]))
+        if kind is BUNDLE:
+            self._link(key, body, gone=gone)
+            return [key]
+        return [key, *self._stores.get((key.namespace, key.name), ())]
+
+    def _link(self, key: Key, body: Object, *, gone: bool) -> None:
         """Remember which store a bundle uses, so that its changes reach the bundle."""
         old = self._store_of.pop(key, None)
         if old is not None:
             self._stores[old].discard(key)
-        name = ((body.get("spec") or {}).get("eventStoreRef") or {}).get("name")
+            if not self._stores[old]:
+                del self._stores[old]
+        name = dig(body, "spec", "eventStoreRef", "name")
         if name and not gone:
             store = (key.namespace, str(name))
             self._store_of[key] = store
@@ -108,11 +118,3 @@ def configured(settings: kopf.OperatorSettings, *, namespaced: bool) -> kopf.Ope
         group, _, version = kind.api.rpartition("/")
         settings.watching.label_selectors[group, version, kind.plural] = _SELECTOR
     return settings
-
-
-def _login(**arguments: Any) -> kopf.ConnectionInfo | None:
-    return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
-
-
-def _key(kind: Kind, body: Mapping[str, Any]) -> Key:
-    return Key(kind.name, body["metadata"]["namespace"], body["metadata"]["name"])

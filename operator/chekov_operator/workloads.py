@@ -2,172 +2,180 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
-from chekov_operator import pods
+from chekov_operator import names, pods
 from chekov_operator.api import Bundle, Meta, SecretKey, Store
+from chekov_operator.network import policy
 from chekov_operator.resources import (
+    BUNDLE,
     BUNDLE_LABEL,
-    CONFIG_MAP,
+    COMPONENT_LABEL,
     DEPLOYMENT,
     DISRUPTION_BUDGET,
-    GROUP,
     JOB,
     MANAGED,
     NETWORK_POLICY,
     REVISION_LABEL,
     SERVICE,
     SERVICE_ACCOUNT,
+    STORE,
     STORE_LABEL,
-    VERSION,
     Kind,
     Object,
 )
-from chekov_operator.revision import image_of
 from chekov_operator.settings import Settings
 
-CHECK_ANNOTATION = f"{GROUP}/check"
-TERMINATION_LOG = "/dev/termination-log"
+RUNTIME: Final = "runtime"
+CHECK: Final = "check"
+MIGRATION: Final = "migration"
+_TERMINATION_LOG: Final = "/dev/termination-log"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Everything that a bundle's children are made from.
+    """Everything that one revision's pods are made from.
 
     Attributes:
         bundle: what the user wants.
         revision: name of the code and configuration.
+        image: in which the code runs.
         modules: file name → source, for code that is mounted.
         secret: where the store's DSN is.
         schema: of the store.
-        database: host and port of the store, for the network policy; `None` when not known.
+        pull_policy: of the image.
     """
 
     bundle: Bundle
     revision: str
+    image: str
     modules: Mapping[str, str] | None
     secret: SecretKey
     schema: str
-    database: tuple[str, int] | None
-    settings: Settings
+    pull_policy: str | None
 
     @property
     def code(self) -> str | None:
-        """Name of the ConfigMap that holds the code, if it is mounted."""
-        return None if self.modules is None else f"{self.bundle.meta.name}-{self.revision}"
+        """Name of the ConfigMap that is mounted as the code, if there is one."""
+        name = names.record(self.bundle.meta.name, self.revision)
+        return None if self.modules is None else name
 
     @property
     def account(self) -> str:
         """Name of the ServiceAccount of its pods."""
         return self.bundle.service_account or self.bundle.meta.name
 
-    @property
-    def check(self) -> str:
-        """Name of the Job that checks this revision."""
-        return f"{self.bundle.meta.name}-check-{self.revision}"
-
 
 def selector(bundle: str) -> dict[str, str]:
-    """The labels by which Services and the Deployment find a bundle's pods."""
-    return {"app.kubernetes.io/name": "chekov-runtime", BUNDLE_LABEL: bundle}
-
-
-def children(target: Target, check: str) -> list[Object]:
-    """All that a checked revision needs; `check` is what its check answered, as JSON."""
-    bundle = target.bundle
-    wanted = [*prerequisites(target), service(target), management_service(target)]
-    if bundle.replicas > 1:
-        wanted.append(disruption_budget(target))
-    if bundle.network_policy:
-        wanted.append(network_policy(target))
-    return [*wanted, deployment(target, check)]
-
-
-def prerequisites(target: Target) -> list[Object]:
-    """What pods of this revision need before they start."""
-    wanted: list[Object] = []
-    if target.bundle.service_account is None:
-        wanted.append(service_account(target))
-    if target.modules is not None:
-        wanted.append(code_map(target, target.modules))
-    return wanted
-
-
-def service_account(target: Target) -> Object:
-    """An identity without a token: the pods do not speak to the API server."""
+    """The labels by which Services, budgets and the Deployment find the pods that serve."""
     return {
-        **_head(target, SERVICE_ACCOUNT, target.account),
-        "automountServiceAccountToken": False,
+        "app.kubernetes.io/name": "chekov-runtime",
+        BUNDLE_LABEL: bundle,
+        COMPONENT_LABEL: RUNTIME,
     }
 
 
-def code_map(target: Target, modules: Mapping[str, str]) -> Object:
-    """The code of one revision, which never changes."""
-    name = f"{target.bundle.meta.name}-{target.revision}"
+def labels_of(bundle: str) -> dict[str, str]:
+    """The labels of everything that belongs to a bundle."""
     return {
-        **_head(target, CONFIG_MAP, name, revision=True),
-        "immutable": True,
-        "data": dict(modules),
+        "app.kubernetes.io/name": "chekov-runtime",
+        "app.kubernetes.io/instance": bundle,
+        **MANAGED,
+        BUNDLE_LABEL: bundle,
+    }
+
+
+def surroundings(bundle: Bundle, database: tuple[str, int] | None) -> list[Object]:
+    """What a bundle has besides its pods, whatever revision they are of.
+
+    Args:
+        bundle: what the user wants.
+        database: host and port of the store, as far as known.
+    """
+    wanted = [service(bundle), management_service(bundle)]
+    if bundle.replicas > 1:
+        wanted.append(disruption_budget(bundle))
+    if bundle.network_policy:
+        wanted.append(
+            {
+                **_head(bundle, NETWORK_POLICY, bundle.meta.name),
+                "spec": policy(bundle, database, selector(bundle.meta.name)),
+            }
+        )
+    return wanted
+
+
+def service_account(bundle: Bundle) -> Object:
+    """An identity without a token: the pods do not speak to the API server."""
+    return {
+        **_head(bundle, SERVICE_ACCOUNT, bundle.meta.name),
+        "automountServiceAccountToken": False,
     }
 
 
 def check_job(target: Target) -> Object:
     """Loads the new code where it will run, and says what is wrong with it."""
     bundle = target.bundle
-    template = pods.job_pod(
-        "check",
-        ["chekov", "check", "--output", "json", "--termination-log", TERMINATION_LOG],
-        image_of(bundle, target.settings),
-        bundle.image_pull_policy or target.settings.runtime_pull_policy,
-        [*_code_variables(target), *bundle.env],
-        labels={**_labels(target), REVISION_LABEL: target.revision, f"{GROUP}/role": "check"},
+    labels = {REVISION_LABEL: target.revision, COMPONENT_LABEL: CHECK}
+    container = pods.bundle_container(
+        bundle,
+        ["chekov", "check", "--output", "json", "--termination-log", _TERMINATION_LOG],
+        target.image,
+        _code_variables(target),
         code=target.code,
-        extra={"envFrom": list(bundle.env_from)} if bundle.env_from else None,
+        pull_policy=target.pull_policy,
     )
-    template["spec"]["serviceAccountName"] = target.account
-    if bundle.image_pull_secrets:
-        template["spec"]["imagePullSecrets"] = list(bundle.image_pull_secrets)
+    template = pods.check_pod(
+        bundle,
+        container,
+        labels={**labels_of(bundle.meta.name), **labels},
+        code=target.code,
+        account=target.account,
+    )
+    name = names.check(bundle.meta.name, target.revision)
     return {
-        **_head(target, JOB, target.check, revision=True),
+        **_head(bundle, JOB, name, labels),
         "spec": {"backoffLimit": 0, "activeDeadlineSeconds": 300, "template": template},
     }
 
 
-def deployment(target: Target, check: str) -> Object:
+def deployment(target: Target) -> Object:
     """The pods, replaced one by one and never before the new one serves."""
     bundle = target.bundle
-    name = bundle.meta.name
-    labels = {**_labels(target), REVISION_LABEL: target.revision}
-    body = _head(target, DEPLOYMENT, name, revision=True)
-    body["metadata"]["annotations"] = {CHECK_ANNOTATION: check}
+    labels = {REVISION_LABEL: target.revision, COMPONENT_LABEL: RUNTIME}
+    container = pods.bundle_container(
+        bundle,
+        ["chekov", "serve"],
+        target.image,
+        _variables(target),
+        code=target.code,
+        pull_policy=target.pull_policy,
+    )
     return {
-        **body,
+        **_head(bundle, DEPLOYMENT, bundle.meta.name, labels),
         "spec": {
             "replicas": bundle.replicas,
             "revisionHistoryLimit": 3,
-            "progressDeadlineSeconds": 300,
-            "selector": {"matchLabels": selector(name)},
+            "progressDeadlineSeconds": 180,
+            "selector": {"matchLabels": selector(bundle.meta.name)},
             "strategy": {
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
             },
             "template": pods.runtime_pod(
                 bundle,
-                image_of(bundle, target.settings),
-                _variables(target),
-                labels=labels,
+                container,
+                labels={**labels_of(bundle.meta.name), **labels},
                 code=target.code,
                 account=target.account,
-                settings=target.settings,
             ),
         },
     }
 
 
-def service(target: Target) -> Object:
+def service(bundle: Bundle) -> Object:
     """The bundle's API."""
-    bundle = target.bundle
-    body = _head(target, SERVICE, bundle.meta.name)
+    body = _head(bundle, SERVICE, bundle.meta.name)
     if bundle.service_annotations:
         body["metadata"]["annotations"] = dict(bundle.service_annotations)
     return {
@@ -180,78 +188,46 @@ def service(target: Target) -> Object:
     }
 
 
-def management_service(target: Target) -> Object:
+def management_service(bundle: Bundle) -> Object:
     """Probes and metrics, each pod under its own address."""
-    name = target.bundle.meta.name
     return {
-        **_head(target, SERVICE, f"{name}-management"),
+        **_head(bundle, SERVICE, names.management(bundle.meta.name)),
         "spec": {
             "clusterIP": "None",
             "publishNotReadyAddresses": True,
-            "selector": selector(name),
+            "selector": selector(bundle.meta.name),
             "ports": [_port("management", pods.MANAGEMENT_PORT)],
         },
     }
 
 
-def disruption_budget(target: Target) -> Object:
+def disruption_budget(bundle: Bundle) -> Object:
     """A node that is drained takes one pod at a time."""
-    name = target.bundle.meta.name
+    name = bundle.meta.name
     return {
-        **_head(target, DISRUPTION_BUDGET, name),
+        **_head(bundle, DISRUPTION_BUDGET, name),
         "spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector(name)}},
-    }
-
-
-def network_policy(target: Target) -> Object:
-    """In: the API by rule, management from anywhere in the cluster. Out: names, database, traces."""
-    bundle = target.bundle
-    api: Object = {"ports": [{"protocol": "TCP", "port": pods.HTTP_PORT}]}
-    if bundle.ingress_from:
-        api["from"] = list(bundle.ingress_from)
-    management: Object = {
-        "ports": [{"protocol": "TCP", "port": pods.MANAGEMENT_PORT}],
-        "from": [{"namespaceSelector": {}}],
-    }
-    dns: Object = {
-        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
-    }
-    egress = [dns]
-    ports = [target.database[1]] if target.database else [5432]
-    if bundle.telemetry.endpoint:
-        ports.append(_endpoint_port(bundle.telemetry.endpoint))
-    egress.extend({"ports": [{"protocol": "TCP", "port": port}]} for port in dict.fromkeys(ports))
-    return {
-        **_head(target, NETWORK_POLICY, bundle.meta.name),
-        "spec": {
-            "podSelector": {"matchLabels": selector(bundle.meta.name)},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [api, management],
-            "egress": egress,
-        },
     }
 
 
 def migration_job(store: Store, version: int, settings: Settings) -> Object:
     """Brings a store's schema to the version of the runtime image."""
-    labels = {**MANAGED, STORE_LABEL: store.meta.name}
-    name = f"{store.meta.name}-migrate-{version}"
-    body = head(JOB, name, store.meta, "EventStore", labels)
-    template = pods.job_pod(
-        "migrate",
-        ["chekov", "migrate", "--output", "json"],
-        settings.runtime_image,
-        settings.runtime_pull_policy,
-        [pods.dsn_variable(store.secret), pods.variable("CHEKOV_SCHEMA", store.schema)],
-        labels=labels,
-    )
+    labels = {
+        "app.kubernetes.io/name": "chekov-store",
+        "app.kubernetes.io/instance": store.meta.name,
+        **MANAGED,
+        STORE_LABEL: store.meta.name,
+        COMPONENT_LABEL: MIGRATION,
+    }
+    env = [pods.dsn_variable(store.secret), pods.variable("CHEKOV_SCHEMA", store.schema)]
+    template = pods.migration_pod(settings.runtime_image, settings.runtime_pull_policy, env, labels)
     return {
-        **body,
-        "spec": {"backoffLimit": 2, "activeDeadlineSeconds": 600, "template": template},
+        **head(JOB, names.migration(store.meta.name, version), store.meta, STORE, labels),
+        "spec": {"backoffLimit": 0, "activeDeadlineSeconds": 600, "template": template},
     }
 
 
-def head(kind: Kind, name: str, owner: Meta, owner_kind: str, labels: Mapping[str, str]) -> Object:
+def head(kind: Kind, name: str, owner: Meta, owner_kind: Kind, labels: Mapping[str, str]) -> Object:
     """The beginning of a child: what it is, and to whom it belongs."""
     return {
         "apiVersion": kind.api,
@@ -262,8 +238,8 @@ def head(kind: Kind, name: str, owner: Meta, owner_kind: str, labels: Mapping[st
             "labels": dict(labels),
             "ownerReferences": [
                 {
-                    "apiVersion": f"{GROUP}/{VERSION}",
-                    "kind": owner_kind,
+                    "apiVersion": owner_kind.api,
+                    "kind": owner_kind.name,
                     "name": owner.name,
                     "uid": owner.uid,
                     "controller": True,
@@ -274,16 +250,8 @@ def head(kind: Kind, name: str, owner: Meta, owner_kind: str, labels: Mapping[st
     }
 
 
-def _head(target: Target, kind: Kind, name: str, *, revision: bool = False) -> Object:
-    labels = _labels(target)
-    if revision:
-        labels[REVISION_LABEL] = target.revision
-    return head(kind, name, target.bundle.meta, "DomainBundle", labels)
-
-
-def _labels(target: Target) -> dict[str, str]:
-    name = target.bundle.meta.name
-    return {**selector(name), **MANAGED, "app.kubernetes.io/instance": name}
+def _head(bundle: Bundle, kind: Kind, name: str, labels: Mapping[str, str] | None = None) -> Object:
+    return head(kind, name, bundle.meta, BUNDLE, {**labels_of(bundle.meta.name), **(labels or {})})
 
 
 def _variables(target: Target) -> Sequence[Object]:
@@ -295,9 +263,6 @@ def _variables(target: Target) -> Sequence[Object]:
         pods.variable("CHEKOV_HTTP_PORT", str(pods.HTTP_PORT)),
         pods.variable("CHEKOV_MANAGEMENT_PORT", str(pods.MANAGEMENT_PORT)),
         pods.from_field("CHEKOV_NODE", "metadata.name"),
-        pods.variable("CHEKOV_BUNDLE", bundle.meta.name),
-        pods.variable("CHEKOV_REVISION", target.revision),
-        pods.variable("CHEKOV_LOG_FORMAT", "json"),
         pods.variable("CHEKOV_LOG_LEVEL", bundle.telemetry.log_level),
         pods.variable("CHEKOV_DRAIN_DELAY", str(pods.DRAIN_DELAY_SECONDS)),
         pods.variable("CHEKOV_DRAIN_TIMEOUT", str(pods.DRAIN_SECONDS)),
@@ -308,11 +273,16 @@ def _variables(target: Target) -> Sequence[Object]:
     if bundle.telemetry.sample_ratio:
         variables.append(pods.variable("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"))
         variables.append(pods.variable("OTEL_TRACES_SAMPLER_ARG", bundle.telemetry.sample_ratio))
-    return [*variables, *bundle.env]
+    return variables
 
 
 def _code_variables(target: Target) -> list[Object]:
-    variables = [pods.variable("CHEKOV_DOMAIN", target.bundle.entrypoint)]
+    variables = [
+        pods.variable("CHEKOV_DOMAIN", target.bundle.entrypoint),
+        pods.variable("CHEKOV_BUNDLE", target.bundle.meta.name),
+        pods.variable("CHEKOV_REVISION", target.revision),
+        pods.variable("CHEKOV_LOG_FORMAT", "json"),
+    ]
     if target.code is not None:
         variables.append(pods.variable("CHEKOV_PATH", pods.CODE_PATH))
     return variables
@@ -320,15 +290,3 @@ def _code_variables(target: Target) -> list[Object]:
 
 def _port(name: str, port: int) -> Object:
     return {"name": name, "port": port, "protocol": "TCP", "targetPort": name}
-
-
-def _endpoint_port(endpoint: str) -> int:
-    scheme, _, rest = endpoint.partition("://")
-    _, _, port = rest.partition("/")[0].rpartition(":")
-    return int(port) if port.isdigit() else {"https": 443}.get(scheme, 80)
-
-
-def annotated_check(live: Mapping[str, Any] | None) -> str | None:
-    """What the check of a live Deployment's revision answered."""
-    meta: Mapping[str, Any] = (live or {}).get("metadata") or {}
-    return (meta.get("annotations") or {}).get(CHECK_ANNOTATION)

@@ -1,12 +1,12 @@
 """One leader among the replicas, whatever the others, the network and the clocks do."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from kubernetes.aio import client as kubernetes
 
+from chekov_operator.client import Client
 from chekov_operator.lease import Lease, LeaseLost
 from tests.operator.fake_api import FakeApi
 from tests.waiting import until
@@ -18,17 +18,15 @@ Replica = Callable[[str], Lease]
 
 
 @pytest.fixture
-async def replica(api: FakeApi) -> AsyncGenerator[Replica]:
+async def replica(client: Client) -> Replica:
     """Makes the Lease of a replica by its name."""
-    async with kubernetes.ApiClient(kubernetes.Configuration(host=api.url)) as connection:
-        leases = kubernetes.CoordinationV1Api(connection)
-        yield lambda holder: Lease(
-            leases,
-            namespace="chekov-system",
-            name="chekov-operator",
-            holder=holder,
-            seconds=SECONDS,
-        )
+    return lambda holder: Lease(
+        client,
+        namespace="chekov-system",
+        name="chekov-operator",
+        holder=holder,
+        seconds=SECONDS,
+    )
 
 
 def spec(api: FakeApi) -> dict[str, Any]:
