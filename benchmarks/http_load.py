@@ -1,7 +1,7 @@
 """A load generator that costs little: prepared requests over kept-alive connections."""
 
 import asyncio
-from typing import Self
+from typing import Self, cast
 
 
 class BadAnswer(Exception):
@@ -23,8 +23,7 @@ class Client(asyncio.Protocol):
         return client
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._answer and not self._answer.done():

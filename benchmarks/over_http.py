@@ -63,6 +63,7 @@ async def servers(dsn: str, schema: str) -> AsyncIterator[tuple[int, int]]:
                 CHEKOV_HTTP_PORT=str(api),
                 CHEKOV_MANAGEMENT_PORT=str(management),
                 CHEKOV_LOG_LEVEL="warning",
+                CHEKOV_MIGRATE="true",
             )
         )
         await stack.enter_async_context(process("-m", "benchmarks.echo", str(echo), port=echo))

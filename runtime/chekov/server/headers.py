@@ -34,10 +34,10 @@ def command_id(headers: Mapping[str, str]) -> UUID | None:
 
 
 def expected_version(headers: Mapping[str, str]) -> int | None:
-    """The version that `If-Match` expects; 0, which is no stream, for `If-None-Match: *`.
+    """What `If-Match` or `If-None-Match: *` expect of the stream; `None` when they are absent.
 
     Raises:
-        RequestError: it is no version, quoted or not.
+        RequestError: it is neither a version, quoted or not, nor `*`.
     """
     match = headers.get("If-Match")
     none = headers.get("If-None-Match")
@@ -48,9 +48,11 @@ def expected_version(headers: Mapping[str, str]) -> int | None:
             raise _malformed("If-None-Match", "expected *, alone", none)
         return int(Expected.NO_STREAM)
     assert match is not None  # noqa: S101
+    if match.strip() == "*":
+        return int(Expected.STREAM_EXISTS)
     found = _VERSION.match(match.strip())
     if found is None:
-        raise _malformed("If-Match", 'expected a version such as "3"', match)
+        raise _malformed("If-Match", 'expected a version such as "3", or *', match)
     return int(found[2])
 
 

@@ -117,7 +117,7 @@ PARAMETERS: Final[Document] = {
         "name": "If-Match",
         "in": "header",
         "schema": STRING,
-        "description": 'The version that the stream must be at, such as "3".',
+        "description": 'The version that the stream must be at, such as "3"; * if it must exist.',
     },
     "Prefer": {
         "name": "Prefer",

@@ -41,7 +41,7 @@ def _value(annotation: Any, name: str, depth: int) -> object:
     if annotation in _PLAIN:
         return _PLAIN[annotation]()
     if annotation is str:
-        return name.replace("_", " ")
+        return name.replace("_", "-")
     if isinstance(annotation, type) and depth < _DEEPEST:
         kind = cast("type[object]", annotation)
         if issubclass(kind, enum.Enum):

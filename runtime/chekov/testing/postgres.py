@@ -49,7 +49,7 @@ class EmbeddedPostgres:
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder.absolute()
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self._settings = dict(settings or {})
         self._data = self.folder / "data"
         self._log = self.folder / "postgres.log"
@@ -308,7 +308,8 @@ def _is_postgres(pid: int) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on the loopback interface that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

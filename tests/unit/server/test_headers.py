@@ -8,6 +8,7 @@ from multidict import CIMultiDict
 from chekov.server import headers
 from chekov.server.context import is_traceparent
 from chekov.server.problems import RequestError
+from chekov.store.port import Expected
 
 ID = "0192f0c1-0000-7000-8000-000000000001"
 
@@ -35,7 +36,8 @@ def test_an_id_that_is_no_uuid_is_refused(value: str) -> None:
         ({"if_match": '"3"'}, 3),
         ({"if_match": "3"}, 3),
         ({"if_match": 'W/"12"'}, 12),
-        ({"if_none_match": "*"}, 0),
+        ({"if_match": "*"}, Expected.STREAM_EXISTS),
+        ({"if_none_match": "*"}, Expected.NO_STREAM),
     ],
 )
 def test_if_match_is_the_expected_version(values: dict[str, str], expected: int | None) -> None:
@@ -46,7 +48,6 @@ def test_if_match_is_the_expected_version(values: dict[str, str], expected: int 
     "values",
     [
         {"if_match": "three"},
-        {"if_match": "*"},
         {"if_match": '"3'},
         {"if_match": "-1"},
         {"if_match": '"1", "2"'},
