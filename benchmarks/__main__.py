@@ -10,11 +10,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvloop
-from chekov.testing.postgres import embedded_postgres
 
 from benchmarks import bare, history, in_process, over_http
 from benchmarks.measure import Rate, median
 from chekov import Runtime
+from chekov.testing.postgres import embedded_postgres
 
 IN_FLIGHT = (1, 16, 64, 256)
 CONNECTIONS = (1, 16, 64)

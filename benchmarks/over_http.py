@@ -7,11 +7,10 @@ import sys
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from chekov.testing.postgres import free_port
-
 from benchmarks.domain import NOTE
 from benchmarks.http_load import Client, post
 from benchmarks.measure import Rate, run_for
+from chekov.testing.postgres import free_port
 
 
 @asynccontextmanager
