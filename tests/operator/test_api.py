@@ -1,0 +1,146 @@
+"""Reading the custom resources, and refusing what the schema should have refused."""
+
+from typing import Any
+
+import pytest
+
+from chekov_operator.api import Code, InvalidSpec, SecretKey, Telemetry, parse_bundle, parse_store
+from tests.operator.samples import SOURCE, bundle, bundle_body, store, store_body
+
+
+def test_a_store_names_the_key_of_a_secret() -> None:
+    found = store(schema="ledger", migrate="Manual")
+    assert (found.secret, found.schema, found.migrate) == (
+        SecretKey("postgres", "dsn"),
+        "ledger",
+        "Manual",
+    )
+
+
+def test_what_a_store_leaves_out_has_a_default() -> None:
+    found = store(connection={"secretRef": {"name": "postgres"}})
+    assert (found.secret.key, found.schema, found.migrate) == ("dsn", "chekov", "Auto")
+
+
+def test_a_cluster_of_cloudnativepg_is_reached_as_its_application() -> None:
+    found = store(connection={"cloudNativePG": {"cluster": "ledger"}})
+    assert found.secret == SecretKey("ledger-app", "uri")
+
+
+@pytest.mark.parametrize(
+    ("connection", "path"),
+    [
+        ({}, "spec.connection"),
+        (
+            {"secretRef": {"name": "a"}, "cloudNativePG": {"cluster": "b"}},
+            "spec.connection",
+        ),
+        ({"secretRef": {"key": "dsn"}}, "spec.connection.secretRef.name"),
+        ({"cloudNativePG": {"cluster": ""}}, "spec.connection.cloudNativePG.cluster"),
+    ],
+)
+def test_a_store_without_one_connection_is_refused(connection: Any, path: str) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        parse_store(store_body(connection=connection))
+    assert caught.value.path == path
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_metadata_is_read() -> None:
+    meta = parse_bundle(bundle_body(annotations={"chekov.dev/paused": "true"})).meta
+    assert (meta.namespace, meta.name, meta.uid, meta.generation) == (
+        "shops",
+        "bank",
+        "bundle-uid",
+        3,
+    )
+    assert (meta.paused, meta.deleting) == (True, False)
+
+
+def test_only_true_pauses() -> None:
+    assert not parse_bundle(bundle_body(annotations={"chekov.dev/paused": "false"})).meta.paused
+
+
+def test_an_object_that_is_being_deleted_is_known() -> None:
+    body = bundle_body()
+    body["metadata"]["deletionTimestamp"] = "2026-11-24T10:00:00Z"
+    assert parse_bundle(body).meta.deleting
+
+
+@pytest.mark.parametrize(
+    ("code", "read"),
+    [
+        ({"image": "bank:1"}, Code(image="bank:1")),
+        ({"inline": {"modules": {"bank.py": SOURCE}}}, Code(modules={"bank.py": SOURCE})),
+        ({"configMapRef": {"name": "bank-code"}}, Code(config_map="bank-code")),
+    ],
+)
+def test_code_has_one_of_three_forms(code: Any, read: Code) -> None:
+    assert bundle(code=code).code == read
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "told"),
+    [
+        ({"code": {}}, "spec.code", "exactly one"),
+        (
+            {"code": {"image": "a", "configMapRef": {"name": "b"}}},
+            "spec.code",
+            "image and configMapRef",
+        ),
+        ({"code": {"configMapRef": {"name": ""}}}, "spec.code.configMapRef.name", "name"),
+        ({"entrypoint": "bank"}, "spec.entrypoint", "module:object"),
+        ({"eventStoreRef": {}}, "spec.eventStoreRef.name", "name"),
+    ],
+)
+def test_a_bundle_that_cannot_be_read_names_the_field(change: Any, path: str, told: str) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        bundle(**change)
+    assert caught.value.path == path
+    assert told in str(caught.value)
+
+
+def test_what_a_bundle_leaves_out_has_a_default() -> None:
+    found = parse_bundle(
+        {
+            "metadata": {"name": "bank", "namespace": "shops", "uid": "u"},
+            "spec": {
+                "eventStoreRef": {"name": "main"},
+                "code": {"image": "bank:1"},
+                "entrypoint": "bank:domain",
+            },
+        }
+    )
+    assert (found.replicas, found.service_type, found.network_policy) == (1, "ClusterIP", True)
+    assert (list(found.env), list(found.ingress_from), found.resources) == ([], [], {})
+    assert found.telemetry == Telemetry(None, None, "info")
+
+
+def test_zero_pods_are_not_the_default() -> None:
+    assert bundle(replicas=0).replicas == 0
+
+
+def test_every_field_of_a_bundle_is_read() -> None:
+    found = bundle(
+        imagePullPolicy="Always",
+        imagePullSecrets=[{"name": "registry"}],
+        restartNonce="2",
+        env=[{"name": "A", "value": "1"}],
+        envFrom=[{"secretRef": {"name": "keys"}}],
+        resources={"requests": {"cpu": "1"}},
+        serviceAccountName="bank-account",
+        podTemplate={"spec": {"priorityClassName": "high"}},
+        service={"type": "NodePort", "annotations": {"a": "b"}},
+        networkPolicy={"enabled": False, "ingressFrom": [{"podSelector": {}}]},
+        telemetry={"otlpEndpoint": "http://o:4318", "sampleRatio": "0.1", "logLevel": "debug"},
+    )
+    assert (found.image_pull_policy, found.restart_nonce) == ("Always", "2")
+    assert [item["name"] for item in found.image_pull_secrets] == ["registry"]
+    assert [item["name"] for item in found.env] == ["A"]
+    assert [item["secretRef"]["name"] for item in found.env_from] == ["keys"]
+    assert found.resources == {"requests": {"cpu": "1"}}
+    assert found.service_account == "bank-account"
+    assert found.pod_template == {"spec": {"priorityClassName": "high"}}
+    assert (found.service_type, found.service_annotations) == ("NodePort", {"a": "b"})
+    assert (found.network_policy, list(found.ingress_from)) == (False, [{"podSelector": {}}])
+    assert found.telemetry == Telemetry("http://o:4318", "0.1", "debug")

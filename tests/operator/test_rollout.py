@@ -1,0 +1,108 @@
+"""When a revision counts as rolled out."""
+
+from typing import Any
+
+import pytest
+from chekov_operator.rollout import Rollout, rollout_of
+
+from chekov_operator.resources import Object
+
+NEW, OLD = "aaaa", "bbbb"
+
+
+def deployment(revision: str = NEW, *, observed: int = 2, wanted: int = 2, **status: Any) -> Object:
+    """A Deployment of generation 2, all of whose pods serve unless told otherwise."""
+    counts = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
+    return {
+        "metadata": {"generation": 2, "labels": {"chekov.dev/revision": revision}},
+        "spec": {"replicas": wanted},
+        "status": {"observedGeneration": observed, **counts, **status},
+    }
+
+
+def broken_pod(revision: str = NEW, component: str = "runtime") -> Object:
+    waiting = {"reason": "CrashLoopBackOff"}
+    labels = {"chekov.dev/revision": revision, "app.kubernetes.io/component": component}
+    return {
+        "metadata": {"name": "bank-1", "labels": labels},
+        "status": {"containerStatuses": [{"state": {"waiting": waiting}}]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("live", "done", "replaced"),
+    [
+        (deployment(), True, True),
+        (None, False, False),
+        (deployment(OLD), False, False),
+        (deployment(observed=1), False, False),
+        (deployment(wanted=3), False, False),
+        (deployment(updatedReplicas=1), False, False),
+        (deployment(replicas=3), False, False),
+        (deployment(readyReplicas=1), False, True),
+        (deployment(readyReplicas=None), False, True),
+    ],
+    ids=[
+        "all serve",
+        "none",
+        "another revision",
+        "not looked at yet",
+        "another size",
+        "one is old",
+        "an old one is left",
+        "one is not ready",
+        "none is ready",
+    ],
+)
+def test_it_is_done_when_every_pod_is_new_and_serves(
+    live: Object | None,
+    done: bool,  # noqa: FBT001
+    replaced: bool,  # noqa: FBT001
+) -> None:
+    found = rollout_of(live, [], NEW, 2)
+    assert (found.done, found.replaced) == (done, replaced)
+
+
+def test_no_pods_are_done_when_none_are_wanted() -> None:
+    empty = deployment(wanted=0, replicas=None, updatedReplicas=None, readyReplicas=None)
+    assert rollout_of(empty, [], NEW, 0) == Rollout(done=True, replaced=True, ready=0)
+
+
+def test_a_new_pod_that_cannot_start_is_the_fault() -> None:
+    found = rollout_of(deployment(updatedReplicas=1), [broken_pod()], NEW, 2)
+    assert found.fault is not None
+    assert found.fault.reason == "CrashLoopBackOff"
+
+
+@pytest.mark.parametrize("pod", [broken_pod(OLD), broken_pod(component="check")])
+def test_pods_of_old_revisions_and_of_checks_are_not(pod: Object) -> None:
+    assert rollout_of(deployment(), [pod], NEW, 2).fault is None
+
+
+def test_pods_that_may_not_be_made_are_the_fault() -> None:
+    condition = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "FailedCreate",
+        "message": "exceeded quota",
+    }
+    found = rollout_of(deployment(updatedReplicas=0, conditions=[condition]), [], NEW, 2)
+    assert found.fault is not None
+    assert (found.fault.reason, "exceeded quota" in found.fault.message) == ("FailedCreate", True)
+
+
+def test_a_rollout_that_takes_too_long_is_the_fault() -> None:
+    condition = {
+        "type": "Progressing",
+        "status": "False",
+        "reason": "ProgressDeadlineExceeded",
+        "message": "has timed out progressing",
+    }
+    found = rollout_of(deployment(updatedReplicas=1, conditions=[condition]), [], NEW, 2)
+    assert found.fault is not None
+    assert found.fault.reason == "RolloutTimedOut"
+
+
+def test_what_an_older_rollout_ran_into_does_not_count() -> None:
+    condition = {"type": "Progressing", "status": "False", "reason": "x", "message": "y"}
+    assert rollout_of(deployment(OLD, conditions=[condition]), [], NEW, 2).fault is None
