@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
@@ -31,7 +31,7 @@ def _row() -> tuple[Any, ...]:
 
 
 @asynccontextmanager
-async def connected(dsn: str, schema: str) -> "AsyncIterator[asyncpg.Connection[Any]]":
+async def connected(dsn: str, schema: str) -> "AsyncGenerator[asyncpg.Connection[Any]]":
     """A connection beside an empty table like the store's."""
     connection = await asyncpg.connect(dsn)
     try:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncGenerator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from benchmarks.domain import NOTE
@@ -14,7 +14,7 @@ from chekov.testing.postgres import free_port
 
 
 @asynccontextmanager
-async def process(*arguments: str, port: int, **environment: str) -> AsyncIterator[int]:
+async def process(*arguments: str, port: int, **environment: str) -> AsyncGenerator[int]:
     """Run a Python module until the block ends; it answers on `port` when the block starts."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -45,7 +45,7 @@ async def _answering(port: int, child: asyncio.subprocess.Process) -> None:
 
 
 @asynccontextmanager
-async def servers(dsn: str, schema: str) -> AsyncIterator[tuple[int, int]]:
+async def servers(dsn: str, schema: str) -> AsyncGenerator[tuple[int, int]]:
     """The runtime's API port and the echo's port."""
     async with AsyncExitStack() as stack:
         api, management, echo = free_port(), free_port(), free_port()
