@@ -15,7 +15,7 @@ from tests.cluster.kubectl import Kubectl
 SOURCE = (REPOSITORY / "examples/bank/bank.py").read_text()
 INSIDE = Path(__file__).parent / "inside"
 API_PORT = 8080
-RUNTIME = "app.kubernetes.io/name=chekov-runtime"
+RUNTIME = "app.kubernetes.io/name=chekov-runtime,app.kubernetes.io/component=runtime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Bank:
 
     def sql(self, statement: str) -> str:
         """Ask its Postgres itself."""
-        words = ("psql", manifests.DSN.replace("@postgres", "@127.0.0.1"), "-Atc", statement)
+        words = ("psql", manifests.LOCAL_DSN, "-Atc", statement)
         return self.kubectl.exec("postgres-0", *words).strip()
 
 

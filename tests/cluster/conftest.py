@@ -93,7 +93,7 @@ def kubectl(
 ) -> Generator[Kubectl]:
     """A namespace for the module, with a Postgres and a pod to make requests from."""
     with _namespace(system, request.path.stem.replace("_", "-")) as namespace:
-        namespace.apply(*manifests.postgres(cluster.services_image))
+        namespace.apply(*manifests.postgres(cluster.services_image, namespace.namespace))
         namespace.apply(manifests.toolbox(cluster.image))
         for pod in ("pod/postgres-0", "pod/toolbox"):
             _wait_for_pod(namespace, pod)

@@ -33,7 +33,7 @@ def show(python: str) -> None:
     kubectl = Kubectl(cluster.environment(), NAMESPACE)
     with step("applying the bank"):
         kubectl.apply(manifests.named("Namespace", "v1", NAMESPACE))
-        kubectl.apply(*manifests.postgres(cluster.services_image))
+        kubectl.apply(*manifests.postgres(cluster.services_image, NAMESPACE))
         kubectl.run("apply", f"--filename={REPOSITORY / 'examples/bank/bundle-inline.yaml'}")
         kubectl.wait("condition=Ready", "domainbundle/bank", timeout=120)
     say(_GUIDE.format(python=python, namespace=NAMESPACE))

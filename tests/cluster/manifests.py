@@ -6,7 +6,7 @@ from typing import Any
 Manifest = dict[str, Any]
 
 PASSWORD = "tests-only"
-DSN = f"postgresql://chekov:{PASSWORD}@postgres:5432/chekov"
+LOCAL_DSN = f"postgresql://chekov:{PASSWORD}@127.0.0.1:5432/chekov"
 
 # Postgres refuses to be root, and its data has to outlive its process but not its pod.
 _POSTGRES = """
@@ -66,8 +66,10 @@ def config_map(name: str, **values: str) -> Manifest:
     return named("ConfigMap", "v1", name, data=data)
 
 
-def postgres(image: str) -> list[Manifest]:
+def postgres(image: str, namespace: str) -> list[Manifest]:
     """A Postgres whose data outlives its process, its Service, and a Secret with its DSN."""
+    # The operator, in a namespace of its own, has to find it as well.
+    dsn = LOCAL_DSN.replace("127.0.0.1", f"postgres.{namespace}.svc")
     labels = {"app": "postgres"}
     checked = {"exec": {"command": ["pg_isready", "-h", "127.0.0.1", "-U", "chekov"]}}
     server = container(
@@ -95,7 +97,7 @@ def postgres(image: str) -> list[Manifest]:
         "template": template,
     }
     return [
-        secret("bank-postgres", dsn=DSN),
+        secret("bank-postgres", dsn=dsn),
         service("postgres", {"postgres": 5432}, labels),
         named("StatefulSet", "apps/v1", "postgres", spec=spec),
     ]

@@ -29,16 +29,19 @@ def test_a_deleted_child_comes_back(bank: Bank, kind: str) -> None:
     bank.wait_until_ready()
 
 
-def test_an_edited_child_is_set_right(bank: Bank) -> None:
-    name = next(iter(_children(bank, "service")))
-    ports = bank.kubectl.get("service", name)["spec"]["ports"]
-    bank.kubectl.patch("service", name, {"spec": {"ports": [{"name": "http", "port": 1}]}})
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [("deployment", "replicas", 0), ("service", "selector", {"app.kubernetes.io/name": "other"})],
+)
+def test_an_edited_child_is_set_right(bank: Bank, kind: str, field: str, value: object) -> None:
+    wanted = bank.kubectl.get(kind, bank.name)["spec"][field]
+    bank.kubectl.patch(kind, bank.name, {"spec": {field: value}})
 
     def right() -> bool:
-        now = bank.kubectl.get("service", name)["spec"]["ports"]
-        return [port["port"] for port in now] == [port["port"] for port in ports]
+        return bank.kubectl.get(kind, bank.name)["spec"][field] == wanted
 
-    wait_for("the ports to be right again", right, timeout=60)
+    wait_for(f"the {field} of the {kind} to be right again", right, timeout=60)
+    bank.wait_until_ready()
 
 
 def test_a_deleted_bundle_takes_its_children_and_leaves_its_events(bank: Bank) -> None:
