@@ -8,7 +8,7 @@ from chekov_operator.api import Bundle, InvalidSpec, parse_store
 from chekov_operator.bundle_conditions import Situation, conditions, phase
 from chekov_operator.observed import BundleObserved
 from chekov_operator.plan import Plan, paused
-from chekov_operator.record import is_record, record_of, recorded, result_of
+from chekov_operator.record import is_record, record_of, recorded, result_of, with_result
 from chekov_operator.resources import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -53,7 +53,7 @@ def plan_bundle(bundle: Bundle, seen: BundleObserved, settings: Settings) -> Pla
         ),
     )
     return Plan(
-        apply=[*verdict.apply, *_running(bundle, seen, serving)],
+        apply=[*verdict.apply, *_running(bundle, seen, verdict, serving)],
         delete=[*verdict.delete, *_unwanted(bundle, seen, verdict, serving)],
         status=summary(bundle, seen, live, serving, phase=phase(situation)),
         conditions=conditions(situation),
@@ -84,11 +84,18 @@ def _serving(
     return recorded(kept, bundle, store.secret, store.schema, settings.runtime_pull_policy)
 
 
-def _running(bundle: Bundle, seen: BundleObserved, serving: Target | None) -> list[Object]:
+def _running(
+    bundle: Bundle, seen: BundleObserved, verdict: Verdict, serving: Target | None
+) -> list[Object]:
     if serving is None:
         return []
     account = [] if serving.bundle.service_account else [service_account(serving.bundle)]
-    return [*account, *surroundings(bundle, _database(seen)), deployment(serving)]
+    result = verdict.result if serving is verdict.target else None
+    if result is None:
+        result = result_of(record_of(seen.children, bundle.meta.name, serving.revision))
+    # Told on the Deployment too, what the check said outlives its record.
+    pods = with_result(deployment(serving), result or {})
+    return [*account, *surroundings(bundle, _database(seen)), pods]
 
 
 def _database(seen: BundleObserved) -> tuple[str, int] | None:

@@ -22,6 +22,7 @@ from chekov_operator.resources import (
     annotation,
     dig,
     label,
+    strings,
 )
 from chekov_operator.workloads import Target, head, labels_of
 
@@ -49,10 +50,9 @@ def record(target: Target, spec: Mapping[str, object], result: Object | None) ->
         {**labels_of(bundle.meta.name), **labels},
     )
     annotations = {_SPEC_ANNOTATION: _text(_without_source(spec)), _IMAGE_ANNOTATION: target.image}
-    if result is not None:
-        annotations[RESULT_ANNOTATION] = _text(result)
     body["metadata"]["annotations"] = annotations
-    return {**body, "immutable": True, "data": dict(target.modules or {})}
+    kept: Object = {**body, "immutable": True, "data": dict(target.modules or {})}
+    return kept if result is None else with_result(kept, result)
 
 
 def recorded(
@@ -84,8 +84,14 @@ def recorded(
     )
 
 
+def with_result(body: Object, result: Mapping[str, object]) -> Object:
+    """An object that also tells what the check of its revision said."""
+    annotations = strings(body, "metadata", "annotations") | {RESULT_ANNOTATION: _text(result)}
+    return {**body, "metadata": {**body["metadata"], "annotations": annotations}}
+
+
 def result_of(body: Object | None) -> Object | None:
-    """What the check of a recorded revision said; `None` when it has not yet."""
+    """What the check of an object's revision said; `None` when it does not tell."""
     return parse_check(annotation(body, RESULT_ANNOTATION))
 
 

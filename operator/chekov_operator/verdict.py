@@ -16,7 +16,7 @@ from chekov_operator.observed import (
     parse_check,
 )
 from chekov_operator.record import record, record_of, result_of
-from chekov_operator.resources import JOB, Kind, Object, dig
+from chekov_operator.resources import DEPLOYMENT, JOB, REVISION_LABEL, Kind, Object, dig, label
 from chekov_operator.revision import revision_of
 from chekov_operator.settings import Settings
 from chekov_operator.workloads import Target, check_job, service_account
@@ -59,7 +59,7 @@ def judge(bundle: Bundle, seen: BundleObserved, settings: Settings) -> Verdict:
         return Verdict(unknown("Checked", fault.reason, message), fault=fault, again=RETRY_SECONDS)
     target = _target(bundle, seen, store, settings)
     kept = record_of(seen.children, bundle.meta.name, target.revision)
-    result = result_of(kept)
+    result = result_of(kept) or _told_by_deployment(seen, target)
     if result is not None:
         return _told(target, seen, result)
     name = names.check(bundle.meta.name, target.revision)
@@ -115,6 +115,11 @@ def _target(bundle: Bundle, seen: BundleObserved, store: Store, settings: Settin
         schema=store.schema,
         pull_policy=bundle.image_pull_policy or pull_policy,
     )
+
+
+def _told_by_deployment(seen: BundleObserved, target: Target) -> Object | None:
+    live = seen.children.get((DEPLOYMENT.name, target.bundle.meta.name))
+    return result_of(live) if label(live, REVISION_LABEL) == target.revision else None
 
 
 def _needs(target: Target, seen: BundleObserved, result: Object | None) -> list[Object]:
