@@ -1,0 +1,320 @@
+"""A subscription on several nodes that crash, are fenced, and whose store loses answers.
+
+What a projection has written is compared with what was appended: each event once and in order,
+or set aside. What a handler was given must cover every event up to the checkpoint.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from chekov import Connection, Context, EventHandler, MemoryStore, Projection, Transaction, handle
+from chekov.engine.delivery import Delivery, Retry
+from chekov.engine.feed import Feed
+from chekov.engine.identifiers import uuid7
+from chekov.engine.observer import Observer
+from chekov.engine.subscription import Subscription
+from chekov.errors import StoreUnavailable
+from chekov.store.codec import Codec
+from chekov.store.port import Claim, NewEvent, SubscriptionKey
+from tests.integration.engine_domain import counting
+from tests.unit.engine.bank import Added
+
+T = TypeVar("T")
+LEASE = 10.0
+FAILING, WANTED, FOREIGN = -1, 1, 0
+NODES = st.integers(0, 2)
+
+
+class Writes:
+    """Stands for a connection inside a transaction: it takes notes."""
+
+    def __init__(self) -> None:
+        self.positions: list[int] = []
+
+
+class FaultyStore(MemoryStore):
+    """Has transactions, and loses as many answers as it is told to."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        super().__init__(clock=lambda: self.now)
+        self.written: list[int] = []
+        self.faults: list[str] = []
+
+    @asynccontextmanager
+    async def transaction(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, claim: Claim, position: int, *, search_path: str | None = None
+    ) -> AsyncGenerator[Connection]:
+        del search_path
+        writes = Writes()
+        yield cast("Connection", writes)
+        await asyncio.sleep(0)
+        fault = self.faults.pop() if self.faults else ""
+        if fault == "before":
+            raise StoreUnavailable("lost before the commit")
+        await super().save(claim, position)
+        self.written += writes.positions
+        if fault == "after":
+            raise StoreUnavailable("lost after the commit", stored=None)
+
+    async def save(self, claim: Claim, position: int) -> None:
+        fault = self.faults.pop() if self.faults else ""
+        if fault == "before":
+            raise StoreUnavailable("lost before saving")
+        await super().save(claim, position)
+        if fault == "after":
+            raise StoreUnavailable("lost after saving", stored=None)
+
+
+class Writer(Projection, name="subject"):
+    tables = "-- in memory"
+
+    @handle
+    async def added(self, event: Added, transaction: Transaction) -> None:
+        await asyncio.sleep(0)
+        if event.amount == FAILING:
+            raise ValueError("poison")
+        cast("Writes", transaction.connection).positions.append(transaction.position)
+
+
+class Reader(EventHandler, name="subject"):
+    def __init__(self, given: list[int]) -> None:
+        self.given = given
+
+    @handle
+    async def added(self, event: Added, context: Context) -> None:
+        await asyncio.sleep(0)
+        if event.amount == FAILING:
+            raise ValueError("poison")
+        self.given.append(context.position)
+
+
+class Node:
+    """One process: a feed and a subscription, and the claim it was last answered."""
+
+    def __init__(self, store: FaultyStore, handler: EventHandler, name: str) -> None:
+        self.name = name
+        self.store = store
+        self.key = SubscriptionKey("counting", "subject")
+        self.feed = Feed(store, Observer())
+        codec = Codec(counting(handler))
+        retry = Retry(attempts=2, first=0.0, longest=0.0)
+        delivery = Delivery(handler, store, codec, Observer(), retry)
+        self.subscription = Subscription(self.key, store, self.feed, delivery, Observer())
+        self.tasks: list[asyncio.Task[None]] = []
+        self.answer: tuple[float, Sequence[Claim]] | None = None
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.tasks = [loop.create_task(self.feed.run()), loop.create_task(self.subscription.run())]
+
+    async def ask(self) -> None:
+        asked_at = asyncio.get_running_loop().time()
+        self.answer = asked_at, await self.store.claim(self.name, [self.key], lease=LEASE)
+
+    def hear(self) -> None:
+        if self.answer is None:
+            return
+        asked_at, claims = self.answer
+        for claim in claims:
+            self.subscription.take(claim, asked_at=asked_at, lease=LEASE * 1000)
+        if not claims:
+            self.subscription.lose()
+        self.answer = None
+
+    async def drain(self) -> None:
+        self.subscription.stop()
+        await asyncio.wait(self.tasks[1:], timeout=10)
+        await self.crash()
+        await self.store.release(self.name, [self.key])
+
+    async def crash(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        for task in self.tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+class SubscriptionMachine(RuleBasedStateMachine):
+    """Any order of appends, claims, answers, crashes, drains and faults."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.store = FaultyStore()
+        self.nodes: dict[int, Node] = {}
+        self.wanted: list[int] = []
+        self.poison: set[int] = set()
+        self.checkpoint = 0
+        self.born = 0
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    def handler(self) -> EventHandler:
+        raise AssertionError("a machine has a handler")
+
+    @initialize()
+    def open(self) -> None:
+        self.run(self.store.__aenter__())
+        self.run(self.store.register([SubscriptionKey("counting", "subject")]))
+
+    @rule(kinds=st.lists(st.sampled_from((FAILING, WANTED, WANTED, WANTED, FOREIGN)), max_size=8))
+    def append(self, kinds: list[int]) -> None:
+        for kind in kinds:
+            self.run(self._append(kind))
+
+    async def _append(self, kind: int) -> None:
+        name = "Added" if kind else "Noted"
+        data = b'{"amount": %d}' % kind if kind else b'{"text": ""}'
+        done = await self.store.append("counter-a", [NewEvent(uuid7(), name, data)])
+        if kind == WANTED:
+            self.wanted.append(done.position)
+        elif kind == FAILING:
+            self.poison.add(done.position)
+
+    @rule(number=NODES)
+    def start(self, number: int) -> None:
+        if number not in self.nodes:
+            self.born += 1
+            node = self.nodes[number] = Node(self.store, self.handler(), f"node-{self.born}")
+            self.run(self._start(node))
+
+    async def _start(self, node: Node) -> None:
+        node.start()
+
+    @precondition(lambda self: self.nodes)
+    @rule(number=NODES)
+    def ask(self, number: int) -> None:
+        if number in self.nodes:
+            self.run(self.nodes[number].ask())
+
+    @precondition(lambda self: self.nodes)
+    @rule(number=NODES, steps=st.integers(0, 6))
+    def hear(self, number: int, steps: int) -> None:
+        if number in self.nodes:
+            self.run(self._hear(self.nodes[number], steps))
+
+    async def _hear(self, node: Node, steps: int) -> None:
+        node.hear()
+        await self._steps(steps)
+
+    @rule(steps=st.sampled_from((1, 2, 3, 5, 8, 200)))
+    def go_on(self, steps: int) -> None:
+        self.run(self._steps(steps))
+
+    async def _steps(self, steps: int) -> None:
+        for _ in range(steps):
+            await asyncio.sleep(0)
+
+    @precondition(lambda self: self.nodes)
+    @rule(number=NODES)
+    def crash(self, number: int) -> None:
+        if number in self.nodes:
+            self.run(self.nodes.pop(number).crash())
+
+    @precondition(lambda self: self.nodes)
+    @rule(number=NODES)
+    def drain(self, number: int) -> None:
+        if number in self.nodes:
+            self.run(self.nodes.pop(number).drain())
+
+    @rule()
+    def let_the_lease_run_out(self) -> None:
+        self.store.now += timedelta(seconds=LEASE + 1)
+
+    @rule(faults=st.lists(st.sampled_from(("before", "after")), min_size=1, max_size=3))
+    def lose_answers(self, faults: list[str]) -> None:
+        self.store.faults = faults
+
+    @invariant()
+    def the_checkpoint_never_goes_back(self) -> None:
+        position = self.position()
+        assert position >= self.checkpoint
+        self.checkpoint = position
+
+    def position(self) -> int:
+        rows = self.run(self.store.subscriptions("counting"))
+        return rows[0].position if rows else 0
+
+    def parked(self) -> set[int]:
+        return {event.position for event in self.run(self.store.parked("counting", "subject"))}
+
+    def teardown(self) -> None:
+        try:
+            self.run(self._finish())
+            self.everything_is_done()
+        finally:
+            for node in self.nodes.values():
+                self.run(node.crash())
+            self.runner.close()
+
+    async def _finish(self) -> None:
+        """One healthy process comes, when all others have gone, and does the rest."""
+        for node in self.nodes.values():
+            await node.crash()
+        self.nodes.clear()
+        self.store.faults = []
+        self.store.now += timedelta(seconds=LEASE + 1)
+        last = self.nodes[0] = Node(self.store, self.handler(), "last")
+        last.start()
+        await last.ask()
+        last.hear()
+        head = await self.store.head()
+        async with asyncio.timeout(20):
+            assert await last.subscription.reached(head)
+        await last.drain()
+        self.nodes.clear()
+
+    def everything_is_done(self) -> None:
+        assert self.parked() == self.poison
+        assert self.position() == self.run(self.store.head())
+
+
+class ProjectionMachine(SubscriptionMachine):
+    def handler(self) -> EventHandler:
+        return Writer()
+
+    @invariant()
+    def each_event_is_written_once_and_in_order(self) -> None:
+        assert self.store.written == self.wanted[: len(self.store.written)]
+        assert len(self.store.written) == sum(1 for item in self.wanted if item <= self.checkpoint)
+
+    def everything_is_done(self) -> None:
+        super().everything_is_done()
+        assert self.store.written == self.wanted
+
+
+class HandlerMachine(SubscriptionMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[int] = []
+
+    def handler(self) -> EventHandler:
+        return Reader(self.given)
+
+    @invariant()
+    def nothing_up_to_the_checkpoint_is_left_out(self) -> None:
+        assert {item for item in self.wanted if item <= self.checkpoint} <= set(self.given)
+        assert {item for item in self.poison if item <= self.checkpoint} <= self.parked()
+
+    def everything_is_done(self) -> None:
+        super().everything_is_done()
+        assert set(self.given) == set(self.wanted)
+        first_times = list(dict.fromkeys(self.given))
+        assert first_times == self.wanted
+
+
+_settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestProjection = ProjectionMachine.TestCase
+TestProjection.settings = _settings
+TestHandler = HandlerMachine.TestCase
+TestHandler.settings = _settings
