@@ -1,0 +1,187 @@
+"""A bank on a fake API server, reconciled pass by pass, with Kubernetes's own part played here."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from chekov.store.port import SubscriptionKey, SubscriptionRow
+from chekov.store.postgres.inspect import StoreStatus
+from chekov_operator.api import Store
+from chekov_operator.client import Client
+from chekov_operator.database import Databases, Subscriptions
+from chekov_operator.metrics import Metrics
+from chekov_operator.observe import Observer
+from chekov_operator.observed import Fault
+from chekov_operator.queue import Queue
+from chekov_operator.reconcile import Reconciler
+from chekov_operator.resources import (
+    BUNDLE,
+    DEPLOYMENT,
+    JOB,
+    POD,
+    STORE,
+    WATCHED,
+    Key,
+    Kind,
+    Object,
+    condition,
+)
+from chekov_operator.settings import Settings
+from chekov_operator.world import World
+from tests.operator.fake_api import FakeApi
+from tests.operator.samples import RUNTIME_IMAGE, bundle_body, store_body
+
+NAMESPACE = "shops"
+SECRET_PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/postgres"
+BANK = Key(BUNDLE.name, NAMESPACE, "bank")
+MAIN = Key(STORE.name, NAMESPACE, "main")
+FINE: Object = {
+    "ok": True,
+    "domain": "bank",
+    "commands": ["OpenAccount"],
+    "events": ["AccountOpened"],
+    "subscriptions": [{"name": "balances", "kind": "projection", "version": 1}],
+}
+BROKEN: Object = {
+    "ok": False,
+    "reason": "InvalidDomain",
+    "message": "the domain bank cannot be used as written",
+    "faults": ["Open has no executor", "Close has no identifier", "opened is not async"],
+}
+
+
+class Answers(Databases):
+    """Databases that say what a test wants them to."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self.version = 1
+        self.position = 10
+        self.handled = 10
+        self.away = False
+
+    async def status(self, store: Store, dsn: str) -> StoreStatus | Fault:
+        del store, dsn
+        if self.away:
+            return Fault("Unreachable", "Postgres does not answer")
+        return StoreStatus("18.4", self.version, 1, self.position, 3, 8192)
+
+    async def subscriptions(self, store: Store, domain: str) -> Subscriptions | None:
+        del store
+        if self.away:
+            return None
+        row = SubscriptionRow(
+            key=SubscriptionKey(domain, "balances"),
+            position=self.handled,
+            owner="bank-1",
+            epoch=1,
+            state="running",
+            error=None,
+            parked=0,
+            updated=datetime(2026, 11, 24, tzinfo=UTC),
+        )
+        return Subscriptions([row], self.position)
+
+
+class Scene:
+    """Everything around one reconciler."""
+
+    def __init__(self, api: FakeApi, client: Client, metrics: Metrics, **settings: Any) -> None:
+        self.api = api
+        self.databases = Answers(client)
+        self.world = World()
+        self.queue = Queue(metrics)
+        self.reconciler = Reconciler(
+            client,
+            self.world,
+            self.queue,
+            metrics,
+            Observer(client, self.world, self.databases),
+            Settings(runtime_image=RUNTIME_IMAGE, name="operator-1", **settings),
+        )
+        self.api.put(SECRET_PATH, {"data": {"dsn": "cG9zdGdyZXM6Ly91OnBAZGIuZXhhbXBsZS9iYW5r"}})
+
+    def give(self, body: Object) -> None:
+        """What a user's `kubectl apply` does."""
+        kind = STORE if body["kind"] == STORE.name else BUNDLE
+        path = kind.path(NAMESPACE, body["metadata"]["name"])
+        before = self.api.objects.get(path, {})
+        after = {**body, "metadata": {**body["metadata"]}}
+        if before:
+            generation = before["metadata"]["generation"]
+            changed = before["spec"] != body["spec"]
+            after["metadata"]["generation"] = generation + 1 if changed else generation
+            after["status"] = before.get("status", {})
+        self.api.put(path, after)
+
+    def give_bank(self, **spec: Any) -> None:
+        """Apply the bank and a store that is ready."""
+        store = store_body()
+        ready = {"type": "Ready", "status": "True", "reason": "Available", "message": ""}
+        store["status"] = {"conditions": [ready], "host": "db.example:5432"}
+        self.give(store)
+        self.give(bundle_body(**spec))
+
+    async def reconcile(self, key: Key = BANK) -> list[str]:
+        """One pass, after watches have told everything; the writes that it made."""
+        self._watch()
+        self.api.requests.clear()
+        await self.reconciler(key)
+        return self.api.writes()
+
+    async def serve(self) -> None:
+        """Bring the bank to where all its pods serve."""
+        await self.reconcile()
+        self.end_check(FINE)
+        await self.reconcile()
+        self.roll_out()
+        await self.reconcile()
+
+    def end_check(self, result: Mapping[str, object]) -> None:
+        """Let the pod of the check say something and end."""
+        (job,) = self.all(JOB)
+        code = 0 if result.get("ok") else 1
+        state = {"terminated": {"exitCode": code, "message": json.dumps(result)}}
+        status = {"containerStatuses": [{"name": "runtime", "state": state}]}
+        template = job["spec"]["template"]["metadata"]
+        owner = {"uid": job["metadata"]["uid"], "controller": True}
+        metadata = {"labels": template["labels"], "ownerReferences": [owner]}
+        path = POD.path(NAMESPACE, f"{job['metadata']['name']}-1")
+        self.api.put(path, {"metadata": metadata, "status": status})
+
+    def roll_out(self) -> None:
+        """Let every pod of the Deployment serve."""
+        live = self.one(DEPLOYMENT, "bank")
+        count = live["spec"]["replicas"]
+        counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas"), count)
+        live["status"] = {"observedGeneration": live["metadata"]["generation"], **counts}
+
+    def all(self, kind: Kind) -> list[Object]:
+        """The objects of a kind."""
+        collection = kind.path(NAMESPACE) + "/"
+        return [body for path, body in self.api.objects.items() if path.startswith(collection)]
+
+    def one(self, kind: Kind, name: str) -> Object:
+        """One object."""
+        return self.api.objects[kind.path(NAMESPACE, name)]
+
+    def status(self, key: Key = BANK) -> Object:
+        """What the operator says of an object."""
+        kind = STORE if key.kind == STORE.name else BUNDLE
+        return self.one(kind, key.name).get("status", {})
+
+    def condition(self, of: str, key: Key = BANK) -> tuple[str, str, str]:
+        """Status, reason and message of a condition."""
+        found = condition({"status": self.status(key)}, of)
+        return found["status"], found["reason"], found["message"]
+
+    def _watch(self) -> None:
+        for kind in WATCHED:
+            for place in list(self.world.places(kind)):
+                if kind.path(place[1], place[2]) not in self.api.objects:
+                    gone = self.world.get(kind, place[1], place[2])
+                    assert gone is not None
+                    self.world.drop(kind, gone)
+            for body in self.all(kind):
+                self.world.put(kind, body, watched=True)
