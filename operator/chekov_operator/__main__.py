@@ -84,6 +84,8 @@ async def _lead(
             registry=watch.registry(lambda: connection_of(configuration)),
             settings=configured(kopf.OperatorSettings(), namespaced=namespaced),
             standalone=True,
+            # By default kopf asks for the user's name, and a numeric uid need not have one.
+            identity=settings.name,  # pyright: ignore[reportArgumentType]
             clusterwide=not namespaced,
             namespaces=settings.watch_namespaces,
         )
