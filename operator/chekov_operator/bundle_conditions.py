@@ -52,7 +52,7 @@ def phase(now: Situation) -> str:
         return "Waiting"
     if now.rollout.done:
         return "Ready" if now.bundle.replicas else "Stopped"
-    if now.rollout.fault is not None or now.rollout.replaced:
+    if now.rollout.fault is not None or now.rollout.complete:
         return "Degraded"
     return "RollingOut"
 
@@ -95,7 +95,7 @@ def _degraded(now: Situation) -> Condition:
     fault = now.verdict.fault or now.rollout.fault
     if fault is not None:
         return true("Degraded", fault.reason, _and_what_serves(now, fault.message))
-    if now.verdict.result is not None and now.rollout.replaced and not now.rollout.done:
+    if now.verdict.result is not None and now.rollout.complete and not now.rollout.done:
         return true("Degraded", *_under_way(now))
     fault = _subscription_fault(now.seen)
     if fault is not None:
@@ -117,7 +117,7 @@ def _subscription_fault(seen: BundleObserved) -> Fault | None:
 
 def _under_way(now: Situation) -> tuple[str, str]:
     ready, wanted = now.rollout.ready, now.bundle.replicas
-    if now.rollout.replaced:
+    if now.rollout.complete:
         return "PodsNotReady", f"{ready} of {wanted} pods of revision {_revision(now)} are ready"
     return "RollingOut", f"revision {_revision(now)} is rolling out; {ready} pods are ready"
 

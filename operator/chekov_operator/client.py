@@ -40,13 +40,17 @@ class ApiError(ChekovError):
     Attributes:
         status: the HTTP status.
         reason: the API's word for it, such as `Invalid` or `Conflict`.
+        said: the server's own message.
         pause: seconds after which to try again, where that may help.
     """
 
-    def __init__(self, status: int, reason: str, message: str, *, pause: float = 1.0) -> None:
+    def __init__(
+        self, status: int, reason: str, message: str, *, pause: float = 1.0, said: str = ""
+    ) -> None:
         self.status = status
         self.reason = reason
         self.pause = pause
+        self.said = said or message
         super().__init__(message)
 
 
@@ -246,10 +250,12 @@ class Client:
         self._metrics.called(request.method, request.kind.name, response.status)
         answer: Object = json.loads(text) if text.startswith("{") else {"message": text}
         if response.status >= _REFUSED:
+            said = str(answer.get("message") or response.reason)
             raise ApiError(
                 response.status,
                 str(answer.get("reason") or ""),
-                f"{where}: {answer.get('message') or response.reason}",
+                f"{where}: {said}",
+                said=said,
                 pause=_seconds(response.headers.get("Retry-After")),
             )
         return answer

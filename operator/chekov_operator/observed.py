@@ -126,9 +126,11 @@ def job_outcome(job: Object, pods: Sequence[Object]) -> JobOutcome:
 
 
 def terminated(pod: Object) -> list[Object]:
-    """The end of each container of a pod that has ended."""
+    """The end of a pod's own container, if it has ended."""
     statuses = objects(pod, "status", "containerStatuses")
-    return [ended for item in statuses if (ended := dig(item, "state", "terminated"))]
+    # What was put beside it, such as a proxy, may run on.
+    own = [item for item in statuses if item.get("name") in _OWN] or statuses
+    return [ended for item in own if (ended := dig(item, "state", "terminated"))]
 
 
 def _seconds(stamp: str | None) -> float:
@@ -145,6 +147,7 @@ def _end(failed: Object | None, ended: Sequence[Object]) -> str:
     return "; ".join(codes)
 
 
+_OWN: Final = frozenset({"runtime", "migrate"})
 _STUCK: Final = frozenset(
     {
         "CreateContainerConfigError",
@@ -166,7 +169,10 @@ def cannot_start(pod: Object) -> Fault | None:
         waiting = dig(item, "state", "waiting")
         reason = str(dig(waiting, "reason") or "")
         if reason in _STUCK:
-            return Fault(reason, f"pod {name}: {dig(waiting, 'message') or reason}")
+            # Between two tries the reason changes to and fro; it is the same trouble.
+            said = str(dig(waiting, "message") or reason).rpartition(": ErrImagePull: ")[2]
+            reason = "ImagePullBackOff" if reason == "ErrImagePull" else reason
+            return Fault(reason, f"pod {name}: {said}")
         if reason == "CrashLoopBackOff":
             ended = dig(item, "lastState", "terminated")
             said = str(dig(ended, "message") or "").strip()

@@ -5,7 +5,7 @@ from typing import Final
 
 from chekov_operator.api import Bundle, SecretKey
 from chekov_operator.merge import by_name, merged
-from chekov_operator.resources import Object, dig
+from chekov_operator.resources import Object, dig, objects
 
 HTTP_PORT: Final = 8080
 MANAGEMENT_PORT: Final = 9090
@@ -76,10 +76,13 @@ def check_pod(
     account: str,
 ) -> Object:
     """The pod that tries a bundle's code, with what the user's own template adds to pods."""
-    spec = merged(
-        _bundle_pod(bundle, {**container, "resources": _JOB_RESOURCES}, code, account),
-        dig(bundle.pod_template, "spec") or {},
-    )
+    given = dict(dig(bundle.pod_template, "spec") or {})
+    # Containers beside it would keep the pod from ending.
+    given["containers"] = [
+        item for item in objects(given, "containers") if item.get("name") == container["name"]
+    ]
+    pod = _bundle_pod(bundle, {**container, "resources": _JOB_RESOURCES}, code, account)
+    spec = merged(pod, given)
     return {
         "metadata": {
             "labels": {**_given(bundle, "labels"), **labels},

@@ -85,13 +85,9 @@ class Reconciler:
             plan, live = await self._planned(kind, body)
         except InvalidSpec as error:
             plan, live = _invalid(error), dict[tuple[str, str], Object]()
-        trouble = await self._carry_out(key, plan, live)
-        if trouble is not None:
-            plan = _in_trouble(plan, trouble)
+        plan = await self._carried_out(key, plan, live)
         await self._tell(kind, body, plan)
         self._metrics.told(key, {item.type: item.status for item in plan.conditions}.get("Ready"))
-        if trouble is not None:
-            raise trouble
         return plan.again or RETRY_SECONDS
 
     async def _planned(
@@ -106,19 +102,19 @@ class Reconciler:
         seen = await self._observer.bundle(bundle, body)
         return plan_bundle(bundle, seen, self._settings), seen.children
 
-    async def _carry_out(
+    async def _carried_out(
         self, key: Key, plan: Plan, live: Mapping[tuple[str, str], Object]
-    ) -> ChekovError | None:
-        """Do what is planned; what only the user can put right is returned, to be told."""
+    ) -> Plan:
+        """Do what is planned. What only the user can put right is told instead of raised."""
         try:
             written = await self._applier.apply(plan.apply, live)
         except (NameTaken, ChildRefused) as trouble:
-            return trouble
+            return _in_trouble(plan, trouble)
         await self._applier.delete(key.namespace, plan.delete)
         if written or plan.delete:
             deleted = [f"{child.name}/{name}" for child, name in plan.delete]
             _log.info("changed", extra={"key": str(key), "applied": written, "deleted": deleted})
-        return None
+        return plan
 
     async def _tell(self, kind: Kind, body: Object, plan: Plan) -> None:
         meta = parse_meta(body)
@@ -179,4 +175,5 @@ def _in_trouble(plan: Plan, trouble: ChekovError) -> Plan:
     told = {item.type: item for item in plan.conditions}
     told["Ready"] = false("Ready", reason, message)
     told["Degraded"] = true("Degraded", reason, message)
-    return replace(plan, conditions=list(told.values()))
+    status = {**plan.status, "phase": "Degraded"} if "phase" in plan.status else plan.status
+    return replace(plan, status=status, conditions=list(told.values()), again=RETRY_SECONDS)

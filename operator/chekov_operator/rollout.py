@@ -21,13 +21,13 @@ class Rollout:
 
     Attributes:
         done: whether every wanted pod runs the revision and can serve, and no other is left.
-        replaced: whether all pods are of the revision, ready or not.
+        complete: whether it was done once, even if some pods have failed since.
         ready: pods that can serve, of whatever revision.
         fault: what is wrong, if something is.
     """
 
     done: bool
-    replaced: bool
+    complete: bool
     ready: int
     fault: Fault | None = None
 
@@ -56,7 +56,7 @@ def rollout_of(
     )
     return Rollout(
         done=replaced and ready >= replicas,
-        replaced=replaced,
+        complete=replaced and (ready >= replicas or _was_complete(live)),
         ready=ready,
         fault=_trouble(live if current else None, pods, revision),
     )
@@ -75,6 +75,14 @@ def _trouble(live: Object | None, pods: Sequence[Object], revision: str) -> Faul
             message = f"revision {revision} did not become ready in time: {item.get('message')}"
             return Fault("RolloutTimedOut", message)
     return None
+
+
+def _was_complete(live: Object | None) -> bool:
+    conditions = objects(live, "status", "conditions")
+    return any(
+        item["type"] == "Progressing" and item.get("reason") == "NewReplicaSetAvailable"
+        for item in conditions
+    )
 
 
 def _count(live: Object | None, name: str) -> int:

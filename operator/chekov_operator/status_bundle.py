@@ -74,7 +74,7 @@ def _subscription(row: SubscriptionRow, head: int, known: Mapping[str, object]) 
         "name": row.key.name,
         "kind": str(known.get("kind") or "handler"),
         "version": row.key.version,
-        "state": row.state,
+        "state": _state(row, head),
         "position": row.position,
         "lag": max(0, head - row.position),
         "parked": row.parked,
@@ -82,3 +82,11 @@ def _subscription(row: SubscriptionRow, head: int, known: Mapping[str, object]) 
     if row.owner:
         item["owner"] = row.owner
     return item
+
+
+def _state(row: SubscriptionRow, head: int) -> str:
+    if row.state != "running":
+        return row.state
+    if row.owner is None:
+        return "waiting"
+    return "live" if row.position >= head else "catching-up"

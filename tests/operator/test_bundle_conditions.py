@@ -18,14 +18,14 @@ BROKEN = Fault("ImportFailed", "importing bank failed: no module ledger")
 PASSED = Verdict(true("Checked", "Passed"), target(), {"ok": True})
 CHECKING = Verdict(unknown("Checked", "Checking", "it is being checked"), target())
 REFUSED = Verdict(false("Checked", BROKEN.reason, BROKEN.message), target(), fault=BROKEN)
-DONE = Rollout(done=True, replaced=True, ready=2)
-STARTED = Rollout(done=False, replaced=False, ready=1)
-WEAK = Rollout(done=False, replaced=True, ready=1)
+DONE = Rollout(done=True, complete=True, ready=2)
+STARTED = Rollout(done=False, complete=False, ready=1)
+WEAK = Rollout(done=False, complete=True, ready=1)
 CRASHING = Rollout(
-    done=False, replaced=False, ready=1, fault=Fault("CrashLoopBackOff", "pod bank-1 ends")
+    done=False, complete=False, ready=1, fault=Fault("CrashLoopBackOff", "pod bank-1 ends")
 )
 TOO_LATE = Rollout(
-    done=False, replaced=False, ready=1, fault=Fault("RolloutTimedOut", "not ready in time")
+    done=False, complete=False, ready=1, fault=Fault("RolloutTimedOut", "not ready in time")
 )
 
 
@@ -76,7 +76,7 @@ def told(now: Situation) -> dict[str, Condition]:
             ("False", "AsExpected"),
         ),
         (
-            situation(replicas=0, rollout=Rollout(done=True, replaced=True, ready=0)),
+            situation(replicas=0, rollout=Rollout(done=True, complete=True, ready=0)),
             "Stopped",
             ("True", "Stopped"),
             ("False", "Complete"),

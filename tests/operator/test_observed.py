@@ -10,6 +10,7 @@ from chekov_operator.observed import (
     cannot_start,
     job_outcome,
     parse_check,
+    terminated,
 )
 from chekov_operator.resources import Object
 
@@ -103,7 +104,7 @@ def test_a_failed_job_is_due_again_after_a_while() -> None:
 
 @pytest.mark.parametrize(
     "reason",
-    ["CreateContainerConfigError", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"],
+    ["CreateContainerConfigError", "ImagePullBackOff", "InvalidImageName"],
 )
 def test_a_pod_that_cannot_start_is_told_with_the_reason(reason: str) -> None:
     fault = cannot_start(waiting(reason, 'secret "keys" not found'))
@@ -111,6 +112,22 @@ def test_a_pod_that_cannot_start_is_told_with_the_reason(reason: str) -> None:
     assert fault.reason == reason
     assert "bank-1" in fault.message
     assert 'secret "keys" not found' in fault.message
+
+
+def test_the_two_faces_of_a_missing_image_are_one_trouble() -> None:
+    said = "not found"
+    back_off = f'Back-off pulling image "bank:1": ErrImagePull: {said}'
+    pulling = cannot_start(waiting("ErrImagePull", said))
+    assert pulling == cannot_start(waiting("ImagePullBackOff", back_off))
+    assert pulling is not None
+    assert pulling.reason == "ImagePullBackOff"
+
+
+def test_a_proxy_beside_the_check_does_not_keep_it_from_ending() -> None:
+    ended = {"name": "runtime", "state": {"terminated": {"exitCode": 0}}}
+    proxy = {"name": "proxy", "state": {"terminated": {"exitCode": 1}}}
+    beside = pod(containerStatuses=[ended, proxy])
+    assert [item["exitCode"] for item in terminated(beside)] == [0]
 
 
 def test_a_pod_that_ends_again_and_again_is_told_with_its_last_words() -> None:

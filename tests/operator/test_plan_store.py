@@ -128,7 +128,7 @@ def test_a_job_that_failed_is_told_and_some_time_later_tried_again(
 def test_a_migration_that_cannot_start_is_told_with_the_reason() -> None:
     waiting = pod({"waiting": {"reason": "ErrImagePull", "message": "no chekov:1"}})
     plan = plan_store(store(), seen(2, **running(pods=[waiting])), SETTINGS)
-    assert condition(plan, "Ready")[1] == "ErrImagePull"
+    assert condition(plan, "Ready")[1] == "ImagePullBackOff"
     assert "no chekov:1" in condition(plan, "Ready")[2]
 
 

@@ -3,20 +3,32 @@
 from typing import Any
 
 import pytest
-from chekov_operator.rollout import Rollout, rollout_of
 
 from chekov_operator.resources import Object
+from chekov_operator.rollout import Rollout, rollout_of
 
 NEW, OLD = "aaaa", "bbbb"
 
 
-def deployment(revision: str = NEW, *, observed: int = 2, wanted: int = 2, **status: Any) -> Object:
+def deployment(
+    revision: str = NEW,
+    *,
+    observed: int = 2,
+    wanted: int = 2,
+    reason: str = "NewReplicaSetAvailable",
+    **status: Any,
+) -> Object:
     """A Deployment of generation 2, all of whose pods serve unless told otherwise."""
     counts = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
     return {
         "metadata": {"generation": 2, "labels": {"chekov.dev/revision": revision}},
         "spec": {"replicas": wanted},
-        "status": {"observedGeneration": observed, **counts, **status},
+        "status": {
+            "observedGeneration": observed,
+            "conditions": [{"type": "Progressing", "status": "True", "reason": reason}],
+            **counts,
+            **status,
+        },
     }
 
 
@@ -30,7 +42,7 @@ def broken_pod(revision: str = NEW, component: str = "runtime") -> Object:
 
 
 @pytest.mark.parametrize(
-    ("live", "done", "replaced"),
+    ("live", "done", "complete"),
     [
         (deployment(), True, True),
         (None, False, False),
@@ -41,6 +53,7 @@ def broken_pod(revision: str = NEW, component: str = "runtime") -> Object:
         (deployment(replicas=3), False, False),
         (deployment(readyReplicas=1), False, True),
         (deployment(readyReplicas=None), False, True),
+        (deployment(readyReplicas=1, reason="ReplicaSetUpdated"), False, False),
     ],
     ids=[
         "all serve",
@@ -52,20 +65,21 @@ def broken_pod(revision: str = NEW, component: str = "runtime") -> Object:
         "an old one is left",
         "one is not ready",
         "none is ready",
+        "one was never ready",
     ],
 )
 def test_it_is_done_when_every_pod_is_new_and_serves(
     live: Object | None,
     done: bool,  # noqa: FBT001
-    replaced: bool,  # noqa: FBT001
+    complete: bool,  # noqa: FBT001
 ) -> None:
     found = rollout_of(live, [], NEW, 2)
-    assert (found.done, found.replaced) == (done, replaced)
+    assert (found.done, found.complete) == (done, complete)
 
 
 def test_no_pods_are_done_when_none_are_wanted() -> None:
     empty = deployment(wanted=0, replicas=None, updatedReplicas=None, readyReplicas=None)
-    assert rollout_of(empty, [], NEW, 0) == Rollout(done=True, replaced=True, ready=0)
+    assert rollout_of(empty, [], NEW, 0) == Rollout(done=True, complete=True, ready=0)
 
 
 def test_a_new_pod_that_cannot_start_is_the_fault() -> None:
