@@ -1,0 +1,17 @@
+"""Both halves of a store together."""
+
+from typing import Protocol, Self
+
+from chekov.store.port.events import EventStore
+from chekov.store.port.subscriptions import SubscriptionStore
+
+
+class Store(EventStore, SubscriptionStore, Protocol):
+    """Both halves, as one adapter offers them; opened and closed as a context manager.
+
+    An open store may be entered again, which costs nothing; leaving it as often as it was entered
+    closes it. A closed one may be opened again.
+    """
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *exc: object) -> None: ...
