@@ -1,0 +1,122 @@
+"""What watches tell goes into the world, and who is concerned into the queue."""
+
+from typing import Any
+
+import kopf
+import pytest
+
+from chekov_operator.metrics import Metrics
+from chekov_operator.queue import Queue
+from chekov_operator.resources import BUNDLE, CHILDREN, DEPLOYMENT, JOB, POD, STORE, Key, Object
+from chekov_operator.watch import Watch, configured
+from chekov_operator.world import World
+from tests.operator.samples import bundle_body, store_body
+
+BANK = Key("DomainBundle", "shops", "bank")
+MAIN = Key("EventStore", "shops", "main")
+
+
+class Keys(Queue):
+    """Remembers what was added."""
+
+    def __init__(self) -> None:
+        super().__init__(Metrics())
+        self.added: list[Key] = []
+
+    def add(self, key: Key) -> None:
+        self.added.append(key)
+
+    def taken(self) -> list[Key]:
+        taken, self.added = self.added, []
+        return taken
+
+
+@pytest.fixture
+def queue() -> Keys:
+    return Keys()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def watch(queue: Keys, world: World, metrics: Metrics) -> Watch:
+    return Watch(queue, world, metrics)
+
+
+def child(**labels: str) -> Object:
+    return {"metadata": {"name": "x", "namespace": "shops", "labels": labels}}
+
+
+def bank(store: str = "main") -> Object:
+    return bundle_body(eventStoreRef={"name": store})
+
+
+@pytest.mark.parametrize("change", [None, "ADDED", "MODIFIED", "DELETED"])
+def test_a_change_of_a_bundle_concerns_it(watch: Watch, queue: Keys, change: str | None) -> None:
+    watch.saw(BUNDLE, change, bank())
+    assert queue.taken() == [BANK]
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, JOB, POD], ids=lambda kind: kind.name)
+def test_a_change_of_a_child_concerns_its_owner(watch: Watch, queue: Keys, kind: Any) -> None:
+    watch.saw(kind, "MODIFIED", child(**{"chekov.dev/bundle": "bank"}))
+    watch.saw(kind, "DELETED", child(**{"chekov.dev/store": "main"}))
+    assert queue.taken() == [BANK, MAIN]
+
+
+def test_a_change_of_what_is_nobodys_concerns_nobody(watch: Watch, queue: Keys) -> None:
+    watch.saw(DEPLOYMENT, "MODIFIED", child())
+    assert queue.taken() == []
+
+
+def test_a_change_of_a_store_concerns_the_bundles_that_use_it(watch: Watch, queue: Keys) -> None:
+    watch.saw(BUNDLE, None, bank())
+    queue.taken()
+    watch.saw(STORE, "MODIFIED", store_body())
+    assert queue.taken() == [MAIN, BANK]
+
+
+def test_a_bundle_that_moved_to_another_store_is_no_longer_concerned(
+    watch: Watch, queue: Keys
+) -> None:
+    watch.saw(BUNDLE, None, bank())
+    watch.saw(BUNDLE, "MODIFIED", bank("other"))
+    queue.taken()
+    watch.saw(STORE, "MODIFIED", store_body())
+    assert queue.taken() == [MAIN]
+
+
+def test_a_bundle_that_is_gone_is_no_longer_concerned(watch: Watch, queue: Keys) -> None:
+    watch.saw(BUNDLE, None, bank())
+    watch.saw(BUNDLE, "DELETED", bank())
+    queue.taken()
+    watch.saw(STORE, "MODIFIED", store_body())
+    assert queue.taken() == [MAIN]
+
+
+def test_the_world_is_told(watch: Watch, world: World, metrics: Metrics) -> None:
+    watch.saw(BUNDLE, "ADDED", bank())
+    assert world.get(BUNDLE, "shops", "bank") is not None
+    watch.saw(BUNDLE, "DELETED", bank())
+    assert world.get(BUNDLE, "shops", "bank") is None
+    count = metrics.registry.get_sample_value(
+        "chekov_operator_watch_events_total", {"kind": "DomainBundle"}
+    )
+    assert count == 2
+
+
+def test_kopf_is_set_to_write_nothing_and_to_hold_only_what_is_ours() -> None:
+    settings = configured(kopf.OperatorSettings(), namespaced=False)
+    assert settings.posting.enabled is False
+    assert settings.scanning.disabled is False
+    for kind in (*CHILDREN, POD):
+        group, _, version = kind.api.rpartition("/")
+        selector = settings.watching.label_selectors[group, version, kind.plural]
+        assert selector == "app.kubernetes.io/managed-by=chekov-operator"
+
+
+def test_in_some_namespaces_kopf_looks_for_no_others() -> None:
+    assert configured(kopf.OperatorSettings(), namespaced=True).scanning.disabled is True
