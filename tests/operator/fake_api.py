@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -35,6 +35,7 @@ class FakeApi:
         requests: in order.
         failures: answers given instead, the first to a request with this method and path part.
         served: what each group and version serves, by its path.
+        rewrite: what the server makes of an object at a path when it is written.
         page_size: how many objects a page of a list holds.
         url: where it listens.
     """
@@ -45,6 +46,9 @@ class FakeApi:
         default_factory=list[tuple[str, str, web.Response]]
     )
     served: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    rewrite: dict[str, Callable[[Object], Object]] = field(
+        default_factory=dict[str, Callable[[Object], Object]]
+    )
     page_size: int = 500
     url: str = ""
     _applied: dict[tuple[str, str], Object] = field(default_factory=dict[tuple[str, str], Object])
@@ -59,7 +63,7 @@ class FakeApi:
             **_namespace(path),
             **body.get("metadata", {}),
         }
-        kept = {**copy.deepcopy(body), "metadata": meta}
+        kept = self._written(path, {**copy.deepcopy(body), "metadata": meta})
         self._stamp(kept)
         self.objects[path] = kept
         return kept
@@ -160,14 +164,17 @@ class FakeApi:
 
     def _changed(self, path: str, after: Object) -> Object:
         before = self.objects[path]
+        after = self._written(path, copy.deepcopy(after))
         if after == before:
             return before
-        after = copy.deepcopy(after)
         if after.get("spec") != before.get("spec"):
             after["metadata"]["generation"] = before["metadata"].get("generation", 1) + 1
         self._stamp(after)
         self.objects[path] = after
         return after
+
+    def _written(self, path: str, body: Object) -> Object:
+        return self.rewrite[path](body) if path in self.rewrite else body
 
     def _stamp(self, body: Object) -> None:
         self._version += 1

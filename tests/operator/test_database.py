@@ -1,0 +1,160 @@
+"""Where a store's database is, what it says, and how rarely it is asked."""
+
+from base64 import b64encode
+
+import pytest
+
+from chekov_operator.api import SecretKey
+from chekov_operator.client import Client
+from chekov_operator.database import Databases, address, qualified
+from chekov_operator.observed import Fault
+from tests.operator.fake_api import FakeApi
+from tests.operator.samples import store
+from tests.operator.scene import SECRET_PATH
+
+SECRET = SecretKey("postgres", "dsn")
+DSN = "postgresql://chekov:s3cret@db.example:6432/bank"
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def databases(client: Client, clock: Clock) -> Databases:
+    return Databases(client, clock)
+
+
+def keep(api: FakeApi, value: str, key: str = "dsn") -> None:
+    api.put(SECRET_PATH, {"data": {key: b64encode(value.encode()).decode()}})
+
+
+async def test_the_dsn_is_read_from_the_secret(api: FakeApi, databases: Databases) -> None:
+    keep(api, f"  {DSN}\n")
+    assert await databases.dsn("shops", SECRET) == DSN
+
+
+async def test_a_secret_is_asked_for_once_in_a_while(
+    api: FakeApi, databases: Databases, clock: Clock
+) -> None:
+    keep(api, DSN)
+    await databases.dsn("shops", SECRET)
+    keep(api, DSN.replace("s3cret", "changed"))
+    assert await databases.dsn("shops", SECRET) == DSN
+    assert len(api.requests) == 1
+    clock.now += 3600
+    assert "changed" in str(await databases.dsn("shops", SECRET))
+
+
+async def test_a_secret_is_read_again_when_the_database_cannot_be_reached(
+    api: FakeApi, databases: Databases
+) -> None:
+    keep(api, "postgresql://chekov@127.0.0.1:1/bank")
+    dsn = await databases.dsn("shops", SECRET)
+    assert isinstance(dsn, str)
+    fault = await databases.status(store(), dsn)
+    assert isinstance(fault, Fault)
+    assert fault.reason == "Unreachable"
+    keep(api, DSN)
+    assert await databases.dsn("shops", SECRET) == DSN
+
+
+async def test_a_database_that_is_away_is_told_without_its_password(databases: Databases) -> None:
+    fault = await databases.status(store(), "postgresql://chekov:s3cret@127.0.0.1:1/bank")
+    assert isinstance(fault, Fault)
+    assert "127.0.0.1" in fault.message
+    assert "s3cret" not in fault.message
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "SecretNotFound"),
+        ("host=db user=chekov", "InvalidDsn"),
+        ("mysql://db/bank", "InvalidDsn"),
+        ("postgresql://chekov:a[b@db/bank", "InvalidDsn"),
+    ],
+)
+async def test_what_is_no_dsn_is_told_without_being_shown(
+    api: FakeApi, databases: Databases, value: str | None, reason: str
+) -> None:
+    if value is not None:
+        keep(api, value)
+    fault = await databases.dsn("shops", SECRET)
+    assert isinstance(fault, Fault)
+    assert fault.reason == reason
+    assert "'postgres'" in fault.message
+    assert value is None or value not in fault.message
+
+
+async def test_a_key_that_is_missing_is_told_with_those_there_are(
+    api: FakeApi, databases: Databases
+) -> None:
+    keep(api, DSN, key="url")
+    fault = await databases.dsn("shops", SECRET)
+    assert isinstance(fault, Fault)
+    assert fault.reason == "SecretKeyMissing"
+    assert "'dsn'" in fault.message
+    assert "url" in fault.message
+
+
+async def test_a_fault_is_not_remembered(api: FakeApi, databases: Databases) -> None:
+    assert isinstance(await databases.dsn("shops", SECRET), Fault)
+    keep(api, DSN)
+    assert await databases.dsn("shops", SECRET) == DSN
+
+
+async def test_without_a_secret_nothing_is_known_of_subscriptions(databases: Databases) -> None:
+    assert await databases.subscriptions(store(), "bank") is None
+
+
+@pytest.mark.parametrize(
+    ("dsn", "expected"),
+    [
+        (DSN, ("db.example", 6432)),
+        ("postgres://db.example/bank", ("db.example", 5432)),
+        ("postgresql://u:p@10.0.0.1:5433/bank?sslmode=require", ("10.0.0.1", 5433)),
+        ("postgresql://u@[fd00::5]:5433/bank", ("fd00::5", 5433)),
+        ("postgresql://u@one:5433,two:5434/bank", ("one", 5433)),
+        ("postgresql:///bank", ("localhost", 5432)),
+    ],
+)
+def test_the_address_of_a_dsn_is_host_and_port(dsn: str, expected: tuple[str, int]) -> None:
+    assert address(dsn) == expected
+
+
+def test_an_unreadable_dsn_has_no_address_and_shows_nothing() -> None:
+    host, _ = address("postgresql://u:s3cret@db:port/bank")
+    assert "s3cret" not in host
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        ("db", "db.shops.svc"),
+        ("db:5433", "db.shops.svc:5433"),
+        ("db.example", "db.example"),
+        ("db.other.svc:5432", "db.other.svc:5432"),
+        ("localhost:5432", "localhost:5432"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("[fd00::5]:5432", "[fd00::5]:5432"),
+        ("one:1,two:2,three.example", "one.shops.svc:1,two.shops.svc:2,three.example"),
+    ],
+)
+def test_a_service_of_the_stores_namespace_is_found_from_elsewhere(
+    hosts: str, expected: str
+) -> None:
+    for login in ("", "chekov@", "chekov:p%40ss@"):
+        dsn = f"postgresql://{login}{hosts}/bank?sslmode=require"
+        assert qualified(dsn, "shops") == f"postgresql://{login}{expected}/bank?sslmode=require"
