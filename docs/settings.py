@@ -17,6 +17,7 @@ what a DomainBundle says. This page is written by `python docs/settings.py`; `ch
 
 TAIL = """
 The standard `OTEL_*` variables are honoured: `OTEL_EXPORTER_OTLP_ENDPOINT` turns tracing on (OTLP over HTTP),
+`OTEL_TRACES_EXPORTER=console` prints a line a span instead, `none` turns tracing off,
 `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` choose what is sampled, `OTEL_SERVICE_NAME` and
 `OTEL_RESOURCE_ATTRIBUTES` name the service.
 """

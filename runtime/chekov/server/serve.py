@@ -122,14 +122,14 @@ async def _observing(
 ) -> AsyncGenerator[Telemetry]:
     metrics = Metrics(domain.commands, (handler.name for handler in domain.handlers))
     metrics.describe(**about)
-    if not settings.tracing:
+    if settings.tracing == "off":
         yield Telemetry(metrics)
         return
     from chekov.server.exporting import exporting  # noqa: PLC0415 -- loads a tenth of a second
 
     attributes = {f"chekov.{name}": value for name, value in about.items() if value}
     attributes["service.instance.id"] = settings.node
-    async with exporting(attributes) as tracing:
+    async with exporting(attributes, to_console=settings.tracing == "console") as tracing:
         yield Telemetry(metrics, tracing)
 
 

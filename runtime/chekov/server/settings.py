@@ -191,7 +191,7 @@ class Settings:
     body_limit: int = _setting(
         "CHEKOV_BODY_LIMIT", 1024 * 1024, "Bytes that one command may have.", _count
     )
-    tracing: bool = field(default=False)
+    tracing: Literal["off", "otlp", "console"] = field(default="off")
     """Whether traces are exported: an OTLP endpoint is set in the standard `OTEL_*` variables."""
 
     @classmethod
@@ -273,7 +273,10 @@ def _fault(name: str, value: str, expected: str) -> str:
     return f"{name}: expected {expected}; {shown} is not"
 
 
-def _traces(source: Mapping[str, str]) -> bool:
-    disabled = source.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    unwanted = source.get("OTEL_TRACES_EXPORTER", "otlp").lower() == "none"
-    return any(source.get(name) for name in _TRACES) and not disabled and not unwanted
+def _traces(source: Mapping[str, str]) -> Literal["off", "otlp", "console"]:
+    exporter = source.get("OTEL_TRACES_EXPORTER", "otlp").lower()
+    if source.get("OTEL_SDK_DISABLED", "").lower() == "true" or exporter == "none":
+        return "off"
+    if exporter == "console":
+        return "console"
+    return "otlp" if any(source.get(name) for name in _TRACES) else "off"

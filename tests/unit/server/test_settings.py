@@ -12,7 +12,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert settings.schema == "chekov"
     assert settings.drain_timeout == 25.0
     assert settings.log_format == "json"
-    assert not settings.tracing
+    assert settings.tracing == "off"
 
 
 def test_values_get_their_types() -> None:
@@ -92,15 +92,16 @@ def test_what_is_needed_and_missing_is_named() -> None:
 @pytest.mark.parametrize(
     ("environment", "tracing"),
     [
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, True),
-        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/v1/traces"}, True),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_SDK_DISABLED": "true"}, False),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "none"}, False),
-        ({"OTEL_SERVICE_NAME": "bank"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, "otlp"),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/v1/traces"}, "otlp"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_SDK_DISABLED": "true"}, "off"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "none"}, "off"),
+        ({"OTEL_TRACES_EXPORTER": "console"}, "console"),
+        ({"OTEL_SERVICE_NAME": "bank"}, "off"),
     ],
 )
-def test_an_otlp_endpoint_turns_tracing_on(environment: dict[str, str], *, tracing: bool) -> None:
-    assert Settings.read(environment).tracing is tracing
+def test_the_otel_variables_say_where_traces_go(environment: dict[str, str], tracing: str) -> None:
+    assert Settings.read(environment).tracing == tracing
 
 
 def test_every_variable_has_a_row_with_a_meaning() -> None:
