@@ -83,6 +83,8 @@ class Kubectl:
         said = [self._tried("get", target, "--output=yaml")]
         said += [self._tried("get", "events", "--sort-by=.lastTimestamp")]
         said += [self._tried("get", "pods", "--output=wide")]
+        if target.startswith("pod/"):
+            said += [self._tried("logs", target, "--tail=20")]
         return "\n".join(said)
 
     def condition(self, kind: str, name: str, of: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The objects that tests put on the cluster."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 Manifest = dict[str, Any]
@@ -149,13 +149,8 @@ def killer(image: str) -> Manifest:
     return pod("killer", {"containers": [waiting], "hostPID": True})
 
 
-def prometheus(image: str, configuration: str, namespace: str) -> Sequence[Manifest]:
-    """A Prometheus that may find the pods of the whole cluster."""
-    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
-    group = "rbac.authorization.k8s.io"
-    role = f"{namespace}-prometheus"
-    subject = {"kind": "ServiceAccount", "name": "prometheus", "namespace": namespace}
-    reference = {"apiGroup": group, "kind": "ClusterRole", "name": role}
+def prometheus(image: str, configuration: str) -> list[Manifest]:
+    """A Prometheus with this configuration."""
     server = container(
         "prometheus",
         image,
@@ -166,12 +161,5 @@ def prometheus(image: str, configuration: str, namespace: str) -> Sequence[Manif
         volumeMounts=[{"name": "configuration", "mountPath": "/configuration"}],
     )
     volume = {"name": "configuration", "configMap": {"name": "prometheus"}}
-    spec = {"serviceAccountName": "prometheus", "containers": [server], "volumes": [volume]}
     content = config_map("prometheus", prometheus__yaml=configuration)
-    return [
-        content,
-        named("ServiceAccount", "v1", "prometheus"),
-        named("ClusterRole", f"{group}/v1", role, rules=rules),
-        named("ClusterRoleBinding", f"{group}/v1", role, subjects=[subject], roleRef=reference),
-        pod("prometheus", spec),
-    ]
+    return [content, pod("prometheus", {"containers": [server], "volumes": [volume]})]
