@@ -96,6 +96,12 @@ async def test_columns_hold_one_entry_for_each_event() -> None:
     assert (columns.metadata, columns.times) == (None, None)
 
 
+async def test_columns_are_left_out_that_hold_nothing_new() -> None:
+    columns = many([[pending("a")], [pending("b")]])
+    assert (columns.stream, columns.append, columns.within) == (None, None, None)
+    assert len(columns.ids) == 2
+
+
 async def test_answers_are_contiguous_over_what_was_stored() -> None:
     first, refused, second, third = (pending(name, events=2) for name in "abcc")
     recorded, conflicts = answer_many([[first], [refused], [second, third]], 10, NOW, [0, -4, 7])

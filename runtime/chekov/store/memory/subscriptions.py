@@ -95,7 +95,7 @@ class MemorySubscriptions:
         del claim, position, search_path
         raise StoreError(
             "the store in memory has no tables for projections: use Postgres, in tests the one "
-            "that chekov.testing.embedded_postgres starts"
+            "that chekov.testing.postgres starts"
         )
 
     async def park(self, claim: Claim, event: RecordedEvent, *, attempts: int, error: str) -> None:

@@ -122,9 +122,9 @@ class Many(NamedTuple):
 
     streams: list[str]
     expected: list[int]
-    stream: Sequence[str]
-    append: Sequence[int]
-    within: Sequence[int]
+    stream: Sequence[str] | None
+    append: Sequence[int] | None
+    within: Sequence[int] | None
     ids: Sequence[UUID]
     types: Sequence[str]
     data: list[str]
@@ -140,11 +140,8 @@ def many(groups: Sequence[Group]) -> Many:
     runs = [list(chain.from_iterable(item.events for item in group)) for group in groups]
     columns: tuple[Any, ...] = tuple(zip(*chain.from_iterable(runs), strict=True))
     ids, types, data, metadata, correlation_ids, causation_ids, times = columns
-    if len(ids) == len(groups):
-        stream: Sequence[str] = streams
-        append: Sequence[int] = range(1, len(groups) + 1)
-        within: Sequence[int] = [1] * len(groups)
-    else:
+    stream = append = within = None
+    if len(ids) > len(groups):
         counts = [len(run) for run in runs]
         stream = [name for name, n in zip(streams, counts, strict=True) for _ in range(n)]
         append = [number for number, n in enumerate(counts, 1) for _ in range(n)]

@@ -67,7 +67,8 @@ end $$;
 
 -- Many appends, each to a stream of its own: p_streams and p_expected hold one entry for each
 -- append, the others one for each event; p_append numbers an event's append and p_within the
--- event inside it, from 1. Answers the position before the first new one, the time for events
+-- event inside it, from 1. Where each append has one event, p_stream, p_append and p_within are
+-- null. Answers the position before the first new one, the time for events
 -- without one, and for each append the version it found: when it refused, that is -1 - version.
 create function chekov.append_many_v1(
     p_streams text[], p_expected bigint[], p_stream text[], p_append integer[], p_within integer[],
@@ -97,25 +98,26 @@ begin
     select coalesce(max(position), 0) into r_before from chekov.events;
     if all_allowed then
         insert into chekov.events
-        select r_before + n, stream, r_versions[append] + within,
+        select r_before + n, stream, r_versions[coalesce(append, n)] + coalesce(within, 1),
             id, type, data, metadata, correlation_id, causation_id, coalesce(time, r_time)
         from unnest(
-            p_stream, p_append, p_within, p_ids, p_types, p_data, p_metadata,
+            coalesce(p_stream, p_streams), p_append, p_within, p_ids, p_types, p_data, p_metadata,
             p_correlation_ids, p_causation_ids, p_times
         ) with ordinality as event (
             stream, append, within, id, type, data, metadata, correlation_id, causation_id, time, n
         );
     else
         insert into chekov.events
-        select r_before + row_number() over (order by n), stream, r_versions[append] + within,
+        select r_before + row_number() over (order by n), stream,
+            r_versions[coalesce(append, n)] + coalesce(within, 1),
             id, type, data, metadata, correlation_id, causation_id, coalesce(time, r_time)
         from unnest(
-            p_stream, p_append, p_within, p_ids, p_types, p_data, p_metadata,
+            coalesce(p_stream, p_streams), p_append, p_within, p_ids, p_types, p_data, p_metadata,
             p_correlation_ids, p_causation_ids, p_times
         ) with ordinality as event (
             stream, append, within, id, type, data, metadata, correlation_id, causation_id, time, n
         )
-        where r_versions[append] >= 0;
+        where r_versions[coalesce(append, n)] >= 0;
     end if;
     if some_new then
         insert into chekov.streams
