@@ -89,7 +89,7 @@ class Applier:
             after = await self._client.apply(kind, marked)
         except ApiError as error:
             if error.status in _USERS_TO_CHANGE:
-                raise ChildRefused(f"{kind.name} {name!r}: {error.said}") from error
+                raise ChildRefused(error.said) from error
             raise
         self._settled[after["metadata"]["uid"]] = (mark, differences(marked, after))
         self._world.put(kind, after)

@@ -106,11 +106,11 @@ class Reconciler:
         self, key: Key, plan: Plan, live: Mapping[tuple[str, str], Object]
     ) -> Plan:
         """Do what is planned. What only the user can put right is told instead of raised."""
+        await self._applier.delete(key.namespace, plan.delete)
         try:
             written = await self._applier.apply(plan.apply, live)
         except (NameTaken, ChildRefused) as trouble:
             return _in_trouble(plan, trouble)
-        await self._applier.delete(key.namespace, plan.delete)
         if written or plan.delete:
             deleted = [f"{child.name}/{name}" for child, name in plan.delete]
             _log.info("changed", extra={"key": str(key), "applied": written, "deleted": deleted})

@@ -1,0 +1,261 @@
+"""From what is wanted and what is, to what is to be done: the planner for bundles."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chekov_operator import names
+from chekov_operator.observed import BundleObserved, Fault
+from chekov_operator.plan import Plan
+from chekov_operator.plan_bundle import plan_bundle
+from chekov_operator.record import record
+from chekov_operator.resources import Object, label
+from chekov_operator.settings import Settings
+from chekov_operator.workloads import (
+    Target,
+    check_job,
+    deployment,
+    disruption_budget,
+    service_account,
+    surroundings,
+)
+from tests.operator.samples import RUNTIME_IMAGE, bundle_body, store_body
+from tests.operator.samples import bundle as parsed
+from tests.operator.samples import target as made_from
+
+SETTINGS = Settings(runtime_image=RUNTIME_IMAGE)
+PASSED: Object = {"ok": True, "domain": "bank", "commands": ["Open"], "events": ["Opened"]}
+REFUSED: Object = {"ok": False, "reason": "ImportFailed", "message": "no module x", "faults": []}
+NEW: dict[str, Any] = {"restartNonce": "new"}
+
+
+def ready_store(status: str = "True", host: str = "postgres.shops.svc:5432") -> Object:
+    told = {"type": "Ready", "status": status, "reason": "Any", "message": "no route to host"}
+    return {**store_body(), "status": {"conditions": [told], "host": host}}
+
+
+def kept(target: Target, result: Object | None = PASSED, made: str = "2026-11-24") -> Object:
+    spec = bundle_body(restartNonce=target.bundle.restart_nonce)["spec"]
+    body = record(target, spec, result)
+    body["metadata"]["creationTimestamp"] = made
+    return body
+
+
+def live(target: Target, ready: int = 2) -> Object:
+    """The Deployment of a revision, rolled out with so many pods ready."""
+    body = deployment(target)
+    body["metadata"]["generation"] = 1
+    counts = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": ready}
+    return {**body, "status": {"observedGeneration": 1, **counts}}
+
+
+def seen(*children: Object, spec: dict[str, Any] | None = None, **more: Any) -> BundleObserved:
+    body = bundle_body(**(spec or {}))
+    found = BundleObserved(
+        spec=body["spec"],
+        store=ready_store(),
+        modules=parsed().code.modules,
+        children={(item["kind"], item["metadata"]["name"]): item for item in children},
+    )
+    return replace(found, **more)
+
+
+def planned(*children: Object, spec: dict[str, Any] | None = None, **more: Any) -> Plan:
+    return plan_bundle(parsed(**(spec or {})), seen(*children, spec=spec, **more), SETTINGS)
+
+
+def kinds(bodies: Sequence[Object]) -> list[str]:
+    return sorted({body["kind"] for body in bodies})
+
+
+def the(kind: str, plan: Plan) -> Object:
+    [found] = [body for body in plan.apply if body["kind"] == kind]
+    return found
+
+
+def said(plan: Plan) -> dict[str, tuple[str, str]]:
+    return {item.type: (item.status, item.reason) for item in plan.conditions}
+
+
+def deleted(plan: Plan) -> list[tuple[str, str]]:
+    return [(kind.name, name) for kind, name in plan.delete]
+
+
+def test_before_its_code_is_checked_a_bundle_gets_no_pods() -> None:
+    plan = planned()
+    assert kinds(plan.apply) == ["ConfigMap", "Job", "ServiceAccount"]
+    assert said(plan)["Ready"] == ("False", "Checking")
+    assert said(plan)["Progressing"] == ("True", "Checking")
+
+
+def test_once_it_passed_everything_is_made() -> None:
+    plan = planned(kept(made_from()))
+    assert kinds(plan.apply) == [
+        "ConfigMap",
+        "Deployment",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Service",
+        "ServiceAccount",
+    ]
+    assert said(plan)["Ready"] == ("False", "RollingOut")
+
+
+def test_it_is_ready_when_all_pods_of_the_revision_serve() -> None:
+    target = made_from()
+    plan = planned(kept(target), live(target), running=target.revision)
+    assert said(plan) == {
+        "Ready": ("True", "Serving"),
+        "Progressing": ("False", "Complete"),
+        "Degraded": ("False", "AsExpected"),
+        "Checked": ("True", "Passed"),
+    }
+    assert plan.status["phase"] == "Ready"
+    assert plan.status["commands"] == ["Open"]
+
+
+def test_pods_wait_for_their_store() -> None:
+    plan = planned(kept(made_from()), store=ready_store("False"))
+    assert "Deployment" not in kinds(plan.apply)
+    assert said(plan)["Ready"] == ("False", "EventStoreNotReady")
+    assert plan.status["phase"] == "Waiting"
+
+
+def test_pods_that_are_there_stay_when_their_store_goes_away() -> None:
+    target = made_from()
+    plan = planned(kept(target), live(target), store=ready_store("False"), running=target.revision)
+    assert label(the("Deployment", plan), "chekov.dev/revision") == target.revision
+    assert said(plan)["Ready"] == ("False", "EventStoreNotReady")
+
+
+def test_new_code_that_is_being_checked_leaves_the_old_pods_alone() -> None:
+    old = made_from()
+    plan = planned(kept(old), live(old), spec=NEW, running=old.revision)
+    assert label(the("Deployment", plan), "chekov.dev/revision") == old.revision
+    assert "Job" in kinds(plan.apply)
+    assert said(plan)["Ready"] == ("False", "Checking")
+
+
+def test_new_code_that_is_refused_leaves_the_old_pods_alone_and_says_who_serves() -> None:
+    old, new = made_from(), made_from(**NEW)
+    plan = planned(kept(old), kept(new, REFUSED), live(old), spec=NEW, running=old.revision)
+    assert label(the("Deployment", plan), "chekov.dev/revision") == old.revision
+    assert said(plan)["Ready"] == ("False", "ImportFailed")
+    assert said(plan)["Degraded"] == ("True", "ImportFailed")
+    assert said(plan)["Checked"] == ("False", "ImportFailed")
+    ready = next(item for item in plan.conditions if item.type == "Ready")
+    assert f"Revision {old.revision} goes on serving" in ready.message
+    assert plan.status["revision"] == old.revision
+
+
+@pytest.mark.parametrize("fault", ["checking", "refused", "missing"])
+def test_the_old_pods_come_back_when_deleted_while_the_new_ones_may_not_run(fault: str) -> None:
+    old, new = made_from(), made_from(**NEW)
+    records = [kept(old), *([kept(new, REFUSED)] if fault == "refused" else [])]
+    missing = [Fault("SecretNotFound", "no keys")] if fault == "missing" else []
+    plan = planned(*records, spec=NEW, running=old.revision, missing=missing)
+    made = the("Deployment", plan)
+    assert label(made, "chekov.dev/revision") == old.revision
+    assert made["spec"] == deployment(replace(old, pull_policy="IfNotPresent"))["spec"]
+
+
+def test_the_old_pods_are_scaled_while_the_new_ones_are_refused() -> None:
+    old, spec = made_from(), {**NEW, "replicas": 5}
+    new = made_from(**spec)
+    plan = planned(kept(old), kept(new, REFUSED), live(old), spec=spec, running=old.revision)
+    assert the("Deployment", plan)["spec"]["replicas"] == 5
+
+
+def test_new_code_that_passed_takes_the_place_of_the_old() -> None:
+    old, new = made_from(), made_from(**NEW)
+    plan = planned(kept(old), kept(new), live(old), spec=NEW, running=old.revision)
+    assert label(the("Deployment", plan), "chekov.dev/revision") == new.revision
+    assert said(plan)["Ready"] == ("False", "RollingOut")
+
+
+def test_a_bundle_without_its_store_is_not_touched() -> None:
+    target = made_from()
+    plan = planned(kept(target), live(target), store=None, running=target.revision)
+    assert list(plan.apply) == []
+    assert list(plan.delete) == []
+    assert said(plan)["Ready"] == ("False", "EventStoreNotFound")
+
+
+def test_a_paused_bundle_is_left_as_it_is() -> None:
+    body = bundle_body(annotations={"chekov.dev/paused": "true"})
+    paused = replace(parsed(), meta=replace(parsed().meta, paused=True))
+    plan = plan_bundle(paused, BundleObserved(spec=body["spec"]), SETTINGS)
+    assert (list(plan.apply), list(plan.delete), plan.keep) == ([], [], True)
+    assert said(plan) == {"Paused": ("True", "PausedByAnnotation")}
+
+
+def test_finished_checks_are_cleared_away() -> None:
+    target, older = made_from(), made_from(**NEW)
+    plan = planned(kept(target), live(target), check_job(target), check_job(older))
+    assert sorted(deleted(plan)) == sorted(
+        ("Job", names.check("bank", item.revision)) for item in (target, older)
+    )
+
+
+def test_a_refused_check_stays_to_be_looked_at_and_older_ones_go() -> None:
+    target, older = made_from(), made_from(**NEW)
+    plan = planned(kept(target, REFUSED), check_job(target), check_job(older))
+    assert deleted(plan) == [("Job", names.check("bank", older.revision))]
+
+
+def test_three_revisions_are_kept_and_none_that_is_needed_goes() -> None:
+    target = made_from()
+    older = [made_from(restartNonce=str(index)) for index in range(4)]
+    records = [kept(item, made=f"2026-11-2{index}") for index, item in enumerate(older)]
+    plan = planned(kept(target, made="2020-01-01"), *records, live(target))
+    assert sorted(deleted(plan)) == sorted(
+        ("ConfigMap", names.record("bank", item.revision)) for item in older[:2]
+    )
+
+
+def test_what_the_spec_no_longer_asks_for_goes() -> None:
+    spec: dict[str, Any] = {
+        "replicas": 1,
+        "networkPolicy": {"enabled": False},
+        "serviceAccountName": "mine",
+    }
+    target = made_from(**spec)
+    before = [service_account(parsed()), *surroundings(parsed(), None)]
+    plan = planned(kept_with(target, spec), live(target), *before, spec=spec)
+    assert sorted(deleted(plan)) == [
+        ("NetworkPolicy", "bank"),
+        ("PodDisruptionBudget", "bank"),
+        ("ServiceAccount", "bank"),
+    ]
+
+
+def kept_with(target: Target, spec: dict[str, Any]) -> Object:
+    return record(target, bundle_body(**spec)["spec"], PASSED)
+
+
+def test_a_budget_that_is_wanted_stays() -> None:
+    target = made_from()
+    assert deleted(planned(kept(target), live(target), disruption_budget(parsed()))) == []
+
+
+def test_the_policy_lets_pods_reach_the_database_that_the_store_tells_of() -> None:
+    plan = planned(kept(made_from()), store=ready_store(host="10.0.0.7:6432"))
+    egress = the("NetworkPolicy", plan)["spec"]["egress"]
+    assert {
+        "ports": [{"port": 6432, "protocol": "TCP"}],
+        "to": [{"ipBlock": {"cidr": "10.0.0.7/32"}}],
+    } in egress
+
+
+def test_a_plan_carried_out_leaves_nothing_to_do() -> None:
+    """What is planned twice in the same world is the same."""
+    target = made_from()
+    world = [kept(target), live(target)]
+    assert planned(*world, running=target.revision) == planned(*world, running=target.revision)
+
+
+def test_subscriptions_are_looked_at_again_after_a_while() -> None:
+    target = made_from()
+    assert planned(kept(target), live(target)).again == SETTINGS.refresh_seconds
