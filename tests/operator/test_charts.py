@@ -156,8 +156,8 @@ def test_the_rights_are_no_more_than_the_work_takes(usual: list[Manifest]) -> No
     allowed = rules_of(named(usual, "ClusterRole", "chekov"))
     assert allowed["secrets"] == {"get"}
     assert allowed["pods"] == {"get", "list", "watch"}
-    assert allowed["domainbundles.chekov.dev"] == {"get", "list", "watch", "patch"}
-    assert allowed["domainbundles/status.chekov.dev"] == {"get", "patch"}
+    assert allowed["domainbundles.chekov.dev"] == {"get", "list", "watch"}
+    assert allowed["domainbundles/status.chekov.dev"] == {"patch"}
     assert allowed["events"] == {"create", "patch"}
     assert not [name for name in allowed if "rbac" in name or "*" in name]
     assert all("*" not in verbs for verbs in allowed.values())

@@ -1,0 +1,128 @@
+"""The chart gives the operator every right that its work takes, and no other."""
+
+from chekov_operator.client import Client
+from chekov_operator.definitions import look
+from chekov_operator.lease import Lease
+from chekov_operator.management import Health
+from chekov_operator.metrics import Metrics
+from chekov_operator.recorder import Recorder
+from chekov_operator.resources import BUNDLE, CONFIG_MAP, SERVICE_ACCOUNT, WATCHED
+from tests.operator.fake_api import FakeApi, Request
+from tests.operator.rendering import Manifest, of_kind, rendered
+from tests.operator.samples import bundle_body, store_body
+from tests.operator.scene import FINE, MAIN, Scene
+
+Right = tuple[str, str]
+"""Verb, and resource with its group."""
+
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+# What kopf asks for by itself when it serves all namespaces.
+_SCANNED = ("customresourcedefinitions.apiextensions.k8s.io", "namespaces")
+_OWNERS = {("update", f"{kind}/finalizers.chekov.dev") for kind in ("eventstores", "domainbundles")}
+
+
+def rights_of(role: Manifest) -> set[Right]:
+    return {
+        (verb, f"{resource}.{group}".rstrip("."))
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def given(*settings: str) -> set[Right]:
+    """All that the operator may do."""
+    manifests = rendered("chekov", "rbac.userRoles=false", *settings)
+    roles = of_kind(manifests, "ClusterRole") + of_kind(manifests, "Role")
+    return set[Right]().union(*map(rights_of, roles))
+
+
+def needed(request: Request) -> set[Right]:
+    """The rights that a request takes."""
+    parts = request.path.strip("/").split("/")
+    group = "" if parts[0] == "api" else parts[1]
+    rest = parts[2:] if parts[0] == "api" else parts[3:]
+    if not rest:
+        return set()
+    rest = rest[2:] if rest[0] == "namespaces" else rest
+    resource = rest[0] + (f"/{rest[2]}" if len(rest) > 2 else "")
+    reading = "get" if len(rest) > 1 else "list"
+    rights = {(_VERBS.get(request.method, reading), f"{resource}.{group}".rstrip("."))}
+    applied = request.headers["Content-Type"].startswith("application/apply-patch")
+    if applied and "/" not in resource:
+        rights.add(("create", f"{resource}.{group}".rstrip(".")))
+    return rights
+
+
+async def work(api: FakeApi, client: Client, metrics: Metrics) -> list[Request]:
+    """Everything the operator ever does, once."""
+    requests: list[Request] = []
+    scene = Scene(api, client, metrics)
+    api.put(CONFIG_MAP.path("shops", "settings"), {"data": {"mode": "live"}})
+    api.put(SERVICE_ACCOUNT.path("shops", "account"), {})
+    scene.databases.version = 0
+    scene.give(store_body())
+    for scene.databases.version in (0, 1):
+        await scene.reconcile(MAIN)
+        requests += api.requests
+    scene.give_bank()
+    others: list[Manifest] = [
+        {"serviceAccountName": "account", "entrypoint": f"bank:d{n}"} for n in range(4)
+    ]
+    for spec in [*_SPECS, *others]:
+        scene.give(bundle_body(**spec))
+        for _ in range(4):
+            await scene.reconcile()
+            requests += api.requests
+            if scene.status()["phase"] == "Checking":
+                scene.end_check(FINE)
+            else:
+                scene.roll_out()
+    api.requests.clear()
+    recorder = Recorder(client, "operator-1")
+    for _ in range(2):
+        await recorder.record(scene.one(BUNDLE, "bank"), "Normal", "Serving", "2 of 2")
+    await look(client, Health())
+    lease = Lease(client, namespace="shops", name="lease", holder="one", seconds=15)
+    for _ in range(2):
+        await lease.acquire()
+    await lease.release()
+    return requests + api.requests
+
+
+_VARIABLE: Manifest = {
+    "name": "A",
+    "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "mode"}},
+}
+_SPECS: list[Manifest] = [
+    {"env": [_VARIABLE], "envFrom": [{"secretRef": {"name": "postgres"}}]},
+    {"replicas": 1, "networkPolicy": {"enabled": False}},
+]
+
+
+def watched() -> set[Right]:
+    """What watches, and their audit, ask for."""
+    kinds = [f"{kind.plural}.{kind.api.rpartition('/')[0]}".rstrip(".") for kind in WATCHED]
+    return {(verb, kind) for kind in kinds for verb in ("list", "watch")}
+
+
+async def test_every_right_that_is_needed_is_given(
+    api: FakeApi, client: Client, metrics: Metrics
+) -> None:
+    requests = await work(api, client, metrics)
+    used = watched().union(*map(needed, requests))
+    assert used - given() == set()
+    assert used - given("watchNamespaces={shops}") == set()
+
+
+async def test_no_right_is_given_that_is_not_needed(
+    api: FakeApi, client: Client, metrics: Metrics
+) -> None:
+    requests = await work(api, client, metrics)
+    used = _OWNERS | watched().union(*map(needed, requests))
+    # Who may list may read each one.
+    used |= {("get", kind) for verb, kind in used if verb == "list"}
+    scanned = {(verb, kind) for kind in _SCANNED for verb in ("get", "list", "watch")}
+    assert given() - used - scanned == set()
+    assert given("watchNamespaces={shops}") - used == set()
