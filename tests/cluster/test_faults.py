@@ -60,9 +60,12 @@ def _ready(bank: Bank, wanted: str) -> Callable[[], bool]:
 
 
 def _owner(bank: Bank) -> dict[str, object]:
-    def owner() -> str | None:
-        status = bank.kubectl.get("domainbundle", bank.name)["status"]
-        return status["subscriptions"][0].get("owner")
+    """The pod that owns the projection; a name of its process follows that of the pod."""
 
-    wait_for("the status to tell the owner", lambda: owner() is not None)
-    return bank.kubectl.get("pod", str(owner()))
+    def owner() -> str:
+        status = bank.kubectl.get("domainbundle", bank.name)["status"]
+        return status["subscriptions"][0].get("owner", "").partition("/")[0]
+
+    names = [pod["metadata"]["name"] for pod in bank.pods()]
+    wait_for("the status to tell the owner", lambda: owner() in names)
+    return bank.kubectl.get("pod", owner())

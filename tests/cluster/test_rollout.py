@@ -49,7 +49,7 @@ def test_new_code_rolls_over_under_load_with_no_failed_command(bank: Bank) -> No
 @pytest.mark.parametrize(
     ("broken", "told"),
     [
-        (SOURCE.replace("class Balances", "class Balances\n", 1), "line"),
+        (SOURCE.replace("class Balances", "class Balances\n", 1), "SyntaxError"),
         (SOURCE + "\nimport no_such_library\n", "no_such_library"),
     ],
     ids=["a syntax error", "a library that is missing"],

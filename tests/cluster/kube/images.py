@@ -118,7 +118,14 @@ def _bootstrap(root: Path, packages: Sequence[str]) -> None:
     )
     for pattern in (*_NEEDLESS, *_UNUSED, *_CACHED):
         for path in root.glob(pattern):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _system_path() -> str:
