@@ -128,6 +128,7 @@ def test_the_operator_understands_what_the_chart_tells_it() -> None:
     assert settings.allow_inline is False
     assert settings.log_level == "debug"
     assert settings.management_port == 9090
+    assert settings.lease_name == "chekov"
     assert told["CHEKOV_OPERATOR_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
     assert told["CHEKOV_OPERATOR_NAMESPACE"] == {"fieldRef": {"fieldPath": "metadata.namespace"}}
 
@@ -164,6 +165,8 @@ def test_the_rights_are_no_more_than_the_work_takes(usual: list[Manifest]) -> No
     leader = named(usual, "Role", "chekov-leader")
     assert leader["metadata"]["namespace"] == "chekov-system"
     assert set(rules_of(leader)) == {"leases.coordination.k8s.io"}
+    (changing,) = [rule for rule in leader["rules"] if "update" in rule["verbs"]]
+    assert changing["resourceNames"] == [environment(usual)["CHEKOV_OPERATOR_LEASE_NAME"]]
 
 
 def test_named_namespaces_yield_roles_and_nothing_for_the_whole_cluster() -> None:
