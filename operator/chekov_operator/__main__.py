@@ -4,12 +4,14 @@ import asyncio
 import logging
 import signal
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 import kopf
+from opentelemetry.trace import Tracer
 
-from chekov_operator import definitions, logs, management
+from chekov_operator import definitions, logs, management, tracing
 from chekov_operator.audit import Audit
 from chekov_operator.client import Client, connected, connection_of, load_configuration
 from chekov_operator.database import Databases
@@ -62,15 +64,32 @@ async def operate(settings: Settings) -> None:
             health.leading = True
             metrics.leading.set(1)
             group.create_task(lease.keep(), name="lease")
-            await _lead(settings, client, configuration, metrics, health)
+            async with _tracer(settings) as tracer:
+                await _lead(settings, client, configuration, metrics, health, tracer)
+
+
+@asynccontextmanager
+async def _tracer(settings: Settings) -> AsyncGenerator[Tracer]:
+    if not settings.tracing:
+        yield tracing.NO_TRACER
+        return
+    from chekov_operator.exporting import exporting  # noqa: PLC0415 -- most do without, and it is big
+
+    async with exporting(settings.name) as tracer:
+        yield tracer
 
 
 async def _lead(
-    settings: Settings, client: Client, configuration: Any, metrics: Metrics, health: Health
+    settings: Settings,
+    client: Client,
+    configuration: Any,
+    metrics: Metrics,
+    health: Health,
+    tracer: Tracer,
 ) -> None:
     world, queue = World(), Queue(metrics)
     observer = Observer(client, world, Databases(client))
-    reconciler = Reconciler(client, world, queue, metrics, observer, settings)
+    reconciler = Reconciler(client, world, queue, metrics, observer, settings, tracer)
     watch = Watch(queue, world, metrics)
     audit = Audit(client, world, settings.watch_namespaces)
     # Before everything is known, a child that is there would seem to be missing.

@@ -19,6 +19,7 @@ from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
 
 from chekov.errors import ChekovError
+from chekov_operator import tracing
 from chekov_operator.metrics import Metrics
 from chekov_operator.resources import FIELD_MANAGER, Kind, Object, dig, objects
 
@@ -240,10 +241,12 @@ class Client:
         data = None if request.body is None else json.dumps(request.body).encode()
         where = f"{request.method} {request.path}"
         try:
-            async with self._session.request(
-                request.method, request.path, params=request.params, data=data, headers=headers
-            ) as response:
-                text = await response.text()
+            with tracing.requesting(request.method, request.kind, request.path) as span:
+                async with self._session.request(
+                    request.method, request.path, params=request.params, data=data, headers=headers
+                ) as response:
+                    text = await response.text()
+                tracing.answered(span, response.status)
         except (aiohttp.ClientError, TimeoutError) as error:
             self._metrics.called(request.method, request.kind.name, 0)
             raise ApiUnavailable(f"{where}: {error or type(error).__name__}") from error

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from opentelemetry.trace import Tracer
+
 from chekov.errors import ChekovError
+from chekov_operator import tracing
 from chekov_operator.api import InvalidSpec, parse_bundle, parse_meta, parse_store
 from chekov_operator.apply import Applier, ChildRefused, NameTaken
 from chekov_operator.client import ApiError, Client
@@ -39,6 +42,7 @@ class Reconciler:
         metrics: Metrics,
         observer: Observer,
         settings: Settings,
+        tracer: Tracer = tracing.NO_TRACER,
     ) -> None:
         self._client = client
         self._world = world
@@ -46,26 +50,29 @@ class Reconciler:
         self._metrics = metrics
         self._recorder = Recorder(client, settings.name)
         self._settings = settings
+        self._tracer = tracer
         self._observer = observer
         self._applier = Applier(client, world)
 
     async def __call__(self, key: Key) -> None:
         """Reconcile `key`; a failure is logged, counted, and tried again later."""
         started = time.perf_counter()
-        try:
-            again = await self._reconcile(key)
-        except ChekovError as error:
-            self._failed(key, error)
-        except Exception as error:  # noqa: BLE001 one object must not stop the others
-            _log.exception("a fault of the operator's own", extra={"key": str(key)})
-            self._failed(key, error)
-        else:
-            self._queue.succeeded(key)
-            self._metrics.reconciles.labels(key.kind, "done").inc()
-            if again is not None:
-                self._queue.add_later(key, again)
-        finally:
-            self._metrics.seconds.labels(key.kind).observe(time.perf_counter() - started)
+        with tracing.reconciling(self._tracer, key) as span:
+            try:
+                again = await self._reconcile(key)
+            except ChekovError as error:
+                tracing.failed(span, error)
+                self._failed(key, error)
+            except Exception as error:  # noqa: BLE001 one object must not stop the others
+                tracing.failed(span, error)
+                _log.exception("a fault of the operator's own", extra={"key": str(key)})
+                self._failed(key, error)
+            else:
+                self._queue.succeeded(key)
+                self._metrics.reconciles.labels(key.kind, "done").inc()
+                if again is not None:
+                    self._queue.add_later(key, again)
+        self._metrics.seconds.labels(key.kind).observe(time.perf_counter() - started)
 
     def _failed(self, key: Key, error: Exception) -> None:
         pause = self._queue.failed(key)

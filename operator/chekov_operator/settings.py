@@ -9,6 +9,7 @@ from typing import Final
 from chekov.errors import ChekovError
 
 _PREFIX: Final = "CHEKOV_OPERATOR_"
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _HIGHEST_PORT: Final = 65535
 _LONGEST_SECONDS: Final = 3600.0
 _MOST_WORKERS: Final = 256
@@ -43,6 +44,7 @@ class Settings:
         lease_name: of the Lease; two operators that watch different namespaces need two.
         lease_seconds: after which a silent leader is replaced.
         refresh_seconds: between two looks at a store, in which nothing tells of changes.
+        tracing: whether spans are sent to where the standard `OTEL_*` variables say.
     """
 
     namespace: str = "default"
@@ -57,6 +59,7 @@ class Settings:
     lease_name: str = "chekov-operator"
     lease_seconds: float = 15.0
     refresh_seconds: float = 15.0
+    tracing: bool = False
 
 
 def read(environment: Mapping[str, str] | None = None) -> Settings:
@@ -82,6 +85,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         lease_name=variables.text("LEASE_NAME", default.lease_name),
         lease_seconds=variables.seconds("LEASE_SECONDS", default.lease_seconds),
         refresh_seconds=variables.seconds("REFRESH_SECONDS", default.refresh_seconds),
+        tracing=variables.tracing(),
     )
     if variables.faults:
         raise SettingsError(variables.faults)
@@ -125,6 +129,11 @@ class _Variables:
             return number
         self._fault(name, f"a number of seconds from 1 to {_LONGEST_SECONDS:g}", value)
         return otherwise
+
+    def tracing(self) -> bool:
+        disabled = self._given.get("OTEL_SDK_DISABLED", "").lower() == "true"
+        unwanted = self._given.get("OTEL_TRACES_EXPORTER", "otlp").lower() == "none"
+        return not disabled and not unwanted and any(map(self._given.get, _ENDPOINTS))
 
     def _fault(self, name: str, expected: str, value: str) -> None:
         self.faults.append(f"{_PREFIX}{name}: expected {expected}, got {value!r}")

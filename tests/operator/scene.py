@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from opentelemetry.trace import Tracer
+
 from chekov.store.port import SubscriptionKey, SubscriptionRow
 from chekov.store.postgres.inspect import StoreStatus
 from chekov_operator.api import Store
@@ -28,6 +30,7 @@ from chekov_operator.resources import (
     condition,
 )
 from chekov_operator.settings import Settings
+from chekov_operator.tracing import NO_TRACER
 from chekov_operator.world import World
 from tests.operator.fake_api import FakeApi
 from tests.operator.samples import RUNTIME_IMAGE, bundle_body, store_body
@@ -87,7 +90,15 @@ class Answers(Databases):
 class Scene:
     """Everything around one reconciler."""
 
-    def __init__(self, api: FakeApi, client: Client, metrics: Metrics, **settings: Any) -> None:
+    def __init__(
+        self,
+        api: FakeApi,
+        client: Client,
+        metrics: Metrics,
+        *,
+        tracer: Tracer = NO_TRACER,
+        **settings: Any,
+    ) -> None:
         self.api = api
         self.databases = Answers(client)
         self.world = World()
@@ -99,6 +110,7 @@ class Scene:
             metrics,
             Observer(client, self.world, self.databases),
             Settings(runtime_image=RUNTIME_IMAGE, name="operator-1", **settings),
+            tracer,
         )
         self.api.put(SECRET_PATH, {"data": {"dsn": "cG9zdGdyZXM6Ly91OnBAZGIuZXhhbXBsZS9iYW5r"}})
 

@@ -67,6 +67,24 @@ def test_a_value_that_cannot_be_used_is_told_with_its_variable(
     assert repr(value) in fault
 
 
+@pytest.mark.parametrize(
+    ("environment", "traced"),
+    [
+        ({}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c:4318/v1/traces"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_SDK_DISABLED": "true"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_TRACES_EXPORTER": "none"}, False),
+    ],
+)
+def test_traces_are_sent_when_the_standard_variables_say_where(
+    environment: dict[str, str],
+    traced: bool,  # noqa: FBT001
+) -> None:
+    assert read(environment).tracing is traced
+
+
 def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         read({"CHEKOV_OPERATOR_WORKERS": "many", "CHEKOV_OPERATOR_LOG_LEVEL": "loud"})
