@@ -109,7 +109,7 @@ def _figures(outcome: Outcome, key: tuple[str, str], rates: Sequence[Rate]) -> s
 
 
 def _check(faults: Sequence[str]) -> str:
-    return "ok" if not faults else f"{len(faults)} FAULTS: {faults[0].strip().splitlines()[-1]}"
+    return "ok" if not faults else f"FAULTY ({len(faults)}): {faults[0].strip().splitlines()[-1]}"
 
 
 def idle(outcome: Outcome) -> str:
