@@ -133,6 +133,18 @@ def terminated(pod: Object) -> list[Object]:
     return [ended for item in own if (ended := dig(item, "state", "terminated"))]
 
 
+def last_words(log: str) -> str:
+    """The last line of a log; of a line in JSON its message."""
+    lines = log.strip().splitlines()
+    if not lines:
+        return ""
+    try:
+        message = dig(json.loads(lines[-1]), "message")
+    except ValueError:
+        message = None
+    return str(message or lines[-1])
+
+
 def _seconds(stamp: str | None) -> float:
     try:
         return datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
@@ -175,7 +187,7 @@ def cannot_start(pod: Object) -> Fault | None:
             return Fault(reason, f"pod {name}: {said}")
         if reason == "CrashLoopBackOff":
             ended = dig(item, "lastState", "terminated")
-            said = str(dig(ended, "message") or "").strip()
+            said = last_words(str(dig(ended, "message") or ""))
             said = said or f"exit code {dig(ended, 'exitCode')}"
             return Fault(reason, f"pod {name} ends again and again: {said}")
     for item in objects(pod, "status", "conditions"):

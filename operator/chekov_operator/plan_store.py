@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 from chekov_operator.api import Store
 from chekov_operator.conditions import false, true, unknown
-from chekov_operator.observed import RETRY_SECONDS, Fault, StoreObserved, job_outcome
+from chekov_operator.observed import (
+    RETRY_SECONDS,
+    Fault,
+    StoreObserved,
+    job_outcome,
+    last_words,
+)
 from chekov_operator.plan import Plan, paused
 from chekov_operator.resources import JOB, Kind, Object
 from chekov_operator.settings import Settings
@@ -72,7 +78,9 @@ def _plan_migration(store: Store, seen: StoreObserved, status: Object, settings:
     if outcome.stuck:
         return _unmigrated(status, outcome.stuck, delete=old)
     if outcome.finished and not outcome.succeeded:
-        fault = Fault("MigrationFailed", f"{state}; the Job {name} failed: {outcome.message}")
+        fault = Fault(
+            "MigrationFailed", f"{state}; the Job {name} failed: {last_words(outcome.message)}"
+        )
         again = [(JOB, name)] if outcome.is_due(seen.now) else []
         return _unmigrated(status, fault, delete=[*old, *again], again=RETRY_SECONDS)
     fault = Fault("Migrating", f"{state}; the Job {name} migrates it")

@@ -13,6 +13,7 @@ from chekov_operator.observed import (
     Fault,
     JobOutcome,
     job_outcome,
+    last_words,
     parse_check,
 )
 from chekov_operator.record import record, record_of, result_of
@@ -142,7 +143,7 @@ def _running(target: Target, seen: BundleObserved, outcome: JobOutcome | None) -
 
 def _no_answer(target: Target, seen: BundleObserved, outcome: JobOutcome, job: str) -> Verdict:
     """The check ended without a word on the code, so the code is not to blame: try again."""
-    said = _SILENT if outcome.succeeded else outcome.message
+    said = _SILENT if outcome.succeeded else last_words(outcome.message)
     fault = Fault("CheckCannotRun", f"the check of revision {target.revision} did not run: {said}")
     return Verdict(
         unknown("Checked", fault.reason, fault.message),

@@ -9,6 +9,7 @@ from chekov_operator.observed import (
     JobOutcome,
     cannot_start,
     job_outcome,
+    last_words,
     parse_check,
     terminated,
 )
@@ -177,3 +178,20 @@ def test_what_is_no_answer_of_a_check_is_none(said: str | None) -> None:
 
 def test_an_answer_of_a_check_is_read() -> None:
     assert parse_check('{"ok": true, "domain": "bank"}') == {"ok": True, "domain": "bank"}
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ("", ""),
+        ("one\ntwo\n", "two"),
+        (
+            '{"message": "answering"}\n{"message": "no database", "level": "CRITICAL"}',
+            "no database",
+        ),
+        ('{"level": "CRITICAL"}', '{"level": "CRITICAL"}'),
+        ("[1]", "[1]"),
+    ],
+)
+def test_the_last_words_of_a_log_are_its_last_message(log: str, words: str) -> None:
+    assert last_words(log) == words
