@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import kopf
 from opentelemetry.trace import Tracer
@@ -123,6 +123,14 @@ async def _until_signalled(settings: Settings) -> None:
         raise _Stopped
 
 
+def _told(error: BaseException) -> list[str]:
+    """What an error says, or each error of a group of groups."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [str(error)]
+    errors = cast("BaseExceptionGroup[BaseException]", error).exceptions
+    return [message for inner in errors for message in _told(inner)]
+
+
 def main() -> int:
     """Run the operator; the exit code."""
     try:
@@ -137,7 +145,7 @@ def main() -> int:
     except* _Stopped:
         _log.info("stopped")
     except* LeaseLost as lost:
-        _log.error("no longer leading", extra={"error": str(lost.exceptions[0])})
+        _log.error("no longer leading", extra={"error": "; ".join(_told(lost))})
         code = _FAILED
     except* Exception:  # noqa: BLE001 told in the log, and by the exit code
         _log.exception("the operator failed")

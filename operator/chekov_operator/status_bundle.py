@@ -80,7 +80,8 @@ def _subscription(row: SubscriptionRow, head: int, known: Mapping[str, object]) 
         "parked": row.parked,
     }
     if row.owner:
-        item["owner"] = row.owner
+        # What follows the pod's name tells its processes apart.
+        item["owner"] = row.owner.partition("/")[0]
     return item
 
 
