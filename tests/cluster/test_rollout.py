@@ -26,7 +26,9 @@ def _revisions_of_pods(bank: Bank) -> set[str]:
     return {pod["metadata"]["labels"]["chekov.dev/revision"] for pod in bank.pods()}
 
 
-def test_new_code_rolls_over_under_load_with_no_failed_command(bank: Bank) -> None:
+def test_new_code_rolls_over_under_load_with_no_failed_command(
+    bank: Bank, notes: list[str]
+) -> None:
     before = _revision(bank)
     assert OLD_WORDS in _said_of_a_second_opening(bank)
     load = Load(bank)
@@ -42,6 +44,10 @@ def test_new_code_rolls_over_under_load_with_no_failed_command(bank: Bank) -> No
     load.wait_for_more(100)
     ledger = load.stop()
     assert (ledger["refused"], ledger["unknown"]) == (0, []), ledger["failures"]
+    notes.append(
+        f"rolled over {len(ledger['acknowledged'])} commands without a failed one, "
+        f"the slowest took {ledger['slowest']:.2f} s"
+    )
     assert_nothing_lost_or_doubled(bank, ledger)
     assert NEW_WORDS in _said_of_a_second_opening(bank)
 

@@ -32,12 +32,14 @@ class Ledger:
         refused: How many were certainly not stored: not sent, or answered so.
         unknown: Ids of those that may have been stored or not.
         failures: The first few failures, in words.
+        slowest: Seconds that the longest answer took.
     """
 
     acknowledged: list[tuple[str, str, int, int]] = field(default_factory=list[Any])
     refused: int = 0
     unknown: list[str] = field(default_factory=list[str])
     failures: list[str] = field(default_factory=list[str])
+    slowest: float = 0.0
 
     def fail(self, reason: str) -> None:
         """Remember the first failures."""
@@ -68,6 +70,7 @@ async def deposit(
     """Deposit once and write down what came of it."""
     command_id = str(uuid4())
     body = {"account_id": account, "amount": amount}
+    began = time.monotonic()
     try:
         status, answer = await post(session, "Deposit", body, command_id)
     except aiohttp.ClientConnectorError as error:
@@ -85,6 +88,7 @@ async def deposit(
         else:
             ledger.unknown.append(command_id)
             ledger.fail(f"{status}: {answer}")
+    ledger.slowest = max(ledger.slowest, time.monotonic() - began)
 
 
 async def open_account(session: aiohttp.ClientSession, account: str) -> None:

@@ -21,6 +21,10 @@ def make_cgroups() -> None:
             inherited = group.parent / setting
             if inherited.exists():
                 (group / setting).write_text(inherited.read_text())
+        # The whole node competes as one with each single process of the host.
+        for setting, weight in (("cpu.shares", "4096"), ("cpu.weight", "400")):
+            if (group / setting).exists():
+                (group / setting).write_text(weight)
         # Version 2 hands a controller down only where it was asked to.
         available = group.parent / "cgroup.controllers"
         if available.exists():
