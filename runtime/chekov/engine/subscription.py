@@ -149,7 +149,7 @@ class Subscription:
         self._parked = row.parked
         self._delivery.parked = 0
         if self._claim is None:
-            self.position = row.position
+            self._moved(row.position)
             self._error = row.error
             self._show("waiting" if row.state == "running" else row.state)
 
@@ -223,7 +223,7 @@ class Subscription:
         known = self.position if claim.epoch == self._epoch else 0
         self._epoch = claim.epoch
         self._error = None
-        self.position = max(claim.position, known)
+        self._moved(max(claim.position, known))
         return Progress(
             claim,
             self._store,
