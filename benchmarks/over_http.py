@@ -104,7 +104,7 @@ async def batches(
     async def one(_worker: int) -> None:
         nonlocal rounds
         answer = await client.send(request)
-        if answer.count(b'"position"') != size:
+        if answer.count(b'"command_id"') != size:
             raise AssertionError(f"not every command of a batch was accepted: {answer[:500]!r}")
         rounds += 1
 
