@@ -1,0 +1,56 @@
+"""What checkers infer of a domain; pyright reads this file, nobody runs it."""
+
+from collections.abc import Mapping, Sequence
+from typing import assert_type
+from uuid import UUID, uuid4
+
+from chekov import Context, Identifier, RecordedEvent, Runtime
+from chekov.engine.subscription import SubscriptionStatus
+from chekov.testing import Spec
+from examples.bank.bank import (
+    Account,
+    AccountOpened,
+    CloseAccount,
+    Deposit,
+    MoneyDeposited,
+    OpenAccount,
+    domain,
+)
+from tests.unit.domain.messages import Either, Left, Right
+
+
+async def dispatching(runtime: Runtime) -> None:
+    opened = await runtime.dispatch(OpenAccount(account_id=uuid4(), owner="Ada"))
+    assert_type(opened.events, Sequence[AccountOpened])
+    assert_type(opened.recorded, Sequence[RecordedEvent])
+    assert_type((opened.stream, opened.version, opened.position), tuple[str, int, int])
+    assert_type((opened.command_id, opened.correlation_id), tuple[UUID, UUID])
+    either = await runtime.dispatch(Either(key="a"), consistency=["balances"])
+    assert_type(either.events, Sequence[Left | Right])
+
+
+async def reading(runtime: Runtime) -> None:
+    account = await runtime.load(Account, uuid4())
+    assert_type(account.state, Account)
+    assert_type((account.version, account.state.balance), tuple[int, int])
+    assert_type(account.state.owner, str | None)
+    assert_type(runtime.subscriptions, Mapping[str, SubscriptionStatus])
+    async for recorded in runtime.store.read_all(after=0):
+        assert_type(recorded, RecordedEvent)
+
+
+def specifying() -> None:
+    spec = Spec(Account).given(AccountOpened(owner="Ada"))
+    assert_type(spec, Spec[Account])
+    assert_type(spec.state, Account)
+    events = spec.when(Deposit(account_id=uuid4(), amount=3))
+    assert_type(events, Sequence[MoneyDeposited])
+
+
+def messages(identifier: Identifier[UUID], context: Context) -> None:
+    assert_type(identifier, UUID)
+    assert_type(CloseAccount(account_id=identifier).account_id, UUID)
+    assert_type(Account.identity, str)
+    assert_type(MoneyDeposited(amount=1).amount, int)
+    assert_type((context.position, context.correlation_id), tuple[int, UUID | None])
+    assert_type(domain.name, str)
