@@ -34,6 +34,7 @@ def show(python: str) -> None:
     with step("applying the bank"):
         kubectl.apply(manifests.named("Namespace", "v1", NAMESPACE))
         kubectl.apply(*manifests.postgres(cluster.services_image, NAMESPACE))
+        kubectl.run("rollout", "status", "statefulset/postgres", "--timeout=60s")
         kubectl.run("apply", f"--filename={REPOSITORY / 'examples/bank/bundle-inline.yaml'}")
         kubectl.wait("condition=Ready", "domainbundle/bank", timeout=120)
     say(_GUIDE.format(python=python, namespace=NAMESPACE))

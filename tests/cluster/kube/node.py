@@ -55,7 +55,9 @@ def stop(layout: Layout) -> None:
         with step("stopping Kubernetes"):
             os.kill(pid, signal.SIGKILL)
             wait_for("the node's end", lambda: not Path(f"/proc/{pid}/ns/net").exists())
-            wait_for("the network link's end", lambda: not Path(f"/sys/class/net/{LINK}").exists())
+    # The kernel ends a network after its last process, but takes its time over it.
+    if Path(f"/sys/class/net/{LINK}").exists():
+        run("ip", "link", "delete", LINK)
     for path in (layout.ready, layout.init_pid, layout.containerd_socket):
         path.unlink(missing_ok=True)
     for folder in ("etcd", "kubelet", "addresses", "log"):
