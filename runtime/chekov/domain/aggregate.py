@@ -2,9 +2,18 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast, dataclass_transform
+from typing import (
+    Any,
+    ClassVar,
+    Concatenate,
+    ParamSpec,
+    TypeVar,
+    cast,
+    dataclass_transform,
+    get_args,
+)
 
-from chekov.domain.messages import Command, Event, yielded_events
+from chekov.domain.messages import Command, Event, event_types, yielded_events
 from chekov.domain.methods import Method, by_message, mark, marked
 
 A = TypeVar("A")
@@ -88,7 +97,10 @@ class CommandHandler:
         methods = tuple(method for method in marked(cls, faults) if method.role == "prepare")
         for method in methods:
             _check_preparer(cls, method, faults)
-        cls.preparers = cast("dict[type[Command[Any]], Method]", by_message(cls, methods, faults))
+        table = by_message(cls, methods, faults)
+        cls.preparers = {
+            kind: method for kind, method in table.items() if issubclass(kind, Command)
+        }
         cls.faults = tuple(faults)
 
 
@@ -129,7 +141,26 @@ def _executors(
             if not issubclass(message, Command)
         )
     table = by_message(cls, chosen, faults)
-    return {kind: method for kind, method in table.items() if issubclass(kind, Command)}
+    executors: dict[type[Command[Any]], Method] = {
+        kind: method for kind, method in table.items() if issubclass(kind, Command)
+    }
+    for command, method in executors.items():
+        faults.extend(_broken_promises(cls, command, method))
+    return executors
+
+
+def _broken_promises(
+    cls: type[Aggregate], command: type[Command[Any]], method: Method
+) -> Iterable[str]:
+    """Checkers cannot compare what an executor says it yields with what its command says."""
+    promised = yielded_events(command)
+    for item in get_args(method.returns):
+        for event in event_types(item):
+            if promised and issubclass(event, Event) and event not in promised:
+                yield (
+                    f"{cls.__qualname__}.{method.name} yields {event.__qualname__}, but "
+                    f"{command.__qualname__} is not a Command of it: make both the same"
+                )
 
 
 def _appliers(
