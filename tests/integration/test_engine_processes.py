@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import cast
 
 from chekov import Runtime
@@ -91,41 +90,37 @@ async def moved(runtime: Runtime, position: int) -> bool:
     return row.position > position
 
 
-async def test_postgres_dies_in_the_middle_of_a_load(tmp_path: Path) -> None:
-    server = EmbeddedPostgres(tmp_path)
-    await server.start()
-    try:
-        acknowledged: list[int] = []
-        stopping = asyncio.Event()
+async def test_postgres_dies_in_the_middle_of_a_load(private_server: EmbeddedPostgres) -> None:
+    server = private_server
+    acknowledged: list[int] = []
+    stopping = asyncio.Event()
 
-        async def load(runtime: Runtime, worker: int) -> None:
-            while not stopping.is_set():
-                try:
-                    done = await runtime.dispatch(Add(counter=str(worker), amount=1), timeout=30)
-                    acknowledged.append(done.position)
-                except ChekovError:
-                    continue
+    async def load(runtime: Runtime, worker: int) -> None:
+        while not stopping.is_set():
+            try:
+                done = await runtime.dispatch(Add(counter=str(worker), amount=1), timeout=30)
+                acknowledged.append(done.position)
+            except ChekovError:
+                continue
 
-        async with Runtime(counting(Totals()), store=server.dsn, lease=LEASE) as runtime:
-            async with asyncio.TaskGroup() as group:
-                for worker in range(8):
-                    group.create_task(load(runtime, worker))
-                for _ in range(2):
-                    count = len(acknowledged)
-                    await until(lambda count=count: len(acknowledged) > count + 200)
-                    await server.kill()
-                    await server.start()
+    async with Runtime(counting(Totals()), store=server.dsn, lease=LEASE) as runtime:
+        async with asyncio.TaskGroup() as group:
+            for worker in range(8):
+                group.create_task(load(runtime, worker))
+            for _ in range(2):
                 count = len(acknowledged)
                 await until(lambda count=count: len(acknowledged) > count + 200)
-                stopping.set()
-            head = await runtime.store.head()
-            await runtime.wait(head, timeout=60)
-            assert await seen(runtime) == list(range(1, head + 1))
-            assert len(set(acknowledged)) == len(acknowledged)
-            assert runtime.healthy
-            assert await runtime.store.parked("counting", "totals") == []
-            for worker in range(8):
-                loaded = await runtime.load(Counter, str(worker))
-                assert loaded.state.total == loaded.version
-    finally:
-        await server.stop()
+                await server.kill()
+                await server.start()
+            count = len(acknowledged)
+            await until(lambda count=count: len(acknowledged) > count + 200)
+            stopping.set()
+        head = await runtime.store.head()
+        await runtime.wait(head, timeout=60)
+        assert await seen(runtime) == list(range(1, head + 1))
+        assert len(set(acknowledged)) == len(acknowledged)
+        assert runtime.healthy
+        assert await runtime.store.parked("counting", "totals") == []
+        for worker in range(8):
+            loaded = await runtime.load(Counter, str(worker))
+            assert loaded.state.total == loaded.version

@@ -91,9 +91,6 @@ class Engine:
                 await self._store.create_tables(self._store.schema_for(key), handler.tables)
         if self._subscriptions:
             await self._store.register(self._subscriptions.keys())
-            head = await self._store.head()
-            for item in self._subscriptions.values():
-                item.registered_at = head
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Start every background task on `group`, which ends when one of them fails."""

@@ -12,7 +12,7 @@ from chekov.store.port import EventStore, RecordedEvent
 
 KEEP_EVENTS: Final = 4096
 KEEP_BYTES: Final = 16 * 1024 * 1024
-_POLL_SECONDS: Final = 5.0
+_POLL_SECONDS: Final = 30.0
 _PAUSE_SECONDS: Final = 0.2
 
 _log = logging.getLogger(__name__)

@@ -66,7 +66,6 @@ class Subscription:
     Attributes:
         key: names it in the store.
         position: everything up to here is handled, as far as this process knows.
-        registered_at: the store's last position when this process registered it.
     """
 
     def __init__(
@@ -74,7 +73,6 @@ class Subscription:
     ) -> None:
         self.key = key
         self.position = 0
-        self.registered_at = 0
         self._store = store
         self._feed = feed
         self._delivery = delivery
@@ -229,8 +227,7 @@ class Subscription:
             self._store,
             self._moved,
             position=self.position,
-            # Whoever runs it later did so before: what it has not seen yet is new.
-            replay_until=self.registered_at if claim.epoch == 1 else 0,
+            replay_until=claim.registered,
             valid_until=self._valid_until,
         )
 
