@@ -14,11 +14,14 @@ import uvloop
 from benchmarks import bare, history, in_process, over_http
 from benchmarks.measure import Rate, median
 from chekov import Runtime
+from chekov.server import collector
 from chekov.testing.postgres import embedded_postgres
 
 IN_FLIGHT = (1, 16, 64, 256)
 CONNECTIONS = (1, 16, 64)
 SCHEMA = "bench"
+TURNS = 10
+"""Parts of a measurement that alternates with its limit, where one flush more or less shows."""
 BARS = {
     "commands, 1 in flight / bare INSERT": 0.85,
     "commands, 256 in flight, per second": 25_000,
@@ -55,8 +58,13 @@ async def one_round(dsn: str, seconds: float, rates: Results, acknowledged: dict
         Runtime(in_process.commands, store=dsn, schema=SCHEMA) as runtime,
         bare.connected(dsn, SCHEMA) as connection,
     ):
-        rates["bare INSERT"].append(await bare.insert_one(connection, seconds))
-        for in_flight in IN_FLIGHT:
+        collector.settle()
+        for _ in range(TURNS):
+            part = seconds / TURNS
+            rates["bare INSERT"].append(await bare.insert_one(connection, part))
+            rate = await in_process.dispatch(runtime, part, 1, acknowledged)
+            rates["commands, 1 in flight"].append(rate)
+        for in_flight in IN_FLIGHT[1:]:
             rate = await in_process.dispatch(runtime, seconds, in_flight, acknowledged)
             rates[f"commands, {in_flight} in flight"].append(rate)
         rates["bare INSERT of 256"].append(await bare.insert_many(connection, seconds, 256))

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from chekov.domain.domain import Domain
 from chekov.errors import StoreUnavailable
 from chekov.runtime import Runtime
-from chekov.server import http
+from chekov.server import collector, http
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.listen import listening
 from chekov.server.management import Management
@@ -98,6 +98,7 @@ async def serve(
             listening(app, settings.http_host, settings.http_port)
         )
         ports = Ports(http=api.port, management=probes.port)
+        collector.settle()
         lifecycle.serve()
         _log.info("serving", extra={**about, **ports._asdict()})
         if announce is not None:

@@ -133,7 +133,8 @@ class Committer:
 
     async def _carry_only(self, pending: Pending) -> None:
         """Nothing else is under way: save the detour over the queue and another task."""
-        resting = self._resting.popleft()
+        # The one that rested last: a lone writer keeps one connection, and its backend, warm.
+        resting = self._resting.pop()
         self._only = True
         try:
             await self._commit(resting.lane, [[pending]])
