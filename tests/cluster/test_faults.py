@@ -64,7 +64,8 @@ def _owner(bank: Bank) -> dict[str, object]:
 
     def owner() -> str:
         status = bank.kubectl.get("domainbundle", bank.name)["status"]
-        return status["subscriptions"][0].get("owner", "").partition("/")[0]
+        owners = [found.get("owner", "") for found in status["subscriptions"]]
+        return owners[0].partition("/")[0] if owners else ""
 
     names = [pod["metadata"]["name"] for pod in bank.pods()]
     wait_for("the status to tell the owner", lambda: owner() in names)

@@ -46,7 +46,8 @@ def test_an_edited_child_is_set_right(bank: Bank, kind: str, field: str, value: 
 
 def test_a_deleted_bundle_takes_its_children_and_leaves_its_events(bank: Bank) -> None:
     account = str(uuid4())
-    bank.command("OpenAccount", {"account_id": account, "owner": "Ada"})
+    body = {"account_id": account, "owner": "Ada"}
+    wait_for("an answer", lambda: bank.command("OpenAccount", body).status == 200)
     count = "select count(*) from chekov.events"
     events = bank.sql(count)
     assert int(events) > 0

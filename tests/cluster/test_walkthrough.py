@@ -9,6 +9,7 @@ import pytest
 
 from tests.cluster.bank import Bank
 from tests.cluster.clusters import Cluster
+from tests.cluster.kube.shell import wait_for
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.manifests import bundle
 
@@ -59,7 +60,12 @@ def test_bundles_are_listed_with_what_a_person_looks_for(bank: Bank) -> None:
 def test_the_status_names_what_the_domain_holds(bank: Bank) -> None:
     status = bank.kubectl.get("domainbundle", bank.name)["status"]
     assert status["commands"] == ["CloseAccount", "Deposit", "OpenAccount", "Withdraw"]
-    assert [found["name"] for found in status["subscriptions"]] == ["balances"]
+
+    def subscriptions() -> list[str]:
+        now = bank.kubectl.get("domainbundle", bank.name)["status"]
+        return [found["name"] for found in now["subscriptions"]]
+
+    wait_for("the subscriptions to be told", lambda: subscriptions() == ["balances"])
 
 
 @pytest.mark.parametrize("path", ["domainbundle.spec", "domainbundle.status", "eventstore.spec"])

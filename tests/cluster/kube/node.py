@@ -23,6 +23,8 @@ from tests.cluster.kube.shell import CommandFailed, run, step, wait_for
 
 LINK = "chekov0"
 REPOSITORY = Path(__file__).parents[3]
+# The node outlives whoever started it; nobody is to wait for it, nor to warn that nobody does.
+_LEFT_RUNNING: "list[subprocess.Popen[bytes]]" = []
 
 
 def is_up(layout: Layout) -> bool:
@@ -95,6 +97,7 @@ def _launch(layout: Layout) -> "subprocess.Popen[bytes]":
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _LEFT_RUNNING.append(process)
     layout.init_pid.write_text(str(process.pid))
     return process
 
