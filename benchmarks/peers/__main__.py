@@ -1,9 +1,11 @@
 """`make bench-peers`: the same work for the store and its peers, in one run on one Postgres."""
 
 import argparse
+import asyncio
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Mapping
@@ -27,6 +29,7 @@ SETTINGS = {"max_connections": "300"}
 async def main(given: argparse.Namespace) -> int:
     """Measure, print, and tell by the exit code whether ours lost, doubled or reordered."""
     head = heading(given)
+    stop_cleanly()
     async with postgres(given.dsn) as dsn:
         outcome = await compare(dsn, given)
         flat: Mapping[str, float] = {}
@@ -42,6 +45,13 @@ async def main(given: argparse.Namespace) -> int:
     if given.json:
         write(Path(given.json), report.as_json(outcome, judged, flat))
     return 1 if outcome.is_faulty(OURS) else 0
+
+
+def stop_cleanly() -> None:
+    """Let SIGTERM end the run as Ctrl-C does: workers, databases and the server go with it."""
+    task = asyncio.current_task()
+    assert task
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 async def compare(dsn: str, given: argparse.Namespace) -> Outcome:
