@@ -34,7 +34,7 @@ async def catch_up(runtime: Runtime) -> Rate:
     """Read everything from the origin and decode it, page by page."""
     started = time.perf_counter()
     count = after = 0
-    while page := await runtime.store.read_page(after=after, limit=5000):
+    while page := await runtime.store.read_page(after=after, limit=1000):
         events = runtime.codec.decode_page(page)
         count += len(events)
         after = page[-1].position
