@@ -15,6 +15,7 @@ from _pytest.capture import CaptureManager
 from tests.cluster import chart, manifests
 from tests.cluster.bank import SOURCE, Bank
 from tests.cluster.clusters import Cluster, chosen_cluster
+from tests.cluster.kube.shell import wait_for
 from tests.cluster.kubectl import Kubectl
 
 _HERE = Path(__file__).parent
@@ -114,6 +115,10 @@ def bank(kubectl: Kubectl, cluster: Cluster) -> Bank:
             manifests.event_store(), manifests.bundle(found.name, manifests.inline(SOURCE))
         )
         found.wait_until_ready()
+    # Every pod is ready; the node's proxy may learn of it a moment later.
+    wait_for(
+        "the Service to lead to a pod", lambda: found.call("GET", "/openapi.json").status == 200
+    )
     return found
 
 
