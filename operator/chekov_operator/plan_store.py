@@ -16,6 +16,9 @@ from chekov_operator.resources import JOB, Kind, Object
 from chekov_operator.settings import Settings
 from chekov_operator.workloads import migration_job
 
+_AWAY_SECONDS = 3.0
+"""Between two looks at a store that is not there: people wait for it."""
+
 
 def plan_store(store: Store, seen: StoreObserved, settings: Settings) -> Plan:
     """What an EventStore needs."""
@@ -31,7 +34,7 @@ def plan_store(store: Store, seen: StoreObserved, settings: Settings) -> Plan:
                 false("Ready", fault.reason, fault.message),
                 unknown("Migrated", fault.reason, "the schema's version is not known"),
             ],
-            again=settings.refresh_seconds,
+            again=min(_AWAY_SECONDS, settings.refresh_seconds),
         )
     found = seen.found
     status = {
