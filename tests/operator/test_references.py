@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from chekov_operator.references import Reference, fault_of, references
 
+from chekov_operator.references import Reference, fault_of, references
 from chekov_operator.resources import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 from tests.operator.samples import bundle
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, LiteralString, NamedTuple
 
 import asyncpg
@@ -14,6 +14,7 @@ from chekov.store.postgres.connections import Connection, connect
 _STATEMENT_SECONDS: Final = 30.0
 _DOUBT_SECONDS: Final = 10.0
 _MOST_VERSIONS: Final = 100_000
+_CLOCK_SECONDS: Final = 10.0
 
 
 class Sent(NamedTuple):
@@ -40,6 +41,22 @@ class Knowledge:
         self._head: int | None = None
         self._versions: dict[str, int] = {}
         self._not_before = 0.0
+        self._clock: tuple[datetime, float] | None = None
+
+    def set_clock(self, now: datetime) -> None:
+        """The database's clock, as it just told it."""
+        self._clock = now, time.monotonic()
+
+    def now(self) -> datetime | None:
+        """The database's clock, carried on by our own for a few seconds after it was told.
+
+        To have it answered by each insert would cost more than all that is done around it.
+        """
+        if self._clock is None:
+            return None
+        told, since = self._clock
+        passed = time.monotonic() - since
+        return told + timedelta(seconds=passed) if passed < _CLOCK_SECONDS else None
 
     def next_position(self, pending: Pending) -> int | None:
         """Where the append's event goes, when that is known without looking."""
@@ -73,6 +90,7 @@ class Knowledge:
         """After a lost connection the database may be another one, with less in it."""
         self._head = None
         self._versions.clear()
+        self._clock = None
 
 
 class Lane:
@@ -134,12 +152,18 @@ class Lane:
 
     async def _send_next(self, pending: Pending) -> Sent | None:
         position = self._knowledge.next_position(pending)
-        if position is None:
+        stamp = pending.events[0].time or self._knowledge.now()
+        if position is None or stamp is None:
             return None
         version = pending.expected + 1
         try:
-            stamp = await self._next.fetchval(
-                position, pending.stream, version, *_values(pending), timeout=_STATEMENT_SECONDS
+            await self._next.fetch(
+                position,
+                pending.stream,
+                version,
+                *_values(pending)[:-1],
+                stamp,
+                timeout=_STATEMENT_SECONDS,
             )
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == "events_id":
@@ -154,6 +178,8 @@ class Lane:
         )
         if position is None:
             return Sent((), [(pending, version)])
+        if pending.events[0].time is None:
+            self._knowledge.set_clock(stamp)
         return self._stored_one(pending, position, version, stamp)
 
     def _stored_one(self, pending: Pending, position: int, version: int, stamp: datetime) -> Sent:

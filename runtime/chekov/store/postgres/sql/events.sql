@@ -1,7 +1,6 @@
 -- name: append_next
 insert into chekov.events
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, clock_timestamp()))
-returning time
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: append_one
 select r_position, r_version, r_time
