@@ -181,7 +181,7 @@ def cannot_start(pod: Object) -> Fault | None:
         waiting = dig(item, "state", "waiting")
         reason = str(dig(waiting, "reason") or "")
         if reason in _STUCK:
-            # Between two tries the reason changes to and fro; it is the same trouble.
+            # The reason alternates between two tries; it is the same trouble.
             said = str(dig(waiting, "message") or reason).rpartition(": ErrImagePull: ")[2]
             reason = "ImagePullBackOff" if reason == "ErrImagePull" else reason
             return Fault(reason, f"pod {name}: {said}")
