@@ -202,8 +202,10 @@ class Runtime:
         """
         if self._stack is None:
             raise StoreClosed("the runtime is not running: use `async with Runtime(…)`")
-        names = subscription_names(consistency)
-        self.engine.consistency.check(names)
+        names: Collection[str] | None = ()
+        if consistency != "eventual":
+            names = subscription_names(consistency)
+            self.engine.consistency.check(names)
         dispatched = await self.engine.dispatcher.dispatch(
             command,
             command_id=command_id,

@@ -13,8 +13,9 @@ import pytest
 
 from chekov.errors import StoreUnavailable, WrongExpectedVersion
 from chekov.store.port import NewEvent
-from chekov.store.postgres import PostgresStore
+from chekov.store.postgres import PostgresStore, committer, lane
 from chekov.testing.postgres import EmbeddedPostgres
+from tests.waiting import until
 
 WRITERS = 24
 
@@ -251,6 +252,20 @@ class Proxy:
         writer.close()
 
 
+async def has_looked(dsn: str) -> None:
+    """Wait until the store has looked for other processes."""
+    connection = await asyncpg.connect(dsn)
+    looked = """select count(*) from pg_stat_activity
+        where application_name like 'chekov listener %' and state = 'idle'
+            and query like '%from pg_stat_activity%'"""
+
+    async def seen() -> bool:
+        return bool(await connection.fetchval(looked))
+
+    await until(seen)
+    await connection.close()
+
+
 @pytest.mark.parametrize("expected", [-1, 0, 1])
 @pytest.mark.parametrize("count", [1, 2])
 async def test_an_append_whose_answer_was_lost_is_answered_once(
@@ -261,6 +276,8 @@ async def test_an_append_whose_answer_was_lost_is_answered_once(
     async with proxy.running() as wire, PostgresStore(wire) as store:
         if expected == 1:
             await store.append("a", [NewEvent(uuid4(), "first-event", b"{}")])
+            # A writer that knows itself alone inserts one event right where it must be.
+            await has_looked(dsn)
         events = [NewEvent(uuid4(), "second-event", b"{}") for _ in range(count)]
         answer = await store.append("a", events, expected=expected)
         assert proxy.broken == 1
@@ -268,3 +285,31 @@ async def test_an_append_whose_answer_was_lost_is_answered_once(
         assert (answer.version, answer.position) == (before + count, before + count)
         assert list(await store.read_stream("a", after=before)) == list(answer.recorded)
         assert await store.head() == before + count
+
+
+async def test_an_answer_that_takes_too_long_is_looked_for(
+    dsn: str, postgres_store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another writer holds its turn; then the connection is thought lost, and nothing doubled."""
+    monkeypatch.setattr(lane, "_STATEMENT_SECONDS", 0.2)
+    monkeypatch.setattr(committer, "_WATCH_SECONDS", 0.02)
+    await postgres_store.append("a", [NewEvent(uuid4(), "t", b"{}")])
+    other, watch = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    transaction = other.transaction()
+    await transaction.start()
+    await other.execute("lock table chekov.events in share row exclusive mode")
+    appending = asyncio.create_task(
+        postgres_store.append("a", [NewEvent(uuid4(), "t", b"{}")], expected=1)
+    )
+    pids = "select array_agg(pid) from pg_stat_activity where application_name = $1"
+    first = await watch.fetchval(pids, "chekov committer")
+
+    async def is_lost() -> bool:
+        return await watch.fetchval(pids, "chekov committer") != first
+
+    await until(is_lost)
+    await transaction.rollback()
+    assert (await appending).version == 2
+    assert await postgres_store.head() == 2
+    await other.close()
+    await watch.close()

@@ -1,4 +1,3 @@
-import asyncio
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from chekov.errors import StreamNotFound, WrongExpectedVersion
-from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
+from chekov.store.port import Expected, NewEvent, RecordedEvent
 from chekov.store.postgres.batch import (
     BATCH_BYTES,
     BATCH_EVENTS,
@@ -23,9 +22,8 @@ NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def pending(stream: str, expected: int = 0, events: int = 1, size: int = 2) -> Pending:
-    future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
     content = [NewEvent(uuid4(), "t", b"{}") for _ in range(events)]
-    return Pending(stream, content, expected, size, future)
+    return Pending(stream, content, expected, size)
 
 
 def streams(groups: Sequence[Group]) -> list[list[str]]:
@@ -129,19 +127,19 @@ def written(stream: str, version: int, position: int) -> list[RecordedEvent]:
 
 async def test_a_lone_writer_knows_what_comes_next() -> None:
     knowledge = Knowledge(lambda: True)
-    assert knowledge.next_position(pending("a", 1)) is None
+    assert knowledge.next_position("a", 1) is None
     knowledge.learn(written("a", 1, 7))
-    assert knowledge.next_position(pending("a", 1)) == 8
-    assert knowledge.next_position(pending("a", 2)) is None
-    assert knowledge.next_position(pending("b", 1)) is None
-    assert knowledge.next_position(pending("a", Expected.ANY)) is None
-    assert knowledge.next_position(pending("c", 0)) is None
+    assert knowledge.next_position("a", 1) == 8
+    assert knowledge.next_position("a", 2) is None
+    assert knowledge.next_position("b", 1) is None
+    assert knowledge.next_position("a", Expected.ANY) is None
+    assert knowledge.next_position("c", 0) is None
 
 
 async def test_who_is_not_alone_knows_nothing() -> None:
     knowledge = Knowledge(lambda: False)
     knowledge.learn(written("a", 1, 7))
-    assert knowledge.next_position(pending("a", 1)) is None
+    assert knowledge.next_position("a", 1) is None
 
 
 async def test_a_doubt_lasts() -> None:
@@ -149,13 +147,13 @@ async def test_a_doubt_lasts() -> None:
     knowledge.learn(written("a", 1, 7))
     knowledge.doubt()
     knowledge.learn(written("a", 2, 8))
-    assert knowledge.next_position(pending("a", 2)) is None
+    assert knowledge.next_position("a", 2) is None
 
 
 async def test_what_was_forgotten_is_learnt_again() -> None:
     knowledge = Knowledge(lambda: True)
     knowledge.learn(written("a", 1, 7))
     knowledge.forget()
-    assert knowledge.next_position(pending("a", 1)) is None
+    assert knowledge.next_position("a", 1) is None
     knowledge.learn(written("a", 2, 9))
-    assert knowledge.next_position(pending("a", 2)) == 10
+    assert knowledge.next_position("a", 2) == 10

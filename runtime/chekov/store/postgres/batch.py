@@ -32,26 +32,23 @@ class Pending:
         events: Sequence[NewEvent],
         expected: int,
         size: int,
-        future: "asyncio.Future[Appended]",
     ) -> None:
         self.stream = stream
         self.events = events
         self.expected = expected
         self.size = size
-        self.future = future
+        self.future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         self.uncertain = False
 
-    def answer(self, before: int, version: int, stamp: datetime) -> list[RecordedEvent]:
-        """Tell the caller; `before` and `version` are those in front of its first event."""
-        stream = self.stream
-        recorded = [
-            new_record((before + n, stream, version + n, *event[:6], event[6] or stamp))
-            for n, event in enumerate(self.events, 1)
-        ]
+    def stored(self, before: int, version: int, stamp: datetime) -> Appended:
+        """Its answer; `before` and `version` are those in front of its first event."""
+        return answer(self.stream, self.events, before, version, stamp)
+
+    def answer(self, appended: Appended) -> Sequence[RecordedEvent]:
+        """Tell the caller, unless it has gone; what was stored."""
         if not self.future.done():
-            count = len(recorded)
-            self.future.set_result(Appended(stream, version + count, before + count, recorded))
-        return recorded
+            self.future.set_result(appended)
+        return appended.recorded
 
     def fail(self, error: Exception) -> None:
         """Tell the caller, unless it has gone."""
@@ -65,6 +62,18 @@ class Pending:
 
 Group: TypeAlias = list[Pending]
 """Appends to one stream that succeed or fail together: one, or several that expect nothing."""
+
+
+def answer(
+    stream: str, events: Sequence[NewEvent], before: int, version: int, stamp: datetime
+) -> Appended:
+    """Of an append whose first event comes after `before` and `version`."""
+    recorded = [
+        new_record((before + n, stream, version + n, *event[:6], event[6] or stamp))
+        for n, event in enumerate(events, 1)
+    ]
+    count = len(recorded)
+    return Appended(stream, version + count, before + count, recorded)
 
 
 def conflict(stream: str, expected: int, actual: int) -> StoreError:
@@ -174,7 +183,7 @@ def answer_many(
             continue
         version = actual
         for pending in group:
-            stored = pending.answer(before, version, stamp)
+            stored = pending.answer(pending.stored(before, version, stamp))
             before += len(stored)
             version += len(stored)
             recorded += stored

@@ -23,6 +23,7 @@ from chekov.store.postgres.lane import Knowledge, Lane
 
 _LANES: Final = 2
 _SHARE_FROM: Final = 64
+_WATCH_SECONDS: Final = 1.0
 _CAUGHT: Final = (*DATABASE_ERRORS, StoreError, ValueError, TypeError, AttributeError)
 
 Committed = Callable[[Sequence[RecordedEvent]], None]
@@ -42,7 +43,7 @@ class Committer:
     Args:
         database: where the store is, and how long to wait for it.
         statements: those of `sql/events.sql`.
-        committed: told what was stored, before the callers run again.
+        committed: told what was stored, at the latest when the loop comes round again.
         alone: whether no other process was seen at this store lately.
         on_batch: told appends, events and seconds of each statement.
     """
@@ -75,23 +76,23 @@ class Committer:
         size = check_append(stream, events, expected)
         if self._closing:
             raise StoreClosed("the store was closed")
-        future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
-        pending = Pending(stream, events, expected, size, future)
         if len(self._resting) == _LANES and not self._queue:
-            await self._carry_only(pending)
-        else:
-            self._queue.append(pending)
-            if len(self._queue) >= _SHARE_FROM and not self._only:
-                self._wake_one()
-        return await future
+            return await self._append_alone(stream, events, expected, size)
+        pending = Pending(stream, events, expected, size)
+        self._queue.append(pending)
+        if len(self._queue) >= _SHARE_FROM and not self._only:
+            self._wake_one()
+        return await pending.future
 
     async def run(self) -> None:
         """Commit what comes, until `close` and the queue is empty."""
+        watching = asyncio.create_task(self._watch())
         try:
             async with asyncio.TaskGroup() as group:
                 for lane in self._lanes:
                     group.create_task(self._run(lane))
         finally:
+            watching.cancel()
             self._closing = True
             self._fail(self._queue, StoreClosed("the store was closed"))
             for lane in self._lanes:
@@ -101,6 +102,12 @@ class Committer:
         """Take no more appends; `run` ends when the last one is answered."""
         self._closing = True
         self._wake_all()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            for lane in self._lanes:
+                lane.drop_overdue()
 
     async def _run(self, lane: Lane) -> None:
         while True:
@@ -131,13 +138,33 @@ class Committer:
             if self._queue or self._closing:
                 self._wake_all()
 
-    async def _carry_only(self, pending: Pending) -> None:
+    async def _append_alone(
+        self, stream: str, events: Sequence[NewEvent], expected: int, size: int
+    ) -> Appended:
         """Nothing else is under way: save the detour over the queue and another task."""
         # The one that rested last: a lone writer keeps one connection, and its backend, warm.
         resting = self._resting.pop()
         self._only = True
+        started = time.perf_counter()
+        uncertain = False
         try:
+            try:
+                appended = await resting.lane.append_next(stream, events, expected)
+            except _CAUGHT as error:
+                # Looked into by those who carry it the usual way.
+                uncertain = fault_of(error) is Fault.LOST
+                if uncertain:
+                    resting.lane.drop()
+                appended = None
+            if appended is not None:
+                seconds = time.perf_counter() - started
+                # The caller first: it may already send what comes next.
+                asyncio.get_running_loop().call_soon(self._tell, appended.recorded, 1, seconds)
+                return appended
+            pending = Pending(stream, events, expected, size)
+            pending.uncertain = uncertain
             await self._commit(resting.lane, [[pending]])
+            return await pending.future
         finally:
             self._only = False
             self._resting.append(resting)
@@ -160,7 +187,7 @@ class Committer:
         backoff = Backoff()
         while True:
             try:
-                if deadline:
+                if deadline or groups[0][0].uncertain:
                     groups = await self._not_stored(lane, groups)
                 if groups:
                     await self._send(lane, groups)
@@ -182,7 +209,7 @@ class Committer:
     async def _send(self, lane: Lane, groups: list[Group]) -> None:
         started = time.perf_counter()
         try:
-            recorded, refused = await lane.send(groups, only=self._only)
+            recorded, refused = await lane.send(groups)
         except BaseException as error:
             if not isinstance(error, Exception) or fault_of(error) is Fault.LOST:
                 for group in groups:
@@ -190,14 +217,17 @@ class Committer:
                         pending.uncertain = True
             raise
         if recorded:
-            self._committed(recorded)
-            if self._on_batch is not None:
-                appends = sum(map(len, groups)) - len(refused)
-                self._on_batch(appends, len(recorded), time.perf_counter() - started)
+            appends = sum(map(len, groups)) - len(refused)
+            self._tell(recorded, appends, time.perf_counter() - started)
         for pending, actual in refused:
             # After a lost connection the other writer may be our own statement.
             if not (pending.uncertain and await self._is_stored(lane, pending)):
                 pending.refuse(actual)
+
+    def _tell(self, recorded: Sequence[RecordedEvent], appends: int, seconds: float) -> None:
+        self._committed(recorded)
+        if self._on_batch is not None:
+            self._on_batch(appends, len(recorded), seconds)
 
     async def _split(self, lane: Lane, groups: list[Group], error: Exception) -> None:
         """One of the appends is guilty: find it, and store the others."""

@@ -7,9 +7,10 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 import asyncpg
 
-from chekov.store.port import RecordedEvent
-from chekov.store.postgres.batch import Group, Pending, answer_many, many
+from chekov.store.port import Appended, NewEvent, RecordedEvent
+from chekov.store.postgres.batch import Group, Pending, answer, answer_many, many
 from chekov.store.postgres.connections import Connection, connect
+from chekov.store.postgres.started import Started
 
 _STATEMENT_SECONDS: Final = 30.0
 _DOUBT_SECONDS: Final = 10.0
@@ -58,12 +59,12 @@ class Knowledge:
         passed = time.monotonic() - since
         return told + timedelta(seconds=passed) if passed < _CLOCK_SECONDS else None
 
-    def next_position(self, pending: Pending) -> int | None:
-        """Where the append's event goes, when that is known without looking."""
+    def next_position(self, stream: str, expected: int) -> int | None:
+        """Where an append's event goes, when that is known without looking."""
         if (
             self._head is None
-            or pending.expected <= 0
-            or self._versions.get(pending.stream) != pending.expected
+            or expected <= 0
+            or self._versions.get(stream) != expected
             or not self._alone()
         ):
             return None
@@ -106,6 +107,7 @@ class Lane:
         self._next: Any = None
         self._one: Any = None
         self._many: Any = None
+        self._since = 0.0
 
     async def connected(self) -> Connection:
         """The connection, made again when it was lost."""
@@ -113,11 +115,19 @@ class Lane:
         if connection is None or connection.is_closed():
             self._knowledge.forget()
             connection = await connect(self._dsn, application="chekov committer")
-            self._next = await connection.prepare(self._statements["append_next"])
-            self._one = await connection.prepare(self._statements["append_one"])
-            self._many = await connection.prepare(self._statements["append_many"])
             self._connection = connection
+            try:
+                self._next = await connection.prepare(self._statements["append_next"])
+                self._one = await connection.prepare(self._statements["append_one"])
+                self._many = await connection.prepare(self._statements["append_many"])
+            except BaseException:
+                self.drop()
+                raise
         return connection
+
+    def is_connected(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._connection is not None and not self._connection.is_closed()
 
     def drop(self) -> None:
         """Forget the connection."""
@@ -125,72 +135,91 @@ class Lane:
             self._connection.terminate()
             self._connection = None
 
-    async def send(self, groups: Sequence[Group], *, only: bool) -> Sent:
-        """Carry appends to Postgres and answer those that were stored.
+    def drop_overdue(self) -> None:
+        """Forget the connection when its answer takes too long; whoever waits finds it lost.
 
-        Args:
-            groups: the appends, each group to a stream of its own.
-            only: whether no other lane is under way.
+        To be called now and then: a timer for each statement would cost each of them.
         """
-        await self.connected()
-        first = groups[0][0]
-        if len(groups) == 1 and len(groups[0]) == 1 and len(first.events) == 1:
-            return (await self._send_next(first) if only else None) or await self._send_one(first)
-        before, stamp, found = await self._many.fetchrow(*many(groups), timeout=_STATEMENT_SECONDS)
-        recorded, refused = answer_many(groups, before, stamp, found)
-        if recorded:
-            self._knowledge.learn(recorded)
-        return Sent(recorded, refused)
+        if self._since and time.monotonic() - self._since > _STATEMENT_SECONDS:
+            self.drop()
 
-    async def stored(self, pending: Pending) -> Sequence[RecordedEvent]:
-        """Answer an append that was sent before, if it was stored; else nothing."""
-        connection = await self.connected()
-        row = await connection.fetchrow(self._statements["stored"], pending.events[0].id)
-        if row is None or row["stream"] != pending.stream:
-            return ()
-        return pending.answer(row["position"] - 1, row["version"] - 1, row["time"])
+    async def append_next(
+        self, stream: str, events: Sequence[NewEvent], expected: int
+    ) -> Appended | None:
+        """Store one event where it must go by what is known; nothing when that is not known.
 
-    async def _send_next(self, pending: Pending) -> Sent | None:
-        position = self._knowledge.next_position(pending)
-        stamp = pending.events[0].time or self._knowledge.now()
-        if position is None or stamp is None:
+        Only for when no other lane is under way.
+        """
+        position = self._knowledge.next_position(stream, expected)
+        if position is None or len(events) != 1 or not self.is_connected():
             return None
-        version = pending.expected + 1
+        stamp = events[0].time or self._knowledge.now()
+        if stamp is None:
+            return None
+        self._since = time.monotonic()
         try:
-            await self._next.fetch(
-                position,
-                pending.stream,
-                version,
-                *_values(pending)[:-1],
-                stamp,
-                timeout=_STATEMENT_SECONDS,
-            )
+            values = _values(events[0])
+            insert = Started(self._next.fetch(position, stream, expected + 1, *values[:-1], stamp))
+            # Postgres is at work meanwhile.
+            appended = answer(stream, events, position - 1, expected, stamp)
+            await insert
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == "events_id":
                 raise
             self._knowledge.doubt()
             return None
-        return self._stored_one(pending, position, version, stamp)
+        finally:
+            self._since = 0.0
+        self._knowledge.learn(appended.recorded)
+        return appended
+
+    async def send(self, groups: Sequence[Group]) -> Sent:
+        """Carry appends to Postgres, each group to a stream of its own; answer what was stored."""
+        self._since = time.monotonic()
+        try:
+            await self.connected()
+            first = groups[0][0]
+            if len(groups) > 1 or len(groups[0]) > 1 or len(first.events) > 1:
+                return await self._send_many(groups)
+            return await self._send_one(first)
+        finally:
+            self._since = 0.0
+
+    async def stored(self, pending: Pending) -> Sequence[RecordedEvent]:
+        """Answer an append that was sent before, if it was stored; else nothing."""
+        self._since = time.monotonic()
+        try:
+            connection = await self.connected()
+            row = await connection.fetchrow(self._statements["stored"], pending.events[0].id)
+        finally:
+            self._since = 0.0
+        if row is None or row["stream"] != pending.stream:
+            return ()
+        appended = pending.stored(row["position"] - 1, row["version"] - 1, row["time"])
+        return pending.answer(appended)
+
+    async def _send_many(self, groups: Sequence[Group]) -> Sent:
+        before, stamp, found = await self._many.fetchrow(*many(groups))
+        recorded, refused = answer_many(groups, before, stamp, found)
+        if recorded:
+            self._knowledge.learn(recorded)
+        return Sent(recorded, refused)
 
     async def _send_one(self, pending: Pending) -> Sent:
         position, version, stamp = await self._one.fetchrow(
-            pending.stream, pending.expected, *_values(pending), timeout=_STATEMENT_SECONDS
+            pending.stream, pending.expected, *_values(pending.events[0])
         )
         if position is None:
             return Sent((), [(pending, version)])
         if pending.events[0].time is None:
             self._knowledge.set_clock(stamp)
-        return self._stored_one(pending, position, version, stamp)
-
-    def _stored_one(self, pending: Pending, position: int, version: int, stamp: datetime) -> Sent:
-        recorded = pending.answer(position - 1, version - 1, stamp)
-        self._knowledge.learn(recorded)
-        return Sent(recorded, ())
+        appended = pending.stored(position - 1, version - 1, stamp)
+        self._knowledge.learn(appended.recorded)
+        return Sent(pending.answer(appended), ())
 
 
-def _values(pending: Pending) -> tuple[Any, ...]:
-    """The event of an append that has one, in the order of the statements' parameters."""
-    event = pending.events[0]
+def _values(event: NewEvent) -> tuple[Any, ...]:
+    """An event in the order of the statements' parameters."""
     return (
         event.id,
         event.type,
