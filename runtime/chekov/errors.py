@@ -1,6 +1,7 @@
 """The one tree of exceptions: each says what was expected, what came and what to do."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 
 class ChekovError(Exception):
@@ -123,6 +124,13 @@ class WrongExpectedVersion(StoreError):
         super().__init__(f"stream {stream!r}: expected {wanted}, found {found}")
 
 
+class StreamExists(WrongExpectedVersion):
+    """The append expected no stream, and there is one; nothing was stored."""
+
+    def __init__(self, stream: str, actual: int) -> None:
+        super().__init__(stream, "no stream", actual)
+
+
 class StreamNotFound(StoreError):
     """There is no stream of this name.
 
@@ -158,6 +166,30 @@ class DuplicateEvent(StoreError):
         self.event_id = event_id
         subject = f"event id {event_id}" if event_id else "an event id of this append"
         super().__init__(f"{subject} is stored already")
+
+
+class DuplicateCommand(StoreError):
+    """Events of this command are stored already; nothing of this append was stored.
+
+    Attributes:
+        command_id: the command's id.
+    """
+
+    def __init__(self, command_id: UUID) -> None:
+        self.command_id = command_id
+        super().__init__(f"command {command_id} was executed before; its events are stored")
+
+
+class EventNotFound(StoreError):
+    """There is no event at a position, or its content was erased.
+
+    Attributes:
+        position: where it was looked for.
+    """
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        super().__init__(f"there is no event at position {position} that could be linked")
 
 
 class InvalidAppend(StoreError):

@@ -1,6 +1,7 @@
 """The store in Postgres with a span around each append."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from chekov.server.tracing import Tracing
 from chekov.store.port import Appended, Expected, ExpectedVersion, NewEvent
@@ -19,8 +20,9 @@ def traced(tracing: Tracing) -> type[PostgresStore]:
             events: Sequence[NewEvent],
             *,
             expected: ExpectedVersion = Expected.ANY,
+            once: UUID | None = None,
         ) -> Appended:
             with tracing.append(stream, len(events)):
-                return await super().append(stream, events, expected=expected)
+                return await super().append(stream, events, expected=expected, once=once)
 
     return TracedStore

@@ -4,7 +4,19 @@ from collections.abc import Sequence
 from typing import Final
 
 from chekov.errors import InvalidAppend
-from chekov.store.port import Expected, ExpectedVersion, NewEvent
+from chekov.store.port import Expected, ExpectedVersion, NewEvent, StreamAppend
+
+OWN: Final = "$"
+"""How the names of the store's own types and streams begin."""
+
+DELETED: Final = "$deleted"
+"""Type of the event that ends a deleted stream."""
+
+ERASED: Final = "$erased"
+"""Type, and stream, of events whose content was taken away."""
+
+LINK: Final = "$link"
+"""Type of an event that stands for another one."""
 
 NAME_BYTES: Final = 1000
 """Longest name of a stream or an event type, in UTF-8: an index entry must hold it."""
@@ -28,14 +40,15 @@ def is_name(name: str) -> bool:
         return False
 
 
-def check_append(stream: str, events: Sequence[NewEvent], expected: ExpectedVersion) -> int:
-    """The bytes of an append that can be stored.
+def check_append(
+    stream: str, events: Sequence[NewEvent], expected: ExpectedVersion, *, own: bool = False
+) -> int:
+    """The bytes of an append that can be stored; `own` events have a type of the store's own.
 
     Raises:
         InvalidAppend: says what is wrong with it.
     """
-    if not is_name(stream):
-        raise InvalidAppend(_bad_name("stream", stream))
+    check_stream(stream)
     if not events:
         raise InvalidAppend(f"an append to {stream!r} has no events: pass one or more")
     if expected < Expected.STREAM_EXISTS:
@@ -44,9 +57,11 @@ def check_append(stream: str, events: Sequence[NewEvent], expected: ExpectedVers
         )
     total = 0
     for event in events:
-        if event.type not in _good_types:
+        if event.type not in _good_types and not own:
             _check_type(event.type)
         size = len(event.data)
+        if not size:
+            raise InvalidAppend(f"an event for {stream!r} has no data: pass at least {{}}")
         if event.metadata is not None:
             size += len(event.metadata)
         if size > EVENT_BYTES:
@@ -62,8 +77,46 @@ def check_append(stream: str, events: Sequence[NewEvent], expected: ExpectedVers
     return total
 
 
+def check_stream(stream: str) -> None:
+    """Refuse what cannot be the name of a stream.
+
+    Raises:
+        InvalidAppend: it is empty, too long, holds NUL, or is one of the store's own.
+    """
+    if not is_name(stream) or stream.startswith(OWN):
+        raise InvalidAppend(_bad_name("stream", stream))
+
+
+def check_together(appends: Sequence[StreamAppend]) -> list[int]:
+    """The bytes of each of several appends that can be stored together.
+
+    Raises:
+        InvalidAppend: says what is wrong with them.
+    """
+    if not appends:
+        raise InvalidAppend("there is nothing to append: pass one append or more")
+    sizes = [check_append(*append) for append in appends]
+    names = [append.stream for append in appends]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InvalidAppend(f"stream {twice!r} is named twice: pass its events as one append")
+    if sum(sizes) > APPEND_BYTES:
+        raise InvalidAppend(f"the appends have {sum(sizes)} bytes, {APPEND_BYTES} are allowed")
+    return sizes
+
+
+def check_positions(positions: Sequence[int]) -> None:
+    """Refuse what cannot be linked.
+
+    Raises:
+        InvalidAppend: there are no positions.
+    """
+    if not positions:
+        raise InvalidAppend("there is nothing to link: pass one position or more")
+
+
 def _check_type(name: str) -> None:
-    if not is_name(name):
+    if not is_name(name) or name.startswith(OWN):
         raise InvalidAppend(_bad_name("event type", name))
     # Bounded: names that callers make up must not fill the memory.
     if len(_good_types) < NAME_BYTES:
@@ -71,4 +124,7 @@ def _check_type(name: str) -> None:
 
 
 def _bad_name(what: str, name: str) -> str:
-    return f"{what} {name[:60]!r} must be 1 to {NAME_BYTES} bytes of UTF-8 without NUL"
+    return (
+        f"{what} {name[:60]!r} must be 1 to {NAME_BYTES} bytes of UTF-8 without NUL and must not "
+        f"start with {OWN}"
+    )

@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import Sequence
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -31,11 +31,16 @@ class SlowStore(MemoryStore):
         self.waiting = asyncio.Event()
 
     async def append(
-        self, stream: str, events: Sequence[NewEvent], *, expected: int = Expected.ANY
+        self,
+        stream: str,
+        events: Sequence[NewEvent],
+        *,
+        expected: int = Expected.ANY,
+        once: UUID | None = None,
     ) -> Appended:
         self.waiting.set()
         await self.open.wait()
-        return await super().append(stream, events, expected=expected)
+        return await super().append(stream, events, expected=expected, once=once)
 
 
 def over(store: MemoryStore, **options: float) -> Runtime:

@@ -14,6 +14,7 @@ from chekov.store.postgres.batch import (
     Pending,
     answer_many,
     many,
+    payloads,
     take,
 )
 from chekov.store.postgres.lane import Knowledge
@@ -94,6 +95,11 @@ async def test_columns_hold_one_entry_for_each_event() -> None:
     assert (columns.metadata, columns.times) == (None, None)
 
 
+async def test_what_is_no_json_has_a_column_of_its_own() -> None:
+    assert payloads([b'{"a": 1}', b"{}"]) == (['{"a": 1}', "{}"], None)
+    assert payloads([b"{}", b"\x80"]) == (["{}", None], [None, b"\x80"])
+
+
 async def test_columns_are_left_out_that_hold_nothing_new() -> None:
     columns = many([[pending("a")], [pending("b")]])
     assert (columns.stream, columns.append, columns.within) == (None, None, None)
@@ -105,7 +111,7 @@ async def test_answers_are_contiguous_over_what_was_stored() -> None:
     recorded, conflicts = answer_many([[first], [refused], [second, third]], 10, NOW, [0, -4, 7])
     assert [item.position for item in recorded] == [11, 12, 13, 14, 15, 16]
     assert [item.version for item in recorded] == [1, 2, 8, 9, 10, 11]
-    assert conflicts == [(refused, 3)]
+    assert conflicts == [(refused, -4)]
     assert not refused.future.done()
     assert second.future.result().recorded == recorded[2:4]
     assert (third.future.result().version, third.future.result().position) == (11, 16)
@@ -113,8 +119,8 @@ async def test_answers_are_contiguous_over_what_was_stored() -> None:
 
 async def test_a_conflict_is_told_by_what_was_expected() -> None:
     exact, exists = pending("a", 3), pending("a", Expected.STREAM_EXISTS)
-    exact.refuse(5)
-    exists.refuse(0)
+    exact.refuse(-8)
+    exists.refuse(-3)
     with pytest.raises(WrongExpectedVersion, match="expected version 3, found version 5"):
         exact.future.result()
     with pytest.raises(StreamNotFound):

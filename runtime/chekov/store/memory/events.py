@@ -3,17 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from chekov.errors import (
+    DuplicateCommand,
     DuplicateEvent,
     InvalidAppend,
     StoreClosed,
+    StreamDeleted,
+    StreamExists,
     StreamNotFound,
     WrongExpectedVersion,
 )
-from chekov.store.checks import check_append
+from chekov.store.checks import DELETED, check_append, check_positions, check_together
 from chekov.store.codec import is_json
+from chekov.store.links import linkable, new_link
+from chekov.store.memory.history import History
 from chekov.store.port import (
     Appended,
     Direction,
@@ -21,6 +26,7 @@ from chekov.store.port import (
     ExpectedVersion,
     NewEvent,
     RecordedEvent,
+    StreamAppend,
     StreamInfo,
 )
 
@@ -28,32 +34,75 @@ _AT_HAND = 1000
 
 
 class MemoryEvents:
-    """One list of all events, and one of each stream."""
+    """Checks what is asked, keeps it in a `History`, and wakes whoever waits."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._entered = 0
-        self._all: list[RecordedEvent] = []
-        self._streams: dict[str, list[RecordedEvent]] = {}
-        self._ids: set[UUID] = set()
+        self._history = History()
         self._waiters: set[asyncio.Future[None]] = set()
 
     async def append(
-        self, stream: str, events: Sequence[NewEvent], *, expected: ExpectedVersion = Expected.ANY
+        self,
+        stream: str,
+        events: Sequence[NewEvent],
+        *,
+        expected: ExpectedVersion = Expected.ANY,
+        once: UUID | None = None,
     ) -> Appended:
         """Store all of `events` at the end of `stream`, or none."""
-        self._check_open()
         check_append(stream, events, expected)
-        self._check_content(events)
-        kept = self._streams.get(stream, [])
-        self._check_version(stream, expected, len(kept))
-        self._check_ids(events)
-        recorded = self._record(stream, len(kept), events)
-        self._streams.setdefault(stream, []).extend(recorded)
-        self._all.extend(recorded)
-        self._ids.update(event.id for event in events)
+        [appended] = self._append([StreamAppend(stream, events, expected)], once)
+        return appended
+
+    async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
+        """Store appends to several streams: all of them or none."""
+        check_together(appends)
+        return self._append(appends, None)
+
+    async def link(
+        self, stream: str, positions: Sequence[int], *, expected: ExpectedVersion = Expected.ANY
+    ) -> Appended:
+        """Let events appear in another stream too."""
+        self._check_open()
+        check_positions(positions)
+        links = [new_link(stream, linkable(self._history.at(at), at)) for at in positions]
+        check_append(stream, links, expected, own=True)
+        [appended] = self._append([StreamAppend(stream, links, expected)], None)
+        return appended
+
+    async def delete_stream(
+        self, stream: str, *, expected: ExpectedVersion = Expected.ANY, erase: bool = False
+    ) -> int:
+        """End a stream, and erase it when asked to."""
+        self._check_open()
+        history = self._history
+        version = history.version(stream)
+        if not version:
+            raise StreamNotFound(stream)
+        if not (erase and stream in history.deleted):
+            self._check_version(stream, expected)
+        end = NewEvent(uuid4(), DELETED, b"{}", time=self._clock())
+        [ending] = history.add(stream, [end], self._clock())
+        history.deleted.add(stream)
+        if erase:
+            history.erase(stream, ending.version + 1)
         self._wake()
-        return Appended(stream, recorded[-1].version, recorded[-1].position, recorded)
+        return ending.position
+
+    async def truncate_stream(self, stream: str, *, before: int, erase: bool = False) -> None:
+        """Let a stream begin at the version `before`."""
+        self._check_open()
+        version = self._history.version(stream)
+        if not version:
+            raise StreamNotFound(stream)
+        if stream in self._history.deleted:
+            raise StreamDeleted(stream)
+        if not 0 < before <= version:
+            raise WrongExpectedVersion(stream, before, version)
+        self._history.truncate(stream, before)
+        if erase:
+            self._history.erase(stream, before)
 
     async def read_stream(
         self,
@@ -62,10 +111,11 @@ class MemoryEvents:
         after: int = 0,
         limit: int = 1000,
         direction: Direction = "forward",
+        until: int | datetime | None = None,
     ) -> Sequence[RecordedEvent]:
         """One page of a stream."""
         self._check_open()
-        return _page(self._streams.get(stream, []), after, limit, direction)
+        return self._history.stream_page(stream, after, limit, direction, until)
 
     async def read_page(
         self,
@@ -75,19 +125,26 @@ class MemoryEvents:
         direction: Direction = "forward",
         types: Collection[str] | None = None,
         category: str | None = None,
+        prefix: str | None = None,
+        correlation_id: UUID | None = None,
+        causation_id: UUID | None = None,
     ) -> Sequence[RecordedEvent]:
         """One page of everything, by position."""
         self._check_open()
-        if types is None and category is None:
-            return _page(self._all, after, limit, direction)
-        found = _page(self._all, after, len(self._all), direction)
         wanted = None if types is None else frozenset(types)
-        prefix = "" if category is None else f"{category}-"
-        return [
-            event
-            for event in found
-            if (wanted is None or event.type in wanted) and event.stream.startswith(prefix)
-        ][: max(limit, 0)]
+        begins = "" if category is None else f"{category}-"
+
+        def is_meant(event: RecordedEvent) -> bool:
+            return (
+                (wanted is None or event.type in wanted)
+                and event.stream.startswith(begins)
+                and event.stream.startswith(prefix or "")
+                and correlation_id in (None, event.correlation_id)
+                and causation_id in (None, event.causation_id)
+            )
+
+        filtered = (types, category, prefix, correlation_id, causation_id) != (None,) * 5
+        return self._history.page(after, limit, direction, is_meant if filtered else None)
 
     async def read_all(self, *, after: int = 0) -> AsyncIterator[RecordedEvent]:
         """Everything above a position, up to the end."""
@@ -100,20 +157,33 @@ class MemoryEvents:
     async def head(self) -> int:
         """The position of the last event."""
         self._check_open()
-        return len(self._all)
+        return self._history.head
 
     async def stream_info(self, stream: str) -> StreamInfo:
         """A stream's version and age."""
         self._check_open()
-        events = self._streams.get(stream)
-        if not events:
+        if not self._history.version(stream):
             raise StreamNotFound(stream)
-        return StreamInfo(stream, len(events), events[0].time)
+        if stream in self._history.deleted:
+            raise StreamDeleted(stream)
+        return self._history.info(stream)
+
+    async def streams(
+        self, *, prefix: str = "", containing: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[StreamInfo]:
+        """One page of the streams that can be read, by the bytes of their names."""
+        self._check_open()
+        names = [
+            name
+            for name in self._history.names()
+            if name.startswith(prefix) and containing in name and name > after
+        ]
+        return [self._history.info(name) for name in names[: max(limit, 0)]]
 
     async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
         """Wait until there is something above `position`."""
         self._check_open()
-        if len(self._all) <= position:
+        if self._history.head <= position:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.add(waiter)
             try:
@@ -124,56 +194,47 @@ class MemoryEvents:
             finally:
                 self._waiters.discard(waiter)
             self._check_open()
-        return self._all[position : position + _AT_HAND]
+        return self._history.page(position, _AT_HAND, "forward", None)
 
     async def ping(self) -> None:
         """Prove that the store answers."""
         self._check_open()
 
+    def _append(self, appends: Sequence[StreamAppend], once: UUID | None) -> list[Appended]:
+        self._check_open()
+        ids: set[UUID] = set()
+        if once is not None and self._history.is_caused_by(once):
+            raise DuplicateCommand(once)
+        for stream, events, expected in appends:
+            _check_content(events)
+            self._check_version(stream, expected)
+            for event in events:
+                if event.id in self._history.ids or event.id in ids:
+                    raise DuplicateEvent(str(event.id))
+                ids.add(event.id)
+        now = self._clock()
+        answers: list[Appended] = []
+        for stream, events, _ in appends:
+            recorded = self._history.add(stream, events, now)
+            last = recorded[-1]
+            answers.append(Appended(stream, last.version, last.position, recorded))
+        self._wake()
+        return answers
+
     def _check_open(self) -> None:
         if not self._entered:
             raise StoreClosed("the store is not open: use it inside `async with store:`")
 
-    def _check_content(self, events: Sequence[NewEvent]) -> None:
-        for event in events:
-            if not is_json(event.data):
-                raise InvalidAppend(f"the data of event {event.id} is not a JSON document")
-            if event.metadata is not None and not is_json(event.metadata):
-                raise InvalidAppend(f"the metadata of event {event.id} is not a JSON document")
-
-    def _check_version(self, stream: str, expected: ExpectedVersion, actual: int) -> None:
+    def _check_version(self, stream: str, expected: ExpectedVersion) -> None:
+        actual = self._history.version(stream)
+        if stream in self._history.deleted:
+            raise StreamDeleted(stream)
         if expected == Expected.STREAM_EXISTS and not actual:
             raise StreamNotFound(stream)
-        if expected >= 0 and expected != actual:
-            raise WrongExpectedVersion(stream, expected or "no stream", actual)
-
-    def _check_ids(self, events: Sequence[NewEvent]) -> None:
-        ids: set[UUID] = set()
-        for event in events:
-            if event.id in self._ids or event.id in ids:
-                raise DuplicateEvent(str(event.id))
-            ids.add(event.id)
-
-    def _record(
-        self, stream: str, version: int, events: Sequence[NewEvent]
-    ) -> Sequence[RecordedEvent]:
-        now = self._clock()
-        position = len(self._all)
-        return [
-            RecordedEvent(
-                position + number,
-                stream,
-                version + number,
-                event.id,
-                event.type,
-                event.data,
-                event.metadata,
-                event.correlation_id,
-                event.causation_id,
-                event.time or now,
-            )
-            for number, event in enumerate(events, 1)
-        ]
+        if expected == Expected.NO_STREAM and actual:
+            raise StreamExists(stream, actual)
+        if expected > 0 and expected != actual:
+            raise WrongExpectedVersion(stream, expected, actual)
 
     def _wake(self) -> None:
         for waiter in self._waiters:
@@ -181,14 +242,9 @@ class MemoryEvents:
                 waiter.set_result(None)
 
 
-def _page(
-    events: Sequence[RecordedEvent], after: int, limit: int, direction: Direction
-) -> Sequence[RecordedEvent]:
-    """Numbers are contiguous from 1, so the event of number n lies at n - 1."""
-    if limit <= 0:
-        return ()
-    if direction == "forward":
-        start = max(after, 0)
-        return events[start : start + limit]
-    end = min(after - 1, len(events)) if after > 0 else len(events)
-    return events[max(end - limit, 0) : end][::-1]
+def _check_content(events: Sequence[NewEvent]) -> None:
+    for event in events:
+        if event.data.startswith(b"{") and not is_json(event.data):
+            raise InvalidAppend(f"the data of event {event.id} is not a JSON document")
+        if event.metadata is not None and not is_json(event.metadata):
+            raise InvalidAppend(f"the metadata of event {event.id} is not a JSON document")

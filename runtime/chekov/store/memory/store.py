@@ -1,10 +1,11 @@
-"""Both halves of the store in memory, opened and closed together."""
+"""All of the store in memory, opened and closed together."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Self
 
 from chekov.store.memory.events import MemoryEvents
+from chekov.store.memory.snapshots import MemorySnapshots
 from chekov.store.memory.subscriptions import MemorySubscriptions
 
 
@@ -12,7 +13,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class MemoryStore(MemoryEvents, MemorySubscriptions):
+class MemoryStore(MemoryEvents, MemorySubscriptions, MemorySnapshots):
     """Everything a store does except giving database connections, without a database.
 
     It keeps its content while it is closed, so a test can stop a runtime and start another.
@@ -23,7 +24,8 @@ class MemoryStore(MemoryEvents, MemorySubscriptions):
 
     def __init__(self, *, clock: Callable[[], datetime] = _utc_now) -> None:
         MemoryEvents.__init__(self, clock)
-        MemorySubscriptions.__init__(self, clock, lambda: len(self._all))
+        MemorySubscriptions.__init__(self, clock, lambda: self._history.head)
+        MemorySnapshots.__init__(self, self._history)
 
     async def __aenter__(self) -> Self:
         self._entered += 1

@@ -1,4 +1,4 @@
-"""What the engine needs of a store: two protocols and the values they carry."""
+"""What the engine needs of a store: its protocols and the values they carry."""
 
 from chekov.store.port.events import (
     Appended,
@@ -8,8 +8,10 @@ from chekov.store.port.events import (
     ExpectedVersion,
     NewEvent,
     RecordedEvent,
+    StreamAppend,
     StreamInfo,
 )
+from chekov.store.port.snapshots import Snapshot, SnapshotStore
 from chekov.store.port.store import Store
 from chekov.store.port.subscriptions import (
     Claim,
@@ -29,7 +31,10 @@ __all__ = [
     "NewEvent",
     "ParkedEvent",
     "RecordedEvent",
+    "Snapshot",
+    "SnapshotStore",
     "Store",
+    "StreamAppend",
     "StreamInfo",
     "SubscriptionKey",
     "SubscriptionRow",

@@ -30,7 +30,7 @@ class NewEvent(NamedTuple):
     id: UUID
     type: str
     data: bytes
-    """A JSON document, in UTF-8."""
+    """A JSON object in UTF-8, which starts with `{`; or anything else, which is kept as it is."""
     metadata: bytes | None = None
     """A JSON object, in UTF-8; `None` is the empty object."""
     correlation_id: UUID | None = None
@@ -64,12 +64,22 @@ class Appended(NamedTuple):
     """The events of this append as they are stored, in order."""
 
 
+class StreamAppend(NamedTuple):
+    """One of several appends that are stored together."""
+
+    stream: str
+    events: Sequence[NewEvent]
+    expected: ExpectedVersion = Expected.ANY
+
+
 class StreamInfo(NamedTuple):
     """A stream at a glance."""
 
     stream: str
     version: int
     created: datetime
+    first: int = 1
+    """Its first version that can be read; above 1 when it was truncated."""
 
 
 Direction: TypeAlias = Literal["forward", "backward"]
@@ -83,17 +93,92 @@ class EventStore(Protocol):
     """
 
     async def append(
-        self, stream: str, events: Sequence[NewEvent], *, expected: ExpectedVersion = Expected.ANY
+        self,
+        stream: str,
+        events: Sequence[NewEvent],
+        *,
+        expected: ExpectedVersion = Expected.ANY,
+        once: UUID | None = None,
     ) -> Appended:
         """Store all of `events` at the end of `stream`, or none.
 
         A returned append is durable. A cancelled one may or may not have been stored.
 
+        Args:
+            stream: its name; names that start with `$` are the store's own.
+            events: one or more, in order.
+            expected: where the stream has to be.
+            once: a command's id: refuse when events that it caused are stored already.
+
         Raises:
             WrongExpectedVersion: the stream is not where `expected` says.
+            StreamExists: no stream was expected and there is one.
             StreamNotFound: `STREAM_EXISTS` was expected and there is none.
+            StreamDeleted: the stream was deleted.
             DuplicateEvent: one of the ids is stored already.
+            DuplicateCommand: events of the command `once` are.
             InvalidAppend: no events, or a name or payload that cannot be stored.
+        """
+        ...
+
+    async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
+        """Store appends to several streams, each named once: all of them or none.
+
+        Raises:
+            StoreError: as `append`, of the first append that cannot be stored.
+        """
+        ...
+
+    async def link(
+        self, stream: str, positions: Sequence[int], *, expected: ExpectedVersion = Expected.ANY
+    ) -> Appended:
+        """Let events appear in another stream too, in the order of `positions`.
+
+        Each becomes an event of type `$link`, which reading the stream resolves.
+
+        Raises:
+            EventNotFound: there is no event at a position.
+            DuplicateEvent: one of them is linked there already.
+            StoreError: as `append`.
+        """
+        ...
+
+    async def delete_stream(
+        self, stream: str, *, expected: ExpectedVersion = Expected.ANY, erase: bool = False
+    ) -> int:
+        """End a stream: it can be neither read nor appended to, and everything still holds it.
+
+        The end is an event of type `$deleted` in the stream.
+
+        Args:
+            stream: its name.
+            expected: where the stream has to be.
+            erase: take away for good what its events hold. Their places stay, as events of type
+                `$erased` in the stream `$erased`, so that positions remain contiguous. The name
+                is free again, also when the stream had been deleted before.
+
+        Returns:
+            The position of the last event that this stored.
+
+        Raises:
+            StreamNotFound: there is none.
+            StreamDeleted: it was deleted before.
+            WrongExpectedVersion: it is not where `expected` says.
+        """
+        ...
+
+    async def truncate_stream(self, stream: str, *, before: int, erase: bool = False) -> None:
+        """Let a stream begin at the version `before`; earlier events stay in everything.
+
+        Args:
+            stream: its name.
+            before: a version that it has, so that its last event stays.
+            erase: take away for good what the earlier events hold, as `delete_stream` does.
+
+        Raises:
+            StreamNotFound: there is none.
+            StreamDeleted: it was deleted.
+            WrongExpectedVersion: it has no version `before`.
         """
         ...
 
@@ -104,10 +189,13 @@ class EventStore(Protocol):
         after: int = 0,
         limit: int = 1000,
         direction: Direction = "forward",
+        until: int | datetime | None = None,
     ) -> Sequence[RecordedEvent]:
         """One page of a stream: forward, versions above `after`; backward, versions below it.
 
-        Backward from 0 starts at the end. A stream that does not exist is an empty page.
+        Backward from 0 starts at the end. A stream that does not exist, or was deleted, is an empty
+        page. `until` leaves out what is above a version or later than a time. A link appears as
+        the event it leads to, with the stream and version of the link.
         """
         ...
 
@@ -119,11 +207,21 @@ class EventStore(Protocol):
         direction: Direction = "forward",
         types: Collection[str] | None = None,
         category: str | None = None,
+        prefix: str | None = None,
+        correlation_id: UUID | None = None,
+        causation_id: UUID | None = None,
     ) -> Sequence[RecordedEvent]:
-        """One page of everything, by position; otherwise as `read_stream`.
+        """One page of everything, by position; otherwise as `read_stream`, with links as they are.
 
-        `types` keeps events of these stored names, `category` those of streams named
-        `<category>-…`.
+        Args:
+            after: positions above it, or below it when going backward.
+            limit: most events to return.
+            direction: which way to go.
+            types: only events of these stored names.
+            category: only events of streams named `<category>-…`.
+            prefix: only events of streams whose names start with it.
+            correlation_id: only events that carry it.
+            causation_id: only events that this command or event caused.
         """
         ...
 
@@ -140,6 +238,25 @@ class EventStore(Protocol):
 
         Raises:
             StreamNotFound: there is none.
+            StreamDeleted: it was deleted.
+        """
+        ...
+
+    async def streams(
+        self,
+        *,
+        prefix: str = "",
+        containing: str = "",
+        after: str = "",
+        limit: int = 100,
+    ) -> Sequence[StreamInfo]:
+        """One page of the streams that can be read, by the bytes of their names.
+
+        Args:
+            prefix: only streams whose names start with it.
+            containing: only streams whose names hold it; this looks at every name.
+            after: the last name of the page before.
+            limit: most streams to return.
         """
         ...
 

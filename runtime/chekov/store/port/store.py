@@ -1,13 +1,14 @@
-"""Both halves of a store together."""
+"""All that a store does, together."""
 
 from typing import Protocol, Self
 
 from chekov.store.port.events import EventStore
+from chekov.store.port.snapshots import SnapshotStore
 from chekov.store.port.subscriptions import SubscriptionStore
 
 
-class Store(EventStore, SubscriptionStore, Protocol):
-    """Both halves, as one adapter offers them; opened and closed as a context manager.
+class Store(EventStore, SubscriptionStore, SnapshotStore, Protocol):
+    """All of it, as one adapter offers it; opened and closed as a context manager.
 
     An open store may be entered again, which costs nothing; leaving it as often as it was entered
     closes it. A closed one may be opened again.

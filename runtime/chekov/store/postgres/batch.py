@@ -8,23 +8,34 @@ from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
-from chekov.errors import StoreError, StreamNotFound, WrongExpectedVersion
+from chekov.errors import (
+    DuplicateCommand,
+    StoreError,
+    StreamDeleted,
+    StreamExists,
+    StreamNotFound,
+    WrongExpectedVersion,
+)
 from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
 from chekov.store.postgres.records import new_record
 
 BATCH_EVENTS: Final = 1024
 BATCH_BYTES: Final = 1024 * 1024
 _LOOK_AT: Final = 4 * BATCH_EVENTS
+_DELETED: Final = -1
+_REPEATED: Final = -2
+_ELSEWHERE: Final = -3
 
 
 class Pending:
     """An append that waits for its answer.
 
     Attributes:
+        once: the command whose events it holds, when that may be stored once only.
         uncertain: it was sent, and the connection was lost before the answer: it may be stored.
     """
 
-    __slots__ = ("events", "expected", "future", "size", "stream", "uncertain")
+    __slots__ = ("events", "expected", "future", "once", "size", "stream", "uncertain")
 
     def __init__(
         self,
@@ -32,11 +43,13 @@ class Pending:
         events: Sequence[NewEvent],
         expected: int,
         size: int,
+        once: UUID | None = None,
     ) -> None:
         self.stream = stream
         self.events = events
         self.expected = expected
         self.size = size
+        self.once = once
         self.future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         self.uncertain = False
 
@@ -55,9 +68,9 @@ class Pending:
         if not self.future.done():
             self.future.set_exception(error)
 
-    def refuse(self, actual: int) -> None:
-        """The stream is not where the append expects it."""
-        self.fail(conflict(self.stream, self.expected, actual))
+    def refuse(self, outcome: int) -> None:
+        """It could not be stored."""
+        self.fail(refusal(self.stream, self.expected, self.once, outcome))
 
 
 Group: TypeAlias = list[Pending]
@@ -76,11 +89,18 @@ def answer(
     return Appended(stream, version + count, before + count, recorded)
 
 
-def conflict(stream: str, expected: int, actual: int) -> StoreError:
-    """The error of an append that found its stream at `actual`."""
+def refusal(stream: str, expected: int, once: UUID | None, outcome: int) -> StoreError:
+    """The error of an append with an outcome below 0, as the SQL functions number them."""
+    if outcome == _DELETED:
+        return StreamDeleted(stream)
+    if outcome == _REPEATED and once is not None:
+        return DuplicateCommand(once)
+    actual = _ELSEWHERE - outcome
     if expected == Expected.STREAM_EXISTS:
         return StreamNotFound(stream)
-    return WrongExpectedVersion(stream, expected or "no stream", actual)
+    if expected == Expected.NO_STREAM:
+        return StreamExists(stream, actual)
+    return WrongExpectedVersion(stream, expected, actual)
 
 
 def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group]:
@@ -123,27 +143,31 @@ def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group
 
 
 def _joins(pending: Pending, group: Group) -> bool:
-    return pending.expected == Expected.ANY == group[0].expected
+    first = group[0]
+    return pending.expected == Expected.ANY == first.expected and not (pending.once or first.once)
 
 
 class Many(NamedTuple):
     """Parameters of the statement for many appends."""
 
+    together: bool
     streams: list[str]
     expected: list[int]
+    once: list[UUID | None] | None
     stream: Sequence[str] | None
     append: Sequence[int] | None
     within: Sequence[int] | None
     ids: Sequence[UUID]
     types: Sequence[str]
-    data: list[str]
+    data: list[str | None] | None
+    contents: list[bytes | None] | None
     metadata: list[str | None] | None
     correlation_ids: Sequence[UUID | None]
     causation_ids: Sequence[UUID | None]
     times: Sequence[datetime | None] | None
 
 
-def many(groups: Sequence[Group]) -> Many:
+def many(groups: Sequence[Group], *, together: bool = False) -> Many:
     """Columns of all events; a column that nobody uses is `None`."""
     streams = [group[0].stream for group in groups]
     runs = [list(chain.from_iterable(item.events for item in group)) for group in groups]
@@ -155,15 +179,18 @@ def many(groups: Sequence[Group]) -> Many:
         stream = [name for name, n in zip(streams, counts, strict=True) for _ in range(n)]
         append = [number for number, n in enumerate(counts, 1) for _ in range(n)]
         within = [number for n in counts for number in range(1, n + 1)]
+    once = [group[0].once for group in groups]
     return Many(
+        together,
         streams,
         [group[0].expected for group in groups],
+        once if any(once) else None,
         stream,
         append,
         within,
         ids,
         types,
-        [item.decode() for item in data],
+        *payloads(data),
         _texts(metadata),
         correlation_ids,
         causation_ids,
@@ -171,17 +198,28 @@ def many(groups: Sequence[Group]) -> Many:
     )
 
 
+def payloads(
+    data: Iterable[bytes],
+) -> tuple[list[str | None] | None, list[bytes | None] | None]:
+    """JSON documents, and what is none: one column each."""
+    texts = [item.decode() if item[:1] == b"{" else None for item in data]
+    if all(texts):
+        return texts, None
+    contents = [None if text else item for text, item in zip(texts, data, strict=True)]
+    return texts, contents
+
+
 def answer_many(
-    groups: Sequence[Group], before: int, stamp: datetime, found: Sequence[int]
+    groups: Sequence[Group], before: int, stamp: datetime, outcomes: Sequence[int]
 ) -> tuple[list[RecordedEvent], list[tuple[Pending, int]]]:
-    """Tell the callers; the events that were stored, and who was refused at which version."""
+    """Tell the callers; the events that were stored, and who was refused with which outcome."""
     recorded: list[RecordedEvent] = []
     refused: list[tuple[Pending, int]] = []
-    for group, actual in zip(groups, found, strict=True):
-        if actual < 0:
-            refused += [(pending, -1 - actual) for pending in group]
+    for group, outcome in zip(groups, outcomes, strict=True):
+        if outcome < 0:
+            refused += [(pending, outcome) for pending in group]
             continue
-        version = actual
+        version = outcome
         for pending in group:
             stored = pending.answer(pending.stored(before, version, stamp))
             before += len(stored)

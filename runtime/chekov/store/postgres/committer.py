@@ -10,15 +10,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, LiteralString, NamedTuple
+from uuid import UUID
 
 import asyncpg
 
 from chekov.errors import DuplicateEvent, InvalidAppend, StoreClosed, StoreError
-from chekov.store.checks import check_append
-from chekov.store.port import Appended, ExpectedVersion, NewEvent, RecordedEvent
+from chekov.store.checks import check_append, check_together
+from chekov.store.port import Appended, ExpectedVersion, NewEvent, RecordedEvent, StreamAppend
 from chekov.store.postgres.batch import Group, Pending, take
 from chekov.store.postgres.connections import Backoff, Database
-from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, fault_of
+from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, fault_of, repeated_id
 from chekov.store.postgres.lane import Knowledge, Lane
 
 _LANES: Final = 2
@@ -63,6 +64,8 @@ class Committer:
         self._on_batch = on_batch
         knowledge = Knowledge(alone)
         self._lanes = [Lane(database.dsn, statements, knowledge) for _ in range(_LANES)]
+        self._joint = Lane(database.dsn, statements, knowledge)
+        self._joint_turn = asyncio.Lock()
         self._queue: deque[Pending] = deque()
         self._resting: deque[_Resting] = deque()
         self._busy: set[str] = set()
@@ -70,19 +73,42 @@ class Committer:
         self._closing = False
 
     async def append(
-        self, stream: str, events: Sequence[NewEvent], expected: ExpectedVersion
+        self,
+        stream: str,
+        events: Sequence[NewEvent],
+        expected: ExpectedVersion,
+        once: UUID | None = None,
+        *,
+        own: bool = False,
     ) -> Appended:
-        """Store all of `events`, or none."""
-        size = check_append(stream, events, expected)
+        """Store all of `events`, or none; `own` ones have a type of the store's own."""
+        size = check_append(stream, events, expected, own=own)
         if self._closing:
             raise StoreClosed("the store was closed")
         if len(self._resting) == _LANES and not self._queue:
-            return await self._append_alone(stream, events, expected, size)
-        pending = Pending(stream, events, expected, size)
+            return await self._append_alone(stream, events, expected, size, once)
+        pending = Pending(stream, events, expected, size, once)
         self._queue.append(pending)
         if len(self._queue) >= _SHARE_FROM and not self._only:
             self._wake_one()
         return await pending.future
+
+    async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
+        """Store all of `appends`, or none: over a connection of their own, one after the other."""
+        sizes = check_together(appends)
+        if self._closing:
+            raise StoreClosed("the store was closed")
+        pendings = [
+            Pending(append.stream, append.events, append.expected, size)
+            for append, size in zip(appends, sizes, strict=True)
+        ]
+        async with self._joint_turn:
+            await self._commit(self._joint, [[pending] for pending in pendings], together=True)
+        answers = [pending.future for pending in pendings if pending.future.done()]
+        errors = [error for answer in answers if (error := answer.exception()) is not None]
+        if errors:
+            raise errors[0]
+        return [answer.result() for answer in answers]
 
     async def run(self) -> None:
         """Commit what comes, until `close` and the queue is empty."""
@@ -95,7 +121,7 @@ class Committer:
             watching.cancel()
             self._closing = True
             self._fail(self._queue, StoreClosed("the store was closed"))
-            for lane in self._lanes:
+            for lane in (*self._lanes, self._joint):
                 lane.drop()
 
     def close(self) -> None:
@@ -106,7 +132,7 @@ class Committer:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            for lane in self._lanes:
+            for lane in (*self._lanes, self._joint):
                 lane.drop_overdue()
 
     async def _run(self, lane: Lane) -> None:
@@ -139,7 +165,12 @@ class Committer:
                 self._wake_all()
 
     async def _append_alone(
-        self, stream: str, events: Sequence[NewEvent], expected: int, size: int
+        self,
+        stream: str,
+        events: Sequence[NewEvent],
+        expected: int,
+        size: int,
+        once: UUID | None,
     ) -> Appended:
         """Nothing else is under way: save the detour over the queue and another task."""
         # The one that rested last: a lone writer keeps one connection, and its backend, warm.
@@ -147,21 +178,22 @@ class Committer:
         self._only = True
         started = time.perf_counter()
         uncertain = False
+        appended: Appended | None = None
         try:
             try:
-                appended = await resting.lane.append_next(stream, events, expected)
+                if once is None:
+                    appended = await resting.lane.append_next(stream, events, expected)
             except _CAUGHT as error:
                 # Looked into by those who carry it the usual way.
                 uncertain = fault_of(error) is Fault.LOST
                 if uncertain:
                     resting.lane.drop()
-                appended = None
             if appended is not None:
                 seconds = time.perf_counter() - started
                 # The caller first: it may already send what comes next.
                 asyncio.get_running_loop().call_soon(self._tell, appended.recorded, 1, seconds)
                 return appended
-            pending = Pending(stream, events, expected, size)
+            pending = Pending(stream, events, expected, size, once)
             pending.uncertain = uncertain
             await self._commit(resting.lane, [[pending]])
             return await pending.future
@@ -182,7 +214,7 @@ class Committer:
         while self._resting:
             self._wake_one()
 
-    async def _commit(self, lane: Lane, groups: list[Group]) -> None:
+    async def _commit(self, lane: Lane, groups: list[Group], *, together: bool = False) -> None:
         deadline = 0.0
         backoff = Backoff()
         while True:
@@ -190,11 +222,11 @@ class Committer:
                 if deadline or groups[0][0].uncertain:
                     groups = await self._not_stored(lane, groups)
                 if groups:
-                    await self._send(lane, groups)
+                    await self._send(lane, groups, together=together)
             except _CAUGHT as error:
                 fault = fault_of(error)
                 if fault is Fault.GUILTY:
-                    await self._split(lane, groups, error)
+                    await self._split(lane, groups, error, together=together)
                     return
                 deadline = deadline or time.monotonic() + self._patience
                 if fault not in (Fault.LOST, Fault.BUSY) or time.monotonic() > deadline:
@@ -206,10 +238,10 @@ class Committer:
                 return
             await backoff.wait()
 
-    async def _send(self, lane: Lane, groups: list[Group]) -> None:
+    async def _send(self, lane: Lane, groups: list[Group], *, together: bool) -> None:
         started = time.perf_counter()
         try:
-            recorded, refused = await lane.send(groups)
+            recorded, refused = await lane.send(groups, together=together)
         except BaseException as error:
             if not isinstance(error, Exception) or fault_of(error) is Fault.LOST:
                 for group in groups:
@@ -219,19 +251,24 @@ class Committer:
         if recorded:
             appends = sum(map(len, groups)) - len(refused)
             self._tell(recorded, appends, time.perf_counter() - started)
-        for pending, actual in refused:
+        for pending, outcome in refused:
             # After a lost connection the other writer may be our own statement.
             if not (pending.uncertain and await self._is_stored(lane, pending)):
-                pending.refuse(actual)
+                pending.refuse(outcome)
 
     def _tell(self, recorded: Sequence[RecordedEvent], appends: int, seconds: float) -> None:
         self._committed(recorded)
         if self._on_batch is not None:
             self._on_batch(appends, len(recorded), seconds)
 
-    async def _split(self, lane: Lane, groups: list[Group], error: Exception) -> None:
-        """One of the appends is guilty: find it, and store the others."""
-        if len(groups) > 1:
+    async def _split(
+        self, lane: Lane, groups: list[Group], error: Exception, *, together: bool
+    ) -> None:
+        """One of the appends is guilty: find it, and store the others, unless they go together."""
+        if together:
+            for group in groups:
+                await self._blame(lane, group[0], error)
+        elif len(groups) > 1:
             half = len(groups) // 2
             await self._commit(lane, groups[:half])
             await self._commit(lane, groups[half:])
@@ -246,8 +283,7 @@ class Committer:
             reason = str(self._translator.store_error(error))
             pending.fail(InvalidAppend(f"append to {pending.stream!r}: {reason}"))
         elif not (pending.uncertain and await self._is_stored(lane, pending)):
-            found = str(error.detail).partition("(id)=(")[2].partition(")")[0]
-            pending.fail(DuplicateEvent(found or None))
+            pending.fail(DuplicateEvent(repeated_id(error)))
 
     async def _not_stored(self, lane: Lane, groups: list[Group]) -> list[Group]:
         """Answer what turns out to be stored; the rest is to be sent again."""

@@ -92,6 +92,11 @@ DATABASE_ERRORS: Final = (
 """All that asyncpg raises when Postgres or the way to it is at fault."""
 
 
+def repeated_id(error: asyncpg.UniqueViolationError) -> str | None:
+    """The event id that is stored already, as far as the error tells it."""
+    return str(error.detail).partition("(id)=(")[2].partition(")")[0] or None
+
+
 def fault_of(error: BaseException) -> Fault:
     """What kind of error this is."""
     if isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name in _PLACES:

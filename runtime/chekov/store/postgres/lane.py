@@ -23,7 +23,7 @@ class Sent(NamedTuple):
 
     recorded: Sequence[RecordedEvent]
     refused: Sequence[tuple[Pending, int]]
-    """Each with the version that its stream had."""
+    """Each with its outcome."""
 
 
 class Knowledge:
@@ -153,13 +153,16 @@ class Lane:
         position = self._knowledge.next_position(stream, expected)
         if position is None or len(events) != 1 or not self.is_connected():
             return None
+        if events[0].data[:1] != b"{":
+            return None
         stamp = events[0].time or self._knowledge.now()
         if stamp is None:
             return None
         self._since = time.monotonic()
         try:
-            values = _values(events[0])
-            insert = Started(self._next.fetch(position, stream, expected + 1, *values[:-1], stamp))
+            insert = Started(
+                self._next.fetch(position, stream, expected + 1, *_plain(events[0]), stamp)
+            )
             # Postgres is at work meanwhile.
             appended = answer(stream, events, position - 1, expected, stamp)
             await insert
@@ -173,14 +176,17 @@ class Lane:
         self._knowledge.learn(appended.recorded)
         return appended
 
-    async def send(self, groups: Sequence[Group]) -> Sent:
-        """Carry appends to Postgres, each group to a stream of its own; answer what was stored."""
+    async def send(self, groups: Sequence[Group], *, together: bool = False) -> Sent:
+        """Carry appends to Postgres, each group to a stream of its own; answer what was stored.
+
+        With `together`, all of them are stored or none.
+        """
         self._since = time.monotonic()
         try:
             await self.connected()
             first = groups[0][0]
             if len(groups) > 1 or len(groups[0]) > 1 or len(first.events) > 1:
-                return await self._send_many(groups)
+                return await self._send_many(groups, together=together)
             return await self._send_one(first)
         finally:
             self._since = 0.0
@@ -198,34 +204,48 @@ class Lane:
         appended = pending.stored(row["position"] - 1, row["version"] - 1, row["time"])
         return pending.answer(appended)
 
-    async def _send_many(self, groups: Sequence[Group]) -> Sent:
-        before, stamp, found = await self._many.fetchrow(*many(groups))
-        recorded, refused = answer_many(groups, before, stamp, found)
+    async def _send_many(self, groups: Sequence[Group], *, together: bool) -> Sent:
+        before, stamp, outcomes = await self._many.fetchrow(*many(groups, together=together))
+        if together and min(outcomes) < 0:
+            return Sent(
+                (), [(group[0], n) for group, n in zip(groups, outcomes, strict=True) if n < 0]
+            )
+        recorded, refused = answer_many(groups, before, stamp, outcomes)
         if recorded:
             self._knowledge.learn(recorded)
         return Sent(recorded, refused)
 
     async def _send_one(self, pending: Pending) -> Sent:
+        event = pending.events[0]
+        id_, type_, data, *rest = _plain(event)
+        content = None if data is not None else event.data
         position, version, stamp = await self._one.fetchrow(
-            pending.stream, pending.expected, *_values(pending.events[0])
+            pending.stream,
+            pending.expected,
+            pending.once,
+            id_,
+            type_,
+            data,
+            content,
+            *rest,
+            event.time,
         )
         if position is None:
             return Sent((), [(pending, version)])
-        if pending.events[0].time is None:
+        if event.time is None:
             self._knowledge.set_clock(stamp)
         appended = pending.stored(position - 1, version - 1, stamp)
         self._knowledge.learn(appended.recorded)
         return Sent(pending.answer(appended), ())
 
 
-def _values(event: NewEvent) -> tuple[Any, ...]:
-    """An event in the order of the statements' parameters."""
+def _plain(event: NewEvent) -> tuple[Any, ...]:
+    """An event in the order of the columns, up to its time; its data only if that is JSON."""
     return (
         event.id,
         event.type,
-        event.data.decode(),
+        event.data.decode() if event.data[:1] == b"{" else None,
         None if event.metadata is None else event.metadata.decode(),
         event.correlation_id,
         event.causation_id,
-        event.time,
     )

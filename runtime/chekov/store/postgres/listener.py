@@ -23,6 +23,11 @@ _AT_ONCE: Final = 1000
 _ANSWER_SECONDS: Final = 10.0
 
 
+def events_channel(schema: str) -> str:
+    """Where it is told that there are more events, and up to which position."""
+    return f"{schema}_events"
+
+
 def free_channel(schema: str) -> str:
     """Where it is told that a subscription may be free."""
     return f"{schema}_free"
@@ -38,7 +43,7 @@ class Listener:
     def __init__(self, dsn: str, schema: str, statements: Mapping[str, LiteralString]) -> None:
         self._dsn = dsn
         self._statements = statements
-        self._events_channel = f"{schema}_events"
+        self._events_channel = events_channel(schema)
         self._application = f"chekov listener {schema}"
         self._others = 1
         self._free_channel = free_channel(schema)

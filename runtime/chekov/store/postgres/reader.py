@@ -1,14 +1,19 @@
 """Reading events. Payloads come as bytes: nothing is decoded that nobody looks at."""
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
-from chekov.errors import StreamNotFound
-from chekov.store.checks import is_name
+from chekov.errors import StreamDeleted, StreamNotFound
+from chekov.store.checks import LINK, is_name
+from chekov.store.links import resolved, target
 from chekov.store.port import Direction, RecordedEvent, StreamInfo
 from chekov.store.postgres.connections import Database
+from chekov.store.postgres.pages import page_query
 from chekov.store.postgres.records import records
 from chekov.store.postgres.statements import statements
+from chekov.store.prefixes import next_prefix
 
 _END: Final = 2**63 - 1
 _LARGEST_PAGE: Final = 10_000
@@ -28,13 +33,21 @@ class Reader:
         after: int = 0,
         limit: int = 1000,
         direction: Direction = "forward",
+        until: int | datetime | None = None,
     ) -> Sequence[RecordedEvent]:
         """One page of a stream."""
         if limit <= 0 or not is_name(stream):
             return ()
-        return await self._page(
-            f"stream_{direction}", stream, _start(after, direction), min(limit, _LARGEST_PAGE)
-        )
+        start = _start(after, direction)
+        count = min(limit, _LARGEST_PAGE)
+        if until is None:
+            page = await self._page(f"stream_{direction}", stream, start, count)
+        else:
+            version, time = (None, until) if isinstance(until, datetime) else (until, None)
+            page = await self._page(
+                f"stream_until_{direction}", stream, start, count, version, time
+            )
+        return await self._resolved(page)
 
     async def read_page(
         self,
@@ -44,18 +57,24 @@ class Reader:
         direction: Direction = "forward",
         types: Collection[str] | None = None,
         category: str | None = None,
+        prefix: str | None = None,
+        correlation_id: UUID | None = None,
+        causation_id: UUID | None = None,
     ) -> Sequence[RecordedEvent]:
         """One page of everything."""
-        start = _start(after, direction)
-        count = min(limit, _LARGEST_PAGE)
-        if limit <= 0:
+        query = page_query(
+            direction,
+            types=types,
+            category=category,
+            prefix=prefix,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+        )
+        if limit <= 0 or query is None:
             return ()
-        if types is None and category is None:
-            return await self._page(f"all_{direction}", start, count)
-        if category is not None and not is_name(category):
-            return ()
-        names = None if types is None else [name for name in types if is_name(name)]
-        return await self._page(f"some_{direction}", start, count, names, category)
+        return await self._page(
+            query.statement, _start(after, direction), min(limit, _LARGEST_PAGE), *query.values
+        )
 
     async def read_all(self, *, after: int = 0) -> AsyncGenerator[RecordedEvent]:
         """Everything above a position, up to the end."""
@@ -75,11 +94,49 @@ class Reader:
         rows = await self._read("stream_info", stream) if is_name(stream) else ()
         if not rows:
             raise StreamNotFound(stream)
-        return StreamInfo._make(rows[0])
+        *info, deleted = rows[0]
+        if deleted is not None:
+            raise StreamDeleted(stream)
+        return StreamInfo._make(info)
+
+    async def streams(
+        self, *, prefix: str = "", containing: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[StreamInfo]:
+        """One page of the streams that can be read, by the bytes of their names."""
+        parts = (prefix, containing, after)
+        if limit <= 0 or not all(is_name(part) for part in parts if part):
+            return ()
+        rows = await self._read(
+            "streams",
+            after,
+            prefix,
+            next_prefix(prefix),
+            containing or None,
+            min(limit, _LARGEST_PAGE),
+        )
+        return [StreamInfo._make(row) for row in rows]
+
+    async def at_positions(self, positions: Collection[int]) -> Mapping[int, RecordedEvent]:
+        """The events at these positions that are there."""
+        if not positions:
+            return {}
+        found = await self._page("at_positions", list(positions))
+        return {event.position: event for event in found}
 
     async def ping(self) -> None:
         """Prove that the store answers."""
         await self._read("head")
+
+    async def _resolved(self, page: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
+        """The page with what its links lead to, where there are any."""
+        leads = {event.position: target(event) for event in page if event.type == LINK}
+        if not leads:
+            return page
+        found = await self.at_positions(set(leads.values()))
+        return [
+            resolved(event, found[leads[event.position]]) if event.position in leads else event
+            for event in page
+        ]
 
     async def _page(self, statement: str, *values: object) -> Sequence[RecordedEvent]:
         return records(await self._read(statement, *values))

@@ -7,7 +7,8 @@ from typing import Final, LiteralString, NamedTuple, cast
 
 from chekov.errors import StoreError
 
-_NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_NAME: Final = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
+_FRAGMENT: Final = re.compile(r"<(\w+)>")
 _OWN_SCHEMA: Final = re.compile(r"\bchekov\b")
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}\Z")
 _FOLDER: Final = files("chekov.store.postgres") / "sql"
@@ -37,11 +38,16 @@ def check_schema(schema: str) -> str:
 
 
 def statements(topic: str, schema: str) -> Mapping[str, LiteralString]:
-    """The named statements of `sql/<topic>.sql`."""
+    """The named statements of `sql/<topic>.sql`, with its fragments in place of `<fragment>`."""
     text = (_FOLDER / f"{topic}.sql").read_text("utf-8")
     parts = _NAME.split(_in_schema(text, schema))[1:]
-    pairs = zip(parts[::2], parts[1::2], strict=True)
-    return {name: cast("LiteralString", sql.strip()) for name, sql in pairs}
+    found = {"name": dict[str, str](), "fragment": dict[str, str]()}
+    for kind, name, sql in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        found[kind][name] = sql.strip()
+    return {
+        name: cast("LiteralString", _FRAGMENT.sub(lambda at: found["fragment"][at[1]], sql))
+        for name, sql in found["name"].items()
+    }
 
 
 def migrations(schema: str) -> Sequence[Migration]:

@@ -4,21 +4,34 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Self
+from uuid import UUID
 
 from chekov.errors import StoreClosed
-from chekov.store.port import Appended, Expected, ExpectedVersion, NewEvent, RecordedEvent
+from chekov.store.checks import check_positions
+from chekov.store.links import linkable, new_link
+from chekov.store.port import (
+    Appended,
+    Expected,
+    ExpectedVersion,
+    NewEvent,
+    RecordedEvent,
+    StreamAppend,
+)
+from chekov.store.postgres.borrowed import append_on
 from chekov.store.postgres.checkpoints import Checkpoints
 from chekov.store.postgres.committer import Committer, OnBatch
-from chekov.store.postgres.connections import Database
+from chekov.store.postgres.connections import Connection, Database
+from chekov.store.postgres.endings import Endings
 from chekov.store.postgres.errors import Translator
 from chekov.store.postgres.listener import Listener
 from chekov.store.postgres.migrator import migrate as migrate_schema
 from chekov.store.postgres.migrator import needed_version, verify
 from chekov.store.postgres.reader import Reader
+from chekov.store.postgres.snapshots import Snapshots
 from chekov.store.postgres.statements import check_schema, statements
 
 
-class PostgresStore(Reader, Checkpoints):
+class PostgresStore(Reader, Checkpoints, Endings, Snapshots):
     """Events and subscriptions in a schema of a Postgres database.
 
     Args:
@@ -46,6 +59,9 @@ class PostgresStore(Reader, Checkpoints):
         database = Database(dsn, schema, translator, size=pool_size, patience=patience)
         Reader.__init__(self, database)
         Checkpoints.__init__(self, database)
+        Endings.__init__(self, database)
+        Snapshots.__init__(self, database)
+        self._sql = statements("events", schema)
         self._migrate = migrate
         self._on_batch = on_batch
         self._entered = 0
@@ -74,12 +90,73 @@ class PostgresStore(Reader, Checkpoints):
             await self._stack.aclose()
 
     async def append(
-        self, stream: str, events: Sequence[NewEvent], *, expected: ExpectedVersion = Expected.ANY
+        self,
+        stream: str,
+        events: Sequence[NewEvent],
+        *,
+        expected: ExpectedVersion = Expected.ANY,
+        once: UUID | None = None,
     ) -> Appended:
         """Store all of `events` at the end of `stream`, or none."""
         if self._committer is None:
             raise _closed()
-        return await self._committer.append(stream, events, expected)
+        return await self._committer.append(stream, events, expected, once)
+
+    async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
+        """Store appends to several streams: all of them or none."""
+        if self._committer is None:
+            raise _closed()
+        return await self._committer.append_together(appends)
+
+    async def append_on(
+        self,
+        connection: Connection,
+        stream: str,
+        events: Sequence[NewEvent],
+        *,
+        expected: ExpectedVersion = Expected.ANY,
+        once: UUID | None = None,
+    ) -> Appended:
+        """Append within a transaction of the caller's, to commit with what else it writes.
+
+        It holds the store's turn until that transaction ends: all other appends wait so long. The
+        transaction must not use `repeatable read` or above. A refusal leaves it usable.
+
+        Args:
+            connection: of asyncpg, inside a transaction, to the store's database.
+            stream: as in `append`, which raises the same errors.
+            events: as in `append`.
+            expected: as in `append`.
+            once: as in `append`.
+
+        Raises:
+            StoreError: as `append`.
+            asyncpg.PostgresError: the connection fails, or the database refuses the statement; the
+                transaction is over.
+        """
+        append = StreamAppend(stream, events, expected)
+        schema = self._database.schema
+        return await append_on(connection, schema, self._sql, append, once)
+
+    async def link(
+        self, stream: str, positions: Sequence[int], *, expected: ExpectedVersion = Expected.ANY
+    ) -> Appended:
+        """Let events appear in another stream too."""
+        if self._committer is None:
+            raise _closed()
+        check_positions(positions)
+        found = await self.at_positions(positions)
+        links = [new_link(stream, linkable(found.get(at), at)) for at in positions]
+        return await self._committer.append(stream, links, expected, own=True)
+
+    async def delete_stream(
+        self, stream: str, *, expected: ExpectedVersion = Expected.ANY, erase: bool = False
+    ) -> int:
+        """End a stream, and erase it when asked to."""
+        position = await super().delete_stream(stream, expected=expected, erase=erase)
+        if self._listener is not None:
+            self._listener.heard(position)
+        return position
 
     async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
         """Wait until there is something above `position`."""
@@ -101,7 +178,7 @@ class PostgresStore(Reader, Checkpoints):
         if not self._migrate:
             async with database.lent() as connection:
                 await verify(connection, database.schema)
-        sql = statements("events", database.schema)
+        sql = self._sql
         listener = Listener(database.dsn, database.schema, sql)
         committer = Committer(
             database,

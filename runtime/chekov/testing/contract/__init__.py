@@ -5,10 +5,18 @@ store. It needs pytest with pytest-asyncio in its automatic mode.
 """
 
 from chekov.testing.contract.events import EventsContract
+from chekov.testing.contract.snapshots import SnapshotsContract
+from chekov.testing.contract.streams import StreamsContract
 from chekov.testing.contract.subscriptions import SubscriptionsContract
 
-__all__ = ["EventsContract", "StoreContract", "SubscriptionsContract"]
+__all__ = [
+    "EventsContract",
+    "SnapshotsContract",
+    "StoreContract",
+    "StreamsContract",
+    "SubscriptionsContract",
+]
 
 
-class StoreContract(EventsContract, SubscriptionsContract):
-    """Both halves of the port."""
+class StoreContract(EventsContract, StreamsContract, SubscriptionsContract, SnapshotsContract):
+    """The whole port."""

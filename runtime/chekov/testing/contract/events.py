@@ -13,6 +13,7 @@ import pytest
 from chekov.errors import (
     DuplicateEvent,
     InvalidAppend,
+    StreamExists,
     StreamNotFound,
     WrongExpectedVersion,
 )
@@ -86,7 +87,7 @@ class EventsContract:
             with pytest.raises(StreamNotFound):
                 await store.append(name, events, expected=Expected.STREAM_EXISTS)
             await store.append(name, events, expected=Expected.NO_STREAM)
-            with pytest.raises(WrongExpectedVersion):
+            with pytest.raises(StreamExists):
                 await store.append(
                     name, [event() for _ in range(count)], expected=Expected.NO_STREAM
                 )
@@ -107,7 +108,7 @@ class EventsContract:
         assert await store.head() == 1
         assert await store.read_stream("b") == [] or not await store.read_stream("b")
 
-    @pytest.mark.parametrize("stream", ["", "a\0b", "\ud800", "x" * 1001])
+    @pytest.mark.parametrize("stream", ["", "a\0b", "\ud800", "x" * 1001, "$all", "$link"])
     async def test_names_that_cannot_be_stored_are_refused(
         self, store: EventStore, stream: str
     ) -> None:
@@ -132,8 +133,19 @@ class EventsContract:
         assert (read.stream, read.type) == (stream, stream)
         assert (await store.stream_info(stream)).version == 1
 
-    @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b'{"a": "\0"}', b"{} {}", b"nothing"])
-    async def test_what_is_no_json_is_refused(self, store: EventStore, data: bytes) -> None:
+    @pytest.mark.parametrize("data", [b"\xff\0", b"[1]", b"\x81\xa1a\x01", b" {}", b'"x"'])
+    async def test_what_is_no_json_object_is_kept_as_it_is(
+        self, store: EventStore, data: bytes
+    ) -> None:
+        """Also between JSON objects of one append, and alone on a stream that is known."""
+        mixed = [event(), event(data=data), event(data=b'{"a": 1}')]
+        await store.append("a", mixed)
+        await store.append("a", [event(data=data)], expected=3)
+        read = await store.read_stream("a")
+        assert [item.data for item in read] == [b"{}", data, b'{"a": 1}', data]
+
+    @pytest.mark.parametrize("data", [b"", b"{", b'{"a": "\0"}', b"{} {}", b"{\xff}"])
+    async def test_broken_json_is_refused(self, store: EventStore, data: bytes) -> None:
         """As data and as metadata."""
         with pytest.raises(InvalidAppend):
             await store.append("a", [event(data=data)])

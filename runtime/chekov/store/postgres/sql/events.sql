@@ -1,60 +1,152 @@
+-- fragment: event
+position, stream, version, id, type, coalesce(json_send(data), content), json_send(metadata),
+    correlation_id, causation_id, timestamptz_send(time)
+
 -- name: append_next
 insert into chekov.events
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: append_one
 select r_position, r_version, r_time
-from chekov.append_one_v1($1, $2, $3, $4, $5, $6, $7, $8, $9)
+from chekov.append_one_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 
 -- name: append_many
-select r_before, r_time, r_versions
-from chekov.append_many_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+select r_before, r_time, r_outcomes
+from chekov.append_many_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 
 -- name: stored
 select position, stream, version, time from chekov.events where id = $1
 
+-- name: delete_stream
+select r_position, r_version from chekov.delete_stream_v1($1, $2, $3, $4)
+
+-- name: truncate_stream
+select r_version from chekov.truncate_stream_v1($1, $2, $3)
+
 -- name: stream_forward
-select position, stream, version, id, type, json_send(data), json_send(metadata),
-    correlation_id, causation_id, timestamptz_send(time)
-from chekov.events where stream = $1 and version > $2 order by version limit $3
+select <event> from chekov.events
+where stream = $1 and version > $2
+    and version >= (select first from chekov.streams where name = $1 and deleted is null)
+order by version limit $3
 
 -- name: stream_backward
-select position, stream, version, id, type, json_send(data), json_send(metadata),
-    correlation_id, causation_id, timestamptz_send(time)
-from chekov.events where stream = $1 and version < $2 order by version desc limit $3
+select <event> from chekov.events
+where stream = $1 and version < $2
+    and version >= (select first from chekov.streams where name = $1 and deleted is null)
+order by version desc limit $3
+
+-- name: stream_until_forward
+select <event> from chekov.events
+where stream = $1 and version > $2
+    and version >= (select first from chekov.streams where name = $1 and deleted is null)
+    and version <= coalesce($4, version) and time <= coalesce($5, time)
+order by version limit $3
+
+-- name: stream_until_backward
+select <event> from chekov.events
+where stream = $1 and version < $2
+    and version >= (select first from chekov.streams where name = $1 and deleted is null)
+    and version <= coalesce($4, version) and time <= coalesce($5, time)
+order by version desc limit $3
+
+-- name: at_positions
+select <event> from chekov.events where position = any($1::bigint[]) order by position
 
 -- name: all_forward
-select position, stream, version, id, type, json_send(data), json_send(metadata),
-    correlation_id, causation_id, timestamptz_send(time)
-from chekov.events where position > $1 order by position limit $2
+select <event> from chekov.events where position > $1 order by position limit $2
 
 -- name: all_backward
-select position, stream, version, id, type, json_send(data), json_send(metadata),
-    correlation_id, causation_id, timestamptz_send(time)
-from chekov.events where position < $1 order by position desc limit $2
+select <event> from chekov.events where position < $1 order by position desc limit $2
 
--- name: some_forward
-select position, stream, version, id, type, json_send(data), json_send(metadata),
-    correlation_id, causation_id, timestamptz_send(time)
-from chekov.events
-where position > $1 and ($3::text[] is null or type = any($3))
-    and ($4::text is null or starts_with(stream, $4 || '-'))
+-- fragment: among
+($3::text[] is null or type = any($3)) and ($4::text is null or starts_with(stream, $4))
+    and ($5::uuid is null or correlation_id = $5) and ($6::uuid is null or causation_id = $6)
+
+-- name: types_forward
+select <event>
+from unnest($3::text[]) as wanted (name) cross join lateral (
+    select * from chekov.events
+    where type = wanted.name and position > $1 and <among>
+    order by position limit $2
+) as found
 order by position limit $2
 
--- name: some_backward
-select position, stream, version, id, type, json_send(data), json_send(metadata),
-    correlation_id, causation_id, timestamptz_send(time)
-from chekov.events
-where position < $1 and ($3::text[] is null or type = any($3))
-    and ($4::text is null or starts_with(stream, $4 || '-'))
+-- name: category_forward
+select <event> from chekov.events
+where split_part(stream, '-', 1) = split_part($4, '-', 1) and position > $1 and <among>
+order by position limit $2
+
+-- name: prefix_forward
+select <event> from chekov.events
+where stream >= $4 and stream < $7 and position > $1 and <among>
+order by position limit $2
+
+-- name: correlation_forward
+select <event> from chekov.events
+where correlation_id = $5 and position > $1 and <among>
+order by position limit $2
+
+-- name: causation_forward
+select <event>
+from (
+    select * from chekov.events
+    where causation_id = $6 and causation_id is distinct from correlation_id
+    union all
+    select * from chekov.events where correlation_id = $6 and causation_id = $6
+) as found
+where position > $1 and <among>
+order by position limit $2
+
+-- name: types_backward
+select <event>
+from unnest($3::text[]) as wanted (name) cross join lateral (
+    select * from chekov.events
+    where type = wanted.name and position < $1 and <among>
+    order by position desc limit $2
+) as found
+order by position desc limit $2
+
+-- name: category_backward
+select <event> from chekov.events
+where split_part(stream, '-', 1) = split_part($4, '-', 1) and position < $1 and <among>
+order by position desc limit $2
+
+-- name: prefix_backward
+select <event> from chekov.events
+where stream >= $4 and stream < $7 and position < $1 and <among>
+order by position desc limit $2
+
+-- name: correlation_backward
+select <event> from chekov.events
+where correlation_id = $5 and position < $1 and <among>
+order by position desc limit $2
+
+-- name: causation_backward
+select <event>
+from (
+    select * from chekov.events
+    where causation_id = $6 and causation_id is distinct from correlation_id
+    union all
+    select * from chekov.events where correlation_id = $6 and causation_id = $6
+) as found
+where position < $1 and <among>
 order by position desc limit $2
 
 -- name: head
 select coalesce(max(position), 0) from chekov.events
 
+-- fragment: stream
+name, (select version from chekov.events where stream = name order by version desc limit 1),
+    created, first
+
 -- name: stream_info
-select name, coalesce((select max(version) from chekov.events where stream = name), 0), created
-from chekov.streams where name = $1
+select <stream>, deleted from chekov.streams where name = $1
+
+-- name: streams
+select <stream> from chekov.streams
+where name > $1 and name >= $2 and ($3::text is null or name < $3)
+    and ($4::text is null or strpos(name, $4) > 0) and deleted is null
+order by name limit $5
 
 -- name: look
 select coalesce(max(position), 0), (

@@ -1,0 +1,45 @@
+"""Links: events that stand for others in a second stream."""
+
+import json
+from typing import Final
+from uuid import UUID, uuid5
+
+from chekov.errors import EventNotFound
+from chekov.store.checks import LINK, OWN
+from chekov.store.port import NewEvent, RecordedEvent
+
+_SPACE: Final = UUID("b3f0b1c4-6d0e-5c55-9a56-0d6f6e8f7a21")
+
+
+def linkable(event: RecordedEvent | None, position: int) -> RecordedEvent:
+    """The event at a position, when a link may lead to it.
+
+    Raises:
+        EventNotFound: there is none, or it is one of the store's own.
+    """
+    if event is None or event.type.startswith(OWN):
+        raise EventNotFound(position)
+    return event
+
+
+def new_link(stream: str, event: RecordedEvent) -> NewEvent:
+    """The event that lets `event` appear in `stream`; its id is the same each time it is made."""
+    data = json.dumps({"position": event.position}).encode()
+    return NewEvent(
+        uuid5(_SPACE, f"{event.id} {stream}"),
+        LINK,
+        data,
+        None,
+        event.correlation_id,
+        event.causation_id,
+    )
+
+
+def target(link: RecordedEvent) -> int:
+    """The position that a link leads to."""
+    return int(json.loads(link.data)["position"])
+
+
+def resolved(link: RecordedEvent, event: RecordedEvent) -> RecordedEvent:
+    """What a reader of the link's stream sees: the event, where the link is."""
+    return event._replace(stream=link.stream, version=link.version)

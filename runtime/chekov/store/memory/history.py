@@ -1,0 +1,157 @@
+"""What is stored, as lists: one of all events, and one of each stream."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from chekov.store.checks import ERASED, LINK
+from chekov.store.links import resolved, target
+from chekov.store.port import Direction, NewEvent, RecordedEvent, StreamInfo
+
+
+class History:
+    """Events by position and by stream. It does as it is told: what may be is checked before.
+
+    Attributes:
+        ids: of all events.
+        deleted: names of deleted streams.
+    """
+
+    def __init__(self) -> None:
+        self._all: list[RecordedEvent] = []
+        self._streams: dict[str, list[RecordedEvent]] = {}
+        self._first: dict[str, int] = {}
+        self._created: dict[str, datetime] = {}
+        self.ids: set[UUID] = set()
+        self.deleted: set[str] = set()
+
+    @property
+    def head(self) -> int:
+        """The last position."""
+        return len(self._all)
+
+    def at(self, position: int) -> RecordedEvent | None:
+        """The event at a position."""
+        return self._all[position - 1] if 0 < position <= len(self._all) else None
+
+    def version(self, stream: str) -> int:
+        """A stream's version, its deletion included; 0 when there is no such stream."""
+        events = self._streams.get(stream)
+        return events[-1].version if events else 0
+
+    def info(self, stream: str) -> StreamInfo:
+        """A stream at a glance."""
+        return StreamInfo(
+            stream, self.version(stream), self._created[stream], self._first.get(stream, 1)
+        )
+
+    def names(self) -> list[str]:
+        """Streams that can be read, in order."""
+        return sorted(self._streams.keys() - self.deleted)
+
+    def is_caused_by(self, command: UUID) -> bool:
+        """Whether events of a command are stored."""
+        return any(event.causation_id == command for event in self._all)
+
+    def add(
+        self, stream: str, events: Sequence[NewEvent], now: datetime
+    ) -> Sequence[RecordedEvent]:
+        """Put events at the end of a stream."""
+        position = len(self._all)
+        version = self.version(stream)
+        recorded = [
+            RecordedEvent(position + n, stream, version + n, *event[:6], event.time or now)
+            for n, event in enumerate(events, 1)
+        ]
+        self._created.setdefault(stream, recorded[0].time)
+        self._streams.setdefault(stream, []).extend(recorded)
+        self._all.extend(recorded)
+        self.ids.update(event.id for event in events)
+        return recorded
+
+    def truncate(self, stream: str, before: int) -> None:
+        """Let a stream begin at a version."""
+        self._first[stream] = max(self._first.get(stream, 1), before)
+
+    def erase(self, stream: str, before: int) -> None:
+        """Take away what the events below a version hold; a stream without any is gone."""
+        kept: list[RecordedEvent] = []
+        for event in self._streams[stream]:
+            if event.version >= before:
+                kept.append(event)
+                continue
+            at = event.position
+            self._all[at - 1] = event._replace(
+                stream=ERASED,
+                version=at,
+                type=ERASED,
+                data=b"{}",
+                metadata=None,
+                correlation_id=None,
+                causation_id=None,
+            )
+        self._streams[stream] = kept
+        if not kept:
+            del self._streams[stream], self._created[stream]
+            self._first.pop(stream, None)
+            self.deleted.discard(stream)
+
+    def stream_page(
+        self,
+        stream: str,
+        after: int,
+        limit: int,
+        direction: Direction,
+        until: int | datetime | None,
+    ) -> Sequence[RecordedEvent]:
+        """One page of a stream, its links resolved."""
+        if stream in self.deleted:
+            return ()
+        first = self._first.get(stream, 1)
+        found = [
+            event
+            for event in self._streams.get(stream, ())
+            if event.version >= first and _is_within(event, until)
+        ]
+        page = _slice(found, lambda event: event.version, after, limit, direction)
+        return [self._resolved(event) for event in page]
+
+    def page(
+        self,
+        after: int,
+        limit: int,
+        direction: Direction,
+        is_meant: Callable[[RecordedEvent], bool] | None,
+    ) -> Sequence[RecordedEvent]:
+        """One page of everything that is meant."""
+        if is_meant is None and direction == "forward":
+            start = max(after, 0)
+            return self._all[start : start + max(limit, 0)]
+        found = self._all if is_meant is None else [e for e in self._all if is_meant(e)]
+        return _slice(found, lambda event: event.position, after, limit, direction)
+
+    def _resolved(self, event: RecordedEvent) -> RecordedEvent:
+        if event.type != LINK:
+            return event
+        return resolved(event, self._all[target(event) - 1])
+
+
+def _is_within(event: RecordedEvent, until: int | datetime | None) -> bool:
+    if isinstance(until, datetime):
+        return event.time <= until
+    return until is None or event.version <= until
+
+
+def _slice(
+    events: Sequence[RecordedEvent],
+    number: Callable[[RecordedEvent], int],
+    after: int,
+    limit: int,
+    direction: Direction,
+) -> Sequence[RecordedEvent]:
+    if limit <= 0:
+        return ()
+    if direction == "forward":
+        return [event for event in events if number(event) > after][:limit]
+    below = [event for event in events if after <= 0 or number(event) < after]
+    return below[::-1][:limit]

@@ -1,0 +1,45 @@
+"""Deleting and truncating streams."""
+
+from typing import Any
+from uuid import uuid4
+
+from chekov.errors import StreamDeleted, StreamNotFound, WrongExpectedVersion
+from chekov.store.checks import is_name
+from chekov.store.port import Expected, ExpectedVersion
+from chekov.store.postgres.batch import refusal
+from chekov.store.postgres.connections import Database
+from chekov.store.postgres.statements import statements
+
+
+class Endings:
+    """What takes events out of streams; rare, so each is a statement on a pooled connection."""
+
+    def __init__(self, database: Database) -> None:
+        self._ending = database
+        self._ends = statements("events", database.schema)
+
+    async def delete_stream(
+        self, stream: str, *, expected: ExpectedVersion = Expected.ANY, erase: bool = False
+    ) -> int:
+        """End a stream, and erase it when asked to."""
+        position, outcome = await self._end("delete_stream", stream, expected, erase, uuid4())
+        if position is None:
+            raise refusal(stream, expected, None, outcome)
+        return position
+
+    async def truncate_stream(self, stream: str, *, before: int, erase: bool = False) -> None:
+        """Let a stream begin at the version `before`."""
+        (outcome,) = await self._end("truncate_stream", stream, before, erase)
+        if outcome < 0:
+            raise StreamDeleted(stream)
+        if not 0 < before <= outcome:
+            raise WrongExpectedVersion(stream, before, outcome)
+
+    async def _end(self, statement: str, stream: str, *values: object) -> Any:
+        if not is_name(stream):
+            raise StreamNotFound(stream)
+        rows = await self._ending.fetch(self._ends[statement], stream, *values)
+        outcome = rows[0][-1]
+        if outcome == 0:
+            raise StreamNotFound(stream)
+        return rows[0]

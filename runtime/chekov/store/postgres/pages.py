@@ -1,0 +1,44 @@
+"""Which statement reads a page of everything: the one whose index leaves out most."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+from uuid import UUID
+
+from chekov.store.checks import is_name
+from chekov.store.port import Direction
+from chekov.store.prefixes import category_prefix, joint_prefix, next_prefix
+
+
+class Query(NamedTuple):
+    """A statement, and its parameters after the start and the limit."""
+
+    statement: str
+    values: tuple[object, ...] = ()
+
+
+def page_query(
+    direction: Direction,
+    *,
+    types: Collection[str] | None,
+    category: str | None,
+    prefix: str | None,
+    correlation_id: UUID | None,
+    causation_id: UUID | None,
+) -> Query | None:
+    """How to find events that meet all conditions; `None` when none can."""
+    names = None if types is None else sorted({name for name in types if is_name(name)})
+    begins = joint_prefix(prefix or "", "" if category is None else category_prefix(category))
+    if begins is None or (begins and not is_name(begins)) or names == []:
+        return None
+    values = (names, begins or None, correlation_id, causation_id)
+    if causation_id is not None:
+        return Query(f"causation_{direction}", values)
+    if correlation_id is not None:
+        return Query(f"correlation_{direction}", values)
+    if names is not None:
+        return Query(f"types_{direction}", values)
+    if "-" in begins:
+        return Query(f"category_{direction}", values)
+    if begins:
+        return Query(f"prefix_{direction}", (*values, next_prefix(begins)))
+    return Query(f"all_{direction}")

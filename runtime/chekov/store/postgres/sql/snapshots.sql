@@ -1,0 +1,14 @@
+-- name: snapshot
+select stream, version, kind, data from chekov.snapshots where stream = $1
+
+-- name: save_snapshot
+insert into chekov.snapshots (stream, version, kind, data)
+select $1, $2, $3, $4
+where exists (select from chekov.streams where name = $1 and deleted is null)
+on conflict (stream) do update
+set version = excluded.version, kind = excluded.kind, data = excluded.data,
+    created = excluded.created
+where snapshots.version < excluded.version or snapshots.kind <> excluded.kind
+
+-- name: forget_snapshot
+delete from chekov.snapshots where stream = $1
