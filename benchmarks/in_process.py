@@ -9,6 +9,7 @@ from benchmarks.domain import NOTE, Add, Watch, commands
 from benchmarks.domain import Counter as CounterAggregate
 from benchmarks.measure import Rate, run_for
 from chekov import Context, Domain, Runtime
+from chekov.engine.pages import Pages
 
 
 async def dispatch(
@@ -32,10 +33,11 @@ async def dispatch(
 
 
 async def catch_up(runtime: Runtime) -> Rate:
-    """Read everything from the origin and decode it, page by page."""
+    """Read everything from the origin as a subscription does, and decode it."""
+    pages = Pages(runtime.store)
     started = time.perf_counter()
     count = after = 0
-    while page := await runtime.store.read_page(after=after, limit=1000):
+    while page := await pages.after(after):
         events = runtime.codec.decode_page(page)
         count += len(events)
         after = page[-1].position

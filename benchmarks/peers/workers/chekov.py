@@ -13,6 +13,7 @@ from benchmarks.peers.asynchronous import AsyncWorker, Row, Seen
 from benchmarks.peers.wire import serve
 from benchmarks.peers.work import event_id, identifier
 from chekov import Context, Domain, Runtime
+from chekov.engine.pages import Pages
 from chekov.store.codec import Codec
 from chekov.store.port import NewEvent
 from chekov.store.postgres import PostgresStore
@@ -53,8 +54,9 @@ class Chekov:
         await self._runtime.dispatch(Add(counter=identifier(stream), amount=1, note=NOTE))
 
     async def pages(self) -> AsyncIterator[int]:
+        pages = Pages(self._store)
         after = 0
-        while page := await self._store.read_page(after=after, limit=PAGE):
+        while page := await pages.after(after):
             yield len(self._codec.decode_page(page))
             after = page[-1].position
 

@@ -1,7 +1,8 @@
-"""Reading everything after a position, in pages that fit into memory."""
+"""Reading everything after a position, in pages that fit into memory, one ahead."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from chekov.store.port import EventStore, RecordedEvent
 
@@ -10,24 +11,62 @@ _FIRST_EVENTS: Final = 250
 _ENOUGH_BYTES: Final = 4 * 1024 * 1024
 
 
+class _Ahead(NamedTuple):
+    """A page that is being read before anybody asked for it."""
+
+    position: int
+    page: "asyncio.Task[Sequence[RecordedEvent]]"
+
+
 class Pages:
-    """Reads pages for one reader: as many events as a few megabytes hold, by those read last."""
+    """Reads pages for one reader: as many events as a few megabytes hold, by those read last.
+
+    While the reader works on a full page, the next one is on its way from the database.
+    """
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
         self._limit = _FIRST_EVENTS
+        self._ahead: _Ahead | None = None
 
     async def after(self, position: int) -> Sequence[RecordedEvent]:
         """The events right above `position`; none means that there are no more."""
-        page = await self._store.read_page(after=position, limit=self._limit)
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or ahead.position != position:
+            _drop(ahead)
+            page = await self._read(position)
+        else:
+            # There may be something by now where there was nothing.
+            page = await ahead.page or await self._read(position)
         size = size_of(page)
+        full = len(page) == self._limit
         if size > _ENOUGH_BYTES:
             self._limit = max(1, len(page) * _ENOUGH_BYTES // size)
-        elif size * 2 < _ENOUGH_BYTES and len(page) == self._limit:
+        elif size * 2 < _ENOUGH_BYTES and full:
             self._limit = min(MOST_EVENTS, self._limit * 2)
+        if full:
+            last = page[-1].position
+            self._ahead = _Ahead(last, asyncio.create_task(self._read(last)))
+            # Let it send its statement before the reader keeps the loop busy.
+            await asyncio.sleep(0)
         return page
+
+    def close(self) -> None:
+        """Give up what was read ahead."""
+        ahead, self._ahead = self._ahead, None
+        _drop(ahead)
+
+    async def _read(self, position: int) -> Sequence[RecordedEvent]:
+        return await self._store.read_page(after=position, limit=self._limit)
 
 
 def size_of(events: Sequence[RecordedEvent]) -> int:
     """Bytes of the payloads."""
     return sum([len(event.data) for event in events])
+
+
+def _drop(ahead: _Ahead | None) -> None:
+    if ahead is not None:
+        ahead.page.cancel()
+        # What became of it is nobody's matter, also when it had failed already.
+        ahead.page.add_done_callback(lambda task: task.cancelled() or task.exception())

@@ -201,8 +201,7 @@ class Subscription:
     async def _run(self, claim: Claim) -> None:
         progress = self._progress = self._begin(claim)
         try:
-            while progress.open:
-                await self._step(progress)
+            await self._deliver_all(progress)
             if self._holds(claim):
                 await progress.save()
         except Stopped as stopped:
@@ -231,12 +230,20 @@ class Subscription:
             valid_until=self._valid_until,
         )
 
+    async def _deliver_all(self, progress: Progress) -> None:
+        try:
+            while progress.open:
+                await self._step(progress)
+        finally:
+            self._pages.close()
+
     async def _step(self, progress: Progress) -> None:
         events = self._feed.after(progress.position, MOST_EVENTS)
         if events is None:
             self._show("catching-up")
             events = await self._pages.after(progress.position)
         if not events:
+            self._pages.close()
             self._show("live")
             await self._idle(progress)
             return

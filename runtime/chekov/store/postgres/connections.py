@@ -126,7 +126,9 @@ class Database:
         pool = _opened(self._own)
 
         async def fetch() -> Sequence[Any]:
-            async with pool.acquire(timeout=self.patience) as connection:
+            # asyncpg makes a task for a time-out, which costs as much as a short statement.
+            wait = None if pool.get_idle_size() else self.patience
+            async with pool.acquire(timeout=wait) as connection:
                 try:
                     return await connection.fetch(sql, *values)
                 except DATABASE_ERRORS as error:
