@@ -1,13 +1,16 @@
 """The domain: a closed, validated set of aggregates and handlers."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from chekov.domain.aggregate import Aggregate, CommandHandler, missing_appliers
 from chekov.domain.handler import EventHandler, Projection
 from chekov.domain.messages import Command, Event, Message, identifier_fields, yielded_events
 from chekov.domain.methods import Method
+from chekov.domain.serializer import Serializer
+from chekov.domain.stored_names import StoredNames
+from chekov.domain.upcasting import Upcaster, Upcasting
 from chekov.errors import DefinitionError
 
 M = TypeVar("M", bound=Message)
@@ -24,7 +27,8 @@ class Domain:
         handlers: the event handlers and projections.
         command_handlers: what looks at commands before their aggregates do.
         commands: stored name → command type.
-        events: stored name → event type.
+        events: current stored name → event type.
+        serializer: writes the content of events; `None` writes JSON.
 
     Raises:
         DefinitionError: lists every fault of the domain and its classes.
@@ -37,14 +41,18 @@ class Domain:
         aggregates: Sequence[type[Aggregate]] = (),
         handlers: Sequence[EventHandler] = (),
         command_handlers: Sequence[CommandHandler] = (),
+        upcasters: Sequence[Upcaster[Any]] = (),
+        serializer: Serializer | None = None,
     ) -> None:
         self.name = name
         self.aggregates = tuple(aggregates)
         self.handlers = tuple(handlers)
         self.command_handlers = tuple(command_handlers)
+        self.serializer = serializer
         faults = list(self._faults())
         self.commands = _named(self._command_types(), "command", faults)
         self.events = _named(self._event_types(), "event", faults)
+        self._stored_names = StoredNames(self.events, upcasters, faults)
         if faults:
             raise DefinitionError(f"domain {name!r}", list(dict.fromkeys(faults)))
         self._aggregate_of = {
@@ -70,6 +78,26 @@ class Domain:
     def preparer_of(self, command: type[Command[Any]]) -> tuple[CommandHandler, Method] | None:
         """The command handler, and its method, that sees a command type first, or `None`."""
         return self._preparer_of.get(command)
+
+    def stored_names(self, event: type[Event]) -> tuple[str, ...]:
+        """Every stored name that is read as an event type: now, as an alias, or after upcasters.
+
+        The current one is the first.
+
+        Raises:
+            KeyError: it is no event of the domain.
+        """
+        return self._stored_names.of(event)
+
+    @property
+    def stored_types(self) -> Mapping[str, type[Event]]:
+        """Each stored name whose content fits an event type as it is → the type."""
+        return self._stored_names.types
+
+    @property
+    def upcasting(self) -> Upcasting:
+        """What turns events of any further stored name into these."""
+        return self._stored_names.upcasting
 
     @property
     def projections(self) -> tuple[Projection, ...]:

@@ -1,10 +1,12 @@
 """Messages: events, commands and the field that names a command's instance."""
 
+import inspect
 from dataclasses import dataclass, field, fields
 from typing import (
     Annotated,
     Any,
     ClassVar,
+    Final,
     Generic,
     TypeAlias,
     TypeVar,
@@ -19,6 +21,9 @@ from chekov.errors import DefinitionError
 
 T = TypeVar("T")
 E_co = TypeVar("E_co", bound="Event", covariant=True)
+
+REVISION_MARK: Final = "@"
+"""Stands between the name and the revision in a stored name."""
 
 
 class IdentifierMark:
@@ -37,17 +42,63 @@ aggregate's identity and `str()` of the value.
 class Message:
     """What events and commands share: a frozen, keyword-only dataclass with a stored name."""
 
-    name: ClassVar[str] = ""
+    # Not a ClassVar: a message may have a field `name`, which its instances show instead.
+    name: str = ""
 
     def __init_subclass__(cls, *, name: str | None = None, **kwargs: Any) -> None:
         """Make the subclass a frozen dataclass, stored under `name` or its own name."""
         super().__init_subclass__(**kwargs)
-        cls.name = cls.__name__ if name is None else name
+        if "name" in inspect.get_annotations(cls) and "name" not in vars(cls):
+            # The stored name of the base class must not become the field's default.
+            cls.name = field()
         dataclass(frozen=True, kw_only=True)(cls)
+        cls.name = cls.__name__ if name is None else name
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How the class statement of an event says that it is stored.
+
+    Attributes:
+        name: its name without a revision.
+        aliases: other stored names that decode into it.
+        revision: of its content, from 1.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    revision: int
+
+    @property
+    def stored(self) -> str:
+        """The name it is stored under."""
+        return self.name if self.revision == 1 else f"{self.name}{REVISION_MARK}{self.revision}"
 
 
 class Event(Message):
-    """A fact. It is stored under its class name, or under `name=` of the class statement."""
+    """A fact. It is stored under its class name, or under `name=` of the class statement.
+
+    Class keywords:
+        name: the stored name; the class name when left out.
+        aliases: further stored names whose events are read as this class, such as a former name.
+        revision: 1, and one more whenever the content changes so that an upcaster has to turn
+            the former content into the new one. From 2 on, the stored name is `name@revision`.
+    """
+
+    __naming__: ClassVar[Naming] = Naming("", (), 1)
+
+    def __init_subclass__(
+        cls,
+        *,
+        name: str | None = None,
+        aliases: tuple[str, ...] = (),
+        revision: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        """Make the subclass a frozen dataclass and note its stored names."""
+        naming = Naming(cls.__name__ if name is None else name, aliases, revision)
+        super().__init_subclass__(name=naming.stored, **kwargs)
+        cls.__naming__ = naming
 
 
 class Command(Message, Generic[E_co]):

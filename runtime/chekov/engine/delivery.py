@@ -12,6 +12,7 @@ from chekov.domain.handler import EventHandler, Projection
 from chekov.engine.handing import Handing, HandlerFailed, OneByOne, Together
 from chekov.engine.observer import DeliveryOutcome, Observer
 from chekov.engine.progress import Progress
+from chekov.engine.recipient import Recipient
 from chekov.store.codec import Codec, decode_metadata
 from chekov.store.port import RecordedEvent, SubscriptionStore
 
@@ -62,11 +63,10 @@ class Delivery:
         self._store = store
         self._observer = observer
         self._retry = retry
-        self._types = frozenset(kind.name for kind in handler.handlers)
+        recipient = Recipient(handler, codec)
+        self._types = recipient.types
         self._handing: Handing = (
-            Together(handler, codec, store)
-            if isinstance(handler, Projection)
-            else OneByOne(handler, codec)
+            Together(recipient, store) if isinstance(handler, Projection) else OneByOne(recipient)
         )
         self.retrying: str | None = None
         self.parked = 0

@@ -183,7 +183,10 @@ class Executor:
             execution.command_id,
         )
         return [
-            _new_event((uuid7(), event.name, encode(event), metadata, correlation_id, cause, None))
+            _new_event(
+                # Of the class: an instance may have a field `name`.
+                (uuid7(), type(event).name, encode(event), metadata, correlation_id, cause, None)
+            )
             for event in events
         ]
 

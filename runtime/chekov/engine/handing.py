@@ -1,16 +1,16 @@
 """Calling a handler with events: one after the other, or all of them in one transaction."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
-from chekov.domain.handler import Context, EventHandler, Transaction
-from chekov.domain.messages import Event
+from chekov.domain.handler import Context, Transaction
 from chekov.engine.progress import Progress
+from chekov.engine.recipient import Recipient
 from chekov.errors import Fenced, StoreUnavailable, Undecodable
-from chekov.store.codec import Codec, decode_metadata
+from chekov.store.codec import decode_metadata
 from chekov.store.port import RecordedEvent, SubscriptionStore
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -65,17 +65,16 @@ class OneByOne:
     most = 100
     together = False
 
-    def __init__(self, handler: EventHandler, codec: Codec) -> None:
-        self._methods = bound_methods(handler)
-        self._codec = codec
+    def __init__(self, recipient: Recipient) -> None:
+        self._recipient = recipient
 
     async def hand(
         self, progress: Progress, events: Sequence[RecordedEvent], *, attempt: int
     ) -> int:
         """Hand over events until something else is due."""
         done = 0
-        decode = self._codec.decode
-        methods = self._methods
+        decode = self._recipient.decode
+        methods = self._recipient.methods
         replay_until = progress.replay_until
         try:
             for recorded in events:
@@ -91,7 +90,11 @@ class OneByOne:
                     replaying=recorded.position <= replay_until,
                     attempt=attempt,
                 )
-                await methods[recorded.type](decode(recorded), context)
+                method = methods.get(recorded.type)
+                if method is None:
+                    await self._recipient.take_upcast(recorded, context)
+                else:
+                    await method(decode(recorded), context)
                 done += 1
                 if not progress.passed(recorded.position):
                     break
@@ -111,9 +114,8 @@ class Together:
     most = 500
     together = True
 
-    def __init__(self, handler: EventHandler, codec: Codec, store: SubscriptionStore) -> None:
-        self._methods = bound_methods(handler)
-        self._codec = codec
+    def __init__(self, recipient: Recipient, store: SubscriptionStore) -> None:
+        self._recipient = recipient
         self._store = store
 
     async def hand(
@@ -122,6 +124,8 @@ class Together:
         """Hand over all events, or none of them."""
         claim = progress.claim
         last = events[-1].position
+        decode = self._recipient.decode
+        methods = self._recipient.methods
         with _failures():
             async with self._store.transaction(
                 claim, last, search_path=self._store.schema_for(claim.key)
@@ -142,19 +146,13 @@ class Together:
                             attempt=attempt,
                             connection=connection,
                         )
-                        event = self._codec.decode(recorded)
-                        await self._methods[recorded.type](event, transaction)
+                        method = methods.get(recorded.type)
+                        if method is None:
+                            await self._recipient.take_upcast(recorded, transaction)
+                        else:
+                            await method(decode(recorded), transaction)
         progress.committed(last)
         return len(events)
-
-
-def bound_methods(
-    handler: EventHandler,
-) -> Mapping[str, Callable[[Event, Any], Awaitable[None]]]:
-    """Stored name of each event that the handler takes → its method for it."""
-    return {
-        kind.name: method.function.__get__(handler) for kind, method in handler.handlers.items()
-    }
 
 
 def _metadata(recorded: RecordedEvent) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 import copy
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -12,9 +12,9 @@ from chekov.domain.aggregate import Aggregate
 from chekov.domain.messages import Event
 from chekov.engine.observer import Observer
 from chekov.engine.rollback import restorable
-from chekov.errors import StreamNotFound
+from chekov.errors import StreamNotFound, Undecodable
 from chekov.store.codec import Codec
-from chekov.store.port import EventStore
+from chekov.store.port import EventStore, RecordedEvent
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -143,7 +143,7 @@ class Instances:
         """Bring the state up to what is stored; whether anything was new. It is the caller's turn.
 
         Raises:
-            Undecodable: an event of the stream cannot be read.
+            Undecodable: an event of the stream cannot be read, or is none that it applies.
         """
         started = time.perf_counter()
         rebuilt = instance.state is None
@@ -154,7 +154,12 @@ class Instances:
             while page := await self._store.read_stream(
                 instance.stream, after=instance.version, limit=PAGE
             ):
-                instance.apply(self._codec.decode_page(page))
+                events = self._codec.decode_page(page)
+                try:
+                    instance.apply(events)
+                except KeyError as error:
+                    self._refuse_unapplied(instance, page, error)
+                    raise
                 instance.version = page[-1].version
                 count += len(page)
                 if len(page) < PAGE:
@@ -186,6 +191,21 @@ class Instances:
             instance.leave()
             if not instance.version:
                 self._drop(instance)
+
+    def _refuse_unapplied(
+        self, instance: Instance, page: Sequence[RecordedEvent], error: KeyError
+    ) -> None:
+        """Name the first event that no applier takes, if that is what the error was about."""
+        for recorded in page:
+            for event in self._codec.decode_all(recorded):
+                if type(event) not in instance.aggregate.appliers:
+                    reason = (
+                        f"{instance.aggregate.__qualname__} does not apply "
+                        f"{type(event).__qualname__}: add an @apply method"
+                    )
+                    raise Undecodable(
+                        recorded.type, recorded.stream, recorded.version, reason
+                    ) from error
 
     def _evict(self) -> None:
         for stream, instance in self._live.items():

@@ -1,11 +1,11 @@
-"""JSON in and out: the only module that knows msgspec.
+"""Messages to bytes and back; msgspec is known to this module and those beside it alone.
 
 A decoder is built for each type when the codec is, so a type that cannot be JSON is found when the
 program starts and not when its first event is read.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final, NoReturn, TypeVar, cast
 from uuid import UUID
@@ -22,6 +22,8 @@ from chekov.errors import (
     UnknownCommand,
 )
 from chekov.store.port import RecordedEvent
+from chekov.store.serializers import JSON_BEGINS, decoder_of, either, json_decoder, plain
+from chekov.store.upcast import Upcast
 
 T = TypeVar("T")
 
@@ -43,27 +45,49 @@ _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
 class Codec:
-    """Turns the messages of one domain into JSON and back.
+    """Turns the messages of one domain into bytes and back: commands as JSON, events as it says.
 
     Raises:
-        DefinitionError: a message has a field that JSON cannot hold; every one is listed.
+        DefinitionError: a message has a field that JSON, or the domain's serializer, cannot hold;
+            every one is listed.
     """
 
     def __init__(self, domain: Domain) -> None:
         faults: list[str] = []
+        self._domain = domain
         self._commands = domain.commands
-        self._events = {name: _decoder(kind, faults) for name, kind in domain.events.items()}
-        self._decoders = {name: _decoder(kind, faults) for name, kind in domain.commands.items()}
+        self._decoders = {
+            name: json_decoder(kind, faults) for name, kind in domain.commands.items()
+        }
+        self._own = {kind: json_decoder(kind, faults) for kind in domain.events.values()}
+        read = _decode_object
+        self._encode = _encode
+        self._serializer = serializer = domain.serializer
+        if serializer is not None:
+            self._encode = serializer.encode
+            for kind, json in self._own.items():
+                self._own[kind] = either(json, decoder_of(serializer, kind, faults))
+            read = either(read, plain(decoder_of(serializer, dict[str, Any], faults)))
         if faults:
             raise DefinitionError(f"domain {domain.name!r}", faults)
+        self._events = {name: self._own[kind] for name, kind in domain.stored_types.items()}
+        self._mixed = bool(domain.upcasting)
+        self._upcast = Upcast(domain, read)
         self._fields = {
             name: frozenset(item.name for item in fields(cast("Any", kind)))
             for name, kind in domain.commands.items()
         }
-        self._own = {kind: self._events[name] for name, kind in domain.events.items()}
+
+    def stored_names(self, event: type[Event]) -> Sequence[str]:
+        """Every stored name that `decode_all` may read as this type."""
+        return self._domain.stored_names(event)
+
+    def is_upcast(self, name: str) -> bool:
+        """Whether events of this stored name are upcast, and may become several or none."""
+        return name in self._domain.upcasting
 
     def encode(self, message: Event | Command[Any]) -> bytes:
-        """A message as a JSON object.
+        """The content of a message: of a command as JSON.
 
         Dataclasses do not check their fields, so an event of the domain is read back at once: what
         could never be decoded again is refused here.
@@ -72,11 +96,12 @@ class Codec:
             InvalidAppend: the event's values do not fit its annotations.
         """
         try:
-            data = _encode(message)
             own = self._own.get(cast("type[Event]", type(message)))
-            if own is not None:
-                own(data)
-        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+            if own is None:
+                return _encode(message)
+            data = self._encode(message)
+            own(data)
+        except Exception as error:
             kind = type(message).__qualname__
             raise InvalidAppend(f"{kind} does not fit its annotations: {error}") from error
         return data
@@ -85,24 +110,76 @@ class Codec:
         """A stored event in its type.
 
         Raises:
-            Undecodable: no type has this stored name, or the content does not fit the type.
+            Undecodable: no type has this stored name, the content does not fit the type, or
+                upcasters make none or several of it.
         """
         try:
             return self._events[recorded.type](recorded.data)
-        except (KeyError, msgspec.MsgspecError, RecursionError) as error:
-            _undecodable(recorded, error, known=recorded.type in self._events)
+        except Exception as error:
+            if not self.is_upcast(recorded.type):
+                raise self._undecodable(recorded, error) from error
+        events = self.decode_all(recorded)
+        if len(events) != 1:
+            raise Undecodable(
+                recorded.type,
+                recorded.stream,
+                recorded.version,
+                f"upcasters make {len(events)} events of it: decode all of them",
+            )
+        return events[0]
+
+    def decode_all(self, recorded: RecordedEvent) -> list[Event]:
+        """What a stored event is to the domain: one event, or what upcasters make of it.
+
+        Raises:
+            Undecodable: no type has this stored name, the content does not fit, or an upcaster
+                failed.
+        """
+        if not self.is_upcast(recorded.type):
+            return [self.decode(recorded)]
+        try:
+            return self._upcast.events(recorded, decode_metadata(recorded.metadata))
+        except Undecodable:
+            raise
+        except Exception as error:
+            raise self._undecodable(recorded, error) from error
 
     def decode_page(self, recorded: Sequence[RecordedEvent]) -> list[Event]:
-        """Many stored events, in order; faster than one by one.
+        """What many stored events are, in order; faster than one by one.
 
         Raises:
             Undecodable: of the first event that cannot be decoded.
         """
         decoders = self._events
         try:
+            if self._mixed:
+                return self._decode_mixed(recorded)
             return [decoders[item.type](item.data) for item in recorded]
-        except (KeyError, msgspec.MsgspecError, RecursionError):
-            return [self.decode(item) for item in recorded]
+        except Exception:  # noqa: BLE001 the slow way finds out which event it was, and tells
+            return [event for item in recorded for event in self.decode_all(item)]
+
+    def _decode_mixed(self, recorded: Sequence[RecordedEvent]) -> list[Event]:
+        decoders = self._events
+        events: list[Event] = []
+        for item in recorded:
+            decoder = decoders.get(item.type)
+            if decoder is None:
+                events += self.decode_all(item)
+            else:
+                events.append(decoder(item.data))
+        return events
+
+    def _undecodable(self, recorded: RecordedEvent, error: Exception) -> Undecodable:
+        if recorded.type not in self._events and not self.is_upcast(recorded.type):
+            reason = "the domain has no event type of this name"
+        elif self._serializer is None and not recorded.data.startswith(JSON_BEGINS):
+            reason = (
+                f"it is no JSON object, since it does not begin with {JSON_BEGINS.decode()!r}: if "
+                "another serializer wrote it, pass that one as Domain(serializer=…)"
+            )
+        else:
+            reason = str(error) or type(error).__name__
+        return Undecodable(recorded.type, recorded.stream, recorded.version, reason)
 
     def decode_command(self, name: str, data: bytes) -> Command[Any]:
         """A command from its stored name and a JSON object.
@@ -209,22 +286,6 @@ def is_json(data: bytes) -> bool:
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return False
     return True
-
-
-def _decoder(kind: type[T], faults: list[str]) -> Callable[[bytes], T]:
-    decoder = msgspec.json.Decoder(cast("type[T]", object))
-    try:
-        decoder = msgspec.json.Decoder(kind)
-        msgspec.json.schema(kind)
-    except (TypeError, NameError) as error:
-        reason = str(error).split("\n\n")[-1]
-        faults.append(f"{kind.__qualname__} cannot be written as JSON: {reason}")
-    return decoder.decode
-
-
-def _undecodable(recorded: RecordedEvent, error: Exception, *, known: bool) -> NoReturn:
-    reason = str(error) if known else "the domain has no event type of this name"
-    raise Undecodable(recorded.type, recorded.stream, recorded.version, reason) from error
 
 
 def _invalid(error: Exception) -> NoReturn:

@@ -1,0 +1,96 @@
+"""The serializers that Chekov has: JSON, which is the default, and MessagePack."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
+
+import msgspec
+
+from chekov.domain.serializer import Serializer
+
+T = TypeVar("T")
+
+JSON_BEGINS: Final = b"{"
+"""What tells the content of an event that is JSON from any other."""
+
+_encode_json: Final = msgspec.json.Encoder().encode
+_read_map: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
+
+
+class Json:
+    """JSON: readable in SQL and by every tool."""
+
+    name: Final = "json"
+
+    def encode(self, value: object, /) -> bytes:
+        """A value as JSON."""
+        return _encode_json(value)
+
+    def decoder(self, type_: type[T], /) -> Callable[[bytes], T]:
+        """What reads JSON as `type_`."""
+        return msgspec.json.Decoder(type_).decode
+
+
+class MessagePack:
+    """MessagePack: smaller than JSON, and faster where there are many numbers or bytes.
+
+    SQL sees only bytes. Whole numbers must lie between -2**63 and 2**64 - 1.
+    """
+
+    name: Final = "messagepack"
+
+    def encode(self, value: object, /) -> bytes:
+        """A value as MessagePack."""
+        return msgspec.msgpack.encode(value)
+
+    def decoder(self, type_: type[T], /) -> Callable[[bytes], T]:
+        """What reads MessagePack as `type_`."""
+        return msgspec.msgpack.Decoder(type_).decode
+
+
+def json_decoder(type_: type[T], faults: list[str]) -> Callable[[bytes], T]:
+    """What reads JSON as `type_`; when JSON cannot hold it, that is added to `faults`."""
+    decoder = msgspec.json.Decoder(cast("type[T]", object))
+    try:
+        decoder = msgspec.json.Decoder(type_)
+        msgspec.json.schema(type_)
+    except (TypeError, NameError) as error:
+        reason = str(error).split("\n\n")[-1]
+        faults.append(f"{type_.__qualname__} cannot be written as JSON: {reason}")
+    return decoder.decode
+
+
+def decoder_of(serializer: Serializer, type_: type[T], faults: list[str]) -> Callable[[bytes], T]:
+    """What reads `type_` by a serializer; when it refuses to, that is added to `faults`."""
+    try:
+        return serializer.decoder(type_)
+    except Exception as error:  # noqa: BLE001 whatever a serializer may raise is told
+        faults.append(f"{type_.__qualname__} cannot be read by {serializer.name}: {error}")
+        return cast("Callable[[bytes], T]", msgspec.json.decode)
+
+
+def either(json: Callable[[bytes], T], other: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """What reads content that is JSON with the one, and any other content with the other."""
+
+    def read(data: bytes) -> T:
+        return json(data) if data.startswith(JSON_BEGINS) else other(data)
+
+    return read
+
+
+def plain(read: Callable[[bytes], dict[str, Any]]) -> Callable[[bytes], dict[str, Any]]:
+    """What reads as `read` does, but gives times, bytes and keys in the form that JSON has."""
+
+    def read_plain(data: bytes) -> dict[str, Any]:
+        return msgspec.to_builtins(read(data), str_keys=True)
+
+    return read_plain
+
+
+def as_json(data: bytes) -> bytes | None:
+    """The content of an event as JSON, whichever of the two wrote it; `None` when neither did."""
+    if data.startswith(JSON_BEGINS):
+        return data
+    try:
+        return _encode_json(_read_map(data))
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        return None

@@ -1,0 +1,48 @@
+"""Reading events that were recorded under former names: their content, upcast, in today's types."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from chekov.domain.domain import Domain
+from chekov.domain.messages import Event
+from chekov.domain.upcasting import Data, Origin
+from chekov.store.port import RecordedEvent
+
+
+class Upcast:
+    """The upcasters of a domain over recorded events.
+
+    Args:
+        domain: whose they are.
+        read: turns stored content into plain values.
+    """
+
+    def __init__(self, domain: Domain, read: Callable[[bytes], Data]) -> None:
+        self._upcasting = domain.upcasting
+        self._types = domain.stored_types
+        self._read = read
+
+    def events(self, recorded: RecordedEvent, metadata: Mapping[str, Any]) -> list[Event]:
+        """What a recorded event becomes: one event, several or none.
+
+        Raises:
+            Undecodable: an upcaster failed.
+            Exception: the content cannot be read, or what became of it does not fit its type.
+        """
+        origin = Origin(
+            type=recorded.type,
+            stream=recorded.stream,
+            version=recorded.version,
+            position=recorded.position,
+            time=recorded.time,
+            metadata=MappingProxyType(metadata),
+        )
+        return [
+            msgspec.convert(content, self._types[name], str_keys=True)
+            for name, content in self._upcasting.results(
+                recorded.type, self._read(recorded.data), origin
+            )
+        ]
