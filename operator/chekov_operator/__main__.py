@@ -12,8 +12,9 @@ import kopf
 from opentelemetry.trace import Tracer
 
 from chekov_operator import definitions, logs, management, tracing
+from chekov_operator.access import connection_of, load_configuration
 from chekov_operator.audit import Audit
-from chekov_operator.client import Client, connected, connection_of, load_configuration
+from chekov_operator.client import Client, connected
 from chekov_operator.database import Databases
 from chekov_operator.lease import Lease, LeaseLost
 from chekov_operator.management import Health

@@ -23,6 +23,7 @@ from chekov_operator.world import World
 
 _FIRST: Final = (CONFIG_MAP.name, SERVICE_ACCOUNT.name)
 """Pods that start before these wait for seconds until they are tried again."""
+_INVALID: Final = 422
 _USERS_TO_CHANGE: Final = frozenset({400, 403, 413, 422})
 
 
@@ -81,12 +82,11 @@ class Applier:
         mark = digest(body)
         marked = with_annotation(body, HASH_ANNOTATION, mark)
         current = live.get((kind.name, name))
-        if current is None:
-            await self._stop_if_taken(kind, body)
-        elif self._is_settled(marked, current, mark):
+        if current is not None and self._is_settled(marked, current, mark):
             return None
+        there = current is not None or await self._is_there(kind, body)
         try:
-            after = await self._client.apply(kind, marked)
+            after = await self._applied(kind, marked, there=there)
         except ApiError as error:
             if error.status in _USERS_TO_CHANGE:
                 raise ChildRefused(error.said) from error
@@ -95,7 +95,18 @@ class Applier:
         self._world.put(kind, after)
         return f"{kind.name}/{name}"
 
-    async def _stop_if_taken(self, kind: Kind, body: Object) -> None:
+    async def _applied(self, kind: Kind, body: Object, *, there: bool) -> Object:
+        try:
+            return await self._client.apply(kind, body)
+        except ApiError as error:
+            if not there or error.status != _INVALID:
+                raise
+        # An apply leaves alone what others put beside ours. Where that cannot stand beside ours,
+        # such as a second port of the same name, it has to go.
+        await self._client.overwrite(kind, body)
+        return await self._client.apply(kind, body)
+
+    async def _is_there(self, kind: Kind, body: Object) -> bool:
         """Look before the first apply, which would take over whatever has that name."""
         meta = body["metadata"]
         found = await self._client.get(kind, meta["namespace"], meta["name"])
@@ -104,6 +115,7 @@ class Applier:
                 f"there is a {kind.name} {meta['name']!r} already that does not belong to this "
                 "object; rename one of them, or delete it"
             )
+        return found is not None
 
     def _is_settled(self, wanted: Object, current: Object, mark: str) -> bool:
         if annotation(current, HASH_ANNOTATION) != mark:

@@ -1,30 +1,22 @@
-"""The Kubernetes API over one HTTP session, for what is done often: read, apply, status, delete.
-
-Where the server is, and how to prove who asks, comes from the `kubernetes` package.
-"""
+"""The Kubernetes API over one HTTP session, for what is done often: read, apply, status, delete."""
 
 import asyncio
 import json
-import ssl
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import aiohttp
-import kopf
-from kubernetes.aio import client as kubernetes_client
-from kubernetes.aio import config as kubernetes_config
 
 from chekov.errors import ChekovError
 from chekov_operator import tracing
+from chekov_operator.access import trusted
 from chekov_operator.metrics import Metrics
 from chekov_operator.resources import FIELD_MANAGER, Kind, Object, dig, objects
 
 _TOKEN_SECONDS: Final = 60.0
-_KOPF_ASKS_AGAIN: Final = timedelta(minutes=5)
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 _TRIES: Final = 4
 _LONGEST_PAUSE: Final = 5.0
@@ -59,47 +51,14 @@ class ApiUnavailable(ChekovError):
     """The API server does not answer."""
 
 
-async def load_configuration() -> Any:
-    """How to reach the cluster: from inside it, or by the current context of a kubeconfig.
-
-    Raises:
-        kubernetes.config.ConfigException: neither is there.
-    """
-    configuration: Any = kubernetes_client.Configuration()
-    configs: Any = kubernetes_config
-    try:
-        configs.load_incluster_config(client_configuration=configuration)
-    except kubernetes_config.ConfigException:
-        await configs.load_kube_config(client_configuration=configuration)
-    return configuration
-
-
 @asynccontextmanager
 async def connected(configuration: Any, metrics: Metrics) -> AsyncGenerator["Client"]:
     """A client, closed with the block."""
-    connector = aiohttp.TCPConnector(ssl=_ssl(configuration), limit=64)
+    connector = aiohttp.TCPConnector(ssl=trusted(configuration), limit=64)
     async with aiohttp.ClientSession(
         base_url=configuration.host, connector=connector, timeout=_TIMEOUT
     ) as session:
         yield Client(session, configuration, metrics)
-
-
-async def connection_of(configuration: Any) -> kopf.ConnectionInfo:
-    """The same way to the API server, as kopf takes it."""
-    prefix, _, token = str(
-        await configuration.get_api_key_with_prefix("BearerToken") or ""
-    ).rpartition(" ")
-    return kopf.ConnectionInfo(
-        server=str(configuration.host),
-        ca_path=configuration.ssl_ca_cert,
-        insecure=not configuration.verify_ssl,
-        scheme=(prefix or "Bearer") if token else None,
-        token=token or None,
-        certificate_path=configuration.cert_file,
-        private_key_path=configuration.key_file,
-        # A token in a cluster changes; kopf asks again after this time.
-        expiration=datetime.now(UTC) + _KOPF_ASKS_AGAIN if token else None,
-    )
 
 
 class Client:
@@ -199,6 +158,36 @@ class Client:
             )
         )
 
+    async def overwrite(self, kind: Kind, body: Object) -> None:
+        """Set the given fields, metadata aside, to exactly what is given; others' additions go.
+
+        Nothing is owned by that, so an `apply` has to follow: what is owned in any other way than
+        by applying would stay when it is no longer applied.
+        """
+        after = await self._changed(
+            kind,
+            body,
+            [
+                {"op": "add", "path": f"/{name}", "value": value}
+                for name, value in body.items()
+                if name not in ("apiVersion", "kind", "metadata")
+            ],
+        )
+        owners = [
+            item
+            for item in objects(after, "metadata", "managedFields")
+            if (item.get("manager"), item.get("operation")) != (FIELD_MANAGER, "Update")
+        ]
+        version = dig(after, "metadata", "resourceVersion")
+        await self._changed(
+            kind,
+            body,
+            [
+                {"op": "add", "path": "/metadata/managedFields", "value": owners},
+                {"op": "add", "path": "/metadata/resourceVersion", "value": version},
+            ],
+        )
+
     async def delete(self, kind: Kind, namespace: str, name: str) -> None:
         """Delete an object and, in the background, what it owns; absent ones are fine."""
         path = kind.path(namespace, name)
@@ -219,6 +208,19 @@ class Client:
                 params={"fieldManager": FIELD_MANAGER, "force": "true"},
                 body=body,
                 content="application/apply-patch+yaml",
+            )
+        )
+
+    async def _changed(self, kind: Kind, body: Object, changes: Sequence[Object]) -> Object:
+        meta = body["metadata"]
+        return await self._call(
+            _Request(
+                "PATCH",
+                kind,
+                kind.path(meta["namespace"], meta["name"]),
+                params={"fieldManager": FIELD_MANAGER},
+                body=changes,
+                content="application/json-patch+json",
             )
         )
 
@@ -277,22 +279,10 @@ class _Request:
     kind: Kind
     path: str
     params: Mapping[str, str] = field(default_factory=dict[str, str])
-    body: Object | None = None
+    body: Object | Sequence[Object] | None = None
     content: str = "application/json"
     accept: str = "application/json"
 
 
 def _seconds(text: str | None) -> float:
     return float(text) if text and text.isdecimal() else 1.0
-
-
-def _ssl(configuration: Any) -> ssl.SSLContext | bool:
-    if not str(configuration.host).startswith("https"):
-        return False
-    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, configuration.key_file)
-    if not configuration.verify_ssl:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

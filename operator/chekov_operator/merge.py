@@ -7,6 +7,8 @@ from chekov_operator.resources import Object
 
 _KEYS: Final = {"volumeMounts": "mountPath", "ports": "containerPort"}
 """By which field the items of a list are told apart, where it is not their name."""
+_WHOLE: Final = frozenset({"selector", "podSelector", "ingress", "egress"})
+"""Fields that mean something else with every addition, and that nobody shares with us."""
 _EMPTY: Final[tuple[object, ...]] = (None, "", list[object](), dict[str, object]())
 
 
@@ -27,9 +29,12 @@ def by_name(base: Sequence[Object], over: Sequence[Object]) -> list[Object]:
 def differences(wanted: object, current: object, path: str = "") -> frozenset[str]:
     """Paths at which `current` is not what is wanted.
 
-    What is not wanted does not count. An empty value is the same as a missing one, because the API
-    server leaves empty ones out; so an empty map asks for nothing.
+    What is not wanted does not count, except where an addition changes what is wanted, as in a
+    selector. An empty value is the same as a missing one, because the API server leaves empty ones
+    out; so an empty map asks for nothing.
     """
+    if path.rpartition(".")[2] in _WHOLE:
+        return frozenset() if _same(wanted, current) else frozenset({path})
     if isinstance(wanted, Mapping) and (isinstance(current, Mapping) or current is None):
         here = cast("Mapping[str, object]", current or {})
         return frozenset[str]().union(

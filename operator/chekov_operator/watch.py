@@ -66,11 +66,13 @@ class Watch:
         """
         self._metrics.events.labels(kind.name).inc()
         gone = change == "DELETED"
+        # Of a child whose label was taken away or changed, only what was known tells whose it was.
+        known = self._world.get(kind, str(dig(body, "metadata", "namespace")), _name(body))
         if gone:
             self._world.drop(kind, body)
         else:
             self._world.put(kind, body, watched=True)
-        for key in self._concerned(kind, body, gone=gone):
+        for key in dict.fromkeys(self._concerned(kind, body, known, gone=gone)):
             self._queue.add(key)
 
     def _handler(self, kind: Kind) -> Callable[..., Awaitable[None]]:
@@ -81,11 +83,12 @@ class Watch:
         handle.__name__ = handle.__qualname__ = f"see_{kind.plural}"
         return handle
 
-    def _concerned(self, kind: Kind, body: Object, *, gone: bool) -> list[Key]:
+    def _concerned(
+        self, kind: Kind, body: Object, known: Object | None, *, gone: bool
+    ) -> list[Key]:
         if kind not in (STORE, BUNDLE):
-            owner = owner_of(body)
-            return [owner] if owner else []
-        key = Key(kind.name, str(body["metadata"]["namespace"]), str(body["metadata"]["name"]))
+            return [owner for item in (known, body) if (owner := owner_of(item))]
+        key = Key(kind.name, str(body["metadata"]["namespace"]), _name(body))
         if kind is BUNDLE:
             self._link(key, body, gone=gone)
             return [key]
@@ -103,6 +106,10 @@ class Watch:
             store = (key.namespace, str(name))
             self._store_of[key] = store
             self._stores.setdefault(store, set()).add(key)
+
+
+def _name(body: Object) -> str:
+    return str(body["metadata"]["name"])
 
 
 def configured(settings: kopf.OperatorSettings, *, namespaced: bool) -> kopf.OperatorSettings:

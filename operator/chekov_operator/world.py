@@ -49,6 +49,9 @@ class World:
         known = self._objects.get(place)
         if known is not None and version_of(known) > version:
             return
+        if known is not None:
+            # Somebody may have taken away the label that told whose it is.
+            self._leave(known, place)
         self._objects[place] = _trimmed(kind, body)
         family = owner_of(body)
         if family is not None:
@@ -62,11 +65,7 @@ class World:
         if known is None or version_of(known) > version_of(body):
             return
         del self._objects[place]
-        family = owner_of(known)
-        if family is not None and (members := self._families.get(family)):
-            members.discard(place)
-            if not members:
-                del self._families[family]
+        self._leave(known, place)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """One object."""
@@ -102,6 +101,14 @@ class World:
     def watched(self, place: Place) -> int:
         """The newest version of an object that a watch told of; 0 if none did."""
         return self._watched.get(place, 0)
+
+    def _leave(self, known: Object, place: Place) -> None:
+        """Take an object out of the family that it was in so far."""
+        family = owner_of(known)
+        if family is not None and (members := self._families.get(family)):
+            members.discard(place)
+            if not members:
+                del self._families[family]
 
 
 def _place(kind: Kind, body: Object) -> Place:

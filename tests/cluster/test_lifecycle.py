@@ -29,21 +29,6 @@ def test_a_deleted_child_comes_back(bank: Bank, kind: str) -> None:
     bank.wait_until_ready()
 
 
-@pytest.mark.parametrize(
-    ("kind", "field", "value"),
-    [("deployment", "replicas", 0), ("service", "selector", {"app.kubernetes.io/name": "other"})],
-)
-def test_an_edited_child_is_set_right(bank: Bank, kind: str, field: str, value: object) -> None:
-    wanted = bank.kubectl.get(kind, bank.name)["spec"][field]
-    bank.kubectl.patch(kind, bank.name, {"spec": {field: value}})
-
-    def right() -> bool:
-        return bank.kubectl.get(kind, bank.name)["spec"][field] == wanted
-
-    wait_for(f"the {field} of the {kind} to be right again", right, timeout=60)
-    bank.wait_until_ready()
-
-
 def test_a_deleted_bundle_takes_its_children_and_leaves_its_events(bank: Bank) -> None:
     account = str(uuid4())
     body = {"account_id": account, "owner": "Ada"}

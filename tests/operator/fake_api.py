@@ -13,6 +13,7 @@ from aiohttp import web
 from chekov_operator.resources import Object
 
 _APPLY = "application/apply-patch+yaml"
+_OPERATIONS = "application/json-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,8 @@ class FakeApi:
         if request.content_type != _APPLY:
             if live is None:
                 return _refusal(404, "NotFound", f"{path} not found")
-            return web.json_response(self._changed(path, _merged(live, body)))
+            after = _operated if request.content_type == _OPERATIONS else _merged
+            return web.json_response(self._changed(path, after(live, body)))
         if live is None and status:
             return _refusal(404, "NotFound", f"{path} not found")
         if live is None:
@@ -227,6 +229,18 @@ def _merged(base: Object, over: Object) -> Object:
             result.pop(name, None)
         else:
             result[name] = value
+    return result
+
+
+def _operated(base: Object, operations: Any) -> Object:
+    result = copy.deepcopy(base)
+    for operation in operations:
+        assert operation["op"] == "add"
+        *way, last = operation["path"].strip("/").split("/")
+        inner = result
+        for step in way:
+            inner = inner[step]
+        inner[last] = operation["value"]
     return result
 
 

@@ -141,6 +141,34 @@ async def test_a_server_in_trouble_is_not_the_users_fault(api: FakeApi, applier:
         await applier.apply([wanted()], {})
 
 
+async def test_what_somebody_put_in_the_way_is_removed(api: FakeApi, applier: Applier) -> None:
+    body = wanted(spec={"type": "ClusterIP"})
+    await applier.apply([body], {})
+    path = SERVICE.path("shops", "bank")
+    api.put(path, {**api.objects[path], "spec": {"type": "NodePort", "theirs": "1"}})
+    api.fail("PATCH", "/services/bank", 422, "Invalid")
+    assert await applier.apply([body], live(api)) == ["Service/bank"]
+    assert api.objects[path]["spec"] == {"type": "ClusterIP"}
+
+
+async def test_what_cannot_be_made_is_not_overwritten(api: FakeApi, applier: Applier) -> None:
+    api.fail("PATCH", "/services/bank", 422, "Invalid")
+    with pytest.raises(ChildRefused):
+        await applier.apply([wanted(spec={"type": "ClusterIP"})], {})
+    assert len(api.writes()) == 1
+
+
+async def test_a_wish_that_cannot_be_is_told_although_the_child_is_there(
+    api: FakeApi, applier: Applier
+) -> None:
+    await applier.apply([wanted(spec={"type": "ClusterIP"})], {})
+    for _ in range(2):
+        api.fail("PATCH", "/services/bank", 422, "Invalid")
+    with pytest.raises(ChildRefused):
+        await applier.apply([wanted(spec={"type": "Nonsense"})], live(api))
+    assert api.objects[SERVICE.path("shops", "bank")]["spec"] == {"type": "ClusterIP"}
+
+
 async def test_one_refusal_does_not_keep_the_others_back(api: FakeApi, applier: Applier) -> None:
     api.fail("PATCH", "/services/bank", 422, "Invalid")
     with pytest.raises(ChildRefused):

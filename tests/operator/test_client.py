@@ -97,6 +97,23 @@ async def test_a_replacement_of_an_older_version_is_a_conflict(
     assert (caught.value.status, caught.value.reason) == (409, "Conflict")
 
 
+async def test_what_is_overwritten_loses_what_others_added_and_is_owned_by_none_of_it(
+    api: FakeApi, client: Client
+) -> None:
+    owners = [
+        {"manager": "chekov-operator", "operation": "Apply"},
+        {"manager": "kubectl-edit", "operation": "Update"},
+        {"manager": "chekov-operator", "operation": "Update"},
+    ]
+    metadata = {"labels": {"theirs": "1"}, "managedFields": owners}
+    api.put(f"{MAPS}/code", {"metadata": metadata, "data": {"theirs": "1", "ours": "2"}})
+    await client.overwrite(CONFIG_MAP, config_map("code", ours="1"))
+    after = api.objects[f"{MAPS}/code"]
+    assert after["data"] == {"ours": "1"}
+    assert after["metadata"]["labels"] == {"theirs": "1"}
+    assert after["metadata"]["managedFields"] == owners[:2]
+
+
 async def test_what_is_deleted_takes_its_pods_along(api: FakeApi, client: Client) -> None:
     path = "/apis/batch/v1/namespaces/shops/jobs/bank-check"
     api.put(path, {})

@@ -82,6 +82,13 @@ def test_a_namesake_takes_the_place_of_the_first() -> None:
             [".c[runtime].image"],
         ),
         ({"c": [{"name": "runtime"}]}, {"c": []}, [".c[runtime].name"]),
+        ({"s": {"selector": {"a": "1"}}}, {"s": {"selector": {"a": "1"}}}, []),
+        (
+            {"s": {"selector": {"a": "1"}}},
+            {"s": {"selector": {"a": "1", "b": "2"}}},
+            [".s.selector"],
+        ),
+        ({"ingress": [{"ports": [1]}]}, {"ingress": [{"ports": [1], "from": [2]}]}, [".ingress"]),
     ],
 )
 def test_only_what_is_wanted_and_not_there_is_a_difference(

@@ -46,8 +46,8 @@ def watch(queue: Keys, world: World, metrics: Metrics) -> Watch:
     return Watch(queue, world, metrics)
 
 
-def child(**labels: str) -> Object:
-    return {"metadata": {"name": "x", "namespace": "shops", "labels": labels}}
+def child(name: str = "x", **labels: str) -> Object:
+    return {"metadata": {"name": name, "namespace": "shops", "labels": labels}}
 
 
 def bank(store: str = "main") -> Object:
@@ -63,8 +63,19 @@ def test_a_change_of_a_bundle_concerns_it(watch: Watch, queue: Keys, change: str
 @pytest.mark.parametrize("kind", [DEPLOYMENT, JOB, POD], ids=lambda kind: kind.name)
 def test_a_change_of_a_child_concerns_its_owner(watch: Watch, queue: Keys, kind: Any) -> None:
     watch.saw(kind, "MODIFIED", child(**{"chekov.dev/bundle": "bank"}))
-    watch.saw(kind, "DELETED", child(**{"chekov.dev/store": "main"}))
+    watch.saw(kind, "DELETED", child("y", **{"chekov.dev/store": "main"}))
     assert queue.taken() == [BANK, MAIN]
+
+
+def test_a_child_whose_label_was_taken_away_concerns_the_owner_it_had(
+    watch: Watch, queue: Keys
+) -> None:
+    watch.saw(DEPLOYMENT, "ADDED", child(**{"chekov.dev/bundle": "bank"}))
+    queue.taken()
+    watch.saw(DEPLOYMENT, "MODIFIED", child())
+    assert queue.taken() == [BANK]
+    watch.saw(DEPLOYMENT, "MODIFIED", child(**{"chekov.dev/store": "main"}))
+    assert queue.taken() == [MAIN]
 
 
 def test_a_change_of_what_is_nobodys_concerns_nobody(watch: Watch, queue: Keys) -> None:

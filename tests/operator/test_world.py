@@ -82,6 +82,25 @@ def test_a_stores_children_are_found_too() -> None:
     assert sorted(world.children(MAIN)) == [("Job", "main-migrate-1")]
 
 
+def test_a_child_whose_label_was_taken_away_is_no_longer_found_by_its_owner() -> None:
+    world = World()
+    world.put(DEPLOYMENT, thing())
+    world.put(DEPLOYMENT, thing(version=2, owner=""))
+    assert world.children(BANK) == {}
+    world.drop(DEPLOYMENT, thing(version=3, owner=""))
+    assert world.children(BANK) == {}
+    world.put(DEPLOYMENT, thing(version=4))
+    assert list(world.children(BANK)) == [("Deployment", "bank")]
+
+
+def test_a_child_that_got_another_label_is_found_by_its_new_owner_alone() -> None:
+    world = World()
+    world.put(DEPLOYMENT, thing())
+    world.put(DEPLOYMENT, thing(version=2, owner="other"))
+    assert world.children(BANK) == {}
+    assert list(world.children(Key("DomainBundle", "shops", "other"))) == [("Deployment", "bank")]
+
+
 def test_a_bundle_is_not_its_own_child() -> None:
     world = World()
     world.put(BUNDLE, thing(owner=""))
