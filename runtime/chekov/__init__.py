@@ -12,10 +12,13 @@ from chekov.domain.handler import (
     query,
 )
 from chekov.domain.messages import Command, Event, Identifier
+from chekov.domain.serializer import Serializer
+from chekov.domain.upcasting import Origin, Upcaster, upcast
 from chekov.errors import ChekovError, DefinitionError, Rejected
 from chekov.runtime import Runtime
 from chekov.store.memory import MemoryStore
 from chekov.store.port import RecordedEvent
+from chekov.store.serializers import Json, MessagePack
 
 __all__ = [
     "Aggregate",
@@ -29,15 +32,21 @@ __all__ = [
     "Event",
     "EventHandler",
     "Identifier",
+    "Json",
     "MemoryStore",
+    "MessagePack",
+    "Origin",
     "Projection",
     "RecordedEvent",
     "Rejected",
     "Runtime",
+    "Serializer",
     "Transaction",
+    "Upcaster",
     "apply",
     "execute",
     "handle",
     "prepare",
     "query",
+    "upcast",
 ]

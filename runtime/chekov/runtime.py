@@ -247,9 +247,18 @@ class Runtime:
         """A stored event in its type.
 
         Raises:
-            Undecodable: the domain does not know it, or it does not fit.
+            Undecodable: the domain does not know it, it does not fit, or upcasters make none or
+                several of it.
         """
         return self.codec.decode(recorded)
+
+    def decode_all(self, recorded: RecordedEvent) -> Sequence[Event]:
+        """What a stored event is to the domain: one event, or what upcasters make of it.
+
+        Raises:
+            Undecodable: the domain does not know it, it does not fit, or an upcaster failed.
+        """
+        return self.codec.decode_all(recorded)
 
     async def wait(
         self, position: int, subscriptions: Collection[str] | None = None, timeout: float = 5.0

@@ -18,17 +18,23 @@ def test_a_domain_author_imports_these_names() -> None:
             "Event",
             "EventHandler",
             "Identifier",
+            "Json",
             "MemoryStore",
+            "MessagePack",
+            "Origin",
             "Projection",
             "RecordedEvent",
             "Rejected",
             "Runtime",
+            "Serializer",
             "Transaction",
+            "Upcaster",
             "apply",
             "execute",
             "handle",
             "prepare",
             "query",
+            "upcast",
         ]
     )
     assert all(hasattr(chekov, name) for name in chekov.__all__)

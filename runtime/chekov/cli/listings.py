@@ -160,7 +160,7 @@ def _row(recorded: RecordedEvent) -> dict[str, Any]:
         "version": recorded.version,
         "type": recorded.type,
         "time": recorded.time.isoformat(timespec="milliseconds"),
-        "data": recorded.data.decode(),
+        "data": rendering.content(recorded),
     }
 
 

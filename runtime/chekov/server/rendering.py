@@ -1,10 +1,12 @@
 """Stored events and results as JSON, without taking their payloads apart again."""
 
 import json.encoder
+from base64 import b64encode
 from collections.abc import Iterable
 from typing import Final
 
 from chekov.store.port import RecordedEvent
+from chekov.store.serializers import as_json
 
 _quote: Final = json.encoder.encode_basestring_ascii
 
@@ -22,7 +24,15 @@ def event(recorded: RecordedEvent) -> bytes:
         f'"time":"{recorded.time.isoformat()}","correlation_id":{_id(recorded.correlation_id)},'
         f'"causation_id":{_id(recorded.causation_id)},"metadata":'
     )
-    return b"".join((head.encode(), recorded.metadata or b"{}", b',"data":', recorded.data, b"}"))
+    return b"".join(
+        (head.encode(), recorded.metadata or b"{}", b",", _content(recorded.data), b"}")
+    )
+
+
+def content(recorded: RecordedEvent) -> str:
+    """What a stored event holds, for people: JSON, or base64 of what nobody here can read."""
+    shown = as_json(recorded.data)
+    return b64encode(recorded.data).decode() if shown is None else shown.decode()
 
 
 def events(recorded: Iterable[RecordedEvent]) -> bytes:
@@ -35,6 +45,13 @@ def page(recorded: Iterable[RecordedEvent], following: int | None, **members: by
     further = b"".join(b'"%b":%b,' % (name.encode(), value) for name, value in members.items())
     after = b"null" if following is None else b"%d" % following
     return b'{%b"events":%b,"next":%b}' % (further, events(recorded), after)
+
+
+def _content(data: bytes) -> bytes:
+    shown = as_json(data)
+    if shown is None:
+        return b'"data":null,"data_base64":"%b"' % b64encode(data)
+    return b'"data":%b' % shown
 
 
 def _id(value: object) -> str:
