@@ -19,7 +19,7 @@ _read_map: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
 class Json:
     """JSON: readable in SQL and by every tool."""
 
-    name: Final = "json"
+    name = "json"
 
     def encode(self, value: object, /) -> bytes:
         """A value as JSON."""
@@ -36,7 +36,7 @@ class MessagePack:
     SQL sees only bytes. Whole numbers must lie between -2**63 and 2**64 - 1.
     """
 
-    name: Final = "messagepack"
+    name = "messagepack"
 
     def encode(self, value: object, /) -> bytes:
         """A value as MessagePack."""

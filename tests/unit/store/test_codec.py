@@ -127,6 +127,13 @@ def test_a_stored_event_that_does_not_fit_says_which_it_is(data: bytes) -> None:
     assert (error.type, error.stream, error.version) == ("account-opened", "account-1", 3)
 
 
+def test_content_of_an_unknown_serializer_is_told_from_broken_json() -> None:
+    with pytest.raises(Undecodable, match=r"pass that one as Domain\(serializer=…\)"):
+        CODEC.decode(recorded(b"\x81\xa5owner\xa3Ada"))
+    with pytest.raises(Undecodable, match="JSON is malformed"):
+        CODEC.decode(recorded(b"{owner"))
+
+
 def test_an_unknown_stored_type_is_undecodable() -> None:
     with pytest.raises(Undecodable, match="no event type of this name"):
         CODEC.decode(recorded(b"{}", "nobody-knows"))
