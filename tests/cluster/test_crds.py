@@ -47,8 +47,8 @@ def refusal(api: Kubectl, manifest: Manifest) -> str:
     return str(refused.value)
 
 
-def store(**spec: Any) -> Manifest:
-    manifest = event_store("tried")
+def store(*, name: str = "tried", **spec: Any) -> Manifest:
+    manifest = event_store(name)
     manifest["spec"] |= spec
     return manifest
 
@@ -95,6 +95,21 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         of(name="b" * 47),
         of(name="b" * 48),
         "the name of a DomainBundle has at most 47 characters",
+    ),
+    "a name is one of a Service": (
+        of(name="bank-2"),
+        of(name="2-bank"),
+        "lower-case letters, digits and '-', beginning with a letter",
+    ),
+    "a name has no dots": (
+        of(name="bank"),
+        of(name="bank.v2"),
+        "lower-case letters, digits and '-', beginning with a letter",
+    ),
+    "a store's name leaves room for its Job": (
+        store(name="s" * 52),
+        store(name="s" * 53),
+        "the name of an EventStore has at most 52 characters",
     ),
     "code has one form": (
         of(code={"image": "registry.example/bank:1"}),

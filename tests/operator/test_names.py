@@ -30,6 +30,12 @@ def test_the_longest_bundle_has_names_that_fit_into_a_label() -> None:
         assert name.startswith("a-bundle-with-a-name")
 
 
+def test_the_longest_store_has_a_migration_with_its_full_name() -> None:
+    store = "s" * 52
+    assert names.migration(store, 99) == f"{store}-migrate-99"
+    assert len(names.migration(store, 99)) == 63
+
+
 def test_names_that_are_cut_short_are_still_told_apart() -> None:
     one, other = (names.check(f"{'x' * 60}{end}", "0123456789") for end in "ab")
     assert one != other
