@@ -1,9 +1,11 @@
 """A small domain, and its API over the store in memory."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -132,10 +134,12 @@ class Server:
 
 
 @asynccontextmanager
-async def running(**environment: str) -> AsyncGenerator[Server]:
+async def running(
+    *, domain_options: Mapping[str, Any] = MappingProxyType({}), **environment: str
+) -> AsyncGenerator[Server]:
     settings = Settings.read(environment)
     welcome = Welcome()
-    domain = Domain("shop", aggregates=[Account], handlers=[welcome])
+    domain = Domain("shop", aggregates=[Account], handlers=[welcome], **domain_options)
     telemetry = Telemetry(Metrics(domain.commands, [welcome.name]))
     lifecycle = Lifecycle()
     management = Management(domain, telemetry.metrics, lifecycle, {"bundle": "shop"})
