@@ -1,250 +1,332 @@
 """The stores beside a model that is too simple to be wrong, in any order Hypothesis thinks of."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, rule
 
-from chekov.errors import (
-    DuplicateEvent,
-    Fenced,
-    InvalidAppend,
-    StreamNotFound,
-    WrongExpectedVersion,
-)
+from chekov.errors import StoreError, StreamDeleted, StreamNotFound
 from chekov.store.memory import MemoryStore
-from chekov.store.port import Appended, Claim, Expected, NewEvent, Store, SubscriptionKey
-from chekov.store.postgres import PostgresStore
+from chekov.store.port import Appended, Direction, NewEvent, RecordedEvent, Snapshot, StreamAppend
+from tests.model.machines import StoreMachine, check, in_postgres
+from tests.model.store_model import Entry, Errors, Model, is_broken, looks_like
 
-STREAMS = ("a-1", "a-2", "b-1", "it's")
-OWNERS = ("one", "two", "three")
-KEYS = tuple(SubscriptionKey("bank", "mails", partition=number) for number in range(2))
+T = TypeVar("T")
 
-append = st.tuples(
-    st.sampled_from(STREAMS),
-    st.integers(-2, 4),
-    st.lists(st.sampled_from(("new", "taken", "broken", "new", "new")), min_size=1, max_size=3),
-)
+STREAMS = ("a-1", "a-2", "a", "b-1", "it's", "\U0010ffff", "A-1")
+TYPES = ("t", "u", 'say "t"')
+DAYS = tuple(datetime(2020, month, 1, tzinfo=UTC) for month in (1, 2, 3))
+KINDS = ("new",) * 6 + ("taken", "broken", "binary", "noted", "timed", "caused", "caused")
+POOL = tuple(UUID(int=number) for number in range(1, 4))
+"""Ids of commands and flows."""
 
-
-class Row:
-    """What the model knows of a subscription."""
-
-    def __init__(self) -> None:
-        self.owner: str | None = None
-        self.epoch = 0
-        self.position = 0
-        self.expired = False
-        self.state = "running"
+streams = st.sampled_from(STREAMS)
+expectations = st.sampled_from((-2, -1, -1, -1, 0, 1, 2, 3, 4))
+kinds = st.lists(st.sampled_from(KINDS), min_size=1, max_size=3)
+appends = st.tuples(streams, kinds, expectations)
+numbers = st.integers(-1, 9)
 
 
-class StoreMachine(RuleBasedStateMachine):
-    """Does the same to a store and to a model."""
+class Wish(NamedTuple):
+    """One of several things that are asked for at once."""
 
-    opened: Any
-    runner: asyncio.Runner
+    what: str
+    append: StreamAppend
+    other: StreamAppend
+    once: UUID | None
+
+
+class EventsMachine(StoreMachine):
+    """Does the same to a store and to the model."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.context: AbstractAsyncContextManager[Store] = self.opened()
-        self.store: Store = self.runner.run(self.context.__aenter__())
-        self.history: list[tuple[str, UUID]] = []
-        self.rows = {key: Row() for key in KEYS}
-        self.claims: list[Claim] = []
-        self.runner.run(self._register())
+        self.model = Model()
+        self.made = 0
 
-    async def _register(self) -> None:
-        await self.store.register(KEYS)
-
-    def teardown(self) -> None:
-        self.runner.run(self._close())
-
-    async def _close(self) -> None:
-        await self.context.__aexit__(None, None, None)
-
-    def version(self, stream: str) -> int:
-        return sum(name == stream for name, _ in self.history)
-
-    @rule(wish=append)
-    def append_one(self, wish: tuple[str, int, list[str]]) -> None:
-        self.runner.run(self._append_one(*wish))
-
-    async def _append_one(self, stream: str, expected: int, kinds: list[str]) -> None:
-        events = self._events(kinds)
-        version = self.version(stream)
-        wanted = self._refusal(stream, expected, kinds)
-        if wanted is None:
-            answer = await self.store.append(stream, events, expected=expected)
-            assert answer.version == version + len(events)
-            self.history += [(stream, event.id) for event in events]
-            assert answer.position == len(self.history)
-        else:
-            with pytest.raises(wanted):
-                await self.store.append(stream, events, expected=expected)
-
-    @rule(wishes=st.lists(append, min_size=2, max_size=12))
-    def append_at_once(self, wishes: list[tuple[str, int, list[str]]]) -> None:
-        self.runner.run(self._append_at_once(wishes))
-
-    async def _append_at_once(self, wishes: list[tuple[str, int, list[str]]]) -> None:
-        """Which order they get is the store's choice; what it tells must add up."""
-        sent = [(stream, expected, self._events(kinds)) for stream, expected, kinds in wishes]
-        answers = await asyncio.gather(
-            *(self.store.append(stream, events, expected=wish) for stream, wish, events in sent),
-            return_exceptions=True,
+    @rule(wish=appends, once=st.sampled_from((None, None, *POOL)))
+    def append(self, wish: tuple[str, list[str], int], once: UUID | None) -> None:
+        append = self.new(wish)
+        refusals = self.model.refusals(append, once)
+        appended = self.tried(
+            lambda: self.store.append(
+                append.stream, append.events, expected=append.expected, once=once
+            ),
+            refusals,
         )
-        stored = [item for item in answers if isinstance(item, Appended)]
-        for answer in sorted(stored, key=lambda item: item.position):
-            before = self.version(answer.stream)
-            assert answer.version == before + len(answer.recorded)
-            self.history += [(item.stream, item.id) for item in answer.recorded]
-            assert answer.position == len(self.history)
-        for (_, expected, _), answer in zip(sent, answers, strict=True):
-            if isinstance(answer, Appended) and expected >= 0:
-                assert answer.version - len(answer.recorded) == expected
+        if appended is not None:
+            self.same_answer(appended, self.model.store(append.stream, append.events))
 
-    @rule(after=st.integers(-1, 12), limit=st.integers(0, 7), back=st.booleans())
-    def read(self, after: int, limit: int, *, back: bool) -> None:
-        self.runner.run(self._read(after, limit, back=back))
+    @rule(wishes=st.lists(appends, min_size=0, max_size=3))
+    def append_together(self, wishes: list[tuple[str, list[str], int]]) -> None:
+        together = [self.new(wish) for wish in wishes]
+        refusals = self.model.refusals_together(together)
+        answers = self.tried(lambda: self.store.append_together(together), refusals)
+        for append, appended in zip(together, answers or (), strict=answers is not None):
+            self.same_answer(appended, self.model.store(append.stream, append.events))
 
-    async def _read(self, after: int, limit: int, *, back: bool) -> None:
-        direction = "backward" if back else "forward"
-        numbers = range(1, len(self.history) + 1)
-        if back:
-            wanted = [n for n in reversed(numbers) if after <= 0 or n < after][:limit]
+    @rule(stream=streams, positions=st.lists(numbers, max_size=3), expected=expectations)
+    def link(self, stream: str, positions: list[int], expected: int) -> None:
+        refusals = self.model.link_refusals(stream, positions, expected)
+        linked = self.tried(lambda: self.store.link(stream, positions, expected=expected), refusals)
+        if linked is not None:
+            ids = [item.id for item in linked.recorded]
+            self.same_answer(linked, self.model.link(stream, positions, ids))
+
+    @rule(stream=streams, expected=expectations, erase=st.booleans())
+    def delete(self, stream: str, expected: int, *, erase: bool) -> None:
+        refusals = self.model.delete_refusals(stream, expected, erase=erase)
+        position = self.tried(
+            lambda: self.store.delete_stream(stream, expected=expected, erase=erase), refusals
+        )
+        if position is not None:
+            [end] = self.run(self.store.read_page(after=position - 1))
+            assert self.model.delete(stream, end.id, erase=erase) == position
+
+    @rule(stream=streams, before=numbers, erase=st.booleans())
+    def truncate(self, stream: str, before: int, *, erase: bool) -> None:
+        refusals = self.model.truncate_refusals(stream, before)
+        self.tried(lambda: self.store.truncate_stream(stream, before=before, erase=erase), refusals)
+        if not refusals:
+            self.model.truncate(stream, before, erase=erase)
+
+    @rule(
+        wishes=st.lists(
+            st.tuples(
+                st.sampled_from(("append", "append", "append", "together", "delete", "erase")),
+                appends,
+                appends,
+                st.sampled_from((None, None, *POOL)),
+            ),
+            min_size=2,
+            max_size=10,
+        )
+    )
+    def at_once(self, wishes: list[tuple[str, Any, Any, UUID | None]]) -> None:
+        """Which order they get is the store's choice; what it tells must add up."""
+        sent = [Wish(what, self.new(one), self.new(two), once) for what, one, two, once in wishes]
+
+        async def ask() -> list[Any]:
+            return await asyncio.gather(*map(self.ask, sent), return_exceptions=True)
+
+        answers = self.run(ask())
+        done: list[tuple[int, Wish, Any]] = []
+        for wish, answer in zip(sent, answers, strict=True):
+            if isinstance(answer, StoreError):
+                continue
+            assert not isinstance(answer, BaseException), answer
+            first = answer if isinstance(answer, int) else answer[0].recorded[0].position
+            done.append((first, wish, answer))
+        for position, wish, answer in sorted(done):
+            assert position == len(self.model.log) + 1
+            self.replay(wish, answer)
+
+    async def ask(self, wish: Wish) -> int | Sequence[Appended]:
+        stream, events, expected = wish.append
+        if wish.what == "append":
+            return [await self.store.append(stream, events, expected=expected, once=wish.once)]
+        if wish.what == "together":
+            return await self.store.append_together([wish.append, wish.other])
+        return await self.store.delete_stream(stream, expected=expected, erase=wish.what == "erase")
+
+    def replay(self, wish: Wish, answer: Any) -> None:
+        """It was done: so it must have been allowed where it stands."""
+        stream, events, expected = wish.append
+        if isinstance(answer, int):
+            erase = wish.what == "erase"
+            assert not self.model.delete_refusals(stream, expected, erase=erase)
+            [end] = self.run(self.store.read_page(after=answer - 1, limit=1))
+            self.model.delete(stream, end.id, erase=erase)
+        elif wish.what == "append":
+            assert not self.model.refusals(wish.append, wish.once)
+            self.same_answer(answer[0], self.model.store(stream, events))
         else:
-            wanted = [n for n in numbers if n > after][:limit]
-        page = await self.store.read_page(after=after, limit=limit, direction=direction)
-        assert [item.position for item in page] == wanted
-        in_a = await self.store.read_page(category="a", limit=1000)
-        assert [item.position for item in in_a] == [
-            n for n, (stream, _) in enumerate(self.history, 1) if stream.startswith("a-")
+            both = [wish.append, wish.other]
+            assert not self.model.refusals_together(both)
+            for append, appended in zip(both, answer, strict=True):
+                self.same_answer(appended, self.model.store(append.stream, append.events))
+
+    @rule(
+        after=numbers,
+        limit=st.integers(-1, 7),
+        back=st.booleans(),
+        types=st.none() | st.lists(st.sampled_from((*TYPES, "$deleted", "\0"))),
+        category=st.sampled_from((None, None, "a", "A", "b", "")),
+        prefix=st.sampled_from((None, None, None, "", "a", "a-1", "i", "$", "\U0010ffff", "\0")),
+        correlation_id=st.sampled_from((None, None, *POOL)),
+        causation_id=st.sampled_from((None, None, *POOL)),
+    )
+    def read_page(
+        self,
+        after: int,
+        limit: int,
+        types: list[str] | None,
+        category: str | None,
+        prefix: str | None,
+        correlation_id: UUID | None,
+        causation_id: UUID | None,
+        *,
+        back: bool,
+    ) -> None:
+        def is_meant(entry: Entry) -> bool:
+            return (
+                (types is None or entry.type in types)
+                and (category is None or entry.stream.startswith(f"{category}-"))
+                and (prefix is None or entry.stream.startswith(prefix))
+                and (correlation_id is None or entry.correlation_id == correlation_id)
+                and (causation_id is None or entry.causation_id == causation_id)
+            )
+
+        page = self.run(
+            self.store.read_page(
+                after=after,
+                limit=limit,
+                direction=towards(back=back),
+                types=types,
+                category=category,
+                prefix=prefix,
+                correlation_id=correlation_id,
+                causation_id=causation_id,
+            )
+        )
+        same(page, self.model.read_page(after, limit, is_meant, back=back))
+
+    @rule(
+        stream=streams,
+        after=numbers,
+        limit=st.integers(-1, 7),
+        back=st.booleans(),
+        until=st.sampled_from((None, -1, 0, 1, 2, 4, *DAYS)),
+    )
+    def read_stream(
+        self, stream: str, after: int, limit: int, until: int | datetime | None, *, back: bool
+    ) -> None:
+        page = self.run(
+            self.store.read_stream(
+                stream, after=after, limit=limit, direction=towards(back=back), until=until
+            )
+        )
+        same(page, self.model.read_stream(stream, after, limit, until, back=back))
+
+    @rule(
+        prefix=st.sampled_from(("", "", "a", "a-", "\U0010ffff", "\0")),
+        containing=st.sampled_from(("", "", "-", "1", "'", "%", "\0")),
+        after=st.sampled_from(("", "", *STREAMS)),
+        limit=st.integers(-1, 5),
+    )
+    def list_streams(self, prefix: str, containing: str, after: str, limit: int) -> None:
+        listed = self.run(
+            self.store.streams(prefix=prefix, containing=containing, after=after, limit=limit)
+        )
+        wanted = [
+            (name, self.model.version(name), self.model.first(name))
+            for name in self.model.readable()
+            if name.startswith(prefix) and containing in name and name > after
+        ]
+        assert [(info.stream, info.version, info.first) for info in listed] == wanted[
+            : max(limit, 0)
         ]
 
-    @rule(owner=st.sampled_from(OWNERS), lease=st.sampled_from((0, 3600)))
-    def claim(self, owner: str, lease: int) -> None:
-        self.runner.run(self._claim(owner, lease))
+    @rule(stream=streams)
+    def look_at_a_stream(self, stream: str) -> None:
+        refusals: Errors = set()
+        if self.model.is_deleted(stream):
+            refusals.add(StreamDeleted)
+        elif not self.model.version(stream):
+            refusals.add(StreamNotFound)
+        info = self.tried(lambda: self.store.stream_info(stream), refusals)
+        if info is not None:
+            assert (info.version, info.first) == (
+                self.model.version(stream),
+                self.model.first(stream),
+            )
 
-    async def _claim(self, owner: str, lease: int) -> None:
-        claims = await self.store.claim(owner, KEYS, lease=lease)
-        wanted: dict[SubscriptionKey, tuple[int, int]] = {}
-        for key, row in self.rows.items():
-            free = row.owner in (None, owner) or row.expired
-            if row.state == "running" and free:
-                row.epoch += row.owner != owner
-                row.owner = owner
-                row.expired = lease == 0
-                wanted[key] = (row.epoch, row.position)
-        assert {claim.key: (claim.epoch, claim.position) for claim in claims} == wanted
-        self.claims += claims
+    @rule(stream=streams, version=st.integers(1, 4), kind=st.sampled_from(("k", "l")))
+    def save_snapshot(self, stream: str, version: int, kind: str) -> None:
+        snapshot = Snapshot(stream, version, kind, f"{stream} {version} {kind}".encode())
+        self.run(self.store.save_snapshot(snapshot))
+        self.model.save_snapshot(snapshot)
 
-    @rule(choice=st.integers(0, 99), position=st.integers(0, 20))
-    def save(self, choice: int, position: int) -> None:
-        if self.claims:
-            self.runner.run(self._save(self.claims[choice % len(self.claims)], position))
-
-    async def _save(self, claim: Claim, position: int) -> None:
-        row = self.rows[claim.key]
-        if (row.owner, row.epoch) == (claim.owner, claim.epoch):
-            await self.store.save(claim, position)
-            row.position = max(row.position, position)
-        else:
-            with pytest.raises(Fenced):
-                await self.store.save(claim, position)
-
-    @rule(owner=st.sampled_from(OWNERS))
-    def release(self, owner: str) -> None:
-        self.runner.run(self.store.release(owner, KEYS))
-        for row in self.rows.values():
-            if row.owner == owner:
-                row.owner = None
-                row.expired = False
-
-    @rule(pause=st.booleans())
-    def pause_or_resume(self, *, pause: bool) -> None:
-        change = self.store.pause if pause else self.store.resume
-        self.runner.run(change("bank", "mails"))
-        for row in self.rows.values():
-            row.state = "paused" if pause else "running"
-            if pause:
-                row.owner = None
-                row.expired = False
+    @rule(stream=streams)
+    def forget_snapshot(self, stream: str) -> None:
+        self.run(self.store.forget_snapshot(stream))
+        self.model.snapshots.pop(stream, None)
 
     @invariant()
     def history_is_the_same(self) -> None:
-        self.runner.run(self._compare())
+        async def read() -> list[RecordedEvent]:
+            return [item async for item in self.store.read_all()]
 
-    async def _compare(self) -> None:
-        history = [item async for item in self.store.read_all()]
-        assert [(item.stream, item.id) for item in history] == self.history
-        assert [item.position for item in history] == list(range(1, len(history) + 1))
-        assert await self.store.head() == len(history)
+        history = self.run(read())
+        same(history, list(enumerate(self.model.log, 1)))
+        assert self.run(self.store.head()) == len(history)
+
+    @invariant()
+    def streams_are_the_same(self) -> None:
         for stream in STREAMS:
-            page = await self.store.read_stream(stream)
-            assert [item.version for item in page] == list(range(1, self.version(stream) + 1))
-        rows = await self.store.subscriptions("bank")
-        assert [(row.key, row.owner, row.epoch, row.position, row.state) for row in rows] == [
-            (key, row.owner, row.epoch, row.position, row.state) for key, row in self.rows.items()
-        ]
+            page = self.run(self.store.read_stream(stream))
+            same(page, self.model.read_stream(stream, 0, 1000, None, back=False))
+            assert self.run(self.store.snapshot(stream)) == self.model.snapshots.get(stream)
 
-    def _events(self, kinds: list[str]) -> list[NewEvent]:
-        taken = self.history[0][1] if self.history else uuid4()
-        return [
-            NewEvent(
-                taken if kind == "taken" else uuid4(), "t", b"{" if kind == "broken" else b"{}"
-            )
-            for kind in kinds
-        ]
+    def new(self, wish: tuple[str, list[str], int]) -> StreamAppend:
+        stream, kinds, expected = wish
+        return StreamAppend(stream, [self.event(kind) for kind in kinds], expected)
 
-    def _refusal(self, stream: str, expected: int, kinds: list[str]) -> tuple[type, ...] | None:
-        refusals: list[type] = []
-        if "broken" in kinds:
-            refusals.append(InvalidAppend)
-        if kinds.count("taken") > (0 if self.history else 1):
-            refusals.append(DuplicateEvent)
-        version = self.version(stream)
-        if expected == Expected.STREAM_EXISTS and not version:
-            refusals.append(StreamNotFound)
-        if expected >= 0 and expected != version:
-            refusals.append(WrongExpectedVersion)
-        return tuple(refusals) or None
-
-
-def check(opened: Any, examples: int) -> None:
-    with asyncio.Runner() as runner:
-        machine = type("Machine", (StoreMachine,), {"opened": opened, "runner": runner})
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=examples,
-                stateful_step_count=25,
-                deadline=None,
-                suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much),
+    def event(self, kind: str) -> NewEvent:
+        self.made += 1
+        n = self.made
+        event = NewEvent(uuid4(), TYPES[n % 3], b'{"n": %d}' % n)
+        if kind == "taken" and self.model.log:
+            return event._replace(id=self.model.log[n % len(self.model.log)].id)
+        if kind == "broken":
+            return event._replace(**{("data", "metadata")[n % 2]: b"{"})
+        return {
+            "binary": event._replace(data=b"\xff\0%d" % n),
+            "noted": event._replace(metadata=b'{"by": [%d]}' % n),
+            "timed": event._replace(time=DAYS[n % 3]),
+            "caused": event._replace(
+                correlation_id=POOL[n % 3], causation_id=(*POOL, *POOL, None)[n % 7]
             ),
-        )
+        }.get(kind, event)
+
+    def tried(self, call: Callable[[], Coroutine[Any, Any, T]], refusals: Errors) -> T | None:
+        """The answer, or nothing when the call was refused as the model says."""
+        if not refusals:
+            return self.run(call())
+        with pytest.raises(StoreError) as caught:
+            self.run(call())
+        assert caught.type in refusals
+        return None
+
+    def same_answer(self, appended: Appended, places: Sequence[int]) -> None:
+        entries = [(place, self.model.log[place - 1]) for place in places]
+        same(appended.recorded, entries)
+        assert appended[:3] == (entries[-1][1].stream, entries[-1][1].version, places[-1])
 
 
-def test_the_store_in_memory_does_what_the_model_does() -> None:
-    check(staticmethod(MemoryStore), 60)
+def towards(*, back: bool) -> Direction:
+    return "backward" if back else "forward"
 
 
-def test_the_store_in_postgres_does_what_the_model_does(server: str) -> None:
-    numbers = iter(range(1_000_000))
+def same(page: Sequence[RecordedEvent], wanted: Sequence[tuple[int, Entry]]) -> None:
+    assert [item.position for item in page] == [position for position, _ in wanted]
+    for recorded, (position, entry) in zip(page, wanted, strict=True):
+        assert looks_like(recorded, position, entry), (recorded, entry)
 
-    @asynccontextmanager
-    async def opened() -> AsyncGenerator[PostgresStore]:
-        schema = f"model_{next(numbers)}"
-        async with PostgresStore(server, schema=schema) as store:
-            yield store
-        connection = await asyncpg.connect(server)
-        await connection.execute(f"drop schema {schema} cascade")
-        await connection.close()
 
-    check(staticmethod(opened), 15)
+def test_the_model_knows_broken_events() -> None:
+    assert is_broken(NewEvent(uuid4(), "t", b"{"))
+    assert not is_broken(NewEvent(uuid4(), "t", b"{}"))
+
+
+def test_events_in_memory_do_what_the_model_does() -> None:
+    check(EventsMachine, MemoryStore, examples=150, steps=30)
+
+
+def test_events_in_postgres_do_what_the_model_does(server: str) -> None:
+    check(EventsMachine, in_postgres(server), examples=15, steps=30)

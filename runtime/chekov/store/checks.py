@@ -1,6 +1,8 @@
 """What no store accepts, told apart before anything is sent: the same in every adapter."""
 
+from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from chekov.errors import InvalidAppend
@@ -26,6 +28,15 @@ APPEND_BYTES: Final = 128 * 1024 * 1024
 
 EVENT_BYTES: Final = 64 * 1024 * 1024
 """Most payload of one event."""
+
+HIGHEST: Final = 2**63 - 1
+"""No version and no position is above it."""
+
+LARGEST_PAGE: Final = 10_000
+"""Most events, or streams, that one read returns."""
+
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
+"""Means infinity to Postgres's driver."""
 
 _good_types: set[str] = set()
 
@@ -59,6 +70,8 @@ def check_append(
     for event in events:
         if event.type not in _good_types and not own:
             _check_type(event.type)
+        if event.time is not None:
+            _check_time(event.time)
         size = len(event.data)
         if not size:
             raise InvalidAppend(f"an event for {stream!r} has no data: pass at least {{}}")
@@ -75,6 +88,19 @@ def check_append(
             f"an append to {stream!r} has {total} bytes, {APPEND_BYTES} are allowed: split it"
         )
     return total
+
+
+def check_expected(stream: str, expected: ExpectedVersion) -> None:
+    """Refuse what no stream can be at.
+
+    Raises:
+        InvalidAppend: it is no version and no member of `Expected`.
+    """
+    if not Expected.STREAM_EXISTS <= expected <= HIGHEST:
+        raise InvalidAppend(
+            f"expected version {expected} of {stream!r}: pass 0 to {HIGHEST}, or a member of "
+            "Expected"
+        )
 
 
 def check_stream(stream: str) -> None:
@@ -96,9 +122,8 @@ def check_together(appends: Sequence[StreamAppend]) -> list[int]:
     if not appends:
         raise InvalidAppend("there is nothing to append: pass one append or more")
     sizes = [check_append(*append) for append in appends]
-    names = [append.stream for append in appends]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
+    [(twice, times)] = Counter(append.stream for append in appends).most_common(1)
+    if times > 1:
         raise InvalidAppend(f"stream {twice!r} is named twice: pass its events as one append")
     if sum(sizes) > APPEND_BYTES:
         raise InvalidAppend(f"the appends have {sum(sizes)} bytes, {APPEND_BYTES} are allowed")
@@ -121,6 +146,17 @@ def _check_type(name: str) -> None:
     # Bounded: names that callers make up must not fill the memory.
     if len(_good_types) < NAME_BYTES:
         _good_types.add(name)
+
+
+def _check_time(time: datetime) -> None:
+    if time.utcoffset() is None:
+        raise InvalidAppend(f"the time {time} of an event has no zone: pass one, such as UTC")
+    try:
+        fits = time.astimezone(UTC) < _LAST
+    except OverflowError:
+        fits = False
+    if not fits:
+        raise InvalidAppend(f"the time {time} of an event is too far away")
 
 
 def _bad_name(what: str, name: str) -> str:

@@ -86,6 +86,10 @@ class Codec:
         """Whether events of this stored name are upcast, and may become several or none."""
         return name in self._domain.upcasting
 
+    def knows(self, name: str) -> bool:
+        """Whether events of this stored name can be read, as they are or upcast."""
+        return name in self._events or self.is_upcast(name)
+
     def encode(self, message: Event | Command[Any]) -> bytes:
         """The content of a message: of a command as JSON.
 
@@ -170,8 +174,8 @@ class Codec:
         return events
 
     def _undecodable(self, recorded: RecordedEvent, error: Exception) -> Undecodable:
-        if recorded.type not in self._events and not self.is_upcast(recorded.type):
-            reason = "the domain has no event type of this name"
+        if not self.knows(recorded.type):
+            reason = "the domain has no event type of this name and no upcaster for it"
         elif self._serializer is None and not recorded.data.startswith(JSON_BEGINS):
             reason = (
                 f"it is no JSON object, since it does not begin with {JSON_BEGINS.decode()!r}: if "
@@ -277,15 +281,6 @@ def decode_metadata(metadata: bytes | None) -> dict[str, Any]:
         return _decode_object(metadata)
     except (msgspec.MsgspecError, RecursionError):
         return {}
-
-
-def is_json(data: bytes) -> bool:
-    """Whether `data` is one JSON document in UTF-8."""
-    try:
-        _decode_any(data)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return False
-    return True
 
 
 def _invalid(error: Exception) -> NoReturn:

@@ -24,7 +24,6 @@ from chekov.store.codec import (
     decode_metadata,
     encode_any,
     encode_metadata,
-    is_json,
     schemas,
 )
 from chekov.store.port import RecordedEvent
@@ -262,7 +261,3 @@ def test_metadata_survives_and_its_absence_is_nothing() -> None:
     assert decode_metadata(b"[]") == {}
     with pytest.raises(InvalidCommand):
         encode_metadata({"a": Opaque()})
-
-
-def test_json_is_told_from_what_is_none() -> None:
-    assert [is_json(data) for data in (b"{}", b"{", b'"\xff"')] == [True, False, False]

@@ -5,6 +5,7 @@ import pytest
 
 from chekov.errors import Fenced, StoreClosed, StoreError
 from chekov.store.memory import MemoryStore
+from chekov.store.memory.documents import is_json
 from chekov.store.port import NewEvent, SubscriptionKey
 
 KEY = SubscriptionKey("bank", "mails")
@@ -57,3 +58,24 @@ async def test_what_needs_a_database_says_so(memory_store: MemoryStore) -> None:
         memory_store.read_connection()
     with pytest.raises(StoreError, match="tables"):
         await memory_store.create_tables("x", "create table t ()")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"{}",
+        b'{"a":1e400}',
+        b'{"a":"\\ud800\\u0000"}',
+        b'{"a":1,"a":2}',
+        b'{"a":%s}' % (b"9" * 9999),
+    ],
+)
+def test_whatever_postgres_takes_as_json_is_json(document: bytes) -> None:
+    assert is_json(document)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b'"\xff"', b'{"a":NaN}', b'{"a":-Infinity}', b"{} {}", b"[" * 100_000]
+)
+def test_whatever_postgres_refuses_as_json_is_none(text: bytes) -> None:
+    assert not is_json(text)

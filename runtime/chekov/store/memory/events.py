@@ -15,9 +15,17 @@ from chekov.errors import (
     StreamNotFound,
     WrongExpectedVersion,
 )
-from chekov.store.checks import DELETED, check_append, check_positions, check_together
-from chekov.store.codec import is_json
+from chekov.store.checks import (
+    DELETED,
+    LARGEST_PAGE,
+    check_append,
+    check_expected,
+    check_positions,
+    check_together,
+    is_name,
+)
 from chekov.store.links import linkable, new_link
+from chekov.store.memory.documents import is_json
 from chekov.store.memory.history import History
 from chekov.store.port import (
     Appended,
@@ -52,12 +60,15 @@ class MemoryEvents:
     ) -> Appended:
         """Store all of `events` at the end of `stream`, or none."""
         check_append(stream, events, expected)
+        check_expected(stream, expected)
         [appended] = self._append([StreamAppend(stream, events, expected)], once)
         return appended
 
     async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
         """Store appends to several streams: all of them or none."""
         check_together(appends)
+        for append in appends:
+            check_expected(append.stream, append.expected)
         return self._append(appends, None)
 
     async def link(
@@ -68,6 +79,7 @@ class MemoryEvents:
         check_positions(positions)
         links = [new_link(stream, linkable(self._history.at(at), at)) for at in positions]
         check_append(stream, links, expected, own=True)
+        check_expected(stream, expected)
         [appended] = self._append([StreamAppend(stream, links, expected)], None)
         return appended
 
@@ -76,6 +88,7 @@ class MemoryEvents:
     ) -> int:
         """End a stream, and erase it when asked to."""
         self._check_open()
+        check_expected(stream, expected)
         history = self._history
         version = history.version(stream)
         if not version:
@@ -115,7 +128,7 @@ class MemoryEvents:
     ) -> Sequence[RecordedEvent]:
         """One page of a stream."""
         self._check_open()
-        return self._history.stream_page(stream, after, limit, direction, until)
+        return self._history.stream_page(stream, after, min(limit, LARGEST_PAGE), direction, until)
 
     async def read_page(
         self,
@@ -144,7 +157,8 @@ class MemoryEvents:
             )
 
         filtered = (types, category, prefix, correlation_id, causation_id) != (None,) * 5
-        return self._history.page(after, limit, direction, is_meant if filtered else None)
+        count = min(limit, LARGEST_PAGE)
+        return self._history.page(after, count, direction, is_meant if filtered else None)
 
     async def read_all(self, *, after: int = 0) -> AsyncIterator[RecordedEvent]:
         """Everything above a position, up to the end."""
@@ -173,12 +187,14 @@ class MemoryEvents:
     ) -> Sequence[StreamInfo]:
         """One page of the streams that can be read, by the bytes of their names."""
         self._check_open()
+        if not all(is_name(part) for part in (prefix, containing, after) if part):
+            return ()
         names = [
             name
             for name in self._history.names()
             if name.startswith(prefix) and containing in name and name > after
         ]
-        return [self._history.info(name) for name in names[: max(limit, 0)]]
+        return [self._history.info(name) for name in names[: max(min(limit, LARGEST_PAGE), 0)]]
 
     async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
         """Wait until there is something above `position`."""

@@ -19,7 +19,8 @@ class MemorySnapshots:
         """Keep a snapshot, unless there is a newer one of its kind."""
         found = await self.snapshot(snapshot.stream)
         newer = found and found.kind == snapshot.kind and found.version >= snapshot.version
-        if self._is_readable(snapshot.stream) and not newer:
+        ahead = snapshot.version > self._streams.version(snapshot.stream)
+        if self._is_readable(snapshot.stream) and not newer and not ahead:
             self._snapshots[snapshot.stream] = snapshot
 
     async def forget_snapshot(self, stream: str) -> None:

@@ -215,7 +215,7 @@ class EventStore(Protocol):
 
         Args:
             after: positions above it, or below it when going backward.
-            limit: most events to return.
+            limit: most events to return; never more than 10,000 come.
             direction: which way to go.
             types: only events of these stored names.
             category: only events of streams named `<category>-…`.
@@ -256,7 +256,7 @@ class EventStore(Protocol):
             prefix: only streams whose names start with it.
             containing: only streams whose names hold it; this looks at every name.
             after: the last name of the page before.
-            limit: most streams to return.
+            limit: most streams to return; never more than 10,000 come.
         """
         ...
 

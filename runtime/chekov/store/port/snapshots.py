@@ -23,7 +23,8 @@ class SnapshotStore(Protocol):
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot; an older one than the one that is there, of the same kind, is dropped.
 
-        So is one of a stream that was deleted.
+        So is one of a stream that was deleted, and one that is ahead of its stream: it was made of
+        events that were erased.
         """
         ...
 

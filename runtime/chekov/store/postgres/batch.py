@@ -106,8 +106,9 @@ def refusal(stream: str, expected: int, once: UUID | None, outcome: int) -> Stor
 def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group]:
     """Remove from the queue what the next statement carries.
 
-    A statement sees each stream once. Further appends to a stream stay in the queue, unless none
-    of them expects anything: then they become one.
+    A statement sees each stream once, and each command that may be stored once only. Further
+    appends to a stream stay in the queue, unless none of them expects anything: then they become
+    one.
 
     Args:
         queue: appends in the order they came.
@@ -117,6 +118,7 @@ def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group
     groups: dict[str, Group] = {}
     stay: list[Pending] = []
     held = set(busy)
+    commands: set[UUID] = set()
     rows = size = 0
     while queue and share and len(stay) < _LOOK_AT:
         pending = queue[0]
@@ -124,7 +126,8 @@ def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group
             queue.popleft()
             continue
         group = groups.get(pending.stream)
-        if pending.stream in held or (group and not _joins(pending, group)):
+        repeated = pending.once is not None and pending.once in commands
+        if repeated or pending.stream in held or (group and not _joins(pending, group)):
             held.add(pending.stream)
             stay.append(queue.popleft())
             continue
@@ -134,6 +137,8 @@ def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group
             break
         queue.popleft()
         share -= 1
+        if pending.once is not None:
+            commands.add(pending.once)
         if group is None:
             groups[pending.stream] = [pending]
         else:
@@ -230,4 +235,4 @@ def answer_many(
 
 def _texts(metadata: Iterable[bytes | None]) -> list[str | None] | None:
     texts = [None if item is None else item.decode() for item in metadata]
-    return texts if any(texts) else None
+    return None if texts.count(None) == len(texts) else texts

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 from chekov.errors import StreamDeleted, StreamNotFound, WrongExpectedVersion
-from chekov.store.checks import is_name
+from chekov.store.checks import HIGHEST, OWN, check_expected, is_name
 from chekov.store.port import Expected, ExpectedVersion
 from chekov.store.postgres.batch import refusal
 from chekov.store.postgres.connections import Database
@@ -22,6 +22,7 @@ class Endings:
         self, stream: str, *, expected: ExpectedVersion = Expected.ANY, erase: bool = False
     ) -> int:
         """End a stream, and erase it when asked to."""
+        check_expected(stream, expected)
         position, outcome = await self._end("delete_stream", stream, expected, erase, uuid4())
         if position is None:
             raise refusal(stream, expected, None, outcome)
@@ -29,14 +30,15 @@ class Endings:
 
     async def truncate_stream(self, stream: str, *, before: int, erase: bool = False) -> None:
         """Let a stream begin at the version `before`."""
-        (outcome,) = await self._end("truncate_stream", stream, before, erase)
+        within = max(min(before, HIGHEST), 0)
+        (outcome,) = await self._end("truncate_stream", stream, within, erase)
         if outcome < 0:
             raise StreamDeleted(stream)
         if not 0 < before <= outcome:
             raise WrongExpectedVersion(stream, before, outcome)
 
     async def _end(self, statement: str, stream: str, *values: object) -> Any:
-        if not is_name(stream):
+        if not is_name(stream) or stream.startswith(OWN):
             raise StreamNotFound(stream)
         rows = await self._ending.fetch(self._ends[statement], stream, *values)
         outcome = rows[0][-1]

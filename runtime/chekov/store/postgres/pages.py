@@ -1,12 +1,15 @@
 """Which statement reads a page of everything: the one whose index leaves out most."""
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from chekov.store.checks import is_name
+from chekov.store.checks import NAME_BYTES, is_name
 from chekov.store.port import Direction
 from chekov.store.prefixes import category_prefix, joint_prefix, next_prefix
+
+_BEYOND: Final = chr(0x10FFFF) * NAME_BYTES
+"""No name is above it."""
 
 
 class Query(NamedTuple):
@@ -40,5 +43,5 @@ def page_query(
     if "-" in begins:
         return Query(f"category_{direction}", values)
     if begins:
-        return Query(f"prefix_{direction}", (*values, next_prefix(begins)))
+        return Query(f"prefix_{direction}", (*values, next_prefix(begins) or _BEYOND))
     return Query(f"all_{direction}")

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from chekov.errors import StreamDeleted, StreamNotFound
-from chekov.store.checks import LINK, is_name
+from chekov.store.checks import HIGHEST, LARGEST_PAGE, LINK, is_name
 from chekov.store.links import resolved, target
 from chekov.store.port import Direction, RecordedEvent, StreamInfo
 from chekov.store.postgres.connections import Database
@@ -14,9 +14,6 @@ from chekov.store.postgres.pages import page_query
 from chekov.store.postgres.records import records
 from chekov.store.postgres.statements import statements
 from chekov.store.prefixes import next_prefix
-
-_END: Final = 2**63 - 1
-_LARGEST_PAGE: Final = 10_000
 
 
 class Reader:
@@ -39,11 +36,11 @@ class Reader:
         if limit <= 0 or not is_name(stream):
             return ()
         start = _start(after, direction)
-        count = min(limit, _LARGEST_PAGE)
+        count = min(limit, LARGEST_PAGE)
         if until is None:
             page = await self._page(f"stream_{direction}", stream, start, count)
         else:
-            version, time = (None, until) if isinstance(until, datetime) else (until, None)
+            version, time = (None, until) if isinstance(until, datetime) else (_within(until), None)
             page = await self._page(
                 f"stream_until_{direction}", stream, start, count, version, time
             )
@@ -73,12 +70,12 @@ class Reader:
         if limit <= 0 or query is None:
             return ()
         return await self._page(
-            query.statement, _start(after, direction), min(limit, _LARGEST_PAGE), *query.values
+            query.statement, _start(after, direction), min(limit, LARGEST_PAGE), *query.values
         )
 
     async def read_all(self, *, after: int = 0) -> AsyncGenerator[RecordedEvent]:
         """Everything above a position, up to the end."""
-        position = after
+        position = _within(after)
         while page := await self._page("all_forward", position, 1000):
             for event in page:
                 yield event
@@ -112,7 +109,7 @@ class Reader:
             prefix,
             next_prefix(prefix),
             containing or None,
-            min(limit, _LARGEST_PAGE),
+            min(limit, LARGEST_PAGE),
         )
         return [StreamInfo._make(row) for row in rows]
 
@@ -120,7 +117,8 @@ class Reader:
         """The events at these positions that are there."""
         if not positions:
             return {}
-        found = await self._page("at_positions", list(positions))
+        wanted = [position for position in positions if 0 < position <= HIGHEST]
+        found = await self._page("at_positions", wanted)
         return {event.position: event for event in found}
 
     async def ping(self) -> None:
@@ -147,5 +145,9 @@ class Reader:
 
 def _start(after: int, direction: Direction) -> int:
     if direction == "backward" and after <= 0:
-        return _END
-    return max(min(after, _END), 0)
+        return HIGHEST
+    return _within(after)
+
+
+def _within(number: int) -> int:
+    return max(min(number, HIGHEST), 0)
