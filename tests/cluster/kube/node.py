@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -23,8 +22,6 @@ from tests.cluster.kube.shell import CommandFailed, run, step, wait_for
 
 LINK = "chekov0"
 REPOSITORY = Path(__file__).parents[3]
-# The node outlives whoever started it; nobody is to wait for it, nor to warn that nobody does.
-_LEFT_RUNNING: "list[subprocess.Popen[bytes]]" = []
 
 
 def is_up(layout: Layout) -> bool:
@@ -44,11 +41,12 @@ def start(layout: Layout) -> None:
         make_certificates(layout)
         write_configuration(layout)
         cgroups.make_cgroups()
-        process = _launch(layout)
-        wait_for("the node's first process", lambda: _first_process(layout) is not None)
-        _lay_link(layout)
-        _send_go(process)
-        wait_for("the node", lambda: _ready_or_dead(layout, process), timeout=180)
+        holder, go = _launch(layout)
+        with os.fdopen(go, "wb") as waiting:
+            wait_for("the node's first process", lambda: _first_process(layout) is not None)
+            _lay_link(layout)
+            waiting.write(b"\n")
+        wait_for("the node", lambda: _ready_or_dead(layout, holder), timeout=180)
 
 
 def stop(layout: Layout) -> None:
@@ -57,6 +55,7 @@ def stop(layout: Layout) -> None:
         with step("stopping Kubernetes"):
             os.kill(pid, signal.SIGKILL)
             wait_for("the node's end", lambda: not Path(f"/proc/{pid}/ns/net").exists())
+            _ended(pid)
     # The kernel ends a network after its last process, but takes its time over it.
     if Path(f"/sys/class/net/{LINK}").exists():
         run("ip", "link", "delete", LINK)
@@ -79,27 +78,35 @@ def run_inside(layout: Layout, *command: str | Path) -> str:
     return run("nsenter", f"--target={pid}", "--net", "--mount", "--pid", "--uts", *command)
 
 
-def _launch(layout: Layout) -> "subprocess.Popen[bytes]":
+def _launch(layout: Layout) -> tuple[int, int]:
+    """Start what holds the node; its process id, and the pipe on which it awaits a line."""
     # When the holder dies, so does the first process, and with it everything in its namespaces.
     spaces = ("--net", "--mount", "--pid", "--uts", "--ipc", "--mount-proc", "--kill-child")
-    command = ["unshare", *spaces, sys.executable, "-m", "tests.cluster.kube.inside"]
+    program = (sys.executable, "-m", "tests.cluster.kube.inside")
+    command = ["env", f"--chdir={REPOSITORY}", "unshare", *spaces, *program]
     folders = {
         "CHEKOV_CLUSTER_STATE": str(layout.state),
         "CHEKOV_CLUSTER_CACHE": str(layout.cache),
     }
-    with (layout.logs / "node.log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=REPOSITORY,
-            env={**os.environ, **folders},
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    _LEFT_RUNNING.append(process)
-    layout.init_pid.write_text(str(process.pid))
-    return process
+    awaited, go = os.pipe()
+    try:
+        with (layout.logs / "node.log").open("wb") as log:
+            # The node outlives whoever started it, so there is no Popen that would mind.
+            holder = os.posix_spawnp(
+                command[0],
+                command,
+                {**os.environ, **folders},
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, awaited, 0),
+                    (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
+                    (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
+                ],
+                setsid=True,
+            )
+    finally:
+        os.close(awaited)
+    layout.init_pid.write_text(str(holder))
+    return holder, go
 
 
 def _lay_link(layout: Layout) -> None:
@@ -111,17 +118,18 @@ def _lay_link(layout: Layout) -> None:
         run("ip", "route", "replace", addresses, "via", NODE_ADDRESS)
 
 
-def _send_go(process: "subprocess.Popen[bytes]") -> None:
-    if process.stdin is not None:
-        process.stdin.write(b"\n")
-        process.stdin.close()
-
-
-def _ready_or_dead(layout: Layout, process: "subprocess.Popen[bytes]") -> bool:
-    if process.poll() is not None:
+def _ready_or_dead(layout: Layout, holder: int) -> bool:
+    if _ended(holder):
         said = (layout.logs / "node.log").read_text()[-3000:]
         raise CommandFailed(f"the node did not start; its logs are in {layout.logs}\n{said}")
     return layout.ready.exists()
+
+
+def _ended(pid: int) -> bool:
+    """Whether a process is no more; of a child of ours nothing is left then."""
+    with suppress(ChildProcessError):
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    return not Path(f"/proc/{pid}").exists()
 
 
 def _holder(layout: Layout) -> int | None:
