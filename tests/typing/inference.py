@@ -1,10 +1,22 @@
 """What checkers infer of a domain; pyright reads this file, nobody runs it."""
 
-from collections.abc import Mapping, Sequence
-from typing import assert_type
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, assert_type
 from uuid import UUID, uuid4
 
-from chekov import Context, Identifier, RecordedEvent, Runtime
+from chekov import (
+    Context,
+    Domain,
+    Event,
+    Identifier,
+    Json,
+    MessagePack,
+    Origin,
+    RecordedEvent,
+    Runtime,
+    Upcaster,
+    upcast,
+)
 from chekov.engine.subscription import SubscriptionStatus
 from chekov.testing import Spec
 from examples.bank.bank import (
@@ -54,3 +66,37 @@ def messages(identifier: Identifier[UUID], context: Context) -> None:
     assert_type(MoneyDeposited(amount=1).amount, int)
     assert_type((context.position, context.correlation_id), tuple[int, UUID | None])
     assert_type(domain.name, str)
+
+
+class Renamed(Event, name="renamed", aliases=("retitled",), revision=2):
+    name: str
+
+
+@upcast("renamed", to=Renamed)
+def with_name(data: dict[str, Any], origin: Origin) -> dict[str, Any]:
+    assert_type(origin.metadata, Mapping[str, Any])
+    return {"name": data["title"]}
+
+
+@upcast("moved", to=(Renamed, "renamed"))
+def split(data: dict[str, Any], origin: Origin) -> Iterable[tuple[type[Event] | str, Any]]:
+    del origin
+    yield Renamed, {"name": data["to"]}
+    yield "renamed", {"title": data["to"]}
+
+
+@upcast("noise", to=())
+def dropped(data: dict[str, Any], origin: Origin) -> list[tuple[str, dict[str, Any]]]:
+    del data, origin
+    return []
+
+
+def evolving(runtime: Runtime, origin: Origin, recorded: RecordedEvent) -> None:
+    assert_type(with_name, Upcaster[dict[str, Any]])
+    assert_type(with_name({}, origin), dict[str, Any])
+    evolved = Domain("names", upcasters=[with_name, split, dropped], serializer=MessagePack())
+    assert_type(evolved.stored_names(Renamed), tuple[str, ...])
+    assert_type(Domain("names", serializer=Json()).events, dict[str, type[Event]])
+    assert_type((Renamed.name, Renamed(name="Ada").name), tuple[str, str])
+    assert_type(runtime.decode(recorded), Event)
+    assert_type(runtime.decode_all(recorded), Sequence[Event])

@@ -64,7 +64,7 @@ class Delivery:
         self._observer = observer
         self._retry = retry
         recipient = Recipient(handler, codec)
-        self._types = recipient.types
+        self._wants = recipient.wants
         self._handing: Handing = (
             Together(recipient, store) if isinstance(handler, Projection) else OneByOne(recipient)
         )
@@ -72,9 +72,9 @@ class Delivery:
         self.parked = 0
 
     def wanted(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
-        """Those of `events` that the handler takes."""
-        types = self._types
-        return [event for event in events if event.type in types]
+        """Those of `events` that concern the handler."""
+        wants = self._wants
+        return [event for event in events if wants[event.type]]
 
     async def deliver(self, progress: Progress, events: Sequence[RecordedEvent]) -> bool:
         """Hand over every event, in order; whether that was done before `progress` ended.

@@ -1,24 +1,49 @@
 """A handler as stored events see it: which of them concern it, and the method that takes each."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 from uuid import uuid5
 
 from chekov.domain.handler import Context, EventHandler
-from chekov.domain.messages import Event
+from chekov.domain.messages import REVISION_MARK, Event
 from chekov.store.codec import Codec
 from chekov.store.port import RecordedEvent
 
 HandlerMethod = Callable[[Event, Any], Awaitable[None]]
+
+_MOST_NAMES: Final = 10_000
+
+
+class _Wanted(dict[str, bool]):
+    """Decides about a stored name once; looking up a name that was seen costs what a set does.
+
+    Wanted is also a revision, of an event that the handler takes, which this release cannot read:
+    while releases follow each other, an older one must not pass over what a newer one records.
+    """
+
+    def __init__(self, events: Iterable[type[Event]], names: Iterable[str], codec: Codec) -> None:
+        super().__init__(dict.fromkeys(names, True))
+        self._events = {kind.__naming__.name for kind in events}
+        self._knows = codec.knows
+
+    def __missing__(self, name: str) -> bool:
+        base, mark, revision = name.partition(REVISION_MARK)
+        wanted = (
+            base in self._events and (not mark or revision.isdecimal()) and not self._knows(name)
+        )
+        # Bounded: names that callers make up must not fill the memory.
+        if len(self) < _MOST_NAMES:
+            self[name] = wanted
+        return wanted
 
 
 class Recipient:
     """The methods of one handler, by stored name.
 
     Attributes:
-        types: stored names of every event that is, or may become, one that the handler takes.
-        methods: those of `types` that are read as one event without upcasters → its method.
+        wants: stored name → whether its events concern the handler.
+        methods: each stored name that is read as one event without upcasters → its method.
         decode: reads an event of such a name.
     """
 
@@ -31,7 +56,7 @@ class Recipient:
             for kind, method in self._by_event.items()
             for name in codec.stored_names(kind)
         }
-        self.types = frozenset(names)
+        self.wants: Mapping[str, bool] = _Wanted(self._by_event, names, codec)
         self.methods = {name: method for name, method in names.items() if not codec.is_upcast(name)}
         self.decode = codec.decode
         self._decode_all = codec.decode_all

@@ -292,11 +292,52 @@ async def test_an_instance_that_cannot_be_read_says_so_and_the_others_go_on(
 
 async def test_what_has_a_name_that_nobody_knows_is_none_of_a_handlers_events() -> None:
     seen = Seen()
-    history = (("account-opened", b"{}"), ("opened@3", b"{}"), ("paid", b'{"amount": 5}'))
+    history = (("account-opened", b"{}"), ("opened@home", b"{}"), ("paid", b'{"amount": 5}'))
     async with running(*history, handlers=(seen,)) as (runtime, store):
         await runtime.wait(3)
         assert await store.parked("bank", "seen") == []
     assert seen.events == [Paid(amount=5)]
+
+
+@pytest.mark.parametrize("type_", ["opened@3", "paid@2", "opened@1"])
+async def test_a_revision_that_this_release_cannot_read_is_set_aside(type_: str) -> None:
+    seen, fees = Seen(), SeenFees()
+    history = ((type_, b"{}"), ("paid", b'{"amount": 5}'), (type_, b"{}"))
+    async with running(*history, handlers=(seen, fees)) as (runtime, store):
+        await runtime.wait(3)
+        assert [event.position for event in await store.parked("bank", "seen")] == [1, 3]
+        assert await store.parked("bank", "fees") == []
+    assert seen.events == [Paid(amount=5)]
+
+
+async def test_former_events_without_an_upcaster_are_set_aside_not_passed_over() -> None:
+    seen = Seen()
+    store = MemoryStore()
+    domain = Domain("bank", aggregates=[Account], handlers=[seen])
+    async with store, Runtime(domain, store=store) as runtime:
+        await store.append("account-a", [NewEvent(uuid7(), "opened", b'{"owner": "Ada"}')])
+        await runtime.wait(1)
+        (parked,) = await store.parked("bank", "seen")
+    assert "no upcaster for it" in parked.error
+
+
+async def test_a_handler_that_takes_one_revision_leaves_the_other_to_its_class() -> None:
+    class Former(Event, name="opened"):
+        owner: str
+
+    class SeenFormer(EventHandler, name="former"):
+        @handle
+        async def opened(self, event: Former, context: Context) -> None:
+            pass
+
+    seen = Seen()
+    store = MemoryStore()
+    domain = Domain("bank", handlers=[seen, SeenFormer()])
+    async with store, Runtime(domain, store=store) as runtime:
+        await store.append("account-a", [NewEvent(uuid7(), "opened", b'{"owner": "Ada"}')])
+        await runtime.wait(1)
+        assert await store.parked("bank", "seen") == []
+    assert seen.events == []
 
 
 async def test_an_event_that_an_instance_does_not_apply_is_told() -> None:
