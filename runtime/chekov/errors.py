@@ -78,6 +78,25 @@ class CommandTimeout(ChekovError, TimeoutError):
         super().__init__(f"{command} did not finish within {seconds:g} s; {outcome}")
 
 
+class CommandIdReused(ChekovError):
+    """The id of this command belongs to another one, whose events are stored; nothing was stored.
+
+    Attributes:
+        command_id: the id.
+        stream: where the events of the command that has it are.
+        command: the name of that command, or `None` when it is not known.
+    """
+
+    def __init__(self, command_id: UUID, stream: str, command: str | None) -> None:
+        self.command_id = command_id
+        self.stream = stream
+        self.command = command
+        super().__init__(
+            f"command id {command_id} belongs to {command or 'a command'} on stream {stream!r}: "
+            "give each command an id of its own"
+        )
+
+
 class Overloaded(ChekovError):
     """Too many commands wait already; this one was not started. Try again later."""
 
@@ -155,6 +174,23 @@ class StreamDeleted(StoreError):
         super().__init__(f"stream {stream!r} is deleted")
 
 
+class HistoryTruncated(StoreError):
+    """The state of an aggregate cannot be made: its first events are gone, and no snapshot fits.
+
+    Attributes:
+        stream: the stream's name.
+        first: the first version that can be read.
+    """
+
+    def __init__(self, stream: str, first: int) -> None:
+        self.stream = stream
+        self.first = first
+        super().__init__(
+            f"stream {stream!r} begins at version {first}, and there is no snapshot of the state "
+            "before it"
+        )
+
+
 class DuplicateEvent(StoreError):
     """An event of this id is stored already; nothing of this append was stored.
 
@@ -212,6 +248,13 @@ class Undecodable(StoreError):
         super().__init__(f"{type_} at {stream} version {version} cannot be decoded: {reason}")
 
 
+class KeyUnusable(StoreError):
+    """A key of personal data cannot be used, or no master key was found where one should be.
+
+    Most often `CHEKOV_MASTER_KEY_FILE` is missing or gives another key than the one that wrapped it.
+    """
+
+
 class StoreUnavailable(StoreError):
     """The store cannot be reached, or refuses work for now; the same call may succeed later.
 
@@ -229,16 +272,25 @@ class StoreClosed(StoreError):
 
 
 class SchemaMismatch(StoreError):
-    """The database's schema is missing, older or newer than this code needs.
+    """The database's schema is missing, older or newer than this code needs, or another's.
 
     Attributes:
         found: version in the database; 0 when there is none.
         needed: version of this code.
+        changed: name of a step that is not the one which made the database's schema.
     """
 
-    def __init__(self, schema: str, found: int, needed: int) -> None:
+    def __init__(self, schema: str, found: int, needed: int, *, changed: str | None = None) -> None:
         self.found = found
         self.needed = needed
+        self.changed = changed
+        if changed is not None:
+            super().__init__(
+                f"schema {schema!r} was made by a step {changed} that differs from this release's: "
+                "deploy the release that made it, or move its events by `chekov export` and "
+                "`chekov import`"
+            )
+            return
         remedy = (
             "run `chekov migrate`" if found < needed else "deploy a release that knows this schema"
         )

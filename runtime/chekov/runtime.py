@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 from uuid import UUID
@@ -178,6 +179,9 @@ class Runtime:
         Args:
             command: what to do.
             command_id: its own id, which its events carry as their cause; a new one by default.
+                A command whose id is given is executed once: sent again, it is answered with what
+                it stored then, for as long as that is stored. One that stored nothing is
+                executed again.
             correlation_id: shared by all that follows from one request; `command_id` by default.
             causation_id: the event or command that led to this one.
             metadata: stored with each of its events, as JSON.
@@ -191,6 +195,9 @@ class Runtime:
             Rejected: a business rule refuses; nothing is stored.
             UnknownCommand: no aggregate executes it.
             InvalidCommand: its identifier or metadata is unusable.
+            CommandIdReused: the id belongs to another command, or to one on another stream.
+            StreamDeleted: the instance was deleted.
+            HistoryTruncated: the instance's first events are gone, and no snapshot fits.
             WrongExpectedVersion: the version is not the expected one, or others changed the stream
                 at every attempt.
             CommandTimeout: it took too long; `stored` tells whether it may have been stored.
@@ -219,14 +226,44 @@ class Runtime:
             await self.wait(dispatched.position, names, consistency_timeout)
         return dispatched
 
-    async def load(self, aggregate: type[A], identifier: object) -> Loaded[A]:
-        """A copy of an instance's state as it is stored now.
+    async def load(
+        self, aggregate: type[A], identifier: object, *, at: int | datetime | None = None
+    ) -> Loaded[A]:
+        """A copy of an instance's state as it is stored now, or as it was.
+
+        Args:
+            aggregate: its class.
+            identifier: which instance.
+            at: a version that it had; or a time with a zone, for the last version from until then.
 
         Raises:
-            StreamNotFound: nothing was ever stored for it.
+            StreamNotFound: nothing was stored for it, or nothing until then.
+            StreamDeleted: it was deleted.
+            WrongExpectedVersion: it has no version `at`.
+            HistoryTruncated: its first events are gone, and no snapshot fits.
             Undecodable: one of its events cannot be read.
+            ValueError: the time has no zone.
         """
-        return await self.engine.dispatcher.instances.load(aggregate, identifier)
+        return await self.engine.dispatcher.instances.load(aggregate, identifier, at)
+
+    async def delete(
+        self, aggregate: type[Aggregate], identifier: object, *, erase: bool = False
+    ) -> int:
+        """End an instance: commands to it are refused from then on, and its events stay.
+
+        Args:
+            aggregate: its class.
+            identifier: which instance.
+            erase: take away for good what its events hold; it may begin anew, with nothing.
+
+        Returns:
+            The position of the event that tells of it.
+
+        Raises:
+            StreamNotFound: nothing was stored for it.
+            StreamDeleted: it was deleted before; it can still be erased.
+        """
+        return await self.engine.dispatcher.instances.delete(aggregate, identifier, erase=erase)
 
     async def query(self, projection: str, query: str, arguments: Mapping[str, object]) -> object:
         """Ask a projection.

@@ -7,6 +7,7 @@ from typing import (
     ClassVar,
     Concatenate,
     ParamSpec,
+    TypeAlias,
     TypeVar,
     cast,
     dataclass_transform,
@@ -23,6 +24,10 @@ P = ParamSpec("P")
 
 Executor = Callable[[Any, Command[Any]], Iterable[Event]]
 Applier = Callable[[Any, Event], None]
+
+SnapshotPolicy: TypeAlias = Callable[[int, int, float], bool]
+"""Whether a snapshot is due, by the stream's version, the number of events since the last snapshot
+and the seconds that it took to make the state of its events; 0.0 when this process did not."""
 
 
 def execute(
@@ -51,20 +56,38 @@ def prepare(
 class Aggregate:
     """A consistency boundary: one instance per identifier, empty at first, changed by events.
 
-    Every field has a default. `identity=` prefixes the streams of its instances:
-    `account-<identifier>`.
+    Every field has a default.
+
+    Class keywords:
+        identity: prefixes the streams of its instances, `account-<identifier>`; the class name
+            when left out.
+        snapshot_every: keep the state in the store after so many events, or whenever a
+            `SnapshotPolicy` says so; never when left out.
+        snapshot_version: to be raised when appliers make another state of the same events, so that
+            snapshots from before are not used. A change of the fields is noticed without it.
     """
 
     identity: ClassVar[str] = ""
+    snapshot_due: ClassVar[SnapshotPolicy | None] = None
+    snapshot_version: ClassVar[int] = 1
     executors: ClassVar[dict[type[Command[Any]], Method]] = {}
     appliers: ClassVar[dict[type[Event], Method]] = {}
     faults: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, *, identity: str | None = None, **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls,
+        *,
+        identity: str | None = None,
+        snapshot_every: int | SnapshotPolicy | None = None,
+        snapshot_version: int = 1,
+        **kwargs: Any,
+    ) -> None:
         """Make the subclass a dataclass and collect its executors and appliers."""
         super().__init_subclass__(**kwargs)
         faults: list[str] = []
         cls.identity = cls.__name__ if identity is None else identity
+        cls.snapshot_due = _policy(cls, snapshot_every, faults)
+        cls.snapshot_version = snapshot_version
         _check_identity(cls, faults)
         _check_defaults(cls, faults)
         methods = marked(cls, faults)
@@ -110,6 +133,18 @@ def _check_identity(cls: type[Aggregate], faults: list[str]) -> None:
             f"{cls.__qualname__}: identity {cls.identity!r} must be printable, not empty and "
             "without '-', which separates it from the identifier"
         )
+
+
+def _policy(
+    cls: type[Aggregate], every: int | SnapshotPolicy | None, faults: list[str]
+) -> SnapshotPolicy | None:
+    if every is None or callable(every):
+        return every
+    if every < 1:
+        faults.append(
+            f"{cls.__qualname__}: snapshot_every {every} must be 1 or more, a function, or None"
+        )
+    return lambda _version, events, _seconds: events >= every
 
 
 def _check_defaults(cls: type[Aggregate], faults: list[str]) -> None:

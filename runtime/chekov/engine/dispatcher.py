@@ -1,7 +1,7 @@
 """The door for commands: who may come in, under which ids, for how long, and how it ended."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from time import monotonic
 from typing import Any, TypeVar
 from uuid import UUID
@@ -13,7 +13,10 @@ from chekov.engine.execution import Dispatched, Execution, Executor
 from chekov.engine.identifiers import uuid7
 from chekov.engine.instances import Instances
 from chekov.engine.observer import Observer, Outcome
+from chekov.engine.rebuilding import Rebuilder
+from chekov.engine.repetition import COMMAND, Repetitions
 from chekov.engine.router import Router
+from chekov.engine.snapshots import Snapshots
 from chekov.errors import CommandTimeout, Draining, Overloaded, Rejected, WrongExpectedVersion
 from chekov.store.codec import Codec, encode_metadata
 from chekov.store.port import EventStore
@@ -34,6 +37,7 @@ class Dispatcher:
         store: EventStore,
         codec: Codec,
         observer: Observer,
+        snapshots: Snapshots,
         *,
         timeout: float,
         max_in_flight: int,
@@ -42,8 +46,10 @@ class Dispatcher:
         self._timeout = timeout
         self._max_in_flight = max_in_flight
         self._router = Router(domain)
-        self.instances = Instances(store, codec, observer)
-        self._executor = Executor(store, codec, self.instances)
+        rebuilder = Rebuilder(store, codec, observer, snapshots)
+        self.instances = Instances(store, rebuilder)
+        self._executor = Executor(store, codec, self.instances, rebuilder, snapshots)
+        self._repetitions = Repetitions(self._executor, store, codec)
         self._deadlines = Deadlines()
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -66,6 +72,7 @@ class Dispatcher:
             raise Draining("this process is shutting down; send the command again")
         if self._in_flight >= self._max_in_flight:
             raise Overloaded(f"{self._in_flight} commands wait already; try again later")
+        once = command_id
         command_id = command_id or uuid7()
         execution = Execution(
             route,
@@ -73,8 +80,9 @@ class Dispatcher:
             route.stream(command),
             command_id,
             correlation_id or command_id,
-            self._metadata(metadata, causation_id),
+            self._metadata(metadata, causation_id, None if once is None else route.name),
             expected_version,
+            once,
         )
         seconds = self._timeout if timeout is None else timeout
         deadline = self._deadlines.until(monotonic() + seconds)
@@ -84,8 +92,8 @@ class Dispatcher:
         self._in_flight += 1
         try:
             with deadline:
-                dispatched = await self._executor.run(execution)
-            outcome = "accepted"
+                dispatched = await self._run(execution)
+            outcome = execution.outcome
             events = len(dispatched.events)
         except TimeoutError as error:
             if not deadline.expired:
@@ -113,15 +121,22 @@ class Dispatcher:
         if self._in_flight:
             await self._idle.wait()
 
+    def _run(self, execution: Execution) -> Awaitable[Dispatched[Any]]:
+        if execution.once is None:
+            return self._executor.run(execution)
+        return self._repetitions.run(execution)
+
     def _metadata(
-        self, metadata: Mapping[str, Any] | None, causation_id: UUID | None
+        self, metadata: Mapping[str, Any] | None, causation_id: UUID | None, command: str | None
     ) -> bytes | None:
         traceparent = self._observer.traceparent()
-        if not metadata and traceparent is None and causation_id is None:
+        if not metadata and traceparent is None and causation_id is None and command is None:
             return None
         stored = dict(metadata or {})
         if traceparent is not None:
             stored["traceparent"] = traceparent
         if causation_id is not None:
             stored["caused_by"] = str(causation_id)
+        if command is not None:
+            stored[COMMAND] = command
         return encode_metadata(stored)

@@ -14,10 +14,12 @@ from chekov.engine.dispatcher import Dispatcher
 from chekov.engine.feed import Feed
 from chekov.engine.observer import Observer
 from chekov.engine.ownership import Ownership
+from chekov.engine.snapshots import Snapshots
 from chekov.engine.subscription import Subscription, SubscriptionStatus
 from chekov.errors import StoreError
 from chekov.store.codec import Codec
 from chekov.store.port import Store, SubscriptionKey
+from chekov.store.states import States
 
 _RELEASE_SECONDS: Final = 2.0
 
@@ -50,8 +52,15 @@ class Engine:
         self._observer = observer
         self._retry = retry
         self._feed = Feed(store, observer)
+        self._snapshots = Snapshots(store, States(domain), observer)
         self.dispatcher = Dispatcher(
-            domain, store, codec, observer, timeout=command_timeout, max_in_flight=max_in_flight
+            domain,
+            store,
+            codec,
+            observer,
+            self._snapshots,
+            timeout=command_timeout,
+            max_in_flight=max_in_flight,
         )
         self._handlers = {
             SubscriptionKey(domain.name, handler.name, handler.version): handler
@@ -70,6 +79,7 @@ class Engine:
             lease=lease,
         )
         self.consistency = Consistency(store, self._handlers, self._subscriptions)
+        self._keeping: asyncio.Task[None] | None = None
         self._background: list[asyncio.Task[None]] = []
         self._running: list[asyncio.Task[None]] = []
 
@@ -94,9 +104,12 @@ class Engine:
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Start every background task on `group`, which ends when one of them fails."""
+        if self._snapshots.used:
+            self._keeping = group.create_task(self._snapshots.run(), name="snapshots")
+            self._background.append(self._keeping)
         if not self._subscriptions:
             return
-        self._background = [
+        self._background += [
             group.create_task(self._feed.run(), name="feed"),
             group.create_task(self._ownership.run(), name="ownership"),
         ]
@@ -108,6 +121,8 @@ class Engine:
     async def drain(self) -> None:
         """Finish commands in flight, stop subscriptions at a checkpoint, give them up."""
         await self.dispatcher.drain()
+        if self._keeping is not None:
+            await self._snapshots.drain(self._keeping)
         await self.consistency.drain()
         for item in self._subscriptions.values():
             item.stop()

@@ -1,5 +1,7 @@
 """One command against its instance: decide, apply, store; read what is new and decide again."""
 
+import asyncio
+import random
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
@@ -8,15 +10,21 @@ from uuid import UUID
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.messages import Command, Event
 from chekov.engine.identifiers import uuid7
-from chekov.engine.instances import Instance, Instances
+from chekov.engine.instance import Instance
+from chekov.engine.instances import Instances
+from chekov.engine.observer import Outcome
+from chekov.engine.rebuilding import Rebuilder
 from chekov.engine.router import Route
-from chekov.errors import DefinitionError, Rejected, WrongExpectedVersion
+from chekov.engine.snapshots import Snapshots
+from chekov.errors import DefinitionError, DuplicateCommand, Rejected, WrongExpectedVersion
 from chekov.store.codec import Codec
 from chekov.store.port import EventStore, Expected, NewEvent, RecordedEvent
 
 E = TypeVar("E", bound=Event)
 
 RETRIES: Final = 10
+_FIRST_PAUSE: Final = 0.0002
+_LONGEST_PAUSE: Final = 0.5
 
 # Skips the argument handling of the class, which would cost more than encoding the event.
 _new_event: Final = cast(
@@ -35,6 +43,7 @@ class Dispatched(NamedTuple, Generic[E]):
         recorded: the same as stored.
         command_id: its own id, which its events carry as their cause.
         correlation_id: shared by all that follows from one request.
+        repeated: whether the command had been executed before, and this is what it stored then.
     """
 
     stream: str
@@ -44,14 +53,17 @@ class Dispatched(NamedTuple, Generic[E]):
     recorded: Sequence[RecordedEvent]
     command_id: UUID
     correlation_id: UUID
+    repeated: bool = False
 
 
 class Execution:
     """One command on its way.
 
     Attributes:
+        once: its id, when that came from its caller and must not be executed twice.
         retries: how often others had changed the stream meanwhile.
         handed_over: whether an append is on its way whose outcome is not known.
+        outcome: what is told of it when it succeeds.
     """
 
     __slots__ = (
@@ -61,6 +73,8 @@ class Execution:
         "expected",
         "handed_over",
         "metadata",
+        "once",
+        "outcome",
         "retries",
         "route",
         "stream",
@@ -75,6 +89,7 @@ class Execution:
         correlation_id: UUID,
         metadata: bytes | None,
         expected: int | None,
+        once: UUID | None,
     ) -> None:
         self.route = route
         self.command = command
@@ -83,8 +98,10 @@ class Execution:
         self.correlation_id = correlation_id
         self.metadata = metadata
         self.expected = expected
+        self.once = once
         self.retries = 0
         self.handed_over = False
+        self.outcome: Outcome = "accepted"
 
     def done(
         self,
@@ -102,10 +119,19 @@ class Execution:
 class Executor:
     """Executes commands, one at a time for each instance."""
 
-    def __init__(self, store: EventStore, codec: Codec, instances: Instances) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        codec: Codec,
+        instances: Instances,
+        rebuilder: Rebuilder,
+        snapshots: Snapshots,
+    ) -> None:
         self._append = store.append
         self._encode = codec.encode
         self._instances = instances
+        self._rebuilder = rebuilder
+        self._snapshots = snapshots
 
     async def run(self, execution: Execution) -> Dispatched[Any]:
         """Execute a command in its turn."""
@@ -120,7 +146,7 @@ class Executor:
             instance.leave()
 
     async def _decide(self, execution: Execution, instance: Instance) -> Dispatched[Any]:
-        refresh = self._instances.refresh
+        refresh = self._rebuilder.refresh
         newest = instance.state is None
         if newest:
             await refresh(instance)
@@ -130,15 +156,19 @@ class Executor:
             except WrongExpectedVersion:
                 if execution.expected is not None or execution.retries >= RETRIES:
                     raise
-                execution.retries += 1
+                await _pause(execution)
                 await refresh(instance)
             except Rejected:
                 # The state may lag behind what another process stored: only a refusal by the
                 # newest state counts, since no version check follows it.
                 if newest or not await refresh(instance):
+                    await self._refuse_deleted(instance)
                     raise
             else:
-                if done.position or newest or not await refresh(instance):
+                if done.position:
+                    return done
+                if newest or not await refresh(instance):
+                    await self._refuse_deleted(instance)
                     return done
             newest = True
 
@@ -157,9 +187,12 @@ class Executor:
         execution.handed_over = True
         try:
             appended = await self._append(
-                instance.stream, self._new(execution, events), expected=instance.version
+                instance.stream,
+                self._new(execution, events),
+                expected=instance.version,
+                once=execution.once,
             )
-        except WrongExpectedVersion:
+        except (WrongExpectedVersion, DuplicateCommand):
             execution.handed_over = False
             instance.restore(undo)
             raise
@@ -167,13 +200,22 @@ class Executor:
             instance.forget()
             raise
         instance.version = appended.version
+        instance.position = appended.position
+        if instance.snapshot_due is not None:
+            self._snapshots.consider(instance)
         return execution.done(appended.version, appended.position, events, appended.recorded)
 
     async def _demand(self, expected: int, instance: Instance) -> None:
         if not _meets(expected, instance.version):
-            await self._instances.refresh(instance)
+            await self._rebuilder.refresh(instance)
             if not _meets(expected, instance.version):
+                await self._refuse_deleted(instance)
                 raise _wrong_version(instance.stream, expected, instance.version)
+
+    async def _refuse_deleted(self, instance: Instance) -> None:
+        """Nothing is appended that the store would refuse, so it has to be asked."""
+        if not instance.version:
+            await self._rebuilder.refuse_deleted(instance.stream)
 
     def _new(self, execution: Execution, events: Sequence[Event]) -> list[NewEvent]:
         encode = self._encode
@@ -192,7 +234,7 @@ class Executor:
 
 
 def _apply(instance: Instance, events: Sequence[Event]) -> dict[str, Any] | None:
-    undo = instance.snapshot()
+    undo = instance.fields()
     try:
         instance.apply(events)
     except BaseException as error:
@@ -201,6 +243,15 @@ def _apply(instance: Instance, events: Sequence[Event]) -> dict[str, Any] | None
             _refuse_foreign(instance.aggregate, events)
         raise
     return undo
+
+
+async def _pause(execution: Execution) -> None:
+    """Wait for who was quicker, from the second time on; spread, so that two lose their step."""
+    execution.retries += 1
+    growth = execution.retries - 2
+    if growth >= 0:
+        seconds = min(_LONGEST_PAUSE, _FIRST_PAUSE * 3**growth)
+        await asyncio.sleep(seconds * random.uniform(0.5, 1))  # noqa: S311
 
 
 def _refuse_foreign(aggregate: type[Aggregate], events: Sequence[Event]) -> None:

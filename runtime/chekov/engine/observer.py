@@ -6,8 +6,9 @@ from typing import Literal, Protocol
 
 from chekov.store.port import RecordedEvent
 
-Outcome = Literal["accepted", "rejected", "conflict", "timeout", "failed", "refused"]
+Outcome = Literal["accepted", "repeated", "rejected", "conflict", "timeout", "failed", "refused"]
 DeliveryOutcome = Literal["handled", "retried", "parked", "stopped"]
+SnapshotOutcome = Literal["kept", "failed", "used", "ignored"]
 
 
 class CommandObservation(Protocol):
@@ -49,6 +50,10 @@ class Observer:
     def loaded(self, aggregate: str, events: int, seconds: float) -> None:
         """An instance was rebuilt from the store."""
         del aggregate, events, seconds
+
+    def snapshot(self, aggregate: str, outcome: SnapshotOutcome) -> None:
+        """A snapshot was kept or could not be; or one was found, and used or ignored."""
+        del aggregate, outcome
 
     def appended(self, appends: int, events: int, seconds: float) -> None:
         """The store committed one batch of appends."""

@@ -67,7 +67,11 @@ async def test_ids_and_metadata_of_the_caller_are_stored() -> None:
         )
     stored = done.recorded[0]
     assert (stored.causation_id, stored.correlation_id) == (command, correlation)
-    assert decode_metadata(stored.metadata) == {"user": "ada", "caused_by": str(cause)}
+    assert decode_metadata(stored.metadata) == {
+        "user": "ada",
+        "caused_by": str(cause),
+        "$command": "Add",
+    }
 
 
 async def test_a_command_that_yields_nothing_stores_nothing() -> None:
