@@ -60,6 +60,10 @@ async def test_the_domain_of_the_readme(tmp_path: Path) -> None:
     await python("\n".join(blocks("README.md", "python")), tmp_path)
 
 
+async def test_the_guide_to_changing_events(tmp_path: Path) -> None:
+    await python("\n".join(blocks("docs/how-to/change-events.md", "python")), tmp_path)
+
+
 async def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = blocks("docs/tutorial.md", "python")
     (tmp_path / "shop.py").write_text("\n".join(part for part in code if "Spec(" not in part))

@@ -71,7 +71,8 @@ class Context:
         stream: the stream it was appended to.
         version: its place in the stream, from 1.
         position: its place among all events of the store, from 1.
-        id: its own id: the same at every delivery, so usable to recognise a repetition.
+        id: its own id: the same at every delivery, so usable to recognise a repetition. The second
+            and further parts of an event that an upcaster split have ids that derive from it.
         time: when it was stored.
         correlation_id: shared by all that follows from one request.
         causation_id: the command that caused it.

@@ -120,6 +120,18 @@ def test_a_domain_that_changes_its_serializer_reads_what_it_stored_before() -> N
         codec(None).decode_page(page)
 
 
+def test_a_serializer_that_writes_json_and_reads_another_leads_back() -> None:
+    class JsonForNow(MessagePack):
+        def encode(self, value: object, /) -> bytes:
+            return Json().encode(value)
+
+    mine = codec(JsonForNow())
+    written = mine.encode(weighed())
+    assert written == Json().encode(weighed())
+    page = [recorded(codec(MessagePack()).encode(weighed())), recorded(written)]
+    assert mine.decode_page(page) == [weighed()] * 2
+
+
 def test_what_could_never_be_read_again_is_not_written() -> None:
     with pytest.raises(InvalidAppend, match="scores"):
         codec(MessagePack()).encode(weighed(scores={1: "high"}))
