@@ -64,7 +64,7 @@ class Delivery:
         self._observer = observer
         self._retry = retry
         recipient = Recipient(handler, codec)
-        self._wants = recipient.wants
+        self._recipient = recipient
         self._handing: Handing = (
             Together(recipient, store) if isinstance(handler, Projection) else OneByOne(recipient)
         )
@@ -73,8 +73,11 @@ class Delivery:
 
     def wanted(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
         """Those of `events` that concern the handler."""
-        wants = self._wants
-        return [event for event in events if wants[event.type]]
+        decided = self._recipient.decided
+        try:
+            return [event for event in events if decided[event.type]]
+        except KeyError:  # at the first sight of a name
+            return [event for event in events if self._recipient.wants(event.type)]
 
     async def deliver(self, progress: Progress, events: Sequence[RecordedEvent]) -> bool:
         """Hand over every event, in order; whether that was done before `progress` ended.

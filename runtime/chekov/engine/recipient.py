@@ -1,6 +1,6 @@
 """A handler as stored events see it: which of them concern it, and the method that takes each."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid5
@@ -15,34 +15,11 @@ HandlerMethod = Callable[[Event, Any], Awaitable[None]]
 _MOST_NAMES: Final = 10_000
 
 
-class _Wanted(dict[str, bool]):
-    """Decides about a stored name once; looking up a name that was seen costs what a set does.
-
-    Wanted is also a revision, of an event that the handler takes, which this release cannot read:
-    while releases follow each other, an older one must not pass over what a newer one records.
-    """
-
-    def __init__(self, events: Iterable[type[Event]], names: Iterable[str], codec: Codec) -> None:
-        super().__init__(dict.fromkeys(names, True))
-        self._events = {kind.__naming__.name for kind in events}
-        self._knows = codec.knows
-
-    def __missing__(self, name: str) -> bool:
-        base, mark, revision = name.partition(REVISION_MARK)
-        wanted = (
-            base in self._events and (not mark or revision.isdecimal()) and not self._knows(name)
-        )
-        # Bounded: names that callers make up must not fill the memory.
-        if len(self) < _MOST_NAMES:
-            self[name] = wanted
-        return wanted
-
-
 class Recipient:
     """The methods of one handler, by stored name.
 
     Attributes:
-        wants: stored name → whether its events concern the handler.
+        decided: stored name → whether its events concern the handler, as far as it was asked.
         methods: each stored name that is read as one event without upcasters → its method.
         decode: reads an event of such a name.
     """
@@ -56,10 +33,30 @@ class Recipient:
             for kind, method in self._by_event.items()
             for name in codec.stored_names(kind)
         }
-        self.wants: Mapping[str, bool] = _Wanted(self._by_event, names, codec)
+        self._bases = {kind.__naming__.name for kind in self._by_event}
+        self._codec = codec
+        self.decided = dict.fromkeys(names, True)
         self.methods = {name: method for name, method in names.items() if not codec.is_upcast(name)}
         self.decode = codec.decode
-        self._decode_all = codec.decode_all
+
+    def wants(self, name: str) -> bool:
+        """Whether events of a stored name concern the handler.
+
+        Among them are revisions, of an event that it takes, which this release cannot read: while
+        releases follow each other, an older one must not pass over what a newer one records.
+        """
+        wanted = self.decided.get(name)
+        if wanted is None:
+            wanted = self._is_unknown_revision(name)
+            # Bounded: names that callers make up must not fill the memory.
+            if len(self.decided) < _MOST_NAMES:
+                self.decided[name] = wanted
+        return wanted
+
+    def _is_unknown_revision(self, name: str) -> bool:
+        base, mark, revision = name.partition(REVISION_MARK)
+        is_revision = base in self._bases and (not mark or revision.isdecimal())
+        return is_revision and not self._codec.knows(name)
 
     async def take_upcast(self, recorded: RecordedEvent, context: Context) -> None:
         """Call the handler with each event that a recorded one becomes and that it takes.
@@ -68,7 +65,7 @@ class Recipient:
             Undecodable: before the first, when one of them cannot be had.
             Exception: what the handler raises; those behind are not handed over.
         """
-        for number, event in enumerate(self._decode_all(recorded)):
+        for number, event in enumerate(self._codec.decode_all(recorded)):
             method = self._by_event.get(type(event))
             if method is not None:
                 await method(event, _part(context, number))

@@ -5,7 +5,7 @@ program starts and not when its first event is read.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final, NoReturn, TypeVar, cast
 from uuid import UUID
@@ -59,7 +59,9 @@ class Codec:
         self._decoders = {
             name: json_decoder(kind, faults) for name, kind in domain.commands.items()
         }
-        self._own = {kind: json_decoder(kind, faults) for kind in domain.events.values()}
+        self._own: dict[type[Any], Callable[[bytes], Event]] = {
+            kind: json_decoder(kind, faults) for kind in domain.events.values()
+        }
         read = _decode_object
         self._encode = _encode
         self._serializer = serializer = domain.serializer
@@ -100,7 +102,7 @@ class Codec:
             InvalidAppend: the event's values do not fit its annotations.
         """
         try:
-            own = self._own.get(cast("type[Event]", type(message)))
+            own = self._own.get(type(message))
             if own is None:
                 return _encode(message)
             data = self._encode(message)
