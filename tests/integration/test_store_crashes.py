@@ -14,6 +14,7 @@ import pytest
 from chekov.errors import StoreUnavailable, WrongExpectedVersion
 from chekov.store.port import NewEvent
 from chekov.store.postgres import PostgresStore, committer, lane
+from chekov.store.postgres.access import STATEMENT_SECONDS
 from chekov.testing.postgres import EmbeddedPostgres
 from tests.waiting import until
 
@@ -287,11 +288,24 @@ async def test_an_append_whose_answer_was_lost_is_answered_once(
         assert await store.head() == before + count
 
 
+async def test_a_lone_writer_knows_nothing_of_a_stream_that_was_erased(dsn: str) -> None:
+    """Its versions are free again, so that nothing but looking tells that they are not next."""
+    async with PostgresStore(dsn) as store:
+        for version in range(3):
+            await store.append("a", [NewEvent(uuid4(), "t", b"{}")], expected=version)
+        await has_looked(dsn)
+        await store.delete_stream("a", erase=True)
+        await store.append("b", [NewEvent(uuid4(), "t", b"{}")])
+        with pytest.raises(WrongExpectedVersion):
+            await store.append("a", [NewEvent(uuid4(), "t", b"{}")], expected=3)
+        assert not await store.read_page(prefix="a")
+
+
 async def test_an_answer_that_takes_too_long_is_looked_for(
     dsn: str, postgres_store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another writer holds its turn; then the connection is thought lost, and nothing doubled."""
-    monkeypatch.setattr(lane, "_STATEMENT_SECONDS", 0.2)
+    monkeypatch.setattr(lane, "_GRACE_SECONDS", 0.2 - STATEMENT_SECONDS)
     monkeypatch.setattr(committer, "_WATCH_SECONDS", 0.02)
     await postgres_store.append("a", [NewEvent(uuid4(), "t", b"{}")])
     other, watch = await asyncpg.connect(dsn), await asyncpg.connect(dsn)

@@ -9,8 +9,8 @@ import asyncpg
 from chekov.errors import DuplicateEvent, InvalidAppend
 from chekov.store.checks import check_append
 from chekov.store.port import Appended, StreamAppend
+from chekov.store.postgres.access import Connection
 from chekov.store.postgres.batch import Pending, many, refusal
-from chekov.store.postgres.connections import Connection
 from chekov.store.postgres.errors import Fault, fault_of, repeated_id
 from chekov.store.postgres.listener import events_channel
 

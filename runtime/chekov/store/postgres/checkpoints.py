@@ -11,7 +11,8 @@ from chekov.domain import handler
 from chekov.errors import DefinitionError, Fenced
 from chekov.store.names import schema_name
 from chekov.store.port import Claim, ParkedEvent, RecordedEvent, SubscriptionKey, SubscriptionRow
-from chekov.store.postgres.connections import Connection, Database
+from chekov.store.postgres.access import Connection
+from chekov.store.postgres.connections import Database
 from chekov.store.postgres.listener import free_channel
 from chekov.store.postgres.statements import statements
 

@@ -63,8 +63,8 @@ class Committer:
         self._committed = committed
         self._on_batch = on_batch
         knowledge = Knowledge(alone)
-        self._lanes = [Lane(database.dsn, statements, knowledge) for _ in range(_LANES)]
-        self._joint = Lane(database.dsn, statements, knowledge)
+        self._lanes = [Lane(database.access, statements, knowledge) for _ in range(_LANES)]
+        self._joint = Lane(database.access, statements, knowledge)
         self._joint_turn = asyncio.Lock()
         self._queue: deque[Pending] = deque()
         self._resting: deque[_Resting] = deque()
@@ -222,12 +222,9 @@ class Committer:
                 if deadline or groups[0][0].uncertain:
                     groups = await self._not_stored(lane, groups)
                 if groups:
-                    await self._send(lane, groups, together=together)
+                    await self._attempt(lane, groups, together=together)
             except _CAUGHT as error:
                 fault = fault_of(error)
-                if fault is Fault.GUILTY:
-                    await self._split(lane, groups, error, together=together)
-                    return
                 deadline = deadline or time.monotonic() + self._patience
                 if fault not in (Fault.LOST, Fault.BUSY) or time.monotonic() > deadline:
                     self._give_up(groups, error)
@@ -237,6 +234,14 @@ class Committer:
             else:
                 return
             await backoff.wait()
+
+    async def _attempt(self, lane: Lane, groups: list[Group], *, together: bool) -> None:
+        try:
+            await self._send(lane, groups, together=together)
+        except _CAUGHT as error:
+            if fault_of(error) is not Fault.GUILTY:
+                raise
+            await self._split(lane, groups, error, together=together)
 
     async def _send(self, lane: Lane, groups: list[Group], *, together: bool) -> None:
         started = time.perf_counter()

@@ -2,13 +2,22 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, LiteralString, TypeAlias, TypeVar, cast
 
 import asyncpg
 
-from chekov.errors import StoreClosed, StoreError
+from chekov.errors import StoreClosed
+from chekov.store.postgres.access import (
+    CONNECT_SECONDS,
+    LENT_SECONDS,
+    Access,
+    Connection,
+    bad_dsn,
+    check_files,
+    learn_types,
+)
 from chekov.store.postgres.errors import (
     DATABASE_ERRORS,
     Fault,
@@ -18,19 +27,9 @@ from chekov.store.postgres.errors import (
 )
 
 T = TypeVar("T")
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
-CONNECT_SECONDS: Final = 5.0
-_COMMAND_SECONDS: Final = 60.0
 _FIRST_WAIT: Final = 0.02
-_PLANNING: Final = {
-    # One plan for each of our statements: making it costs more than running it. All of them find
-    # their rows by an index, which a plan made while the tables were empty would not do.
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "jit": "off",
-}
 _LONGEST_WAIT: Final = 1.0
 
 
@@ -44,19 +43,6 @@ class Backoff:
         """Wait before the next try."""
         await asyncio.sleep(self._wait * random.uniform(0.5, 1))  # noqa: S311 no secret
         self._wait = min(self._wait * 2, _LONGEST_WAIT)
-
-
-async def connect(dsn: str, *, application: str) -> Connection:
-    """A connection of our own, outside of the pool.
-
-    Raises:
-        StoreError: the DSN cannot be understood.
-    """
-    settings = {**_PLANNING, "application_name": application}
-    try:
-        return await asyncpg.connect(dsn, timeout=CONNECT_SECONDS, server_settings=settings)
-    except (asyncpg.ClientConfigurationError, ValueError) as error:
-        raise _bad_dsn(dsn, error) from None
 
 
 async def patiently(
@@ -87,16 +73,16 @@ class Database:
     for the transactions that are lent to handlers and queries.
 
     Attributes:
-        dsn: where it is.
+        access: where it is, and how to get there.
         schema: the store's schema in it.
         translator: makes our errors of Postgres's.
         patience: how long calls wait while it is away, in seconds.
     """
 
     def __init__(
-        self, dsn: str, schema: str, translator: Translator, *, size: int, patience: float
+        self, access: Access, schema: str, translator: Translator, *, size: int, patience: float
     ) -> None:
-        self.dsn = dsn
+        self.access = access
         self.schema = schema
         self.translator = translator
         self.patience = patience
@@ -109,10 +95,15 @@ class Database:
         """Have the pools; connections are made when they are needed.
 
         Raises:
-            StoreError: the DSN cannot be understood.
+            StoreError: the DSN cannot be understood, or names files that cannot be read.
         """
-        own = await self._pool("chekov", _PLANNING, reset=_nothing)
-        lent = await self._pool("chekov handlers", {}, reset=None)
+        access = self.access
+        check_files(access.dsn)
+        own = await self._pool(access.own("chekov"), reset=_nothing)
+        # What a reset undoes would be undone elsewhere, behind a pooler.
+        lent = await self._pool(
+            access.lent("chekov handlers"), reset=_nothing if access.pooled else None
+        )
         self._own, self._lent = own, lent
         try:
             yield
@@ -168,24 +159,21 @@ class Database:
                 await pool.release(cast("Any", connection))
 
     async def _pool(
-        self,
-        application: str,
-        settings: Mapping[str, str],
-        *,
-        reset: Callable[[Any], Awaitable[None]] | None,
+        self, options: dict[str, Any], *, reset: Callable[[Any], Awaitable[None]] | None
     ) -> Pool:
         try:
             return await asyncpg.create_pool(
-                self.dsn,
+                self.access.dsn,
                 min_size=0,
                 max_size=self._size,
                 timeout=CONNECT_SECONDS,
-                command_timeout=_COMMAND_SECONDS,
-                server_settings={**settings, "application_name": application},
+                command_timeout=LENT_SECONDS,
+                init=learn_types if self.access.pooled else None,
                 reset=reset,
+                **options,
             )
         except (asyncpg.ClientConfigurationError, ValueError) as error:
-            raise _bad_dsn(self.dsn, error) from None
+            raise bad_dsn(self.access.dsn, error) from None
 
 
 def _opened(pool: "Pool | None") -> Pool:
@@ -217,8 +205,3 @@ async def _close(pool: Pool) -> None:
             await pool.close()
     except DATABASE_ERRORS:
         pool.terminate()
-
-
-def _bad_dsn(dsn: str, error: BaseException) -> StoreError:
-    text = str(Translator(dsn, "", 0).store_error(error))
-    return StoreError(f"the DSN of the store cannot be understood: {text}")

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 
 from chekov.errors import ChekovError, SchemaMismatch, StoreError, StoreUnavailable
+from chekov.store.postgres import tls
 
 
 class Fault(Enum):
@@ -101,6 +102,8 @@ def fault_of(error: BaseException) -> Fault:
     """What kind of error this is."""
     if isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name in _PLACES:
         return Fault.BUSY
+    if isinstance(error, OSError | asyncpg.ProtocolViolationError) and _advice(error):
+        return Fault.REFUSED
     for fault, kinds in _FAULTS:
         if isinstance(error, kinds):
             return fault
@@ -132,7 +135,10 @@ class Translator:
             return SchemaMismatch(self._schema, 0, self._needed)
         if fault in (Fault.LOST, Fault.BUSY):
             return self.unavailable(error, stored=stored)
-        return StoreError(f"Postgres refused: {self._clean(error)}")
+        advice = _advice(error)
+        return StoreError(
+            f"Postgres refused: {self._clean(error)}" + (f"; {advice}" if advice else "")
+        )
 
     def unavailable(self, error: BaseException, *, stored: bool | None = False) -> StoreUnavailable:
         """The error of a database that is away, whatever it looked like."""
@@ -145,6 +151,15 @@ class Translator:
         for secret in self._secrets:
             text = text.replace(secret, "…")
         return text
+
+
+def _advice(error: BaseException) -> str | None:
+    if isinstance(error, asyncpg.ProtocolViolationError) and "startup parameter" in str(error):
+        return (
+            "this is a connection pooler: set CHEKOV_STORE_POOLED=true, or `pooled=True` of the "
+            "store"
+        )
+    return tls.advice(error)
 
 
 def _secrets(dsn: str) -> tuple[str, ...]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from chekov.errors import StoreUnavailable
 from chekov.store.port import SubscriptionRow
+from chekov.store.postgres.access import Connection, connect_once
 from chekov.store.postgres.checkpoints import subscription_rows
-from chekov.store.postgres.connections import Connection, connect
 from chekov.store.postgres.errors import DATABASE_ERRORS, Translator
-from chekov.store.postgres.migrator import needed_version, schema_version
+from chekov.store.postgres.migrator import applied, is_usable, needed_version
 from chekov.store.postgres.statements import statements
 
 
@@ -30,6 +30,8 @@ class StoreStatus:
     """How many there are; estimated by Postgres's statistics."""
     bytes: int
     """On disk: tables and indexes of the store."""
+    usable: bool = False
+    """Whether this code works with the schema as it is, which may be newer."""
 
 
 async def inspect(dsn: str, schema: str, *, timeout: float = 5.0) -> StoreStatus:
@@ -47,13 +49,15 @@ async def inspect(dsn: str, schema: str, *, timeout: float = 5.0) -> StoreStatus
     sql = statements("inspect", schema)
     async with _connected(dsn, schema, timeout) as connection:
         server: str = await connection.fetchval("show server_version")
-        found = await schema_version(connection, schema)
+        steps = await applied(connection, schema)
+        found = steps[-1].version if steps else 0
         position = streams = size = 0
         if found:
             position = await connection.fetchval(sql["position"])
             streams, size = await connection.fetchrow(sql["sizes"], schema) or (0, 0)
     version = server.partition(" ")[0]
-    return StoreStatus(version, found, needed_version(), position, streams, size)
+    usable = is_usable(schema, steps)
+    return StoreStatus(version, found, needed_version(), position, streams, size, usable)
 
 
 async def subscription_status(
@@ -75,7 +79,7 @@ async def _connected(dsn: str, schema: str, timeout: float) -> AsyncGenerator[Co
     translator = Translator(dsn, schema, needed_version())
     try:
         async with asyncio.timeout(timeout):
-            connection = await connect(dsn, application="chekov inspect")
+            connection = await connect_once(dsn, application="chekov inspect")
             try:
                 yield connection
             finally:

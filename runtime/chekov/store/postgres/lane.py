@@ -8,11 +8,11 @@ from typing import Any, Final, LiteralString, NamedTuple
 import asyncpg
 
 from chekov.store.port import Appended, NewEvent, RecordedEvent
+from chekov.store.postgres.access import Access, Connection, connect
 from chekov.store.postgres.batch import Group, Pending, answer, answer_many, many
-from chekov.store.postgres.connections import Connection, connect
 from chekov.store.postgres.started import Started
 
-_STATEMENT_SECONDS: Final = 30.0
+_GRACE_SECONDS: Final = 10.0
 _DOUBT_SECONDS: Final = 10.0
 _MOST_VERSIONS: Final = 100_000
 _CLOCK_SECONDS: Final = 10.0
@@ -72,13 +72,16 @@ class Knowledge:
 
     def learn(self, recorded: Sequence[RecordedEvent]) -> None:
         """These were stored."""
-        last = recorded[-1].position
         if time.monotonic() < self._not_before:
             return
-        if self._head is None or last > self._head:
-            self._head = last
-        if len(self._versions) > _MOST_VERSIONS:
+        first = recorded[0].position
+        if self._head is not None and first <= self._head:
+            # Told late; what came after it is known already.
+            return
+        # What lies between was not ours: it may have erased a stream, which frees its versions.
+        if first - 1 != self._head or len(self._versions) > _MOST_VERSIONS:
             self._versions.clear()
+        self._head = recorded[-1].position
         for event in recorded:
             self._versions[event.stream] = event.version
 
@@ -98,9 +101,9 @@ class Lane:
     """A connection and its statements."""
 
     def __init__(
-        self, dsn: str, statements: Mapping[str, LiteralString], knowledge: Knowledge
+        self, access: Access, statements: Mapping[str, LiteralString], knowledge: Knowledge
     ) -> None:
-        self._dsn = dsn
+        self._access = access
         self._statements = statements
         self._knowledge = knowledge
         self._connection: Connection | None = None
@@ -114,7 +117,7 @@ class Lane:
         connection = self._connection
         if connection is None or connection.is_closed():
             self._knowledge.forget()
-            connection = await connect(self._dsn, application="chekov committer")
+            connection = await connect(self._access, application="chekov committer")
             self._connection = connection
             try:
                 self._next = await connection.prepare(self._statements["append_next"])
@@ -140,7 +143,9 @@ class Lane:
 
         To be called now and then: a timer for each statement would cost each of them.
         """
-        if self._since and time.monotonic() - self._since > _STATEMENT_SECONDS:
+        # Postgres itself gives up before.
+        longest = self._access.seconds + _GRACE_SECONDS
+        if self._since and time.monotonic() - self._since > longest:
             self.drop()
 
     async def append_next(

@@ -1,4 +1,4 @@
-"""How this process learns that there are new events, or free subscriptions.
+"""How this process learns that there are new events, free subscriptions, or keys less.
 
 A notification is only a hint. What is true is in the tables: the last position is looked up once a
 second, so that a lost notification costs a second and nothing else.
@@ -12,7 +12,8 @@ from typing import Any, Final, LiteralString
 
 from chekov.errors import StoreError
 from chekov.store.port import RecordedEvent
-from chekov.store.postgres.connections import Backoff, Connection, connect
+from chekov.store.postgres.access import Access, Connection, connect
+from chekov.store.postgres.connections import Backoff
 from chekov.store.postgres.errors import DATABASE_ERRORS
 
 _POLL_SECONDS: Final = 1.0
@@ -22,7 +23,7 @@ _BUSY_EVENTS: Final = 8
 _KEEP_EVENTS: Final = 4096
 _KEEP_BYTES: Final = 16 * 1024 * 1024
 _AT_ONCE: Final = 1000
-_ANSWER_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 10.0
 
 
 def events_channel(schema: str) -> str:
@@ -35,6 +36,11 @@ def free_channel(schema: str) -> str:
     return f"{schema}_free"
 
 
+def keys_channel(schema: str) -> str:
+    """Where it is told that keys were taken away."""
+    return f"{schema}_keys"
+
+
 class Listener:
     """Knows the last position that was heard of, and wakes whoever waits for a later one.
 
@@ -42,13 +48,16 @@ class Listener:
     happens, and at most once in five milliseconds when much does, so that the appends do not pay.
     """
 
-    def __init__(self, dsn: str, schema: str, statements: Mapping[str, LiteralString]) -> None:
-        self._dsn = dsn
+    def __init__(
+        self, access: Access, schema: str, statements: Mapping[str, LiteralString]
+    ) -> None:
+        self._access = access
         self._statements = statements
         self._events_channel = events_channel(schema)
         self._application = f"chekov listener {schema}"
         self._others = 1
         self._free_channel = free_channel(schema)
+        self._keys_channel = keys_channel(schema)
         self.known = 0
         self._told = 0
         self._recent: list[RecordedEvent] = []
@@ -56,6 +65,8 @@ class Listener:
         self._waiters: set[asyncio.Future[None]] = set()
         self._freed = 0
         self._free_waiters: set[asyncio.Future[None]] = set()
+        self.forgettings = 0
+        self._keys_waiters: set[asyncio.Future[None]] = set()
         self._untold = asyncio.Event()
 
     def alone(self) -> bool:
@@ -90,10 +101,16 @@ class Listener:
             await _wait(self._free_waiters, wait_for)
         return self._freed
 
+    async def forgotten(self, seen: int, wait_for: float) -> None:
+        """Wait until keys may have been taken away since `forgettings` was `seen`."""
+        if self.forgettings <= seen:
+            await _wait(self._keys_waiters, wait_for)
+
     def close(self) -> None:
         """Let nobody wait any longer."""
         _wake(self._waiters)
         _wake(self._free_waiters)
+        _wake(self._keys_waiters)
 
     async def run(self) -> None:
         """Listen, look and tell, until cancelled; a lost connection is made again."""
@@ -103,18 +120,19 @@ class Listener:
             # Whoever waits finds out by itself what is wrong with the database.
             with suppress(StoreError, *DATABASE_ERRORS):
                 await self._listen()
-            if time.monotonic() - started > _ANSWER_SECONDS:
+            if time.monotonic() - started > ANSWER_SECONDS:
                 backoff = Backoff()
             await backoff.wait()
 
     async def _listen(self) -> None:
-        connection = await connect(self._dsn, application=self._application)
+        connection = await connect(self._access, application=self._application)
         try:
             # A hint need not survive a crash, so it need not wait for the disk.
             await connection.execute("set synchronous_commit = off")
             await connection.add_listener(self._events_channel, self._on_events)
             await connection.add_listener(self._free_channel, self._on_free)
-            self._on_free()
+            await connection.add_listener(self._keys_channel, self._on_keys)
+            self._suspect()
             while True:
                 await self._look(connection)
                 await self._tell_until(time.monotonic() + _POLL_SECONDS, connection)
@@ -123,7 +141,7 @@ class Listener:
 
     async def _look(self, connection: Connection) -> None:
         row: Any = await connection.fetchrow(
-            self._statements["look"], self._application, timeout=_ANSWER_SECONDS
+            self._statements["look"], self._application, timeout=ANSWER_SECONDS
         )
         position, self._others = row
         self.heard(position)
@@ -146,7 +164,7 @@ class Listener:
                 self._statements["notify"],
                 self._events_channel,
                 str(self._told),
-                timeout=_ANSWER_SECONDS,
+                timeout=ANSWER_SECONDS,
             )
             await asyncio.sleep(_BUSY_GAP_SECONDS if news > _BUSY_EVENTS else _NOTIFY_GAP_SECONDS)
 
@@ -156,6 +174,15 @@ class Listener:
     def _on_free(self, *_: object) -> None:
         self._freed += 1
         _wake(self._free_waiters)
+
+    def _on_keys(self, *_: object) -> None:
+        self.forgettings += 1
+        _wake(self._keys_waiters)
+
+    def _suspect(self) -> None:
+        """Something may have been missed."""
+        self._on_free()
+        self._on_keys()
 
     def _keep(self, recorded: Sequence[RecordedEvent]) -> None:
         """Keep the longest contiguous run up to the newest event."""

@@ -1,26 +1,22 @@
-"""The schema's versions: numbered SQL files, applied in order, each once."""
+"""The schema's versions: numbered SQL files, applied in order, each once.
 
-import hashlib
-from collections.abc import Sequence
+A step may say, in the comment that it begins with, `works with: N`: code of version N can still
+use the schema after it (the step expands). And `transaction: none`: its statements, each ending
+with `;` at the end of a line, run one by one, as `create index concurrently` must. They have to be
+repeatable, since a crash in the middle starts them again.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, LiteralString, NamedTuple, cast
 
-from chekov.errors import SchemaMismatch
-from chekov.store.postgres.connections import Connection, connect, patiently
+from chekov.errors import SchemaMismatch, StoreError
+from chekov.store.postgres.access import Connection, connect_once
+from chekov.store.postgres.connections import Backoff, patiently
 from chekov.store.postgres.errors import Translator
-from chekov.store.postgres.statements import Migration, check_schema, migrations
+from chekov.store.postgres.statements import Migration, check_schema, migrations, statements
 
-_LOCK: Final = "select pg_advisory_xact_lock(hashtextextended($1, 2))"
-_EXISTS: Final = "select to_regclass(quote_ident($1) || '.migrations') is not null"
-_RECORD: Final = 'insert into "{0}".migrations (version, name, digest) values ($1, $2, $3)'
-_HEADER: Final = """
-create schema if not exists "{0}";
-create table if not exists "{0}".migrations (
-    version integer primary key,
-    name text not null,
-    digest text not null,
-    applied timestamptz not null default clock_timestamp()
-);
-"""
+_APPLICATION: Final = "chekov migrate"
 
 
 class Migrated(NamedTuple):
@@ -31,6 +27,14 @@ class Migrated(NamedTuple):
     now: int
 
 
+class Applied(NamedTuple):
+    """A step as the database remembers it."""
+
+    version: int
+    digest: str
+    works_with: int
+
+
 def needed_version() -> int:
     """The schema's version that this code works with."""
     return migrations("chekov")[-1].version
@@ -39,65 +43,177 @@ def needed_version() -> int:
 async def migrate(dsn: str, schema: str, *, to: int | None = None, patience: float = 5) -> Migrated:
     """Bring a store's schema to this code's version, or to an earlier one.
 
-    Safe when several processes start at once: the others wait, and find nothing left to do.
+    Safe when several processes start at once: the others wait, and find nothing left to do. A newer
+    schema that still works with this code is left as it is.
 
     Raises:
-        SchemaMismatch: the database's schema is newer than this code.
-        StoreUnavailable: the database cannot be reached.
+        SchemaMismatch: the database's schema is newer than this code can use, or was made by
+            steps that are not this code's.
+        StoreError: there is no version `to`.
+        StoreUnavailable: the database cannot be reached, or tables stay locked.
     """
-    check_schema(schema)
-    translator = Translator(dsn, schema, needed_version())
+    steps = _steps(schema, to)
 
     async def work() -> Migrated:
-        connection = await connect(dsn, application="chekov migrate")
+        connection = await connect_once(dsn, application=_APPLICATION)
         try:
-            async with connection.transaction():
-                return await _apply(connection, schema, migrations(schema), to)
+            found, step = await _apply(connection, schema, steps)
+            while step is not None:
+                await _apply_outside(dsn, connection, schema, step)
+                _, step = await _apply(connection, schema, steps)
+            return Migrated(found, await schema_version(connection, schema))
         finally:
             connection.terminate()
 
-    return await patiently(work, patience=patience, translator=translator)
+    return await patiently(work, patience=patience, translator=_translator(dsn, schema))
+
+
+async def pending(
+    dsn: str, schema: str, *, to: int | None = None, patience: float = 5
+) -> tuple[int, Sequence[Migration]]:
+    """The version that a store's schema has, and the steps that `migrate` would take.
+
+    Raises:
+        StoreError: as `migrate`.
+    """
+    steps = _steps(schema, to)
+
+    async def work() -> tuple[int, Sequence[Migration]]:
+        connection = await connect_once(dsn, application=_APPLICATION)
+        try:
+            found = _checked(schema, await applied(connection, schema))
+            return found, [step for step in steps if step.version > found]
+        finally:
+            connection.terminate()
+
+    return await patiently(work, patience=patience, translator=_translator(dsn, schema))
+
+
+async def applied(connection: Connection, schema: str) -> Sequence[Applied]:
+    """The steps that made a store's schema, in order; none when there is no store."""
+    sql = statements("migrations", schema)
+    if not await connection.fetchval(sql["exists"], schema):
+        return ()
+    return [Applied(*row) for row in await connection.fetch(sql["applied"])]
 
 
 async def schema_version(connection: Connection, schema: str) -> int:
     """The version a store's schema has; 0 when there is none."""
-    if not await connection.fetchval(_EXISTS, schema):
-        return 0
-    sql = _in(schema, 'select coalesce(max(version), 0) from "{0}".migrations')
-    return int(await connection.fetchval(sql))
+    return max((step.version for step in await applied(connection, schema)), default=0)
 
 
 async def verify(connection: Connection, schema: str) -> None:
     """Check that this code can work with the schema.
 
     Raises:
-        SchemaMismatch: it is missing, older or newer.
+        SchemaMismatch: it is missing, older, newer than this code can use, or made by other steps.
     """
-    found = await schema_version(connection, schema)
-    if found != needed_version():
+    _verify(schema, await applied(connection, schema))
+
+
+def is_usable(schema: str, steps: Sequence[Applied]) -> bool:
+    """Whether this code can work with a schema that these steps made."""
+    try:
+        _verify(schema, steps)
+    except SchemaMismatch:
+        return False
+    return True
+
+
+def _verify(schema: str, steps: Sequence[Applied]) -> None:
+    found = _checked(schema, steps)
+    if found < needed_version():
         raise SchemaMismatch(schema, found, needed_version())
 
 
+def _steps(schema: str, to: int | None) -> Sequence[Migration]:
+    steps = migrations(check_schema(schema))
+    if to is None:
+        return steps
+    if not 0 < to <= steps[-1].version:
+        raise StoreError(f"there is no version {to}: this release knows 1 to {steps[-1].version}")
+    return steps[:to]
+
+
+def _translator(dsn: str, schema: str) -> Translator:
+    return Translator(dsn, schema, needed_version())
+
+
+def _checked(schema: str, found: Sequence[Applied]) -> int:
+    """The version of a schema that this code can use or bring up to date."""
+    version = found[-1].version if found else 0
+    ours = {step.version: step for step in migrations(schema)}
+    needed = max(ours)
+    for step in found:
+        own = ours.get(step.version)
+        if own is None and step.works_with > needed:
+            raise SchemaMismatch(schema, version, needed)
+        if own is not None and own.digest != step.digest:
+            raise SchemaMismatch(schema, version, needed, changed=f"{own.version:04}_{own.name}")
+    return version
+
+
 async def _apply(
-    connection: Connection, schema: str, steps: Sequence[Migration], to: int | None
-) -> Migrated:
-    await connection.execute(_LOCK, schema)
-    found = await schema_version(connection, schema)
-    if found > steps[-1].version:
-        raise SchemaMismatch(schema, found, steps[-1].version)
-    if not found:
-        await connection.execute(_in(schema, _HEADER))
-    for step in steps:
-        if found < step.version <= (to or step.version):
-            await connection.execute(step.sql)
-            await connection.execute(
-                _in(schema, _RECORD),
-                step.version,
-                step.name,
-                hashlib.sha256(step.sql.encode()).hexdigest(),
-            )
-    return Migrated(found, await schema_version(connection, schema))
+    connection: Connection, schema: str, steps: Sequence[Migration]
+) -> tuple[int, Migration | None]:
+    """Take steps in a transaction; the version before, and the next step if it must be outside."""
+    sql = statements("migrations", schema)
+    async with connection.transaction():
+        await _take_turn(connection, schema)
+        found = _checked(schema, await applied(connection, schema))
+        if not found:
+            if not await connection.fetchval(sql["schema_exists"], schema):
+                await connection.execute(sql["create_schema"])
+            await connection.execute(sql["create_table"])
+        for step in steps:
+            if step.version > found:
+                if step.outside:
+                    return found, step
+                await connection.execute(step.sql)
+                await _record(connection, schema, step)
+    return found, None
 
 
-def _in(schema: str, sql: LiteralString) -> LiteralString:
-    return cast("LiteralString", sql.replace("{0}", check_schema(schema)))
+async def _apply_outside(dsn: str, connection: Connection, schema: str, step: Migration) -> None:
+    """Take a step outside of a transaction, also when an earlier try was cut off."""
+    sql = statements("migrations", schema)
+    async with _turn(dsn, schema):
+        if await schema_version(connection, schema) >= step.version:
+            return
+        # What a crash left behind has its name and is of no use.
+        for (name,) in await connection.fetch(sql["broken_indexes"], schema):
+            await connection.execute(cast("LiteralString", f"drop index concurrently {name}"))
+        for statement in step.sql.split(";\n"):
+            if statement.strip():
+                await connection.execute(statement)
+        await _record(connection, schema, step)
+
+
+@asynccontextmanager
+async def _turn(dsn: str, schema: str) -> AsyncGenerator[None]:
+    """The turn to migrate, held by a connection of its own."""
+    holder = await connect_once(dsn, application=_APPLICATION)
+    try:
+        async with holder.transaction():
+            await _take_turn(holder, schema)
+            yield
+    finally:
+        holder.terminate()
+
+
+async def _take_turn(connection: Connection, schema: str) -> None:
+    """Wait for the turn to migrate, without holding a snapshot that an index build waits for."""
+    sql = statements("migrations", schema)
+    backoff = Backoff()
+    while True:
+        taken = await connection.fetchval(sql["take_turn"], schema)
+        # Ends the statement before, which would otherwise keep its snapshot.
+        await connection.execute(sql["limits"])
+        if taken:
+            return
+        await backoff.wait()
+
+
+async def _record(connection: Connection, schema: str, step: Migration) -> None:
+    sql = statements("migrations", schema)
+    await connection.execute(sql["record"], step.version, step.name, step.digest, step.works_with)

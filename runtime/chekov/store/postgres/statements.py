@@ -1,8 +1,10 @@
 """SQL from its files: statements by name, with the store's own schema in place of `chekov`."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from itertools import takewhile
 from typing import Final, LiteralString, NamedTuple, cast
 
 from chekov.errors import StoreError
@@ -12,6 +14,7 @@ _FRAGMENT: Final = re.compile(r"<(\w+)>")
 _OWN_SCHEMA: Final = re.compile(r"\bchekov\b")
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}\Z")
 _FOLDER: Final = files("chekov.store.postgres") / "sql"
+_SAYS: Final = re.compile(r"^-- (works with|transaction): (\w+)$", re.MULTILINE)
 _MIGRATION: Final = re.compile(r"(\d{4})_(\w+)\.sql\Z")
 
 
@@ -21,6 +24,15 @@ class Migration(NamedTuple):
     version: int
     name: str
     sql: LiteralString
+    works_with: int
+    """The oldest version whose code can use the schema after this step."""
+    outside: bool
+    """Whether it must not run inside a transaction."""
+
+    @property
+    def digest(self) -> str:
+        """Tells this step from one that was changed."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
 def check_schema(schema: str) -> str:
@@ -37,16 +49,22 @@ def check_schema(schema: str) -> str:
     return schema
 
 
-def statements(topic: str, schema: str) -> Mapping[str, LiteralString]:
-    """The named statements of `sql/<topic>.sql`, with its fragments in place of `<fragment>`."""
+def statements(topic: str, schema: str, *, pooled: bool = False) -> Mapping[str, LiteralString]:
+    """The named statements of `sql/<topic>.sql`, with its fragments in place of `<fragment>`.
+
+    With `pooled`, a statement whose name ends with that takes the place of the one without.
+    """
     text = (_FOLDER / f"{topic}.sql").read_text("utf-8")
     parts = _NAME.split(_in_schema(text, schema))[1:]
     found = {"name": dict[str, str](), "fragment": dict[str, str]()}
     for kind, name, sql in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         found[kind][name] = sql.strip()
+    named = found["name"]
     return {
         name: cast("LiteralString", _FRAGMENT.sub(lambda at: found["fragment"][at[1]], sql))
-        for name, sql in found["name"].items()
+        for name, sql in {
+            name: named.get(f"{name}_pooled", sql) if pooled else sql for name, sql in named.items()
+        }.items()
     }
 
 
@@ -56,9 +74,22 @@ def migrations(schema: str) -> Sequence[Migration]:
     for file in (_FOLDER / "migrations").iterdir():
         match = _MIGRATION.match(file.name)
         if match:
-            sql = cast("LiteralString", _in_schema(file.read_text("utf-8"), schema))
-            found.append(Migration(int(match[1]), match[2], sql))
+            sql = _in_schema(file.read_text("utf-8"), schema)
+            found.append(make_migration(int(match[1]), match[2], sql))
     return sorted(found)
+
+
+def make_migration(version: int, name: str, sql: str) -> Migration:
+    """A step with what the comment that it begins with says of it; see `migrator`."""
+    comment = "".join(takewhile(lambda line: line.startswith("--"), sql.splitlines(keepends=True)))
+    said = dict(_SAYS.findall(comment))
+    return Migration(
+        version,
+        name,
+        cast("LiteralString", sql),
+        works_with=int(said.get("works with", version)),
+        outside=said.get("transaction") == "none",
+    )
 
 
 def _in_schema(text: str, schema: str) -> str:

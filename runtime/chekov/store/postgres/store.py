@@ -7,7 +7,7 @@ from typing import Self
 from uuid import UUID
 
 from chekov.errors import StoreClosed
-from chekov.store.checks import check_positions
+from chekov.store.checks import check_link
 from chekov.store.links import linkable, new_link
 from chekov.store.port import (
     Appended,
@@ -17,21 +17,24 @@ from chekov.store.port import (
     RecordedEvent,
     StreamAppend,
 )
+from chekov.store.postgres.access import STATEMENT_SECONDS, Access, Connection
 from chekov.store.postgres.borrowed import append_on
 from chekov.store.postgres.checkpoints import Checkpoints
 from chekov.store.postgres.committer import Committer, OnBatch
-from chekov.store.postgres.connections import Connection, Database
+from chekov.store.postgres.connections import Database
 from chekov.store.postgres.endings import Endings
 from chekov.store.postgres.errors import Translator
+from chekov.store.postgres.keys import Keys
 from chekov.store.postgres.listener import Listener
 from chekov.store.postgres.migrator import migrate as migrate_schema
 from chekov.store.postgres.migrator import needed_version, verify
+from chekov.store.postgres.polling import PollingListener
 from chekov.store.postgres.reader import Reader
 from chekov.store.postgres.snapshots import Snapshots
 from chekov.store.postgres.statements import check_schema, statements
 
 
-class PostgresStore(Reader, Checkpoints, Endings, Snapshots):
+class PostgresStore(Reader, Checkpoints, Endings, Snapshots, Keys):
     """Events and subscriptions in a schema of a Postgres database.
 
     Args:
@@ -43,6 +46,9 @@ class PostgresStore(Reader, Checkpoints, Endings, Snapshots):
         on_batch: called after each statement of appends with their number, the number of events
             and the seconds it took. It must not raise or block.
         patience: how long calls wait for a database that is away, in seconds.
+        pooled: the DSN leads to a pooler in transaction mode, such as PgBouncer.
+        statement_timeout: seconds after which Postgres gives up one of the store's own statements;
+            half of it is the longest wait for a lock. Behind a pooler, set it for the role.
     """
 
     def __init__(
@@ -54,13 +60,17 @@ class PostgresStore(Reader, Checkpoints, Endings, Snapshots):
         migrate: bool = True,
         on_batch: OnBatch | None = None,
         patience: float = 10.0,
+        pooled: bool = False,
+        statement_timeout: float = STATEMENT_SECONDS,
     ) -> None:
         translator = Translator(dsn, check_schema(schema), needed_version())
-        database = Database(dsn, schema, translator, size=pool_size, patience=patience)
+        access = Access(dsn, pooled, statement_timeout)
+        database = Database(access, schema, translator, size=pool_size, patience=patience)
         Reader.__init__(self, database)
         Checkpoints.__init__(self, database)
         Endings.__init__(self, database)
         Snapshots.__init__(self, database)
+        Keys.__init__(self, database)
         self._sql = statements("events", schema)
         self._migrate = migrate
         self._on_batch = on_batch
@@ -144,7 +154,7 @@ class PostgresStore(Reader, Checkpoints, Endings, Snapshots):
         """Let events appear in another stream too."""
         if self._committer is None:
             raise _closed()
-        check_positions(positions)
+        check_link(stream, positions)
         found = await self.at_positions(positions)
         links = [new_link(stream, linkable(found.get(at), at)) for at in positions]
         return await self._committer.append(stream, links, expected, own=True)
@@ -170,16 +180,29 @@ class PostgresStore(Reader, Checkpoints, Endings, Snapshots):
             raise _closed()
         return await self._listener.freed(seen, wait_for)
 
+    async def forgotten(self, seen: int, wait_for: float) -> int:
+        """Wait until keys may have been taken away."""
+        if self._listener is None:
+            raise _closed()
+        heard = self._listener.forgettings
+        number = 1 + await self.count_forgotten()
+        if seen and number <= seen:
+            await self._listener.forgotten(heard, wait_for)
+            number = 1 + await self.count_forgotten()
+        return number
+
     async def _open(self, stack: AsyncExitStack) -> None:
         database = self._database
         if self._migrate:
-            await migrate_schema(database.dsn, database.schema, patience=database.patience)
+            await migrate_schema(database.access.dsn, database.schema, patience=database.patience)
         await stack.enter_async_context(database.opened())
         if not self._migrate:
             async with database.lent() as connection:
                 await verify(connection, database.schema)
-        sql = self._sql
-        listener = Listener(database.dsn, database.schema, sql)
+        access = database.access
+        sql = statements("events", database.schema, pooled=access.pooled)
+        kind = PollingListener if access.pooled else Listener
+        listener = kind(access, database.schema, sql)
         committer = Committer(
             database,
             sql,

@@ -14,6 +14,26 @@ from chekov.append_one_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 select r_before, r_time, r_outcomes
 from chekov.append_many_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 
+-- Behind a pooler settings cannot stay, so these are made by the first parameter, for this
+-- statement's transaction: the functions' plans need them, as in access.py.
+
+-- fragment: planning
+set_config('plan_cache_mode', 'force_generic_plan', true)
+    || set_config('enable_seqscan', 'off', true)
+
+-- name: append_one_pooled
+select r_position, r_version, r_time
+from chekov.append_one_v1(
+    left(<planning>, 0) || $1::text, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+)
+
+-- name: append_many_pooled
+select r_before, r_time, r_outcomes
+from chekov.append_many_v1(
+    length(<planning>) > 0 and $1::boolean,
+    $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+)
+
 -- name: stored
 select position, stream, version, time from chekov.events where id = $1
 
