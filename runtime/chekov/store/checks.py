@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from chekov.errors import InvalidAppend
-from chekov.store.port import Expected, ExpectedVersion, NewEvent, StreamAppend
+from chekov.errors import InvalidAppend, StoreError
+from chekov.store.port import Expected, ExpectedVersion, NewEvent, Snapshot, StreamAppend
 
 OWN: Final = "$"
 """How the names of the store's own types and streams begin."""
@@ -35,8 +35,9 @@ HIGHEST: Final = 2**63 - 1
 LARGEST_PAGE: Final = 10_000
 """Most events, or streams, that one read returns."""
 
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
 _LAST: Final = datetime.max.replace(tzinfo=UTC)
-"""Means infinity to Postgres's driver."""
+"""These two mean the infinities to Postgres's driver."""
 
 _good_types: set[str] = set()
 
@@ -130,14 +131,25 @@ def check_together(appends: Sequence[StreamAppend]) -> list[int]:
     return sizes
 
 
-def check_positions(positions: Sequence[int]) -> None:
+def check_link(stream: str, positions: Sequence[int]) -> None:
     """Refuse what cannot be linked.
 
     Raises:
-        InvalidAppend: there are no positions.
+        InvalidAppend: there are no positions, or the stream's name cannot be one.
     """
+    check_stream(stream)
     if not positions:
         raise InvalidAppend("there is nothing to link: pass one position or more")
+
+
+def check_snapshot(snapshot: Snapshot) -> None:
+    """Refuse a snapshot that cannot be kept.
+
+    Raises:
+        StoreError: its kind is no text, or too long.
+    """
+    if not is_name(snapshot.kind):
+        raise StoreError(f"a snapshot's kind must be 1 to {NAME_BYTES} bytes of UTF-8 without NUL")
 
 
 def _check_type(name: str) -> None:
@@ -152,7 +164,7 @@ def _check_time(time: datetime) -> None:
     if time.utcoffset() is None:
         raise InvalidAppend(f"the time {time} of an event has no zone: pass one, such as UTC")
     try:
-        fits = time.astimezone(UTC) < _LAST
+        fits = _FIRST < time.astimezone(UTC) < _LAST
     except OverflowError:
         fits = False
     if not fits:

@@ -1,7 +1,7 @@
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -22,9 +22,17 @@ from chekov.store.postgres.lane import Knowledge
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def pending(stream: str, expected: int = 0, events: int = 1, size: int = 2) -> Pending:
-    content = [NewEvent(uuid4(), "t", b"{}") for _ in range(events)]
-    return Pending(stream, content, expected, size)
+def pending(
+    stream: str,
+    expected: int = 0,
+    events: int = 1,
+    size: int = 2,
+    *,
+    once: UUID | None = None,
+    metadata: bytes | None = None,
+) -> Pending:
+    content = [NewEvent(uuid4(), "t", b"{}", metadata) for _ in range(events)]
+    return Pending(stream, content, expected, size, once)
 
 
 def streams(groups: Sequence[Group]) -> list[list[str]]:
@@ -163,3 +171,30 @@ async def test_what_was_forgotten_is_learnt_again() -> None:
     assert knowledge.next_position("a", 1) is None
     knowledge.learn(written("a", 2, 9))
     assert knowledge.next_position("a", 2) == 10
+
+
+async def test_what_others_store_makes_versions_unknown() -> None:
+    knowledge = Knowledge(lambda: True)
+    knowledge.learn(written("a", 5, 7))
+    knowledge.learn(written("b", 1, 8))
+    assert knowledge.next_position("a", 5) == 9
+    knowledge.learn(written("b", 2, 10))
+    assert knowledge.next_position("a", 5) is None
+    assert knowledge.next_position("b", 2) == 11
+    knowledge.learn(written("c", 3, 9))
+    assert knowledge.next_position("c", 3) is None
+    assert knowledge.next_position("b", 2) == 11
+
+
+async def test_a_command_is_once_in_a_statement() -> None:
+    command = uuid4()
+    queue = deque(
+        [pending("a", once=command), pending("b", once=command), pending("b"), pending("c")]
+    )
+    assert streams(take(queue, (), 99)) == [["a"], ["c"]]
+    assert streams(take(queue, (), 99)) == [["b"]]
+    assert streams(take(queue, (), 99)) == [["b"]]
+
+
+async def test_metadata_of_no_bytes_is_sent_to_be_refused() -> None:
+    assert many([[pending("a", events=2, metadata=b"")]]).metadata == ["", ""]

@@ -20,7 +20,7 @@ from chekov.store.checks import (
     LARGEST_PAGE,
     check_append,
     check_expected,
-    check_positions,
+    check_link,
     check_together,
     is_name,
 )
@@ -76,7 +76,7 @@ class MemoryEvents:
     ) -> Appended:
         """Let events appear in another stream too."""
         self._check_open()
-        check_positions(positions)
+        check_link(stream, positions)
         links = [new_link(stream, linkable(self._history.at(at), at)) for at in positions]
         check_append(stream, links, expected, own=True)
         check_expected(stream, expected)

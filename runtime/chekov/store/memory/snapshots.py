@@ -1,5 +1,6 @@
 """The snapshots of the store in memory."""
 
+from chekov.store.checks import check_snapshot
 from chekov.store.memory.history import History
 from chekov.store.port import Snapshot
 
@@ -17,6 +18,7 @@ class MemorySnapshots:
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot, unless there is a newer one of its kind."""
+        check_snapshot(snapshot)
         found = await self.snapshot(snapshot.stream)
         newer = found and found.kind == snapshot.kind and found.version >= snapshot.version
         ahead = snapshot.version > self._streams.version(snapshot.stream)

@@ -25,6 +25,9 @@ class SnapshotStore(Protocol):
 
         So is one of a stream that was deleted, and one that is ahead of its stream: it was made of
         events that were erased.
+
+        Raises:
+            StoreError: its kind is no text, or too long.
         """
         ...
 

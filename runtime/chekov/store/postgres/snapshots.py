@@ -1,6 +1,6 @@
 """The snapshots of the store in Postgres."""
 
-from chekov.store.checks import is_name
+from chekov.store.checks import HIGHEST, check_snapshot, is_name
 from chekov.store.port import Snapshot
 from chekov.store.postgres.connections import Database
 from chekov.store.postgres.statements import statements
@@ -22,7 +22,9 @@ class Snapshots:
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot, unless there is a newer one of its kind."""
-        await self._keeping.fetch(self._keeps["save_snapshot"], *snapshot)
+        check_snapshot(snapshot)
+        if is_name(snapshot.stream) and snapshot.version <= HIGHEST:
+            await self._keeping.fetch(self._keeps["save_snapshot"], *snapshot)
 
     async def forget_snapshot(self, stream: str) -> None:
         """Drop the snapshot of a stream, if there is one."""

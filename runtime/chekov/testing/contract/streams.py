@@ -87,6 +87,18 @@ class StreamsContract:
         assert sum(isinstance(answer, DuplicateCommand) for answer in answers) == 4
         assert await store.head() == 1
 
+    async def test_of_one_command_on_many_streams_one_is_stored(self, store: EventStore) -> None:
+        """Sent at once, each to a stream of its own."""
+        command = uuid4()
+        answers = await asyncio.gather(
+            *(store.append(f"s-{n}", [caused(command)], once=command) for n in range(5)),
+            store.append("other", [event()]),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(answer, DuplicateCommand) for answer in answers) == 4
+        assert len(await store.read_page(causation_id=command)) == 1
+        assert await store.head() == 2
+
     async def test_each_of_a_crowd_gets_its_own_answer(self, store: EventStore) -> None:
         """Wrong version, existing, missing, deleted, duplicates and successes, all at once."""
         known, done = event(), uuid4()
