@@ -180,6 +180,33 @@ async def test_an_aggregate_is_rebuilt_from_what_its_events_are_today() -> None:
         assert runtime.decode(done.recorded[0]) == done.events[0]
 
 
+async def test_an_aggregate_is_rebuilt_as_it_was_at_a_version() -> None:
+    async with running(*HISTORY) as (runtime, _):
+        for version, state in (
+            (1, Account(name="Ada", currency="CHF")),
+            (2, Account(name="Ada", currency="CHF")),
+            (3, Account(name="Ada", currency="CHF", balance=7)),
+        ):
+            assert (await runtime.load(Account, "a", at=version)).state == state
+
+
+async def test_a_snapshot_holds_what_former_events_became() -> None:
+    class Remembered(Account, identity="account", snapshot_every=2):
+        pass
+
+    store = MemoryStore()
+    domain = Domain("bank", aggregates=[Remembered], upcasters=UPCASTERS)
+    async with store:
+        for type_, data in HISTORY:
+            await store.append("account-a", [NewEvent(uuid7(), type_, data)])
+        for _ in range(2):
+            async with Runtime(domain, store=store) as runtime:
+                loaded = await runtime.load(Remembered, "a")
+                assert loaded.version == 6
+                assert (loaded.state.name, loaded.state.balance) == ("Cleo", 6)
+                await until(lambda: store.snapshot("account-a"))
+
+
 async def test_a_stream_whose_events_are_all_dropped_has_its_version() -> None:
     async with running(("looked-at", b"{}"), ("looked-at", b"{}")) as (runtime, _):
         assert (await runtime.load(Account, "a")).version == 2
