@@ -24,7 +24,7 @@ E = TypeVar("E", bound=Event)
 
 RETRIES: Final = 10
 _FIRST_PAUSE: Final = 0.0002
-_LONGEST_PAUSE: Final = 0.5
+_GROWTH: Final = 3
 
 # Skips the argument handling of the class, which would cost more than encoding the event.
 _new_event: Final = cast(
@@ -246,11 +246,13 @@ def _apply(instance: Instance, events: Sequence[Event]) -> dict[str, Any] | None
 
 
 async def _pause(execution: Execution) -> None:
-    """Wait for who was quicker, from the second time on; spread, so that two lose their step."""
+    """Wait for who was quicker, from the second time on; spread, so that two lose their step.
+
+    The last waits are long: who has the state at hand stays quicker until it has nothing to do.
+    """
     execution.retries += 1
-    growth = execution.retries - 2
-    if growth >= 0:
-        seconds = min(_LONGEST_PAUSE, _FIRST_PAUSE * 3**growth)
+    if execution.retries > 1:
+        seconds = _FIRST_PAUSE * _GROWTH ** (execution.retries - 2)
         await asyncio.sleep(seconds * random.uniform(0.5, 1))  # noqa: S311
 
 

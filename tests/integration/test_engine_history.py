@@ -1,0 +1,86 @@
+"""Snapshots, commands that are sent again and deleted instances, in Postgres."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from chekov import Domain, Runtime
+from chekov.errors import CommandIdReused, HistoryTruncated, StreamDeleted
+from tests.integration.engine_domain import counting
+from tests.unit.engine.bank import Add, AddAtMost, Counter
+from tests.unit.engine.snapshots import KeptCounter, Told
+from tests.waiting import until
+
+KEPT = Domain("counting", aggregates=[KeptCounter])
+ONE = Add(counter="a", amount=1)
+
+
+async def test_a_command_sent_through_two_processes_at_once_is_executed_once(dsn: str) -> None:
+    keys = [uuid4() for _ in range(20)]
+    async with Runtime(counting(), store=dsn) as one, Runtime(counting(), store=dsn) as two:
+        answers = await asyncio.gather(
+            *(
+                runtime.dispatch(AddAtMost(counter=f"c-{n % 5}", amount=1, limit=4), command_id=key)
+                for n, key in enumerate(keys)
+                for runtime in (one, two, one)
+            )
+        )
+        assert await one.store.head() == len(keys)
+    for n in range(len(keys)):
+        first, *others = sorted(answers[3 * n : 3 * n + 3], key=lambda item: item.repeated)
+        assert not first.repeated
+        assert others == [first._replace(repeated=True, recorded=list(first.recorded))] * 2
+
+
+async def test_a_command_sent_again_after_a_restart_is_answered_as_before(dsn: str) -> None:
+    key = uuid4()
+    async with Runtime(counting(), store=dsn) as runtime:
+        first = await runtime.dispatch(ONE, command_id=key, metadata={"by": "ada"})
+    async with Runtime(counting(), store=dsn) as runtime:
+        again = await runtime.dispatch(ONE, command_id=key)
+        assert again == first._replace(repeated=True, recorded=list(first.recorded))
+        with pytest.raises(CommandIdReused):
+            await runtime.dispatch(Add(counter="b", amount=1), command_id=key)
+        assert await runtime.store.head() == 1
+
+
+async def test_a_restarted_process_reads_a_snapshot_and_what_is_behind_it(dsn: str) -> None:
+    told = Told()
+    async with Runtime(KEPT, store=dsn, observer=told) as runtime:
+        for _ in range(3):
+            await runtime.dispatch(ONE)
+        await until(lambda: told.outcomes == ["kept"])
+        await runtime.dispatch(ONE)
+        await runtime.store.truncate_stream("counter-a", before=3, erase=True)
+    async with Runtime(KEPT, store=dsn, observer=told) as runtime:
+        assert (await runtime.load(KeptCounter, "a")).state.amounts == [1, 1, 1, 1]
+        assert told.read == [1]
+        await runtime.store.forget_snapshot("counter-a")
+    async with Runtime(KEPT, store=dsn) as runtime:
+        with pytest.raises(HistoryTruncated):
+            await runtime.dispatch(ONE)
+
+
+async def test_an_instance_is_loaded_as_it_was(dsn: str) -> None:
+    async with Runtime(counting(), store=dsn) as runtime:
+        times = [(await runtime.dispatch(ONE)).recorded[0].time for _ in range(3)]
+        for version, time in enumerate(times, 1):
+            assert (await runtime.load(Counter, "a", at=version)).state.total == version
+            assert (await runtime.load(Counter, "a", at=time)).version >= version
+        assert (await runtime.load(Counter, "a", at=datetime.now(UTC))).version == 3
+
+
+async def test_a_deleted_instance_is_gone_for_every_process(dsn: str) -> None:
+    async with Runtime(counting(), store=dsn) as one, Runtime(counting(), store=dsn) as two:
+        await one.dispatch(ONE)
+        await two.dispatch(ONE)
+        assert await one.delete(Counter, "a") == 3
+        for runtime in (one, two):
+            for command in (ONE, Add(counter="a", amount=0)):
+                with pytest.raises(StreamDeleted):
+                    await runtime.dispatch(command)
+        await two.delete(Counter, "a", erase=True)
+        assert (await two.dispatch(ONE)).version == 1
+        assert (await one.load(Counter, "a")).state.total == 1
