@@ -12,6 +12,7 @@ from chekov.domain.handler import (
     query,
 )
 from chekov.domain.messages import Command, Event, Identifier
+from chekov.domain.personal import FORGOTTEN, Forgotten, Personal
 from chekov.domain.serializer import Serializer
 from chekov.domain.upcasting import Origin, Upcaster, upcast
 from chekov.errors import ChekovError, DefinitionError, Rejected
@@ -21,6 +22,7 @@ from chekov.store.port import RecordedEvent
 from chekov.store.serializers import Json, MessagePack
 
 __all__ = [
+    "FORGOTTEN",
     "Aggregate",
     "ChekovError",
     "Command",
@@ -31,11 +33,13 @@ __all__ = [
     "Domain",
     "Event",
     "EventHandler",
+    "Forgotten",
     "Identifier",
     "Json",
     "MemoryStore",
     "MessagePack",
     "Origin",
+    "Personal",
     "Projection",
     "RecordedEvent",
     "Rejected",

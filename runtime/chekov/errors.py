@@ -251,7 +251,7 @@ class Undecodable(StoreError):
 class KeyUnusable(StoreError):
     """A key of personal data cannot be used, or no master key was found where one should be.
 
-    Most often `CHEKOV_MASTER_KEY_FILE` is missing or gives another key than the one that wrapped it.
+    Most often `CHEKOV_MASTER_KEY_FILE` gives none, or another than the one that wrapped the key.
     """
 
 

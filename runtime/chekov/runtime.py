@@ -6,6 +6,7 @@ import socket
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 from uuid import UUID
@@ -23,7 +24,7 @@ from chekov.engine.subscription import SubscriptionStatus
 from chekov.errors import StoreClosed, StoreError
 from chekov.store.codec import Codec
 from chekov.store.memory import MemoryStore
-from chekov.store.open import open_store
+from chekov.store.open import open_store, seal_store
 from chekov.store.port import RecordedEvent, Store, SubscriptionKey
 
 A = TypeVar("A", bound=Aggregate)
@@ -57,6 +58,8 @@ class Runtime:
         pool_size: of a DSN, the most database connections for reading and handling.
         lease: seconds after which the subscriptions of a process that died are taken over.
         retry: how often a failing event is tried before it is set aside.
+        master_key: a file with the master key that wraps the keys of personal data, or a folder of
+            such files, the last of which is used; without one, these keys are kept as they are.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Runtime:
         pool_size: int = 10,
         lease: float = 5.0,
         retry: Retry | None = None,
+        master_key: str | Path | None = None,
     ) -> None:
         self.domain = domain
         self.codec = Codec(domain)
@@ -85,9 +89,12 @@ class Runtime:
             pool_size=pool_size,
             on_batch=self._observer.appended,
         )
+        self._unsealed = seal_store(
+            self._store, domain, master_key=master_key, on_forgotten=self._forgotten
+        )
         self.engine = Engine(
             domain,
-            self._store,
+            self._unsealed,
             self.codec,
             self._observer,
             node=node or f"{socket.gethostname()}-{os.getpid()}",
@@ -108,11 +115,12 @@ class Runtime:
             StoreUnavailable: the database does not answer.
             SchemaMismatch: its schema is not the one this code needs.
             StoreError: projections are to run over a store without tables.
+            KeyUnusable: the master key is not the one that wrapped the keys of personal data.
             DefinitionError: the database refuses the tables of a projection.
         """
         self._refuse_projections_in_memory()
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._store)
+            await stack.enter_async_context(self._unsealed)
             await self.engine.prepare()
             group = await stack.enter_async_context(asyncio.TaskGroup())
             self.engine.start(group)
@@ -143,8 +151,13 @@ class Runtime:
 
     @property
     def store(self) -> Store:
-        """The store, open while the runtime is entered."""
+        """The store, open while the runtime is entered; personal data in it is sealed."""
         return self._store
+
+    @property
+    def unsealed(self) -> Store:
+        """The same store with personal data readable, for `decode`, or `FORGOTTEN`."""
+        return self._unsealed
 
     @property
     def subscriptions(self) -> Mapping[str, SubscriptionStatus]:
@@ -280,12 +293,26 @@ class Runtime:
         ) as connection:
             return await method.function(found, connection, **arguments)
 
+    async def forget(self, subject: str) -> bool:
+        """Take away for good what the personal data about somebody is read with.
+
+        From then on it reads as `FORGOTTEN`, here at once; what is stored about them later has
+        another key. What projections and handlers made of it elsewhere is theirs to remove.
+
+        Args:
+            subject: as the events' subject fields name them, or a stream.
+
+        Returns:
+            Whether there was anything to forget.
+        """
+        return bool(await self._unsealed.forget_keys([subject]))
+
     def decode(self, recorded: RecordedEvent) -> Event:
         """A stored event in its type.
 
         Raises:
             Undecodable: the domain does not know it, it does not fit, or upcasters make none or
-                several of it.
+                several of it; or it is sealed, since it was not read from `unsealed`.
         """
         return self.codec.decode(recorded)
 
@@ -321,6 +348,9 @@ class Runtime:
                 await self.engine.drain()
         except TimeoutError:
             await self.engine.halt()
+
+    def _forgotten(self) -> None:
+        self.engine.drop()
 
     def _refuse_projections_in_memory(self) -> None:
         names = [item.name for item in self.domain.projections]

@@ -8,6 +8,7 @@ from chekov.domain.aggregate import Aggregate, CommandHandler, missing_appliers
 from chekov.domain.handler import EventHandler, Projection
 from chekov.domain.messages import Command, Event, Message, identifier_fields, yielded_events
 from chekov.domain.methods import Method
+from chekov.domain.personal import personal_events
 from chekov.domain.serializer import Serializer
 from chekov.domain.stored_names import StoredNames
 from chekov.domain.upcasting import Upcaster, Upcasting
@@ -28,6 +29,7 @@ class Domain:
         command_handlers: what looks at commands before their aggregates do.
         commands: stored name → command type.
         events: current stored name → event type.
+        personal: event types with personal fields → which these are.
         serializer: writes the content of events; `None` writes JSON.
 
     Raises:
@@ -52,6 +54,7 @@ class Domain:
         faults = list(self._faults())
         self.commands = _named(self._command_types(), "command", faults)
         self.events = _named(self._event_types(), "event", faults)
+        self.personal = personal_events(self.events.values(), faults)
         self._stored_names = StoredNames(self.events, upcasters, faults)
         if faults:
             raise DefinitionError(f"domain {name!r}", list(dict.fromkeys(faults)))

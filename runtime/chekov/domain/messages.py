@@ -42,8 +42,8 @@ aggregate's identity and `str()` of the value.
 class Message:
     """What events and commands share: a frozen, keyword-only dataclass with a stored name."""
 
-    # Not a ClassVar: a message may have a field `name`, which its instances show instead.
-    name: str = ""
+    # No ClassVar, and of any type: a message may have a field `name`, shown by its instances.
+    name: Any = ""
 
     def __init_subclass__(cls, *, name: str | None = None, **kwargs: Any) -> None:
         """Make the subclass a frozen dataclass, stored under `name` or its own name."""
@@ -83,9 +83,12 @@ class Event(Message):
         aliases: further stored names whose events are read as this class, such as a former name.
         revision: 1, and one more whenever the content changes so that an upcaster has to turn
             the former content into the new one. From 2 on, the stored name is `name@revision`.
+        subject: the field that tells whom its `Personal` fields are about: a `str`, an `int` or a
+            `UUID`. The stream's name when left out.
     """
 
     __naming__: ClassVar[Naming] = Naming("", (), 1)
+    __subject__: ClassVar[str | None] = None
 
     def __init_subclass__(
         cls,
@@ -93,12 +96,15 @@ class Event(Message):
         name: str | None = None,
         aliases: tuple[str, ...] = (),
         revision: int = 1,
+        subject: str | None = None,
         **kwargs: Any,
     ) -> None:
-        """Make the subclass a frozen dataclass and note its stored names."""
+        """Make the subclass a frozen dataclass, note its stored names and whom it is about."""
         naming = Naming(cls.__name__ if name is None else name, aliases, revision)
         super().__init_subclass__(name=naming.stored, **kwargs)
         cls.__naming__ = naming
+        if subject is not None:
+            cls.__subject__ = subject
 
 
 class Command(Message, Generic[E_co]):

@@ -19,7 +19,7 @@ class Serializer(Protocol):
         ...
 
     def encode(self, value: object, /) -> bytes:
-        """A dataclass as bytes, at least one."""
+        """A dataclass as bytes, at least one; where events have personal fields, also a `dict`."""
         ...
 
     def decoder(self, type_: type[T], /) -> Callable[[bytes], T]:

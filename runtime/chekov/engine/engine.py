@@ -102,6 +102,14 @@ class Engine:
         if self._subscriptions:
             await self._store.register(self._subscriptions.keys())
 
+    def drop(self) -> None:
+        """Hold no state and no event any more; what is needed is read again."""
+        self._feed.drop()
+        for item in self._subscriptions.values():
+            item.drop()
+        self._snapshots.drop()
+        self.dispatcher.instances.drop()
+
     def start(self, group: asyncio.TaskGroup) -> None:
         """Start every background task on `group`, which ends when one of them fails."""
         if self._snapshots.used:

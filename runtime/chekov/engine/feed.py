@@ -71,6 +71,12 @@ class Feed:
         except TimeoutError:
             return
 
+    def drop(self) -> None:
+        """Have no event at hand; they can be read again."""
+        self._pages.close()
+        self._events.clear()
+        self._bytes = 0
+
     def wake(self) -> None:
         """Let everyone who waits look again."""
         self._moved.set()

@@ -22,6 +22,7 @@ class Instance:
         snapshot_due: what its class says about snapshots, which is `None` where there are none.
         snapshot_version: up to which version a snapshot was found or taken.
         rebuild_seconds: how long it took to read the state; 0.0 when it was not read.
+        stale: whether the state is to be forgotten when whoever works with it leaves.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Instance:
         "rebuild_seconds",
         "snapshot_due",
         "snapshot_version",
+        "stale",
         "state",
         "stream",
         "version",
@@ -48,6 +50,7 @@ class Instance:
         self.snapshot_due = aggregate.snapshot_due
         self.snapshot_version = 0
         self.rebuild_seconds = 0.0
+        self.stale = False
         self._restorable = restorable
         self._queue: deque[asyncio.Future[None]] | None = None
 
@@ -69,6 +72,9 @@ class Instance:
 
     def leave(self) -> None:
         """Let the next one have it."""
+        if self.stale:
+            self.stale = False
+            self.forget()
         while self._queue:
             future = self._queue.popleft()
             if not future.done():

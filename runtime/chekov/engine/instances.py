@@ -82,6 +82,14 @@ class Instances:
             instance.forget()
             self._leave(instance)
 
+    def drop(self) -> None:
+        """Forget every state; those that are worked with, as soon as that is done."""
+        for instance in self._live.values():
+            if instance.busy:
+                instance.stale = True
+            else:
+                instance.forget()
+
     async def _load_at(self, aggregate: type[A], stream: str, at: int | datetime) -> Loaded[A]:
         info = await self._store.stream_info(stream)
         version = await self._version_at(stream, at) if isinstance(at, datetime) else at

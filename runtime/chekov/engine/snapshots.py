@@ -71,6 +71,10 @@ class Snapshots:
             self._due[instance.stream] = instance
             self._more.set()
 
+    def drop(self) -> None:
+        """Keep nothing of what is due; the next event asks again."""
+        self._due.clear()
+
     async def run(self) -> None:
         """Keep what is due, until the end was told and all of it is done."""
         while True:

@@ -164,6 +164,10 @@ class Subscription:
         self._end()
         self._changed.set()
 
+    def drop(self) -> None:
+        """Give up what was read ahead."""
+        self._pages.close()
+
     async def reached(self, position: int) -> bool:
         """Wait until everything up to `position` is handled here; `False` if it will not be."""
         while self.position < position:

@@ -21,6 +21,7 @@ from chekov.errors import (
     Undecodable,
     UnknownCommand,
 )
+from chekov.store.personal import converters, forgetful, sealed_finder
 from chekov.store.port import RecordedEvent
 from chekov.store.serializers import JSON_BEGINS, decoder_of, either, json_decoder, plain
 from chekov.store.upcast import Upcast
@@ -72,9 +73,18 @@ class Codec:
             read = either(read, plain(decoder_of(serializer, dict[str, Any], faults)))
         if faults:
             raise DefinitionError(f"domain {domain.name!r}", faults)
+        personal = converters(domain)
+        for kind, convert in personal.items():
+            self._own[kind] = forgetful(
+                self._own[kind],
+                domain.personal[kind].required,
+                read,
+                convert,
+                sealed_finder(serializer),
+            )
         self._events = {name: self._own[kind] for name, kind in domain.stored_types.items()}
         self._mixed = bool(domain.upcasting)
-        self._upcast = Upcast(domain, read)
+        self._upcast = Upcast(domain, read, personal)
         self._fields = {
             name: frozenset(item.name for item in fields(cast("Any", kind)))
             for name, kind in domain.commands.items()

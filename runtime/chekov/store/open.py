@@ -1,7 +1,9 @@
-"""Opens a store by what names it, so that only who needs Postgres imports its driver."""
+"""Makes stores of what is said about them, so that only who needs a library imports it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+from chekov.domain.domain import Domain
 from chekov.errors import StoreError
 from chekov.store.port import Store
 
@@ -37,3 +39,32 @@ def open_store(
     return PostgresStore(
         store, schema=schema, pool_size=pool_size, migrate=migrate, on_batch=on_batch
     )
+
+
+def seal_store(
+    store: Store, domain: Domain, *, master_key: str | Path | None, on_forgotten: Callable[[], None]
+) -> Store:
+    """The store itself, or one that seals its personal data, when the domain has any.
+
+    Args:
+        store: what is behind it.
+        domain: tells what is personal.
+        master_key: a file with the key that wraps all others, or a folder of such files.
+        on_forgotten: called when what is held in plain has to be dropped.
+
+    Raises:
+        StoreError: cryptography is not installed.
+        KeyUnusable: there is no master key where it should be.
+    """
+    if not domain.personal:
+        return store
+    try:
+        from chekov.store.sealing.master import MasterKeys  # noqa: PLC0415 only if needed
+        from chekov.store.sealing.store import SealedStore  # noqa: PLC0415 only if needed
+    except ImportError as error:
+        raise StoreError(
+            f"domain {domain.name!r} has personal fields, and the means to seal them are missing: "
+            "pip install 'chekov[crypto]'"
+        ) from error
+    keys = MasterKeys(None if master_key is None else Path(master_key))
+    return SealedStore(store, domain, keys, on_forgotten)

@@ -9,6 +9,7 @@ import msgspec
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Event
 from chekov.domain.upcasting import Data, Origin
+from chekov.store.personal import shown
 from chekov.store.port import RecordedEvent
 
 
@@ -18,11 +19,18 @@ class Upcast:
     Args:
         domain: whose they are.
         read: turns stored content into plain values.
+        personal: makes events of plain values, where some of these may be forgotten.
     """
 
-    def __init__(self, domain: Domain, read: Callable[[bytes], Data]) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        read: Callable[[bytes], Data],
+        personal: Mapping[type[Event], Callable[[Data], Event]],
+    ) -> None:
         self._upcasting = domain.upcasting
         self._types = domain.stored_types
+        self._personal = personal
         self._read = read
 
     def events(self, recorded: RecordedEvent, metadata: Mapping[str, Any]) -> list[Event]:
@@ -40,9 +48,16 @@ class Upcast:
             time=recorded.time,
             metadata=MappingProxyType(metadata),
         )
+        data = self._read(recorded.data)
+        if self._personal:
+            data = shown(data)
         return [
-            msgspec.convert(content, self._types[name], str_keys=True)
-            for name, content in self._upcasting.results(
-                recorded.type, self._read(recorded.data), origin
-            )
+            self._event(self._types[name], content)
+            for name, content in self._upcasting.results(recorded.type, data, origin)
         ]
+
+    def _event(self, kind: type[Event], content: Data) -> Event:
+        convert = self._personal.get(kind)
+        if convert is not None:
+            return convert(content)
+        return msgspec.convert(content, kind, str_keys=True)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from chekov.store.memory.events import MemoryEvents
+from chekov.store.memory.keys import MemoryKeys
 from chekov.store.memory.snapshots import MemorySnapshots
 from chekov.store.memory.subscriptions import MemorySubscriptions
 
@@ -13,7 +14,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class MemoryStore(MemoryEvents, MemorySubscriptions, MemorySnapshots):
+class MemoryStore(MemoryEvents, MemorySubscriptions, MemorySnapshots, MemoryKeys):
     """Everything a store does except giving database connections, without a database.
 
     It keeps its content while it is closed, so a test can stop a runtime and start another.
@@ -26,6 +27,7 @@ class MemoryStore(MemoryEvents, MemorySubscriptions, MemorySnapshots):
         MemoryEvents.__init__(self, clock)
         MemorySubscriptions.__init__(self, clock, lambda: self._history.head)
         MemorySnapshots.__init__(self, self._history)
+        MemoryKeys.__init__(self)
 
     async def __aenter__(self) -> Self:
         self._entered += 1

@@ -11,6 +11,7 @@ from chekov.store.port.events import (
     StreamAppend,
     StreamInfo,
 )
+from chekov.store.port.keys import Key, KeyStore
 from chekov.store.port.snapshots import Snapshot, SnapshotStore
 from chekov.store.port.store import Store
 from chekov.store.port.subscriptions import (
@@ -28,6 +29,8 @@ __all__ = [
     "EventStore",
     "Expected",
     "ExpectedVersion",
+    "Key",
+    "KeyStore",
     "NewEvent",
     "ParkedEvent",
     "RecordedEvent",

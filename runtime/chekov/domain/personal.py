@@ -1,0 +1,163 @@
+"""Personal data in events: marked fields, whom they are about, and what is left when forgotten."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    Optional,
+    TypeAlias,
+    TypeVar,
+    cast,
+    get_args,
+    get_type_hints,
+)
+from uuid import UUID
+
+from chekov.domain.messages import Event
+
+T = TypeVar("T")
+
+
+class Forgotten(Enum):
+    """The type of `FORGOTTEN`, its one instance."""
+
+    # As an enum, checkers narrow `value is FORGOTTEN`, copies stay the same, and JSON has `null`.
+    FORGOTTEN = None
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return "[forgotten]"
+
+    def __repr__(self) -> str:
+        return "FORGOTTEN"
+
+
+FORGOTTEN: Final = Forgotten.FORGOTTEN
+"""Stands in a personal field whose person was forgotten: false, `[forgotten]` as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalMark:
+    """Marks the annotation of a personal field.
+
+    Attributes:
+        type: the annotation inside `Personal[…]`.
+    """
+
+    type: Any
+
+
+if TYPE_CHECKING:
+    Personal: TypeAlias = T | Forgotten
+else:
+
+    class Personal:
+        """The type of a field of an `Event` that is stored encrypted, with a key of its person.
+
+        Checkers see `Personal[str]` as `str | Forgotten`. When the person was forgotten, the field
+        reads as `FORGOTTEN`. A `FORGOTTEN` that is put into a new event stays one, or becomes
+        `None` in a field that may be `None`.
+        """
+
+        def __class_getitem__(cls, item: Any) -> Any:
+            """The annotation; decoders see that the value may be absent."""
+            return Annotated[Optional[item], PersonalMark(item)]  # noqa: UP045 it may be a string
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalFields:
+    """What is personal in an event type.
+
+    Attributes:
+        names: the personal fields.
+        required: those of them that are never `None`.
+        subject: the field that tells whom they are about; `None` when the stream's name does.
+    """
+
+    names: tuple[str, ...]
+    required: tuple[str, ...]
+    subject: str | None
+
+
+def personal_events(
+    events: Iterable[type[Event]], faults: list[str]
+) -> Mapping[type[Event], PersonalFields]:
+    """The event types with personal fields; what is wrong with any is added to `faults`."""
+    found: dict[type[Event], PersonalFields] = {}
+    for kind in events:
+        try:
+            hints = get_type_hints(kind, include_extras=True)
+        except (NameError, TypeError):  # the codec tells
+            continue
+        own = {item.name: hints[item.name] for item in fields(cast("Any", kind))}
+        marks = {name: mark for name, hint in own.items() if (mark := _mark(hint)) is not None}
+        faults.extend(
+            f"{kind.__qualname__}.{name}: Personal is inside of its annotation, where it protects "
+            "nothing: mark the whole field, as in `Personal[list[str]]`"
+            for name, hint in own.items()
+            if _is_inside(hint)
+        )
+        faults.extend(_subject_faults(kind, own, marks))
+        if marks:
+            required = tuple(name for name, mark in marks.items() if not _allows_none(mark.type))
+            found[kind] = PersonalFields(tuple(marks), required, kind.__subject__)
+    return found
+
+
+def _mark(hint: object) -> PersonalMark | None:
+    metadata: tuple[object, ...] = getattr(hint, "__metadata__", ())
+    return next((mark for mark in metadata if isinstance(mark, PersonalMark)), None)
+
+
+def _allows_none(hint: object) -> bool:
+    if isinstance(hint, str):
+        return "None" in hint or "Optional" in hint
+    return hint in (None, Any) or type(None) in get_args(hint)
+
+
+def _is_inside(hint: object) -> bool:
+    """Whether a part of an annotation is marked, other than the annotation itself."""
+    seen: set[type] = set()
+
+    def parts(item: Any) -> Iterable[Any]:
+        yield from get_args(item)
+        if isinstance(item, type) and is_dataclass(item) and item not in seen:
+            seen.add(item)
+            with suppress(NameError, TypeError):  # the codec tells
+                yield from get_type_hints(item, include_extras=True).values()
+
+    def holds_mark(item: object) -> bool:
+        return any(_mark(part) is not None or holds_mark(part) for part in parts(item))
+
+    return holds_mark(hint)
+
+
+def _subject_faults(
+    kind: type[Event], hints: Mapping[str, Any], marks: Mapping[str, PersonalMark]
+) -> Iterable[str]:
+    name = kind.__subject__
+    if name is None:
+        return
+    if name not in hints:
+        yield f"{kind.__qualname__}: subject {name!r} is no field of it"
+    elif name in marks:
+        yield (
+            f"{kind.__qualname__}: its subject {name!r} is personal, and would have to be read to "
+            "find the key that it is read with: name a field with an id"
+        )
+    elif _bare(hints[name]) not in (str, int, UUID):
+        yield f"{kind.__qualname__}: its subject {name!r} must be a str, an int or a UUID"
+
+
+def _bare(hint: Any) -> Any:
+    """The type behind `NewType` and `Annotated`."""
+    while hasattr(hint, "__supertype__") or hasattr(hint, "__metadata__"):
+        hint = getattr(hint, "__supertype__", None) or hint.__origin__
+    return hint

@@ -1,0 +1,24 @@
+-- name: live_keys
+select id, subject, key from chekov.keys where subject = any($1) and forgotten is null
+
+-- name: offer_keys
+insert into chekov.keys (id, subject, key)
+select id, subject, key
+from unnest($1::uuid[], $2::text[], $3::bytea[]) as offered (id, subject, key)
+-- Two that offer keys for the same subjects must not wait for each other.
+order by subject
+on conflict (subject) where forgotten is null do nothing
+
+-- name: keys
+select id, subject, key from chekov.keys where id = any($1)
+
+-- name: forget_keys
+with gone as (
+    update chekov.keys set key = null, forgotten = clock_timestamp()
+    where subject = any($1) and forgotten is null
+    returning subject
+)
+select subject, pg_notify($2, '') from gone
+
+-- name: forgettings
+select count(*) from chekov.keys where forgotten is not null

@@ -1,0 +1,113 @@
+"""Master keys from files, as a mounted Secret of Kubernetes gives them: they wrap all other keys.
+
+Keys in the database are then worth nothing to who has only the database, or a backup of it.
+"""
+
+import base64
+import hashlib
+from binascii import Error as NotBase64
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from chekov.errors import KeyUnusable
+from chekov.store.sealing.cipher import NONCE_BYTES, SECRET_BYTES, TAG_BYTES, Cipher, Tampered
+
+_NAME_BYTES: Final = 8
+_WRAPPED_BYTES: Final = _NAME_BYTES + NONCE_BYTES + SECRET_BYTES + TAG_BYTES
+_LARGEST_FILE: Final = 4096
+
+
+class MasterKeys:
+    """Wraps keys with the newest of the master keys, and unwraps what any of them has wrapped.
+
+    Args:
+        path: a file with one master key, or a folder of such files; the last by name is the newest.
+            A key is 32 random bytes, or these in Base64. `None`: keys are kept as they are.
+
+    Raises:
+        KeyUnusable: there is no key, or something else is in a file.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._ciphers: dict[bytes, Cipher] = {}
+        self._newest = b""
+        self._read()
+
+    def wrap(self, id_: UUID, subject: str, secret: bytes) -> bytes:
+        """A key as it is kept."""
+        if not self._newest:
+            return secret
+        return self._newest + self._ciphers[self._newest].seal(secret, _bound_to(id_, subject))
+
+    def unwrap(self, id_: UUID, subject: str, kept: bytes) -> bytes:
+        """A key of what is kept; also one that was kept while there was no master key.
+
+        Raises:
+            KeyUnusable: it was wrapped with another master key, for another subject, or changed.
+        """
+        if len(kept) == SECRET_BYTES:
+            return kept
+        if len(kept) != _WRAPPED_BYTES:
+            raise KeyUnusable(f"key {id_} has {len(kept)} bytes, which no key has")
+        name = kept[:_NAME_BYTES]
+        if name not in self._ciphers:
+            # A new one may have been mounted since.
+            self._read()
+        cipher = self._ciphers.get(name)
+        if cipher is None:
+            known = ", ".join(item.hex() for item in self._ciphers) or "none"
+            raise KeyUnusable(
+                f"key {id_} is wrapped with the master key {name.hex()}, which is not among those "
+                f"that CHEKOV_MASTER_KEY_FILE gives: {known}"
+            )
+        try:
+            return cipher.open(kept[_NAME_BYTES:], _bound_to(id_, subject))
+        except Tampered as error:
+            raise KeyUnusable(f"key {id_} cannot be unwrapped: {error}") from error
+
+    def _read(self) -> None:
+        if self._path is None:
+            return
+        secrets = [_secret(file) for file in _files(self._path)]
+        if not secrets:
+            raise KeyUnusable(f"there is no master key in {self._path}")
+        self._ciphers = {_name(secret): Cipher(secret) for secret in secrets}
+        self._newest = _name(secrets[-1])
+
+
+def _files(path: Path) -> list[Path]:
+    """The files of keys, in order. What starts with a dot is Kubernetes' own."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.iterdir() if not file.name.startswith("."))
+
+
+def _secret(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_LARGEST_FILE)
+    except OSError as error:
+        raise KeyUnusable(f"the master key cannot be read: {error}") from error
+    if len(content) == SECRET_BYTES:
+        return content
+    try:
+        secret = base64.b64decode(content.strip(), validate=True)
+    except NotBase64:
+        secret = b""
+    if len(secret) != SECRET_BYTES:
+        raise KeyUnusable(
+            f"{file} is no master key: {SECRET_BYTES} random bytes are expected, or these in "
+            "Base64, as `openssl rand -base64 32` makes them"
+        )
+    return secret
+
+
+def _name(secret: bytes) -> bytes:
+    """Tells master keys apart without telling anything of them."""
+    return hashlib.sha256(b"chekov master key" + secret).digest()[:_NAME_BYTES]
+
+
+def _bound_to(id_: UUID, subject: str) -> bytes:
+    return id_.bytes + subject.encode()
