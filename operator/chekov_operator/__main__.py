@@ -5,7 +5,7 @@ import logging
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import Any, Final, cast
 
 import kopf
@@ -89,14 +89,17 @@ async def _lead(
     tracer: Tracer,
 ) -> None:
     world, queue = World(), Queue(metrics)
-    observer = Observer(client, world, Databases(client))
-    reconciler = Reconciler(client, world, queue, metrics, observer, settings, tracer)
     watch = Watch(queue, world, metrics)
     audit = Audit(client, world, settings.watch_namespaces)
     # Before everything is known, a child that is there would seem to be missing.
     await audit.fill()
     namespaced = bool(settings.watch_namespaces)
-    async with asyncio.TaskGroup() as group:
+    async with AsyncExitStack() as stack:
+        # Entered last, the group ends first: nobody asks any more when the connections go.
+        databases = stack.enter_context(closing(Databases(client)))
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        observer = Observer(client, world, databases)
+        reconciler = Reconciler(client, world, queue, metrics, observer, settings, tracer)
         for number in range(settings.workers):
             group.create_task(queue.work(reconciler), name=f"worker {number}")
         group.create_task(audit.watch_over(queue, health), name="audit")

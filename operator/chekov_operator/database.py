@@ -1,50 +1,56 @@
 """What stores say when asked directly, and no more often than needed."""
 
+import asyncio
 import time
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from chekov.errors import StoreError
-from chekov.store.port import SubscriptionRow
-from chekov.store.postgres.inspect import StoreStatus, inspect, subscription_status
+from chekov.store.postgres.inspect import Inspector, Progress, StoreStatus
 from chekov_operator.api import SecretKey, Store
 from chekov_operator.client import Client
 from chekov_operator.observed import Fault
-from chekov_operator.resources import SECRET, strings
+from chekov_operator.resources import SECRET, Key, strings
 
 POSTGRES_PORT: Final = 5432
 _DSN_SECONDS: Final = 300.0
-_HEAD_SECONDS: Final = 5.0
-_ROWS_SECONDS: Final = 10.0
+_PROGRESS_SECONDS: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Subscriptions:
-    """How far a domain's subscriptions are.
+@dataclass(slots=True)
+class _Known:
+    """What a store said last, and who asks it again."""
 
-    Attributes:
-        rows: of the domain.
-        head: position of the store's last event when they were read.
-    """
-
-    rows: Sequence[SubscriptionRow]
-    head: int
+    asked: float = float("-inf")
+    progress: Progress | None = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Databases:
-    """Asks Postgres, and keeps the answers for a moment: pods come and go more often."""
+    """Asks Postgres: over one connection for each database, for all bundles of a store at once."""
 
-    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: Client,
+        clock: Callable[[], float] = time.monotonic,
+        inspector: Callable[[str], Inspector] = Inspector,
+    ) -> None:
         self._client = client
         self._clock = clock
+        self._make = inspector
+        self._inspectors: dict[str, Inspector] = {}
         self._dsns: dict[tuple[str, SecretKey], tuple[float, str]] = {}
-        self._heads: dict[tuple[str, str], tuple[float, int]] = {}
-        self._rows: dict[tuple[str, str, str], tuple[float, Subscriptions | None]] = {}
+        self._known: dict[tuple[str, str], _Known] = {}
+
+    def close(self) -> None:
+        """Give all connections up."""
+        for inspector in self._inspectors.values():
+            inspector.close()
 
     async def dsn(self, namespace: str, secret: SecretKey) -> str | Fault:
         """Where a database is; the Secret is read again after some minutes and after a failure."""
@@ -59,41 +65,43 @@ class Databases:
     async def status(self, store: Store, dsn: str) -> StoreStatus | Fault:
         """What a store holds, or why it does not say."""
         try:
-            found = await inspect(dsn, store.schema)
+            return await self._inspector(dsn).status(store.schema)
         except StoreError as error:
             self._dsns.pop((store.meta.namespace, store.secret), None)
             return Fault("Unreachable", f"Postgres at {address(dsn)[0]}: {error}")
-        self._heads[store.meta.namespace, store.meta.name] = (self._clock(), found.position)
-        return found
 
-    async def subscriptions(self, store: Store, domain: str) -> Subscriptions | None:
+    async def progress(self, store: Store, domain: str) -> Progress | None:
         """How far a domain's subscriptions are; `None` when the store does not say."""
-        key = (store.meta.namespace, store.meta.name, domain)
-        known = self._rows.get(key)
-        if known is not None and self._clock() - known[0] < _ROWS_SECONDS:
-            return known[1]
-        found = await self._subscriptions(store, domain)
-        self._rows[key] = (self._clock(), found)
-        return found
+        known = self._known.setdefault((store.meta.namespace, store.meta.name), _Known())
+        async with known.turn:
+            if self._clock() - known.asked >= _PROGRESS_SECONDS:
+                known.progress = await self._progress(store)
+                known.asked = self._clock()
+        found = known.progress
+        if found is None:
+            return None
+        return replace(found, rows=[row for row in found.rows if row.key.domain == domain])
 
-    async def _subscriptions(self, store: Store, domain: str) -> Subscriptions | None:
+    def forget(self, key: Key) -> None:
+        """A store is gone: what it said need not be kept."""
+        self._known.pop((key.namespace, key.name), None)
+
+    async def _progress(self, store: Store) -> Progress | None:
         dsn = await self.dsn(store.meta.namespace, store.secret)
         if isinstance(dsn, Fault):
             return None
         try:
-            rows = await subscription_status(dsn, store.schema, domain)
+            return await self._inspector(dsn).progress(store.schema)
         except StoreError:
             return None
-        # The head is read after the rows, or a subscription could seem to be ahead of its store.
-        head = await self._head(store, dsn)
-        return None if head is None else Subscriptions(rows, head)
 
-    async def _head(self, store: Store, dsn: str) -> int | None:
-        known = self._heads.get((store.meta.namespace, store.meta.name))
-        if known is not None and self._clock() - known[0] < _HEAD_SECONDS:
-            return known[1]
-        found = await self.status(store, dsn)
-        return None if isinstance(found, Fault) else found.position
+    def _inspector(self, dsn: str) -> Inspector:
+        found = self._inspectors.get(dsn)
+        if found is None:
+            # A password that changed leaves one behind that nobody asks any more.
+            self._inspectors = {key: one for key, one in self._inspectors.items() if one.in_use}
+            found = self._inspectors[dsn] = self._make(dsn)
+        return found
 
 
 def address(dsn: str) -> tuple[str, int]:

@@ -5,9 +5,10 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+from chekov.store.postgres.inspect import Progress
 from chekov_operator.api import Bundle, InvalidSpec, Store, parse_store
 from chekov_operator.client import Client
-from chekov_operator.database import Databases, Subscriptions, address
+from chekov_operator.database import Databases, address
 from chekov_operator.observed import BundleObserved, Fault, StoreObserved
 from chekov_operator.record import record_of, result_of
 from chekov_operator.references import Reference, fault_of, references
@@ -69,7 +70,7 @@ class Observer:
         missing, code, seen = await asyncio.gather(
             self._missing(key, bundle),
             self._code(bundle),
-            self._subscriptions(store, record_of(children, name, running)),
+            self._progress(store, record_of(children, name, running)),
         )
         modules, fault = code
         return BundleObserved(
@@ -88,6 +89,8 @@ class Observer:
     def forget(self, key: Key) -> None:
         """An object is gone: nothing about it needs to be kept."""
         self._confirmed.pop(key, None)
+        if key.kind == STORE.name:
+            self._databases.forget(key)
 
     async def _missing(self, key: Key, bundle: Bundle) -> list[Fault]:
         """What is named and not there; asked until all is there, then once for each new spec."""
@@ -128,9 +131,7 @@ class Observer:
             return {}, Fault("ConfigMapTooLarge", message)
         return modules, None
 
-    async def _subscriptions(
-        self, store: Object | None, record: Object | None
-    ) -> Subscriptions | None:
+    async def _progress(self, store: Object | None, record: Object | None) -> Progress | None:
         domain = dig(result_of(record), "domain")
         if store is None or not domain:
             return None
@@ -138,4 +139,4 @@ class Observer:
             parsed = parse_store(store)
         except InvalidSpec:
             return None
-        return await self._databases.subscriptions(parsed, str(domain))
+        return await self._databases.progress(parsed, str(domain))

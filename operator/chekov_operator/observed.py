@@ -133,6 +133,19 @@ def terminated(pod: Object) -> list[Object]:
     return [ended for item in own if (ended := dig(item, "state", "terminated"))]
 
 
+def newest_ready(pods: Sequence[Object]) -> float:
+    """When a pod became ready most recently, in seconds since the epoch; 0 when none is."""
+    return max(
+        (
+            _seconds(item.get("lastTransitionTime"))
+            for pod in pods
+            for item in objects(pod, "status", "conditions")
+            if (item.get("type"), item.get("status")) == ("Ready", "True")
+        ),
+        default=0.0,
+    )
+
+
 def last_words(log: str) -> str:
     """The last line of a log; of a line in JSON its message."""
     lines = log.strip().splitlines()

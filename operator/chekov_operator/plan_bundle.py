@@ -6,7 +6,7 @@ from typing import Final
 from chekov_operator import names
 from chekov_operator.api import Bundle, InvalidSpec, parse_store
 from chekov_operator.bundle_conditions import Situation, conditions, phase
-from chekov_operator.observed import BundleObserved
+from chekov_operator.observed import BundleObserved, newest_ready
 from chekov_operator.plan import Plan, paused
 from chekov_operator.record import is_record, record_of, recorded, result_of, with_result
 from chekov_operator.resources import (
@@ -25,11 +25,14 @@ from chekov_operator.resources import (
 )
 from chekov_operator.rollout import rollout_of
 from chekov_operator.settings import Settings
-from chekov_operator.status_bundle import summary
+from chekov_operator.status_bundle import is_settled, summary
 from chekov_operator.verdict import Verdict, judge
 from chekov_operator.workloads import Target, deployment, service_account, surroundings
 
 KEPT_REVISIONS: Final = 3
+_SETTLING_SECONDS: Final = 30.0
+"""After a pod became ready, in which it takes its subscriptions."""
+_SOON_SECONDS: Final = 1.0
 
 
 def plan_bundle(bundle: Bundle, seen: BundleObserved, settings: Settings) -> Plan:
@@ -52,13 +55,23 @@ def plan_bundle(bundle: Bundle, seen: BundleObserved, settings: Settings) -> Pla
             bundle.replicas,
         ),
     )
+    status = summary(bundle, seen, live, serving, phase=phase(situation))
     return Plan(
         apply=[*verdict.apply, *_running(bundle, seen, verdict, serving)],
         delete=[*verdict.delete, *_unwanted(bundle, seen, verdict, serving)],
-        status=summary(bundle, seen, live, serving, phase=phase(situation)),
+        status=status,
         conditions=conditions(situation),
-        again=verdict.again or settings.refresh_seconds,
+        again=verdict.again or _next_look(bundle, seen, status, settings),
     )
+
+
+def _next_look(bundle: Bundle, seen: BundleObserved, status: Object, settings: Settings) -> float:
+    """Seconds until the store is asked again, which tells of no changes by itself."""
+    known = result_of(record_of(seen.children, bundle.meta.name, dig(status, "revision")))
+    settling = seen.now - newest_ready(seen.pods) < _SETTLING_SECONDS
+    if settling and not is_settled(status, known):
+        return min(_SOON_SECONDS, settings.refresh_seconds)
+    return settings.refresh_seconds
 
 
 def _serving(

@@ -1,6 +1,7 @@
 """The part of a bundle's status that only tells what is there. Pure."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from chekov.store.port import SubscriptionRow
 from chekov_operator.api import Bundle
@@ -16,6 +17,9 @@ from chekov_operator.resources import (
     objects,
 )
 from chekov_operator.workloads import RUNTIME, Target
+
+_WAITING: Final = "waiting"
+"""The state of a subscription that no pod has taken."""
 
 
 def summary(
@@ -51,6 +55,13 @@ def summary(
     if seen.subscriptions is not None:
         status |= _subscriptions(seen, known)
     return status
+
+
+def is_settled(status: Object, known: Object | None) -> bool:
+    """Whether each subscription that the check found is told of, and somebody is at it."""
+    told = {item["name"]: item["state"] for item in objects(status, "subscriptions")}
+    names = [str(item.get("name")) for item in objects(known, "subscriptions")]
+    return all(told.get(name, _WAITING) != _WAITING for name in names)
 
 
 def _subscriptions(seen: BundleObserved, known: Object | None) -> Object:
@@ -89,5 +100,5 @@ def _state(row: SubscriptionRow, head: int) -> str:
     if row.state != "running":
         return row.state
     if row.owner is None:
-        return "waiting"
+        return _WAITING
     return "live" if row.position >= head else "catching-up"

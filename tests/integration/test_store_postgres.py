@@ -17,7 +17,7 @@ from chekov.errors import (
 from chekov.store.open import open_store
 from chekov.store.port import Claim, NewEvent, SubscriptionKey
 from chekov.store.postgres import PostgresStore
-from chekov.store.postgres.inspect import inspect, subscription_status
+from chekov.store.postgres.inspect import Inspector
 
 KEY = SubscriptionKey("bank", "Balances")
 TABLES = "create table balances (account text primary key, balance bigint not null)"
@@ -248,7 +248,7 @@ async def test_a_database_that_cannot_be_reached_keeps_its_password(broken: str)
             pass
     assert "s3cret" not in str(caught.value)
     with pytest.raises(StoreError) as caught:
-        await inspect(broken, "chekov", timeout=5)
+        await Inspector(broken).status("chekov")
     assert "s3cret" not in str(caught.value)
 
 
@@ -305,22 +305,6 @@ async def _transactions(connection: "asyncpg.Connection[asyncpg.Record]") -> int
     return await connection.fetchval(
         "select xact_commit from pg_stat_database where datname = current_database()"
     )
-
-
-async def test_the_operator_sees_a_store_from_outside(dsn: str, empty_dsn: str) -> None:
-    async with PostgresStore(dsn) as store:
-        await store.append("a", [event(), event()])
-        await claimed(store)
-    status = await inspect(dsn, "chekov")
-    assert (status.schema_version, status.position) == (status.needed_version, 2)
-    assert status.bytes > 0
-    assert int(status.server_version.split(".")[0]) >= 15
-    [row] = await subscription_status(dsn, "chekov", "bank")
-    assert (row.key, row.owner) == (KEY, "one")
-    nothing = await inspect(empty_dsn, "chekov")
-    assert (nothing.schema_version, nothing.position, nothing.bytes) == (0, 0, 0)
-    with pytest.raises(StoreError):
-        await subscription_status(empty_dsn, "chekov", "bank")
 
 
 def _append_many(dsn: str, name: str, count: int) -> None:

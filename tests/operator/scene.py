@@ -8,10 +8,10 @@ from typing import Any
 from opentelemetry.trace import Tracer
 
 from chekov.store.port import SubscriptionKey, SubscriptionRow
-from chekov.store.postgres.inspect import StoreStatus
+from chekov.store.postgres.inspect import Progress, StoreStatus
 from chekov_operator.api import Store
 from chekov_operator.client import Client
-from chekov_operator.database import Databases, Subscriptions
+from chekov_operator.database import Databases
 from chekov_operator.metrics import Metrics
 from chekov_operator.observe import Observer
 from chekov_operator.observed import Fault
@@ -70,7 +70,7 @@ class Answers(Databases):
             return Fault("Unreachable", "Postgres does not answer")
         return StoreStatus("18.4", self.version, 1, self.position, 3, 8192)
 
-    async def subscriptions(self, store: Store, domain: str) -> Subscriptions | None:
+    async def progress(self, store: Store, domain: str) -> Progress | None:
         del store
         if self.away:
             return None
@@ -84,7 +84,7 @@ class Answers(Databases):
             parked=0,
             updated=datetime(2026, 11, 24, tzinfo=UTC),
         )
-        return Subscriptions([row], self.position)
+        return Progress([row], self.position)
 
 
 class Scene:

@@ -1,16 +1,22 @@
 """Where a store's database is, what it says, and how rarely it is asked."""
 
+import asyncio
 from base64 import b64encode
+from datetime import UTC, datetime
+from typing import ClassVar
 
 import pytest
 
+from chekov.errors import StoreUnavailable
+from chekov.store.port import SubscriptionKey, SubscriptionRow
+from chekov.store.postgres.inspect import Inspector, Progress
 from chekov_operator.api import SecretKey
 from chekov_operator.client import Client
 from chekov_operator.database import Databases, address, qualified
 from chekov_operator.observed import Fault
 from tests.operator.fake_api import FakeApi
 from tests.operator.samples import store
-from tests.operator.scene import SECRET_PATH
+from tests.operator.scene import MAIN, SECRET_PATH
 
 SECRET = SecretKey("postgres", "dsn")
 DSN = "postgresql://chekov:s3cret@db.example:6432/bank"
@@ -116,7 +122,79 @@ async def test_a_fault_is_not_remembered(api: FakeApi, databases: Databases) -> 
 
 
 async def test_without_a_secret_nothing_is_known_of_subscriptions(databases: Databases) -> None:
-    assert await databases.subscriptions(store(), "bank") is None
+    assert await databases.progress(store(), "bank") is None
+
+
+class Reader(Inspector):
+    """An inspector that counts, and says what a test wants it to."""
+
+    asked: ClassVar[list[str]] = []
+    away: ClassVar[bool] = False
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(dsn)
+        self.dsn = dsn
+
+    async def progress(self, schema: str) -> Progress:
+        self.asked.append(f"{self.dsn} {schema}")
+        if self.away:
+            raise StoreUnavailable("away")
+        return Progress([row("bank"), row("shop")], 7)
+
+
+def row(domain: str) -> SubscriptionRow:
+    key, now = SubscriptionKey(domain, "balances"), datetime(2026, 11, 24, tzinfo=UTC)
+    return SubscriptionRow(key, 7, "bank-1", 1, "running", None, 0, now)
+
+
+@pytest.fixture
+def reading(client: Client, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Databases:
+    """Databases that ask such a one."""
+    monkeypatch.setattr(Reader, "asked", [])
+    return Databases(client, clock, Reader)
+
+
+async def test_all_bundles_of_a_store_are_answered_by_one_look(
+    api: FakeApi, reading: Databases, clock: Clock
+) -> None:
+    keep(api, DSN)
+    answers = await asyncio.gather(*(reading.progress(store(), "bank") for _ in range(5)))
+    answers.append(await reading.progress(store(), "shop"))
+    assert Reader.asked == [f"{DSN} chekov"]
+    assert all(answers)
+    domains = [one.rows[0].key.domain for one in answers if one and len(one.rows) == 1]
+    assert domains == ["bank"] * 5 + ["shop"]
+    clock.now += 1
+    await reading.progress(store(), "bank")
+    assert len(Reader.asked) == 2
+
+
+async def test_stores_of_one_database_are_asked_by_one_inspector(
+    api: FakeApi, client: Client
+) -> None:
+    made: list[str] = []
+
+    def make(dsn: str) -> Reader:
+        made.append(dsn)
+        return Reader(dsn)
+
+    keep(api, DSN)
+    databases = Databases(client, inspector=make)
+    await databases.progress(store(schema="one"), "bank")
+    databases.forget(MAIN)
+    await databases.progress(store(schema="two"), "bank")
+    assert made == [DSN]
+
+
+async def test_a_database_that_is_away_tells_nothing_of_subscriptions(
+    api: FakeApi, reading: Databases, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(api, DSN)
+    monkeypatch.setattr(Reader, "away", True)
+    assert await reading.progress(store(), "bank") is None
+    monkeypatch.setattr(Reader, "away", False)
+    clock.now += 1
+    assert await reading.progress(store(), "bank") is not None
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from chekov.store.port import SubscriptionKey, SubscriptionRow
 from chekov_operator import names
 from chekov_operator.observed import BundleObserved, Fault
 from chekov_operator.plan import Plan
@@ -259,3 +261,42 @@ def test_a_plan_carried_out_leaves_nothing_to_do() -> None:
 def test_subscriptions_are_looked_at_again_after_a_while() -> None:
     target = made_from()
     assert planned(kept(target), live(target)).again == SETTINGS.refresh_seconds
+
+
+BALANCES: Object = {"name": "balances", "kind": "projection", "version": 1}
+
+
+def ready_pod(at: str) -> Object:
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": at}
+    return {"metadata": {"name": "bank-1"}, "status": {"conditions": [ready]}}
+
+
+def balances(owner: str | None) -> SubscriptionRow:
+    key = SubscriptionKey("bank", "balances")
+    return SubscriptionRow(key, 0, owner, 1, "running", None, 0, datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("rows", "age", "expected"),
+    [
+        (None, 2, 1.0),
+        ([], 2, 1.0),
+        ([balances(None)], 2, 1.0),
+        ([balances("bank-1")], 2, SETTINGS.refresh_seconds),
+        ([], 40, SETTINGS.refresh_seconds),
+    ],
+    ids=["not read", "not there", "nobody's", "taken", "too long ago"],
+)
+def test_while_new_pods_take_their_subscriptions_these_are_looked_at_often(
+    rows: list[SubscriptionRow] | None, age: float, expected: float
+) -> None:
+    target = made_from()
+    since = datetime(2026, 11, 24, tzinfo=UTC)
+    found = planned(
+        kept(target, {**PASSED, "subscriptions": [BALANCES]}),
+        live(target),
+        pods=[ready_pod(since.isoformat())],
+        subscriptions=rows,
+        now=since.timestamp() + age,
+    )
+    assert found.again == expected

@@ -108,8 +108,8 @@ select domain, name, version, partition, position, owner, epoch, state, error,
             = (row.domain, row.name, row.version, row.partition)
     ),
     updated
-from chekov.subscriptions as row where domain = $1
-order by name, version, partition
+from chekov.subscriptions as row where domain = coalesce($1, domain)
+order by domain, name, version, partition
 
 -- name: projection
 select digest from chekov.projections where schema_name = $1

@@ -1,0 +1,129 @@
+"""The operator's look at stores: what it tells, and over how many connections."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from chekov.errors import SchemaMismatch, StoreUnavailable
+from chekov.store.port import NewEvent, SubscriptionKey
+from chekov.store.postgres import PostgresStore
+from chekov.store.postgres.inspect import Inspector
+from tests.waiting import until
+
+BALANCES = SubscriptionKey("bank", "Balances")
+WELCOME = SubscriptionKey("shop", "Welcome")
+
+
+def event() -> NewEvent:
+    return NewEvent(uuid4(), "opened", b"{}")
+
+
+@pytest.fixture
+async def inspector(dsn: str) -> AsyncGenerator[Inspector]:
+    """One for a database with a store."""
+    found = Inspector(dsn)
+    yield found
+    found.close()
+
+
+async def connections(dsn: str) -> list[int]:
+    """The processes of Postgres that serve an inspector of this database."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch(
+            "select pid from pg_stat_activity where datname = current_database()"
+            " and application_name = 'chekov inspect'"
+        )
+        return [row["pid"] for row in rows]
+    finally:
+        await connection.close()
+
+
+async def end(dsn: str) -> None:
+    """End them, as a failover would."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        for pid in await connections(dsn):
+            await connection.execute("select pg_terminate_backend($1)", pid)
+    finally:
+        await connection.close()
+
+
+async def test_a_store_tells_what_it_holds(dsn: str, inspector: Inspector) -> None:
+    async with PostgresStore(dsn) as store:
+        await store.append("a", [event(), event()])
+    status = await inspector.status("chekov")
+    assert (status.schema_version, status.position) == (status.needed_version, 2)
+    assert status.usable
+    assert status.bytes > 0
+    assert int(status.server_version.split(".")[0]) >= 15
+
+
+async def test_the_subscriptions_of_all_domains_are_told_at_once(
+    dsn: str, inspector: Inspector
+) -> None:
+    async with PostgresStore(dsn) as store:
+        await store.append("a", [event()])
+        await store.register([WELCOME, BALANCES])
+        await store.claim("one", [BALANCES], lease=3600)
+    found = await inspector.progress("chekov")
+    assert [(row.key, row.owner) for row in found.rows] == [(BALANCES, "one"), (WELCOME, None)]
+    assert found.head == 1
+
+
+async def test_a_database_without_a_store_says_so(empty_dsn: str) -> None:
+    inspector = Inspector(empty_dsn)
+    nothing = await inspector.status("chekov")
+    assert (nothing.schema_version, nothing.position, nothing.bytes) == (0, 0, 0)
+    with pytest.raises(SchemaMismatch):
+        await inspector.progress("chekov")
+    inspector.close()
+
+
+async def test_all_looks_share_one_connection(dsn: str, inspector: Inspector) -> None:
+    await asyncio.gather(
+        *(inspector.status("chekov") for _ in range(5)),
+        *(inspector.progress("chekov") for _ in range(5)),
+    )
+    [first] = await connections(dsn)
+    await inspector.progress("chekov")
+    assert await connections(dsn) == [first]
+
+
+async def test_a_connection_that_nobody_uses_is_closed(dsn: str) -> None:
+    inspector = Inspector(dsn, idle=0)
+    await inspector.status("chekov")
+    await until(lambda: not inspector.in_use)
+    await until(lambda: _none(dsn))
+    assert (await inspector.status("chekov")).usable
+    inspector.close()
+
+
+async def test_a_connection_that_broke_meanwhile_is_made_anew(
+    dsn: str, inspector: Inspector
+) -> None:
+    await inspector.status("chekov")
+    await end(dsn)
+    assert (await inspector.status("chekov")).usable
+
+
+async def test_a_database_that_does_not_answer_is_given_up(dsn: str) -> None:
+    inspector = Inspector(dsn, timeout=0.5)
+    blocker = await asyncpg.connect(dsn)
+    try:
+        async with blocker.transaction():
+            await blocker.execute("lock table chekov.events in access exclusive mode")
+            with pytest.raises(StoreUnavailable):
+                await inspector.progress("chekov")
+    finally:
+        await blocker.close()
+    assert not inspector.in_use
+    assert (await inspector.progress("chekov")).head == 0
+    inspector.close()
+
+
+async def _none(dsn: str) -> bool:
+    return await connections(dsn) == []
