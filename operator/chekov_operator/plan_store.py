@@ -46,7 +46,7 @@ def plan_store(store: Store, seen: StoreObserved, settings: Settings) -> Plan:
         "streams": found.streams,
         "bytes": found.bytes,
     }
-    if found.schema_version == found.needed_version:
+    if found.usable:
         message = f"schema {store.schema!r} is at version {found.schema_version}"
         return Plan(
             delete=[(JOB, name) for name in seen.jobs],
@@ -67,6 +67,12 @@ def _plan_migration(store: Store, seen: StoreObserved, status: Object, settings:
     if version > needed:
         message = f"{state}: install the release of the chart that knows version {version}"
         return _unmigrated(status, Fault("SchemaTooNew", message), again=RETRY_SECONDS)
+    if version == needed:
+        message = (
+            f"schema {store.schema!r} is at version {version}, but was not made by this release's "
+            "steps: install the release that made it, or name another schema"
+        )
+        return _unmigrated(status, Fault("SchemaUnknown", message), again=RETRY_SECONDS)
     if store.migrate == "Manual":
         message = f"{state}: run `chekov migrate`, or set spec.migrate to Auto"
         return _unmigrated(status, Fault("MigrationNeeded", message), again=RETRY_SECONDS)

@@ -151,9 +151,15 @@ class Reconciler:
         for item in now:
             changed = (was.get("status"), was.get("reason")) != (item.status, item.reason)
             if item.type == "Ready" and changed:
-                troubled = any(other.type == "Degraded" and other.status == "True" for other in now)
-                kind = "Warning" if item.status != "True" and troubled else "Normal"
+                kind = "Warning" if _in_need(item, now) else "Normal"
                 await self._recorder.record(body, kind, item.reason, item.message or item.reason)
+
+
+def _in_need(ready: Condition, told: Sequence[Condition]) -> bool:
+    """Whether somebody should look. A store says nothing but that, unless it is under way."""
+    degraded = {item.status for item in told if item.type == "Degraded"}
+    troubled = "True" in degraded or not (degraded or ready.reason == "Migrating")
+    return ready.status != "True" and troubled
 
 
 def _status(body: Object, plan: Plan, generation: int, old: Sequence[Object]) -> Object:

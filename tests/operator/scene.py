@@ -68,7 +68,7 @@ class Answers(Databases):
         del store, dsn
         if self.away:
             return Fault("Unreachable", "Postgres does not answer")
-        return StoreStatus("18.4", self.version, 1, self.position, 3, 8192)
+        return StoreStatus("18.4", self.version, 1, self.position, 3, 8192, self.version == 1)
 
     async def progress(self, store: Store, domain: str) -> Progress | None:
         del store

@@ -18,7 +18,7 @@ NAME = "main-migrate-3"
 NOW = 1_800_000_000.0
 
 
-def status(version: int, needed: int = 3) -> StoreStatus:
+def status(version: int, needed: int = 3, *, usable: bool | None = None) -> StoreStatus:
     return StoreStatus(
         server_version="18.4",
         schema_version=version,
@@ -26,6 +26,7 @@ def status(version: int, needed: int = 3) -> StoreStatus:
         position=42,
         streams=7,
         bytes=8192,
+        usable=version >= needed if usable is None else usable,
     )
 
 
@@ -140,9 +141,24 @@ def test_a_manual_store_waits_for_somebody_and_says_what_to_run() -> None:
     assert plan.again is not None
 
 
+def test_a_schema_of_a_newer_release_that_still_works_is_used() -> None:
+    plan = plan_store(store(), seen(4), SETTINGS)
+    assert list(plan.apply) == []
+    assert condition(plan, "Ready")[:2] == ("True", "Available")
+    assert "version 4" in condition(plan, "Migrated")[2]
+
+
+def test_a_schema_that_other_steps_made_is_left_alone() -> None:
+    found = StoreObserved(found=status(3, usable=False), now=NOW)
+    plan = plan_store(store(), found, SETTINGS)
+    assert list(plan.apply) == []
+    assert condition(plan, "Ready")[:2] == ("False", "SchemaUnknown")
+
+
 @pytest.mark.parametrize("migrate", ["Auto", "Manual"])
 def test_a_schema_of_a_newer_release_is_left_alone(migrate: str) -> None:
-    plan = plan_store(store(migrate=migrate), seen(4), SETTINGS)
+    found = StoreObserved(found=status(4, usable=False), now=NOW)
+    plan = plan_store(store(migrate=migrate), found, SETTINGS)
     assert list(plan.apply) == []
     assert condition(plan, "Ready")[:2] == ("False", "SchemaTooNew")
     assert "version 4" in condition(plan, "Ready")[2]

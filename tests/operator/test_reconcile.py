@@ -307,6 +307,36 @@ async def test_a_store_is_migrated_and_then_ready(scene: Scene) -> None:
     assert scene.status(MAIN)["position"] == 10
 
 
+def events(scene: Scene) -> list[tuple[str, str]]:
+    found = sorted(scene.all(EVENT), key=lambda event: int(event["metadata"]["resourceVersion"]))
+    return [(event["type"], event["reason"]) for event in found]
+
+
+async def test_a_store_that_somebody_should_look_at_is_told_with_a_warning(scene: Scene) -> None:
+    scene.databases.away = True
+    scene.give(store_body())
+    await scene.reconcile(MAIN)
+    scene.databases.away, scene.databases.version = False, 0
+    await scene.reconcile(MAIN)
+    scene.databases.version = 1
+    await scene.reconcile(MAIN)
+    assert events(scene) == [
+        ("Warning", "Unreachable"),
+        ("Normal", "Migrating"),
+        ("Normal", "Available"),
+    ]
+
+
+async def test_a_bundle_that_is_under_way_is_told_without_a_warning(scene: Scene) -> None:
+    scene.give_bank()
+    await scene.serve()
+    assert events(scene) == [
+        ("Normal", "Checking"),
+        ("Normal", "RollingOut"),
+        ("Normal", "Serving"),
+    ]
+
+
 async def test_a_store_that_is_as_it_was_makes_no_request(scene: Scene) -> None:
     scene.give(store_body())
     for _ in range(3):
