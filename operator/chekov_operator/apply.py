@@ -25,6 +25,8 @@ _FIRST: Final = (CONFIG_MAP.name, SERVICE_ACCOUNT.name)
 """Pods that start before these wait for seconds until they are tried again."""
 _INVALID: Final = 422
 _USERS_TO_CHANGE: Final = frozenset({400, 403, 413, 422})
+_UNREADABLE: Final = ("failed to convert new object", "failed to create typed patch object")
+"""How the API server begins when it cannot read an object; its status is 500 even so."""
 
 
 class NameTaken(ChekovError):
@@ -88,7 +90,7 @@ class Applier:
         try:
             after = await self._applied(kind, marked, there=there)
         except ApiError as error:
-            if error.status in _USERS_TO_CHANGE:
+            if error.status in _USERS_TO_CHANGE or error.said.startswith(_UNREADABLE):
                 raise ChildRefused(error.said) from error
             raise
         self._settled[after["metadata"]["uid"]] = (mark, differences(marked, after))

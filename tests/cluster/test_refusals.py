@@ -97,3 +97,24 @@ def test_code_that_cannot_run_ends_in_a_condition(
     faulty.wait_for_words(*told)
     assert kubectl.condition("domainbundle", faulty.name, "Ready")["status"] == "False"
     assert faulty.pods() == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"nodeSelectr": {"disk": "ssd"}}, "nodeSelectr: field not declared in schema"),
+        (
+            {"containers": [{"name": "runtime", "resources": {"limits": {"cpu": "much"}}}]},
+            "quantities must match",
+        ),
+        ({"dnsPolicy": "Never"}, "dnsPolicy"),
+    ],
+    ids=["an unknown field", "no quantity", "no such value"],
+)
+def test_a_pod_template_that_no_pod_can_have_ends_in_a_condition(
+    kubectl: Kubectl, cluster: Cluster, spec: dict[str, Any], told: str
+) -> None:
+    kubectl.apply(event_store())
+    odd = Bank(kubectl, cluster, name="odd")
+    odd.apply(CODE, podTemplate={"spec": spec})
+    assert odd.wait_for_words(told)["reason"] == "ChildRefused"

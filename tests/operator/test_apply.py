@@ -135,6 +135,21 @@ async def test_a_child_that_cannot_be_is_told_from_a_server_in_trouble(
         await applier.apply([wanted()], {})
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "failed to convert new object (shops/bank; v1, Kind=Service): quantities must match …",
+        "failed to create typed patch object (shops/bank; v1): .spec.typo: field not declared",
+    ],
+)
+async def test_a_child_that_the_server_cannot_read_is_the_users_to_change(
+    api: FakeApi, applier: Applier, said: str
+) -> None:
+    api.fail("PATCH", "/bank", 500, said)
+    with pytest.raises(ChildRefused):
+        await applier.apply([wanted()], {})
+
+
 async def test_a_server_in_trouble_is_not_the_users_fault(api: FakeApi, applier: Applier) -> None:
     api.fail("PATCH", "/bank", 500, "InternalError")
     with pytest.raises(ApiError):
