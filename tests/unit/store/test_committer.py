@@ -35,6 +35,9 @@ class Misfortunes:
             raise look
         return pending.answer(pending.stored(6, 2, NOW)) if look else ()
 
+    def is_connected(self) -> bool:
+        return True
+
     def drop(self) -> None:
         pass
 

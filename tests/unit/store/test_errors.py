@@ -2,7 +2,7 @@ import asyncpg
 import pytest
 
 from chekov.errors import SchemaMismatch, StoreError, StoreUnavailable
-from chekov.store.postgres.errors import Fault, Translator, fault_of
+from chekov.store.postgres.errors import Fault, Translator, fault_of, leaves_doubt
 
 DSN = "postgresql://user:s3%40cret@host/db"
 
@@ -32,6 +32,23 @@ DSN = "postgresql://user:s3%40cret@host/db"
 )
 def test_errors_are_told_apart(error: Exception, fault: Fault) -> None:
     assert fault_of(error) is fault
+
+
+@pytest.mark.parametrize(
+    ("error", "doubtful"),
+    [
+        (asyncpg.ConnectionDoesNotExistError("x"), True),
+        (TimeoutError(), True),
+        (asyncpg.ReadOnlySQLTransactionError("x"), False),
+        (asyncpg.InvalidCachedStatementError("x"), False),
+        (asyncpg.SerializationError("x"), False),
+        (asyncpg.DataError("x"), False),
+    ],
+)
+def test_what_may_have_happened_is_told_from_what_has_not(
+    error: Exception, *, doubtful: bool
+) -> None:
+    assert leaves_doubt(error) is doubtful
 
 
 def test_a_place_that_another_writer_took_is_no_guilt() -> None:

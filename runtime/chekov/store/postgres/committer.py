@@ -19,7 +19,7 @@ from chekov.store.checks import check_append, check_together
 from chekov.store.port import Appended, ExpectedVersion, NewEvent, RecordedEvent, StreamAppend
 from chekov.store.postgres.batch import Group, Pending, take
 from chekov.store.postgres.connections import Backoff, Database
-from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, fault_of, repeated_id
+from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, fault_of, leaves_doubt, repeated_id
 from chekov.store.postgres.lane import Knowledge, Lane
 
 _LANES: Final = 2
@@ -185,8 +185,8 @@ class Committer:
                     appended = await resting.lane.append_next(stream, events, expected)
             except _CAUGHT as error:
                 # Looked into by those who carry it the usual way.
-                uncertain = fault_of(error) is Fault.LOST
-                if uncertain:
+                uncertain = leaves_doubt(error)
+                if fault_of(error) is Fault.LOST:
                     resting.lane.drop()
             if appended is not None:
                 seconds = time.perf_counter() - started
@@ -245,10 +245,13 @@ class Committer:
 
     async def _send(self, lane: Lane, groups: list[Group], *, together: bool) -> None:
         started = time.perf_counter()
+        if not lane.is_connected():
+            # Nothing is on its way yet when this fails.
+            await lane.reconnect()
         try:
             recorded, refused = await lane.send(groups, together=together)
         except BaseException as error:
-            if not isinstance(error, Exception) or fault_of(error) is Fault.LOST:
+            if not isinstance(error, Exception) or leaves_doubt(error):
                 for group in groups:
                     for pending in group:
                         pending.uncertain = True

@@ -38,6 +38,9 @@ _ENDS: Final = (
     asyncpg.InternalClientError,
 )
 
+_UNDONE: Final = (asyncpg.ReadOnlySQLTransactionError, asyncpg.InvalidCachedStatementError)
+"""The connection is useless, but Postgres says that it did nothing."""
+
 _FAULTS: Final[tuple[tuple[Fault, tuple[type[BaseException], ...]], ...]] = (
     (
         Fault.SCHEMA,
@@ -62,8 +65,7 @@ _FAULTS: Final[tuple[tuple[Fault, tuple[type[BaseException], ...]], ...]] = (
         Fault.LOST,
         (
             *_ENDS,
-            asyncpg.ReadOnlySQLTransactionError,
-            asyncpg.InvalidCachedStatementError,
+            *_UNDONE,
             OSError,
             TimeoutError,
             EOFError,
@@ -111,6 +113,11 @@ def fault_of(error: BaseException) -> Fault:
     if isinstance(error, asyncpg.InterfaceError):
         return Fault.LOST
     return Fault.REFUSED
+
+
+def leaves_doubt(error: BaseException) -> bool:
+    """Whether a statement that ended so may have done its work all the same."""
+    return fault_of(error) is Fault.LOST and not isinstance(error, _UNDONE)
 
 
 def ends_connection(error: BaseException) -> bool:

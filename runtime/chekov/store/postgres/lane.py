@@ -128,6 +128,14 @@ class Lane:
                 raise
         return connection
 
+    async def reconnect(self) -> None:
+        """Make the connection, as `send` would."""
+        self._since = time.monotonic()
+        try:
+            await self.connected()
+        finally:
+            self._since = 0.0
+
     def is_connected(self) -> bool:
         """Whether there is a connection, as far as is known."""
         return self._connection is not None and not self._connection.is_closed()
