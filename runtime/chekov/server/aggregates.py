@@ -1,14 +1,16 @@
-"""`GET /aggregates/{identity}/{id}`: the state that commands would meet now."""
+"""`GET /aggregates/{identity}/{id}`: the state that commands would meet now, or met once."""
 
+from datetime import datetime
 from typing import Any, get_type_hints
 
 from aiohttp import web
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.domain import Domain
-from chekov.errors import InvalidCommand
+from chekov.engine.instances import Loaded
+from chekov.errors import InvalidCommand, WrongExpectedVersion
 from chekov.runtime import Runtime
-from chekov.server import rendering
+from chekov.server import parameters, rendering
 from chekov.server.commands import JSON
 from chekov.server.problems import MALFORMED, NOT_FOUND, RequestError
 from chekov.store.codec import convert, encode_any
@@ -32,12 +34,22 @@ class Aggregates:
         if aggregate is None:
             known = ", ".join(sorted(self._types))
             raise RequestError(NOT_FOUND, f"There is no aggregate {identity!r}; there is {known}.")
-        loaded = await self._runtime.load(aggregate, self._identifier(request, identity))
+        identifier = self._identifier(request, identity)
+        loaded = await self._loaded(aggregate, identifier, _at(request))
         head = f'{{"stream":{rendering.text(loaded.stream)},"version":{loaded.version},"state":'
         return web.Response(
             body=b"".join((head.encode(), encode_any(loaded.state), b"}")),
             headers={**JSON, "ETag": f'"{loaded.version}"'},
         )
+
+    async def _loaded(
+        self, aggregate: type[Aggregate], identifier: object, at: int | datetime | None
+    ) -> Loaded[Aggregate]:
+        try:
+            return await self._runtime.load(aggregate, identifier, at=at)
+        except WrongExpectedVersion as error:
+            detail = f"{error.stream} is at version {error.actual}; there is no version {at} yet."
+            raise RequestError(NOT_FOUND, detail, {"actual": error.actual}) from error
 
     def _identifier(self, request: web.Request, identity: str) -> object:
         value = request.match_info["id"]
@@ -47,6 +59,15 @@ class Aggregates:
             raise RequestError(
                 MALFORMED, f"{value[:100]!r} cannot identify an instance: {error}"
             ) from error
+
+
+def _at(request: web.Request) -> int | datetime | None:
+    query = request.query
+    parameters.refuse_unknown(query, {"version", "time"})
+    version, time = parameters.version(query, "version"), parameters.moment(query, "time")
+    if version is not None and time is not None:
+        raise RequestError(MALFORMED, "version: not together with time", {"path": "version"})
+    return time if version is None else version
 
 
 def identifier_type(domain: Domain, aggregate: type[Aggregate]) -> Any:

@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 from chekov.domain.domain import Domain
 from chekov.errors import ChekovError, DefinitionError
 from chekov.store.codec import Codec
+from chekov.store.states import States
 
 _OURS: Final = str(Path(__file__).parents[1])
 
@@ -79,6 +80,7 @@ def load_domain(entrypoint: str, folder: Path | None = None) -> Domain:
         )
     try:
         Codec(found)
+        States(found)
     except DefinitionError as error:
         raise _invalid(error) from error
     return found

@@ -1,5 +1,6 @@
 """`POST /commands/{Command}`: one command in, what it stored out."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from chekov.server.problems import MALFORMED, RequestError
 from chekov.store.codec import encode_any
 
 JSON: Final = {"Content-Type": "application/json"}
+_REPEATED: Final = {**JSON, "Idempotency-Replayed": "true"}
 
 
 class Commands:
@@ -43,7 +45,7 @@ class Commands:
             )
             state = await self._state(command) if with_state else b""
             if wait is None:
-                return web.Response(body=answer(dispatched, state), headers=JSON)
+                return web.Response(body=answer(dispatched, state), headers=_headers(dispatched))
             return await self._consistent(dispatched, state, wait)
 
         return post
@@ -62,7 +64,7 @@ class Commands:
     async def _consistent(
         self, dispatched: Dispatched[Event], state: bytes, wait: float
     ) -> web.StreamResponse:
-        applied = {**JSON, "Preference-Applied": f"wait={wait:g}"}
+        applied = {**_headers(dispatched), "Preference-Applied": f"wait={wait:g}"}
         try:
             await self._runtime.wait(dispatched.position, timeout=wait)
         except ConsistencyTimeout as late:
@@ -97,7 +99,12 @@ def answer(dispatched: Dispatched[Event], state: bytes = b"", members: bytes = b
         f'"correlation_id":"{dispatched.correlation_id}","events":'
     )
     told = b',"state":' + state if state else b""
-    return b"".join((head.encode(), rendering.events(dispatched.recorded), told, members, b"}"))
+    end = b',"repeated":true}' if dispatched.repeated else b"}"
+    return b"".join((head.encode(), rendering.events(dispatched.recorded), told, members, end))
+
+
+def _headers(dispatched: Dispatched[Event]) -> Mapping[str, str]:
+    return _REPEATED if dispatched.repeated else JSON
 
 
 def _wants_state(request: web.Request) -> bool:

@@ -54,9 +54,7 @@ class Following:
     async def _follow(self, response: web.StreamResponse, position: int, wanted: Filter) -> None:
         while True:
             head = await self._store.head()
-            page = await self._store.read_page(
-                after=position, limit=_PAGE, types=wanted.types, category=wanted.category
-            )
+            page = await wanted.page(self._store, position, _PAGE)
             position = await _send(response, page, position)
             if len(page) == _PAGE:
                 continue
@@ -73,7 +71,7 @@ class Following:
             if not recorded:
                 await response.write(b": still here\n\n")
                 return position
-            kept = [item for item in recorded if wanted.keeps(item.type, item.stream)]
+            kept = [item for item in recorded if wanted.keeps(item)]
             await _send(response, kept, position)
             position = recorded[-1].position
 
@@ -99,7 +97,7 @@ def _event(recorded: RecordedEvent) -> bytes:
 
 
 def _start(request: web.Request) -> int:
-    page = parameters.page(request.query, {"type", "category"})
+    page = parameters.page(request.query, parameters.FILTERS)
     if page.direction == "backward":
         raise RequestError(MALFORMED, "direction: events are followed forward only")
     last = request.headers.get("Last-Event-ID")

@@ -45,6 +45,7 @@ def application(
     add("POST", "/commands", Batches(runtime, lifecycle, settings.body_limit).post)
     add("GET", "/aggregates/{identity}/{id}", Aggregates(runtime).get)
     streams = Streams(runtime.store)
+    add("GET", "/streams", streams.streams)
     add("GET", "/streams/{stream}", streams.stream)
     add("GET", "/events", _events(streams, Following(runtime.store, lifecycle)))
     add("GET", "/queries/{projection}/{query}", Queries(runtime).get)

@@ -16,7 +16,13 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from chekov.engine.observer import CommandObservation, DeliveryOutcome, Observer, Outcome
+from chekov.engine.observer import (
+    CommandObservation,
+    DeliveryOutcome,
+    Observer,
+    Outcome,
+    SnapshotOutcome,
+)
 
 _FAST: Final = (
     0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 5, 10,
@@ -85,6 +91,10 @@ class Metrics(Observer):
         """An instance was rebuilt from the store."""
         self._store.loads.labels(aggregate).observe(seconds)
         self._store.load_events.labels(aggregate).inc(events)
+
+    def snapshot(self, aggregate: str, outcome: SnapshotOutcome) -> None:
+        """A snapshot was kept or could not be; or one was found, and used or ignored."""
+        self._store.snapshots.labels(aggregate, outcome).inc()
 
     def appended(self, appends: int, events: int, seconds: float) -> None:
         """The store committed one batch of appends."""
@@ -189,6 +199,10 @@ class _StoreMetrics:
         self.load_events = Counter(
             "chekov_aggregate_load_events", "Events read to rebuild instances.", ["aggregate"],
             registry=registry,
+        )  # fmt: skip
+        self.snapshots = Counter(
+            "chekov_snapshots", "Snapshots that were kept or could not be, used or ignored.",
+            ["aggregate", "outcome"], registry=registry,
         )  # fmt: skip
 
 

@@ -11,7 +11,9 @@ from chekov.server import problems
 from chekov.server.aggregates import identifier_type
 from chekov.server.openapi_parts import (
     COUNT,
+    ID,
     PARAMETERS,
+    REPLAYED,
     SCHEMAS,
     STRING,
     Document,
@@ -28,9 +30,9 @@ from chekov.server.samples import sample
 from chekov.store.codec import schemas
 
 _ON_COMMANDS: Final = (
-    problems.MALFORMED, problems.VERSION_CONFLICT, problems.TOO_LARGE, problems.UNSUPPORTED,
-    problems.REJECTED, problems.OVERLOADED, problems.INTERNAL, problems.UNAVAILABLE,
-    problems.TIMED_OUT,
+    problems.MALFORMED, problems.VERSION_CONFLICT, problems.STREAM_DELETED, problems.TOO_LARGE,
+    problems.UNSUPPORTED, problems.REJECTED, problems.OVERLOADED, problems.INTERNAL,
+    problems.UNAVAILABLE, problems.TIMED_OUT,
 )  # fmt: skip
 _ON_READS: Final = (problems.MALFORMED, problems.INTERNAL, problems.UNAVAILABLE)
 
@@ -45,6 +47,7 @@ def document(domain: Domain) -> Document:
     for aggregate in domain.aggregates:
         path = f"/aggregates/{aggregate.identity}/{{id}}"
         paths[path] = {"get": _aggregate(aggregate, domain, shapes)}
+    paths["/streams"] = {"get": _streams()}
     paths["/streams/{stream}"] = {"get": _stream()}
     paths["/events"] = {"get": _events()}
     for query in queries(domain):
@@ -102,7 +105,10 @@ def _command(domain: Domain, name: str, shapes: _Shapes) -> Document:
             },
         },
         "responses": {
-            "200": answer("The events are stored.", ref("Dispatched")),
+            "200": {
+                **answer("The events are stored.", ref("Dispatched")),
+                "headers": {"Idempotency-Replayed": REPLAYED},
+            },
             "202": answer("They are stored, but not yet handled everywhere.", ref("Dispatched")),
             **refusals(_ON_COMMANDS),
         },
@@ -139,15 +145,30 @@ def _aggregate(aggregate: type[Aggregate], domain: Domain, shapes: _Shapes) -> D
     return {
         "operationId": f"get{aggregate.__name__}",
         "tags": [aggregate.identity],
-        "summary": "The state that commands would meet now",
-        "parameters": [path],
+        "summary": "The state that commands would meet now, or would have met once",
+        "parameters": [path, *map(parameter, ("AtVersion", "AtTime"))],
         "responses": {
             "200": answer(
                 "State and version.",
                 record(stream=STRING, version=COUNT, state=shapes.of(aggregate)),
             ),
-            **refusals((*_ON_READS, problems.STREAM_NOT_FOUND)),
+            **refusals((*_ON_READS, problems.STREAM_NOT_FOUND, problems.STREAM_DELETED)),
         },
+    }
+
+
+def _streams() -> Document:
+    return {
+        "operationId": "getStreams",
+        "tags": ["events"],
+        "summary": "The streams that can be read, by name",
+        "parameters": [
+            query_parameter("prefix", STRING),
+            query_parameter("containing", STRING),
+            query_parameter("after", STRING),
+            parameter("Limit"),
+        ],
+        "responses": {"200": answer("A page of streams.", ref("Streams")), **refusals(_ON_READS)},
     }
 
 
@@ -157,10 +178,10 @@ def _stream() -> Document:
         "operationId": "getStream",
         "tags": ["events"],
         "summary": "The events of one stream, by version",
-        "parameters": [path, *map(parameter, ("After", "Limit", "Direction"))],
+        "parameters": [path, *map(parameter, ("After", "Limit", "Direction", "Until"))],
         "responses": {
             "200": answer("A page of events.", ref("Page")),
-            **refusals((*_ON_READS, problems.STREAM_NOT_FOUND)),
+            **refusals((*_ON_READS, problems.STREAM_NOT_FOUND, problems.STREAM_DELETED)),
         },
     }
 
@@ -177,6 +198,9 @@ def _events() -> Document:
             *map(parameter, ("After", "Limit", "Direction", "LastEventId")),
             query_parameter("type", types),
             query_parameter("category", STRING),
+            query_parameter("prefix", STRING),
+            query_parameter("correlation", ID),
+            query_parameter("causation", ID),
         ],
         "responses": {"200": page, **refusals(_ON_READS)},
     }

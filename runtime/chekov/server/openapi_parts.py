@@ -12,6 +12,12 @@ Document = dict[str, Any]
 ID: Final = {"type": "string", "format": "uuid"}
 STRING: Final = {"type": "string"}
 COUNT: Final = {"type": "integer", "minimum": 0}
+TIME: Final = {"type": "string", "format": "date-time"}
+NUMBER: Final = {"type": "integer", "minimum": 1}
+REPLAYED: Final = {
+    "description": "`true` when the command had been executed before, and this was its answer.",
+    "schema": {"const": "true"},
+}
 
 
 def ref(name: str) -> Document:
@@ -64,12 +70,24 @@ _EVENT: Final = record(
     version=COUNT,
     id=ID,
     type=STRING,
-    time={"type": "string", "format": "date-time"},
+    time=TIME,
     correlation_id={"type": ["string", "null"], "format": "uuid"},
     causation_id={"type": ["string", "null"], "format": "uuid"},
     metadata={"type": "object"},
     data={},
 )
+_DISPATCHED: Final = record(
+    stream=STRING,
+    version=COUNT,
+    position={**COUNT, "description": "Of the last event; 0 when there is none."},
+    command_id=ID,
+    correlation_id=ID,
+    events={"type": "array", "items": ref("Event")},
+)
+_DISPATCHED["properties"]["repeated"] = {
+    "const": True,
+    "description": "There when the command had been executed before, and this is what it stored.",
+}
 SCHEMAS: Final[Document] = {
     "Chekov.Event": _EVENT,
     "Chekov.Page": {
@@ -81,14 +99,17 @@ SCHEMAS: Final[Document] = {
             },
         )
     },
-    "Chekov.Dispatched": record(
-        stream=STRING,
-        version=COUNT,
-        position={**COUNT, "description": "Of the last event; 0 when there is none."},
-        command_id=ID,
-        correlation_id=ID,
-        events={"type": "array", "items": ref("Event")},
+    "Chekov.Streams": record(
+        streams={
+            "type": "array",
+            "items": record(stream=STRING, version=COUNT, created=TIME, first=NUMBER),
+        },
+        next={
+            "type": ["string", "null"],
+            "description": "What to pass as `after` for the next page.",
+        },
     ),
+    "Chekov.Dispatched": _DISPATCHED,
     "Chekov.CommandLine": {
         "type": "object",
         "properties": {"command": STRING, "data": {"type": "object"}, "id": ID},
@@ -111,7 +132,10 @@ PARAMETERS: Final[Document] = {
         "name": "Idempotency-Key",
         "in": "header",
         "schema": ID,
-        "description": "Becomes the command's id, which its events carry as their cause.",
+        "description": (
+            "Becomes the command's id, which its events carry as their cause. A command that is "
+            "sent again under its id is answered with what it stored the first time."
+        ),
     },
     "IfMatch": {
         "name": "If-Match",
@@ -133,5 +157,8 @@ PARAMETERS: Final[Document] = {
     "Direction": query_parameter(
         "direction", {"enum": ["forward", "backward"], "default": "forward"}
     ),
+    "Until": query_parameter("until", {"anyOf": [NUMBER, TIME]}),
+    "AtVersion": query_parameter("version", NUMBER),
+    "AtTime": query_parameter("time", TIME),
     "LastEventId": {"name": "Last-Event-ID", "in": "header", "schema": COUNT},
 }

@@ -1,17 +1,22 @@
-"""Query-string parameters of the pages of events."""
+"""Query-string parameters of what is read: pages, filters, and how far."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, cast
+from uuid import UUID
 
 from multidict import MultiMapping
 
 from chekov.server.problems import MALFORMED, RequestError
-from chekov.store.port import Direction
+from chekov.store.port import Direction, EventStore, RecordedEvent
 
 DEFAULT_LIMIT: Final = 100
 LARGEST_LIMIT: Final = 1000
 _LARGEST_POSITION: Final = 2**63 - 1
+
+FILTERS: Final = frozenset({"type", "category", "prefix", "correlation", "causation"})
+"""Names of the parameters that choose among events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,34 @@ class Filter:
 
     types: Collection[str] | None
     category: str | None
+    prefix: str | None
+    correlation_id: UUID | None
+    causation_id: UUID | None
 
-    def keeps(self, type_: str, stream: str) -> bool:
-        """Whether an event of this type in this stream is asked for."""
-        if self.types is not None and type_ not in self.types:
-            return False
-        return self.category is None or stream.startswith(f"{self.category}-")
+    def keeps(self, event: RecordedEvent) -> bool:
+        """Whether an event is asked for."""
+        return (
+            (self.types is None or event.type in self.types)
+            and (self.category is None or event.stream.startswith(f"{self.category}-"))
+            and (self.prefix is None or event.stream.startswith(self.prefix))
+            and self.correlation_id in (None, event.correlation_id)
+            and self.causation_id in (None, event.causation_id)
+        )
+
+    async def page(
+        self, store: EventStore, after: int, limit: int, direction: Direction = "forward"
+    ) -> Sequence[RecordedEvent]:
+        """One page of what is asked for."""
+        return await store.read_page(
+            after=after,
+            limit=limit,
+            direction=direction,
+            types=self.types,
+            category=self.category,
+            prefix=self.prefix,
+            correlation_id=self.correlation_id,
+            causation_id=self.causation_id,
+        )
 
 
 def page(query: MultiMapping[str], further: Collection[str] = ()) -> Page:
@@ -49,14 +76,72 @@ def page(query: MultiMapping[str], further: Collection[str] = ()) -> Page:
         raise _malformed("direction", "expected forward or backward", direction)
     return Page(
         after=_number(query, "after", 0, 0, _LARGEST_POSITION),
-        limit=_number(query, "limit", DEFAULT_LIMIT, 1, LARGEST_LIMIT),
+        limit=limit(query),
         direction=cast("Direction", direction),
     )
 
 
+def limit(query: MultiMapping[str]) -> int:
+    """`limit` of a request.
+
+    Raises:
+        RequestError: it is out of range.
+    """
+    return _number(query, "limit", DEFAULT_LIMIT, 1, LARGEST_LIMIT)
+
+
 def filter_(query: MultiMapping[str]) -> Filter:
-    """`type` (may be repeated) and `category` of a request."""
-    return Filter(frozenset(query.getall("type", [])) or None, query.get("category") or None)
+    """The parameters that `FILTERS` names, of which `type` may be repeated.
+
+    Raises:
+        RequestError: an id is no UUID.
+    """
+    return Filter(
+        types=frozenset(query.getall("type", [])) or None,
+        category=query.get("category") or None,
+        prefix=query.get("prefix") or None,
+        correlation_id=_id(query, "correlation"),
+        causation_id=_id(query, "causation"),
+    )
+
+
+def version(query: MultiMapping[str], name: str) -> int | None:
+    """A version, when it is asked for.
+
+    Raises:
+        RequestError: it is none.
+    """
+    return _number(query, name, 0, 1, _LARGEST_POSITION) if name in query else None
+
+
+def moment(query: MultiMapping[str], name: str) -> datetime | None:
+    """A time with a zone, when it is asked for.
+
+    Raises:
+        RequestError: it is none.
+    """
+    value = query.get(name)
+    if value is None:
+        return None
+    try:
+        # A plus sign that nobody encoded arrives as a space.
+        read = datetime.fromisoformat(value.replace(" ", "+"))
+        if read.tzinfo is not None:
+            return read.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise _malformed(name, "expected a time with a zone such as 2026-01-31T12:00:00Z", value)
+
+
+def until(query: MultiMapping[str]) -> int | datetime | None:
+    """The version or the time in `until`, when it is asked for.
+
+    Raises:
+        RequestError: it is neither.
+    """
+    if query.get("until", "").isdecimal():
+        return version(query, "until")
+    return moment(query, "until")
 
 
 def refuse_unknown(query: MultiMapping[str], known: Collection[str]) -> None:
@@ -78,6 +163,16 @@ def _number(query: MultiMapping[str], name: str, default: int, lowest: int, high
     if not value.isascii() or not value.isdecimal() or not lowest <= int(value[:20]) <= highest:
         raise _malformed(name, f"expected a whole number from {lowest} to {highest}", value)
     return int(value)
+
+
+def _id(query: MultiMapping[str], name: str) -> UUID | None:
+    value = query.get(name)
+    if value is None:
+        return None
+    try:
+        return UUID(value)
+    except ValueError:
+        raise _malformed(name, "expected a UUID", value) from None
 
 
 def _malformed(name: str, expected: str, value: str) -> RequestError:

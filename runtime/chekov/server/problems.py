@@ -31,10 +31,13 @@ STREAM_NOT_FOUND: Final = Kind("stream-not-found", 404, "There is no such stream
 METHOD_NOT_ALLOWED: Final = Kind("method-not-allowed", 405, "The method is not allowed here")
 VERSION_CONFLICT: Final = Kind("version-conflict", 409, "The stream is at another version")
 DUPLICATE_EVENT: Final = Kind("duplicate-event", 409, "An event of this id is stored already")
+DUPLICATE_COMMAND: Final = Kind("duplicate-command", 409, "The command was executed before")
+HISTORY_TRUNCATED: Final = Kind("history-truncated", 410, "The history is gone that this needs")
 STREAM_DELETED: Final = Kind("stream-deleted", 410, "The stream was deleted")
 TOO_LARGE: Final = Kind("content-too-large", 413, "The content is too large")
 UNSUPPORTED: Final = Kind("unsupported-media-type", 415, "The content is of an unsupported type")
 REJECTED: Final = Kind("rejected", 422, "The domain rejected the command")
+COMMAND_ID_REUSED: Final = Kind("command-id-reused", 422, "The id belongs to another command")
 NOT_STORABLE: Final = Kind("not-storable", 422, "The resulting events cannot be stored")
 OVERLOADED: Final = Kind("overloaded", 429, "Too many commands are in flight")
 INTERNAL: Final = Kind("internal-error", 500, "An error inside the service")
@@ -45,8 +48,9 @@ TIMED_OUT: Final = Kind("timed-out", 504, "The command did not finish in time")
 
 KINDS: Final = (
     MALFORMED, INVALID_COMMAND, NOT_FOUND, UNKNOWN_COMMAND, STREAM_NOT_FOUND, METHOD_NOT_ALLOWED,
-    VERSION_CONFLICT, DUPLICATE_EVENT, STREAM_DELETED, TOO_LARGE, UNSUPPORTED, REJECTED,
-    NOT_STORABLE, OVERLOADED, INTERNAL, UNDECODABLE, DRAINING, UNAVAILABLE, TIMED_OUT,
+    VERSION_CONFLICT, DUPLICATE_EVENT, DUPLICATE_COMMAND, HISTORY_TRUNCATED, STREAM_DELETED,
+    TOO_LARGE, UNSUPPORTED, REJECTED, COMMAND_ID_REUSED, NOT_STORABLE, OVERLOADED, INTERNAL,
+    UNDECODABLE, DRAINING, UNAVAILABLE, TIMED_OUT,
 )  # fmt: skip
 
 _SOON: Final = {"Retry-After": "1"}
@@ -141,6 +145,13 @@ _TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
     errors.StreamDeleted: lambda error: Problem(
         STREAM_DELETED, str(error), {"stream": error.stream}
     ),
+    errors.HistoryTruncated: lambda error: Problem(
+        HISTORY_TRUNCATED, str(error), {"stream": error.stream, "first": error.first}
+    ),
+    errors.CommandIdReused: lambda error: Problem(
+        COMMAND_ID_REUSED, str(error), {"stream": error.stream, "command": error.command}
+    ),
+    errors.DuplicateCommand: lambda error: Problem(DUPLICATE_COMMAND, str(error)),
     errors.DuplicateEvent: lambda error: Problem(DUPLICATE_EVENT, str(error)),
     errors.InvalidAppend: lambda error: Problem(NOT_STORABLE, str(error)),
     errors.Undecodable: _undecodable,

@@ -1,4 +1,4 @@
-"""`GET /streams/{stream}` and `GET /events`: stored events, page by page."""
+"""`GET /streams`, `/streams/{stream}` and `/events`: what is stored, page by page."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,6 +8,7 @@ from aiohttp import web
 from chekov.errors import StreamNotFound
 from chekov.server import parameters, rendering
 from chekov.server.commands import JSON
+from chekov.store.codec import encode_any
 from chekov.store.port import EventStore, RecordedEvent
 
 _FIRST: Final = 1
@@ -19,12 +20,32 @@ class Streams:
     def __init__(self, store: EventStore) -> None:
         self._store = store
 
+    async def streams(self, request: web.Request) -> web.StreamResponse:
+        """The streams by name."""
+        query = request.query
+        parameters.refuse_unknown(query, {"prefix", "containing", "after", "limit"})
+        limit = parameters.limit(query)
+        found = await self._store.streams(
+            prefix=query.get("prefix", ""),
+            containing=query.get("containing", ""),
+            after=query.get("after", ""),
+            limit=limit + 1,
+        )
+        shown = found[:limit]
+        following = shown[-1].stream if len(found) > limit else None
+        body = encode_any({"streams": [info._asdict() for info in shown], "next": following})
+        return web.Response(body=body, headers=JSON)
+
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """One stream's events by version."""
-        page = parameters.page(request.query)
+        page = parameters.page(request.query, {"until"})
         name = request.match_info["stream"]
         found = await self._store.read_stream(
-            name, after=page.after, limit=page.limit + 1, direction=page.direction
+            name,
+            after=page.after,
+            limit=page.limit + 1,
+            direction=page.direction,
+            until=parameters.until(request.query),
         )
         if not found:
             # An empty page is fine behind the end of a stream, not of one that does not exist.
@@ -36,15 +57,9 @@ class Streams:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The events of all streams by position."""
-        page = parameters.page(request.query, {"type", "category"})
+        page = parameters.page(request.query, parameters.FILTERS)
         wanted = parameters.filter_(request.query)
-        found = await self._store.read_page(
-            after=page.after,
-            limit=page.limit + 1,
-            direction=page.direction,
-            types=wanted.types,
-            category=wanted.category,
-        )
+        found = await wanted.page(self._store, page.after, page.limit + 1, page.direction)
         shown: Sequence[RecordedEvent] = found[: page.limit]
         following = shown[-1].position if len(found) > page.limit else None
         return web.Response(body=rendering.page(shown, following), headers=JSON)

@@ -6,7 +6,13 @@ from typing import Final
 
 from opentelemetry.trace import Span
 
-from chekov.engine.observer import CommandObservation, DeliveryOutcome, Observer, Outcome
+from chekov.engine.observer import (
+    CommandObservation,
+    DeliveryOutcome,
+    Observer,
+    Outcome,
+    SnapshotOutcome,
+)
 from chekov.server import context
 from chekov.server.metrics import Metrics
 from chekov.server.tracing import Tracing
@@ -66,6 +72,10 @@ class Telemetry(Observer):
     def loaded(self, aggregate: str, events: int, seconds: float) -> None:
         """An instance was rebuilt from the store."""
         self.metrics.loaded(aggregate, events, seconds)
+
+    def snapshot(self, aggregate: str, outcome: SnapshotOutcome) -> None:
+        """A snapshot was kept, used or neither."""
+        self.metrics.snapshot(aggregate, outcome)
 
     def appended(self, appends: int, events: int, seconds: float) -> None:
         """The store committed one batch of appends."""

@@ -77,6 +77,25 @@ async def test_the_id_of_a_line_is_its_commands_id(serving: Serving) -> None:
     assert answer["command_id"] == key
 
 
+async def test_a_line_sent_again_is_answered_as_before(serving: Serving) -> None:
+    key, account, other = str(uuid4()), str(uuid4()), str(uuid4())
+    lines = [
+        {"command": "OpenAccount", "data": {"account_id": item, "owner": "Ada"}, "id": key}
+        for item in (account, account, other)
+    ]
+    body = "\n".join(map(json.dumps, lines[:2]))
+    async with serving() as server:
+        response = await server.api.post("/commands", data=body.encode(), headers=HEADERS)
+        first, second = parsed(await response.text())
+        assert second == first | {"repeated": True}
+        body = "\n".join(map(json.dumps, lines))
+        response = await server.api.post("/commands", data=body.encode(), headers=HEADERS)
+        *again, refused = parsed(await response.text())
+        assert again == [second, second]
+        assert refused["type"] == "urn:chekov:problem:command-id-reused"
+        assert await server.store.head() == 1
+
+
 async def test_a_line_above_the_limit_is_answered_and_skipped(serving: Serving) -> None:
     account = str(uuid4())
     body = "\n".join(

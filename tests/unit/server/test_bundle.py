@@ -128,3 +128,12 @@ def test_a_field_that_cannot_be_json_is_a_fault_of_the_domain(write: Write) -> N
     with pytest.raises(InvalidDomain) as caught:
         load_domain("shop_json:domain", write("shop_json.py", source))
     assert "Opened cannot be written as JSON" in caught.value.faults[0]
+
+
+def test_a_state_that_cannot_be_kept_is_a_fault_of_the_domain(write: Write) -> None:
+    source = GOOD.replace(
+        'identity="account"):\n', 'identity="account", snapshot_every=9):\n    last: type = int\n\n'
+    )
+    with pytest.raises(InvalidDomain) as caught:
+        load_domain("shop_kept:domain", write("shop_kept.py", source))
+    assert "Account cannot be written as JSON" in caught.value.faults[0]

@@ -5,7 +5,8 @@ from uuid import UUID, uuid4
 import pytest
 from aiohttp import ClientResponse
 
-from tests.unit.server.conftest import Serving
+from chekov.store.port import NewEvent
+from tests.unit.server.conftest import Account, Serving
 
 ID = "0192f0c1-0000-7000-8000-000000000001"
 OPEN = {"account_id": ID, "owner": "Ada"}
@@ -154,6 +155,62 @@ async def test_the_idempotency_key_is_the_commands_id(serving: Serving) -> None:
         body = await response.json()
     assert body["command_id"] == key
     assert body["events"][0]["causation_id"] == key
+
+
+async def test_a_command_sent_again_under_its_key_is_answered_as_before(serving: Serving) -> None:
+    key = {"Idempotency-Key": str(uuid4())}
+    deposit = {"account_id": ID, "amount": 5}
+    async with serving() as server:
+        post = server.api.post
+        first = await post("/commands/OpenAccount", json=OPEN, headers=key)
+        assert "Idempotency-Replayed" not in first.headers
+        await post("/commands/deposit-money", json=deposit)
+        for further in ({}, {"If-None-Match": "*"}, {"Prefer": "wait=30"}):
+            again = await post("/commands/OpenAccount", json=OPEN, headers=key | further)
+            assert (again.status, again.headers["Idempotency-Replayed"]) == (200, "true")
+            body = await again.json()
+            body.pop("consistent", None)
+            assert body == await first.json() | {"repeated": True}
+        response = await post("/commands/deposit-money", json=deposit, headers=key)
+        document = await problem(response, 422, "command-id-reused")
+        assert document["command"] == "OpenAccount"
+        response = await post(
+            "/commands/OpenAccount", json=OPEN | {"account_id": key["Idempotency-Key"]}, headers=key
+        )
+        assert (await problem(response, 422, "command-id-reused"))["stream"] == f"account-{ID}"
+
+
+async def test_a_rejected_command_is_executed_when_it_is_sent_again(serving: Serving) -> None:
+    key = {"Idempotency-Key": str(uuid4())}
+    deposit = {"account_id": ID, "amount": 5}
+    async with serving() as server:
+        response = await server.api.post("/commands/deposit-money", json=deposit, headers=key)
+        await problem(response, 422, "rejected")
+        await server.api.post("/commands/OpenAccount", json=OPEN)
+        response = await server.api.post("/commands/deposit-money", json=deposit, headers=key)
+        assert (await response.json())["version"] == 2
+        assert "Idempotency-Replayed" not in response.headers
+
+
+async def test_a_deleted_aggregate_is_gone(serving: Serving) -> None:
+    async with serving() as server:
+        await server.api.post("/commands/OpenAccount", json=OPEN)
+        await server.runtime.delete(Account, UUID(ID))
+        response = await server.api.post("/commands/OpenAccount", json=OPEN)
+        assert (await problem(response, 410, "stream-deleted"))["stream"] == f"account-{ID}"
+        for path in (f"/aggregates/account/{ID}", f"/streams/account-{ID}"):
+            await problem(await server.api.get(path), 410, "stream-deleted")
+
+
+async def test_a_history_that_is_gone_is_told(serving: Serving) -> None:
+    async with serving() as server:
+        for amount in (1, 2, 3):
+            await server.runtime.store.append(
+                f"account-{ID}", [NewEvent(uuid4(), "money-deposited", b'{"amount": %d}' % amount)]
+            )
+        await server.runtime.store.truncate_stream(f"account-{ID}", before=3)
+        response = await server.api.post("/commands/OpenAccount", json=OPEN)
+        assert (await problem(response, 410, "history-truncated"))["first"] == 3
 
 
 async def test_the_correlation_id_is_passed_on(serving: Serving) -> None:

@@ -56,6 +56,12 @@ def test_deliveries_are_counted_timed_and_aged() -> None:
     assert 'chekov_events_missing_total{subscription="balances"} 2.0' in lines
 
 
+def test_snapshots_are_counted() -> None:
+    measured = metrics()
+    measured.snapshot("account", "kept")
+    assert 'chekov_snapshots_total{aggregate="account",outcome="kept"} 1.0' in page(measured)
+
+
 def test_loads_are_counted() -> None:
     measured = metrics()
     measured.loaded("account", 12, 0.001)

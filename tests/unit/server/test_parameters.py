@@ -1,11 +1,15 @@
 """Query strings of pages are read strictly."""
 
+from datetime import UTC, datetime
+from uuid import uuid4
+
 import pytest
 from multidict import MultiDict
 
 from chekov.server import parameters
 from chekov.server.parameters import Page
 from chekov.server.problems import RequestError
+from chekov.store.port import RecordedEvent
 
 
 def test_a_page_has_defaults() -> None:
@@ -36,12 +40,61 @@ def test_a_bad_parameter_is_named(name: str, value: str) -> None:
         parameters.page(MultiDict({name: value}), {"type"})
 
 
-def test_a_filter_keeps_types_and_categories() -> None:
-    wanted = parameters.filter_(MultiDict([("type", "a"), ("type", "b"), ("category", "account")]))
-    assert wanted.keeps("a", "account-1")
-    assert not wanted.keeps("c", "account-1")
-    assert not wanted.keeps("b", "accounts-1")
+FLOW, CAUSE = uuid4(), uuid4()
+EVENT = RecordedEvent(
+    1, "account-1", 1, uuid4(), "a", b"{}", None, FLOW, CAUSE, datetime(2026, 1, 1, tzinfo=UTC)
+)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "kept"),
+    [
+        ("type", "a", True),
+        ("type", "b", False),
+        ("category", "account", True),
+        ("category", "accounts", False),
+        ("category", "acc", False),
+        ("prefix", "acc", True),
+        ("prefix", "account-2", False),
+        ("correlation", str(FLOW), True),
+        ("correlation", str(CAUSE), False),
+        ("causation", str(CAUSE).upper(), True),
+        ("causation", str(FLOW), False),
+    ],
+)
+def test_a_filter_keeps_what_it_names(parameter: str, value: str, *, kept: bool) -> None:
+    wanted = parameters.filter_(MultiDict([("type", "a"), (parameter, value)]))
+    if parameter == "type":
+        wanted = parameters.filter_(MultiDict([("type", "c"), (parameter, value)]))
+    assert wanted.keeps(EVENT) is kept
 
 
 def test_no_filter_keeps_everything() -> None:
-    assert parameters.filter_(MultiDict()).keeps("any", "thing")
+    assert parameters.filter_(MultiDict()).keeps(EVENT)
+
+
+def test_an_id_is_a_uuid() -> None:
+    for name in ("correlation", "causation"):
+        with pytest.raises(RequestError, match=name):
+            parameters.filter_(MultiDict({name: "seven"}))
+
+
+def test_an_end_is_a_version_or_a_time() -> None:
+    noon = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    for value, end in (
+        ("7", 7),
+        ("2026-01-31T12:00:00Z", noon),
+        ("2026-01-31T13:00:00+01:00", noon),
+        ("2026-01-31T13:00:00 01:00", noon),
+    ):
+        assert parameters.until(MultiDict({"until": value})) == end
+    assert parameters.until(MultiDict()) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "0", "-1", "x", "2026-01-31T12:00:00", "0001-01-01T00:00:00+14:00", "\0", "\u0663"],
+)
+def test_a_bad_end_is_named(value: str) -> None:
+    with pytest.raises(RequestError, match="until"):
+        parameters.until(MultiDict({"until": value}))

@@ -1,11 +1,13 @@
 """Aggregates, streams, pages of events and the description of all that."""
 
+from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import uuid4
 
 import pytest
 from aiohttp import ClientResponse
 
+from chekov.store.port import NewEvent
 from tests.unit.server.conftest import Server, Serving
 
 ID = "0192f0c1-0000-7000-8000-000000000001"
@@ -33,6 +35,26 @@ async def test_an_aggregates_state_and_version_are_told(serving: Serving) -> Non
             "version": 4,
             "state": {"owner": "Ada", "balance": 6},
         }
+
+
+async def test_an_aggregates_state_is_told_as_it_was(serving: Serving) -> None:
+    async with serving() as server:
+        await fill(server)
+        path = f"/aggregates/account/{ID}"
+        for version, balance in ((1, 0), (3, 3), (4, 6)):
+            response = await server.api.get(path, params={"version": str(version)})
+            assert response.headers["ETag"] == f'"{version}"'
+            assert (await response.json())["state"]["balance"] == balance
+        later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        assert (await (await server.api.get(path, params={"time": later})).json())["version"] == 4
+        get = server.api.get
+        assert await slug(await get(f"{path}?version=5")) == (404, "not-found")
+        assert await slug(await get(f"{path}?time=1999-01-01T00:00:00Z")) == (
+            404,
+            "stream-not-found",
+        )
+        for bad in ("version=0", "version=x", "time=now", f"version=1&time={later[:19]}Z", "at=1"):
+            assert await slug(await get(f"{path}?{bad}")) == (400, "malformed-request")
 
 
 async def test_an_aggregate_that_is_not_there_is_told(serving: Serving) -> None:
@@ -66,6 +88,38 @@ async def test_a_stream_is_read_backward(serving: Serving) -> None:
         assert page["next"] is None
 
 
+async def test_a_stream_is_read_as_it_was(serving: Serving) -> None:
+    async with serving() as server:
+        await fill(server)
+        path = f"/streams/account-{ID}?until="
+        page = await (await server.api.get(f"{path}2")).json()
+        assert [event["version"] for event in page["events"]] == [1, 2]
+        page = await (await server.api.get(f"{path}1999-01-01T00:00:00Z")).json()
+        assert page["events"] == []
+        assert await slug(await server.api.get(f"{path}now")) == (400, "malformed-request")
+
+
+async def test_streams_are_listed_by_name(serving: Serving) -> None:
+    async with serving() as server:
+        await fill(server)
+        for name in ("a-1", "a-2", "b-1"):
+            await server.store.append(name, [NewEvent(uuid4(), "t", b"{}")])
+        await server.store.truncate_stream(f"account-{ID}", before=3)
+
+        async def names(query: str) -> tuple[list[str], str | None]:
+            page = await (await server.api.get(f"/streams?{query}")).json()
+            return [item["stream"] for item in page["streams"]], page["next"]
+
+        assert await names("prefix=a-") == (["a-1", "a-2"], None)
+        assert await names("prefix=a-&limit=1") == (["a-1"], "a-1")
+        assert await names("prefix=a-&limit=1&after=a-1") == (["a-2"], None)
+        assert await names("containing=-1") == (["a-1", "b-1"], None)
+        page = await (await server.api.get("/streams?prefix=account")).json()
+        [listed] = page["streams"]
+        assert (listed["version"], listed["first"]) == (4, 3)
+        assert datetime.fromisoformat(listed["created"]).tzinfo
+
+
 async def test_behind_the_end_of_a_stream_there_is_an_empty_page(serving: Serving) -> None:
     async with serving() as server:
         await fill(server)
@@ -90,7 +144,36 @@ async def test_everything_is_read_by_position_and_filtered(serving: Serving) -> 
         assert [event["position"] for event in page["events"]] == [4]
 
 
-@pytest.mark.parametrize("path", ["/events?limit=0", "/events?types=a", "/streams/x-1?type=a"])
+async def test_events_are_found_by_what_they_belong_to(serving: Serving) -> None:
+    flow, key = str(uuid4()), str(uuid4())
+    async with serving() as server:
+        await fill(server)
+        headers = {"X-Correlation-ID": flow, "Idempotency-Key": key}
+        body = {"account_id": ID, "amount": 9}
+        await server.api.post("/commands/deposit-money", json=body, headers=headers)
+
+        async def found(query: str) -> list[int]:
+            page = await (await server.api.get(f"/events?{query}")).json()
+            return [event["position"] for event in page["events"]]
+
+        assert await found(f"correlation={flow}") == [5]
+        assert await found(f"causation={key}") == [5]
+        assert await found(f"causation={flow}") == []
+        assert await found("prefix=acc&type=AccountOpened") == [1]
+        assert await found("prefix=b") == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/events?limit=0",
+        "/events?types=a",
+        "/events?correlation=7",
+        "/streams/x-1?type=a",
+        "/streams?direction=backward",
+        "/streams?limit=0",
+    ],
+)
 async def test_a_bad_parameter_is_refused(serving: Serving, path: str) -> None:
     async with serving() as server:
         assert await slug(await server.api.get(path)) == (400, "malformed-request")
@@ -131,6 +214,7 @@ async def test_the_api_describes_itself(serving: Serving) -> None:
         "/commands/Break",
         "/commands",
         "/aggregates/account/{id}",
+        "/streams",
         "/streams/{stream}",
         "/events",
     }
