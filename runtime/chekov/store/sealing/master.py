@@ -89,7 +89,7 @@ def _secret(file: Path) -> bytes:
         with file.open("rb") as opened:
             content = opened.read(_LARGEST_FILE)
     except OSError as error:
-        raise KeyUnusable(f"the master key cannot be read: {error}") from error
+        raise KeyUnusable(f"the master key cannot be read: {error.strerror}") from error
     if len(content) == SECRET_BYTES:
         return content
     try:

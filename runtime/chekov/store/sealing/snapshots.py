@@ -87,7 +87,7 @@ class SnapshotSealing:
         return snapshot._replace(data=head + data)
 
     async def opened(self, snapshot: Snapshot) -> Snapshot | None:
-        """A stored snapshot as it was; `None` when one of its persons was forgotten."""
+        """A stored snapshot as it was; `None` when it cannot be read."""
         found = _keys(snapshot.data)
         if found is None:
             return None
@@ -103,6 +103,11 @@ class SnapshotSealing:
                 return None
         self.saw(snapshot.stream, 1, snapshot.version, found)
         return snapshot._replace(data=data)
+
+    async def is_lost(self, snapshot: Snapshot) -> bool:
+        """Whether a stored snapshot can never be read again: somebody in it was forgotten."""
+        keys = await self._keyring.of_ids(set(_keys(snapshot.data) or ()))
+        return any(sealer is None for sealer in keys.values())
 
     async def _sealers(self, ids: Sequence[UUID]) -> list[Sealer] | None:
         """The keys in order; `None` when one is missing."""

@@ -6,7 +6,7 @@ Everything that gives events to the engine is here, so no reading path can miss 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, Self
 from uuid import UUID
 
@@ -168,7 +168,11 @@ class SealedStore:
         snapshot = await self._store.snapshot(stream)
         if snapshot is None or not self._snapshots.concerns(stream):
             return snapshot
-        return await self._snapshots.opened(snapshot)
+        opened = await self._snapshots.opened(snapshot)
+        if opened is None and await self._snapshots.is_lost(snapshot):
+            # It would stand in the way of another one of its version.
+            await self._store.forget_snapshot(stream)
+        return opened
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot, sealed, unless somebody in it was forgotten meanwhile."""
@@ -181,6 +185,8 @@ class SealedStore:
     async def forget_keys(self, subjects: Collection[str]) -> Collection[str]:
         """Take the keys of subjects away for good; nothing here shows them when this returns."""
         gone = await self._store.forget_keys(subjects)
+        with suppress(StoreUnavailable):  # then it is heard of later, and dropped once more
+            self._forgettings = await self._store.forgotten(0, 0)
         self._drop()
         return gone
 
@@ -240,9 +246,10 @@ class SealedStore:
         """Hear of those who are forgotten elsewhere."""
         while True:
             try:
-                seen = self._forgettings
-                self._forgettings = await self._store.forgotten(seen, LIFE_SECONDS)
-                if self._forgettings > seen:
+                number = await self._store.forgotten(self._forgettings, LIFE_SECONDS)
+                # What was forgotten here is dropped already.
+                if number > self._forgettings:
+                    self._forgettings = number
                     self._drop()
             except StoreUnavailable as error:
                 _log.warning("forgotten keys cannot be watched", extra={"error": str(error)})

@@ -5,12 +5,16 @@ store. It needs pytest with pytest-asyncio in its automatic mode.
 """
 
 from chekov.testing.contract.events import EventsContract
+from chekov.testing.contract.hostile import HostileContract
+from chekov.testing.contract.keys import KeysContract
 from chekov.testing.contract.snapshots import SnapshotsContract
 from chekov.testing.contract.streams import StreamsContract
 from chekov.testing.contract.subscriptions import SubscriptionsContract
 
 __all__ = [
     "EventsContract",
+    "HostileContract",
+    "KeysContract",
     "SnapshotsContract",
     "StoreContract",
     "StreamsContract",
@@ -18,5 +22,12 @@ __all__ = [
 ]
 
 
-class StoreContract(EventsContract, StreamsContract, SubscriptionsContract, SnapshotsContract):
+class StoreContract(
+    EventsContract,
+    StreamsContract,
+    HostileContract,
+    SubscriptionsContract,
+    SnapshotsContract,
+    KeysContract,
+):
     """The whole port."""
