@@ -267,7 +267,9 @@ class Runtime:
         Args:
             aggregate: its class.
             identifier: which instance.
-            erase: take away for good what its events hold; it may begin anew, with nothing.
+            erase: take away for good what its events hold. The identifier is free again, but better
+                not used again: a process that still has the instance in memory takes a new one
+                that has as many events for it.
 
         Returns:
             The position of the event that tells of it.

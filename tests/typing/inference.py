@@ -1,6 +1,7 @@
 """What checkers infer of a domain; pyright reads this file, nobody runs it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, assert_type
 from uuid import UUID, uuid4
 
@@ -37,6 +38,7 @@ async def dispatching(runtime: Runtime) -> None:
     assert_type(opened.recorded, Sequence[RecordedEvent])
     assert_type((opened.stream, opened.version, opened.position), tuple[str, int, int])
     assert_type((opened.command_id, opened.correlation_id), tuple[UUID, UUID])
+    assert_type(opened.repeated, bool)
     either = await runtime.dispatch(Either(key="a"), consistency=["balances"])
     assert_type(either.events, Sequence[Left | Right])
 
@@ -46,6 +48,8 @@ async def reading(runtime: Runtime) -> None:
     assert_type(account.state, Account)
     assert_type((account.version, account.state.balance), tuple[int, int])
     assert_type(account.state.owner, str | None)
+    assert_type((await runtime.load(Account, uuid4(), at=datetime.now(UTC))).state, Account)
+    assert_type(await runtime.delete(Account, uuid4()), int)
     assert_type(runtime.subscriptions, Mapping[str, SubscriptionStatus])
     async for recorded in runtime.store.read_all(after=0):
         assert_type(recorded, RecordedEvent)

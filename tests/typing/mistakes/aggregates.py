@@ -50,3 +50,15 @@ Open(account="a")  # mistake: a field is missing
 Opened(owner="Ada").owner = "Bea"  # mistake: events are facts
 Domain("bank", aggregates=[NoAggregate])  # mistake: no aggregate
 Command[int]  # mistake: a command yields events
+
+
+class Often(Aggregate, snapshot_every="100"):  # mistake: a number, or a function
+    owner: str | None = None
+
+
+def policy(version: int) -> bool:
+    return version == 1
+
+
+class Chosen(Aggregate, snapshot_every=policy):  # mistake: it is given three numbers
+    owner: str | None = None

@@ -43,6 +43,28 @@ class SlowStore(MemoryStore):
         return await super().append(stream, events, expected=expected, once=once)
 
 
+class ContendedStore(MemoryStore):
+    """Somebody else is quicker each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quicker = True
+        self.lost = 0
+
+    async def append(
+        self,
+        stream: str,
+        events: Sequence[NewEvent],
+        *,
+        expected: int = Expected.ANY,
+        once: UUID | None = None,
+    ) -> Appended:
+        if self.quicker:
+            self.lost += 1
+            await super().append(stream, [NewEvent(uuid4(), "Added", b'{"amount": 0}')])
+        return await super().append(stream, events, expected=expected, once=once)
+
+
 def over(store: MemoryStore, **options: float) -> Runtime:
     return Runtime(DOMAIN, store=store, subscriptions=False, **options)  # type: ignore[arg-type]
 
@@ -113,6 +135,20 @@ async def test_what_others_stored_meanwhile_is_read_and_the_command_runs_again()
         assert done.version == 3
         with pytest.raises(TooMuch):
             await other.dispatch(AddAtMost(counter="a", amount=1, limit=3))
+
+
+async def test_who_is_always_too_late_gives_up_in_the_end_or_in_its_time() -> None:
+    store = ContendedStore()
+    async with over(store) as runtime:
+        with pytest.raises(WrongExpectedVersion):
+            await runtime.dispatch(Add(counter="a", amount=1), timeout=60)
+        assert store.lost == 11
+        with pytest.raises(CommandTimeout) as caught:
+            await runtime.dispatch(Add(counter="a", amount=1), timeout=0.01)
+        assert caught.value.stored is False
+        assert store.lost < 22
+        store.quicker = False
+        assert (await runtime.dispatch(Add(counter="a", amount=1))).version == store.lost + 1
 
 
 async def test_a_refusal_by_an_old_state_does_not_count() -> None:

@@ -1,13 +1,15 @@
 """Snapshots are a shortcut: with them or without, the state is that of the events."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 import pytest
 
 from chekov import Aggregate, DefinitionError, Domain, Event, MemoryStore, Runtime, apply, execute
 from chekov.engine.observer import Observer
 from chekov.errors import HistoryTruncated, StoreUnavailable
-from chekov.store.port import Snapshot
+from chekov.store.port import Appended, Expected, NewEvent, Snapshot
 from tests.unit.engine.bank import Add, AddAtMost, Added, Counter, TooMuch
 from tests.unit.engine.snapshots import KeptCounter, Told
 from tests.waiting import until
@@ -153,6 +155,64 @@ async def test_what_is_due_is_kept_before_the_end() -> None:
         await add(runtime, 1, 2, 3, 4, 5)
     async with store:
         assert (await snapshot(store)).version >= 3
+
+
+async def test_of_a_store_that_is_slow_only_the_newest_state_waits() -> None:
+    class Slow(MemoryStore):
+        def __init__(self) -> None:
+            super().__init__()
+            self.saving: list[int] = []
+            self.open = asyncio.Event()
+
+        async def save_snapshot(self, snapshot: Snapshot) -> None:
+            self.saving.append(snapshot.version)
+            await self.open.wait()
+            await super().save_snapshot(snapshot)
+
+    store = Slow()
+    async with over(store) as runtime:
+        await add(runtime, 1, 2, 3)
+        await until(lambda: store.saving == [3])
+        await add(runtime, *range(4, 14))
+        store.open.set()
+        await until(lambda: store.saving == [3, 13])
+    assert store.saving == [3, 13]
+
+
+async def test_a_command_that_takes_long_holds_nobody_up() -> None:
+    class Held(MemoryStore):
+        held: asyncio.Event | None = None
+        reached = False
+
+        async def append(
+            self,
+            stream: str,
+            events: Sequence[NewEvent],
+            *,
+            expected: int = Expected.ANY,
+            once: UUID | None = None,
+        ) -> Appended:
+            if self.held is not None and stream == "counter-a":
+                self.reached = True
+                await self.held.wait()
+            return await super().append(stream, events, expected=expected, once=once)
+
+    told, store = Told(), Held()
+    async with over(store) as runtime:
+        await add(runtime, 1, 2, 3)
+    async with over(store, told) as runtime, asyncio.TaskGroup() as group:
+        await store.forget_snapshot("counter-a")
+        store.held = asyncio.Event()
+        group.create_task(add(runtime, 4))
+        await until(lambda: store.reached)
+        for amount in (1, 2, 3):
+            await runtime.dispatch(Add(counter="b", amount=amount))
+        await until(lambda: told.outcomes == ["kept"])
+        assert await store.snapshot("counter-a") is None
+        assert await store.snapshot("counter-b") is not None
+        store.held.set()
+    async with store:
+        assert (await snapshot(store)).version == 4
 
 
 @pytest.mark.parametrize(
