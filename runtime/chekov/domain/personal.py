@@ -97,7 +97,7 @@ def personal_events(
         except (NameError, TypeError):  # the codec tells
             continue
         own = {item.name: hints[item.name] for item in fields(cast("Any", kind))}
-        marks = {name: mark for name, hint in own.items() if (mark := _mark(hint)) is not None}
+        marks = _marks(own)
         faults.extend(
             f"{kind.__qualname__}.{name}: Personal is inside of its annotation, where it protects "
             "nothing: mark the whole field, as in `Personal[list[str]]`"
@@ -106,9 +106,22 @@ def personal_events(
         )
         faults.extend(_subject_faults(kind, own, marks))
         if marks:
-            required = tuple(name for name, mark in marks.items() if not _allows_none(mark.type))
-            found[kind] = PersonalFields(tuple(marks), required, kind.__subject__)
+            found[kind] = PersonalFields(tuple(marks), _required(marks), kind.__subject__)
     return found
+
+
+def required_fields(kind: type) -> tuple[str, ...]:
+    """The personal fields of a dataclass that are never `None`, so that `null` is `FORGOTTEN`."""
+    hints = get_type_hints(kind, include_extras=True)
+    return _required(_marks({item.name: hints[item.name] for item in fields(kind)}))
+
+
+def _marks(hints: Mapping[str, Any]) -> dict[str, PersonalMark]:
+    return {name: mark for name, hint in hints.items() if (mark := _mark(hint)) is not None}
+
+
+def _required(marks: Mapping[str, PersonalMark]) -> tuple[str, ...]:
+    return tuple(name for name, mark in marks.items() if not _allows_none(mark.type))
 
 
 def _mark(hint: object) -> PersonalMark | None:

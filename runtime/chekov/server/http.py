@@ -11,6 +11,7 @@ from chekov.server.batch import Batches
 from chekov.server.commands import JSON, Commands
 from chekov.server.endpoint import BODY_LIMIT, Endpoints, Handler
 from chekov.server.following import Following, wants_stream
+from chekov.server.forgetting import Forgetting
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.openapi import document
 from chekov.server.problems import METHOD_NOT_ALLOWED, NOT_FOUND, RequestError
@@ -49,6 +50,8 @@ def application(
     add("GET", "/streams/{stream}", streams.stream)
     add("GET", "/events", _events(streams, Following(runtime.store, lifecycle)))
     add("GET", "/queries/{projection}/{query}", Queries(runtime).get)
+    if runtime.domain.personal:
+        add("DELETE", "/subjects/{subject}", Forgetting(runtime).delete)
     add("GET", "/openapi.json", _fixed(encode_any(document(runtime.domain))))
     app.router.add_route("*", _ELSE, endpoints.endpoint("*", "*", _nowhere))
     return app

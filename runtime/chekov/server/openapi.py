@@ -50,6 +50,8 @@ def document(domain: Domain) -> Document:
     paths["/streams"] = {"get": _streams()}
     paths["/streams/{stream}"] = {"get": _stream()}
     paths["/events"] = {"get": _events()}
+    if domain.personal:
+        paths["/subjects/{subject}"] = {"delete": _forget()}
     for query in queries(domain):
         paths[f"/queries/{query.projection}/{query.name}"] = {"get": _query(query, shapes)}
     return {
@@ -203,6 +205,20 @@ def _events() -> Document:
             query_parameter("causation", ID),
         ],
         "responses": {"200": page, **refusals(_ON_READS)},
+    }
+
+
+def _forget() -> Document:
+    path = {"name": "subject", "in": "path", "required": True, "schema": STRING}
+    return {
+        "operationId": "forget",
+        "tags": ["subjects"],
+        "summary": "Make the personal data about somebody unreadable, for ever",
+        "parameters": [path],
+        "responses": {
+            "204": {"description": "It can no longer be read, if there was any."},
+            **refusals((problems.INTERNAL, problems.UNAVAILABLE)),
+        },
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple, cast, get_type_hints
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.domain import Domain
+from chekov.domain.personal import FORGOTTEN, required_fields
 from chekov.domain.serializer import Serializer
 from chekov.errors import DefinitionError
 from chekov.store.codec import schemas
@@ -86,7 +87,7 @@ def _shape(aggregate: type[Aggregate], serializer: Serializer, faults: list[str]
         decode = json_decoder(aggregate, faults)
     else:
         decode = decoder_of(serializer, aggregate, faults)
-    shape = _Shape(_kind(aggregate, serializer), serializer.encode, decode)
+    shape = _Shape(_kind(aggregate, serializer), serializer.encode, _forgetful(aggregate, decode))
     if len(faults) == known:
         try:
             # What an empty state cannot do, such as a tuple that comes back as a list, none can.
@@ -94,6 +95,24 @@ def _shape(aggregate: type[Aggregate], serializer: Serializer, faults: list[str]
         except Unstorable as error:
             faults.append(f"{aggregate.__qualname__} cannot be kept in a snapshot: {error}")
     return shape
+
+
+def _forgetful(
+    aggregate: type[Aggregate], decode: Callable[[bytes], Aggregate]
+) -> Callable[[bytes], Aggregate]:
+    """What reads a state, with `FORGOTTEN` in personal fields where that was written as `null`."""
+    personal = required_fields(aggregate)
+    if not personal:
+        return decode
+
+    def forgetful(data: bytes) -> Aggregate:
+        state = decode(data)
+        for name in personal:
+            if getattr(state, name) is None:
+                setattr(state, name, FORGOTTEN)
+        return state
+
+    return forgetful
 
 
 def _checked(shape: _Shape, state: Aggregate) -> bytes:

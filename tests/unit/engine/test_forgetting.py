@@ -173,6 +173,20 @@ async def test_snapshots_are_used_sealed_and_given_up_with_a_person() -> None:
         assert (await runtime.load(Club, "a")).state.names == {ADA: None, BOB: "Bob"}
 
 
+async def test_a_snapshot_of_a_state_without_somebody_says_so() -> None:
+    store = MemoryStore()
+    async with Runtime(clubs(), store=store) as runtime:
+        await runtime.dispatch(Found(club="a", founder="Grace"))
+        await runtime.forget("club-a")
+        await runtime.dispatch(ada())
+        await runtime.dispatch(bob())
+        await until(lambda: _kept(store))
+    async with Runtime(clubs(), store=store) as runtime:
+        assert await runtime.unsealed.snapshot("club-a")
+        loaded = await runtime.load(Club, "a")
+        assert loaded.state == Club(founder=FORGOTTEN, names={ADA: "Ada", BOB: "Bob"})
+
+
 def _kept(store: MemoryStore) -> bytes:
     found = store._snapshots.get("club-a")  # pyright: ignore[reportPrivateUsage]
     return b"" if found is None else found.data
