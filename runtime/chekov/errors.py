@@ -298,6 +298,33 @@ class SchemaMismatch(StoreError):
         super().__init__(f"schema {schema!r} {state}, this code needs version {needed}: {remedy}")
 
 
+class MalformedExport(StoreError):
+    """A file of exported events cannot be read on; what came before in it is stored.
+
+    Attributes:
+        line: number of the line at fault.
+    """
+
+    def __init__(self, line: int, reason: str) -> None:
+        self.line = line
+        super().__init__(f"line {line} of the export: {reason}")
+
+
+class StoreDiverged(StoreError):
+    """The store holds other events than the export that was to be added to it.
+
+    Attributes:
+        position: the first position where they differ.
+    """
+
+    def __init__(self, position: int, reason: str) -> None:
+        self.position = position
+        super().__init__(
+            f"the store differs from the export at position {position}: {reason}; import into an "
+            "empty schema, or into the one where this import was begun"
+        )
+
+
 class Fenced(StoreError):
     """Another owner has taken this subscription over; the stale owner's write was refused.
 

@@ -87,9 +87,13 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("run", "run_here"),
     "check": ("check", "check"),
     "migrate": ("migrate", "migrate"),
+    "roles": ("migrate", "roles"),
+    "export": ("transfer", "export"),
+    "import": ("transfer", "import_"),
     "settings": ("about", "settings"),
     "version": ("about", "version"),
     "events": ("listings", "events"),
     "streams": ("listings", "streams"),
     "subscriptions": ("listings", "subscriptions"),
+    "forget": ("forget", "forget"),
 }

@@ -57,7 +57,11 @@ def subscriptions(arguments: Namespace) -> int:
 
 def _settings(arguments: Namespace) -> Settings:
     settings = Settings.read(
-        overrides={"CHEKOV_STORE": arguments.dsn, "CHEKOV_SCHEMA": arguments.schema}
+        overrides={
+            "CHEKOV_STORE": arguments.dsn,
+            "CHEKOV_SCHEMA": arguments.schema,
+            "CHEKOV_STORE_POOLED": arguments.pooled,
+        }
     )
     settings.require("store")
     return settings
@@ -69,6 +73,7 @@ async def _opened(settings: Settings) -> AsyncGenerator[Store]:
         settings.store,
         schema=settings.schema,
         migrate=False,
+        pooled=settings.pooled,
         pool_size=_CONNECTIONS,
         patience=_PATIENCE,
     ) as store:

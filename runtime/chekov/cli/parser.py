@@ -15,6 +15,8 @@ def parser(name: str) -> argparse.ArgumentParser:
     _running(commands)
     _checking(commands)
     _looking(commands)
+    _operating(commands)
+    _forgetting(commands)
     return top
 
 
@@ -38,6 +40,15 @@ def _store(command: argparse.ArgumentParser) -> None:
     command.add_argument("--schema", help="its database schema (default: CHEKOV_SCHEMA)")
 
 
+def _pooled(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--pooled",
+        action="store_const",
+        const="true",
+        help="a pooler in transaction mode is in between (default: CHEKOV_STORE_POOLED)",
+    )
+
+
 def _running(commands: "_Commands[argparse.ArgumentParser]") -> None:
     _add(commands, "serve", "Run the domain that the CHEKOV_* variables name, until SIGTERM.")
     run = _add(commands, "run", "Run a bundle or a domain here, with a Postgres of its own.")
@@ -46,6 +57,7 @@ def _running(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     run.add_argument("--dsn", help="use this Postgres instead of an embedded one")
     run.add_argument("--schema", help="database schema of the event store")
+    _pooled(run)
     run.add_argument(
         "--data",
         type=Path,
@@ -64,9 +76,6 @@ def _checking(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "--termination-log", type=Path, help="also write the result, as JSON, to this file"
     )
     _output(check)
-    migrate = _add(commands, "migrate", "Bring the event store's schema up to date.")
-    _store(migrate)
-    _output(migrate)
     settings = _add(commands, "settings", "List the environment variables that are read.")
     _output(settings)
     _output(_add(commands, "version", "Tell this program's version."))
@@ -84,7 +93,47 @@ def _looking(commands: "_Commands[argparse.ArgumentParser]") -> None:
     subscriptions = _add(commands, "subscriptions", "List a domain's subscriptions.")
     subscriptions.add_argument("--domain", help="its name (default: that of CHEKOV_DOMAIN)")
     _store(subscriptions)
+    _pooled(subscriptions)
     _output(subscriptions)
+
+
+def _forgetting(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    forget = _add(commands, "forget", "Make personal data unreadable for ever: no way back.")
+    forget.add_argument(
+        "subjects", nargs="+", metavar="SUBJECT", help="about whom, as events name them"
+    )
+    _store(forget)
+    _output(forget)
+
+
+def _operating(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    migrate = _add(commands, "migrate", "Bring the event store's schema up to date.")
+    migrate.add_argument("--to", type=int, help="stop at this version (default: the newest)")
+    migrate.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+    _store(migrate)
+    _output(migrate)
+    roles = _add(commands, "roles", "Print SQL for three database roles with least privilege.")
+    roles.add_argument("--owner", required=True, help="the role that migrates and erases")
+    roles.add_argument("--writer", required=True, help="the role that domains run as")
+    roles.add_argument("--reader", required=True, help="the role that only reads")
+    roles.add_argument("--schema", help="the store's schema (default: CHEKOV_SCHEMA)")
+    _transfer(_add(commands, "export", "Write all events as lines of JSON, as of this moment."))
+    _transfer(_add(commands, "import", "Store exported events; an import that broke off goes on."))
+    commands.choices["export"].add_argument(
+        "--after", type=int, default=0, help="only events above this position"
+    )
+    _output(commands.choices["import"])
+
+
+def _transfer(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "file", nargs="?", default="-", help="a name that ends with .gz is compressed (default: -)"
+    )
+    command.add_argument(
+        "--keys", action="store_true", help="also the keys of personal data: keep them safe"
+    )
+    command.add_argument("--quiet", "-q", action="store_true", help="no progress, no summary")
+    _store(command)
 
 
 def _page(command: argparse.ArgumentParser) -> None:
@@ -92,4 +141,5 @@ def _page(command: argparse.ArgumentParser) -> None:
     command.add_argument("--limit", type=int, default=100, help="how many at most")
     command.add_argument("--backward", action="store_true", help="the newest first")
     _store(command)
+    _pooled(command)
     _output(command)

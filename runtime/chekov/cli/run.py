@@ -51,6 +51,7 @@ def run_here(arguments: Namespace) -> int:
             overrides={
                 "CHEKOV_STORE": arguments.dsn,
                 "CHEKOV_SCHEMA": arguments.schema,
+                "CHEKOV_STORE_POOLED": arguments.pooled,
                 "CHEKOV_DOMAIN": entrypoint,
                 "CHEKOV_HTTP_PORT": arguments.http_port,
                 "CHEKOV_MANAGEMENT_PORT": arguments.management_port,

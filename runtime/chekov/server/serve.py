@@ -151,6 +151,7 @@ async def _opened(
             observer=telemetry,
             command_timeout=settings.command_timeout,
             max_in_flight=settings.max_in_flight,
+            master_key=settings.master_key or None,
         )
         try:
             async with lifecycle.until_stopped():
@@ -170,6 +171,8 @@ def _store(settings: Settings, telemetry: Telemetry) -> Store:
         schema=settings.schema,
         pool_size=settings.pool_size,
         migrate=settings.migrate,
+        pooled=settings.pooled,
+        statement_timeout=settings.statement_timeout,
         on_batch=telemetry.appended,
     )
 

@@ -56,6 +56,12 @@ def _dsn(value: str) -> str:
     return value
 
 
+def _path(value: str) -> str:
+    if not value.startswith("/"):
+        raise _Unusable("an absolute path")
+    return value
+
+
 def _entrypoint(value: str) -> str:
     if not _ENTRYPOINT.match(value):
         raise _Unusable("module:object, for example bank:domain")
@@ -126,6 +132,19 @@ class Settings:
     schema: str = _setting(
         "CHEKOV_SCHEMA", "chekov", "Database schema that holds the event store.", _schema
     )
+    pooled: bool = _setting(
+        "CHEKOV_STORE_POOLED",
+        False,  # noqa: FBT003
+        "Whether the DSN leads to a pooler in transaction mode, such as PgBouncer.",
+        _switch,
+    )
+    statement_timeout: float = _setting(
+        "CHEKOV_STATEMENT_TIMEOUT",
+        20.0,
+        "Seconds after which Postgres gives up one of the store's statements; half of it is the "
+        "longest wait for a lock. Behind a pooler, set it for the role.",
+        _some_seconds,
+    )
     domain: str = _setting("CHEKOV_DOMAIN", "", "The domain to run, as module:object.", _entrypoint)
     path: str = _setting(
         "CHEKOV_PATH", "", "Folder the domain's module is imported from first.", _text
@@ -135,6 +154,13 @@ class Settings:
         False,  # noqa: FBT003
         "Whether to bring the schema up to date at the start instead of refusing an old one.",
         _switch,
+    )
+    master_key: str = _setting(
+        "CHEKOV_MASTER_KEY_FILE",
+        "",
+        "File with the master key that wraps the keys of personal data, or a folder of such files, "
+        "as a mounted Secret gives it; the last by name wraps new keys.",
+        _path,
     )
     http_host: str = _setting(
         "CHEKOV_HTTP_HOST",
@@ -268,8 +294,9 @@ def _shown(default: object) -> str:
 
 
 def _fault(name: str, value: str, expected: str) -> str:
-    # A DSN holds a password; a wrong one may still be most of one.
-    shown = "its value" if name == "CHEKOV_STORE" else repr(value)
+    # A DSN holds a password; a wrong one may still be most of one. And what should be the path of a
+    # key may be the key.
+    shown = "its value" if name in {"CHEKOV_STORE", "CHEKOV_MASTER_KEY_FILE"} else repr(value)
     return f"{name}: expected {expected}; {shown} is not"
 
 

@@ -68,6 +68,11 @@ def statements(topic: str, schema: str, *, pooled: bool = False) -> Mapping[str,
     }
 
 
+def script(name: str, schema: str) -> str:
+    """The whole of `sql/<name>.sql`."""
+    return _in_schema((_FOLDER / f"{name}.sql").read_text("utf-8"), schema)
+
+
 def migrations(schema: str) -> Sequence[Migration]:
     """Every step of the schema, in order."""
     found: list[Migration] = []

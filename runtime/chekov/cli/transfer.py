@@ -1,0 +1,112 @@
+"""`chekov export` and `chekov import`: a store's events as lines of JSON, and back."""
+
+import asyncio
+import gzip
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final, cast
+
+from chekov.cli.output import complain, show, show_json
+from chekov.cli.progress import Progress
+from chekov.errors import ChekovError
+from chekov.server.settings import Settings
+from chekov.store.postgres.exporter import Exported, export_events
+from chekov.store.postgres.importer import import_events
+
+_STANDARD: Final = "-"
+_GZIP_LEVEL: Final = 6
+
+
+def export(arguments: Namespace) -> int:
+    """Write the events of a store to a file or to standard output."""
+    settings = _settings(arguments)
+    with (
+        Progress(quiet=arguments.quiet) as progress,
+        _target(arguments.file, secret=arguments.keys) as file,
+    ):
+        done: Exported = asyncio.run(
+            export_events(
+                settings.store,
+                settings.schema,
+                file.write,
+                after=arguments.after,
+                keys=arguments.keys,
+                progress=progress,
+            )
+        )
+    if not arguments.quiet:
+        complain(f"exported {done.events} events and {done.streams} streams, up to {done.head}")
+    return 0
+
+
+def import_(arguments: Namespace) -> int:
+    """Store the events of a file or of standard input."""
+    settings = _settings(arguments)
+    with Progress(quiet=arguments.quiet) as progress, _source(arguments.file) as file:
+        done = asyncio.run(
+            import_events(
+                settings.store,
+                settings.schema,
+                file,
+                keys=arguments.keys,
+                progress=progress,
+            )
+        )
+    if arguments.output == "json":
+        show_json(done._asdict())
+    else:
+        before = f" after the {done.found} that were there" if done.found else ""
+        show(f"imported {done.events} events{before} and {done.streams} streams, up to {done.head}")
+    return 0
+
+
+def _settings(arguments: Namespace) -> Settings:
+    settings = Settings.read(
+        overrides={"CHEKOV_STORE": arguments.dsn, "CHEKOV_SCHEMA": arguments.schema}
+    )
+    settings.require("store")
+    return settings
+
+
+@contextmanager
+def _target(name: str, *, secret: bool) -> Generator[IO[bytes]]:
+    """A file that has its name only when it is whole; with keys in it, only for its owner."""
+    if name == _STANDARD:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = Path(f"{name}.part")
+    try:
+        descriptor = os.open(
+            part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if secret else 0o666
+        )
+        with os.fdopen(descriptor, "wb") as file, _packed(file, name) as target:
+            yield target
+        part.replace(name)
+    except OSError as error:
+        raise ChekovError(f"{name} cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _source(name: str) -> Generator[IO[bytes]]:
+    if name == _STANDARD:
+        yield sys.stdin.buffer
+        return
+    try:
+        with gzip.open(name, "rb") if name.endswith(".gz") else Path(name).open("rb") as file:
+            yield cast("IO[bytes]", file)
+    except OSError as error:
+        raise ChekovError(f"{name} cannot be read: {error.strerror or error}") from error
+
+
+@contextmanager
+def _packed(file: IO[bytes], name: str) -> Generator[IO[bytes]]:
+    if not name.endswith(".gz"):
+        yield file
+        return
+    with gzip.GzipFile(name, "wb", _GZIP_LEVEL, file) as packed:
+        yield cast("IO[bytes]", packed)

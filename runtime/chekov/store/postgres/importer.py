@@ -1,0 +1,296 @@
+"""Import: exported events into a store, in transactions of some thousand, each all or nothing.
+
+An import that was cut off goes on where it stopped: events that are stored already are compared
+with the lines instead of stored again.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from chekov.errors import MalformedExport, StoreDiverged, StoreError
+from chekov.store.exports import (
+    EventLine,
+    Heading,
+    KeyLine,
+    StreamLine,
+    decode_event,
+    decode_heading,
+    decode_key,
+    decode_stream,
+)
+from chekov.store.postgres.access import Connection, connect_once
+from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, Translator, fault_of
+from chekov.store.postgres.migrator import needed_version, verify
+from chekov.store.postgres.records import records
+from chekov.store.postgres.statements import check_schema, statements
+
+_BATCH_LINES: Final = 4000
+_BATCH_BYTES: Final = 8 * 1024 * 1024
+_COLUMNS: Final = (
+    *("position", "stream", "version", "id", "type", "metadata"),
+    *("correlation_id", "causation_id", "time", "data", "content"),
+)
+
+Progress = Callable[[int, int], None]
+
+
+class Imported(NamedTuple):
+    """What an import did."""
+
+    events: int
+    """Stored now."""
+    found: int
+    """Stored before."""
+    head: int
+    """Position of the last event."""
+    streams: int
+    keys: int
+
+
+async def import_events(
+    dsn: str,
+    schema: str,
+    lines: Iterable[bytes],
+    *,
+    keys: bool = False,
+    progress: Progress | None = None,
+) -> Imported:
+    """Store what `export_events` wrote, at the same positions.
+
+    Nobody else may append meanwhile. The store must be empty, or hold a beginning of the export.
+
+    Args:
+        dsn: where the database is.
+        schema: the store's schema, which `chekov migrate` has made.
+        lines: of the export.
+        keys: also the keys of personal data, if they are in the export.
+        progress: called now and then.
+
+    Raises:
+        MalformedExport: the lines cannot be read, are in the wrong order, or end too early.
+        StoreDiverged: the store holds other events.
+        StoreUnavailable: the database cannot be reached, or was lost; import again to go on.
+        SchemaMismatch: there is no store that this code knows.
+        StoreError: the database refuses.
+    """
+    connection: Connection | None = None
+    try:
+        connection = await connect_once(dsn, application="chekov import")
+        async with connection.transaction():
+            await verify(connection, check_schema(schema))
+        importer = _Importer(connection, schema, _Lines(lines), progress)
+        return await importer.run(keys=keys)
+    except DATABASE_ERRORS as error:
+        raise Translator(dsn, schema, needed_version()).store_error(error) from error
+    finally:
+        if connection is not None:
+            connection.terminate()
+
+
+class _Lines:
+    """Lines with their numbers."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = iter(lines)
+        self.number = 0
+
+    def next(self, missing: str) -> bytes:
+        """The next line; there has to be one."""
+        line = self.next_if_any()
+        if line is None:
+            raise MalformedExport(self.number, f"the export ends here, {missing}: it was cut off")
+        return line
+
+    def next_if_any(self) -> bytes | None:
+        """The next line, if there is one."""
+        try:
+            line = next(self._lines, None)
+        except (EOFError, OSError, ValueError, zlib.error) as error:
+            raise MalformedExport(self.number, f"the export cannot be read on: {error}") from error
+        self.number += line is not None
+        return line
+
+
+class _Importer:
+    def __init__(
+        self, connection: Connection, schema: str, lines: _Lines, progress: Progress | None
+    ) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._sql = statements("transfer", schema)
+        self._lines = lines
+        self._progress = progress
+
+    async def run(self, *, keys: bool) -> Imported:
+        heading = decode_heading(self._lines.next("without a heading"))
+        found = await self._connection.fetchval(self._sql["head"])
+        await self._check_beginning(heading, found)
+        end = heading.after
+        for batch in self._events(heading):
+            await self._compare([line.event for line in batch if line.event.position <= found])
+            await self._store([line for line in batch if line.event.position > found])
+            end = batch[-1].event.position
+            if self._progress is not None:
+                self._progress(end - heading.after, heading.head - heading.after)
+        await self._streams(heading.streams)
+        stored_keys = await self._keys(heading.keys, wanted=keys)
+        if self._lines.next_if_any() is not None:
+            raise MalformedExport(self._lines.number, "there is more than the heading says")
+        before = max(min(found, end) - heading.after, 0)
+        return Imported(end - heading.after - before, before, end, heading.streams, stored_keys)
+
+    async def _check_beginning(self, heading: Heading, found: int) -> None:
+        if found < heading.after:
+            raise StoreDiverged(found + 1, f"the export has only events above {heading.after}")
+        if found > heading.head:
+            raise StoreDiverged(heading.head + 1, f"the store goes on to {found}")
+        if heading.after:
+            own = await self._connection.fetchval(self._sql["id_at"], heading.after)
+            if own != heading.after_id:
+                raise StoreDiverged(heading.after, f"it is event {own}, not {heading.after_id}")
+
+    def _events(self, heading: Heading) -> Iterator[list[EventLine]]:
+        """The events in batches of bounded size."""
+        batch: list[EventLine] = []
+        size = 0
+        for position in range(heading.after + 1, heading.head + 1):
+            line = self._lines.next(f"before event {position} of {heading.head}")
+            found = decode_event(line, self._lines.number)
+            if found.event.position != position:
+                raise MalformedExport(
+                    self._lines.number,
+                    f"expected position {position}, found {found.event.position}",
+                )
+            batch.append(found)
+            size += len(line)
+            if len(batch) == _BATCH_LINES or size > _BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+    async def _compare(self, events: list[Any]) -> None:
+        if not events:
+            return
+        span = events[0].position - 1, events[-1].position
+        stored = records(await self._connection.fetch(self._sql["stored"], *span))
+        for own, event in zip(stored, events, strict=True):
+            if own != event:
+                raise StoreDiverged(event.position, "the events are not the same")
+
+    async def _store(self, batch: list[EventLine]) -> None:
+        if not batch:
+            return
+        sql, connection = self._sql, self._connection
+        span = batch[0].event.position - 1, batch[-1].event.position
+        try:
+            async with connection.transaction():
+                await connection.execute(sql["turn"])
+                head = await connection.fetchval(sql["head"])
+                if head != span[0]:
+                    raise StoreDiverged(min(head, span[0]) + 1, "somebody else appends to it")
+                await connection.copy_records_to_table(
+                    "events",
+                    schema_name=self._schema,
+                    columns=_COLUMNS,
+                    records=map(_row, batch),
+                )
+                await connection.execute(sql["add_streams"], *span)
+                misplaced = await connection.fetchval(sql["misplaced"], *span)
+                if misplaced is not None:
+                    raise MalformedExport(
+                        self._lines.number - span[1] + misplaced,
+                        f"event {misplaced} does not follow the one before it in its stream",
+                    )
+        except (asyncpg.PostgresError, ValueError, TypeError) as error:
+            if isinstance(error, asyncpg.PostgresError) and not _is_about_values(error):
+                raise
+            raise MalformedExport(
+                self._lines.number, f"events {span[0] + 1} to {span[1]} cannot be stored: {error}"
+            ) from error
+
+    async def _streams(self, count: int) -> None:
+        for lines in self._rest(count, decode_stream):
+            rows: list[StreamLine] = list(lines)
+            await self._connection.execute(
+                self._sql["set_streams"],
+                [row.name for row in rows],
+                [row.created for row in rows],
+                [row.first for row in rows],
+                [row.deleted for row in rows],
+            )
+
+    async def _keys(self, count: int, *, wanted: bool) -> int:
+        for lines in self._rest(count, decode_key):
+            rows: list[KeyLine] = list(lines)
+            if wanted:
+                await self._add_keys(rows)
+        return count if wanted else 0
+
+    async def _add_keys(self, rows: list[KeyLine]) -> None:
+        try:
+            await self._connection.execute(
+                self._sql["add_keys"],
+                [row.key for row in rows],
+                [row.subject for row in rows],
+                [row.secret for row in rows],
+                [row.created for row in rows],
+                [row.forgotten for row in rows],
+            )
+        except asyncpg.UniqueViolationError as error:
+            raise StoreError(f"the store has other keys already: {error.detail}") from error
+
+    def _rest(self, count: int, decode: Callable[[bytes, int], Any]) -> Iterator[list[Any]]:
+        """The next lines, decoded, in batches."""
+
+        def every() -> Iterator[Any]:
+            for number in range(1, count + 1):
+                line = self._lines.next(f"before entry {number} of {count}")
+                yield decode(line, self._lines.number)
+
+        entries = every()
+        while batch := list(islice(entries, _BATCH_LINES)):
+            yield batch
+
+
+def _is_about_values(error: asyncpg.PostgresError) -> bool:
+    return isinstance(error, asyncpg.IntegrityConstraintViolationError) or (
+        fault_of(error) is Fault.GUILTY
+    )
+
+
+def _row(
+    line: EventLine,
+) -> tuple[
+    int,
+    str,
+    int,
+    UUID,
+    str,
+    str | None,
+    UUID | None,
+    UUID | None,
+    datetime,
+    str | None,
+    bytes | None,
+]:
+    event = line.event
+    return (
+        event.position,
+        event.stream,
+        event.version,
+        event.id,
+        event.type,
+        None if event.metadata is None else event.metadata.decode(),
+        event.correlation_id,
+        event.causation_id,
+        event.time,
+        event.data.decode() if line.is_json else None,
+        None if line.is_json else event.data,
+    )

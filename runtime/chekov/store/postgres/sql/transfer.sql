@@ -1,0 +1,119 @@
+-- A JSON document stands in a line as it is, unless a line cannot hold it or a strict reader would
+-- refuse it: with line breaks, around something else than an object, with halves of surrogate
+-- pairs, or nested deeply. Then its text does.
+
+-- fragment: data
+case
+    when content is not null
+        then ',"content":"' || translate(encode(content, 'base64'), E'\n', '') || '"'
+    when strpos(data::text, E'\n') = 0 and strpos(data::text, E'\r') = 0
+        and left(data::text, 1) = '{' and right(data::text, 1) = '}'
+        and strpos(data::text, '\ud') = 0 and strpos(data::text, '\uD') = 0
+        and (
+            length(data::text) < 400
+            or length(data::text) - length(translate(data::text, '{[', '')) < 200
+        )
+        then ',"data":' || data::text
+    else ',"data_text":' || to_json(data::text)::text
+end
+
+-- fragment: metadata
+case
+    when metadata is null then ',"metadata":null'
+    when strpos(metadata::text, E'\n') = 0 and strpos(metadata::text, E'\r') = 0
+        and left(metadata::text, 1) = '{' and right(metadata::text, 1) = '}'
+        and strpos(metadata::text, '\ud') = 0 and strpos(metadata::text, '\uD') = 0
+        and (
+            length(metadata::text) < 400
+            or length(metadata::text) - length(translate(metadata::text, '{[', '')) < 200
+        )
+        then ',"metadata":' || metadata::text
+    else ',"metadata_text":' || to_json(metadata::text)::text
+end
+
+-- fragment: iso
+'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+
+-- name: limits
+set local statement_timeout = 0;
+set local idle_in_transaction_session_timeout = 0;
+set local enable_seqscan = off;
+set local enable_sort = off;
+set local jit = off
+
+-- name: contents
+select coalesce(max(position), 0), (select count(*) from chekov.streams),
+    (select count(*) from chekov.keys), (select id from chekov.events where position = $1)
+from chekov.events
+
+-- name: event_lines
+select '{"position":' || position || ',"stream":' || to_json(stream)::text || ',"version":'
+    || version || ',"id":"' || id || '","type":' || to_json(type)::text || ',"time":"'
+    || to_char(time at time zone 'UTC', <iso>) || '","correlation_id":'
+    || coalesce('"' || correlation_id || '"', 'null') || ',"causation_id":'
+    || coalesce('"' || causation_id || '"', 'null') || <metadata> || <data> || '}'
+from chekov.events where position > :after order by position
+
+-- name: stream_lines
+select '{"name":' || to_json(name)::text || ',"created":"'
+    || to_char(created at time zone 'UTC', <iso>) || '","first":' || first || ',"deleted":'
+    || coalesce('"' || to_char(deleted at time zone 'UTC', <iso>) || '"', 'null') || '}'
+from chekov.streams order by name
+
+-- name: key_lines
+select '{"key":"' || id || '","subject":' || to_json(subject)::text || ',"secret":'
+    || coalesce('"' || translate(encode(key, 'base64'), E'\n', '') || '"', 'null')
+    || ',"created":"' || to_char(created at time zone 'UTC', <iso>) || '","forgotten":'
+    || coalesce('"' || to_char(forgotten at time zone 'UTC', <iso>) || '"', 'null') || '}'
+from chekov.keys order by id
+
+-- name: turn
+select pg_advisory_xact_lock(hashtextextended('chekov', 0))
+
+-- name: head
+select coalesce(max(position), 0) from chekov.events
+
+-- name: id_at
+select id from chekov.events where position = $1
+
+-- name: stored
+select position, stream, version, id, type, coalesce(json_send(data), content),
+    json_send(metadata), correlation_id, causation_id, timestamptz_send(time)
+from chekov.events where position > $1 and position <= $2 order by position
+
+-- name: add_streams
+insert into chekov.streams (name, created, deleted)
+select stream, min(time), max(time) filter (where type = '$deleted')
+from chekov.events where position > $1 and position <= $2 and stream <> '$erased'
+group by stream
+on conflict (name) do update set deleted = excluded.deleted where excluded.deleted is not null
+
+-- An event that does not follow the one before it in its stream; what was erased may lack.
+-- name: misplaced
+select position from chekov.events as event
+where position > $1 and position <= $2 and case
+    when stream = '$erased' then version <> position
+    when version = 1 then false
+    else not exists (
+        select from chekov.events
+        where stream = event.stream and version = event.version - 1 and position < event.position
+    ) and exists (
+        select from chekov.events where stream = event.stream and version <> event.version
+            and position < event.position
+    )
+end
+order by position limit 1
+
+-- name: set_streams
+insert into chekov.streams (name, created, first, deleted)
+select * from unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::timestamptz[])
+on conflict (name) do update
+set created = excluded.created, first = excluded.first, deleted = excluded.deleted
+where (streams.created, streams.first, streams.deleted)
+    is distinct from (excluded.created, excluded.first, excluded.deleted)
+
+-- name: add_keys
+insert into chekov.keys (id, subject, key, created, forgotten)
+select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::timestamptz[], $5::timestamptz[])
+on conflict (id) do update set key = excluded.key, forgotten = excluded.forgotten
+where keys.key is not null and excluded.key is null

@@ -1,0 +1,241 @@
+"""Each role can do its part of the work, and nothing else."""
+
+from collections.abc import AsyncGenerator
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from chekov.errors import StoreError
+from chekov.store.port import Expected, ExpectedVersion, NewEvent, SubscriptionKey
+from chekov.store.postgres import PostgresStore
+from chekov.store.postgres.migrator import migrate, needed_version
+from chekov.store.postgres.roles import roles_sql
+from chekov.testing.contract import StoreContract
+
+NAMES = {"owner": "shop-owner", "writer": "writer's", "reader": 'The "reader"'}
+KEY = SubscriptionKey("bank", "Balances")
+TABLES = "create table balances (account text primary key, balance bigint not null)"
+
+
+class Roles(NamedTuple):
+    """A DSN for each."""
+
+    admin: str
+    owner: str
+    writer: str
+    reader: str
+
+
+@pytest.fixture
+async def roles(empty_dsn: str) -> AsyncGenerator[Roles]:
+    """Made by an administrator in an empty database; the owner migrated it."""
+    where = urlsplit(empty_dsn)
+
+    def dsn(role: str) -> str:
+        netloc = f"{quote(role)}:secret@{where.hostname}:{where.port}"
+        return where._replace(netloc=netloc).geturl()
+
+    found = Roles(empty_dsn, **{part: dsn(name) for part, name in NAMES.items()})
+    sql = roles_sql("chekov", **NAMES)
+    await execute(empty_dsn, sql)
+    for name in NAMES.values():
+        await execute(empty_dsn, f"alter role {quoted(name)} password 'secret'")
+    await migrate(found.owner, "chekov")
+    await execute(found.owner, sql)
+    yield found
+    for name in NAMES.values():
+        await execute(empty_dsn, f"drop owned by {quoted(name)} cascade")
+        await execute(empty_dsn, f"drop role {quoted(name)}")
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+async def execute(dsn: str, sql: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+def event() -> NewEvent:
+    return NewEvent(uuid4(), "t", b"{}")
+
+
+class Writer(PostgresStore):
+    """A writer's store; the owner's erases."""
+
+    owner: PostgresStore
+
+    async def delete_stream(
+        self, stream: str, *, expected: ExpectedVersion = Expected.ANY, erase: bool = False
+    ) -> int:
+        if erase:
+            return await self.owner.delete_stream(stream, expected=expected, erase=True)
+        return await super().delete_stream(stream, expected=expected)
+
+    async def truncate_stream(self, stream: str, *, before: int, erase: bool = False) -> None:
+        if erase:
+            await self.owner.truncate_stream(stream, before=before, erase=True)
+        else:
+            await super().truncate_stream(stream, before=before)
+
+
+class TestWriter(StoreContract):
+    """All that a store promises, but for erasing."""
+
+    @pytest.fixture
+    async def store(self, roles: Roles) -> AsyncGenerator[PostgresStore]:
+        async with (
+            PostgresStore(roles.owner) as owner,
+            Writer(roles.writer, migrate=False) as store,
+        ):
+            store.owner = owner
+            yield store
+
+
+async def test_a_writer_cannot_erase(roles: Roles) -> None:
+    async with PostgresStore(roles.writer, migrate=False) as store:
+        await store.append("a", [event(), event()])
+        with pytest.raises(StoreError, match="permission denied"):
+            await store.delete_stream("a", erase=True)
+        with pytest.raises(StoreError, match="permission denied"):
+            await store.truncate_stream("a", before=2, erase=True)
+        assert (await store.stream_info("a")).version == 2
+
+
+async def test_a_writer_makes_projections_and_a_reader_reads_them(roles: Roles) -> None:
+    async with PostgresStore(roles.writer, migrate=False) as store:
+        schema = store.schema_for(KEY)
+        await store.register([KEY])
+        [claim] = await store.claim("one", [KEY], lease=3600)
+        await store.create_tables(schema, TABLES)
+        async with store.transaction(claim, 1, search_path=schema) as connection:
+            await connection.execute("insert into balances values ('a', 1)")
+        await store.append("a", [event()])
+    async with PostgresStore(roles.reader, migrate=False) as store:
+        async with store.read_connection(search_path=schema) as connection:
+            assert await connection.fetchval("select balance from balances") == 1
+        assert len(await store.read_page()) == 1
+        assert (await store.stream_info("a")).version == 1
+        assert len(await store.subscriptions("bank")) == 1
+
+
+async def test_a_reader_changes_nothing(roles: Roles) -> None:
+    async with PostgresStore(roles.writer, migrate=False) as store:
+        await store.append("a", [event()])
+    async with PostgresStore(roles.reader, migrate=False) as store:
+        for change in (
+            store.append("a", [event()]),
+            store.delete_stream("a"),
+            store.truncate_stream("a", before=1),
+            store.register([KEY]),
+            store.claim("one", [KEY], lease=1),
+            store.resume("bank", "Balances"),
+            store.forget_snapshot("a"),
+        ):
+            with pytest.raises(StoreError, match="permission denied"):
+                await change
+        assert await store.head() == 1
+
+
+@pytest.mark.parametrize("role", ["admin", "owner", "writer", "reader"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "update chekov.events set type = 'x'",
+        "delete from chekov.events",
+        "truncate chekov.events",
+    ],
+)
+async def test_events_are_facts_for_all(roles: Roles, role: str, sql: str) -> None:
+    async with PostgresStore(roles.writer, migrate=False) as store:
+        await store.append("a", [event()])
+        with pytest.raises((asyncpg.RestrictViolationError, asyncpg.InsufficientPrivilegeError)):
+            await execute(getattr(roles, role), sql)
+        assert len(await store.read_page()) == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "sql"),
+    [
+        # Erasing must be allowed by the role, not only be said.
+        ("writer", "set event_store.erasing = 'on'; update chekov.events set type = 'x'"),
+        ("reader", "set event_store.erasing = 'on'; update chekov.events set type = 'x'"),
+        ("writer", "alter table chekov.events disable trigger events_are_facts"),
+        ("writer", "drop table chekov.events"),
+        ("writer", "create table chekov.mine ()"),
+        ("writer", "update chekov.streams set name = 'x'"),
+        ("writer", "delete from chekov.streams"),
+        ("writer", "delete from chekov.keys"),
+        ("writer", "delete from chekov.migrations"),
+        ("reader", "select from chekov.keys"),
+        ("reader", "create schema mine"),
+        ("reader", "insert into chekov.events select from chekov.events"),
+        ("reader", "update chekov.subscriptions set position = 0"),
+        ("owner", "create role another"),
+    ],
+)
+async def test_what_is_not_needed_is_not_allowed(roles: Roles, role: str, sql: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await execute(getattr(roles, role), sql)
+
+
+@pytest.mark.parametrize("role", ["writer", "reader"])
+async def test_only_the_owner_migrates(roles: Roles, role: str) -> None:
+    await execute(roles.owner, "truncate chekov.migrations")
+    with pytest.raises(StoreError, match="permission denied"):
+        await migrate(getattr(roles, role), "chekov")
+
+
+async def test_functions_run_with_the_rights_of_who_calls_them(roles: Roles) -> None:
+    connection = await asyncpg.connect(roles.admin)
+    definers = await connection.fetchval(
+        "select count(*) from pg_proc where pronamespace = 'chekov'::regnamespace and prosecdef"
+    )
+    await connection.close()
+    assert definers == 0
+
+
+async def test_every_table_is_somebody_s_to_read(roles: Roles) -> None:
+    """A table that a later step adds must be named in the SQL of the roles."""
+    connection = await asyncpg.connect(roles.admin)
+    forgotten = await connection.fetch(
+        "select relname from pg_class where relnamespace = 'chekov'::regnamespace "
+        "and relkind = 'r' and not has_table_privilege($1, oid, 'select')",
+        NAMES["writer"],
+    )
+    await connection.close()
+    assert [row[0] for row in forgotten] == []
+
+
+async def test_what_an_administrator_migrated_becomes_the_owner_s(dsn: str) -> None:
+    names = {part: f"later {name}" for part, name in NAMES.items()}
+    await execute(dsn, roles_sql("chekov", **names))
+    connection = await asyncpg.connect(dsn)
+    owners = await connection.fetch(
+        "select distinct relowner::regrole::text from pg_class "
+        "where relnamespace = 'chekov'::regnamespace and relkind = 'r'"
+    )
+    assert [row[0] for row in owners] == [quoted(names["owner"])]
+    for name in names.values():
+        await connection.execute(f"drop owned by {quoted(name)} cascade")
+        await connection.execute(f"drop role {quoted(name)}")
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("owner", "writer"), [("", "w"), ("same", "same"), ("x" * 64, "w"), ("a\0b", "w")]
+)
+def test_names_that_no_role_can_have(owner: str, writer: str) -> None:
+    with pytest.raises(StoreError):
+        roles_sql("chekov", owner=owner, writer=writer, reader="r")
+
+
+async def test_the_owner_s_schema_is_at_the_version_needed(roles: Roles) -> None:
+    assert (await migrate(roles.owner, "chekov")).found == needed_version()

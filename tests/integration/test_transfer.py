@@ -1,0 +1,576 @@
+"""What is exported is imported byte for byte, whatever comes in between."""
+
+import asyncio
+import gzip
+import json
+import os
+import random
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from chekov.errors import (
+    MalformedExport,
+    SchemaMismatch,
+    StoreDiverged,
+    StoreError,
+    StreamDeleted,
+    StreamNotFound,
+)
+from chekov.store.port import NewEvent
+from chekov.store.postgres import PostgresStore
+from chekov.store.postgres.exporter import export_events
+from chekov.store.postgres.importer import Imported, import_events
+from chekov.store.postgres.migrator import migrate
+from tests.integration.server_process import clean, run
+from tests.waiting import until
+
+TABLES = ("events", "streams", "keys")
+NESTED = b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}"
+DOCUMENTS = [
+    b"{}",
+    b'{"a":1}',
+    b'{ "a" : 1, "a":2 ,"b":1e400, "c":-0, "d":123456789012345678901234567890 }',
+    b'{"a":\n1}\n',
+    b'{"a":\r\n"b"}',
+    b'{"a":1} ',
+    b'{"a":1}\t',
+    rb'{"half":"\ud800", "pair":"\ud83d\ude00", "nul":"\u0000", "escaped":"\\ud800\/\b"}',
+    rb'{"upper":"\uD800"}',
+    '{"wide":"\u2028\x7f\u0085\ufffe\U0010ffff😀 \u202e"}'.encode(),
+    NESTED,
+    b'{"long":"' + b"x" * 10_000_000 + b'"}',
+    b'{"many":[' + b"{}," * 1000 + b"{}]}",
+]
+CONTENTS = [b"\0", b"\x89PNG\r\n\x1a\n", bytes(range(256)), b"[1,2]", b" {}", b"\xff" * 10_000_000]
+STREAMS = [
+    "plain-1",
+    'quote-"\\/',
+    "line-\n\r\t\x01\x02\x7f",
+    "wide-\u2028\U0010ffff😀\u202e",
+    "-",
+    "\\.",
+    " ",
+]
+
+
+def event(data: bytes = b"{}", *, metadata: bytes | None = None) -> NewEvent:
+    return NewEvent(uuid4(), "Happened", data, metadata)
+
+
+class Store:
+    """A store in a schema, and its tables as they are."""
+
+    def __init__(self, dsn: str, schema: str) -> None:
+        self.dsn = dsn
+        self.schema = schema
+
+    async def tables(self) -> dict[str, Sequence[tuple[Any, ...]]]:
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            return {
+                table: [
+                    tuple(row)
+                    for row in await connection.fetch(
+                        f"select * from {self.schema}.{table} order by 1"
+                    )
+                ]
+                for table in TABLES
+            }
+        finally:
+            await connection.close()
+
+    async def export(self, *, after: int = 0, keys: bool = False) -> list[bytes]:
+        chunks: list[bytes] = []
+        await export_events(self.dsn, self.schema, chunks.append, after=after, keys=keys)
+        return b"".join(chunks).splitlines(keepends=True)
+
+    async def take(self, lines: Sequence[bytes], *, keys: bool = False) -> Imported:
+        return await import_events(self.dsn, self.schema, lines, keys=keys)
+
+    def opened(self) -> PostgresStore:
+        return PostgresStore(self.dsn, schema=self.schema, migrate=False)
+
+
+@pytest.fixture
+def source(dsn: str) -> Store:
+    return Store(dsn, "chekov")
+
+
+@pytest.fixture
+async def target(dsn: str) -> Store:
+    """Another store in the same database."""
+    await migrate(dsn, "moved")
+    return Store(dsn, "moved")
+
+
+async def fill(store: PostgresStore, count: int) -> None:
+    """Some streams with some events."""
+    choice = random.Random(count)
+    for start in range(0, count, 500):
+        number = min(500, count - start)
+        await asyncio.gather(
+            *(
+                store.append(
+                    f"account-{choice.randrange(97)}",
+                    [
+                        NewEvent(
+                            uuid4(),
+                            choice.choice(("Opened", "Paid")),
+                            b'{"amount":%d}' % n,
+                            choice.choice((None, b'{"trace":"a"}')),
+                            choice.choice((None, uuid4())),
+                            choice.choice((None, uuid4())),
+                        )
+                    ],
+                )
+                for n in range(number)
+            )
+        )
+
+
+async def test_hostile_content_comes_back_byte_for_byte(source: Store, target: Store) -> None:
+    moment = datetime(1, 1, 3, tzinfo=UTC)
+    async with source.opened() as store:
+        for data in DOCUMENTS + CONTENTS:
+            await store.append("data-1", [event(data)])
+        for data in DOCUMENTS[:-3]:
+            await store.append("metadata-1", [event(metadata=data)])
+        for name in STREAMS:
+            await store.append(name, [event()])
+            await store.append(name, [NewEvent(uuid4(), name, b"{}")])
+        for microseconds in (0, 1, 999_999, 123_456):
+            time = moment + timedelta(microseconds=microseconds)
+            await store.append("time-1", [NewEvent(uuid4(), "t", b"{}", time=time)])
+        last = datetime(9999, 12, 29, 23, 59, 59, 999_999, tzinfo=UTC)
+        await store.append("time-1", [NewEvent(uuid4(), "t", b"{}", None, uuid4(), uuid4(), last)])
+    lines = await source.export()
+    assert all(isinstance(json.loads(line), dict) for line in lines if len(line) < 5000)
+    done = await target.take(lines)
+    assert (done.events, done.found) == (len(lines) - 1 - done.streams, 0)
+    assert await target.tables() == await source.tables()
+    assert await target.export() == lines
+
+
+async def test_deleted_truncated_erased_and_linked_streams_come_back(
+    source: Store, target: Store
+) -> None:
+    async with source.opened() as store:
+        for name in ("kept", "deleted", "erased", "anew", "truncated", "cut"):
+            await store.append(name, [event() for _ in range(5)])
+        await store.link("links", [1, 7])
+        await store.delete_stream("deleted")
+        await store.delete_stream("erased", erase=True)
+        await store.delete_stream("anew", erase=True)
+        await store.append("anew", [event()])
+        await store.truncate_stream("truncated", before=3)
+        await store.truncate_stream("cut", before=4, erase=True)
+        await store.append("cut", [event()])
+        expected = [await store.read_stream(name) for name in ("kept", "truncated", "cut", "links")]
+    await target.take(await source.export())
+    assert await target.tables() == await source.tables()
+    async with target.opened() as store:
+        found = [await store.read_stream(name) for name in ("kept", "truncated", "cut", "links")]
+        assert found == expected
+        with pytest.raises(StreamDeleted):
+            await store.append("deleted", [event()])
+        with pytest.raises(StreamNotFound):
+            await store.stream_info("erased")
+        assert (await store.append("cut", [event()])).version == 7
+
+
+async def test_an_empty_store(source: Store, target: Store) -> None:
+    assert await target.take(await source.export()) == Imported(0, 0, 0, 0, 0)
+
+
+async def test_an_export_is_of_one_moment_while_others_write(source: Store, target: Store) -> None:
+    async with source.opened() as store:
+        await fill(store, 3000)
+        writing = True
+
+        async def write() -> None:
+            while writing:
+                await fill(store, 20)
+                await store.delete_stream(f"account-{random.randrange(97)}", erase=True)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_ignoring_missing(write))
+            lines = await source.export()
+            writing = False
+    done = await target.take(lines)
+    assert done.head >= 3000
+    positions = [json.loads(line)["position"] for line in lines[1 : done.head + 1]]
+    assert positions == list(range(1, done.head + 1))
+    await _is_whole(target)
+
+
+async def _ignoring_missing(write: Callable[[], Any]) -> None:
+    while True:
+        try:
+            await write()
+        except StreamNotFound:
+            continue
+        return
+
+
+async def _is_whole(target: Store) -> None:
+    """Every stream's versions are contiguous up to its end."""
+    async with target.opened() as store:
+        ends: dict[str, int] = {}
+        async for item in store.read_all():
+            if item.stream != "$erased":
+                assert item.version == ends.get(item.stream, 0) + 1
+                ends[item.stream] = item.version
+        for info in await store.streams(limit=10_000):
+            assert info.version == ends[info.stream]
+
+
+async def test_what_came_later_is_added(source: Store, target: Store) -> None:
+    async with source.opened() as store:
+        await fill(store, 100)
+        await target.take(await source.export())
+        await fill(store, 50)
+        await store.delete_stream("account-1")
+    done = await target.take(await source.export(after=100))
+    assert (done.events, done.found, done.head) == (51, 0, 151)
+    assert await target.tables() == await source.tables()
+
+
+async def test_an_import_goes_on_where_it_stopped(source: Store, target: Store) -> None:
+    async with source.opened() as store:
+        await fill(store, 9000)
+    lines = await source.export()
+    with pytest.raises(MalformedExport, match="cut off"):
+        await target.take(lines[:8500])
+    async with target.opened() as store:
+        assert 0 < await store.head() < 8500
+    done = await target.take(lines)
+    assert done.found > 0
+    assert done.found + done.events == 9000
+    assert await target.tables() == await source.tables()
+    assert (await target.take(lines)).events == 0
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 5, -1])
+async def test_a_truncated_file_is_told(source: Store, target: Store, cut: int) -> None:
+    async with source.opened() as store:
+        await fill(store, 10)
+    lines = (await source.export())[:cut]
+    with pytest.raises(MalformedExport, match="cut off") as caught:
+        await target.take(lines)
+    assert caught.value.line == len(lines)
+
+
+async def test_a_line_that_was_cut_in_half_is_told(source: Store, target: Store) -> None:
+    async with source.opened() as store:
+        await fill(store, 10)
+    lines = await source.export()
+    with pytest.raises(MalformedExport, match="cut off") as caught:
+        await target.take([*lines[:4], lines[4][:40]])
+    assert caught.value.line == 5
+
+
+def swapped(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:3], lines[4], lines[3], *lines[5:]]
+
+
+def doubled(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:3], lines[2], *lines[3:]]
+
+
+def left_out(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:3], *lines[4:]]
+
+
+def extended(lines: list[bytes]) -> list[bytes]:
+    return [*lines, lines[-1]]
+
+
+def another_format(lines: list[bytes]) -> list[bytes]:
+    return [lines[0].replace(b"chekov-events-1", b"chekov-events-2"), *lines[1:]]
+
+
+def without_heading(lines: list[bytes]) -> list[bytes]:
+    return lines[1:]
+
+
+def misplaced(lines: list[bytes]) -> list[bytes]:
+    """An event whose version does not follow."""
+    return [line.replace(b'"version":3', b'"version":4') for line in lines]
+
+
+def same_id(lines: list[bytes]) -> list[bytes]:
+    first = json.loads(lines[1])["id"].encode()
+    third = json.loads(lines[3])["id"].encode()
+    return [line.replace(third, first) for line in lines]
+
+
+def no_json(lines: list[bytes]) -> list[bytes]:
+    return [line.replace(b'"data":{}', b'"data_text":"{"') for line in lines]
+
+
+def no_base64(lines: list[bytes]) -> list[bytes]:
+    return [line.replace(b'"data":{}', b'"content":"?"') for line in lines]
+
+
+def no_payload(lines: list[bytes]) -> list[bytes]:
+    return [line.replace(b',"data":{}', b"") for line in lines]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        swapped,
+        doubled,
+        left_out,
+        extended,
+        another_format,
+        without_heading,
+        misplaced,
+        same_id,
+        no_json,
+        no_base64,
+        no_payload,
+    ],
+)
+async def test_lines_that_are_not_as_they_were_exported(
+    source: Store, target: Store, change: Callable[[list[bytes]], list[bytes]]
+) -> None:
+    async with source.opened() as store:
+        for _ in range(6):
+            await store.append("a", [event()])
+    with pytest.raises(MalformedExport):
+        await target.take(change(await source.export()))
+
+
+async def test_a_store_with_other_events_is_left_alone(source: Store, target: Store) -> None:
+    async with source.opened() as store:
+        await fill(store, 20)
+    async with target.opened() as store:
+        await fill(store, 3)
+    before = await target.tables()
+    with pytest.raises(StoreDiverged) as caught:
+        await target.take(await source.export())
+    assert caught.value.position == 1
+    with pytest.raises(StoreDiverged):
+        await target.take(await source.export(after=3))
+    with pytest.raises(StoreDiverged):
+        await target.take(await source.export(after=10))
+    assert await target.tables() == before
+
+
+async def test_a_store_that_went_on_is_left_alone(source: Store, target: Store) -> None:
+    async with source.opened() as store:
+        await fill(store, 20)
+    lines = await source.export()
+    await target.take(lines)
+    async with target.opened() as store:
+        await store.append("a", [event()])
+    with pytest.raises(StoreDiverged) as caught:
+        await target.take(lines)
+    assert caught.value.position == 21
+
+
+async def test_somebody_who_appends_meanwhile_is_noticed(source: Store, target: Store) -> None:
+    async with source.opened() as store:
+        await fill(store, 10_000)
+    lines = await source.export()
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> Any:
+        for number, line in enumerate(lines):
+            if number == 6000:
+                asyncio.run_coroutine_threadsafe(append(), loop).result()
+            yield line
+
+    async def append() -> None:
+        async with target.opened() as store:
+            await store.append("a", [event()])
+
+    with pytest.raises(StoreDiverged, match="somebody else appends"):
+        await asyncio.to_thread(
+            lambda: asyncio.run(import_events(target.dsn, target.schema, interrupted()))
+        )
+
+
+async def test_a_schema_without_a_store_is_refused(empty_dsn: str) -> None:
+    with pytest.raises(SchemaMismatch):
+        await Store(empty_dsn, "chekov").export()
+    with pytest.raises(SchemaMismatch):
+        await Store(empty_dsn, "chekov").take([])
+
+
+async def test_keys_go_along_only_when_asked_for_on_both_sides(
+    source: Store, target: Store
+) -> None:
+    connection = await asyncpg.connect(source.dsn)
+    await connection.execute(
+        "insert into chekov.keys values "
+        "(gen_random_uuid(), 'ada', '\\x0102ff', now(), null), "
+        "(gen_random_uuid(), 'bob', null, now(), now())"
+    )
+    await connection.close()
+    keys = (await source.tables())["keys"]
+    assert len(await source.export()) == 1
+    lines = await source.export(keys=True)
+    await target.take(lines)
+    assert (await target.tables())["keys"] == []
+    assert (await target.take(lines, keys=True)).keys == 2
+    assert (await target.tables())["keys"] == keys
+    await target.take(lines, keys=True)
+    # What was forgotten there in the meantime does not come back.
+    connection = await asyncpg.connect(source.dsn)
+    await connection.execute("update moved.keys set key = null, forgotten = now()")
+    await connection.close()
+    await target.take(lines, keys=True)
+    assert {row[2] for row in (await target.tables())["keys"]} == {None}
+    other = [line.replace(str(keys[0][0]).encode(), str(UUID(int=1)).encode()) for line in lines]
+    await migrate(source.dsn, "other")
+    third = Store(source.dsn, "other")
+    await third.take(lines, keys=True)
+    with pytest.raises(StoreError, match="other keys"):
+        await third.take(other, keys=True)
+
+
+def files(folder: Path) -> list[str]:
+    return [item.name for item in folder.iterdir()]
+
+
+def read(file: str) -> list[bytes]:
+    """The lines of a file."""
+    whole = Path(file).read_bytes()
+    return (gzip.decompress(whole) if file.endswith(".gz") else whole).splitlines(keepends=True)
+
+
+@pytest.fixture
+async def filled(source: Store) -> Store:
+    async with source.opened() as store:
+        await fill(store, 2000)
+    return source
+
+
+@pytest.mark.parametrize("name", ["store.ndjson", "store.ndjson.gz"])
+async def test_from_the_command_line(
+    filled: Store, target: Store, tmp_path: Path, name: str
+) -> None:
+    file = str(tmp_path / name)
+    streams = len((await filled.tables())["streams"])
+    code, out, errors = await run("export", "--dsn", filled.dsn, file)
+    assert (code, out) == (0, "")
+    assert errors == f"chekov: exported 2000 events and {streams} streams, up to 2000\n"
+    assert files(tmp_path) == [name]
+    assert read(file) == await filled.export()
+    code, out, errors = await run(
+        "import", "--dsn", target.dsn, "--schema", "moved", "--output", "json", file
+    )
+    assert (code, errors) == (0, "")
+    assert json.loads(out)["events"] == 2000
+    assert await target.tables() == await filled.tables()
+
+
+async def test_through_a_pipe(filled: Store, target: Store) -> None:
+    chekov = f"{sys.executable} -m chekov.cli"
+    shell = await asyncio.create_subprocess_shell(
+        f"{chekov} export --quiet --dsn '{filled.dsn}' "
+        f"| {chekov} import --quiet --dsn '{target.dsn}' --schema moved",
+        env=clean(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, errors = await shell.communicate()
+    assert (shell.returncode, errors) == (0, b"")
+    assert out.startswith(b"imported 2000 events")
+    assert await target.tables() == await filled.tables()
+
+
+async def test_a_damaged_archive_is_told(filled: Store, target: Store, tmp_path: Path) -> None:
+    file = tmp_path / "store.gz"
+    whole = gzip.compress(b"".join(await filled.export()))
+    for damaged in (
+        whole[: len(whole) // 2],
+        b"nonsense",
+        whole[:500] + b"\0" * 500 + whole[1000:],
+    ):
+        file.write_bytes(damaged)
+        code, _, errors = await run("import", "--dsn", target.dsn, "--schema", "moved", str(file))
+        assert code == 1
+        assert "export" in errors
+        assert "Traceback" not in errors
+
+
+async def test_a_file_that_cannot_be(source: Store, tmp_path: Path) -> None:
+    code, _, errors = await run("import", "--dsn", source.dsn, str(tmp_path / "none"))
+    assert (code, "cannot be read" in errors) == (1, True)
+    code, _, errors = await run("export", "--dsn", source.dsn, str(tmp_path / "none" / "file"))
+    assert (code, "cannot be written" in errors) == (1, True)
+
+
+async def test_keys_are_written_for_their_owner_only(source: Store, tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    assert (await run("export", "--keys", "--dsn", source.dsn, str(file)))[0] == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+async def test_an_import_that_is_killed_goes_on(
+    source: Store, target: Store, tmp_path: Path
+) -> None:
+    async with source.opened() as store:
+        await fill(store, 20_000)
+    file = tmp_path / "store.ndjson"
+    file.write_bytes(b"".join(await source.export()))
+    arguments = ("import", "--dsn", target.dsn, "--schema", "moved", "-o", "json", str(file))
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "chekov.cli", *arguments, env=clean()
+    )
+    async with target.opened() as store:
+
+        async def has_begun() -> bool:
+            return await store.head() > 0
+
+        await until(has_begun)
+        child.kill()
+        await child.wait()
+        reached = await store.head()
+    assert 0 < reached < 20_000
+    code, out, errors = await run(*arguments)
+    assert (code, errors) == (0, "")
+    done = json.loads(out)
+    assert done["found"] >= reached
+    assert done["found"] + done["events"] == 20_000
+    assert await target.tables() == await source.tables()
+
+
+async def test_memory_stays_small_however_large_the_events(
+    source: Store, target: Store, tmp_path: Path
+) -> None:
+    async with source.opened() as store:
+        for _ in range(12):
+            await store.append(
+                "large", [event(b'{"a":"%b"}' % os.urandom(10_000_000).hex().encode())]
+            )
+    file = str(tmp_path / "large")
+    peaks: list[int] = []
+    for command in (("export", "-q"), ("import", "-q", "--schema", "moved")):
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "import resource, sys; from chekov.cli import main; code = main(sys.argv[1:]);"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)",
+            *(*command, "--dsn", source.dsn, file),
+            env=clean(),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await child.communicate()
+        assert child.returncode == 0
+        peaks.append(int(out.split()[-1]) // 1024)
+    # 240 MB of payload go through.
+    assert max(peaks) < 300
+    async with target.opened() as store:
+        [last] = await store.read_stream("large", direction="backward", limit=1)
+    assert last.version == 12
