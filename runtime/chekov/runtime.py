@@ -5,7 +5,6 @@ import os
 import socket
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -18,22 +17,20 @@ from chekov.engine.consistency import subscription_names
 from chekov.engine.delivery import Retry
 from chekov.engine.engine import Engine
 from chekov.engine.execution import Dispatched
-from chekov.engine.instances import Loaded
 from chekov.engine.observer import Observer
-from chekov.engine.subscription import SubscriptionStatus
+from chekov.engine.reading import Reading
 from chekov.errors import StoreClosed, StoreError
 from chekov.store.codec import Codec
 from chekov.store.memory import MemoryStore
 from chekov.store.open import open_store, seal_store
-from chekov.store.port import RecordedEvent, Store, SubscriptionKey
+from chekov.store.port import Store
 
-A = TypeVar("A", bound=Aggregate)
 E = TypeVar("E", bound=Event)
 
 DRAIN_SECONDS = 25.0
 
 
-class Runtime:
+class Runtime(Reading):
     """Executes the commands of a domain and runs its subscriptions, while it is entered.
 
     It must be entered and left in one task. A background task that fails ends the block with the
@@ -79,8 +76,7 @@ class Runtime:
         retry: Retry | None = None,
         master_key: str | Path | None = None,
     ) -> None:
-        self.domain = domain
-        self.codec = Codec(domain)
+        codec = Codec(domain)
         self._observer = observer or Observer()
         self._store = open_store(
             store,
@@ -92,10 +88,10 @@ class Runtime:
         self._unsealed = seal_store(
             self._store, domain, master_key=master_key, on_forgotten=self._forgotten
         )
-        self.engine = Engine(
+        engine = Engine(
             domain,
             self._unsealed,
-            self.codec,
+            codec,
             self._observer,
             node=node or f"{socket.gethostname()}-{os.getpid()}",
             command_timeout=command_timeout,
@@ -104,6 +100,7 @@ class Runtime:
             retry=retry or Retry(),
             subscriptions=subscriptions,
         )
+        super().__init__(domain, self._store, codec, engine)
         self._subscribing = subscriptions
         self._stack: AsyncExitStack | None = None
         self.drained = False
@@ -158,16 +155,6 @@ class Runtime:
     def unsealed(self) -> Store:
         """The same store with personal data readable, for `decode`, or `FORGOTTEN`."""
         return self._unsealed
-
-    @property
-    def subscriptions(self) -> Mapping[str, SubscriptionStatus]:
-        """How each subscription stands in this process."""
-        return self.engine.subscriptions
-
-    @property
-    def instances(self) -> int:
-        """How many aggregates this process holds in memory."""
-        return len(self.engine.dispatcher.instances)
 
     @property
     def healthy(self) -> bool:
@@ -239,26 +226,6 @@ class Runtime:
             await self.wait(dispatched.position, names, consistency_timeout)
         return dispatched
 
-    async def load(
-        self, aggregate: type[A], identifier: object, *, at: int | datetime | None = None
-    ) -> Loaded[A]:
-        """A copy of an instance's state as it is stored now, or as it was.
-
-        Args:
-            aggregate: its class.
-            identifier: which instance.
-            at: a version that it had; or a time with a zone, for the last version from until then.
-
-        Raises:
-            StreamNotFound: nothing was stored for it, or nothing until then.
-            StreamDeleted: it was deleted.
-            WrongExpectedVersion: it has no version `at`.
-            HistoryTruncated: its first events are gone, and no snapshot fits.
-            Undecodable: one of its events cannot be read.
-            ValueError: the time has no zone.
-        """
-        return await self.engine.dispatcher.instances.load(aggregate, identifier, at)
-
     async def delete(
         self, aggregate: type[Aggregate], identifier: object, *, erase: bool = False
     ) -> int:
@@ -280,21 +247,6 @@ class Runtime:
         """
         return await self.engine.dispatcher.instances.delete(aggregate, identifier, erase=erase)
 
-    async def query(self, projection: str, query: str, arguments: Mapping[str, object]) -> object:
-        """Ask a projection.
-
-        Raises:
-            LookupError: there is no such projection, or it has no such query.
-            TypeError: the arguments are not those of the query.
-        """
-        found = {item.name: item for item in self.domain.projections}[projection]
-        method = found.queries[query]
-        key = SubscriptionKey(self.domain.name, found.name, found.version)
-        async with self._store.read_connection(
-            search_path=self._store.schema_for(key)
-        ) as connection:
-            return await method.function(found, connection, **arguments)
-
     async def forget(self, subject: str) -> bool:
         """Take away for good what the personal data about somebody is read with.
 
@@ -308,34 +260,6 @@ class Runtime:
             Whether there was anything to forget.
         """
         return bool(await self._unsealed.forget_keys([subject]))
-
-    def decode(self, recorded: RecordedEvent) -> Event:
-        """A stored event in its type.
-
-        Raises:
-            Undecodable: the domain does not know it, it does not fit, or upcasters make none or
-                several of it; or it is sealed, since it was not read from `unsealed`.
-        """
-        return self.codec.decode(recorded)
-
-    def decode_all(self, recorded: RecordedEvent) -> Sequence[Event]:
-        """What a stored event is to the domain: one event, or what upcasters make of it.
-
-        Raises:
-            Undecodable: the domain does not know it, it does not fit, or an upcaster failed.
-        """
-        return self.codec.decode_all(recorded)
-
-    async def wait(
-        self, position: int, subscriptions: Collection[str] | None = None, timeout: float = 5.0
-    ) -> None:
-        """Return when subscriptions, by default all of the domain, have handled a position.
-
-        Raises:
-            ConsistencyTimeout: `timeout` seconds passed before.
-            KeyError: there is no subscription of a name.
-        """
-        await self.engine.consistency.wait(position, subscriptions, timeout)
 
     async def drain(self, timeout: float = DRAIN_SECONDS) -> None:
         """Refuse new commands, finish those in flight, stop subscriptions at a checkpoint.
