@@ -305,7 +305,7 @@ async def test_an_answer_that_takes_too_long_is_looked_for(
     dsn: str, postgres_store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another writer holds its turn; then the connection is thought lost, and nothing doubled."""
-    monkeypatch.setattr(lane, "_GRACE_SECONDS", 0.2 - STATEMENT_SECONDS)
+    monkeypatch.setattr(lane, "GRACE_SECONDS", 0.2 - STATEMENT_SECONDS)
     monkeypatch.setattr(committer, "_WATCH_SECONDS", 0.02)
     await postgres_store.append("a", [NewEvent(uuid4(), "t", b"{}")])
     other, watch = await asyncpg.connect(dsn), await asyncpg.connect(dsn)

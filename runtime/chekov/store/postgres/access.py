@@ -19,6 +19,8 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 20.0
 """How long Postgres works on one of the store's own statements, unless set otherwise."""
+GRACE_SECONDS: Final = 10.0
+"""How long an answer may still take after Postgres should have given up."""
 LENT_SECONDS: Final = 60.0
 """How long it works on one statement of a handler or query, and waits inside its transaction."""
 _FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
@@ -34,6 +36,7 @@ _PLANNING: Final = {
     # their rows by an index, which a plan made while the tables were empty would not do.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
     "jit": "off",
 }
 

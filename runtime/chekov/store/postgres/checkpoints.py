@@ -66,7 +66,10 @@ class Checkpoints:
             await _set_path(connection, search_path)
             yield cast("handler.Connection", connection)
             # Last, so that the row is locked for a moment only and a stale owner is still refused.
-            row = await connection.fetch(self._statements["advance"], *_owned(claim), position)
+            try:
+                row = await connection.fetch(self._statements["advance"], *_owned(claim), position)
+            except TimeoutError as error:
+                raise self._database.translator.unavailable(error) from error
             _demand(claim, row)
 
     async def park(self, claim: Claim, event: RecordedEvent, *, attempts: int, error: str) -> None:

@@ -8,9 +8,10 @@ from typing import Any, Final, LiteralString, TypeAlias, TypeVar, cast
 
 import asyncpg
 
-from chekov.errors import StoreClosed
+from chekov.errors import StoreClosed, StoreUnavailable
 from chekov.store.postgres.access import (
     CONNECT_SECONDS,
+    GRACE_SECONDS,
     LENT_SECONDS,
     Access,
     Connection,
@@ -29,6 +30,7 @@ from chekov.store.postgres.errors import (
 T = TypeVar("T")
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
+_LATE: Final = (TimeoutError, StoreUnavailable)
 _FIRST_WAIT: Final = 0.02
 _LONGEST_WAIT: Final = 1.0
 
@@ -99,10 +101,14 @@ class Database:
         """
         access = self.access
         check_files(access.dsn)
-        own = await self._pool(access.own("chekov"), reset=_nothing)
+        own = await self._pool(
+            access.own("chekov"), longest=access.seconds + GRACE_SECONDS, reset=_nothing
+        )
         # What a reset undoes would be undone elsewhere, behind a pooler.
         lent = await self._pool(
-            access.lent("chekov handlers"), reset=_nothing if access.pooled else None
+            access.lent("chekov handlers"),
+            longest=LENT_SECONDS,
+            reset=_nothing if access.pooled else None,
         )
         self._own, self._lent = own, lent
         try:
@@ -127,6 +133,10 @@ class Database:
                         # It may look sound, and after a failover it leads to a replica.
                         _discard(cast("Connection", connection))
                     raise
+                except asyncio.CancelledError:
+                    # To end the statement properly takes for ever when the network is dead.
+                    _discard(cast("Connection", connection))
+                    raise
 
         return await patiently(fetch, patience=self.patience, translator=self.translator)
 
@@ -144,12 +154,23 @@ class Database:
             connection = cast("Connection", await pool.acquire(timeout=self.patience))
         except DATABASE_ERRORS as error:
             raise self.translator.store_error(error) from error
+        theirs: BaseException | None = None
         try:
             async with connection.transaction(readonly=readonly):
-                yield connection
+                try:
+                    yield connection
+                except BaseException as error:
+                    theirs = error
+                    if isinstance(error, _LATE):
+                        # An answer may still come, or never: nothing must wait behind it.
+                        _discard(connection)
+                    raise
         except Exception as error:
-            replica = isinstance(error, asyncpg.ReadOnlySQLTransactionError) and not readonly
-            if replica or ends_connection(error) or _is_gone(connection):
+            if isinstance(theirs, _LATE) or not isinstance(theirs, Exception | None):
+                # To roll back failed too, which must not hide why.
+                _discard(connection)
+                raise theirs from error
+            if _is_at_fault(connection, error, late=theirs is None, readonly=readonly):
                 _discard(connection)
                 raise self.translator.unavailable(error) from error
             raise
@@ -159,7 +180,11 @@ class Database:
                 await pool.release(cast("Any", connection))
 
     async def _pool(
-        self, options: dict[str, Any], *, reset: Callable[[Any], Awaitable[None]] | None
+        self,
+        options: dict[str, Any],
+        *,
+        longest: float,
+        reset: Callable[[Any], Awaitable[None]] | None,
     ) -> Pool:
         try:
             return await asyncpg.create_pool(
@@ -167,13 +192,20 @@ class Database:
                 min_size=0,
                 max_size=self._size,
                 timeout=CONNECT_SECONDS,
-                command_timeout=LENT_SECONDS,
+                command_timeout=longest,
                 init=learn_types if self.access.pooled else None,
                 reset=reset,
                 **options,
             )
         except (asyncpg.ClientConfigurationError, ValueError) as error:
             raise bad_dsn(self.access.dsn, error) from None
+
+
+def _is_at_fault(connection: Connection, error: Exception, *, late: bool, readonly: bool) -> bool:
+    """Whether an error is the connection's; a late answer is, to what was not asked by others."""
+    replica = isinstance(error, asyncpg.ReadOnlySQLTransactionError) and not readonly
+    overdue = isinstance(error, TimeoutError) and late
+    return replica or overdue or ends_connection(error) or _is_gone(connection)
 
 
 def _opened(pool: "Pool | None") -> Pool:

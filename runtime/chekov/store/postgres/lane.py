@@ -8,11 +8,10 @@ from typing import Any, Final, LiteralString, NamedTuple
 import asyncpg
 
 from chekov.store.port import Appended, NewEvent, RecordedEvent
-from chekov.store.postgres.access import Access, Connection, connect
+from chekov.store.postgres.access import GRACE_SECONDS, Access, Connection, connect
 from chekov.store.postgres.batch import Group, Pending, answer, answer_many, many
 from chekov.store.postgres.started import Started
 
-_GRACE_SECONDS: Final = 10.0
 _DOUBT_SECONDS: Final = 10.0
 _MOST_VERSIONS: Final = 100_000
 _CLOCK_SECONDS: Final = 10.0
@@ -152,7 +151,7 @@ class Lane:
         To be called now and then: a timer for each statement would cost each of them.
         """
         # Postgres itself gives up before.
-        longest = self._access.seconds + _GRACE_SECONDS
+        longest = self._access.seconds + GRACE_SECONDS
         if self._since and time.monotonic() - self._since > longest:
             self.drop()
 

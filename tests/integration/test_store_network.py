@@ -1,0 +1,340 @@
+"""Bad networks: each call ends in time, by name, and nothing is stored by half."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Literal
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from chekov.errors import StoreError, StoreUnavailable
+from chekov.store.port import Appended, NewEvent, Snapshot, StreamAppend, SubscriptionKey
+from chekov.store.postgres import PostgresStore, access, committer, connections, lane
+from chekov.testing.history import Attempt, Memory, Part, check
+from chekov.testing.postgres import EmbeddedPostgres
+from tests.integration.wire import Wire
+from tests.waiting import until
+
+KEY = SubscriptionKey("bank", "mails")
+BOUND = 20
+"""Seconds that no call may take: far more than it needs, far less than for ever."""
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes seconds otherwise."""
+    monkeypatch.setattr(access, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "LENT_SECONDS", 0.5)
+    monkeypatch.setattr(lane, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(committer, "_WATCH_SECONDS", 0.05)
+
+
+def store_at(dsn: str) -> PostgresStore:
+    return PostgresStore(dsn, migrate=False, patience=0.5, statement_timeout=0.5)
+
+
+class Writer:
+    """Appends in every way, and remembers what came of it."""
+
+    def __init__(self, store: PostgresStore) -> None:
+        self.store = store
+        self.memory: list[Attempt] = []
+
+    async def append(self) -> bool:
+        """One event where it must be, or several."""
+        count = len(self.memory) % 3 + 1
+        append = StreamAppend(f"s-{len(self.memory) % 4}", [event() for _ in range(count)])
+
+        async def call() -> Sequence[Appended]:
+            return [await self.store.append(append.stream, append.events)]
+
+        return await self._noted([append], call)
+
+    async def append_together(self) -> bool:
+        appends = [StreamAppend(f"t-{n}", [event(), event()]) for n in range(3)]
+        return await self._noted(appends, lambda: self.store.append_together(appends))
+
+    async def check(self, store: PostgresStore) -> None:
+        check([item async for item in store.read_all()], Memory(self.memory))
+
+    async def _noted(
+        self, appends: Sequence[StreamAppend], call: Callable[[], Awaitable[Sequence[Appended]]]
+    ) -> bool:
+        parts = tuple(
+            Part(append.stream, tuple(item.id for item in append.events), append.expected)
+            for append in appends
+        )
+        try:
+            async with asyncio.timeout(BOUND):
+                answers = await call()
+        except StoreUnavailable as error:
+            outcome = "unknown" if error.stored is None else "refused"
+            self.memory.append(Attempt(parts, outcome))
+            return False
+        places = [
+            part._replace(version=answer.version, position=answer.position)
+            for part, answer in zip(parts, answers, strict=True)
+        ]
+        self.memory.append(Attempt(tuple(places), "stored"))
+        return True
+
+
+def event() -> NewEvent:
+    return NewEvent(uuid4(), "t", b"{}")
+
+
+async def everything_else(store: PostgresStore) -> list[Exception | None]:
+    """What each of the other calls raises, one after the other, each in time."""
+
+    async def lent() -> None:
+        async with store.read_connection() as connection:
+            await connection.fetchval("select 1")
+
+    calls: list[Callable[[], Awaitable[object]]] = [
+        store.ping,
+        store.head,
+        store.read_page,
+        lambda: store.read_stream("s-1"),
+        lambda: store.stream_info("s-1"),
+        store.streams,
+        lambda: store.link("l", [10**9]),
+        lambda: store.delete_stream("none"),
+        lambda: store.truncate_stream("none", before=1),
+        lambda: store.save_snapshot(Snapshot("s-1", 1, "k", b"x")),
+        lambda: store.snapshot("s-1"),
+        lambda: store.claim("one", [KEY], lease=60),
+        lambda: store.subscriptions("bank"),
+        lent,
+    ]
+    errors: list[Exception | None] = []
+    for call in calls:
+        try:
+            async with asyncio.timeout(BOUND):
+                await call()
+        except StoreError as error:
+            errors.append(error)
+        else:
+            errors.append(None)
+    return errors
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("direction", ["questions", "answers"])
+async def test_a_wire_that_swallows_everything(
+    dsn: str, direction: Literal["questions", "answers"]
+) -> None:
+    wire = Wire(dsn)
+    async with (
+        PostgresStore(dsn, migrate=False) as other,
+        wire.running() as through,
+        store_at(through) as store,
+    ):
+        writer = Writer(store)
+        assert await writer.append()
+        assert await writer.append_together()
+        await store.register([KEY])
+        await asyncio.gather(*(store.ping() for _ in range(5)))
+        wire.swallowing = direction
+        waiting = [writer.append() for _ in range(20)]
+        assert not any(await asyncio.gather(*waiting, writer.append_together()))
+        assert not await writer.append()
+        errors = await everything_else(store)
+        assert [type(error) for error in errors] == [StoreUnavailable] * len(errors)
+        wire.swallowing = None
+        await until(writer.append)
+        await until(writer.append_together)
+        # Also who listens finds out, and hears of others again.
+        head = await other.head()
+        heard = asyncio.create_task(store.changed(head, 60))
+        writer.store = other
+        assert await writer.append()
+        await heard
+        assert await store.head() > head
+        await writer.check(other)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("direction", ["questions", "answers"])
+async def test_a_caller_who_goes_over_a_wire_that_swallows_is_let_go(
+    dsn: str, direction: Literal["questions", "answers"]
+) -> None:
+    wire = Wire(dsn)
+    async with wire.running() as through, PostgresStore(through, migrate=False) as store:
+        writer = Writer(store)
+        await writer.append()
+        await store.ping()
+        wire.swallowing = direction
+        for call in (store.read_page, store.ping, lambda: store.append("a", [event()])):
+            gone = asyncio.create_task(call())
+            await until(lambda: wire.swallowed > 0)
+            wire.swallowed = 0
+            gone.cancel()
+            async with asyncio.timeout(BOUND):
+                await asyncio.gather(gone, return_exceptions=True)
+            assert gone.cancelled()
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("direction", ["questions", "answers"])
+@pytest.mark.parametrize("moment", ["statement", "commit", "cancel"])
+async def test_a_transaction_over_a_wire_that_swallows_ends(
+    dsn: str, direction: Literal["questions", "answers"], moment: str
+) -> None:
+    wire = Wire(dsn)
+    async with wire.running() as through, store_at(through) as store:
+        await store.register([KEY])
+        [claim] = await store.claim("one", [KEY], lease=60)
+
+        async def handle(position: int) -> None:
+            async with store.transaction(claim, position) as connection:
+                await connection.execute("select 1")
+                wire.swallowing = direction
+                if moment == "statement":
+                    await connection.execute("select 2")
+                if moment == "cancel":
+                    await asyncio.Event().wait()
+
+        handling = asyncio.create_task(handle(7))
+        if moment == "cancel":
+            await until(lambda: wire.swallowing)
+            handling.cancel()
+        done, _ = await asyncio.wait([handling], timeout=BOUND)
+        assert done
+        if moment == "cancel":
+            assert handling.cancelled()
+        else:
+            kind = TimeoutError if moment == "statement" else StoreUnavailable
+            assert isinstance(handling.exception(), kind)
+        wire.swallowing = None
+        await until(lambda: is_there(store))
+        [row] = await store.subscriptions("bank")
+        assert row.position == 0
+        async with store.transaction(claim, 8):
+            pass
+
+
+async def is_there(store: PostgresStore) -> bool:
+    with suppress(StoreUnavailable):
+        await store.ping()
+        return True
+    return False
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("direction", ["questions", "answers"])
+async def test_a_store_closes_over_a_wire_that_swallows(
+    dsn: str, direction: Literal["questions", "answers"]
+) -> None:
+    wire = Wire(dsn)
+    async with wire.running() as through:
+        store = store_at(through)
+        await store.__aenter__()
+        writer = Writer(store)
+        await writer.append()
+        await store.ping()
+        wire.swallowing = direction
+        waiting = asyncio.create_task(writer.append())
+        await asyncio.sleep(0)
+        async with asyncio.timeout(BOUND):
+            await store.__aexit__()
+        assert not await waiting
+    async with PostgresStore(dsn) as other:
+        await writer.check(other)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("direction", ["questions", "answers"])
+async def test_a_store_does_not_open_over_a_wire_that_swallows(
+    dsn: str, direction: Literal["questions", "answers"]
+) -> None:
+    wire = Wire(dsn)
+    wire.swallowing = direction
+    async with wire.running() as through:
+        for migrate in (False, True):
+            with pytest.raises(StoreUnavailable):
+                async with (
+                    asyncio.timeout(BOUND),
+                    PostgresStore(through, migrate=migrate, patience=0.5, statement_timeout=0.5),
+                ):
+                    pass
+
+
+async def test_a_slow_wire_is_slow_and_nothing_else(dsn: str) -> None:
+    wire = Wire(dsn)
+    async with wire.running() as through, PostgresStore(through, migrate=False) as store:
+        writer = Writer(store)
+        assert await writer.append()
+        wire.delay = 0.05
+        waiting = [writer.append() for _ in range(50)]
+        assert all(await asyncio.gather(*waiting, writer.append_together()))
+        await writer.check(store)
+
+
+async def test_answers_that_are_torn_in_the_middle(dsn: str) -> None:
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")  # noqa: T201 shown when the test fails
+    wire = Wire(dsn, seed)
+    async with wire.running() as through, PostgresStore(through, migrate=False) as store:
+        writer = Writer(store)
+        assert await writer.append()
+        wire.cut = 0.05
+
+        async def work(number: int) -> None:
+            for _ in range(25):
+                await (writer.append_together() if number == 0 else writer.append())
+                with suppress(StoreUnavailable):
+                    await store.read_page(limit=5)
+
+        await asyncio.gather(*map(work, range(6)))
+        assert wire.torn > 5
+        wire.cut = 0
+        await until(writer.append)
+        await writer.check(store)
+
+
+async def test_a_full_pool_makes_readers_wait_and_then_gives_up(dsn: str) -> None:
+    async with PostgresStore(dsn, migrate=False, pool_size=2, patience=0.2) as store:
+        await store.append("a", [event()])
+        blocker = await asyncpg.connect(dsn)
+        transaction = blocker.transaction()
+        await transaction.start()
+        await blocker.execute("lock table chekov.events in access exclusive mode")
+        reading = [asyncio.create_task(store.read_page()) for _ in range(20)]
+        done, _ = await asyncio.wait(reading, timeout=BOUND, return_when="FIRST_COMPLETED")
+        assert all(isinstance(task.exception(), StoreUnavailable) for task in done)
+        await transaction.rollback()
+        answers = await asyncio.gather(*reading, return_exceptions=True)
+        kinds = {type(answer) for answer in answers}
+        assert kinds <= {StoreUnavailable, list}
+        assert len(await store.read_page()) == 1
+        await blocker.close()
+
+
+async def test_a_server_without_room_for_connections(private_server: EmbeddedPostgres) -> None:
+    async with PostgresStore(private_server.dsn, patience=0.3) as store:
+        writer = Writer(store)
+        assert await writer.append()
+        hogs: list[asyncpg.Connection[asyncpg.Record]] = []
+        await store.ping()
+        with suppress(asyncpg.TooManyConnectionsError):
+            while True:
+                hogs.append(await asyncpg.connect(private_server.dsn))
+        await hogs[0].execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name like 'chekov%'"
+        )
+        with suppress(asyncpg.TooManyConnectionsError):
+            while True:
+                hogs.append(await asyncpg.connect(private_server.dsn))
+        assert not await writer.append()
+        with pytest.raises(StoreUnavailable):
+            await store.read_page()
+        for hog in hogs:
+            await hog.close()
+        await until(writer.append)
+        await writer.check(store)
