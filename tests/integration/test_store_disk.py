@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -156,3 +159,68 @@ async def test_a_store_that_may_not_write_is_told_and_goes_on_by_itself(
         assert history[0].position == 1
         await until(lambda: len(seen) >= len(history))
         check_followed(history, seen)
+
+
+async def test_a_standby_is_read_and_written_to_when_it_is_promoted(
+    private_server: EmbeddedPostgres,
+) -> None:
+    async with PostgresStore(private_server.dsn) as primary:
+        writer = Appender(primary)
+        for _ in range(3):
+            assert await writer.is_stored()
+        async with (
+            standby_of(private_server) as standby,
+            PostgresStore(standby.dsn, migrate=False, patience=0.5) as store,
+            following(store) as seen,
+        ):
+            appender = Appender(store)
+            assert await writer.is_stored()
+            await until(lambda: len(seen) == 8)
+            for _ in range(2):
+                async with asyncio.timeout(BOUND):
+                    error = await appender.append()
+                assert isinstance(error, StoreUnavailable)
+                assert error.stored is False
+            admin = await asyncpg.connect(standby.dsn)
+            await admin.execute("select pg_promote()")
+            await admin.close()
+            await until(appender.is_stored, BOUND)
+            appender.memory += writer.memory
+            history = await appender.check()
+            await until(lambda: len(seen) >= len(history))
+            check_followed(history, seen)
+
+
+def beside(server: EmbeddedPostgres, name: str) -> str:
+    """A program of the version that the server has."""
+    pid = (server.folder / "data" / "postmaster.pid").read_text().split()[0]
+    return str(Path(f"/proc/{pid}/exe").resolve().with_name(name))
+
+
+@asynccontextmanager
+async def standby_of(primary: EmbeddedPostgres) -> AsyncGenerator[EmbeddedPostgres]:
+    """A server that follows another one."""
+    with tempfile.TemporaryDirectory(prefix="chekov-") as folder:
+        server = EmbeddedPostgres(Path(folder))
+        # To make the folder passable for whom the server runs as.
+        await server.start()
+        await server.stop()
+        data, password = Path(folder) / "data", Path(folder) / "password"
+        owner = data.stat()
+        shutil.rmtree(data)
+        shutil.copy(primary.folder / "password", password)
+        process = await asyncio.create_subprocess_exec(
+            beside(primary, "pg_basebackup"),
+            "--checkpoint=fast",
+            "--write-recovery-conf",
+            f"--dbname={primary.dsn}",
+            f"--pgdata={data}",
+        )
+        assert await process.wait() == 0
+        for path in (data, *data.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid)
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.stop()
