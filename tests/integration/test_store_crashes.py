@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
@@ -286,6 +287,19 @@ async def test_an_append_whose_answer_was_lost_is_answered_once(
         assert (answer.version, answer.position) == (before + count, before + count)
         assert list(await store.read_stream("a", after=before)) == list(answer.recorded)
         assert await store.head() == before + count
+
+
+async def test_a_lost_answer_is_found_with_its_times(dsn: str) -> None:
+    """Those of the events that brought one, and the store's for the others."""
+    proxy = Proxy(dsn, b"second-event")
+    async with proxy.running() as wire, PostgresStore(wire) as store:
+        day = datetime(2024, 1, 1, tzinfo=UTC)
+        times = (day, None, day + timedelta(days=1), None)
+        events = [NewEvent(uuid4(), "second-event", b"{}", time=time) for time in times]
+        answer = await store.append("a", events)
+        assert proxy.broken == 1
+        assert list(await store.read_stream("a")) == list(answer.recorded)
+        assert [item.time for item in answer.recorded][::2] == [times[0], times[2]]
 
 
 async def test_a_lone_writer_knows_nothing_of_a_stream_that_was_erased(dsn: str) -> None:

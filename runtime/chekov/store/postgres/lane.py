@@ -205,15 +205,19 @@ class Lane:
 
     async def stored(self, pending: Pending) -> Sequence[RecordedEvent]:
         """Answer an append that was sent before, if it was stored; else nothing."""
+        # One that took the store's clock tells the time of all that did.
+        timeless = (n for n, event in enumerate(pending.events) if event.time is None)
+        at = next(timeless, 0)
         self._since = time.monotonic()
         try:
             connection = await self.connected()
-            row = await connection.fetchrow(self._statements["stored"], pending.events[0].id)
+            row = await connection.fetchrow(self._statements["stored"], pending.events[at].id)
         finally:
             self._since = 0.0
         if row is None or row["stream"] != pending.stream:
             return ()
-        appended = pending.stored(row["position"] - 1, row["version"] - 1, row["time"])
+        before = at + 1
+        appended = pending.stored(row["position"] - before, row["version"] - before, row["time"])
         return pending.answer(appended)
 
     async def _send_many(self, groups: Sequence[Group], *, together: bool) -> Sent:
