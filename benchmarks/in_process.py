@@ -34,14 +34,15 @@ async def dispatch(
 
 async def catch_up(runtime: Runtime) -> Rate:
     """Read everything from the origin as a subscription does, and decode it."""
-    pages = Pages(runtime.store)
-    started = time.perf_counter()
-    count = after = 0
-    while page := await pages.after(after):
-        events = runtime.codec.decode_page(page)
-        count += len(events)
-        after = page[-1].position
-    return Rate(count, time.perf_counter() - started)
+    async with asyncio.TaskGroup() as group:
+        pages = Pages(runtime.store, group.create_task)
+        started = time.perf_counter()
+        count = after = 0
+        while page := await pages.after(after):
+            events = runtime.codec.decode_page(page)
+            count += len(events)
+            after = page[-1].position
+        return Rate(count, time.perf_counter() - started)
 
 
 async def live(

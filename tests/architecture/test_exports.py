@@ -7,6 +7,7 @@ import chekov.testing
 def test_a_domain_author_imports_these_names() -> None:
     assert sorted(chekov.__all__) == sorted(
         [
+            "FORGOTTEN",
             "Aggregate",
             "ChekovError",
             "Command",
@@ -17,11 +18,13 @@ def test_a_domain_author_imports_these_names() -> None:
             "Domain",
             "Event",
             "EventHandler",
+            "Forgotten",
             "Identifier",
             "Json",
             "MemoryStore",
             "MessagePack",
             "Origin",
+            "Personal",
             "Projection",
             "RecordedEvent",
             "Rejected",

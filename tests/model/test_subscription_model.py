@@ -122,7 +122,10 @@ class Node:
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
-        self.tasks = [loop.create_task(self.feed.run()), loop.create_task(self.subscription.run())]
+        self.tasks = [
+            loop.create_task(self.feed.run(loop.create_task)),
+            loop.create_task(self.subscription.run(loop.create_task)),
+        ]
 
     async def ask(self) -> None:
         asked_at = asyncio.get_running_loop().time()

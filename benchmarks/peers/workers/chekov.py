@@ -1,6 +1,7 @@
 """Our own store and runtime, as a program uses them."""
 
 import argparse
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Self
@@ -54,11 +55,13 @@ class Chekov:
         await self._runtime.dispatch(Add(counter=identifier(stream), amount=1, note=NOTE))
 
     async def pages(self) -> AsyncIterator[int]:
-        pages = Pages(self._store)
-        after = 0
-        while page := await pages.after(after):
-            yield len(self._codec.decode_page(page))
-            after = page[-1].position
+        async with asyncio.TaskGroup() as group:
+            pages = Pages(self._store, group.create_task)
+            after = 0
+            while page := await pages.after(after):
+                yield len(self._codec.decode_page(page))
+                after = page[-1].position
+            pages.close()
 
     @asynccontextmanager
     async def follow(self, seen: Seen, *, here: bool) -> AsyncGenerator[None]:

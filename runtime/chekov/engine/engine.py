@@ -118,11 +118,11 @@ class Engine:
         if not self._subscriptions:
             return
         self._background += [
-            group.create_task(self._feed.run(), name="feed"),
+            group.create_task(self._feed.run(group.create_task), name="feed"),
             group.create_task(self._ownership.run(), name="ownership"),
         ]
         self._running = [
-            group.create_task(item.run(), name=f"subscription {key.name}")
+            group.create_task(item.run(group.create_task), name=f"subscription {key.name}")
             for key, item in self._subscriptions.items()
         ]
 

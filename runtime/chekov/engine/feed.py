@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from chekov.engine.observer import Observer
-from chekov.engine.pages import Pages, size_of
+from chekov.engine.pages import Pages, Start, size_of
 from chekov.errors import StoreUnavailable
 from chekov.store.port import EventStore, RecordedEvent
 
@@ -35,8 +35,9 @@ class Feed:
         self._started = asyncio.Event()
         self.head = 0
 
-    async def run(self) -> None:
-        """Follow until cancelled."""
+    async def run(self, start: Start) -> None:
+        """Follow until cancelled; pages are read ahead by tasks that `start` starts."""
+        self._pages.read_ahead(start)
         while True:
             try:
                 if not self._started.is_set():

@@ -12,7 +12,7 @@ from chekov.domain.handler import Projection
 from chekov.engine.delivery import Delivery, Stopped
 from chekov.engine.feed import Feed
 from chekov.engine.observer import Observer
-from chekov.engine.pages import MOST_EVENTS, Pages
+from chekov.engine.pages import MOST_EVENTS, Pages, Start
 from chekov.engine.progress import Progress
 from chekov.engine.waiters import Waiters
 from chekov.errors import Fenced, StoreUnavailable
@@ -176,8 +176,9 @@ class Subscription:
             await self._waiters.wait(position)
         return True
 
-    async def run(self) -> None:
-        """Deliver whenever there is a claim, until stopped."""
+    async def run(self, start: Start) -> None:
+        """Deliver whenever there is a claim, until stopped; pages are read by tasks of `start`."""
+        self._pages.read_ahead(start)
         current_subscription.set(self.key)
         await self._feed.started()
         while (claim := await self._turn()) is not None:

@@ -37,7 +37,7 @@ async def last_page(pages: Pages, position: int) -> None:
 async def test_the_next_page_is_read_while_one_is_worked_on() -> None:
     async with Watched() as store:
         await filled(store, 600)
-        pages = Pages(store)
+        pages = Pages(store, asyncio.create_task)
         first = await pages.after(0)
         await until(lambda: store.asked == [0, len(first)])
         second = await pages.after(len(first))
@@ -48,7 +48,7 @@ async def test_the_next_page_is_read_while_one_is_worked_on() -> None:
 async def test_every_event_comes_once_and_in_order() -> None:
     async with Watched() as store:
         await filled(store, 5000)
-        pages = Pages(store)
+        pages = Pages(store, asyncio.create_task)
         seen: list[int] = []
         while page := await pages.after(len(seen)):
             seen += [event.position for event in page]
@@ -58,7 +58,7 @@ async def test_every_event_comes_once_and_in_order() -> None:
 async def test_a_reader_that_jumps_gets_what_it_asks_for() -> None:
     async with Watched() as store:
         await filled(store, 2000)
-        pages = Pages(store)
+        pages = Pages(store, asyncio.create_task)
         await pages.after(0)
         assert (await pages.after(1234))[0].position == 1235
 
@@ -66,7 +66,7 @@ async def test_a_reader_that_jumps_gets_what_it_asks_for() -> None:
 async def test_what_came_after_an_empty_look_ahead_is_found() -> None:
     async with Watched() as store:
         await filled(store, 250)
-        pages = Pages(store)
+        pages = Pages(store, asyncio.create_task)
         assert len(await pages.after(0)) == 250
         await until(lambda: store.asked == [0, 250])
         await filled(store, 1)
@@ -76,7 +76,7 @@ async def test_what_came_after_an_empty_look_ahead_is_found() -> None:
 async def test_a_store_that_goes_away_is_told_to_the_reader() -> None:
     async with Watched() as store:
         await filled(store, 600)
-        pages = Pages(store)
+        pages = Pages(store, asyncio.create_task)
         page = await pages.after(0)
         store.away = True
         with pytest.raises(StoreUnavailable):

@@ -112,13 +112,14 @@ class Committer:
 
     async def run(self) -> None:
         """Commit what comes, until `close` and the queue is empty."""
-        watching = asyncio.create_task(self._watch())
         try:
-            async with asyncio.TaskGroup() as group:
-                for lane in self._lanes:
-                    group.create_task(self._run(lane))
+            async with asyncio.TaskGroup() as watch:
+                watching = watch.create_task(self._watch())
+                async with asyncio.TaskGroup() as group:
+                    for lane in self._lanes:
+                        group.create_task(self._run(lane))
+                watching.cancel()
         finally:
-            watching.cancel()
             self._closing = True
             self._fail(self._queue, StoreClosed("the store was closed"))
             for lane in (*self._lanes, self._joint):

@@ -67,10 +67,11 @@ class KeysContract:
         await store.offer_keys([key("ada"), key("bob")])
         seen = await store.forgotten(0, 0)
         assert await store.forgotten(seen, 0.001) == seen
-        waiting = asyncio.create_task(store.forgotten(seen, 60))
-        await asyncio.sleep(0)
-        await store.forget_keys(["ada"])
-        heard = await waiting
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(store.forgotten(seen, 60))
+            await asyncio.sleep(0)
+            await store.forget_keys(["ada"])
+        heard = waiting.result()
         assert heard > seen
         await store.forget_keys(["bob"])
         assert await store.forgotten(heard, 60) > heard
