@@ -11,6 +11,8 @@ import pytest
 from chekov.errors import StoreError
 from chekov.store.port import Expected, ExpectedVersion, NewEvent, SubscriptionKey
 from chekov.store.postgres import PostgresStore
+from chekov.store.postgres.exporter import export_events
+from chekov.store.postgres.importer import import_events
 from chekov.store.postgres.migrator import migrate, needed_version
 from chekov.store.postgres.roles import roles_sql
 from chekov.testing.contract import StoreContract
@@ -239,3 +241,19 @@ def test_names_that_no_role_can_have(owner: str, writer: str) -> None:
 
 async def test_the_owner_s_schema_is_at_the_version_needed(roles: Roles) -> None:
     assert (await migrate(roles.owner, "chekov")).found == needed_version()
+
+
+async def test_a_reader_exports_and_an_owner_imports(roles: Roles) -> None:
+    async with PostgresStore(roles.writer, migrate=False) as store:
+        await store.append("a", [event()])
+    lines: list[bytes] = []
+    await export_events(roles.reader, "chekov", lines.append)
+    whole = b"".join(lines).splitlines(keepends=True)
+    with pytest.raises(StoreError, match="permission denied"):
+        await export_events(roles.reader, "chekov", lines.append, keys=True)
+    await export_events(roles.owner, "chekov", lines.append, keys=True)
+    await execute(roles.admin, f"create schema other authorization {quoted(NAMES['owner'])}")
+    await migrate(roles.owner, "other")
+    assert (await import_events(roles.owner, "other", whole)).events == 1
+    with pytest.raises(StoreError, match="permission denied"):
+        await import_events(roles.writer, "other", whole)

@@ -27,7 +27,7 @@ from chekov.store.port import NewEvent
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.exporter import export_events
 from chekov.store.postgres.importer import Imported, import_events
-from chekov.store.postgres.migrator import migrate
+from chekov.store.postgres.migrator import migrate, needed_version
 from tests.integration.server_process import clean, run
 from tests.waiting import until
 
@@ -574,3 +574,17 @@ async def test_memory_stays_small_however_large_the_events(
     async with target.opened() as store:
         [last] = await store.read_stream("large", direction="backward", limit=1)
     assert last.version == 12
+
+
+async def test_a_migration_from_the_command_line(empty_dsn: str) -> None:
+    for dry in (True, False):
+        options = ("--dsn", empty_dsn, *(["--dry-run"] if dry else []), "-o", "json")
+        code, out, errors = await run("migrate", *options)
+        assert (code, errors) == (0, "")
+        told = json.loads(out)
+        assert (told["from"], told["to"]) == (0, needed_version())
+        assert told.get("steps", [""])[0] == ("0001_events_and_subscriptions" if dry else "")
+    code, out, _ = await run("migrate", "--dsn", empty_dsn, "--dry-run")
+    assert "there is nothing to do" in out
+    code, _, errors = await run("migrate", "--dsn", empty_dsn, "--to", "99999")
+    assert (code, "there is no version 99999" in errors) == (1, True)

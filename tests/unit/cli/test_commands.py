@@ -138,3 +138,21 @@ def test_the_settings_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["version"]
+
+
+def test_the_sql_of_roles_is_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    roles = ("--owner", "o'wner", "--writer", "w", "--reader", "r")
+    assert main(["roles", "--schema", "shop", *roles]) == 0
+    sql = capsys.readouterr().out
+    assert "'o''wner'" in sql
+    assert 'create schema "shop"' in sql
+    assert main(["roles", "--owner", "x", "--writer", "x", "--reader", "r"]) == 1
+    assert "three different roles" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["migrate", "export", "import"])
+def test_a_store_has_to_be_named(
+    folder: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command]) == 2
+    assert "CHEKOV_STORE is not set" in capsys.readouterr().err

@@ -3,7 +3,7 @@ import pytest
 from chekov.errors import StoreError
 from chekov.store.names import schema_name
 from chekov.store.port import SubscriptionKey
-from chekov.store.postgres.statements import check_schema, migrations, statements
+from chekov.store.postgres.statements import check_schema, make_migration, migrations, statements
 
 
 @pytest.mark.parametrize("topic", ["events", "subscriptions", "inspect"])
@@ -34,3 +34,24 @@ def test_long_names_of_table_schemas_stay_different() -> None:
     names = {schema_name("chekov", key) for key in keys}
     assert len(names) == 2
     assert all(len(name) <= 63 and name.endswith("_v12") for name in names)
+
+
+def test_comments_are_for_readers_only() -> None:
+    for topic in ("events", "migrations", "subscriptions", "transfer"):
+        assert not [sql for sql in statements(topic, "chekov").values() if "--" in sql]
+
+
+def test_behind_a_pooler_some_statements_differ() -> None:
+    direct, pooled = (statements("events", "chekov", pooled=way) for way in (False, True))
+    assert {name for name in direct if direct[name] != pooled[name]} == {
+        "append_one",
+        "append_many",
+    }
+
+
+def test_a_step_says_what_it_works_with() -> None:
+    step = make_migration(7, "x", "-- works with: 3\n-- transaction: none\nselect 1;\n")
+    assert (step.works_with, step.outside) == (3, True)
+    # Only the comment that it begins with counts.
+    step = make_migration(7, "x", "-- It does.\nselect 1;\n-- works with: 3\n")
+    assert (step.works_with, step.outside) == (7, False)

@@ -33,10 +33,12 @@ select $1::text[], $2::integer[], $3::bigint[], $4::uuid[], $5::json[], $6::byte
 """
 _PLANNING: Final = {
     # One plan for each of our statements: making it costs more than running it. All of them find
-    # their rows by an index, which a plan made while the tables were empty would not do.
+    # their rows by an index and in its order, which a plan made while the tables were empty would
+    # not do; and a page is too small to be shared.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
+    "max_parallel_workers_per_gather": "0",
     "jit": "off",
 }
 

@@ -63,8 +63,8 @@ async def export_events(
             await connection.execute(sql["limits"])
             await verify(connection, schema)
             row: Any = await connection.fetchrow(sql["contents"], after)
-            head, streams, found_keys, after_id = row
-            kept = found_keys if keys else 0
+            head, streams, after_id = row
+            kept: int = await connection.fetchval(sql["count_keys"]) if keys else 0
             after = min(after, head)
             heading = Heading(
                 format=FORMAT,

@@ -10,6 +10,7 @@ from typing import Final, LiteralString, NamedTuple, cast
 from chekov.errors import StoreError
 
 _NAME: Final = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
+_COMMENT: Final = re.compile(r"^--.*\n?", re.MULTILINE)
 _FRAGMENT: Final = re.compile(r"<(\w+)>")
 _OWN_SCHEMA: Final = re.compile(r"\bchekov\b")
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}\Z")
@@ -58,7 +59,7 @@ def statements(topic: str, schema: str, *, pooled: bool = False) -> Mapping[str,
     parts = _NAME.split(_in_schema(text, schema))[1:]
     found = {"name": dict[str, str](), "fragment": dict[str, str]()}
     for kind, name, sql in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
-        found[kind][name] = sql.strip()
+        found[kind][name] = _COMMENT.sub("", sql).strip()
     named = found["name"]
     return {
         name: cast("LiteralString", _FRAGMENT.sub(lambda at: found["fragment"][at[1]], sql))

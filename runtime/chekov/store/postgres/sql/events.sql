@@ -78,33 +78,59 @@ select <event> from chekov.events where position > $1 order by position limit $2
 -- name: all_backward
 select <event> from chekov.events where position < $1 order by position desc limit $2
 
+-- A page begins at a place in the index on what it is about and the position, and is in the order of
+-- that index. With an equality instead, Postgres may go by position alone and read nearly everything
+-- when what is looked for is rare.
+
 -- fragment: among
 ($3::text[] is null or type = any($3)) and ($4::text is null or starts_with(stream, $4))
     and ($5::uuid is null or correlation_id = $5) and ($6::uuid is null or causation_id = $6)
+
+-- A prefix without a dash is one of categories. Each is found by a step in their index, and so are
+-- its events; a range of streams would have to be read whole, and sorted, for each page.
+
+-- fragment: categories
+categories (name) as (
+    select min(split_part(stream, '-', 1)) from chekov.events
+    where split_part(stream, '-', 1) >= $4 and split_part(stream, '-', 1) < $7
+    union all
+    select (
+        select min(split_part(stream, '-', 1)) from chekov.events
+        where split_part(stream, '-', 1) > categories.name and split_part(stream, '-', 1) < $7
+    )
+    from categories where categories.name is not null
+)
 
 -- name: types_forward
 select <event>
 from unnest($3::text[]) as wanted (name) cross join lateral (
     select * from chekov.events
-    where type = wanted.name and position > $1 and <among>
-    order by position limit $2
+    where (type, position) > (wanted.name, $1) and type <= wanted.name and <among>
+    order by type, position limit $2
 ) as found
 order by position limit $2
 
 -- name: category_forward
 select <event> from chekov.events
-where split_part(stream, '-', 1) = split_part($4, '-', 1) and position > $1 and <among>
-order by position limit $2
+where (split_part(stream, '-', 1), position) > (split_part($4, '-', 1), $1)
+    and split_part(stream, '-', 1) <= split_part($4, '-', 1) and <among>
+order by split_part(stream, '-', 1), position limit $2
 
 -- name: prefix_forward
-select <event> from chekov.events
-where stream >= $4 and stream < $7 and position > $1 and <among>
+with recursive <categories>
+select <event>
+from categories cross join lateral (
+    select * from chekov.events
+    where (split_part(stream, '-', 1), position) > (categories.name, $1)
+        and split_part(stream, '-', 1) <= categories.name and <among>
+    order by split_part(stream, '-', 1), position limit $2
+) as found
 order by position limit $2
 
 -- name: correlation_forward
 select <event> from chekov.events
-where correlation_id = $5 and position > $1 and <among>
-order by position limit $2
+where (correlation_id, position) > ($5, $1) and correlation_id <= $5 and <among>
+order by correlation_id, position limit $2
 
 -- name: causation_forward
 select <event>
@@ -121,25 +147,32 @@ order by position limit $2
 select <event>
 from unnest($3::text[]) as wanted (name) cross join lateral (
     select * from chekov.events
-    where type = wanted.name and position < $1 and <among>
-    order by position desc limit $2
+    where (type, position) < (wanted.name, $1) and type >= wanted.name and <among>
+    order by type desc, position desc limit $2
 ) as found
 order by position desc limit $2
 
 -- name: category_backward
 select <event> from chekov.events
-where split_part(stream, '-', 1) = split_part($4, '-', 1) and position < $1 and <among>
-order by position desc limit $2
+where (split_part(stream, '-', 1), position) < (split_part($4, '-', 1), $1)
+    and split_part(stream, '-', 1) >= split_part($4, '-', 1) and <among>
+order by split_part(stream, '-', 1) desc, position desc limit $2
 
 -- name: prefix_backward
-select <event> from chekov.events
-where stream >= $4 and stream < $7 and position < $1 and <among>
+with recursive <categories>
+select <event>
+from categories cross join lateral (
+    select * from chekov.events
+    where (split_part(stream, '-', 1), position) < (categories.name, $1)
+        and split_part(stream, '-', 1) >= categories.name and <among>
+    order by split_part(stream, '-', 1) desc, position desc limit $2
+) as found
 order by position desc limit $2
 
 -- name: correlation_backward
 select <event> from chekov.events
-where correlation_id = $5 and position < $1 and <among>
-order by position desc limit $2
+where (correlation_id, position) < ($5, $1) and correlation_id >= $5 and <among>
+order by correlation_id desc, position desc limit $2
 
 -- name: causation_backward
 select <event>
@@ -164,7 +197,7 @@ select <stream>, deleted from chekov.streams where name = $1
 
 -- name: streams
 select <stream> from chekov.streams
-where name > $1 and name >= $2 and ($3::text is null or name < $3)
+where name > $1 and name >= $2 and name < coalesce($3, repeat(U&'\+10FFFF', 250))
     and ($4::text is null or strpos(name, $4) > 0) and deleted is null
 order by name limit $5
 

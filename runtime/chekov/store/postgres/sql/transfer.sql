@@ -43,8 +43,11 @@ set local jit = off
 
 -- name: contents
 select coalesce(max(position), 0), (select count(*) from chekov.streams),
-    (select count(*) from chekov.keys), (select id from chekov.events where position = $1)
+    (select id from chekov.events where position = $1)
 from chekov.events
+
+-- name: count_keys
+select count(*) from chekov.keys
 
 -- name: event_lines
 select '{"position":' || position || ',"stream":' || to_json(stream)::text || ',"version":'
