@@ -18,6 +18,7 @@ from chekov.errors import KeyUnusable, StoreUnavailable
 from chekov.store.postgres import PostgresStore
 from chekov.testing.postgres import EmbeddedPostgres
 from tests.integration.forgetting_process import ROOT
+from tests.integration.test_documentation import blocks, python
 from tests.unit.store.people import Club, Join, Joined, Letters, clubs
 from tests.waiting import until
 
@@ -251,3 +252,7 @@ async def test_keys_are_found_by_an_index(dsn: str) -> None:
             assert any("Index" in row[0] for row in plan)
     finally:
         await connection.close()
+
+
+async def test_what_the_page_about_it_shows(tmp_path: Path) -> None:
+    await python("\n".join(blocks("docs/how-to/forget-a-person.md", "python")), tmp_path)

@@ -6,13 +6,16 @@ from typing import Any, assert_type
 from uuid import UUID, uuid4
 
 from chekov import (
+    FORGOTTEN,
     Context,
     Domain,
     Event,
+    Forgotten,
     Identifier,
     Json,
     MessagePack,
     Origin,
+    Personal,
     RecordedEvent,
     Runtime,
     Upcaster,
@@ -104,3 +107,19 @@ def evolving(runtime: Runtime, origin: Origin, recorded: RecordedEvent) -> None:
     assert_type((Renamed.name, Renamed(name="Ada").name), tuple[str, str])
     assert_type(runtime.decode(recorded), Event)
     assert_type(runtime.decode_all(recorded), Sequence[Event])
+
+
+class Greeted(Event, subject="guest"):
+    guest: UUID
+    name: Personal[str]
+
+
+def whom(event: Greeted) -> str:
+    """A personal field is what it holds, once it is known not to be forgotten."""
+    assert_type(event.name, str | Forgotten)
+    if event.name is FORGOTTEN:
+        return "somebody"
+    return assert_type(event.name, str)
+
+
+assert_type(Greeted(guest=uuid4(), name="Ada").guest, UUID)
