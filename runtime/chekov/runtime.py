@@ -148,12 +148,15 @@ class Runtime(Reading):
 
     @property
     def store(self) -> Store:
-        """The store, open while the runtime is entered; personal data in it is sealed."""
+        """The store as it is, open while the runtime is entered: personal data in it is sealed.
+
+        It seals nothing itself: append events with personal fields to `unsealed`.
+        """
         return self._store
 
     @property
     def unsealed(self) -> Store:
-        """The same store with personal data readable, for `decode`, or `FORGOTTEN`."""
+        """The same store, which seals personal data that is appended and opens what is read."""
         return self._unsealed
 
     @property

@@ -110,3 +110,10 @@ def test_every_variable_has_a_row_with_a_meaning() -> None:
     assert rows["CHEKOV_DRAIN_TIMEOUT"].default == "25"
     assert rows["CHEKOV_MIGRATE"].default == "false"
     assert all(row.meaning.endswith(".") for row in rows.values())
+
+
+def test_a_master_key_given_in_place_of_its_path_is_not_shown() -> None:
+    with pytest.raises(SettingsError, match="an absolute path") as caught:
+        Settings.read({"CHEKOV_MASTER_KEY_FILE": "c2VjcmV0"})
+    assert "c2VjcmV0" not in str(caught.value)
+    assert Settings.read({"CHEKOV_MASTER_KEY_FILE": "/keys"}).master_key == "/keys"
