@@ -288,6 +288,7 @@ create table chekov.keys (
     constraint keys_state check ((key is null) = (forgotten is not null))
 );
 create unique index keys_live on chekov.keys (subject) where forgotten is null;
+create index keys_forgotten on chekov.keys (forgotten) where forgotten is not null;
 
 create table chekov.subscriptions (
     domain text not null,
