@@ -191,6 +191,7 @@ class _Importer:
         span = batch[0].event.position - 1, batch[-1].event.position
         try:
             async with connection.transaction():
+                await connection.execute(sql["limits"])
                 await connection.execute(sql["turn"])
                 head = await connection.fetchval(sql["head"])
                 if head != span[0]:

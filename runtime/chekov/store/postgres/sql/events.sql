@@ -135,12 +135,19 @@ order by correlation_id, position limit $2
 -- name: causation_forward
 select <event>
 from (
-    select * from chekov.events
-    where causation_id = $6 and causation_id is distinct from correlation_id
+    (
+        select * from chekov.events
+        where (causation_id, position) > ($6, $1) and causation_id <= $6
+            and causation_id is distinct from correlation_id and <among>
+        order by causation_id, position limit $2
+    )
     union all
-    select * from chekov.events where correlation_id = $6 and causation_id = $6
+    (
+        select * from chekov.events
+        where (correlation_id, position) > ($6, $1) and correlation_id <= $6 and <among>
+        order by correlation_id, position limit $2
+    )
 ) as found
-where position > $1 and <among>
 order by position limit $2
 
 -- name: types_backward
@@ -177,12 +184,19 @@ order by correlation_id desc, position desc limit $2
 -- name: causation_backward
 select <event>
 from (
-    select * from chekov.events
-    where causation_id = $6 and causation_id is distinct from correlation_id
+    (
+        select * from chekov.events
+        where (causation_id, position) < ($6, $1) and causation_id >= $6
+            and causation_id is distinct from correlation_id and <among>
+        order by causation_id desc, position desc limit $2
+    )
     union all
-    select * from chekov.events where correlation_id = $6 and causation_id = $6
+    (
+        select * from chekov.events
+        where (correlation_id, position) < ($6, $1) and correlation_id >= $6 and <among>
+        order by correlation_id desc, position desc limit $2
+    )
 ) as found
-where position < $1 and <among>
 order by position desc limit $2
 
 -- name: head

@@ -1,0 +1,88 @@
+"""Every page is read from one index, whatever Postgres knew of the tables when it made its plan."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from chekov.store.postgres.access import Access, connect
+from chekov.store.postgres.statements import statements
+
+EVENTS = 30_000
+MOST_PAGES = 600
+"""Of 8 kB, for a page of a hundred rows; the tables have ten times as many."""
+END = 2**63 - 1
+FILL = f"""
+insert into chekov.events (
+    position, stream, version, id, type, data, correlation_id, causation_id, time
+)
+select n, case when n % 1000 = 0 then 'rare' || n || '-1' else 'account-' || n % 1500 end,
+    1 + n / 1500, gen_random_uuid(), case when n % 1000 = 0 then 'Rare' else 'Often' end,
+    json_build_object('filling', repeat('x', 300)),
+    case when n % 1000 = 0 then '{UUID(int=1)}'::uuid else '{UUID(int=2)}' end,
+    case when n % 1000 = 0 then '{UUID(int=3)}'::uuid end, now()
+from generate_series(1, {EVENTS}) as n;
+insert into chekov.streams (name, created) select distinct stream, now() from chekov.events
+"""
+VALUES: dict[str, tuple[Any, ...]] = {
+    "stored": (UUID(int=9),),
+    "stream_forward": ("account-7", 0, 100),
+    "stream_backward": ("account-7", END, 100),
+    "stream_until_forward": ("account-7", 0, 100, None, None),
+    "stream_until_backward": ("account-7", END, 100, 5, None),
+    "at_positions": ([5, 100, 9],),
+    "all_forward": (EVENTS - 1000, 100),
+    "all_backward": (END, 100),
+    "types_forward": (0, 100, ["Rare"], None, None, None),
+    "types_backward": (END, 100, ["Rare", "Never"], None, None, None),
+    "category_forward": (0, 100, None, "rare9000-", None, None),
+    "category_backward": (END, 100, None, "rare9000-", None, None),
+    "prefix_forward": (0, 100, None, "rare", None, None, "rarf"),
+    "prefix_backward": (END, 100, None, "account", None, None, "accounu"),
+    "correlation_forward": (0, 100, None, None, UUID(int=1), None),
+    "correlation_backward": (END, 100, None, None, UUID(int=1), None),
+    "causation_forward": (0, 100, None, None, None, UUID(int=3)),
+    "causation_backward": (END, 100, None, None, None, UUID(int=3)),
+    "head": (),
+    "stream_info": ("account-7",),
+    "streams": ("", "account-1", "account-2", None, 100),
+}
+
+
+def literal(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, list):
+        return f"array[{', '.join(map(literal, value))}]"  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return str(value) if isinstance(value, int) else f"'{value}'"
+
+
+def call(name: str) -> str:
+    given = ", ".join(map(literal, VALUES[name]))
+    return f"execute {name}({given})" if given else f"execute {name}"
+
+
+async def pages_read(connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> int:
+    plan = await connection.fetch(f"explain (analyze, buffers) {call(name)}")
+    text = "\n".join(row[0] for row in plan)
+    assert "Seq Scan" not in text
+    assert "Parallel" not in text
+    buffers = re.search(r"Buffers: (.*)", text)
+    return sum(map(int, re.findall(r"(?:hit|read)=(\d+)", buffers[1]))) if buffers else 0
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+async def test_a_page_costs_a_page_however_much_there_is(dsn: str, *, analyzed: bool) -> None:
+    sql = statements("events", "chekov")
+    connection = await connect(Access(dsn, seconds=100), application="plans")
+    for name in VALUES:
+        await connection.execute(f"prepare {name} as {sql[name]}")
+        await connection.execute(call(name))
+    await connection.execute(FILL)
+    if analyzed:
+        await connection.execute("analyze")
+    costs = {name: await pages_read(connection, name) for name in VALUES}
+    await connection.close()
+    assert {name: cost for name, cost in costs.items() if cost > MOST_PAGES} == {}
