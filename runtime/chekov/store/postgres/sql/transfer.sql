@@ -46,8 +46,12 @@ select coalesce(max(position), 0), (select count(*) from chekov.streams),
     (select id from chekov.events where position = $1)
 from chekov.events
 
+-- fragment: of_people
+-- Each store has a key of its own that proves its master key; it is nobody's.
+where not starts_with(subject, '$')
+
 -- name: count_keys
-select count(*) from chekov.keys
+select count(*) from chekov.keys <of_people>
 
 -- name: event_lines
 select '{"position":' || position || ',"stream":' || to_json(stream)::text || ',"version":'
@@ -68,7 +72,7 @@ select '{"key":"' || id || '","subject":' || to_json(subject)::text || ',"secret
     || coalesce('"' || translate(encode(key, 'base64'), E'\n', '') || '"', 'null')
     || ',"created":"' || to_char(created at time zone 'UTC', <iso>) || '","forgotten":'
     || coalesce('"' || to_char(forgotten at time zone 'UTC', <iso>) || '"', 'null') || '}'
-from chekov.keys order by id
+from chekov.keys <of_people> order by id
 
 -- name: turn
 select pg_advisory_xact_lock(hashtextextended('chekov', 0))
