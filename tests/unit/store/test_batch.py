@@ -30,8 +30,9 @@ def pending(
     *,
     once: UUID | None = None,
     metadata: bytes | None = None,
+    caused: UUID | None = None,
 ) -> Pending:
-    content = [NewEvent(uuid4(), "t", b"{}", metadata) for _ in range(events)]
+    content = [NewEvent(uuid4(), "t", b"{}", metadata, None, caused) for _ in range(events)]
     return Pending(stream, content, expected, size, once)
 
 
@@ -193,6 +194,13 @@ async def test_a_command_is_once_in_a_statement() -> None:
     )
     assert streams(take(queue, (), 99)) == [["a"], ["c"]]
     assert streams(take(queue, (), 99)) == [["b"]]
+    assert streams(take(queue, (), 99)) == [["b"]]
+
+
+async def test_a_command_waits_for_events_that_it_is_said_to_have_caused() -> None:
+    command = uuid4()
+    queue = deque([pending("a", caused=command), pending("b", once=command), pending("c")])
+    assert streams(take(queue, (), 99)) == [["a"], ["c"]]
     assert streams(take(queue, (), 99)) == [["b"]]
 
 

@@ -118,7 +118,7 @@ def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group
     groups: dict[str, Group] = {}
     stay: list[Pending] = []
     held = set(busy)
-    commands: set[UUID] = set()
+    executed: set[UUID] | None = None
     rows = size = 0
     while queue and share and len(stay) < _LOOK_AT:
         pending = queue[0]
@@ -126,7 +126,9 @@ def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group
             queue.popleft()
             continue
         group = groups.get(pending.stream)
-        repeated = pending.once is not None and pending.once in commands
+        if pending.once is not None and executed is None:
+            executed = _executed(chain.from_iterable(groups.values()))
+        repeated = executed is not None and pending.once in executed
         if repeated or pending.stream in held or (group and not _joins(pending, group)):
             held.add(pending.stream)
             stay.append(queue.popleft())
@@ -137,14 +139,24 @@ def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group
             break
         queue.popleft()
         share -= 1
-        if pending.once is not None:
-            commands.add(pending.once)
+        if executed is not None:
+            executed |= _executed([pending])
         if group is None:
             groups[pending.stream] = [pending]
         else:
             group.append(pending)
     queue.extendleft(reversed(stay))
     return list(groups.values())
+
+
+def _executed(pendings: Iterable[Pending]) -> set[UUID]:
+    """The commands whose events these appends hold, as far as they tell."""
+    return {
+        command
+        for pending in pendings
+        for command in (pending.once, *[event.causation_id for event in pending.events])
+        if command is not None
+    }
 
 
 def _joins(pending: Pending, group: Group) -> bool:
