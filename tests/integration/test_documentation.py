@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.server_process import BANK, Server, chekov
+from tests.packages import provide
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```(python|console)\n(.*?)```", re.DOTALL)
@@ -23,6 +24,12 @@ def commands(page: str, beginning: str) -> list[str]:
     lines = "\n".join(blocks(page, "console")).replace("\\\n", " ").splitlines()
     found = [line.removeprefix("$ ") for line in lines]
     return [line for line in found if line.startswith(beginning)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def curl() -> None:
+    """What the pages tell people to type starts with it."""
+    provide({"curl": "curl"}, otherwise="Elsewhere, put curl on the PATH")
 
 
 async def run(line: str, server: Server) -> str:

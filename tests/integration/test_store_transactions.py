@@ -1,6 +1,8 @@
 """Appends within a transaction of the caller's."""
 
 import asyncio
+import json
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import asyncpg
@@ -10,6 +12,7 @@ from chekov.errors import (
     DuplicateCommand,
     DuplicateEvent,
     InvalidAppend,
+    StoreError,
     StreamDeleted,
     WrongExpectedVersion,
 )
@@ -83,4 +86,34 @@ async def test_a_refusal_leaves_the_transaction_usable(
                 )
         await postgres_store.append_on(connection, "a", [event()], expected=1)
     assert [item.position for item in await postgres_store.read_page()] == [1, 2, 3, 4, 5]
+    await connection.close()
+
+
+async def test_codecs_of_the_caller_s_connection_change_nothing(
+    dsn: str, postgres_store: PostgresStore
+) -> None:
+    connection = await asyncpg.connect(dsn)
+    for name in ("json", "uuid", "timestamptz"):
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+        )
+    when = datetime(2024, 2, 29, 1, 2, 3, 456789, UTC)
+    new = NewEvent(uuid4(), "t", b'{"a": "\xc3\xa4"}', b'{"m": 1}', uuid4(), uuid4(), when)
+    async with connection.transaction():
+        appended = await postgres_store.append_on(connection, "a", [new, event(b"\x80")])
+    assert appended.recorded[0].time == when
+    assert list(await postgres_store.read_stream("a")) == list(appended.recorded)
+    assert appended.recorded[0][3:9] == new[:6]
+    await connection.close()
+
+
+@pytest.mark.parametrize("isolation", ["repeatable_read", "serializable"])
+async def test_a_transaction_that_cannot_see_others_is_refused(
+    dsn: str, postgres_store: PostgresStore, isolation: str
+) -> None:
+    connection = await asyncpg.connect(dsn)
+    async with connection.transaction(isolation=isolation):  # type: ignore[arg-type]
+        with pytest.raises(StoreError, match="read committed"):
+            await postgres_store.append_on(connection, "a", [event()])
+        assert await connection.fetchval("select 1") == 1
     await connection.close()

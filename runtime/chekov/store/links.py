@@ -25,14 +25,7 @@ def linkable(event: RecordedEvent | None, position: int) -> RecordedEvent:
 def new_link(stream: str, event: RecordedEvent) -> NewEvent:
     """The event that lets `event` appear in `stream`; its id is the same each time it is made."""
     data = json.dumps({"position": event.position}).encode()
-    return NewEvent(
-        uuid5(_SPACE, f"{event.id} {stream}"),
-        LINK,
-        data,
-        None,
-        event.correlation_id,
-        event.causation_id,
-    )
+    return NewEvent(uuid5(_SPACE, f"{event.id} {stream}"), LINK, data)
 
 
 def target(link: RecordedEvent) -> int:

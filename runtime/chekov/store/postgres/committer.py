@@ -9,26 +9,22 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Final, LiteralString, NamedTuple
 from uuid import UUID
 
-import asyncpg
-
-from chekov.errors import DuplicateEvent, InvalidAppend, StoreClosed, StoreError
+from chekov.errors import StoreClosed, StoreUnavailable
 from chekov.store.checks import check_append, check_together
-from chekov.store.port import Appended, ExpectedVersion, NewEvent, RecordedEvent, StreamAppend
+from chekov.store.port import Appended, ExpectedVersion, NewEvent, StreamAppend
 from chekov.store.postgres.batch import Group, Pending, take
-from chekov.store.postgres.connections import Backoff, Database
-from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, fault_of, leaves_doubt, repeated_id
+from chekov.store.postgres.carrier import CAUGHT, Carrier, Committed, OnBatch
+from chekov.store.postgres.connections import Database
+from chekov.store.postgres.errors import Fault, fault_of, leaves_doubt
 from chekov.store.postgres.lane import Knowledge, Lane
 
 _LANES: Final = 2
 _SHARE_FROM: Final = 64
 _WATCH_SECONDS: Final = 1.0
-_CAUGHT: Final = (*DATABASE_ERRORS, StoreError, ValueError, TypeError, AttributeError)
-
-Committed = Callable[[Sequence[RecordedEvent]], None]
-OnBatch = Callable[[int, int, float], None]
 
 
 class _Resting(NamedTuple):
@@ -58,10 +54,9 @@ class Committer:
         alone: Callable[[], bool],
         on_batch: OnBatch | None,
     ) -> None:
-        self._translator = database.translator
-        self._patience = database.patience
-        self._committed = committed
-        self._on_batch = on_batch
+        self._carrier = Carrier(
+            database, committed=committed, on_batch=on_batch, gave_up=self._fail_all
+        )
         knowledge = Knowledge(alone)
         self._lanes = [Lane(database.access, statements, knowledge) for _ in range(_LANES)]
         self._joint = Lane(database.access, statements, knowledge)
@@ -103,7 +98,9 @@ class Committer:
             for append, size in zip(appends, sizes, strict=True)
         ]
         async with self._joint_turn:
-            await self._commit(self._joint, [[pending] for pending in pendings], together=True)
+            await self._carrier.carry(
+                self._joint, [[pending] for pending in pendings], together=True
+            )
         answers = [pending.future for pending in pendings if pending.future.done()]
         errors = [error for answer in answers if (error := answer.exception()) is not None]
         if errors:
@@ -158,7 +155,11 @@ class Committer:
         if len(self._queue) >= _SHARE_FROM // 2:
             self._wake_one()
         try:
-            await self._commit(lane, groups)
+            await self._carrier.carry(lane, groups)
+        except BaseException:
+            lost = StoreUnavailable("the store was closed before the answer came", stored=None)
+            self._fail(chain.from_iterable(groups), lost)
+            raise
         finally:
             self._busy.difference_update(streams)
             # What had to wait for these streams may go now.
@@ -184,7 +185,7 @@ class Committer:
             try:
                 if once is None:
                     appended = await resting.lane.append_next(stream, events, expected)
-            except _CAUGHT as error:
+            except CAUGHT as error:
                 # Looked into by those who carry it the usual way.
                 uncertain = leaves_doubt(error)
                 if fault_of(error) is Fault.LOST:
@@ -192,11 +193,13 @@ class Committer:
             if appended is not None:
                 seconds = time.perf_counter() - started
                 # The caller first: it may already send what comes next.
-                asyncio.get_running_loop().call_soon(self._tell, appended.recorded, 1, seconds)
+                asyncio.get_running_loop().call_soon(
+                    self._carrier.tell, appended.recorded, 1, seconds
+                )
                 return appended
             pending = Pending(stream, events, expected, size, once)
             pending.uncertain = uncertain
-            await self._commit(resting.lane, [[pending]])
+            await self._carrier.carry(resting.lane, [[pending]])
             return await pending.future
         finally:
             self._only = False
@@ -215,114 +218,10 @@ class Committer:
         while self._resting:
             self._wake_one()
 
-    async def _commit(self, lane: Lane, groups: list[Group], *, together: bool = False) -> None:
-        deadline = 0.0
-        backoff = Backoff()
-        while True:
-            try:
-                if deadline or groups[0][0].uncertain:
-                    groups = await self._not_stored(lane, groups)
-                if groups:
-                    await self._attempt(lane, groups, together=together)
-            except _CAUGHT as error:
-                fault = fault_of(error)
-                deadline = deadline or time.monotonic() + self._patience
-                if fault not in (Fault.LOST, Fault.BUSY) or time.monotonic() > deadline:
-                    self._give_up(groups, error)
-                    return
-                if fault is Fault.LOST:
-                    lane.drop()
-            else:
-                return
-            await backoff.wait()
-
-    async def _attempt(self, lane: Lane, groups: list[Group], *, together: bool) -> None:
-        try:
-            await self._send(lane, groups, together=together)
-        except _CAUGHT as error:
-            if fault_of(error) is not Fault.GUILTY:
-                raise
-            await self._split(lane, groups, error, together=together)
-
-    async def _send(self, lane: Lane, groups: list[Group], *, together: bool) -> None:
-        started = time.perf_counter()
-        if not lane.is_connected():
-            # Nothing is on its way yet when this fails.
-            await lane.reconnect()
-        try:
-            recorded, refused = await lane.send(groups, together=together)
-        except BaseException as error:
-            if not isinstance(error, Exception) or leaves_doubt(error):
-                for group in groups:
-                    for pending in group:
-                        pending.uncertain = True
-            raise
-        if recorded:
-            appends = sum(map(len, groups)) - len(refused)
-            self._tell(recorded, appends, time.perf_counter() - started)
-        for pending, outcome in refused:
-            # After a lost connection the other writer may be our own statement.
-            if not (pending.uncertain and await self._is_stored(lane, pending)):
-                pending.refuse(outcome)
-
-    def _tell(self, recorded: Sequence[RecordedEvent], appends: int, seconds: float) -> None:
-        self._committed(recorded)
-        if self._on_batch is not None:
-            self._on_batch(appends, len(recorded), seconds)
-
-    async def _split(
-        self, lane: Lane, groups: list[Group], error: Exception, *, together: bool
-    ) -> None:
-        """One of the appends is guilty: find it, and store the others, unless they go together."""
-        if together:
-            for group in groups:
-                await self._blame(lane, group[0], error)
-        elif len(groups) > 1:
-            half = len(groups) // 2
-            await self._commit(lane, groups[:half])
-            await self._commit(lane, groups[half:])
-        elif len(groups[0]) > 1:
-            for pending in groups[0]:
-                await self._commit(lane, [[pending]])
-        else:
-            await self._blame(lane, groups[0][0], error)
-
-    async def _blame(self, lane: Lane, pending: Pending, error: Exception) -> None:
-        if not isinstance(error, asyncpg.UniqueViolationError):
-            reason = str(self._translator.store_error(error))
-            pending.fail(InvalidAppend(f"append to {pending.stream!r}: {reason}"))
-        elif not (pending.uncertain and await self._is_stored(lane, pending)):
-            pending.fail(DuplicateEvent(repeated_id(error)))
-
-    async def _not_stored(self, lane: Lane, groups: list[Group]) -> list[Group]:
-        """Answer what turns out to be stored; the rest is to be sent again."""
-        remaining: list[Group] = []
-        for group in groups:
-            rest = [
-                pending
-                for pending in group
-                if not pending.future.done()
-                and not (pending.uncertain and await self._is_stored(lane, pending))
-            ]
-            if rest:
-                remaining.append(rest)
-        return remaining
-
-    async def _is_stored(self, lane: Lane, pending: Pending) -> bool:
-        recorded = await lane.stored(pending)
-        if recorded:
-            self._committed(recorded)
-        return bool(recorded)
-
-    def _give_up(self, groups: list[Group], error: Exception) -> None:
-        """The database stays away or refuses: whoever waits is told, also behind this batch."""
-        for group in groups:
-            for pending in group:
-                stored = None if pending.uncertain else False
-                pending.fail(self._translator.store_error(error, stored=stored))
+    def _fail_all(self, error: Exception) -> None:
         waiting = list(self._queue)
         self._queue.clear()
-        self._fail(waiting, self._translator.store_error(error))
+        self._fail(waiting, error)
 
     def _fail(self, pendings: Iterable[Pending], error: Exception) -> None:
         for pending in pendings:

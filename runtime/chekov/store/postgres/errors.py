@@ -75,7 +75,8 @@ _FAULTS: Final[tuple[tuple[Fault, tuple[type[BaseException], ...]], ...]] = (
         Fault.GUILTY,
         (
             asyncpg.DataError,
-            asyncpg.UniqueViolationError,
+            asyncpg.IntegrityConstraintViolationError,
+            asyncpg.RaiseError,
             asyncpg.ProgramLimitExceededError,
             asyncpg.CharacterNotInRepertoireError,
             ValueError,

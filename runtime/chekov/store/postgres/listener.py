@@ -79,6 +79,11 @@ class Listener:
         self._untold.set()
         self.heard(recorded[-1].position)
 
+    def forget(self) -> None:
+        """Hand over nothing that is at hand: it may hold what was erased."""
+        self._recent = []
+        self._recent_bytes = 0
+
     def heard(self, position: int) -> None:
         """There are events up to `position`."""
         if position > self.known:

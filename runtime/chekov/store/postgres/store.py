@@ -19,8 +19,9 @@ from chekov.store.port import (
 )
 from chekov.store.postgres.access import STATEMENT_SECONDS, Access, Connection
 from chekov.store.postgres.borrowed import append_on
+from chekov.store.postgres.carrier import OnBatch
 from chekov.store.postgres.checkpoints import Checkpoints
-from chekov.store.postgres.committer import Committer, OnBatch
+from chekov.store.postgres.committer import Committer
 from chekov.store.postgres.connections import Database
 from chekov.store.postgres.endings import Endings
 from chekov.store.postgres.errors import Translator
@@ -130,7 +131,7 @@ class PostgresStore(Reader, Checkpoints, Endings, Snapshots, Keys):
         """Append within a transaction of the caller's, to commit with what else it writes.
 
         It holds the store's turn until that transaction ends: all other appends wait so long. The
-        transaction must not use `repeatable read` or above. A refusal leaves it usable.
+        transaction has to be `read committed`, as is the default. A refusal leaves it usable.
 
         Args:
             connection: of asyncpg, inside a transaction, to the store's database.
@@ -140,7 +141,8 @@ class PostgresStore(Reader, Checkpoints, Endings, Snapshots, Keys):
             once: as in `append`.
 
         Raises:
-            StoreError: as `append`.
+            StoreError: as `append`, or the transaction is of another isolation level.
+            StoreUnavailable: other writers came first too often; the transaction is usable.
             asyncpg.PostgresError: the connection fails, or the database refuses the statement; the
                 transaction is over.
         """
@@ -165,8 +167,16 @@ class PostgresStore(Reader, Checkpoints, Endings, Snapshots, Keys):
         """End a stream, and erase it when asked to."""
         position = await super().delete_stream(stream, expected=expected, erase=erase)
         if self._listener is not None:
+            if erase:
+                self._listener.forget()
             self._listener.heard(position)
         return position
+
+    async def truncate_stream(self, stream: str, *, before: int, erase: bool = False) -> None:
+        """Let a stream begin at the version `before`, and erase what comes before it if asked."""
+        await super().truncate_stream(stream, before=before, erase=erase)
+        if self._listener is not None and erase:
+            self._listener.forget()
 
     async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
         """Wait until there is something above `position`."""

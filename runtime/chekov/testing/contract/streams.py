@@ -236,6 +236,28 @@ class StreamsContract:
             "$erased",
         ]
 
+    async def test_a_link_is_no_event_of_the_command(self, store: EventStore) -> None:
+        """When the linked event is erased, its command may be executed again."""
+        command = uuid4()
+        await store.append("a", [caused(command)], once=command)
+        await store.link("vip", [1])
+        assert positions(await store.read_page(correlation_id=command)) == [1]
+        await store.delete_stream("a", erase=True)
+        await store.append("a", [caused(command)], expected=0, once=command)
+
+    async def test_a_stream_is_as_old_as_its_first_event(self, store: EventStore) -> None:
+        """Also one that was imported, alone or among others."""
+        day = datetime(2024, 1, 1, tzinfo=UTC)
+        old = event()._replace(time=day)
+        await store.append("a", [old._replace(id=uuid4())])
+        await store.append("b", [old._replace(id=uuid4()), event()])
+        await store.append_together(
+            [StreamAppend("c", [event()]), StreamAppend("d", [old._replace(id=uuid4()), event()])]
+        )
+        ages = {info.stream: info.created for info in await store.streams()}
+        assert (ages["a"], ages["b"], ages["d"]) == (day, day, day)
+        assert ages["c"] > day
+
     async def test_streams_are_listed_by_name(self, store: EventStore) -> None:
         """In pages, by prefix, and by what their names hold; deleted ones are left out."""
         names = ["b-1", "a-2", "a-10", "ä", "a-1", "B", "a_1", "100%", "\U0010ffff", "\U0010ffffx"]

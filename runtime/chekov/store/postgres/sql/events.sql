@@ -34,6 +34,18 @@ from chekov.append_many_v1(
     $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
 )
 
+-- name: append_borrowed
+-- As texts: the connection may have codecs of its caller's for all other types.
+select r_before, (extract(epoch from r_time) * 1000000)::bigint, r_outcomes
+from chekov.append_many_v1(
+    $1, $2, $3, $4::text[]::uuid[], $5, $6, $7, $8::text[]::uuid[], $9, $10::text[]::json[],
+    $11, $12::text[]::json[], $13::text[]::uuid[], $14::text[]::uuid[],
+    $15::text[]::timestamptz[]
+)
+
+-- name: isolation
+select current_setting('transaction_isolation')
+
 -- name: stored
 select position, stream, version, time from chekov.events where id = $1
 

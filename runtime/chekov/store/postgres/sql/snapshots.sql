@@ -2,10 +2,13 @@
 select stream, version, kind, data from chekov.snapshots where stream = $1
 
 -- name: save_snapshot
+with stream as materialized (
+    select name from chekov.streams where name = $1 and deleted is null for share
+)
 insert into chekov.snapshots (stream, version, kind, data)
-select $1, $2, $3, $4
-where exists (select from chekov.streams where name = $1 and deleted is null)
-    and $2 <= (select version from chekov.events where stream = $1 order by version desc limit 1)
+select name, $2, $3, $4
+from stream
+where $2 <= (select version from chekov.events where stream = $1 order by version desc limit 1)
 on conflict (stream) do update
 set version = excluded.version, kind = excluded.kind, data = excluded.data,
     created = excluded.created

@@ -181,8 +181,7 @@ begin
     end if;
     if some_new then
         insert into chekov.streams (name, created)
-        select name, r_time from unnest(p_streams, r_outcomes) as wanted (name, outcome)
-        where outcome = 0;
+        select stream, time from chekov.events where position > r_before and version = 1;
     end if;
 end $$;
 
@@ -235,6 +234,8 @@ begin
         p_id, '$deleted', '{}', clock_timestamp()
     )
     returning position into r_position;
+    -- Whoever keeps a snapshot just now is waited for, and whoever comes later finds no stream.
+    perform from chekov.streams where name = p_stream for update;
     delete from chekov.snapshots where stream = p_stream;
     if p_erase then
         perform chekov.erase_v1(p_stream, r_version + 1);

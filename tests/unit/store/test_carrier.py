@@ -1,9 +1,9 @@
-"""What the committer does when one misfortune follows another."""
+"""What becomes of appends when one misfortune follows another."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 from uuid import uuid4
 
 import asyncpg
@@ -11,7 +11,7 @@ import asyncpg
 from chekov.errors import DuplicateEvent, StoreUnavailable
 from chekov.store.port import NewEvent, RecordedEvent
 from chekov.store.postgres.batch import Pending
-from chekov.store.postgres.committer import Committer
+from chekov.store.postgres.carrier import Carrier
 from chekov.store.postgres.connections import Database
 from chekov.store.postgres.errors import Translator
 from chekov.store.postgres.lane import Lane
@@ -55,15 +55,11 @@ async def commit(lane: Misfortunes, *, patience: float) -> tuple[Pending, list[R
     database = SimpleNamespace(
         translator=Translator("postgresql://x", "chekov", 1), patience=patience, access=None
     )
-    committer = Committer(
-        cast("Database", database),
-        {},
-        committed=told.extend,
-        alone=lambda: False,
-        on_batch=None,
+    carrier = Carrier(
+        cast("Database", database), committed=told.extend, on_batch=None, gave_up=lambda _: None
     )
     pending = Pending("a", [NewEvent(uuid4(), "t", b"{}")], 2, 2)
-    await cast("Any", committer)._commit(cast("Lane", lane), [[pending]])
+    await carrier.carry(cast("Lane", lane), [[pending]])
     return pending, told
 
 
