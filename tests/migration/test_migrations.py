@@ -218,7 +218,11 @@ async def test_an_index_that_a_crash_left_behind_is_built_again(dsn: str) -> Non
     watch = await asyncpg.connect(dsn)
 
     async def is_building() -> bool:
-        return bool(await watch.fetchval("select count(*) from pg_stat_progress_create_index"))
+        return bool(
+            await watch.fetchval(
+                "select count(*) from pg_stat_progress_create_index where phase like 'waiting%'"
+            )
+        )
 
     await until(is_building)
     await watch.execute(
@@ -234,14 +238,20 @@ async def test_an_index_that_a_crash_left_behind_is_built_again(dsn: str) -> Non
     assert await indexes(dsn) == BOTH
 
 
-async def test_who_waits_for_the_turn_to_migrate_holds_nothing_up(dsn: str) -> None:
-    """A build of an index waits for every statement that is under way."""
-    connection = await asyncpg.connect(dsn)
+TURN = "select pg_advisory_xact_lock(hashtextextended('chekov', 2))"
+
+
+async def test_who_waits_for_the_turn_to_migrate_holds_nothing_up(empty_dsn: str) -> None:
+    """A build of an index waits for the end of every transaction that it came upon."""
+    connection = await asyncpg.connect(empty_dsn)
     async with connection.transaction():
-        await connection.fetchval("select pg_advisory_xact_lock(hashtextextended('chekov', 2))")
-        waiting = asyncio.create_task(migrate(dsn, "chekov"))
-        other = await asyncpg.connect(dsn)
-        polls = "select count(*) from pg_stat_activity where application_name = 'chekov migrate'"
+        await connection.fetchval(TURN)
+        waiting = asyncio.create_task(migrate(empty_dsn, "chekov"))
+        other = await asyncpg.connect(empty_dsn)
+        polls = (
+            "select count(*) from pg_stat_activity where application_name = 'chekov migrate' "
+            "and state = 'idle' and query ilike 'commit%'"
+        )
 
         async def waits() -> bool:
             return bool(await other.fetchval(polls))
@@ -253,6 +263,26 @@ async def test_who_waits_for_the_turn_to_migrate_holds_nothing_up(dsn: str) -> N
     assert (await waiting).now == needed_version()
     await other.close()
     await connection.close()
+
+
+async def test_nobody_waits_for_the_turn_when_there_is_nothing_to_do(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    async with connection.transaction():
+        await connection.fetchval(TURN)
+        async with asyncio.timeout(60), PostgresStore(dsn, migrate=True) as store:
+            assert await store.head() == 0
+    await connection.close()
+
+
+async def test_who_waits_for_the_turn_too_long_is_told(empty_dsn: str) -> None:
+    connection = await asyncpg.connect(empty_dsn)
+    async with connection.transaction():
+        await connection.fetchval(TURN)
+        async with asyncio.timeout(60):
+            with pytest.raises(StoreUnavailable, match="another process migrates the schema"):
+                await migrate(empty_dsn, "chekov", patience=0)
+    await connection.close()
+    assert (await migrate(empty_dsn, "chekov")).now == needed_version()
 
 
 async def test_a_missing_schema_is_refused_when_only_checking(empty_dsn: str) -> None:

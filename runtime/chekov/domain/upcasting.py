@@ -138,7 +138,8 @@ def _answers(upcaster: Upcaster[Any], data: Data, origin: Origin) -> Sequence[tu
 def _checked(upcaster: Upcaster[Any], answer: object, origin: Origin) -> tuple[str, Data]:
     target, content = _pair(answer)
     if not isinstance(content, dict):
-        got = repr(answer if upcaster.many else content)[:80]
+        # Its type alone: the content may be personal, and errors are kept.
+        got = f"a {type(answer if upcaster.many else content).__name__}"
         wanted = "pairs of what it leads to and a dict" if upcaster.many else "a dict"
         raise _undecodable(upcaster, origin, f"answered {got}, expected {wanted}")
     name = _stored(cast("Target", target))

@@ -163,10 +163,10 @@ def raising(data: dict[str, Any], origin: Origin) -> dict[str, Any]:
     ("to", "function", "text"),
     [
         ("closed", raising, "the upcaster raising of 'old' raised KeyError: 'nobody'"),
-        ("closed", answering(None), "answered None, expected a dict"),
+        ("closed", answering(None), "answered a NoneType, expected a dict"),
         ("closed", answering([("closed", {})]), "expected a dict"),
         (("closed",), answering(None), "'NoneType' object is not iterable"),
-        (("closed",), answering(["closed"]), "answered 'closed', expected pairs"),
+        (("closed",), answering(["closed"]), "answered a str, expected pairs"),
         (("closed",), answering([("closed", 3)]), "expected pairs"),
         (("closed",), answering([("closed", {}, 3)]), "expected pairs"),
         (("closed",), answering([(Opened, {})]), "leads to 'opened@3', which its `to`"),

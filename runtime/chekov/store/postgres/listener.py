@@ -132,11 +132,12 @@ class Listener:
     async def _listen(self) -> None:
         connection = await connect(self._access, application=self._application)
         try:
-            # A hint need not survive a crash, so it need not wait for the disk.
-            await connection.execute("set synchronous_commit = off")
-            await connection.add_listener(self._events_channel, self._on_events)
-            await connection.add_listener(self._free_channel, self._on_free)
-            await connection.add_listener(self._keys_channel, self._on_keys)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                # A hint need not survive a crash, so it need not wait for the disk.
+                await connection.execute("set synchronous_commit = off")
+                await connection.add_listener(self._events_channel, self._on_events)
+                await connection.add_listener(self._free_channel, self._on_free)
+                await connection.add_listener(self._keys_channel, self._on_keys)
             self._suspect()
             while True:
                 await self._look(connection)

@@ -6,11 +6,12 @@ with `;` at the end of a line, run one by one, as `create index concurrently` mu
 repeatable, since a crash in the middle starts them again.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, LiteralString, NamedTuple, cast
 
-from chekov.errors import SchemaMismatch, StoreError
+from chekov.errors import SchemaMismatch, StoreError, StoreUnavailable
 from chekov.store.postgres.access import Connection, connect_once
 from chekov.store.postgres.connections import Backoff, patiently
 from chekov.store.postgres.errors import Translator
@@ -43,24 +44,29 @@ def needed_version() -> int:
 async def migrate(dsn: str, schema: str, *, to: int | None = None, patience: float = 5) -> Migrated:
     """Bring a store's schema to this code's version, or to an earlier one.
 
-    Safe when several processes start at once: the others wait, and find nothing left to do. A newer
-    schema that still works with this code is left as it is.
+    Safe when several processes start at once: the others wait, and find nothing left to do. Nobody
+    waits when there is nothing to do. A newer schema that still works with this code is left as it
+    is.
 
     Raises:
         SchemaMismatch: the database's schema is newer than this code can use, or was made by
             steps that are not this code's.
         StoreError: there is no version `to`.
-        StoreUnavailable: the database cannot be reached, or tables stay locked.
+        StoreUnavailable: the database cannot be reached, tables stay locked, or another
+            process migrates for more than `patience` seconds.
     """
     steps = _steps(schema, to)
 
     async def work() -> Migrated:
         connection = await connect_once(dsn, application=_APPLICATION)
         try:
-            found, step = await _apply(connection, schema, steps)
+            found = _checked(schema, await applied(connection, schema))
+            if found >= steps[-1].version:
+                return Migrated(found, found)
+            found, step = await _apply(connection, schema, steps, patience)
             while step is not None:
-                await _apply_outside(dsn, connection, schema, step)
-                _, step = await _apply(connection, schema, steps)
+                await _apply_outside(dsn, connection, schema, step, patience)
+                _, step = await _apply(connection, schema, steps, patience)
             return Migrated(found, await schema_version(connection, schema))
         finally:
             connection.terminate()
@@ -154,12 +160,11 @@ def _checked(schema: str, found: Sequence[Applied]) -> int:
 
 
 async def _apply(
-    connection: Connection, schema: str, steps: Sequence[Migration]
+    connection: Connection, schema: str, steps: Sequence[Migration], patience: float
 ) -> tuple[int, Migration | None]:
     """Take steps in a transaction; the version before, and the next step if it must be outside."""
     sql = statements("migrations", schema)
-    async with connection.transaction():
-        await _take_turn(connection, schema)
+    async with _turn(connection, schema, patience):
         found = _checked(schema, await applied(connection, schema))
         if not found:
             if not await connection.fetchval(sql["schema_exists"], schema):
@@ -174,43 +179,50 @@ async def _apply(
     return found, None
 
 
-async def _apply_outside(dsn: str, connection: Connection, schema: str, step: Migration) -> None:
+async def _apply_outside(
+    dsn: str, connection: Connection, schema: str, step: Migration, patience: float
+) -> None:
     """Take a step outside of a transaction, also when an earlier try was cut off."""
-    sql = statements("migrations", schema)
-    async with _turn(dsn, schema):
-        if await schema_version(connection, schema) >= step.version:
-            return
-        # What a crash left behind has its name and is of no use.
-        for (name,) in await connection.fetch(sql["broken_indexes"], schema):
-            await connection.execute(cast("LiteralString", f"drop index concurrently {name}"))
-        for statement in step.sql.split(";\n"):
-            if statement.strip():
-                await connection.execute(statement)
-        await _record(connection, schema, step)
-
-
-@asynccontextmanager
-async def _turn(dsn: str, schema: str) -> AsyncGenerator[None]:
-    """The turn to migrate, held by a connection of its own."""
     holder = await connect_once(dsn, application=_APPLICATION)
     try:
-        async with holder.transaction():
-            await _take_turn(holder, schema)
-            yield
+        async with _turn(holder, schema, patience):
+            if await schema_version(connection, schema) < step.version:
+                await _build(connection, schema, step)
     finally:
         holder.terminate()
 
 
-async def _take_turn(connection: Connection, schema: str) -> None:
-    """Wait for the turn to migrate, without holding a snapshot that an index build waits for."""
+async def _build(connection: Connection, schema: str, step: Migration) -> None:
+    # What a crash left behind has its name and is of no use.
+    for (name,) in await connection.fetch(
+        statements("migrations", schema)["broken_indexes"], schema
+    ):
+        await connection.execute(cast("LiteralString", f"drop index concurrently {name}"))
+    for statement in step.sql.split(";\n"):
+        if statement.strip():
+            await connection.execute(statement)
+    await _record(connection, schema, step)
+
+
+@asynccontextmanager
+async def _turn(connection: Connection, schema: str, patience: float) -> AsyncGenerator[None]:
+    """A transaction that has the turn to migrate, and no snapshot that an index build waits for.
+
+    Each try is a transaction of its own: a build of an index may wait for the end of any that it
+    came upon, also of one that waits for the turn.
+    """
     sql = statements("migrations", schema)
+    deadline = asyncio.get_running_loop().time() + patience
     backoff = Backoff()
     while True:
-        taken = await connection.fetchval(sql["take_turn"], schema)
-        # Ends the statement before, which would otherwise keep its snapshot.
-        await connection.execute(sql["limits"])
-        if taken:
-            return
+        async with connection.transaction():
+            if await connection.fetchval(sql["take_turn"], schema):
+                # Ends the statement before, which would otherwise keep its snapshot.
+                await connection.execute(sql["limits"])
+                yield
+                return
+        if asyncio.get_running_loop().time() >= deadline:
+            raise StoreUnavailable(f"another process migrates the schema {schema}")
         await backoff.wait()
 
 

@@ -41,10 +41,11 @@ class SnapshotSealing:
 
     def __init__(self, domain: Domain, keyring: Keyring) -> None:
         self._keyring = keyring
+        # Also those without personal fields today: their streams may hold values sealed before.
         self._identities = frozenset(
             aggregate.identity
             for aggregate in domain.aggregates
-            if aggregate.snapshot_due is not None and aggregate.appliers.keys() & domain.personal
+            if aggregate.snapshot_due is not None
         )
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
 

@@ -1,5 +1,9 @@
+-- Not by to_regclass, which would go on saying what it said before another process made the table.
 -- name: exists
-select to_regclass(quote_ident($1) || '.migrations') is not null
+select exists (
+    select from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+    where nspname = $1 and relname = 'migrations'
+)
 
 -- name: schema_exists
 select to_regnamespace(quote_ident($1)) is not null
