@@ -31,6 +31,7 @@ class Feed:
         self._pages = Pages(store)
         self._events: list[RecordedEvent] = []
         self._bytes = 0
+        self._drops = 0
         self._moved = asyncio.Event()
         self._started = asyncio.Event()
         self.head = 0
@@ -74,6 +75,7 @@ class Feed:
 
     def drop(self) -> None:
         """Have no event at hand; they can be read again."""
+        self._drops += 1
         self._pages.close()
         self._events.clear()
         self._bytes = 0
@@ -84,10 +86,12 @@ class Feed:
         self._moved = asyncio.Event()
 
     async def _follow(self) -> None:
+        drops = self._drops
         events = await self._store.changed(self.head, _POLL_SECONDS)
         if not events or events[0].position != self.head + 1:
             events = await self._pages.after(self.head)
-        if events:
+        # What was read before a drop is as it was before it: it is read again.
+        if events and drops == self._drops:
             self._take(events)
             self.wake()
 
