@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from chekov.errors import StoreUnavailable, WrongExpectedVersion
-from chekov.store.port import NewEvent
+from chekov.store.port import Key, NewEvent
 from chekov.store.postgres import PostgresStore, committer, lane
 from chekov.store.postgres.access import STATEMENT_SECONDS
 from chekov.testing.postgres import EmbeddedPostgres
@@ -341,3 +341,16 @@ async def test_an_answer_that_takes_too_long_is_looked_for(
     assert await postgres_store.head() == 2
     await other.close()
     await watch.close()
+
+
+async def test_forgetting_whose_answer_was_lost_is_answered_all_the_same(
+    dsn: str, postgres_store: PostgresStore
+) -> None:
+    key = Key(uuid4(), "ada", b"k" * 32)
+    await postgres_store.offer_keys([key])
+    proxy = Proxy(dsn, key.id.bytes)
+    async with proxy.running() as wire, PostgresStore(wire, migrate=False) as store:
+        assert list(await store.forget_keys(["ada"])) == ["ada"]
+        assert proxy.broken == 1
+        assert list(await store.forget_keys(["ada"])) == []
+    assert await postgres_store.keys([key.id]) == {key.id: None}

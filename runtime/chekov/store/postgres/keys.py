@@ -38,10 +38,11 @@ class Keys:
 
     async def forget_keys(self, subjects: Collection[str]) -> Collection[str]:
         """Take the keys of subjects away for good, and let every process know."""
-        names = list(filter(is_name, subjects))
-        if not names:
+        live = await self.live_keys(subjects)
+        if not live:
             return ()
-        rows = await self._sealing.fetch(self._seals["forget_keys"], names, self._keys_channel)
+        ids = [key.id for key in live.values()]
+        rows = await self._sealing.fetch(self._seals["forget_keys"], ids, self._keys_channel)
         return [row["subject"] for row in rows]
 
     async def count_forgotten(self) -> int:

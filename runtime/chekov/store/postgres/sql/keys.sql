@@ -12,13 +12,13 @@ on conflict (subject) where forgotten is null do nothing
 -- name: keys
 select id, subject, key from chekov.keys where id = any($1)
 
+-- By their ids, so that a repetition, after a lost answer, answers the same.
 -- name: forget_keys
 with gone as (
     update chekov.keys set key = null, forgotten = clock_timestamp()
-    where subject = any($1) and forgotten is null
-    returning subject
+    where id = any($1) and forgotten is null
 )
-select subject, pg_notify($2, '') from gone
+select subject, pg_notify($2, '') from chekov.keys where id = any($1)
 
 -- name: forgettings
 select count(*) from chekov.keys where forgotten is not null
