@@ -57,6 +57,18 @@ class Bank:
         """Wait as a person would, with `kubectl wait`."""
         self.kubectl.wait("condition=Ready", f"domainbundle/{self.name}", timeout=timeout)
 
+    def wait_until_served(self) -> None:
+        """Wait until it is ready and the Service leads to it, which the API does not tell.
+
+        The node's proxy learns of a ready pod a moment after everybody else; until then it refuses
+        connections to a Service that had no pod before.
+        """
+        self.wait_until_ready()
+        wait_for(
+            f"the Service to lead to a pod of {self.name}",
+            lambda: self.call("GET", "/openapi.json").status == 200,
+        )
+
     def call(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Answer:

@@ -115,10 +115,7 @@ def bank(kubectl: Kubectl, cluster: Cluster) -> Bank:
             manifests.event_store(), manifests.bundle(found.name, manifests.inline(SOURCE))
         )
         found.wait_until_ready()
-    # Every pod is ready; the node's proxy may learn of it a moment later.
-    wait_for(
-        "the Service to lead to a pod", lambda: found.call("GET", "/openapi.json").status == 200
-    )
+    found.wait_until_served()
     return found
 
 

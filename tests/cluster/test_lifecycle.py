@@ -44,6 +44,6 @@ def test_a_deleted_bundle_takes_its_children_and_leaves_its_events(bank: Bank) -
     wait_for("the children to be gone", gone, timeout=90)
     assert bank.sql(count) == events
     bank.apply(inline(SOURCE))
-    bank.wait_until_ready()
+    bank.wait_until_served()
     stored = bank.call("GET", f"/streams/account-{account}").json()["events"]
     assert [event["type"] for event in stored] == ["AccountOpened"]

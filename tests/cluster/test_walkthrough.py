@@ -116,6 +116,6 @@ def test_pods_run_without_rights(bank: Bank) -> None:
 def test_the_bank_runs_from_an_image_of_its_own(bank: Bank, cluster: Cluster) -> None:
     packed = Bank(bank.kubectl, cluster, name="packed-bank")
     packed.kubectl.apply(bundle(packed.name, {"image": cluster.bank_image}, replicas=1))
-    packed.wait_until_ready()
+    packed.wait_until_served()
     account = _open(packed)
     assert packed.call("GET", f"/streams/account-{account}").status == 200
