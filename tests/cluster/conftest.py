@@ -15,7 +15,6 @@ from _pytest.capture import CaptureManager
 from tests.cluster import chart, manifests
 from tests.cluster.bank import SOURCE, Bank
 from tests.cluster.clusters import Cluster, chosen_cluster
-from tests.cluster.kube.shell import wait_for
 from tests.cluster.kubectl import Kubectl
 
 _HERE = Path(__file__).parent
