@@ -399,6 +399,43 @@ async def test_somebody_who_appends_meanwhile_is_noticed(source: Store, target: 
         )
 
 
+async def test_a_lone_writer_who_takes_no_turn_is_noticed_too(source: Store, target: Store) -> None:
+    async with source.opened() as store:
+        await fill(store, 20)
+    lines = await source.export()
+    writer = await asyncpg.connect(target.dsn)
+    try:
+        transaction = writer.transaction()
+        await transaction.start()
+        await writer.execute(
+            f'insert into "{target.schema}".events (position, stream, version, id, type, data,'
+            " time) values (1, 'alone', 1, gen_random_uuid(), 'Happened', '{}', now())"
+        )
+        async with asyncio.TaskGroup() as group:
+            taking = group.create_task(refused(target, lines))
+            await until(lambda: waits_for(writer))
+            await transaction.commit()
+        assert taking.result() == 1
+    finally:
+        await writer.close()
+
+
+async def refused(target: Store, lines: Sequence[bytes]) -> int:
+    """Where the store is found to hold something else."""
+    with pytest.raises(StoreDiverged, match="somebody else appends") as caught:
+        await target.take(lines)
+    return caught.value.position
+
+
+async def waits_for(connection: "asyncpg.Connection[Any]") -> bool:
+    return bool(
+        await connection.fetchval(
+            "select exists (select from pg_stat_activity where"
+            " pg_backend_pid() = any(pg_blocking_pids(pid)))"
+        )
+    )
+
+
 async def test_a_schema_without_a_store_is_refused(empty_dsn: str) -> None:
     with pytest.raises(SchemaMismatch):
         await Store(empty_dsn, "chekov").export()

@@ -32,6 +32,7 @@ from chekov.store.postgres.statements import check_schema, statements
 
 _BATCH_LINES: Final = 4000
 _BATCH_BYTES: Final = 8 * 1024 * 1024
+_ELSE: Final = "somebody else appends to it"
 _COLUMNS: Final = (
     *("position", "stream", "version", "id", "type", "metadata"),
     *("correlation_id", "causation_id", "time", "data", "content"),
@@ -195,7 +196,7 @@ class _Importer:
                 await connection.execute(sql["turn"])
                 head = await connection.fetchval(sql["head"])
                 if head != span[0]:
-                    raise StoreDiverged(min(head, span[0]) + 1, "somebody else appends to it")
+                    raise StoreDiverged(min(head, span[0]) + 1, _ELSE)
                 await connection.copy_records_to_table(
                     "events",
                     schema_name=self._schema,
@@ -210,8 +211,12 @@ class _Importer:
                         f"event {misplaced} does not follow the one before it in its stream",
                     )
         except (asyncpg.PostgresError, ValueError, TypeError) as error:
-            if isinstance(error, asyncpg.PostgresError) and not _is_about_values(error):
-                raise
+            if isinstance(error, asyncpg.PostgresError):
+                if _is_taken(error):
+                    # A lone writer, which takes no turns, came between.
+                    raise StoreDiverged(span[0] + 1, _ELSE) from error
+                if not _is_about_values(error):
+                    raise
             raise MalformedExport(
                 self._lines.number, f"events {span[0] + 1} to {span[1]} cannot be stored: {error}"
             ) from error
@@ -258,6 +263,13 @@ class _Importer:
         entries = every()
         while batch := list(islice(entries, _BATCH_LINES)):
             yield batch
+
+
+def _is_taken(error: asyncpg.PostgresError) -> bool:
+    return (
+        isinstance(error, asyncpg.UniqueViolationError)
+        and error.constraint_name == "events_position"
+    )
 
 
 def _is_about_values(error: asyncpg.PostgresError) -> bool:

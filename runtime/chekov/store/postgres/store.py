@@ -145,6 +145,7 @@ class PostgresStore(Reader, Checkpoints, Endings, Snapshots, Keys):
             StoreUnavailable: other writers came first too often; the transaction is usable.
             asyncpg.PostgresError: the connection fails, or the database refuses the statement; the
                 transaction is over.
+            asyncpg.InterfaceError: the connection was closed, or is at work elsewhere.
         """
         append = StreamAppend(stream, events, expected)
         schema = self._database.schema
