@@ -2,45 +2,35 @@
 
 import asyncio
 from time import monotonic
-from typing import Final, Self
+from typing import Any, Final
 
 _LOOK_SECONDS: Final = 0.05
 
 
 class Deadline:
-    """Cancels the task that entered it when its time is over; one use only.
+    """When a task's wait is to end.
 
     Attributes:
         at: when it is over, as `time.monotonic` tells it.
-        expired: whether it was over before the block had ended.
+        expired: whether it was over before it was ended.
+        task: is cancelled then.
+        cancelled: how many cancellations the task knew of before it.
     """
 
-    __slots__ = ("_before", "_deadlines", "at", "expired", "task")
+    __slots__ = ("at", "cancelled", "expired", "task")
 
-    def __init__(self, deadlines: "Deadlines", at: float) -> None:
-        self._deadlines = deadlines
+    def __init__(self, at: float, task: "asyncio.Task[Any]") -> None:
         self.at = at
+        self.task = task
+        self.cancelled = task.cancelling()
         self.expired = False
 
-    def __enter__(self) -> Self:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a deadline needs a task that it can cancel")
-        self.task = task
-        self._before = task.cancelling()
-        self._deadlines.add(self)
-        return self
+    def is_cause(self) -> bool:
+        """Whether a `CancelledError` that came is its own, and nobody else wants the task to end.
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        """Turn the cancellation that the deadline asked for, and no other, into a time-out.
-
-        Raises:
-            TimeoutError: the time is over.
+        To be asked before it is ended.
         """
-        if not self.expired:
-            self._deadlines.discard(self)
-        elif self.task.uncancel() <= self._before and kind is asyncio.CancelledError:
-            raise TimeoutError
+        return self.expired and self.task.cancelling() <= self.cancelled + 1
 
 
 class Deadlines:
@@ -53,19 +43,23 @@ class Deadlines:
         self._open: set[Deadline] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def until(self, at: float) -> Deadline:
-        """A block that may take until `at`."""
-        return Deadline(self, at)
-
-    def add(self, deadline: Deadline) -> None:
-        """Watch a deadline."""
+    def begin(self, at: float) -> Deadline:
+        """Cancel the task that runs now at a time, unless the deadline is ended before."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a deadline needs a task that it can cancel")
+        deadline = Deadline(at, task)
         self._open.add(deadline)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
+        return deadline
 
-    def discard(self, deadline: Deadline) -> None:
-        """Stop watching it."""
-        self._open.discard(deadline)
+    def end(self, deadline: Deadline) -> None:
+        """The task is past it: take back the cancellation, if there was one."""
+        if deadline.expired:
+            deadline.task.uncancel()
+        else:
+            self._open.discard(deadline)
 
     def _look(self) -> None:
         now = monotonic()

@@ -85,18 +85,17 @@ class Dispatcher:
             once,
         )
         seconds = self._timeout if timeout is None else timeout
-        deadline = self._deadlines.until(monotonic() + seconds)
         observation = self._observer.command(route.name, execution.stream)
         outcome: Outcome = "failed"
         events = 0
         self._in_flight += 1
+        deadline = self._deadlines.begin(monotonic() + seconds)
         try:
-            with deadline:
-                dispatched = await self._run(execution)
+            dispatched = await self._run(execution)
             outcome = execution.outcome
             events = len(dispatched.events)
-        except TimeoutError as error:
-            if not deadline.expired:
+        except asyncio.CancelledError as error:
+            if not deadline.is_cause():
                 raise
             outcome = "timeout"
             stored = None if execution.handed_over else False
@@ -108,6 +107,7 @@ class Dispatcher:
             outcome = "conflict"
             raise
         finally:
+            self._deadlines.end(deadline)
             self._in_flight -= 1
             if self._draining and not self._in_flight:
                 self._idle.set()
