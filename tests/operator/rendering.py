@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.cluster.kube.binaries import build_tool
 from tests.cluster.kube.layout import Layout
 
 CHARTS = Path(__file__).parents[2] / "charts"
@@ -61,11 +63,6 @@ def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
     return [found for found in manifests if found["kind"] == kind]
 
 
-def _program() -> str:
-    cached = Layout.from_environment().binaries / "helm"
-    found = shutil.which("helm") or (str(cached) if cached.exists() else None)
-    if found is None:
-        raise AssertionError(
-            f"helm is needed, on the PATH or as {cached}: `python -m tests.cluster build` makes it"
-        )
-    return found
+@cache
+def _program() -> str | Path:
+    return shutil.which("helm") or build_tool(Layout.from_environment(), "helm")

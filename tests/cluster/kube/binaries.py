@@ -36,8 +36,15 @@ def build_binaries(layout: Layout) -> None:
     """Build what the cache does not hold yet; from nothing it takes minutes."""
     layout.binaries.mkdir(parents=True, exist_ok=True)
     _once(layout, "kubebin", _fingerprint(), _build_components)
-    for name, module in TOOLS.items():
-        _once(layout, name, module, _install_tool)
+    for name in TOOLS:
+        build_tool(layout, name)
+
+
+def build_tool(layout: Layout, name: str) -> Path:
+    """Build one of `TOOLS`, unless the cache holds it; where it is."""
+    layout.binaries.mkdir(parents=True, exist_ok=True)
+    _once(layout, name, TOOLS[name], _install_tool)
+    return layout.binaries / name
 
 
 def _fingerprint() -> str:
