@@ -12,16 +12,19 @@ from pathlib import Path
 import uvloop
 
 from benchmarks import bare, history, in_process, over_http
+from benchmarks.cores import apart
 from benchmarks.measure import Rate, median
 from chekov import Runtime
 from chekov.server import collector
-from chekov.testing.postgres import embedded_postgres
+from chekov.testing.postgres import EmbeddedPostgres
 
 IN_FLIGHT = (1, 16, 64, 256)
 CONNECTIONS = (1, 16, 64)
 SCHEMA = "bench"
 TURNS = 10
 """Parts of a measurement that alternates with its limit, where one flush more or less shows."""
+SHARED = ", cores shared"
+"""Once more, with client and Postgres wherever the scheduler puts them."""
 BARS = {
     "commands, 1 in flight / bare INSERT": 0.85,
     "commands, 256 in flight, per second": 25_000,
@@ -36,15 +39,18 @@ Results = dict[str, list[Rate]]
 async def main(arguments: argparse.Namespace) -> None:
     """Measure everything, check the history, print the table."""
     async with AsyncExitStack() as stack:
-        dsn = arguments.dsn
+        dsn, server = arguments.dsn, None
         if dsn is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-            dsn = await stack.enter_async_context(embedded_postgres(Path(folder)))
+            postgres = EmbeddedPostgres(Path(folder))
+            stack.push_async_callback(postgres.stop)
+            await postgres.start()
+            dsn, server = postgres.dsn, postgres.pid
         rates: Results = defaultdict(list)
         acknowledged: dict[str, int] = {}
         for number in range(arguments.rounds):
             print(f"round {number + 1} of {arguments.rounds}", flush=True)
-            await one_round(dsn, arguments.seconds, rates, acknowledged)
+            await one_round(dsn, server, arguments.seconds, rates, acknowledged)
         async with Runtime(in_process.commands, store=dsn, schema=SCHEMA) as runtime:
             count = await history.check(runtime.store, acknowledged)
             for _ in range(arguments.rounds):
@@ -52,7 +58,9 @@ async def main(arguments: argparse.Namespace) -> None:
     report(rates, count, Path(arguments.json) if arguments.json else None)
 
 
-async def one_round(dsn: str, seconds: float, rates: Results, acknowledged: dict[str, int]) -> None:
+async def one_round(
+    dsn: str, server: int | None, seconds: float, rates: Results, acknowledged: dict[str, int]
+) -> None:
     """Each workload once, limits and subjects in turn."""
     async with (
         Runtime(in_process.commands, store=dsn, schema=SCHEMA) as runtime,
@@ -62,10 +70,13 @@ async def one_round(dsn: str, seconds: float, rates: Results, acknowledged: dict
         part = seconds / TURNS
         # A service's instances are loaded once and then used for as long as it lives.
         await in_process.dispatch(runtime, part, 1, acknowledged)
-        for _ in range(TURNS):
-            rates["bare INSERT"].append(await bare.insert_one(connection, part))
-            rate = await in_process.dispatch(runtime, part, 1, acknowledged)
-            rates["commands, 1 in flight"].append(rate)
+        for shared in (False, True):
+            with apart(os.getpid(), None if shared else server):
+                for _ in range(TURNS):
+                    rate = await bare.insert_one(connection, part)
+                    rates["bare INSERT" + SHARED * shared].append(rate)
+                    rate = await in_process.dispatch(runtime, part, 1, acknowledged)
+                    rates["commands, 1 in flight" + SHARED * shared].append(rate)
         for in_flight in IN_FLIGHT[1:]:
             rate = await in_process.dispatch(runtime, seconds, in_flight, acknowledged)
             rates[f"commands, {in_flight} in flight"].append(rate)
@@ -103,10 +114,10 @@ def report(rates: Results, count: int, target: Path | None) -> None:
         verdict = (
             "" if bar is None else f"   (bar {bar:,g}: {'met' if figure >= bar else 'MISSED'})"
         )
-        print(f"{name:46}{figure:12,.2f}{verdict}")
+        print(f"{name:50}{figure:12,.2f}{verdict}")
     p50 = rows["live, 1000 a second"].percentile(0.5)
     met = "met" if p50 <= LATENCY_BAR else "MISSED"
-    print(f"{'append to handler, p50 ms':46}{p50:12,.2f}   (bar {LATENCY_BAR:g}: {met})")
+    print(f"{'append to handler, p50 ms':50}{p50:12,.2f}   (bar {LATENCY_BAR:g}: {met})")
     print(f"\nhistory: {count:,} events; 0 lost, 0 reordered, 0 doubled")
     if target:
         target.write_text(json.dumps({"figures": figures, "events": count}, indent=2) + "\n")
@@ -118,6 +129,8 @@ def ratios(rows: dict[str, Rate]) -> dict[str, float]:
     return {
         "commands, 1 in flight / bare INSERT": per_second["commands, 1 in flight"]
         / per_second["bare INSERT"],
+        f"commands, 1 in flight / bare INSERT{SHARED}": per_second[f"commands, 1 in flight{SHARED}"]
+        / per_second[f"bare INSERT{SHARED}"],
         "commands, 256 in flight, per second": per_second["commands, 256 in flight"],
         "commands, 256 in flight / bare INSERT of 256": per_second["commands, 256 in flight"]
         / per_second["bare INSERT of 256"],

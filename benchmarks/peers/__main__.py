@@ -30,8 +30,8 @@ async def main(given: argparse.Namespace) -> int:
     """Measure, print, and tell by the exit code whether ours lost, doubled or reordered."""
     head = heading(given)
     stop_cleanly()
-    async with postgres(given.dsn) as dsn:
-        outcome = await compare(dsn, given)
+    async with postgres(given.dsn) as (dsn, pid):
+        outcome = await compare(dsn, pid, given)
         flat: Mapping[str, float] = {}
         if given.large or "large" in given.workloads.split(","):
             flat = await large.measure(dsn, given.large_events, given.seconds, given.rounds, say)
@@ -54,12 +54,12 @@ def stop_cleanly() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
-async def compare(dsn: str, given: argparse.Namespace) -> Outcome:
+async def compare(dsn: str, server: int | None, given: argparse.Namespace) -> Outcome:
     """The rounds through the chosen systems and workloads."""
     systems = [system for system in SYSTEMS if chosen(system.name, given.only)]
     workloads = [item for item in WORKLOADS if chosen(item.name, given.workloads)]
     idle = chosen("idle", given.workloads)
-    rounds = Rounds(dsn, given.seconds, say)
+    rounds = Rounds(dsn, server, given.seconds, say)
     if workloads or idle:
         for number in range(given.rounds):
             last = number == given.rounds - 1
@@ -90,16 +90,19 @@ def load() -> str:
 
 
 @asynccontextmanager
-async def postgres(dsn: str | None) -> AsyncGenerator[str]:
-    """The server that was given, or a fresh one with its defaults and more connections."""
+async def postgres(dsn: str | None) -> AsyncGenerator[tuple[str, int | None]]:
+    """The server that was given, or a fresh one with its defaults and more connections.
+
+    Its DSN, and the process if it is ours.
+    """
     if dsn is not None:
-        yield dsn
+        yield dsn, None
         return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         server = EmbeddedPostgres(Path(folder), settings=SETTINGS)
         try:
             await server.start()
-            yield server.dsn
+            yield server.dsn, server.pid
         finally:
             await server.stop()
 

@@ -26,6 +26,11 @@ class WorkerProcess:
         self.name = name
         self._process = process
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     async def ask(self, do: str, seconds: float = 0.0, **given: Any) -> Answer:
         """Send one request and wait for its answer.
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from benchmarks.cores import apart
 from benchmarks.measure import Rate
 from benchmarks.peers.install import InstallError
 from benchmarks.peers.process import WorkerError, WorkerProcess, started
@@ -58,12 +59,16 @@ class Rounds:
 
     Args:
         dsn: a database of the server, by a role that may create databases.
+        server: its main process, if it is ours.
         seconds: how long each measurement lasts.
         say: is told what happens next.
     """
 
-    def __init__(self, dsn: str, seconds: float, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, dsn: str, server: int | None, seconds: float, say: Callable[[str], None]
+    ) -> None:
         self._dsn = dsn
+        self._server = server
         self._seconds = seconds
         self._say = say
         self._round = ""
@@ -119,7 +124,8 @@ class Rounds:
         name = workload.name.replace(" ", "_")
         seconds = self._seconds * (CATCH_UP_TIMES if workload.do == "catch_up" else 1)
         try:
-            answer = await worker.ask(workload.do, seconds, name=name, **workload.given)
+            with apart(worker.pid, self._server if workload.is_lone else None):
+                answer = await worker.ask(workload.do, seconds, name=name, **workload.given)
             checked = await worker.ask("check")
         except WorkerError as error:
             self.outcome.faults[key].append(str(error))

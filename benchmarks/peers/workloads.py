@@ -27,6 +27,11 @@ class Workload:
         """Whether a subscriber takes part."""
         return self.do.startswith("live")
 
+    @property
+    def is_lone(self) -> bool:
+        """Whether client and Postgres always wait for each other."""
+        return self.given.get("in_flight") == 1
+
 
 # Subscribers come first: they start at an empty store, so nobody has to catch up unmeasured.
 WORKLOADS = (

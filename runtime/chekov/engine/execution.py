@@ -141,36 +141,36 @@ class Executor:
         else:
             instance.busy = True
         try:
-            return await self._decide(execution, instance)
+            newest = instance.state is None
+            if newest:
+                await self._rebuilder.refresh(instance)
+            while True:
+                try:
+                    done = await self._attempt(execution, instance)
+                except WrongExpectedVersion:
+                    if execution.expected is not None or execution.retries >= RETRIES:
+                        raise
+                    await _pause(execution)
+                    await self._rebuilder.refresh(instance)
+                except Rejected:
+                    if await self._is_final(instance, newest=newest):
+                        raise
+                else:
+                    if done.position or await self._is_final(instance, newest=newest):
+                        return done
+                newest = True
         finally:
             instance.leave()
 
-    async def _decide(self, execution: Execution, instance: Instance) -> Dispatched[Any]:
-        refresh = self._rebuilder.refresh
-        newest = instance.state is None
-        if newest:
-            await refresh(instance)
-        while True:
-            try:
-                done = await self._attempt(execution, instance)
-            except WrongExpectedVersion:
-                if execution.expected is not None or execution.retries >= RETRIES:
-                    raise
-                await _pause(execution)
-                await refresh(instance)
-            except Rejected:
-                # The state may lag behind what another process stored: only a refusal by the
-                # newest state counts, since no version check follows it.
-                if newest or not await refresh(instance):
-                    await self._refuse_deleted(instance)
-                    raise
-            else:
-                if done.position:
-                    return done
-                if newest or not await refresh(instance):
-                    await self._refuse_deleted(instance)
-                    return done
-            newest = True
+    async def _is_final(self, instance: Instance, *, newest: bool) -> bool:
+        """Whether an answer without events, which no version check follows, counts.
+
+        The state may lag behind what another process stored: only one by the newest state does.
+        """
+        if not newest and await self._rebuilder.refresh(instance):
+            return False
+        await self._refuse_deleted(instance)
+        return True
 
     async def _attempt(self, execution: Execution, instance: Instance) -> Dispatched[Any]:
         route = execution.route

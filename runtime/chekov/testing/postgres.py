@@ -60,6 +60,12 @@ class EmbeddedPostgres:
         """Where asyncpg finds the server: its database `postgres`, as superuser."""
         return f"postgresql://postgres:{self._password()}@127.0.0.1:{self.port}/postgres"
 
+    @property
+    def pid(self) -> int | None:
+        """Of the server's main process, while it runs."""
+        process = self._process
+        return None if process is None or process.returncode is not None else process.pid
+
     async def start(self) -> None:
         """Start the server and wait until it takes connections.
 

@@ -8,7 +8,7 @@ and prepares the other.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final, LiteralString, NamedTuple
 from uuid import UUID
@@ -67,7 +67,7 @@ class Committer:
         self._only = False
         self._closing = False
 
-    async def append(
+    def append(
         self,
         stream: str,
         events: Sequence[NewEvent],
@@ -75,18 +75,21 @@ class Committer:
         once: UUID | None = None,
         *,
         own: bool = False,
-    ) -> Appended:
-        """Store all of `events`, or none; `own` ones have a type of the store's own."""
+    ) -> Awaitable[Appended]:
+        """Store all of `events`, or none; `own` ones have a type of the store's own.
+
+        To be awaited at once.
+        """
         size = check_append(stream, events, expected, own=own)
         if self._closing:
             raise StoreClosed("the store was closed")
         if len(self._resting) == _LANES and not self._queue:
-            return await self._append_alone(stream, events, expected, size, once)
+            return self._append_alone(stream, events, expected, size, once)
         pending = Pending(stream, events, expected, size, once)
         self._queue.append(pending)
         if len(self._queue) >= _SHARE_FROM and not self._only:
             self._wake_one()
-        return await pending.future
+        return pending.future
 
     async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
         """Store all of `appends`, or none: over a connection of their own, one after the other."""
