@@ -1,6 +1,17 @@
 """A store as it looks from outside."""
 
+from typing import Any
+
+import asyncpg
+
 from chekov.store.postgres.inspect import Inspector, StoreStatus
+from tests.waiting import until
+
+
+async def is_waited_for(connection: "asyncpg.Connection[Any]") -> bool:
+    """Whether another connection waits for a lock that this one has."""
+    blocked = "select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid))"
+    return bool(await connection.fetchval(f"select exists ({blocked})"))
 
 
 async def look(dsn: str, schema: str = "chekov") -> StoreStatus:
@@ -10,3 +21,17 @@ async def look(dsn: str, schema: str = "chekov") -> StoreStatus:
         return await inspector.status(schema)
     finally:
         inspector.close()
+
+
+async def has_looked(dsn: str) -> None:
+    """Wait until the store has looked for other processes."""
+    connection = await asyncpg.connect(dsn)
+    looked = """select count(*) from pg_stat_activity
+        where application_name like 'chekov listener %' and state = 'idle'
+            and query like '%from pg_stat_activity%'"""
+
+    async def seen() -> bool:
+        return bool(await connection.fetchval(looked))
+
+    await until(seen)
+    await connection.close()

@@ -17,6 +17,7 @@ from chekov.store.port import Key, NewEvent
 from chekov.store.postgres import PostgresStore, committer, lane
 from chekov.store.postgres.access import STATEMENT_SECONDS
 from chekov.testing.postgres import EmbeddedPostgres
+from tests.looking import has_looked
 from tests.waiting import until
 
 WRITERS = 24
@@ -252,20 +253,6 @@ class Proxy:
                 break
             writer.write(data)
         writer.close()
-
-
-async def has_looked(dsn: str) -> None:
-    """Wait until the store has looked for other processes."""
-    connection = await asyncpg.connect(dsn)
-    looked = """select count(*) from pg_stat_activity
-        where application_name like 'chekov listener %' and state = 'idle'
-            and query like '%from pg_stat_activity%'"""
-
-    async def seen() -> bool:
-        return bool(await connection.fetchval(looked))
-
-    await until(seen)
-    await connection.close()
 
 
 @pytest.mark.parametrize("expected", [-1, 0, 1])

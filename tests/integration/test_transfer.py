@@ -29,6 +29,7 @@ from chekov.store.postgres.exporter import export_events
 from chekov.store.postgres.importer import Imported, import_events
 from chekov.store.postgres.migrator import migrate, needed_version
 from tests.integration.server_process import clean, run
+from tests.looking import is_waited_for
 from tests.waiting import until
 
 TABLES = ("events", "streams", "keys")
@@ -413,7 +414,7 @@ async def test_a_lone_writer_who_takes_no_turn_is_noticed_too(source: Store, tar
         )
         async with asyncio.TaskGroup() as group:
             taking = group.create_task(refused(target, lines))
-            await until(lambda: waits_for(writer))
+            await until(lambda: is_waited_for(writer))
             await transaction.commit()
         assert taking.result() == 1
     finally:
@@ -425,15 +426,6 @@ async def refused(target: Store, lines: Sequence[bytes]) -> int:
     with pytest.raises(StoreDiverged, match="somebody else appends") as caught:
         await target.take(lines)
     return caught.value.position
-
-
-async def waits_for(connection: "asyncpg.Connection[Any]") -> bool:
-    return bool(
-        await connection.fetchval(
-            "select exists (select from pg_stat_activity where"
-            " pg_backend_pid() = any(pg_blocking_pids(pid)))"
-        )
-    )
 
 
 async def test_a_schema_without_a_store_is_refused(empty_dsn: str) -> None:

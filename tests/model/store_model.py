@@ -123,15 +123,12 @@ class Model:
     def link(self, stream: str, positions: Sequence[int], ids: Sequence[UUID]) -> list[int]:
         version = self.version(stream)
         for number, (position, id_) in enumerate(zip(positions, ids, strict=True), 1):
-            original = self.log[position - 1]
             entry = Entry(
                 stream,
                 version + number,
                 id_,
                 "$link",
                 b'{"position": %d}' % position,
-                correlation_id=original.correlation_id,
-                causation_id=original.causation_id,
                 leads_to=position,
             )
             self.log.append(entry)

@@ -12,9 +12,11 @@ from chekov.store.postgres.batch import (
     BATCH_EVENTS,
     Group,
     Pending,
+    Place,
     answer_many,
     many,
     payloads,
+    rows,
     take,
 )
 from chekov.store.postgres.lane import Knowledge
@@ -34,6 +36,10 @@ def pending(
 ) -> Pending:
     content = [NewEvent(uuid4(), "t", b"{}", metadata, None, caused) for _ in range(events)]
     return Pending(stream, content, expected, size, once)
+
+
+def event(data: bytes, metadata: bytes | None = None, time: datetime | None = None) -> NewEvent:
+    return NewEvent(uuid4(), "t", data, metadata, time=time)
 
 
 def streams(groups: Sequence[Group]) -> list[list[str]]:
@@ -142,19 +148,28 @@ def written(stream: str, version: int, position: int) -> list[RecordedEvent]:
 
 async def test_a_lone_writer_knows_what_comes_next() -> None:
     knowledge = Knowledge(lambda: True)
-    assert knowledge.next_position("a", 1) is None
+    assert knowledge.head() is None
+    assert knowledge.version("a", 1) == 0
     knowledge.learn(written("a", 1, 7))
-    assert knowledge.next_position("a", 1) == 8
-    assert knowledge.next_position("a", 2) is None
-    assert knowledge.next_position("b", 1) is None
-    assert knowledge.next_position("a", Expected.ANY) is None
-    assert knowledge.next_position("c", 0) is None
+    assert knowledge.head() == 7
+    assert knowledge.version("a", 1) == 1
+    assert knowledge.version("a", 2) == 0
+    assert knowledge.version("b", 1) == 0
+    assert knowledge.version("c", 0) == 0
+
+
+@pytest.mark.parametrize("expected", [Expected.ANY, Expected.STREAM_EXISTS])
+async def test_who_expects_no_version_goes_on_from_the_known_one(expected: Expected) -> None:
+    knowledge = Knowledge(lambda: True)
+    knowledge.learn(written("a", 3, 7))
+    assert knowledge.version("a", expected) == 3
+    assert knowledge.version("b", expected) == 0
 
 
 async def test_who_is_not_alone_knows_nothing() -> None:
     knowledge = Knowledge(lambda: False)
     knowledge.learn(written("a", 1, 7))
-    assert knowledge.next_position("a", 1) is None
+    assert knowledge.head() is None
 
 
 async def test_a_doubt_lasts() -> None:
@@ -162,29 +177,49 @@ async def test_a_doubt_lasts() -> None:
     knowledge.learn(written("a", 1, 7))
     knowledge.doubt()
     knowledge.learn(written("a", 2, 8))
-    assert knowledge.next_position("a", 2) is None
+    assert knowledge.head() is None
+    assert knowledge.version("a", 2) == 0
 
 
 async def test_what_was_forgotten_is_learnt_again() -> None:
     knowledge = Knowledge(lambda: True)
     knowledge.learn(written("a", 1, 7))
     knowledge.forget()
-    assert knowledge.next_position("a", 1) is None
+    assert knowledge.head() is None
+    assert knowledge.version("a", 1) == 0
     knowledge.learn(written("a", 2, 9))
-    assert knowledge.next_position("a", 2) == 10
+    assert knowledge.head() == 9
+    assert knowledge.version("a", 2) == 2
 
 
 async def test_what_others_store_makes_versions_unknown() -> None:
     knowledge = Knowledge(lambda: True)
     knowledge.learn(written("a", 5, 7))
     knowledge.learn(written("b", 1, 8))
-    assert knowledge.next_position("a", 5) == 9
+    assert knowledge.version("a", 5) == 5
     knowledge.learn(written("b", 2, 10))
-    assert knowledge.next_position("a", 5) is None
-    assert knowledge.next_position("b", 2) == 11
+    assert knowledge.version("a", 5) == 0
+    assert knowledge.version("b", 2) == 2
     knowledge.learn(written("c", 3, 9))
-    assert knowledge.next_position("c", 3) is None
-    assert knowledge.next_position("b", 2) == 11
+    assert knowledge.version("c", 3) == 0
+    assert knowledge.head() == 10
+
+
+async def test_events_become_rows_at_their_places() -> None:
+    one = Pending("a", [event(b'{"n":1}', metadata=b'{"m":1}'), event(b"\x01")], 3, 9)
+    two = Pending("b", [event(b"{}", time=NOW)], 1, 2)
+    rows_ = rows([Place(one, 10, 3), Place(two, 12, 1)])
+    assert rows_.stream == ["a", "a", "b"]
+    assert rows_.version == [4, 5, 2]
+    assert rows_.data == ['{"n":1}', None, "{}"]
+    assert rows_.contents == [None, b"\x01", None]
+    assert rows_.metadata == ['{"m":1}', None, None]
+    assert rows_.times == (None, None, NOW)
+
+
+async def test_columns_that_nobody_uses_are_not_sent() -> None:
+    rows_ = rows([Place(pending("a", 1), 10, 1)])
+    assert (rows_.contents, rows_.metadata, rows_.times) == (None, None, None)
 
 
 async def test_a_command_is_once_in_a_statement() -> None:

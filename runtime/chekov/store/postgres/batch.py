@@ -215,6 +215,47 @@ def many(groups: Sequence[Group], *, together: bool = False) -> Many:
     )
 
 
+class Place(NamedTuple):
+    """Where an append goes: in front of its first event are these position and version."""
+
+    pending: Pending
+    before: int
+    version: int
+
+
+class Rows(NamedTuple):
+    """Parameters of the statement that inserts events at known places."""
+
+    stream: Sequence[str]
+    version: Sequence[int]
+    ids: Sequence[UUID]
+    types: Sequence[str]
+    data: list[str | None] | None
+    contents: list[bytes | None] | None
+    metadata: list[str | None] | None
+    correlation_ids: Sequence[UUID | None]
+    causation_ids: Sequence[UUID | None]
+    times: Sequence[datetime | None] | None
+
+
+def rows(places: Sequence[Place]) -> Rows:
+    """Columns of all events of appends that go on from known places."""
+    events = [event for place in places for event in place.pending.events]
+    columns: tuple[Any, ...] = tuple(zip(*events, strict=True))
+    ids, types, data, metadata, correlation_ids, causation_ids, times = columns
+    return Rows(
+        [place.pending.stream for place in places for _ in place.pending.events],
+        [place.version + n for place in places for n in range(1, len(place.pending.events) + 1)],
+        ids,
+        types,
+        *payloads(data),
+        _texts(metadata),
+        correlation_ids,
+        causation_ids,
+        times if any(times) else None,
+    )
+
+
 def payloads(
     data: Iterable[bytes],
 ) -> tuple[list[str | None] | None, list[bytes | None] | None]:

@@ -44,8 +44,10 @@ class Carrier:
         self._on_batch = on_batch
         self._gave_up = gave_up
 
-    async def carry(self, lane: Lane, groups: list[Group], *, together: bool = False) -> None:
-        """Answer every append of `groups`; with `together`, all of them are stored or none."""
+    async def carry(
+        self, lane: Lane, groups: list[Group], *, together: bool = False, lone: bool = False
+    ) -> None:
+        """Answer every append of `groups`; `together` and `lone` are as in `Lane.send`."""
         deadline = 0.0
         backoff = Backoff()
         while True:
@@ -53,7 +55,7 @@ class Carrier:
                 if deadline or groups[0][0].uncertain:
                     groups = await self._not_stored(lane, groups)
                 if groups:
-                    await self._attempt(lane, groups, together=together)
+                    await self._attempt(lane, groups, together=together, lone=lone)
             except CAUGHT as error:
                 fault = fault_of(error)
                 deadline = deadline or time.monotonic() + self._patience
@@ -66,21 +68,23 @@ class Carrier:
                 return
             await backoff.wait()
 
-    async def _attempt(self, lane: Lane, groups: list[Group], *, together: bool) -> None:
+    async def _attempt(
+        self, lane: Lane, groups: list[Group], *, together: bool, lone: bool
+    ) -> None:
         try:
-            await self._send(lane, groups, together=together)
+            await self._send(lane, groups, together=together, lone=lone)
         except CAUGHT as error:
             if fault_of(error) is not Fault.GUILTY:
                 raise
             await self._split(lane, groups, error, together=together)
 
-    async def _send(self, lane: Lane, groups: list[Group], *, together: bool) -> None:
+    async def _send(self, lane: Lane, groups: list[Group], *, together: bool, lone: bool) -> None:
         started = time.perf_counter()
         if not lane.is_connected():
             # Nothing is on its way yet when this fails.
             await lane.reconnect()
         try:
-            recorded, refused = await lane.send(groups, together=together)
+            recorded, refused = await lane.send(groups, together=together, lone=lone)
         except BaseException as error:
             if not isinstance(error, Exception) or leaves_doubt(error):
                 for group in groups:

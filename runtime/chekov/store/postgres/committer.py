@@ -23,7 +23,7 @@ from chekov.store.postgres.errors import Fault, fault_of, leaves_doubt
 from chekov.store.postgres.lane import Knowledge, Lane
 
 _LANES: Final = 2
-_SHARE_FROM: Final = 64
+_SHARE_FROM: Final = 128
 _WATCH_SECONDS: Final = 1.0
 
 
@@ -139,10 +139,13 @@ class Committer:
     async def _run(self, lane: Lane) -> None:
         while True:
             waiting = len(self._queue)
-            shared = waiting >= _SHARE_FROM and len(self._busy) < waiting
-            groups = take(self._queue, self._busy, waiting // 2 if shared else waiting)
+            shared = waiting >= _SHARE_FROM
+            # Of what is under way and what waits, half.
+            share = min(waiting, (waiting + len(self._busy) + 1) // 2) if shared else waiting
+            groups = take(self._queue, self._busy, share)
             if groups:
-                await self._carry(lane, groups)
+                lone = not shared and len(self._resting) == _LANES - 1
+                await self._carry(lane, groups, lone=lone)
                 # Callers that were just answered may have more: let it come along.
                 await asyncio.sleep(0)
             elif self._closing and not self._queue:
@@ -152,21 +155,23 @@ class Committer:
                 self._resting.append(resting)
                 await resting.woken
 
-    async def _carry(self, lane: Lane, groups: list[Group]) -> None:
+    async def _carry(self, lane: Lane, groups: list[Group], *, lone: bool) -> None:
         streams = [group[0].stream for group in groups]
         self._busy.update(streams)
-        if len(self._queue) >= _SHARE_FROM // 2:
+        self._only = lone
+        if len(self._queue) >= _SHARE_FROM // 2 and not lone:
             self._wake_one()
         try:
-            await self._carrier.carry(lane, groups)
+            await self._carrier.carry(lane, groups, lone=lone)
         except BaseException:
             lost = StoreUnavailable("the store was closed before the answer came", stored=None)
             self._fail(chain.from_iterable(groups), lost)
             raise
         finally:
+            self._only = False
             self._busy.difference_update(streams)
-            # What had to wait for these streams may go now.
-            if self._queue or self._closing:
+            # This lane goes on with what is left, unless that is much.
+            if self._closing or len(self._queue) >= _SHARE_FROM:
                 self._wake_all()
 
     async def _append_alone(
@@ -178,7 +183,6 @@ class Committer:
         once: UUID | None,
     ) -> Appended:
         """Nothing else is under way: save the detour over the queue and another task."""
-        # The one that rested last: a lone writer keeps one connection, and its backend, warm.
         resting = self._resting.pop()
         self._only = True
         started = time.perf_counter()
@@ -207,12 +211,15 @@ class Committer:
         finally:
             self._only = False
             self._resting.append(resting)
-            if self._queue or self._closing:
+            if self._closing:
                 self._wake_all()
+            elif self._queue:
+                self._wake_one()
 
     def _wake_one(self) -> None:
+        # The one that rested last: a lone writer keeps one connection, and its backend, warm.
         while self._resting:
-            woken = self._resting.popleft().woken
+            woken = self._resting.pop().woken
             if not woken.done():
                 woken.set_result(None)
                 return

@@ -7,14 +7,23 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 import asyncpg
 
-from chekov.store.port import Appended, NewEvent, RecordedEvent
+from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
 from chekov.store.postgres.access import GRACE_SECONDS, Access, Connection, connect
-from chekov.store.postgres.batch import Group, Pending, answer, answer_many, many
+from chekov.store.postgres.batch import (
+    Group,
+    Pending,
+    Place,
+    answer,
+    answer_many,
+    many,
+    rows,
+)
 from chekov.store.postgres.started import Started
 
 _DOUBT_SECONDS: Final = 10.0
 _MOST_VERSIONS: Final = 100_000
 _CLOCK_SECONDS: Final = 10.0
+_ANYWHERE: Final = (Expected.ANY, Expected.STREAM_EXISTS)
 
 
 class Sent(NamedTuple):
@@ -58,16 +67,14 @@ class Knowledge:
         passed = time.monotonic() - since
         return told + timedelta(seconds=passed) if passed < _CLOCK_SECONDS else None
 
-    def next_position(self, stream: str, expected: int) -> int | None:
-        """Where an append's event goes, when that is known without looking."""
-        if (
-            self._head is None
-            or expected <= 0
-            or self._versions.get(stream) != expected
-            or not self._alone()
-        ):
-            return None
-        return self._head + 1
+    def head(self) -> int | None:
+        """The last position, when it is known without looking."""
+        return self._head if self._alone() else None
+
+    def version(self, stream: str, expected: int) -> int:
+        """The version that an append goes on from; 0 when it is not known or not as expected."""
+        known = self._versions.get(stream, 0)
+        return known if expected == known or expected in _ANYWHERE else 0
 
     def learn(self, recorded: Sequence[RecordedEvent]) -> None:
         """These were stored."""
@@ -107,6 +114,7 @@ class Lane:
         self._knowledge = knowledge
         self._connection: Connection | None = None
         self._next: Any = None
+        self._next_many: Any = None
         self._one: Any = None
         self._many: Any = None
         self._since = 0.0
@@ -120,6 +128,7 @@ class Lane:
             self._connection = connection
             try:
                 self._next = await connection.prepare(self._statements["append_next"])
+                self._next_many = await connection.prepare(self._statements["append_next_many"])
                 self._one = await connection.prepare(self._statements["append_one"])
                 self._many = await connection.prepare(self._statements["append_many"])
             except BaseException:
@@ -162,40 +171,47 @@ class Lane:
 
         Only for when no other lane is under way.
         """
-        position = self._knowledge.next_position(stream, expected)
-        if position is None or len(events) != 1 or not self.is_connected():
+        knowledge = self._knowledge
+        head = knowledge.head()
+        version = knowledge.version(stream, expected)
+        if head is None or not version or not self.is_connected():
             return None
-        if events[0].data[:1] != b"{":
+        if len(events) != 1 or events[0].data[:1] != b"{":
             return None
-        stamp = events[0].time or self._knowledge.now()
+        stamp = events[0].time or knowledge.now()
         if stamp is None:
             return None
         self._since = time.monotonic()
         try:
             insert = Started(
-                self._next.fetch(position, stream, expected + 1, *_plain(events[0]), stamp)
+                self._next.fetch(head + 1, stream, version + 1, *_plain(events[0]), stamp)
             )
             # Postgres is at work meanwhile.
-            appended = answer(stream, events, position - 1, expected, stamp)
+            appended = answer(stream, events, head, version, stamp)
             await insert
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == "events_id":
                 raise
-            self._knowledge.doubt()
+            knowledge.doubt()
             return None
         finally:
             self._since = 0.0
-        self._knowledge.learn(appended.recorded)
+        knowledge.learn(appended.recorded)
         return appended
 
-    async def send(self, groups: Sequence[Group], *, together: bool = False) -> Sent:
+    async def send(
+        self, groups: Sequence[Group], *, together: bool = False, lone: bool = False
+    ) -> Sent:
         """Carry appends to Postgres, each group to a stream of its own; answer what was stored.
 
-        With `together`, all of them are stored or none.
+        With `together`, all of them are stored or none; `lone` says that no other lane is under
+        way.
         """
         self._since = time.monotonic()
         try:
             await self.connected()
+            if lone and (recorded := await self._send_next(groups)):
+                return Sent(recorded, ())
             first = groups[0][0]
             if len(groups) > 1 or len(groups[0]) > 1 or len(first.events) > 1:
                 return await self._send_many(groups, together=together)
@@ -220,12 +236,44 @@ class Lane:
         appended = pending.stored(row["position"] - before, row["version"] - before, row["time"])
         return pending.answer(appended)
 
+    async def _send_next(self, groups: Sequence[Group]) -> Sequence[RecordedEvent]:
+        """Store appends where they must go by what is known; nothing when that is not known."""
+        knowledge = self._knowledge
+        head, stamp = knowledge.head(), knowledge.now()
+        if head is None or stamp is None:
+            return ()
+        places: list[Place] = []
+        for group in groups:
+            version = knowledge.version(group[0].stream, group[0].expected)
+            for pending in group:
+                if not version or pending.once is not None:
+                    return ()
+                places.append(Place(pending, head, version))
+                head += len(pending.events)
+                version += len(pending.events)
+        try:
+            insert = Started(self._next_many.fetch(places[0].before, *rows(places), stamp))
+            # Postgres is at work meanwhile.
+            answers = [place.pending.stored(place.before, place.version, stamp) for place in places]
+            await insert
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name == "events_id":
+                raise
+            knowledge.doubt()
+            return ()
+        recorded: list[RecordedEvent] = []
+        for place, appended in zip(places, answers, strict=True):
+            recorded += place.pending.answer(appended)
+        knowledge.learn(recorded)
+        return recorded
+
     async def _send_many(self, groups: Sequence[Group], *, together: bool) -> Sent:
         before, stamp, outcomes = await self._many.fetchrow(*many(groups, together=together))
         if together and min(outcomes) < 0:
             return Sent(
                 (), [(group[0], n) for group, n in zip(groups, outcomes, strict=True) if n < 0]
             )
+        self._knowledge.set_clock(stamp)
         recorded, refused = answer_many(groups, before, stamp, outcomes)
         if recorded:
             self._knowledge.learn(recorded)

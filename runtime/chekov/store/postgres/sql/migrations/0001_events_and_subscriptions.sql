@@ -31,10 +31,6 @@ create index events_correlation on chekov.events (correlation_id, position)
 create index events_causation on chekov.events (causation_id, position)
     where causation_id is distinct from correlation_id;
 
--- An append has to know whether its stream is deleted, and where it ends. This small index and
--- that of the versions tell both, so the stream's last event, anywhere in a huge table, is not read.
-create index events_deleted on chekov.events (stream) where type = '$deleted';
-
 create table chekov.streams (
     name text collate "C" not null,
     created timestamptz not null,
@@ -69,12 +65,12 @@ $$;
 -- The version that an append may go on from, or why it may not: -2 when its command is stored
 -- already, -1 when the stream is deleted, -3 - version when the stream is not where it should be.
 create function chekov.outcome_v1(
-    p_expected bigint, p_version bigint, p_deleted boolean, p_once uuid
+    p_expected bigint, p_version bigint, p_type text, p_once uuid
 ) returns bigint language plpgsql stable as $$
 begin
     if p_once is not null and chekov.is_stored_v1(p_once) then
         return -2;
-    elsif p_deleted then
+    elsif p_type = '$deleted' then
         return -1;
     elsif p_expected = -1 or p_expected = p_version or (p_expected = -2 and p_version > 0) then
         return p_version;
@@ -91,7 +87,7 @@ create function chekov.append_one_v1(
     out r_position bigint, out r_version bigint, out r_time timestamptz
 ) language plpgsql as $$
 declare
-    is_deleted boolean;
+    last_type text;
 begin
     -- An expression costs less than the statement that `perform` would be.
     if pg_advisory_xact_lock(hashtextextended('chekov', 0)) is null then
@@ -99,11 +95,9 @@ begin
     end if;
     r_time := coalesce(p_time, clock_timestamp());
     -- Not max(version): its plan, made while the table is young, reads all of the stream.
-    select
-        (select version from chekov.events where stream = p_stream order by version desc limit 1),
-        exists (select from chekov.events where stream = p_stream and type = '$deleted')
-    into r_version, is_deleted;
-    r_version := chekov.outcome_v1(p_expected, coalesce(r_version, 0), is_deleted, p_once);
+    select version, type into r_version, last_type
+    from chekov.events where stream = p_stream order by version desc limit 1;
+    r_version := chekov.outcome_v1(p_expected, coalesce(r_version, 0), last_type, p_once);
     if r_version >= 0 then
         r_version := r_version + 1;
         insert into chekov.events
@@ -141,8 +135,8 @@ begin
     into r_outcomes, all_allowed, some_new
     from (
         select n, case
-            when once is not null or is_deleted
-                then chekov.outcome_v1(expected, coalesce(last.version, 0), is_deleted, once)
+            when once is not null or last.type = '$deleted'
+                then chekov.outcome_v1(expected, coalesce(last.version, 0), last.type, once)
             when case expected
                 when -1 then true
                 when -2 then last.version is not null
@@ -153,13 +147,9 @@ begin
         from unnest(p_streams, p_expected, p_once) with ordinality
             as wanted (name, expected, once, n)
         left join lateral (
-            select version from chekov.events where stream = name order by version desc limit 1
+            select version, type from chekov.events
+            where stream = name order by version desc limit 1
         ) as last on true
-        cross join lateral (
-            select exists (
-                select from chekov.events where stream = name and type = '$deleted'
-            ) as is_deleted
-        ) as ended
     ) as checked;
     select coalesce(max(position), 0) into r_before from chekov.events;
     if all_allowed then
@@ -214,7 +204,7 @@ create function chekov.delete_stream_v1(
     out r_position bigint, out r_version bigint
 ) language plpgsql as $$
 declare
-    is_deleted boolean;
+    last_type text;
 begin
     perform pg_advisory_xact_lock(hashtextextended('chekov', 0));
     -- Asked again because the answer was lost.
@@ -222,18 +212,18 @@ begin
     if found then
         return;
     end if;
-    select version, type = '$deleted' into r_version, is_deleted
+    select version, type into r_version, last_type
     from chekov.events where stream = p_stream order by version desc limit 1;
     r_version := coalesce(r_version, 0);
     if r_version = 0 then
         return;
     end if;
     -- What was deleted before can still be erased.
-    if p_erase and is_deleted then
-        is_deleted := false;
+    if p_erase and last_type = '$deleted' then
+        last_type := null;
         p_expected := -1;
     end if;
-    r_version := chekov.outcome_v1(p_expected, r_version, is_deleted, null);
+    r_version := chekov.outcome_v1(p_expected, r_version, last_type, null);
     if r_version < 0 then
         return;
     end if;
@@ -261,13 +251,13 @@ create function chekov.truncate_stream_v1(
     p_stream text, p_before bigint, p_erase boolean, out r_version bigint
 ) language plpgsql as $$
 declare
-    is_deleted boolean;
+    last_type text;
 begin
     perform pg_advisory_xact_lock(hashtextextended('chekov', 0));
-    select version, type = '$deleted' into r_version, is_deleted
+    select version, type into r_version, last_type
     from chekov.events where stream = p_stream order by version desc limit 1;
     r_version := coalesce(r_version, 0);
-    if is_deleted then
+    if last_type = '$deleted' then
         r_version := -1;
     end if;
     if r_version >= p_before then

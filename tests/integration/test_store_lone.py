@@ -1,0 +1,168 @@
+"""A process that writes alone puts its batches where they must go, without asking or taking turns.
+
+Another one that comes unseen, a refusal, or an id that is taken makes it ask again.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from chekov.errors import DuplicateCommand, DuplicateEvent, WrongExpectedVersion
+from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
+from chekov.store.postgres import PostgresStore
+from tests.looking import has_looked, is_waited_for
+from tests.waiting import until
+
+STREAMS = [f"account-{number}" for number in range(20)]
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+PATIENCE = 20.0
+
+
+def event(
+    id_: UUID | None = None, data: bytes = b'{"n":1}', time: datetime | None = None
+) -> NewEvent:
+    return NewEvent(id_ or uuid4(), "Happened", data, b'{"by":"me"}', uuid4(), uuid4(), time)
+
+
+@pytest.fixture
+async def store(dsn: str) -> AsyncGenerator[PostgresStore]:
+    """A store with some streams, whose process knows itself alone."""
+    async with PostgresStore(dsn) as store:
+        await asyncio.gather(*(store.append(stream, [event()]) for stream in STREAMS))
+        await has_looked(dsn)
+        yield store
+
+
+@asynccontextmanager
+async def turn_taken(dsn: str) -> AsyncGenerator["asyncpg.Connection[Any]"]:
+    """Who takes turns has to wait for this connection."""
+    connection = await asyncpg.connect(dsn)
+    async with connection.transaction():
+        await connection.execute(
+            "select pg_advisory_xact_lock(hashtextextended($1, 0))", '"chekov"'
+        )
+        yield connection
+    await connection.close()
+
+
+async def unseen(dsn: str, stream: str) -> None:
+    """Append as another process would that started this moment."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(
+        "select chekov.append_one_v1($1, -1, null, $2, 'Happened', '{}', null, null, null, null,"
+        " null)",
+        stream,
+        uuid4(),
+    )
+    await connection.close()
+
+
+async def history(store: PostgresStore) -> Sequence[RecordedEvent]:
+    """Everything, found to be without gaps."""
+    page = await store.read_page(limit=1000)
+    assert [item.position for item in page] == list(range(1, len(page) + 1))
+    for stream in {item.stream for item in page}:
+        versions = [item.version for item in page if item.stream == stream]
+        assert versions == list(range(1, len(versions) + 1))
+    return page
+
+
+def recorded(answers: Sequence[Appended]) -> list[RecordedEvent]:
+    return sorted(item for answer in answers for item in answer.recorded)
+
+
+async def test_a_batch_takes_no_turn_and_is_stored_as_answered(
+    dsn: str, store: PostgresStore
+) -> None:
+    appends = [
+        *((stream, [event()], 1) for stream in STREAMS[:5]),
+        *((stream, [event()], Expected.ANY) for stream in STREAMS[5:10]),
+        *(
+            (stream, [event(), event(data=b"\x80")], Expected.STREAM_EXISTS)
+            for stream in STREAMS[10:15]
+        ),
+        *((stream, [event(time=LONG_AGO), event()], Expected.ANY) for stream in STREAMS[15:]),
+        # Of one stream, and therefore together.
+        *((STREAMS[5], [event()], Expected.ANY) for _ in range(3)),
+    ]
+    async with turn_taken(dsn) as holder, asyncio.timeout(PATIENCE):
+        answers = await asyncio.gather(
+            *(
+                store.append(stream, events, expected=expected)
+                for stream, events, expected in appends
+            )
+        )
+        turn = asyncio.create_task(store.append("new", [event()]))
+        await until(lambda: is_waited_for(holder))
+    answers.append(await turn)
+    page = await history(store)
+    assert recorded(answers) == list(page[len(STREAMS) :])
+    assert [item.id for item in page].count(page[-1].id) == 1
+    assert sum(item.time == LONG_AGO for item in page) == 5
+
+
+async def test_another_writer_who_was_not_seen_is_found_out(dsn: str, store: PostgresStore) -> None:
+    await unseen(dsn, STREAMS[0])
+    answers = await asyncio.gather(
+        *(store.append(stream, [event()], expected=1) for stream in STREAMS),
+        return_exceptions=True,
+    )
+    assert isinstance(answers[0], WrongExpectedVersion)
+    stored = [answer for answer in answers if isinstance(answer, Appended)]
+    assert len(stored) == len(STREAMS) - 1
+    page = await history(store)
+    assert recorded(stored) == list(page[len(STREAMS) + 1 :])
+
+
+async def test_a_wrong_version_is_refused_and_the_rest_stored(store: PostgresStore) -> None:
+    answers = await asyncio.gather(
+        *(
+            store.append(stream, [event()], expected=1 + (stream == STREAMS[3]))
+            for stream in STREAMS
+        ),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers].count(WrongExpectedVersion) == 1
+    assert isinstance(answers[3], WrongExpectedVersion)
+    assert len(await history(store)) == 2 * len(STREAMS) - 1
+
+
+async def test_an_id_that_is_taken_is_refused_and_the_rest_stored(store: PostgresStore) -> None:
+    taken = (await store.read_page(limit=1))[0].id
+    ids = [taken if number == 7 else uuid4() for number in range(len(STREAMS))]
+    answers = await asyncio.gather(
+        *(
+            store.append(stream, [event(id_)], expected=1)
+            for stream, id_ in zip(STREAMS, ids, strict=True)
+        ),
+        return_exceptions=True,
+    )
+    assert isinstance(answers[7], DuplicateEvent)
+    assert len(await history(store)) == 2 * len(STREAMS) - 1
+
+
+async def test_a_command_is_looked_for_all_the_same(store: PostgresStore) -> None:
+    command = uuid4()
+    own = NewEvent(uuid4(), "Happened", b"{}", None, command, command)
+    await store.append(STREAMS[0], [own], once=command)
+    again = NewEvent(uuid4(), "Happened", b"{}", None, command, command)
+    answers = await asyncio.gather(
+        store.append(STREAMS[1], [again], once=command),
+        *(store.append(stream, [event()], expected=1) for stream in STREAMS[2:]),
+        return_exceptions=True,
+    )
+    assert isinstance(answers[0], DuplicateCommand)
+    assert len(await history(store)) == 2 * len(STREAMS) - 1
+
+
+async def test_a_stream_that_was_erased_begins_anew(store: PostgresStore) -> None:
+    await store.delete_stream(STREAMS[0], erase=True)
+    answers = await asyncio.gather(*(store.append(stream, [event()]) for stream in STREAMS))
+    assert [answer.version for answer in answers] == [1, *[2] * (len(STREAMS) - 1)]
+    assert await store.head() == 2 * len(STREAMS) + 1
