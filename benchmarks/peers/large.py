@@ -1,11 +1,20 @@
-"""Whether appends stay as fast when the store is large: two stores, measured in turn."""
+"""Whether appends stay as fast when the store is large: two stores, measured in turn.
+
+Of the large one, twice: appends to as many streams as the small one has, spread over the whole
+store, as in a service of which most entities are at rest; and to any of its streams, where nearly
+every append needs a page of the index that none before it needed. What such a page costs is shown
+by bare INSERTs of the same rows, which look nothing up.
+"""
 
 import asyncio
 import random
 import statistics
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
 
 import asyncpg
 
@@ -22,7 +31,15 @@ SMALL = 100_000
 PER_STREAM = 100
 FILLERS = 16
 IN_FLIGHT = (1, 16, 256)
+LITTLE, IN_USE, ANY = "small", "streams in use", "any stream"
+BARE_SMALL, BARE_ANY = "bare small", "bare any stream"
+INSERT = f"""insert into {SCHEMA}.events (position, stream, version, id, type, data, time)
+select * from unnest($1::bigint[], $2::text[], $3::bigint[], $4::uuid[], $5::text[],
+    $6::text[]::json[], $7::timestamptz[])"""
+# Versions of bare INSERTs: above all others of their streams, so beside them in the index.
+FAR = 1_000_000_000
 Say = Callable[[str], None]
+Rates = dict[tuple[str, int], list[float]]
 
 
 class Damaged(Exception):
@@ -35,9 +52,8 @@ class Subject:
 
     Attributes:
         title: the size in words.
-        streams: how many there are after filling; appends go to any of them.
+        streams: how many there are after filling.
         acknowledged: events so far.
-        rates: in flight → events a second, one for each round.
     """
 
     title: str
@@ -45,7 +61,6 @@ class Subject:
     store: PostgresStore
     streams: int
     acknowledged: int = 0
-    rates: dict[int, list[float]] = field(default_factory=lambda: {n: [] for n in IN_FLIGHT})
 
 
 async def measure(dsn: str, events: int, seconds: float, rounds: int, say: Say) -> dict[str, float]:
@@ -57,19 +72,37 @@ async def measure(dsn: str, events: int, seconds: float, rounds: int, say: Say) 
     Raises:
         Damaged: events were lost, or positions or versions have gaps.
     """
+    rates: Rates = {}
     async with opened(dsn, SMALL) as small, opened(dsn, events) as large:
         for subject in (small, large):
             await fill(subject, say)
+        work = [(LITTLE, small, small.streams), (IN_USE, large, small.streams)]
+        work.append((ANY, large, large.streams))
         for number in range(rounds):
             for in_flight in IN_FLIGHT:
-                pair = (small, large) if number % 2 else (large, small)
-                for subject in pair:
-                    say(f"round {number + 1}: {subject.title}, {in_flight} in flight")
-                    await append(subject, seconds, in_flight)
+                for name, subject, streams in turned(work, number):
+                    say(f"round {number + 1}: {name}, {in_flight} in flight")
+                    await maintain(subject, "checkpoint")
+                    rate = await append(subject, seconds, in_flight, streams)
+                    rates.setdefault((name, in_flight), []).append(rate)
         for subject in (small, large):
             say(f"checking {subject.title}")
             await check(subject)
-        return figures(small, large)
+        # The stores are of no use after that.
+        for number in range(rounds):
+            for in_flight in IN_FLIGHT:
+                for name, subject in turned([(BARE_SMALL, small), (BARE_ANY, large)], number):
+                    say(f"round {number + 1}: {name}, {in_flight} rows a statement")
+                    await maintain(subject, "checkpoint")
+                    rate = await insert(subject, seconds, in_flight)
+                    rates.setdefault((name, in_flight), []).append(rate)
+        return figures(rates, large.acknowledged)
+
+
+def turned(items: Sequence[Any], number: int) -> Sequence[Any]:
+    """The items in the order of a round."""
+    first = number % len(items)
+    return [*items[first:], *items[:first]]
 
 
 @asynccontextmanager
@@ -106,19 +139,42 @@ async def fill(subject: Subject, say: Say) -> None:
     await maintain(subject, "vacuum analyze")
 
 
-async def append(subject: Subject, seconds: float, in_flight: int) -> None:
-    """Single events to streams anywhere in the store."""
-    await maintain(subject, "checkpoint")
+async def append(subject: Subject, seconds: float, in_flight: int, streams: int) -> float:
+    """Single events to some streams, spread over the store; how many a second."""
     chance = random.Random(in_flight)
     data = Codec(commands).encode(Added(amount=1, note=NOTE))
+    apart = subject.streams // streams
 
     async def one(_worker: int) -> None:
-        stream = stream_name(chance.randrange(subject.streams))
+        stream = stream_name(chance.randrange(streams) * apart)
         await subject.store.append(stream, [NewEvent(event_id(), Added.name, data)])
         subject.acknowledged += 1
 
-    rate = await run_for(seconds, in_flight, one)
-    subject.rates[in_flight].append(rate.per_second)
+    return (await run_for(seconds, in_flight, one)).per_second
+
+
+async def insert(subject: Subject, seconds: float, size: int) -> float:
+    """Bare statements of some rows for any of the streams, one at a time; rows a second."""
+    connection = await asyncpg.connect(subject.dsn)
+    try:
+        last = await connection.fetchval(f"select max(position) from {SCHEMA}.events")
+        statement = await connection.prepare(INSERT)
+        positions = count(last + 1)
+        chance = random.Random(size)
+        data = Codec(commands).encode(Added(amount=1, note=NOTE)).decode()
+
+        def row() -> tuple[Any, ...]:
+            position = next(positions)
+            stream = stream_name(chance.randrange(subject.streams))
+            now = datetime.now(UTC)
+            return position, stream, FAR + position, event_id(), Added.name, data, now
+
+        async def one(_worker: int) -> None:
+            await statement.fetch(*zip(*[row() for _ in range(size)], strict=True))
+
+        return (await run_for(seconds, 1, one, weight=size)).per_second
+    finally:
+        await connection.close()
 
 
 async def maintain(subject: Subject, statement: str) -> None:
@@ -153,26 +209,30 @@ def stream_name(number: int) -> str:
     return f"{CATEGORY}-large-{number}"
 
 
-def figures(small: Subject, large: Subject) -> dict[str, float]:
+def figures(rates: Rates, events: int) -> dict[str, float]:
     """Medians, and the median over the rounds of the ratio in each."""
-    found: dict[str, float] = {}
-    for in_flight in IN_FLIGHT:
-        pairs = list(zip(large.rates[in_flight], small.rates[in_flight], strict=True))
-        found[f"small, {in_flight} in flight"] = statistics.median(one for _, one in pairs)
-        found[f"large, {in_flight} in flight"] = statistics.median(one for one, _ in pairs)
-        found[f"ratio, {in_flight} in flight"] = statistics.median(a / b for a, b in pairs)
-    found["ratio"] = min(found[f"ratio, {in_flight} in flight"] for in_flight in IN_FLIGHT)
-    found["events"] = large.acknowledged
+    found = {f"{name}, {n} in flight": statistics.median(rates[name, n]) for name, n in rates}
+    for name, other in ((IN_USE, LITTLE), (ANY, LITTLE), (BARE_ANY, BARE_SMALL)):
+        for n in IN_FLIGHT:
+            pairs = zip(rates[name, n], rates[other, n], strict=True)
+            found[f"ratio, {name}, {n} in flight"] = statistics.median(a / b for a, b in pairs)
+        found[f"ratio, {name}"] = min(found[f"ratio, {name}, {n} in flight"] for n in IN_FLIGHT)
+    found["events"] = events
     return found
 
 
 def table(found: Mapping[str, float]) -> str:
     """Both sizes side by side."""
-    lines = [f"appends of 1 event to old streams, {SMALL:,} events against {found['events']:,.0f}"]
+    lines = [
+        f"appends of 1 event to old streams, {SMALL:,} events against {found['events']:,.0f}",
+        "     in flight       small      in use   ratio         any   ratio     bare INSERT",
+    ]
     for n in IN_FLIGHT:
-        small, large, ratio = (
-            found[f"{what}, {n} in flight"] for what in ("small", "large", "ratio")
+        small, used, some = (found[f"{name}, {n} in flight"] for name in (LITTLE, IN_USE, ANY))
+        ratios = [found[f"ratio, {name}, {n} in flight"] for name in (IN_USE, ANY, BARE_ANY)]
+        lines.append(
+            f"  {n:>12}{small:>10,.0f}/s{used:>10,.0f}/s{ratios[0]:>8.2f}"
+            f"{some:>10,.0f}/s{ratios[1]:>8.2f}{ratios[2]:>16.2f}"
         )
-        lines.append(f"  {n:>4} in flight{small:>14,.0f}/s{large:>14,.0f}/s{ratio:>10.2f}")
     lines.append("  check: every event stored, positions and versions without gaps")
     return "\n".join(lines)

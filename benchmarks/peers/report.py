@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from benchmarks.measure import Rate, median
+from benchmarks.peers.large import ANY, IN_USE
 from benchmarks.peers.rounds import Outcome
 from benchmarks.peers.systems import OURS, SYSTEMS
 from benchmarks.peers.workloads import WORKLOADS
@@ -63,7 +64,10 @@ def bars(outcome: Outcome, large: Mapping[str, float]) -> list[Bar]:
         Bar("catch-up, typed events a second", catch_up and catch_up.per_second, 300_000),
         Bar("live at 1,000 a second, p50 ms", live and live.percentile(0.5), 1, at_most=True),
         Bar("live at 1,000 a second, p99 ms", live and live.percentile(0.99), 5, at_most=True),
-        Bar("10 million events / 100,000 events", large.get("ratio"), 0.8),
+        *(
+            Bar(f"10 million events / 100,000 events: {name}", large.get(f"ratio, {name}"), 0.8)
+            for name in (IN_USE, ANY)
+        ),
         Bar("statements a second when idle", outcome.idle.get(OURS), 2, at_most=True),
     ]
 

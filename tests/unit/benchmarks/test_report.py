@@ -30,11 +30,11 @@ def test_a_bar_is_met_from_its_side() -> None:
 
 
 def test_bars_are_judged_by_what_was_measured() -> None:
-    judged = bars(outcome(chekov=(2000,), eventsourcing=(100,)), {"ratio": 0.7})
+    judged = bars(outcome(chekov=(2000,), eventsourcing=(100,)), {"ratio, any stream": 0.7})
     verdicts = {bar.name: bar.verdict for bar in judged}
     assert verdicts["16 in flight / eventsourcing"] == "met"
     assert verdicts["16 in flight / Emmett"] == "not measured"
-    assert verdicts["10 million events / 100,000 events"] == "MISSED"
+    assert verdicts["10 million events / 100,000 events: any stream"] == "MISSED"
 
 
 def test_a_fault_shows_in_the_table_and_fails_the_run() -> None:
