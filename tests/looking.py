@@ -28,6 +28,7 @@ async def has_looked(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     looked = """select count(*) from pg_stat_activity
         where application_name like 'chekov listener %' and state = 'idle'
+            and datname = current_database()
             and query like '%from pg_stat_activity%'"""
 
     async def seen() -> bool:

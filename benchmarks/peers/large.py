@@ -67,15 +67,13 @@ async def measure(dsn: str, events: int, seconds: float, rounds: int, say: Say) 
     """Fill two stores, then append to old streams of each, in turn.
 
     Returns:
-        Rates by size and number in flight, their ratios, and the smallest of these as `ratio`.
+        Rates by work and number in flight, their ratios, and the smallest of these for each work.
 
     Raises:
         Damaged: events were lost, or positions or versions have gaps.
     """
     rates: Rates = {}
-    async with opened(dsn, SMALL) as small, opened(dsn, events) as large:
-        for subject in (small, large):
-            await fill(subject, say)
+    async with filled(dsn, SMALL, say) as small, filled(dsn, events, say) as large:
         work = [(LITTLE, small, small.streams), (IN_USE, large, small.streams)]
         work.append((ANY, large, large.streams))
         for number in range(rounds):
@@ -96,7 +94,7 @@ async def measure(dsn: str, events: int, seconds: float, rounds: int, say: Say) 
                     await maintain(subject, "checkpoint")
                     rate = await insert(subject, seconds, in_flight)
                     rates.setdefault((name, in_flight), []).append(rate)
-        return figures(rates, large.acknowledged)
+        return figures(rates, small.acknowledged, large.acknowledged)
 
 
 def turned(items: Sequence[Any], number: int) -> Sequence[Any]:
@@ -106,15 +104,17 @@ def turned(items: Sequence[Any], number: int) -> Sequence[Any]:
 
 
 @asynccontextmanager
-async def opened(dsn: str, events: int) -> AsyncGenerator[Subject]:
-    """An empty store that is to hold so many events."""
+async def filled(dsn: str, events: int, say: Say) -> AsyncGenerator[Subject]:
+    """A store that holds so many events, opened by a process that did not write them."""
     admin = await asyncpg.connect(dsn)
+    title, streams = f"{events:,} events", events // PER_STREAM
     try:
-        async with (
-            fresh_database(admin, dsn, f"peers_large_{events}") as own,
-            PostgresStore(own, schema=SCHEMA) as store,
-        ):
-            yield Subject(f"{events:,} events", own, store, events // PER_STREAM)
+        async with fresh_database(admin, dsn, f"peers_large_{events}") as own:
+            async with PostgresStore(own, schema=SCHEMA) as store:
+                before = Subject(title, own, store, streams)
+                await fill(before, say)
+            async with PostgresStore(own, schema=SCHEMA) as store:
+                yield Subject(title, own, store, streams, before.acknowledged)
     finally:
         await admin.close()
 
@@ -209,7 +209,7 @@ def stream_name(number: int) -> str:
     return f"{CATEGORY}-large-{number}"
 
 
-def figures(rates: Rates, events: int) -> dict[str, float]:
+def figures(rates: Rates, fewer: int, events: int) -> dict[str, float]:
     """Medians, and the median over the rounds of the ratio in each."""
     found = {f"{name}, {n} in flight": statistics.median(rates[name, n]) for name, n in rates}
     for name, other in ((IN_USE, LITTLE), (ANY, LITTLE), (BARE_ANY, BARE_SMALL)):
@@ -217,14 +217,16 @@ def figures(rates: Rates, events: int) -> dict[str, float]:
             pairs = zip(rates[name, n], rates[other, n], strict=True)
             found[f"ratio, {name}, {n} in flight"] = statistics.median(a / b for a, b in pairs)
         found[f"ratio, {name}"] = min(found[f"ratio, {name}, {n} in flight"] for n in IN_FLIGHT)
-    found["events"] = events
+    found["events at the end, small"] = fewer
+    found["events at the end"] = events
     return found
 
 
 def table(found: Mapping[str, float]) -> str:
     """Both sizes side by side."""
+    fewer, more = found["events at the end, small"], found["events at the end"]
     lines = [
-        f"appends of 1 event to old streams, {SMALL:,} events against {found['events']:,.0f}",
+        f"appends of 1 event to old streams; {fewer:,.0f} and {more:,.0f} events at the end",
         "     in flight       small      in use   ratio         any   ratio     bare INSERT",
     ]
     for n in IN_FLIGHT:

@@ -276,6 +276,28 @@ async def test_an_append_whose_answer_was_lost_is_answered_once(
         assert await store.head() == before + count
 
 
+async def test_a_batch_whose_answer_was_lost_is_answered_once(dsn: str) -> None:
+    """One of a writer that knows itself alone, and inserts it right where it must be."""
+    proxy = Proxy(dsn, b"second-event")
+    async with proxy.running() as wire, PostgresStore(wire) as store:
+        names = [f"a-{number}" for number in range(5)]
+        for name in names:
+            await store.append(name, [NewEvent(uuid4(), "first-event", b"{}")])
+        await has_looked(dsn)
+        # The first append goes by itself, the others together.
+        types = ["first-event", *["second-event"] * 4]
+        answers = await asyncio.gather(
+            *(
+                store.append(name, [NewEvent(uuid4(), type_, b"{}")], expected=1)
+                for name, type_ in zip(names, types, strict=True)
+            )
+        )
+        assert proxy.broken == 1
+        recorded = sorted(item for answer in answers for item in answer.recorded)
+        assert recorded == list(await store.read_page(after=5))
+        assert [item.position for item in recorded] == list(range(6, 11))
+
+
 async def test_a_lost_answer_is_found_with_its_times(dsn: str) -> None:
     """Those of the events that brought one, and the store's for the others."""
     proxy = Proxy(dsn, b"second-event")

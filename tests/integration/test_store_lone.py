@@ -43,24 +43,31 @@ async def store(dsn: str) -> AsyncGenerator[PostgresStore]:
 async def turn_taken(dsn: str) -> AsyncGenerator["asyncpg.Connection[Any]"]:
     """Who takes turns has to wait for this connection."""
     connection = await asyncpg.connect(dsn)
-    async with connection.transaction():
-        await connection.execute(
-            "select pg_advisory_xact_lock(hashtextextended($1, 0))", '"chekov"'
-        )
-        yield connection
-    await connection.close()
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "select pg_advisory_xact_lock(hashtextextended($1, 0))", '"chekov"'
+            )
+            yield connection
+    finally:
+        await connection.close()
 
 
-async def unseen(dsn: str, stream: str) -> None:
-    """Append as another process would that started this moment."""
+@asynccontextmanager
+async def unseen(dsn: str, position: int, stream: str) -> AsyncGenerator["asyncpg.Connection[Any]"]:
+    """A writer of another process that just started: it commits when the block ends."""
     connection = await asyncpg.connect(dsn)
-    await connection.execute(
-        "select chekov.append_one_v1($1, -1, null, $2, 'Happened', '{}', null, null, null, null,"
-        " null)",
-        stream,
-        uuid4(),
-    )
-    await connection.close()
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "insert into chekov.events (position, stream, version, id, type, data, time)"
+                " values ($1, $2, 2, gen_random_uuid(), 'Happened', '{}', now())",
+                position,
+                stream,
+            )
+            yield connection
+    finally:
+        await connection.close()
 
 
 async def history(store: PostgresStore) -> Sequence[RecordedEvent]:
@@ -108,16 +115,20 @@ async def test_a_batch_takes_no_turn_and_is_stored_as_answered(
 
 
 async def test_another_writer_who_was_not_seen_is_found_out(dsn: str, store: PostgresStore) -> None:
-    await unseen(dsn, STREAMS[0])
-    answers = await asyncio.gather(
-        *(store.append(stream, [event()], expected=1) for stream in STREAMS),
-        return_exceptions=True,
-    )
-    assert isinstance(answers[0], WrongExpectedVersion)
+    # The first append goes by itself, the others together right behind it.
+    second = len(STREAMS) + 2
+    async with unseen(dsn, second, STREAMS[5]) as writer, asyncio.timeout(PATIENCE):
+        appending = asyncio.gather(
+            *(store.append(stream, [event()], expected=1) for stream in STREAMS),
+            return_exceptions=True,
+        )
+        await until(lambda: is_waited_for(writer))
+    answers = await appending
+    assert isinstance(answers[5], WrongExpectedVersion)
     stored = [answer for answer in answers if isinstance(answer, Appended)]
     assert len(stored) == len(STREAMS) - 1
     page = await history(store)
-    assert recorded(stored) == list(page[len(STREAMS) + 1 :])
+    assert recorded(stored) == [item for item in page[len(STREAMS) :] if item.position != second]
 
 
 async def test_a_wrong_version_is_refused_and_the_rest_stored(store: PostgresStore) -> None:
@@ -152,12 +163,14 @@ async def test_a_command_is_looked_for_all_the_same(store: PostgresStore) -> Non
     own = NewEvent(uuid4(), "Happened", b"{}", None, command, command)
     await store.append(STREAMS[0], [own], once=command)
     again = NewEvent(uuid4(), "Happened", b"{}", None, command, command)
+    # The first append goes by itself, the others together.
     answers = await asyncio.gather(
-        store.append(STREAMS[1], [again], once=command),
-        *(store.append(stream, [event()], expected=1) for stream in STREAMS[2:]),
+        store.append(STREAMS[1], [event()], expected=1),
+        store.append(STREAMS[2], [again], once=command),
+        *(store.append(stream, [event()], expected=1) for stream in STREAMS[3:]),
         return_exceptions=True,
     )
-    assert isinstance(answers[0], DuplicateCommand)
+    assert isinstance(answers[1], DuplicateCommand)
     assert len(await history(store)) == 2 * len(STREAMS) - 1
 
 

@@ -85,11 +85,11 @@ class Dispatcher:
             once,
         )
         seconds = self._timeout if timeout is None else timeout
+        deadline = self._deadlines.begin(monotonic() + seconds)
         observation = self._observer.command(route.name, execution.stream)
         outcome: Outcome = "failed"
         events = 0
         self._in_flight += 1
-        deadline = self._deadlines.begin(monotonic() + seconds)
         try:
             dispatched = await self._run(execution)
             outcome = execution.outcome

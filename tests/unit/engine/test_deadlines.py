@@ -12,10 +12,12 @@ FOREVER = 60.0
 
 
 async def test_a_wait_that_takes_too_long_is_cancelled() -> None:
-    deadline = Deadlines().begin(monotonic())
+    deadlines = Deadlines()
+    deadline = deadlines.begin(monotonic())
     with pytest.raises(asyncio.CancelledError):
         await asyncio.sleep(FOREVER)
     assert deadline.is_cause()
+    deadlines.end(deadline)
 
 
 async def test_its_cancellation_is_taken_back() -> None:
@@ -39,6 +41,7 @@ async def test_what_ended_in_time_is_left_alone() -> None:
         await asyncio.sleep(FOREVER)
     assert late.is_cause()
     assert not done.expired
+    deadlines.end(late)
 
 
 async def test_a_cancellation_from_elsewhere_is_not_its_own() -> None:

@@ -1,6 +1,6 @@
 from collections import deque
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -190,6 +190,19 @@ async def test_what_was_forgotten_is_learnt_again() -> None:
     knowledge.learn(written("a", 2, 9))
     assert knowledge.head() == 9
     assert knowledge.version("a", 2) == 2
+
+
+async def test_late_news_do_not_turn_the_clock_back() -> None:
+    knowledge = Knowledge(lambda: True)
+    knowledge.set_clock(NOW)
+    knowledge.set_clock(NOW - timedelta(seconds=1))
+    now = knowledge.now()
+    assert now is not None
+    assert now >= NOW
+    knowledge.set_clock(NOW + timedelta(hours=1))
+    now = knowledge.now()
+    assert now is not None
+    assert now >= NOW + timedelta(hours=1)
 
 
 async def test_what_others_store_makes_versions_unknown() -> None:

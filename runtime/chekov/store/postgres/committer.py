@@ -23,7 +23,7 @@ from chekov.store.postgres.errors import Fault, fault_of, leaves_doubt
 from chekov.store.postgres.lane import Knowledge, Lane
 
 _LANES: Final = 2
-_SHARE_FROM: Final = 128
+_SHARE_FROM: Final = 64
 _WATCH_SECONDS: Final = 1.0
 
 
@@ -144,8 +144,8 @@ class Committer:
             share = min(waiting, (waiting + len(self._busy) + 1) // 2) if shared else waiting
             groups = take(self._queue, self._busy, share)
             if groups:
-                lone = not shared and len(self._resting) == _LANES - 1
-                await self._carry(lane, groups, lone=lone)
+                others_rest = len(self._resting) == _LANES - 1 and not self._joint_turn.locked()
+                await self._carry(lane, groups, lone=others_rest and not shared)
                 # Callers that were just answered may have more: let it come along.
                 await asyncio.sleep(0)
             elif self._closing and not self._queue:
@@ -206,7 +206,7 @@ class Committer:
                 return appended
             pending = Pending(stream, events, expected, size, once)
             pending.uncertain = uncertain
-            await self._carrier.carry(resting.lane, [[pending]])
+            await self._carrier.carry(resting.lane, [[pending]], lone=True)
             return await pending.future
         finally:
             self._only = False

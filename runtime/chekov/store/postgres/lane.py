@@ -53,8 +53,10 @@ class Knowledge:
         self._clock: tuple[datetime, float] | None = None
 
     def set_clock(self, now: datetime) -> None:
-        """The database's clock, as it just told it."""
-        self._clock = now, time.monotonic()
+        """The database's clock, as it just told it; late news would turn it back."""
+        known = self.now()
+        if known is None or now > known:
+            self._clock = now, time.monotonic()
 
     def now(self) -> datetime | None:
         """The database's clock, carried on by our own for a few seconds after it was told.
