@@ -10,8 +10,13 @@ from tests.waiting import until
 
 async def is_waited_for(connection: "asyncpg.Connection[Any]") -> bool:
     """Whether another connection waits for a lock that this one has."""
-    blocked = "select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid))"
-    return bool(await connection.fetchval(f"select exists ({blocked})"))
+    # Not from pg_stat_activity, which a transaction sees as it was at its first look.
+    return bool(
+        await connection.fetchval(
+            "select exists (select from pg_locks"
+            " where not granted and pg_backend_pid() = any(pg_blocking_pids(pid)))"
+        )
+    )
 
 
 async def look(dsn: str, schema: str = "chekov") -> StoreStatus:
