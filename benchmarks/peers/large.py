@@ -9,7 +9,7 @@ by bare INSERTs of the same rows, which look nothing up.
 import asyncio
 import random
 import statistics
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ import asyncpg
 
 from benchmarks.domain import NOTE, Added, commands
 from benchmarks.measure import run_for
-from benchmarks.peers.rounds import fresh_database
+from benchmarks.peers.rounds import fresh_database, turned
 from benchmarks.peers.work import CATEGORY, event_id
 from chekov.store.codec import Codec
 from chekov.store.port import NewEvent
@@ -95,12 +95,6 @@ async def measure(dsn: str, events: int, seconds: float, rounds: int, say: Say) 
                     rate = await insert(subject, seconds, in_flight)
                     rates.setdefault((name, in_flight), []).append(rate)
         return figures(rates, small.acknowledged, large.acknowledged)
-
-
-def turned(items: Sequence[Any], number: int) -> Sequence[Any]:
-    """The items in the order of a round."""
-    first = number % len(items)
-    return [*items[first:], *items[:first]]
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -24,6 +24,7 @@ IDLE = 10.0
 CATCH_UP_TIMES = 3
 FOLLOWED = "live"
 
+T = TypeVar("T")
 Key = tuple[str, str]
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 
@@ -54,6 +55,12 @@ class Outcome:
         return system in faulty or system in self.absent
 
 
+def turned(items: Sequence[T], number: int) -> Sequence[T]:
+    """The items in the order of a round: each time another one is first."""
+    first = number % len(items)
+    return [*items[first:], *items[:first]]
+
+
 class Rounds:
     """Runs the workloads on one Postgres server.
 
@@ -78,14 +85,13 @@ class Rounds:
         self, number: int, systems: Sequence[System], workloads: Sequence[Workload], *, idle: bool
     ) -> None:
         """One round, in databases of its own; `number` turns the order of the systems."""
-        first = number % len(systems)
-        turned = [*systems[first:], *systems[:first]]
+        order = turned(systems, number)
         self._round = f"round {number + 1}"
-        async with self._bench(turned) as bench:
-            await self._all(bench, turned, [item for item in workloads if item.is_followed])
+        async with self._bench(order) as bench:
+            await self._all(bench, order, [item for item in workloads if item.is_followed])
             if idle:
-                await self._idle(bench, turned)
-            await self._all(bench, turned, [item for item in workloads if not item.is_followed])
+                await self._idle(bench, order)
+            await self._all(bench, order, [item for item in workloads if not item.is_followed])
 
     @asynccontextmanager
     async def _bench(self, systems: Sequence[System]) -> AsyncGenerator["Bench"]:

@@ -188,10 +188,9 @@ def many(groups: Sequence[Group], *, together: bool = False) -> Many:
     """Columns of all events; a column that nobody uses is `None`."""
     streams = [group[0].stream for group in groups]
     runs = [list(chain.from_iterable(item.events for item in group)) for group in groups]
-    columns: tuple[Any, ...] = tuple(zip(*chain.from_iterable(runs), strict=True))
-    ids, types, data, metadata, correlation_ids, causation_ids, times = columns
+    columns = _columns(chain.from_iterable(runs))
     stream = append = within = None
-    if len(ids) > len(groups):
+    if len(columns[0]) > len(groups):
         counts = [len(run) for run in runs]
         stream = [name for name, n in zip(streams, counts, strict=True) for _ in range(n)]
         append = [number for number, n in enumerate(counts, 1) for _ in range(n)]
@@ -205,13 +204,7 @@ def many(groups: Sequence[Group], *, together: bool = False) -> Many:
         stream,
         append,
         within,
-        ids,
-        types,
-        *payloads(data),
-        _texts(metadata),
-        correlation_ids,
-        causation_ids,
-        times if any(times) else None,
+        *columns,
     )
 
 
@@ -240,12 +233,19 @@ class Rows(NamedTuple):
 
 def rows(places: Sequence[Place]) -> Rows:
     """Columns of all events of appends that go on from known places."""
-    events = [event for place in places for event in place.pending.events]
-    columns: tuple[Any, ...] = tuple(zip(*events, strict=True))
-    ids, types, data, metadata, correlation_ids, causation_ids, times = columns
+    columns = _columns(chain.from_iterable(place.pending.events for place in places))
     return Rows(
         [place.pending.stream for place in places for _ in place.pending.events],
         [place.version + n for place in places for n in range(1, len(place.pending.events) + 1)],
+        *columns,
+    )
+
+
+def _columns(events: Iterable[NewEvent]) -> tuple[Any, ...]:
+    """What the events hold, in the order in which `Many` and `Rows` end."""
+    columns: tuple[Any, ...] = tuple(zip(*events, strict=True))
+    ids, types, data, metadata, correlation_ids, causation_ids, times = columns
+    return (
         ids,
         types,
         *payloads(data),
