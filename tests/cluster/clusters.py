@@ -1,6 +1,7 @@
 """The clusters that tests can run on: one of our own making, kind, or whichever the user names."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Protocol
 
@@ -186,18 +187,24 @@ def _required(variable: str) -> str:
     return value
 
 
+def _usual() -> str:
+    has_kind = shutil.which("kind") is not None and shutil.which("docker") is not None
+    return "kind" if has_kind and os.geteuid() != 0 else "own"
+
+
 def chosen_cluster() -> Cluster:
     """The cluster that the environment asks for.
 
-    CHEKOV_TEST_CONTEXT names a context of the user's kubeconfig; CHEKOV_TEST_CLUSTER=kind asks
-    for kind on the Docker of this machine; otherwise one is made here.
+    CHEKOV_TEST_CONTEXT names a context of the user's kubeconfig. CHEKOV_TEST_CLUSTER asks for kind
+    on the Docker of this machine, or for a node of our own making, which takes root; where it is
+    not set, kind is taken by who is not root and has it.
 
     Raises:
         CommandFailed: What was asked for is unknown or incomplete.
     """
     if context := os.environ.get("CHEKOV_TEST_CONTEXT"):
         return NamedCluster(context)
-    kind = os.environ.get("CHEKOV_TEST_CLUSTER", "own")
+    kind = os.environ.get("CHEKOV_TEST_CLUSTER") or _usual()
     if kind not in ("own", "kind"):
         raise CommandFailed(f"CHEKOV_TEST_CLUSTER is 'own' or 'kind', not {kind!r}")
     return KindCluster() if kind == "kind" else OwnCluster()
