@@ -50,6 +50,7 @@ class Store:
     secret: SecretKey
     schema: str
     migrate: Literal["Auto", "Manual"]
+    pooled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,9 @@ def parse_store(body: Body) -> Store:
     cluster = dig(spec, "connection", "cloudNativePG")
     if bool(reference) == bool(cluster):
         raise InvalidSpec("spec.connection", "give exactly one of secretRef and cloudNativePG")
+    pooled = dig(spec, "connection", "pooled") is True
+    if pooled and cluster:
+        raise InvalidSpec("spec.connection.pooled", "goes with secretRef")
     secret = (
         SecretKey(_name(reference, "name", "spec.connection.secretRef"), _key(reference))
         if reference
@@ -116,6 +120,7 @@ def parse_store(body: Body) -> Store:
         secret=secret,
         schema=str(dig(spec, "schema") or "chekov"),
         migrate="Manual" if dig(spec, "migrate") == "Manual" else "Auto",
+        pooled=pooled,
     )
 
 

@@ -94,7 +94,7 @@ def _serving(
         store = parse_store(seen.store or {})
     except InvalidSpec:
         return None
-    return recorded(kept, bundle, store.secret, store.schema, settings.runtime_pull_policy)
+    return recorded(kept, bundle, store, settings.runtime_pull_policy)
 
 
 def _running(

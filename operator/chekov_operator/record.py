@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final, cast
 
 from chekov_operator import names
-from chekov_operator.api import Bundle, InvalidSpec, SecretKey, parse_bundle
+from chekov_operator.api import Bundle, InvalidSpec, Store, parse_bundle
 from chekov_operator.observed import parse_check
 from chekov_operator.resources import (
     BUNDLE,
@@ -55,9 +55,7 @@ def record(target: Target, spec: Mapping[str, object], result: Object | None) ->
     return kept if result is None else with_result(kept, result)
 
 
-def recorded(
-    body: Object, bundle: Bundle, secret: SecretKey, schema: str, runtime_pull_policy: str
-) -> Target | None:
+def recorded(body: Object, bundle: Bundle, store: Store, runtime_pull_policy: str) -> Target | None:
     """The revision that a record keeps, at the size that the bundle has now.
 
     Returns:
@@ -78,8 +76,7 @@ def recorded(
         revision=revision,
         image=image,
         modules=dig(body, "data") or {} if carried else None,
-        secret=secret,
-        schema=schema,
+        store=store,
         pull_policy=kept.image_pull_policy or (runtime_pull_policy if carried else None),
     )
 

@@ -21,8 +21,8 @@ def revision_of(
 ) -> str:
     """The name of the code and the configuration that decide how a bundle behaves.
 
-    Replicas, resources, the log level, the Service and the network policy are not in it: they
-    change without a new revision.
+    Replicas, resources, the log level, the Service, the network policy, and how the store is
+    reached are not in it: they change without a new revision.
     """
     return digest(
         {

@@ -112,8 +112,7 @@ def _target(bundle: Bundle, seen: BundleObserved, store: Store, settings: Settin
         revision=revision_of(bundle, seen.modules, store.schema, settings.runtime_image),
         image=bundle.code.image or settings.runtime_image,
         modules=seen.modules,
-        secret=store.secret,
-        schema=store.schema,
+        store=store,
         pull_policy=bundle.image_pull_policy or pull_policy,
     )
 

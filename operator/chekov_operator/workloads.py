@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chekov_operator import names, pods
-from chekov_operator.api import Bundle, Meta, SecretKey, Store
+from chekov_operator.api import Bundle, Meta, Store
 from chekov_operator.network import policy
 from chekov_operator.resources import (
     BUNDLE,
@@ -41,8 +41,7 @@ class Target:
         revision: name of the code and configuration.
         image: in which the code runs.
         modules: file name → source, for code that is mounted.
-        secret: where the store's DSN is.
-        schema: of the store.
+        store: where its events are kept.
         pull_policy: of the image.
     """
 
@@ -50,8 +49,7 @@ class Target:
     revision: str
     image: str
     modules: Mapping[str, str] | None
-    secret: SecretKey
-    schema: str
+    store: Store
     pull_policy: str | None
 
     @property
@@ -257,8 +255,8 @@ def _head(bundle: Bundle, kind: Kind, name: str, labels: Mapping[str, str] | Non
 def _variables(target: Target) -> Sequence[Object]:
     bundle = target.bundle
     variables: list[Object] = [
-        pods.dsn_variable(target.secret),
-        pods.variable("CHEKOV_SCHEMA", target.schema),
+        pods.dsn_variable(target.store.secret),
+        pods.variable("CHEKOV_SCHEMA", target.store.schema),
         *_code_variables(target),
         pods.variable("CHEKOV_HTTP_PORT", str(pods.HTTP_PORT)),
         pods.variable("CHEKOV_MANAGEMENT_PORT", str(pods.MANAGEMENT_PORT)),
@@ -268,6 +266,8 @@ def _variables(target: Target) -> Sequence[Object]:
         pods.variable("CHEKOV_DRAIN_TIMEOUT", str(pods.DRAIN_SECONDS)),
         pods.variable("OTEL_SERVICE_NAME", bundle.meta.name),
     ]
+    if target.store.pooled:
+        variables.append(pods.variable("CHEKOV_STORE_POOLED", "true"))
     if bundle.telemetry.endpoint:
         variables.append(pods.variable("OTEL_EXPORTER_OTLP_ENDPOINT", bundle.telemetry.endpoint))
     if bundle.telemetry.sample_ratio:

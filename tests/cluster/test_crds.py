@@ -76,6 +76,11 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         store(connection={}),
         "give exactly one of secretRef and cloudNativePG",
     ),
+    "a pooler is reached by way of a Secret": (
+        store(connection={"secretRef": {"name": "main"}, "pooled": True}),
+        store(connection={"cloudNativePG": {"cluster": "main"}, "pooled": True}),
+        "pooled goes with secretRef",
+    ),
     "a schema is named in small letters": (
         store(schema="bank_2"),
         store(schema="Bank"),
@@ -249,7 +254,7 @@ def test_what_is_left_out_has_defaults_that_can_be_seen(api: Kubectl) -> None:
     connection = {"secretRef": {"name": "main"}}
     plain = {**store(), "spec": {"connection": connection}}
     assert tried(api, plain) == {
-        "connection": {"secretRef": {"name": "main", "key": "dsn"}},
+        "connection": {"secretRef": {"name": "main", "key": "dsn"}, "pooled": False},
         "schema": "chekov",
         "migrate": "Auto",
     }

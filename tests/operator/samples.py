@@ -61,7 +61,6 @@ def target(**spec: Any) -> Target:
         revision=revision_of(wanted, wanted.code.modules, kept.schema, RUNTIME_IMAGE),
         image=wanted.code.image or RUNTIME_IMAGE,
         modules=wanted.code.modules,
-        secret=kept.secret,
-        schema=kept.schema,
+        store=kept,
         pull_policy=wanted.image_pull_policy,
     )

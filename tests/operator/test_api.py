@@ -20,11 +20,16 @@ def test_a_store_names_the_key_of_a_secret() -> None:
 def test_what_a_store_leaves_out_has_a_default() -> None:
     found = store(connection={"secretRef": {"name": "postgres"}})
     assert (found.secret.key, found.schema, found.migrate) == ("dsn", "chekov", "Auto")
+    assert not found.pooled
 
 
 def test_a_cluster_of_cloudnativepg_is_reached_as_its_application() -> None:
     found = store(connection={"cloudNativePG": {"cluster": "ledger"}})
     assert found.secret == SecretKey("ledger-app", "uri")
+
+
+def test_a_pooler_in_between_is_said() -> None:
+    assert store(connection={"secretRef": {"name": "postgres"}, "pooled": True}).pooled
 
 
 @pytest.mark.parametrize(
@@ -37,9 +42,10 @@ def test_a_cluster_of_cloudnativepg_is_reached_as_its_application() -> None:
         ),
         ({"secretRef": {"key": "dsn"}}, "spec.connection.secretRef.name"),
         ({"cloudNativePG": {"cluster": ""}}, "spec.connection.cloudNativePG.cluster"),
+        ({"cloudNativePG": {"cluster": "a"}, "pooled": True}, "spec.connection.pooled"),
     ],
 )
-def test_a_store_without_one_connection_is_refused(connection: Any, path: str) -> None:
+def test_a_connection_that_leads_nowhere_is_refused(connection: Any, path: str) -> None:
     with pytest.raises(InvalidSpec) as caught:
         parse_store(store_body(connection=connection))
     assert caught.value.path == path

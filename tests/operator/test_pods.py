@@ -1,5 +1,6 @@
 """What runs in a bundle's pods, and under which restrictions."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,6 +85,13 @@ def test_the_runtime_is_told_all_it_needs() -> None:
         "OTEL_SERVICE_NAME": "bank",
     }
     assert expected.items() <= variables.items()
+
+
+def test_the_runtime_is_told_of_a_pooler_in_between() -> None:
+    connection = {"secretRef": {"name": "postgres"}, "pooled": True}
+    behind = replace(target(), store=store(connection=connection))
+    assert env(pod_of(workloads.deployment(behind)))["CHEKOV_STORE_POOLED"] == "true"
+    assert "CHEKOV_STORE_POOLED" not in env(serving())
 
 
 def test_the_drain_ends_before_the_pod_is_killed() -> None:

@@ -5,12 +5,10 @@ from typing import Any
 
 import pytest
 
-from chekov_operator.api import SecretKey
 from chekov_operator.record import is_record, record, record_of, recorded, result_of
 from chekov_operator.resources import Object
-from tests.operator.samples import bundle, bundle_body, target
+from tests.operator.samples import bundle, bundle_body, store, target
 
-SECRET = SecretKey("postgres", "dsn")
 RESULT = {"ok": True, "domain": "bank"}
 
 
@@ -19,7 +17,7 @@ def kept(result: Object | None = None, **spec: Any) -> Object:
 
 
 def again(body: Object, **now: Any) -> Any:
-    return recorded(body, bundle(**now), SECRET, "chekov", "IfNotPresent")
+    return recorded(body, bundle(**now), store(), "IfNotPresent")
 
 
 @pytest.mark.parametrize(
