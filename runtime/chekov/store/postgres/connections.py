@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, LiteralString, TypeAlias, TypeVar, cast
+from typing import Any, Final, LiteralString, TypeVar, cast
 
 import asyncpg
 
@@ -26,9 +26,9 @@ from chekov.store.postgres.errors import (
     ends_connection,
     fault_of,
 )
+from chekov.store.postgres.kept import Kept, Pool, is_gone
 
 T = TypeVar("T")
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 _LATE: Final = (TimeoutError, StoreUnavailable)
 _FIRST_WAIT: Final = 0.02
@@ -89,7 +89,7 @@ class Database:
         self.translator = translator
         self.patience = patience
         self._size = max(size // 2, 1)
-        self._own: Pool | None = None
+        self._own: Kept | None = None
         self._lent: Pool | None = None
 
     @asynccontextmanager
@@ -110,33 +110,35 @@ class Database:
             longest=LENT_SECONDS,
             reset=_nothing if access.pooled else None,
         )
-        self._own, self._lent = own, lent
+        kept = Kept(own, patience=self.patience)
+        self._own, self._lent = kept, lent
         try:
             yield
         finally:
             self._own = self._lent = None
+            await kept.clear()
             await _close(own)
             await _close(lent)
 
     async def fetch(self, sql: LiteralString, *values: object) -> Sequence[Any]:
         """Rows of a statement that may be repeated: it is, while the database is away."""
-        pool = _opened(self._own)
+        kept = _opened(self._own)
 
         async def fetch() -> Sequence[Any]:
-            # asyncpg makes a task for a time-out, which costs as much as a short statement.
-            wait = None if pool.get_idle_size() else self.patience
-            async with pool.acquire(timeout=wait) as connection:
-                try:
-                    return await connection.fetch(sql, *values)
-                except DATABASE_ERRORS as error:
-                    if fault_of(error) is Fault.LOST:
-                        # It may look sound, and after a failover it leads to a replica.
-                        _discard(cast("Connection", connection))
-                    raise
-                except asyncio.CancelledError:
-                    # To end the statement properly takes for ever when the network is dead.
-                    _discard(cast("Connection", connection))
-                    raise
+            connection = await kept.take()
+            try:
+                return await connection.fetch(sql, *values)
+            except DATABASE_ERRORS as error:
+                if fault_of(error) is Fault.LOST:
+                    # It may look sound, and after a failover it leads to a replica.
+                    _discard(connection)
+                raise
+            except asyncio.CancelledError:
+                # To end the statement properly takes for ever when the network is dead.
+                _discard(connection)
+                raise
+            finally:
+                await kept.give(connection)
 
         return await patiently(fetch, patience=self.patience, translator=self.translator)
 
@@ -205,21 +207,13 @@ def _is_at_fault(connection: Connection, error: Exception, *, late: bool, readon
     """Whether an error is the connection's; a late answer is, to what was not asked by others."""
     replica = isinstance(error, asyncpg.ReadOnlySQLTransactionError) and not readonly
     overdue = isinstance(error, TimeoutError) and late
-    return replica or overdue or ends_connection(error) or _is_gone(connection)
+    return replica or overdue or ends_connection(error) or is_gone(connection)
 
 
-def _opened(pool: "Pool | None") -> Pool:
-    if pool is None:
+def _opened(found: T | None) -> T:
+    if found is None:
         raise StoreClosed("the store is not open: use it inside `async with store:`")
-    return pool
-
-
-def _is_gone(connection: Connection) -> bool:
-    try:
-        return connection.is_closed()
-    except asyncpg.InterfaceError:
-        # The pool takes a broken connection away by itself.
-        return True
+    return found
 
 
 def _discard(connection: Connection) -> None:

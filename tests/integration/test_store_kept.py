@@ -1,0 +1,101 @@
+"""Connections that are kept: used again, given to who waits, replaced when broken, let go."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import TypeAlias
+
+import asyncpg
+import pytest
+
+from chekov.store.postgres import kept as module
+from chekov.store.postgres.access import Connection
+from chekov.store.postgres.kept import Kept, is_gone
+from tests.waiting import until
+
+SIZE = 2
+PATIENCE = 20.0
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+@pytest.fixture
+async def pool(empty_dsn: str) -> AsyncGenerator[Pool]:
+    async with asyncpg.create_pool(empty_dsn, min_size=0, max_size=SIZE) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def kept(pool: Pool) -> AsyncGenerator[Kept]:
+    kept = Kept(pool, patience=PATIENCE)
+    yield kept
+    await kept.clear()
+
+
+async def pid(connection: Connection) -> int:
+    return await connection.fetchval("select pg_backend_pid()")
+
+
+async def test_the_one_that_was_used_last_is_used_again(kept: Kept, pool: Pool) -> None:
+    first, second = await kept.take(), await kept.take()
+    await kept.give(first)
+    await kept.give(second)
+    assert await kept.take() is second
+    assert await kept.take() is first
+    await kept.give(first)
+    await kept.give(second)
+    assert (pool.get_size(), pool.get_idle_size()) == (SIZE, 0)
+
+
+async def test_who_waits_gets_one_that_is_given_back(kept: Kept) -> None:
+    taken = [await kept.take() for _ in range(SIZE)]
+    waiting = [asyncio.create_task(kept.take()) for _ in range(SIZE)]
+    await asyncio.sleep(0)
+    for connection in taken:
+        await kept.give(connection)
+    found = await asyncio.gather(*waiting)
+    assert len({await pid(connection) for connection in found}) == SIZE
+    for connection in found:
+        await kept.give(connection)
+
+
+async def test_nobody_waits_for_ever(pool: Pool) -> None:
+    kept = Kept(pool, patience=0.01)
+    taken = [await kept.take() for _ in range(SIZE)]
+    with pytest.raises(TimeoutError):
+        await kept.take()
+    # Who has gone is not waited for.
+    for connection in taken:
+        await kept.give(connection)
+    assert pool.get_idle_size() == 0
+    await kept.clear()
+    assert pool.get_idle_size() == SIZE
+
+
+async def test_one_that_breaks_is_replaced(kept: Kept, pool: Pool) -> None:
+    resting, terminated = await kept.take(), await kept.take()
+    broken = await pid(resting)
+    await kept.give(resting)
+    await terminated.execute("select pg_terminate_backend($1)", broken)
+    await until(lambda: is_gone(resting))
+    terminated.terminate()
+    await kept.give(terminated)
+    found = [await kept.take() for _ in range(SIZE)]
+    assert broken not in {await pid(connection) for connection in found}
+    for connection in found:
+        await kept.give(connection)
+    assert pool.get_size() == SIZE
+
+
+async def test_those_that_nobody_needs_are_let_go(
+    kept: Kept, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = [await kept.take() for _ in range(SIZE)]
+    for connection in taken:
+        await kept.give(connection)
+    monkeypatch.setattr(module, "_TRIM_SECONDS", 0.0)
+    # The first time counts from here on, the second finds what was not used since.
+    for _ in range(2):
+        await kept.give(await kept.take())
+    assert pool.get_idle_size() == SIZE - 1
+    assert await kept.take() is taken[-1]
+    await kept.give(taken[-1])
