@@ -1,5 +1,7 @@
 """A store as it looks from outside."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -41,3 +43,17 @@ async def has_looked(dsn: str) -> None:
 
     await until(seen)
     await connection.close()
+
+
+@asynccontextmanager
+async def turn_taken(dsn: str) -> AsyncGenerator["asyncpg.Connection[Any]"]:
+    """Who takes turns has to wait for this connection."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "select pg_advisory_xact_lock(hashtextextended($1, 0))", '"chekov"'
+            )
+            yield connection
+    finally:
+        await connection.close()

@@ -13,10 +13,16 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from chekov.errors import DuplicateCommand, DuplicateEvent, WrongExpectedVersion
+from chekov.errors import (
+    DuplicateCommand,
+    DuplicateEvent,
+    StreamDeleted,
+    StreamExists,
+    WrongExpectedVersion,
+)
 from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
 from chekov.store.postgres import PostgresStore
-from tests.looking import has_looked, is_waited_for
+from tests.looking import has_looked, is_waited_for, turn_taken
 from tests.waiting import until
 
 STREAMS = [f"account-{number}" for number in range(20)]
@@ -37,20 +43,6 @@ async def store(dsn: str) -> AsyncGenerator[PostgresStore]:
         await asyncio.gather(*(store.append(stream, [event()]) for stream in STREAMS))
         await has_looked(dsn)
         yield store
-
-
-@asynccontextmanager
-async def turn_taken(dsn: str) -> AsyncGenerator["asyncpg.Connection[Any]"]:
-    """Who takes turns has to wait for this connection."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        async with connection.transaction():
-            await connection.execute(
-                "select pg_advisory_xact_lock(hashtextextended($1, 0))", '"chekov"'
-            )
-            yield connection
-    finally:
-        await connection.close()
 
 
 @asynccontextmanager
@@ -179,3 +171,80 @@ async def test_a_stream_that_was_erased_begins_anew(store: PostgresStore) -> Non
     answers = await asyncio.gather(*(store.append(stream, [event()]) for stream in STREAMS))
     assert [answer.version for answer in answers] == [1, *[2] * (len(STREAMS) - 1)]
     assert await store.head() == 2 * len(STREAMS) + 1
+
+
+async def test_new_streams_begin_without_a_turn(dsn: str, store: PostgresStore) -> None:
+    async with turn_taken(dsn), asyncio.timeout(PATIENCE):
+        alone = await store.append("new-0", [event()], expected=Expected.NO_STREAM)
+        together = await asyncio.gather(
+            *(
+                store.append(f"new-{number}", [event(), event()], expected=Expected.NO_STREAM)
+                for number in range(1, 10)
+            ),
+            *(store.append(stream, [event()], expected=1) for stream in STREAMS),
+        )
+    page = await history(store)
+    assert recorded([alone, *together]) == list(page[len(STREAMS) :])
+    for answer in [alone, *together[:9]]:
+        info = await store.stream_info(answer.stream)
+        assert info is not None
+        assert (info.version, info.created) == (answer.version, answer.recorded[0].time)
+
+
+async def test_streams_that_are_there_are_no_new_ones(dsn: str) -> None:
+    taken = ["plain", "deleted", "truncated"]
+    async with PostgresStore(dsn) as before:
+        for stream in (*taken, "erased"):
+            await before.append(stream, [event(), event(), event()])
+        await before.delete_stream("deleted")
+        await before.delete_stream("erased", erase=True)
+        await before.truncate_stream("truncated", before=3, erase=True)
+    async with PostgresStore(dsn) as store:
+        await store.append("known", [event()])
+        await has_looked(dsn)
+        for stream, refusal in zip(taken, (StreamExists, StreamDeleted, StreamExists), strict=True):
+            with pytest.raises(refusal):
+                await store.append(stream, [event()], expected=Expected.NO_STREAM)
+            answers = await asyncio.gather(
+                *(
+                    store.append(name, [event()], expected=Expected.NO_STREAM)
+                    for name in (f"{stream}-1", f"{stream}-2", stream, f"{stream}-3")
+                ),
+                return_exceptions=True,
+            )
+            assert isinstance(answers[2], refusal)
+            assert [type(answer) for answer in answers].count(Appended) == 3
+        again = await store.append("erased", [event()], expected=Expected.NO_STREAM)
+        assert again.version == 1
+        positions = [item.position for item in await store.read_page(limit=1000)]
+        assert positions == list(range(1, len(positions) + 1))
+        # That others' streams were there says nothing of writers who came between.
+        async with turn_taken(dsn), asyncio.timeout(PATIENCE):
+            await store.append("known", [event()], expected=1)
+
+
+async def test_what_does_not_go_at_once_takes_its_turn(dsn: str, store: PostgresStore) -> None:
+    large = b'{"filling":"' + b"x" * 300_000 + b'"}'
+    async with turn_taken(dsn) as holder, asyncio.timeout(PATIENCE):
+        appending = asyncio.create_task(
+            store.append(STREAMS[0], [event(data=large), event(data=large)], expected=1)
+        )
+        await until(lambda: is_waited_for(holder))
+    assert (await appending).version == 3
+    assert [len(item.data) for item in (await history(store))[-2:]] == [len(large)] * 2
+
+
+async def test_callers_who_go_leave_a_whole_history(dsn: str, store: PostgresStore) -> None:
+    next_ = len(STREAMS) + 1
+    async with unseen(dsn, next_, STREAMS[-1]) as writer, asyncio.timeout(PATIENCE):
+        appending = [
+            asyncio.create_task(store.append(stream, [event(), event()], expected=1))
+            for stream in STREAMS[:-1]
+        ]
+        await until(lambda: is_waited_for(writer))
+        for task in appending:
+            task.cancel()
+        await asyncio.gather(*appending, return_exceptions=True)
+        assert all(task.cancelled() for task in appending)
+    await store.append("after", [event()])
+    await history(store)

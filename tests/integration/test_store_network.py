@@ -16,6 +16,7 @@ from chekov.store.postgres import PostgresStore, access, committer, connections,
 from chekov.testing.history import Attempt, Memory, Part, check
 from chekov.testing.postgres import EmbeddedPostgres
 from tests.integration.wire import Wire
+from tests.looking import has_looked
 from tests.waiting import until
 
 KEY = SubscriptionKey("bank", "mails")
@@ -156,6 +157,25 @@ async def test_a_wire_that_swallows_everything(
         await heard
         assert await store.head() > head
         await writer.check(other)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("direction", ["questions", "answers"])
+async def test_a_wire_that_swallows_what_a_lone_writer_sends(
+    dsn: str, direction: Literal["questions", "answers"]
+) -> None:
+    wire = Wire(dsn)
+    async with wire.running() as through, store_at(through) as store:
+        writer = Writer(store)
+        for _ in range(4):
+            assert await writer.append()
+        await has_looked(dsn)
+        wire.swallowing = direction
+        # The first one brings several events, which go by COPY.
+        assert not any(await asyncio.gather(*(writer.append() for _ in range(20))))
+        wire.swallowing = None
+        await until(writer.append)
+        await writer.check(store)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -25,6 +25,7 @@ select n, case when n % 1000 = 0 then 'rare' || n || '-1' else 'account-' || n %
     case when n % 1000 = 0 then '{UUID(int=3)}'::uuid end, now()
 from generate_series(1, {EVENTS}) as n;
 insert into chekov.streams (name, created) select distinct stream, now() from chekov.events
+on conflict do nothing
 """
 VALUES: dict[str, tuple[Any, ...]] = {
     "stored": (UUID(int=9),),
@@ -69,7 +70,11 @@ async def pages_read(connection: "asyncpg.Connection[asyncpg.Record]", name: str
     text = "\n".join(row[0] for row in plan)
     assert "Seq Scan" not in text
     assert "Parallel" not in text
-    buffers = re.search(r"Buffers: (.*)", text)
+    return pages_of(text)
+
+
+def pages_of(plan: str) -> int:
+    buffers = re.search(r"Buffers: (.*)", plan)
     return sum(map(int, re.findall(r"(?:hit|read)=(\d+)", buffers[1]))) if buffers else 0
 
 
@@ -86,3 +91,51 @@ async def test_a_page_costs_a_page_however_much_there_is(dsn: str, *, analyzed: 
     costs = {name: await pages_read(connection, name) for name in VALUES}
     await connection.close()
     assert {name: cost for name, cost in costs.items() if cost > MOST_PAGES} == {}
+
+
+MANY = """chekov.append_many_v1(
+    false, array['new-{0}', 'account-1', 'new-{0}b'], array[0, -1, 0], null, {1},
+    array[gen_random_uuid(), gen_random_uuid(), gen_random_uuid()],
+    array['Often', 'Often', 'Often'], array['{{}}', '{{}}', '{{}}']::json[],
+    null, null, null, null, null
+)"""
+APPENDS = {
+    "one": "chekov.append_one_v1('account-2', -1, null, gen_random_uuid(), 'Often', '{{}}', "
+    "null, null, null, null, null)",
+    "new": "chekov.append_one_v1('new-{0}a', 0, null, gen_random_uuid(), 'Often', '{{}}', "
+    "null, null, null, null, null)",
+    "once": "chekov.append_one_v1('account-3', -1, gen_random_uuid(), gen_random_uuid(), "
+    "'Often', '{{}}', null, null, null, null, null)",
+    "many": MANY.replace("{1}", "null, null, null"),
+    "numbered": MANY.replace("new-{0}", "new-{0}c").replace(
+        "{1}", "array['new-{0}c', 'account-1', 'new-{0}cb'], array[1, 2, 3], array[1, 1, 1]"
+    ),
+}
+MOST_APPEND_PAGES = 200
+"""For at most three events, whose places in seven indexes are looked for several times."""
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+async def test_an_append_costs_an_append_however_much_there_is(dsn: str, *, analyzed: bool) -> None:
+    connection = await connect(Access(dsn, seconds=100), application="plans")
+
+    async def cost(call: str, turn: int) -> int:
+        plan = await connection.fetch(
+            f"explain (analyze, buffers) select * from {call.format(turn)}"
+        )
+        return pages_of("\n".join(row[0] for row in plan))
+
+    # Postgres keeps the plans that it makes here, and forgets the events.
+    begun = connection.transaction()
+    await begun.start()
+    for call in APPENDS.values():
+        await cost(call, 1)
+    await begun.rollback()
+    await connection.execute(FILL)
+    if analyzed:
+        await connection.execute("analyze")
+    costs = {name: await cost(call, 2) for name, call in APPENDS.items()}
+    stored = await connection.fetchval("select max(position) from chekov.events")
+    assert stored == EVENTS + 3 + 2 * 3
+    await connection.close()
+    assert {name: cost for name, cost in costs.items() if cost > MOST_APPEND_PAGES} == {}

@@ -1,5 +1,6 @@
 """Each role can do its part of the work, and nothing else."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -16,6 +17,7 @@ from chekov.store.postgres.importer import import_events
 from chekov.store.postgres.migrator import migrate, needed_version
 from chekov.store.postgres.roles import roles_sql
 from chekov.testing.contract import StoreContract
+from tests.looking import has_looked, turn_taken
 
 NAMES = {"owner": "shop-owner", "writer": "writer's", "reader": 'The "reader"'}
 KEY = SubscriptionKey("bank", "Balances")
@@ -109,6 +111,16 @@ async def test_a_writer_cannot_erase(roles: Roles) -> None:
         with pytest.raises(StoreError, match="permission denied"):
             await store.truncate_stream("a", before=2, erase=True)
         assert (await store.stream_info("a")).version == 2
+
+
+async def test_a_writer_writes_alone(roles: Roles) -> None:
+    async with PostgresStore(roles.writer, migrate=False) as store:
+        await store.append("a", [event()])
+        await has_looked(roles.admin)
+        async with turn_taken(roles.admin), asyncio.timeout(20):
+            await store.append("a", [event(), event()], expected=1)
+            await store.append("b", [event(), event()], expected=Expected.NO_STREAM)
+        assert (await store.stream_info("b")).version == 2
 
 
 async def test_a_writer_makes_projections_and_a_reader_reads_them(roles: Roles) -> None:

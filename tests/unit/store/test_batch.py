@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chekov.errors import StreamNotFound, WrongExpectedVersion
-from chekov.store.port import Expected, NewEvent, RecordedEvent
+from chekov.store.port import Expected, NewEvent
 from chekov.store.postgres.batch import (
     BATCH_BYTES,
     BATCH_EVENTS,
@@ -19,7 +19,7 @@ from chekov.store.postgres.batch import (
     rows,
     take,
 )
-from chekov.store.postgres.lane import Knowledge
+from chekov.store.postgres.records import EVENT_COLUMNS
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -142,97 +142,30 @@ async def test_a_conflict_is_told_by_what_was_expected() -> None:
         exists.future.result()
 
 
-def written(stream: str, version: int, position: int) -> list[RecordedEvent]:
-    return [RecordedEvent(position, stream, version, uuid4(), "t", b"{}", None, None, None, NOW)]
-
-
-async def test_a_lone_writer_knows_what_comes_next() -> None:
-    knowledge = Knowledge(lambda: True)
-    assert knowledge.head() is None
-    assert knowledge.version("a", 1) == 0
-    knowledge.learn(written("a", 1, 7))
-    assert knowledge.head() == 7
-    assert knowledge.version("a", 1) == 1
-    assert knowledge.version("a", 2) == 0
-    assert knowledge.version("b", 1) == 0
-    assert knowledge.version("c", 0) == 0
-
-
-@pytest.mark.parametrize("expected", [Expected.ANY, Expected.STREAM_EXISTS])
-async def test_who_expects_no_version_goes_on_from_the_known_one(expected: Expected) -> None:
-    knowledge = Knowledge(lambda: True)
-    knowledge.learn(written("a", 3, 7))
-    assert knowledge.version("a", expected) == 3
-    assert knowledge.version("b", expected) == 0
-
-
-async def test_who_is_not_alone_knows_nothing() -> None:
-    knowledge = Knowledge(lambda: False)
-    knowledge.learn(written("a", 1, 7))
-    assert knowledge.head() is None
-
-
-async def test_a_doubt_lasts() -> None:
-    knowledge = Knowledge(lambda: True)
-    knowledge.learn(written("a", 1, 7))
-    knowledge.doubt()
-    knowledge.learn(written("a", 2, 8))
-    assert knowledge.head() is None
-    assert knowledge.version("a", 2) == 0
-
-
-async def test_what_was_forgotten_is_learnt_again() -> None:
-    knowledge = Knowledge(lambda: True)
-    knowledge.learn(written("a", 1, 7))
-    knowledge.forget()
-    assert knowledge.head() is None
-    assert knowledge.version("a", 1) == 0
-    knowledge.learn(written("a", 2, 9))
-    assert knowledge.head() == 9
-    assert knowledge.version("a", 2) == 2
-
-
-async def test_late_news_do_not_turn_the_clock_back() -> None:
-    knowledge = Knowledge(lambda: True)
-    knowledge.set_clock(NOW)
-    knowledge.set_clock(NOW - timedelta(seconds=1))
-    now = knowledge.now()
-    assert now is not None
-    assert now >= NOW
-    knowledge.set_clock(NOW + timedelta(hours=1))
-    now = knowledge.now()
-    assert now is not None
-    assert now >= NOW + timedelta(hours=1)
-
-
-async def test_what_others_store_makes_versions_unknown() -> None:
-    knowledge = Knowledge(lambda: True)
-    knowledge.learn(written("a", 5, 7))
-    knowledge.learn(written("b", 1, 8))
-    assert knowledge.version("a", 5) == 5
-    knowledge.learn(written("b", 2, 10))
-    assert knowledge.version("a", 5) == 0
-    assert knowledge.version("b", 2) == 2
-    knowledge.learn(written("c", 3, 9))
-    assert knowledge.version("c", 3) == 0
-    assert knowledge.head() == 10
-
-
 async def test_events_become_rows_at_their_places() -> None:
+    later = NOW + timedelta(seconds=1)
     one = Pending("a", [event(b'{"n":1}', metadata=b'{"m":1}'), event(b"\x01")], 3, 9)
     two = Pending("b", [event(b"{}", time=NOW)], 1, 2)
-    rows_ = rows([Place(one, 10, 3), Place(two, 12, 1)])
-    assert rows_.stream == ["a", "a", "b"]
-    assert rows_.version == [4, 5, 2]
-    assert rows_.data == ['{"n":1}', None, "{}"]
-    assert rows_.contents == [None, b"\x01", None]
-    assert rows_.metadata == ['{"m":1}', None, None]
-    assert rows_.times == (None, None, NOW)
+    got = [
+        dict(zip(EVENT_COLUMNS, row, strict=True))
+        for row in rows([Place(one, 10, 3), Place(two, 12, 1)], later)
+    ]
+    assert [(row["position"], row["stream"], row["version"]) for row in got] == [
+        (11, "a", 4),
+        (12, "a", 5),
+        (13, "b", 2),
+    ]
+    assert [row["id"] for row in got] == [event.id for event in (*one.events, *two.events)]
+    assert [row["data"] for row in got] == ['{"n":1}', None, "{}"]
+    assert [row["content"] for row in got] == [None, b"\x01", None]
+    assert [row["metadata"] for row in got] == ['{"m":1}', None, None]
+    assert [row["time"] for row in got] == [later, later, NOW]
 
 
 async def test_columns_that_nobody_uses_are_not_sent() -> None:
-    rows_ = rows([Place(pending("a", 1), 10, 1)])
-    assert (rows_.contents, rows_.metadata, rows_.times) == (None, None, None)
+    sent = many([[pending("a", 1)]])
+    assert (sent.contents, sent.metadata, sent.times) == (None, None, None)
+    assert (sent.correlation_ids, sent.causation_ids) == (None, None)
 
 
 async def test_a_command_is_once_in_a_statement() -> None:

@@ -179,8 +179,8 @@ class Many(NamedTuple):
     data: list[str | None] | None
     contents: list[bytes | None] | None
     metadata: list[str | None] | None
-    correlation_ids: Sequence[UUID | None]
-    causation_ids: Sequence[UUID | None]
+    correlation_ids: Sequence[UUID | None] | None
+    causation_ids: Sequence[UUID | None] | None
     times: Sequence[datetime | None] | None
 
 
@@ -216,33 +216,46 @@ class Place(NamedTuple):
     version: int
 
 
-class Rows(NamedTuple):
-    """Parameters of the statement that inserts events at known places."""
+def rows(places: Sequence[Place], stamp: datetime) -> list[tuple[Any, ...]]:
+    """Each event of appends that go on from known places, as `EVENT_COLUMNS` lists its values.
 
-    stream: Sequence[str]
-    version: Sequence[int]
-    ids: Sequence[UUID]
-    types: Sequence[str]
-    data: list[str | None] | None
-    contents: list[bytes | None] | None
-    metadata: list[str | None] | None
-    correlation_ids: Sequence[UUID | None]
-    causation_ids: Sequence[UUID | None]
-    times: Sequence[datetime | None] | None
+    Args:
+        places: of the appends.
+        stamp: the time of events that bring none.
+    """
+    return [
+        (
+            before + n,
+            pending.stream,
+            version + n,
+            *plain(event),
+            event.time or stamp,
+            content(event),
+        )
+        for pending, before, version in places
+        for n, event in enumerate(pending.events, 1)
+    ]
 
 
-def rows(places: Sequence[Place]) -> Rows:
-    """Columns of all events of appends that go on from known places."""
-    columns = _columns(chain.from_iterable(place.pending.events for place in places))
-    return Rows(
-        [place.pending.stream for place in places for _ in place.pending.events],
-        [place.version + n for place in places for n in range(1, len(place.pending.events) + 1)],
-        *columns,
+def plain(event: NewEvent) -> tuple[Any, ...]:
+    """An event in the order of the columns, up to its time; its data only if that is JSON."""
+    return (
+        event.id,
+        event.type,
+        event.data.decode() if event.data[:1] == b"{" else None,
+        None if event.metadata is None else event.metadata.decode(),
+        event.correlation_id,
+        event.causation_id,
     )
 
 
+def content(event: NewEvent) -> bytes | None:
+    """The data of an event that is no JSON."""
+    return None if event.data[:1] == b"{" else event.data
+
+
 def _columns(events: Iterable[NewEvent]) -> tuple[Any, ...]:
-    """What the events hold, in the order in which `Many` and `Rows` end."""
+    """What the events hold, in the order in which `Many` ends."""
     columns: tuple[Any, ...] = tuple(zip(*events, strict=True))
     ids, types, data, metadata, correlation_ids, causation_ids, times = columns
     return (
@@ -250,8 +263,8 @@ def _columns(events: Iterable[NewEvent]) -> tuple[Any, ...]:
         types,
         *payloads(data),
         _texts(metadata),
-        correlation_ids,
-        causation_ids,
+        correlation_ids if any(correlation_ids) else None,
+        causation_ids if any(causation_ids) else None,
         times if any(times) else None,
     )
 

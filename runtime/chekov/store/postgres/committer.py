@@ -20,7 +20,8 @@ from chekov.store.postgres.batch import Group, Pending, take
 from chekov.store.postgres.carrier import CAUGHT, Carrier, Committed, OnBatch
 from chekov.store.postgres.connections import Database
 from chekov.store.postgres.errors import Fault, fault_of, leaves_doubt
-from chekov.store.postgres.lane import Knowledge, Lane
+from chekov.store.postgres.knowledge import Knowledge
+from chekov.store.postgres.lane import Lane
 
 _LANES: Final = 2
 _SHARE_FROM: Final = 64
@@ -58,8 +59,8 @@ class Committer:
             database, committed=committed, on_batch=on_batch, gave_up=self._fail_all
         )
         knowledge = Knowledge(alone)
-        self._lanes = [Lane(database.access, statements, knowledge) for _ in range(_LANES)]
-        self._joint = Lane(database.access, statements, knowledge)
+        self._lanes = [Lane(database, statements, knowledge) for _ in range(_LANES)]
+        self._joint = Lane(database, statements, knowledge)
         self._joint_turn = asyncio.Lock()
         self._queue: deque[Pending] = deque()
         self._resting: deque[_Resting] = deque()

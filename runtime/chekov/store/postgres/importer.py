@@ -6,10 +6,8 @@ with the lines instead of stored again.
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from itertools import islice
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
 import asyncpg
 
@@ -27,16 +25,12 @@ from chekov.store.exports import (
 from chekov.store.postgres.access import Connection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, Translator, fault_of
 from chekov.store.postgres.migrator import needed_version, verify
-from chekov.store.postgres.records import records
+from chekov.store.postgres.records import EVENT_COLUMNS, records
 from chekov.store.postgres.statements import check_schema, statements
 
 _BATCH_LINES: Final = 4000
 _BATCH_BYTES: Final = 8 * 1024 * 1024
 _ELSE: Final = "somebody else appends to it"
-_COLUMNS: Final = (
-    *("position", "stream", "version", "id", "type", "metadata"),
-    *("correlation_id", "causation_id", "time", "data", "content"),
-)
 
 Progress = Callable[[int, int], None]
 
@@ -200,7 +194,7 @@ class _Importer:
                 await connection.copy_records_to_table(
                     "events",
                     schema_name=self._schema,
-                    columns=_COLUMNS,
+                    columns=EVENT_COLUMNS,
                     records=map(_row, batch),
                 )
                 await connection.execute(sql["add_streams"], *span)
@@ -278,32 +272,14 @@ def _is_about_values(error: asyncpg.PostgresError) -> bool:
     )
 
 
-def _row(
-    line: EventLine,
-) -> tuple[
-    int,
-    str,
-    int,
-    UUID,
-    str,
-    str | None,
-    UUID | None,
-    UUID | None,
-    datetime,
-    str | None,
-    bytes | None,
-]:
+def _row(line: EventLine) -> tuple[Any, ...]:
     event = line.event
     return (
-        event.position,
-        event.stream,
-        event.version,
-        event.id,
-        event.type,
+        *event[:5],
+        event.data.decode() if line.is_json else None,
         None if event.metadata is None else event.metadata.decode(),
         event.correlation_id,
         event.causation_id,
         event.time,
-        event.data.decode() if line.is_json else None,
         None if line.is_json else event.data,
     )

@@ -7,6 +7,12 @@ from typing import Any, Final, cast
 
 from chekov.store.port import RecordedEvent
 
+EVENT_COLUMNS: Final = (
+    *("position", "stream", "version", "id", "type", "data", "metadata"),
+    *("correlation_id", "causation_id", "time", "content"),
+)
+"""What `COPY` is given of an event, in this order; `data` is JSON, `content` anything else."""
+
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _from_bytes: Final = partial(int.from_bytes, byteorder="big", signed=True)
 

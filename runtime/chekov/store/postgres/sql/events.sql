@@ -6,17 +6,6 @@ position, stream, version, id, type, coalesce(json_send(data), content), json_se
 insert into chekov.events
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
--- name: append_next_many
-insert into chekov.events
-select $1 + n, stream, version, id, type, data, metadata, correlation_id, causation_id,
-    coalesce(time, $12), content
-from unnest(
-    $2::text[], $3::bigint[], $4::uuid[], $5::text[], $6::json[], $7::bytea[], $8::json[],
-    $9::uuid[], $10::uuid[], $11::timestamptz[]
-) with ordinality as event (
-    stream, version, id, type, data, content, metadata, correlation_id, causation_id, time, n
-)
-
 -- name: append_one
 select r_position, r_version, r_time
 from chekov.append_one_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)

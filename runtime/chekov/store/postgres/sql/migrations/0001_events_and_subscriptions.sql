@@ -39,6 +39,19 @@ create table chekov.streams (
     constraint streams_name primary key (name)
 );
 
+-- A stream is there from its first event on, whichever way that comes. The condition is as short
+-- as can be, since Postgres reads it anew for every statement.
+create function chekov.begin_stream() returns trigger language plpgsql as $$
+begin
+    if new.stream <> '$erased' then
+        insert into chekov.streams (name, created) values (new.stream, new.time);
+    end if;
+    return null;
+end $$;
+
+create trigger events_begin_streams after insert on chekov.events
+    for each row when (new.version = 1) execute function chekov.begin_stream();
+
 create function chekov.refuse_change() returns trigger language plpgsql as $$
 begin
     -- Only erasing changes events, and it says so to its own transaction.
@@ -106,9 +119,6 @@ begin
             p_id, p_type, p_data, p_metadata, p_correlation_id, p_causation_id, r_time, p_content
         )
         returning position into r_position;
-        if r_version = 1 then
-            insert into chekov.streams (name, created) values (p_stream, r_time);
-        end if;
     end if;
 end $$;
 
@@ -127,12 +137,10 @@ create function chekov.append_many_v1(
 ) language plpgsql as $$
 declare
     all_allowed boolean;
-    some_new boolean;
 begin
     perform pg_advisory_xact_lock(hashtextextended('chekov', 0));
     r_time := clock_timestamp();
-    select array_agg(outcome order by n), bool_and(outcome >= 0), bool_or(outcome = 0)
-    into r_outcomes, all_allowed, some_new
+    select array_agg(outcome order by n), bool_and(outcome >= 0) into r_outcomes, all_allowed
     from (
         select n, case
             when once is not null or last.type = '$deleted'
@@ -178,10 +186,6 @@ begin
             causation_id, time, n
         )
         where r_outcomes[coalesce(append, n)] >= 0;
-    end if;
-    if some_new then
-        insert into chekov.streams (name, created)
-        select stream, time from chekov.events where position > r_before and version = 1;
     end if;
 end $$;
 
