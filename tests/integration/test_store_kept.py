@@ -58,16 +58,16 @@ async def test_who_waits_gets_one_that_is_given_back(kept: Kept) -> None:
         await kept.give(connection)
 
 
-async def test_nobody_waits_for_ever(pool: Pool) -> None:
-    kept = Kept(pool, patience=0.01)
+async def test_nobody_waits_for_ever(kept: Kept, pool: Pool) -> None:
     taken = [await kept.take() for _ in range(SIZE)]
+    impatient = Kept(pool, patience=0.01)
     with pytest.raises(TimeoutError):
-        await kept.take()
+        await impatient.take()
     # Who has gone is not waited for.
     for connection in taken:
-        await kept.give(connection)
+        await impatient.give(connection)
     assert pool.get_idle_size() == 0
-    await kept.clear()
+    await impatient.clear()
     assert pool.get_idle_size() == SIZE
 
 
