@@ -150,7 +150,7 @@ async def under_load(
             following.cancel()
         assert seen == list(range(1, head + 1))
         await check(stores[0], *loads)
-        assert (sum(load.conflicts for load in loads) > 0) == (len(names) > 1)
+        assert sum(load.conflicts for load in loads) > 0 or len(names) == 1
 
 
 @pytest.fixture(params=[("one",), ("one", "two")], ids=["alone", "contended"])

@@ -28,7 +28,7 @@ async def pool(empty_dsn: str) -> AsyncGenerator[Pool]:
 async def kept(pool: Pool) -> AsyncGenerator[Kept]:
     kept = Kept(pool, patience=PATIENCE)
     yield kept
-    await kept.clear()
+    await kept.close()
 
 
 async def pid(connection: Connection) -> int:
@@ -67,7 +67,7 @@ async def test_nobody_waits_for_ever(kept: Kept, pool: Pool) -> None:
     for connection in taken:
         await impatient.give(connection)
     assert pool.get_idle_size() == 0
-    await impatient.clear()
+    await impatient.close()
     assert pool.get_idle_size() == SIZE
 
 
@@ -86,16 +86,26 @@ async def test_one_that_breaks_is_replaced(kept: Kept, pool: Pool) -> None:
     assert pool.get_size() == SIZE
 
 
-async def test_those_that_nobody_needs_are_let_go(
-    kept: Kept, pool: Pool, monkeypatch: pytest.MonkeyPatch
+async def test_those_that_nobody_needs_are_closed(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "_TRIM_SECONDS", 0.0)
+    kept = Kept(pool, patience=PATIENCE)
     taken = [await kept.take() for _ in range(SIZE)]
     for connection in taken:
         await kept.give(connection)
-    monkeypatch.setattr(module, "_TRIM_SECONDS", 0.0)
-    # The first time counts from here on, the second finds what was not used since.
-    for _ in range(2):
-        await kept.give(await kept.take())
+    await until(lambda: all(map(is_gone, taken)))
+    found = [await kept.take() for _ in range(SIZE)]
+    assert not any(map(is_gone, found))
+    for connection in found:
+        await kept.give(connection)
+    await kept.close()
+
+
+async def test_those_in_use_go_to_the_pool_when_it_closes(kept: Kept, pool: Pool) -> None:
+    used, resting = await kept.take(), await kept.take()
+    await kept.give(resting)
+    await kept.close()
     assert pool.get_idle_size() == SIZE - 1
-    assert await kept.take() is taken[-1]
-    await kept.give(taken[-1])
+    await kept.give(used)
+    assert pool.get_idle_size() == SIZE

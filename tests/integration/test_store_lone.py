@@ -218,7 +218,7 @@ async def test_streams_that_are_there_are_no_new_ones(dsn: str) -> None:
         assert again.version == 1
         positions = [item.position for item in await store.read_page(limit=1000)]
         assert positions == list(range(1, len(positions) + 1))
-        # That others' streams were there says nothing of writers who came between.
+        # That streams were there says nothing of writers who came between.
         async with turn_taken(dsn), asyncio.timeout(PATIENCE):
             await store.append("known", [event()], expected=1)
 
@@ -232,6 +232,40 @@ async def test_what_does_not_go_at_once_takes_its_turn(dsn: str, store: Postgres
         await until(lambda: is_waited_for(holder))
     assert (await appending).version == 3
     assert [len(item.data) for item in (await history(store))[-2:]] == [len(large)] * 2
+
+
+async def test_many_small_events_go_at_once(dsn: str, store: PostgresStore) -> None:
+    async with turn_taken(dsn), asyncio.timeout(PATIENCE):
+        answer = await store.append(STREAMS[0], [event() for _ in range(200)], expected=1)
+    assert recorded([answer]) == list((await history(store))[-200:])
+
+
+async def test_who_asks_again_for_a_stream_that_is_there_stores_nothing_in_vain(
+    dsn: str, store: PostgresStore
+) -> None:
+    await store.delete_stream(STREAMS[0])
+    await store.append(STREAMS[1], [event()])
+    connection = await asyncpg.connect(dsn)
+    failed = """select xact_rollback from pg_stat_database
+        where datname = current_database()"""
+    before = await connection.fetchval(failed)
+    for _ in range(10):
+        with pytest.raises(StreamDeleted):
+            await store.append(STREAMS[0], [event()], expected=Expected.NO_STREAM)
+    await store.append(STREAMS[1], [event()])
+    # A backend tells its figures when it ends at the latest.
+    await connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where application_name = 'chekov committer' and datname = current_database()"
+    )
+
+    async def told() -> bool:
+        await connection.execute("select pg_stat_clear_snapshot()")
+        return await connection.fetchval(failed) > before
+
+    await until(told)
+    assert await connection.fetchval(failed) - before <= 3
+    await connection.close()
 
 
 async def test_callers_who_go_leave_a_whole_history(dsn: str, store: PostgresStore) -> None:

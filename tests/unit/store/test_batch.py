@@ -16,6 +16,7 @@ from chekov.store.postgres.batch import (
     answer_many,
     many,
     payloads,
+    row_bytes,
     rows,
     take,
 )
@@ -160,6 +161,26 @@ async def test_events_become_rows_at_their_places() -> None:
     assert [row["content"] for row in got] == [None, b"\x01", None]
     assert [row["metadata"] for row in got] == ['{"m":1}', None, None]
     assert [row["time"] for row in got] == [later, later, NOW]
+
+
+async def test_the_bytes_of_rows_are_never_more_than_was_said() -> None:
+    name = chr(0x10FFFF) * 250
+    long = NewEvent(uuid4(), name, b"[1]", b'{"m":1}', uuid4(), uuid4(), NOW)
+    append = Pending(name, [long, long], 3, 20)
+
+    def width(value: object) -> int:
+        if isinstance(value, str):
+            value = value.encode()
+        if isinstance(value, bytes):
+            return len(value)
+        return 16 if isinstance(value, UUID) else 8 if value is not None else 0
+
+    # Each value has its length in front, and each row their number.
+    sent = sum(
+        sum(map(width, row)) + 4 * len(EVENT_COLUMNS) + 2
+        for row in rows([Place(append, 2**62, 2**62)], NOW)
+    )
+    assert 4 * len(name) < sent <= row_bytes(append)
 
 
 async def test_columns_that_nobody_uses_are_not_sent() -> None:

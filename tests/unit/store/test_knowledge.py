@@ -29,6 +29,9 @@ async def test_a_stream_that_nobody_knows_is_new_to_who_expects_none() -> None:
     knowledge.learn(written("a", 1, 7))
     assert knowledge.version("b", Expected.NO_STREAM) == 0
     assert knowledge.version("a", Expected.NO_STREAM) is None
+    knowledge.guess_no_more()
+    assert knowledge.version("b", Expected.NO_STREAM) is None
+    assert knowledge.version("a", 1) == 1
 
 
 @pytest.mark.parametrize("expected", [Expected.ANY, Expected.STREAM_EXISTS])

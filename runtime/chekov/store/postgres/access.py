@@ -43,6 +43,14 @@ _PLANNING: Final = {
 }
 
 
+_ALIVE: Final = {
+    # What a node that vanished had begun is given up after a minute, not after two hours.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+
+
 class Access(NamedTuple):
     """Where a store's database is, and what a connection to it may do."""
 
@@ -55,7 +63,7 @@ class Access(NamedTuple):
     def own(self, application: str) -> dict[str, Any]:
         """What asyncpg takes for a connection that runs the store's own statements."""
         limits = _limits(self.seconds, self.seconds / 2)
-        return self._options(application, {**_PLANNING, **limits})
+        return self._options(application, {**_PLANNING, **_ALIVE, **limits})
 
     def lent(self, application: str) -> dict[str, Any]:
         """What asyncpg takes for a connection that is lent to handlers and queries."""

@@ -21,6 +21,7 @@ from chekov.store.postgres.records import new_record
 
 BATCH_EVENTS: Final = 1024
 BATCH_BYTES: Final = 1024 * 1024
+_ROW_BYTES: Final = 200
 _LOOK_AT: Final = 4 * BATCH_EVENTS
 _DELETED: Final = -1
 _REPEATED: Final = -2
@@ -235,6 +236,17 @@ def rows(places: Sequence[Place], stamp: datetime) -> list[tuple[Any, ...]]:
         for pending, before, version in places
         for n, event in enumerate(pending.events, 1)
     ]
+
+
+def row_bytes(pending: Pending) -> int:
+    """The most that the rows of an append have, in bytes: payloads, names, numbers, ids, lengths.
+
+    A character of a name takes four bytes at most.
+    """
+    names = len(pending.stream) * len(pending.events)
+    for event in pending.events:
+        names += len(event.type)
+    return pending.size + 4 * names + _ROW_BYTES * len(pending.events)
 
 
 def plain(event: NewEvent) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, LiteralString, TypeVar, cast
@@ -116,9 +117,10 @@ class Database:
             yield
         finally:
             self._own = self._lent = None
-            await kept.clear()
-            await _close(own)
-            await _close(lent)
+            try:
+                await _close(own, kept)
+            finally:
+                await _close(lent)
 
     async def fetch(self, sql: LiteralString, *values: object) -> Sequence[Any]:
         """Rows of a statement that may be repeated: it is, while the database is away."""
@@ -193,6 +195,8 @@ class Database:
                 self.access.dsn,
                 min_size=0,
                 max_size=self._size,
+                # They live for as long as they work: a busy one need not be made anew.
+                max_queries=sys.maxsize,
                 timeout=CONNECT_SECONDS,
                 command_timeout=longest,
                 init=learn_types if self.access.pooled else None,
@@ -225,9 +229,11 @@ async def _nothing(_connection: Any) -> None:
     pass
 
 
-async def _close(pool: Pool) -> None:
+async def _close(pool: Pool, kept: Kept | None = None) -> None:
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
+            if kept is not None:
+                await kept.close()
             await pool.close()
     except DATABASE_ERRORS:
         pool.terminate()

@@ -26,7 +26,7 @@ class Fault(Enum):
 
 
 _PLACES: Final = ("events_position", "events_version", "streams_name")
-"""Constraints that are violated only when another writer came first."""
+"""Constraints that are violated when another writer came first, or what was known was not so."""
 
 _ENDS: Final = (
     asyncpg.PostgresConnectionError,

@@ -1,6 +1,6 @@
 """Connections that are kept between statements instead of going back to their pool."""
 
-import time
+import asyncio
 from typing import Any, Final, TypeAlias, cast
 
 import asyncpg
@@ -9,15 +9,15 @@ from chekov.store.postgres.access import Connection
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
-_TRIM_SECONDS: Final = 60.0
+_TRIM_SECONDS: Final = 150.0
 
 
 class Kept:
     """Connections of a pool, the one that was used last given out first.
 
     To take a connection out of a pool and bring it back costs this process as much as a short
-    statement does. So only those go back that somebody waits for, or that were not needed for a
-    minute; the pool closes them in its own time.
+    statement does. So they go back only when somebody waits for one, and those that were not
+    needed for some minutes are closed, as the pool does it.
 
     Args:
         pool: where they come from.
@@ -30,7 +30,8 @@ class Kept:
         self._kept: list[Connection] = []
         self._waiting = 0
         self._unused = 0
-        self._trimmed = time.monotonic()
+        self._closing = False
+        self._timer = asyncio.get_running_loop().call_later(_TRIM_SECONDS, self._trim)
 
     async def take(self) -> Connection:
         """A connection, to be given back.
@@ -54,21 +55,26 @@ class Kept:
 
     async def give(self, connection: Connection) -> None:
         """Give a connection back, also one that broke."""
-        if self._waiting or is_gone(connection):
+        if self._closing or self._waiting or is_gone(connection):
             await self._release(connection)
-            return
-        self._kept.append(connection)
-        if time.monotonic() - self._trimmed > _TRIM_SECONDS:
-            unused, self._kept = self._kept[: self._unused], self._kept[self._unused :]
-            self._trimmed = time.monotonic()
-            self._unused = len(self._kept)
-            for connection_ in unused:
-                await self._release(connection_)
+        else:
+            self._kept.append(connection)
 
-    async def clear(self) -> None:
-        """Let the pool have all that are here."""
+    async def close(self) -> None:
+        """Let the pool have all of them, now or when they are given back."""
+        self._closing = True
+        self._timer.cancel()
         while self._kept:
             await self._release(self._kept.pop())
+
+    def _trim(self) -> None:
+        """Close those that were not used since this was done last."""
+        unused, self._kept = self._kept[: self._unused], self._kept[self._unused :]
+        self._unused = len(self._kept)
+        for connection in unused:
+            if not is_gone(connection):
+                connection.terminate()
+        self._timer = asyncio.get_running_loop().call_later(_TRIM_SECONDS, self._trim)
 
     async def _release(self, connection: Connection) -> None:
         await self._pool.release(cast("Any", connection))

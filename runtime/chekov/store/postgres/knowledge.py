@@ -17,8 +17,9 @@ class Knowledge:
     """What this process knows of the end of the store because it wrote it itself.
 
     While nobody else writes, the next position and version follow from the last ones, and an
-    append can do without looking: it is a plain insert. If the knowledge is stale, a unique
-    constraint says so, since no event ever takes a place that is not the next one or a taken one.
+    append can do without looking. If the knowledge is stale, a unique constraint says so, since no
+    event ever takes a place that is not the next one or a taken one, and a stream's first event
+    takes its name.
 
     Args:
         alone: whether no other process was seen at this store lately.
@@ -29,6 +30,7 @@ class Knowledge:
         self._head: int | None = None
         self._versions: dict[str, int] = {}
         self._not_before = 0.0
+        self._no_guess_before = 0.0
         self._clock: tuple[datetime, float] | None = None
 
     def set_clock(self, now: datetime) -> None:
@@ -55,12 +57,12 @@ class Knowledge:
     def version(self, stream: str, expected: int) -> int | None:
         """The version that an append goes on from; nothing when it is not known or not as expected.
 
-        A stream that is expected not to be there is taken for one that is not: if it is, the names
-        of streams, which are unique, say so as well.
+        A stream that is expected not to be there is taken for new, unless that was wrong of late.
         """
         known = self._versions.get(stream)
         if known is None:
-            return 0 if expected == Expected.NO_STREAM else None
+            guess = expected == Expected.NO_STREAM and time.monotonic() >= self._no_guess_before
+            return 0 if guess else None
         return known if expected == known or expected in _ANYWHERE else None
 
     def learn(self, recorded: Sequence[RecordedEvent]) -> None:
@@ -77,6 +79,13 @@ class Knowledge:
         self._head = recorded[-1].position
         for event in recorded:
             self._versions[event.stream] = event.version
+
+    def guess_no_more(self) -> None:
+        """A stream was there that was taken for new: look first for a while.
+
+        Who asks for it may do so again and again, and each time something is stored in vain.
+        """
+        self._no_guess_before = time.monotonic() + _DOUBT_SECONDS
 
     def doubt(self) -> None:
         """Somebody else writes: know nothing for a while."""

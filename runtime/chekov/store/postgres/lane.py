@@ -6,7 +6,6 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 import asyncpg
 
-from chekov.store.checks import NAME_BYTES
 from chekov.store.port import Appended, NewEvent, RecordedEvent
 from chekov.store.postgres.access import GRACE_SECONDS, Connection, connect
 from chekov.store.postgres.batch import (
@@ -18,6 +17,7 @@ from chekov.store.postgres.batch import (
     content,
     many,
     plain,
+    row_bytes,
     rows,
 )
 from chekov.store.postgres.connections import Database
@@ -25,10 +25,8 @@ from chekov.store.postgres.knowledge import Knowledge
 from chekov.store.postgres.records import EVENT_COLUMNS
 from chekov.store.postgres.started import Started
 
-_AT_ONCE_BYTES: Final = 512 * 1024
-"""asyncpg sends as much of a COPY without waiting."""
-_ROW_BYTES: Final = 2 * NAME_BYTES + 200
-"""The most that a row has besides its payload: names, numbers, ids, and the lengths of all."""
+_COPY_BYTES: Final = 60 * 1024
+"""asyncpg sends as much without waiting, and Postgres stores none of it before it has all."""
 
 
 class Sent(NamedTuple):
@@ -184,19 +182,19 @@ class Lane:
         """Store appends where they must go by what is known; nothing when that is not known.
 
         COPY takes a sixth less time than inserting arrays, and its parameters cost us less too. But
-        Postgres begins to store what comes before it has all, and neither it nor asyncpg ends a
-        wait for the rest: so this is only for what goes at once.
+        of a long one Postgres stores the beginning before it has the end, and no time-out of its
+        own ends that wait if we are gone: so it is only for what goes at once.
         """
         knowledge = self._knowledge
         head, stamp = knowledge.head(), knowledge.now()
         if head is None or stamp is None:
             return ()
         places: list[Place] = []
-        room = _AT_ONCE_BYTES
+        room = _COPY_BYTES
         for group in groups:
             version = knowledge.version(group[0].stream, group[0].expected)
             for pending in group:
-                room -= pending.size + len(pending.events) * _ROW_BYTES
+                room -= row_bytes(pending)
                 if version is None or pending.once is not None or room < 0:
                     return ()
                 places.append(Place(pending, head, version))
@@ -238,6 +236,8 @@ class Lane:
             raise error
         if error.constraint_name == "events_position" or not begins:
             self._knowledge.doubt()
+        else:
+            self._knowledge.guess_no_more()
 
     async def _send_many(self, groups: Sequence[Group], *, together: bool) -> Sent:
         before, stamp, outcomes = await self._many.fetchrow(*many(groups, together=together))
