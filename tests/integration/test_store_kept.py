@@ -2,20 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import TypeAlias
 
 import asyncpg
 import pytest
 
 from chekov.store.postgres import kept as module
 from chekov.store.postgres.access import Connection
-from chekov.store.postgres.kept import Kept, is_gone
+from chekov.store.postgres.kept import Kept, Pool, is_gone
 from tests.waiting import until
 
 SIZE = 2
 PATIENCE = 20.0
-
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 @pytest.fixture

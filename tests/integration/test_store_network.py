@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Literal
+from typing import Literal, TypeAlias
 from uuid import uuid4
 
 import asyncpg
@@ -20,6 +20,7 @@ from tests.looking import has_looked
 from tests.waiting import until
 
 KEY = SubscriptionKey("bank", "mails")
+Direction: TypeAlias = Literal["questions", "answers"]
 BOUND = 20
 """Seconds that no call may take: far more than it needs, far less than for ever."""
 
@@ -33,6 +34,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lane, "GRACE_SECONDS", 0.2)
     monkeypatch.setattr(connections, "GRACE_SECONDS", 0.2)
     monkeypatch.setattr(committer, "_WATCH_SECONDS", 0.05)
+
+
+@pytest.fixture(params=["questions", "answers"])
+def direction(request: pytest.FixtureRequest) -> Direction:
+    """What a wire swallows."""
+    return request.param
 
 
 def store_at(dsn: str) -> PostgresStore:
@@ -125,10 +132,7 @@ async def everything_else(store: PostgresStore) -> list[StoreError | None]:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("direction", ["questions", "answers"])
-async def test_a_wire_that_swallows_everything(
-    dsn: str, direction: Literal["questions", "answers"]
-) -> None:
+async def test_a_wire_that_swallows_everything(dsn: str, direction: Direction) -> None:
     wire = Wire(dsn)
     async with (
         PostgresStore(dsn, migrate=False) as other,
@@ -160,9 +164,8 @@ async def test_a_wire_that_swallows_everything(
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("direction", ["questions", "answers"])
 async def test_a_wire_that_swallows_what_a_lone_writer_sends(
-    dsn: str, direction: Literal["questions", "answers"]
+    dsn: str, direction: Direction
 ) -> None:
     wire = Wire(dsn)
     async with wire.running() as through, store_at(through) as store:
@@ -179,9 +182,8 @@ async def test_a_wire_that_swallows_what_a_lone_writer_sends(
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("direction", ["questions", "answers"])
 async def test_a_caller_who_goes_over_a_wire_that_swallows_is_let_go(
-    dsn: str, direction: Literal["questions", "answers"]
+    dsn: str, direction: Direction
 ) -> None:
     wire = Wire(dsn)
     async with wire.running() as through, PostgresStore(through, migrate=False) as store:
@@ -200,7 +202,6 @@ async def test_a_caller_who_goes_over_a_wire_that_swallows_is_let_go(
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("direction", ["questions", "answers"])
 @pytest.mark.parametrize("moment", ["statement", "commit", "cancel"])
 async def test_a_transaction_over_a_wire_that_swallows_ends(
     dsn: str, direction: Literal["questions", "answers"], moment: str
@@ -246,10 +247,7 @@ async def is_there(store: PostgresStore) -> bool:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("direction", ["questions", "answers"])
-async def test_a_store_closes_over_a_wire_that_swallows(
-    dsn: str, direction: Literal["questions", "answers"]
-) -> None:
+async def test_a_store_closes_over_a_wire_that_swallows(dsn: str, direction: Direction) -> None:
     wire = Wire(dsn)
     async with wire.running() as through:
         store = store_at(through)
@@ -268,9 +266,8 @@ async def test_a_store_closes_over_a_wire_that_swallows(
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("direction", ["questions", "answers"])
 async def test_a_store_does_not_open_over_a_wire_that_swallows(
-    dsn: str, direction: Literal["questions", "answers"]
+    dsn: str, direction: Direction
 ) -> None:
     wire = Wire(dsn)
     wire.swallowing = direction

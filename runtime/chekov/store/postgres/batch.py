@@ -189,9 +189,10 @@ def many(groups: Sequence[Group], *, together: bool = False) -> Many:
     """Columns of all events; a column that nobody uses is `None`."""
     streams = [group[0].stream for group in groups]
     runs = [list(chain.from_iterable(item.events for item in group)) for group in groups]
-    columns = _columns(chain.from_iterable(runs))
+    columns: tuple[Any, ...] = tuple(zip(*chain.from_iterable(runs), strict=True))
+    ids, types, data, metadata, correlation_ids, causation_ids, times = columns
     stream = append = within = None
-    if len(columns[0]) > len(groups):
+    if len(ids) > len(groups):
         counts = [len(run) for run in runs]
         stream = [name for name, n in zip(streams, counts, strict=True) for _ in range(n)]
         append = [number for number, n in enumerate(counts, 1) for _ in range(n)]
@@ -205,7 +206,13 @@ def many(groups: Sequence[Group], *, together: bool = False) -> Many:
         stream,
         append,
         within,
-        *columns,
+        ids,
+        types,
+        *payloads(data),
+        _texts(metadata),
+        correlation_ids if any(correlation_ids) else None,
+        causation_ids if any(causation_ids) else None,
+        times if any(times) else None,
     )
 
 
@@ -264,21 +271,6 @@ def plain(event: NewEvent) -> tuple[Any, ...]:
 def content(event: NewEvent) -> bytes | None:
     """The data of an event that is no JSON."""
     return None if event.data[:1] == b"{" else event.data
-
-
-def _columns(events: Iterable[NewEvent]) -> tuple[Any, ...]:
-    """What the events hold, in the order in which `Many` ends."""
-    columns: tuple[Any, ...] = tuple(zip(*events, strict=True))
-    ids, types, data, metadata, correlation_ids, causation_ids, times = columns
-    return (
-        ids,
-        types,
-        *payloads(data),
-        _texts(metadata),
-        correlation_ids if any(correlation_ids) else None,
-        causation_ids if any(causation_ids) else None,
-        times if any(times) else None,
-    )
 
 
 def payloads(

@@ -118,7 +118,7 @@ class Lane:
         version = knowledge.version(stream, expected)
         if head is None or version is None or not self.is_connected():
             return None
-        if len(events) != 1 or events[0].data[:1] != b"{":
+        if len(events) != 1 or content(events[0]) is not None:
             return None
         stamp = events[0].time or knowledge.now()
         if stamp is None:
