@@ -15,8 +15,8 @@ from benchmarks import bare, history, in_process, over_http
 from benchmarks.cores import apart
 from benchmarks.measure import Rate, median
 from chekov import Runtime
-from chekov.server import collector
-from chekov.testing.postgres import EmbeddedPostgres
+from chekov.embedded_postgres import EmbeddedPostgres
+from chekov.server import gc_tuning
 
 IN_FLIGHT = (1, 16, 64, 256)
 CONNECTIONS = (1, 16, 64)
@@ -66,7 +66,7 @@ async def one_round(
         Runtime(in_process.commands, store=dsn, schema=SCHEMA) as runtime,
         bare.connected(dsn, SCHEMA) as connection,
     ):
-        collector.settle()
+        gc_tuning.settle()
         part = seconds / TURNS
         # A service's instances are loaded once and then used for as long as it lives.
         await in_process.dispatch(runtime, part, 1, acknowledged)

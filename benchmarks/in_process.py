@@ -9,7 +9,7 @@ from benchmarks.domain import NOTE, Add, Watch, commands
 from benchmarks.domain import Counter as CounterAggregate
 from benchmarks.measure import Rate, run_for
 from chekov import Context, Domain, Runtime
-from chekov.engine.pages import Pages
+from chekov.engine.subscriptions.page_reader import PageReader
 
 
 async def dispatch(
@@ -35,7 +35,7 @@ async def dispatch(
 async def catch_up(runtime: Runtime) -> Rate:
     """Read everything from the origin as a subscription does, and decode it."""
     async with asyncio.TaskGroup() as group:
-        pages = Pages(runtime.store, group.create_task)
+        pages = PageReader(runtime.store, group.create_task)
         started = time.perf_counter()
         count = after = 0
         while page := await pages.after(after):

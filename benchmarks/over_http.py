@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from benchmarks.domain import NOTE
 from benchmarks.http_load import Client, post
 from benchmarks.measure import Rate, run_for
-from chekov.testing.postgres import free_port
+from chekov.embedded_postgres import free_port
 
 
 @asynccontextmanager

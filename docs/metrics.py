@@ -6,7 +6,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from chekov.server.metrics import Metrics
-from chekov.server.standing import Standing
+from chekov.server.runtime_collector import RuntimeCollector
 from chekov_operator.metrics import Metrics as OperatorMetrics
 
 TARGET = Path(__file__).parent / "reference" / "metrics.md"
@@ -21,7 +21,7 @@ written by `python docs/metrics.py`.
 
 def page() -> str:
     runtime = Metrics(["Deposit"], ["balances"])
-    runtime.watch(Standing().collect)
+    runtime.watch(RuntimeCollector().collect)
     runtime.describe(version="", domain="", bundle="", revision="", node="", python="")
     return (
         HEAD + _table("Runtime", runtime.registry) + _table("Operator", OperatorMetrics().registry)

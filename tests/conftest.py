@@ -21,10 +21,10 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from chekov.embedded_postgres import EmbeddedPostgres, embedded_postgres
 from chekov.store.memory import MemoryStore
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.migrator import migrate
-from chekov.testing.postgres import EmbeddedPostgres, embedded_postgres
 
 TEMPLATE = "chekov_template"
 

@@ -20,7 +20,7 @@ from benchmarks.peers import large, report
 from benchmarks.peers.rounds import Outcome, Rounds
 from benchmarks.peers.systems import OURS, SYSTEMS
 from benchmarks.peers.workloads import WORKLOADS
-from chekov.testing.postgres import EmbeddedPostgres
+from chekov.embedded_postgres import EmbeddedPostgres
 
 # The peers' pools and the bare INSERT's add up to more than Postgres allows by default.
 SETTINGS = {"max_connections": "300"}

@@ -22,7 +22,7 @@ from benchmarks.domain import NOTE, Added, commands
 from benchmarks.measure import run_for
 from benchmarks.peers.rounds import fresh_database, turned
 from benchmarks.peers.work import CATEGORY, event_id
-from chekov.store.codec import Codec
+from chekov.serialization.codec import Codec
 from chekov.store.port import NewEvent
 from chekov.store.postgres import PostgresStore
 

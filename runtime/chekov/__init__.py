@@ -17,9 +17,9 @@ from chekov.domain.serializer import Serializer
 from chekov.domain.upcasting import Origin, Upcaster, upcast
 from chekov.errors import ChekovError, DefinitionError, Rejected
 from chekov.runtime import Runtime
+from chekov.serialization.serializers import Json, MessagePack
 from chekov.store.memory import MemoryStore
 from chekov.store.port import RecordedEvent
-from chekov.store.serializers import Json, MessagePack
 
 __all__ = [
     "FORGOTTEN",

@@ -13,14 +13,14 @@ from uuid import UUID
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Command, Event
-from chekov.engine.consistency import subscription_names
-from chekov.engine.delivery import Retry
+from chekov.engine.commands.consistency import subscription_names
+from chekov.engine.commands.executor import Dispatched
 from chekov.engine.engine import Engine
-from chekov.engine.execution import Dispatched
 from chekov.engine.observer import Observer
 from chekov.engine.reading import Reading
+from chekov.engine.subscriptions.delivery import Retry
 from chekov.errors import StoreClosed, StoreError
-from chekov.store.codec import Codec
+from chekov.serialization.codec import Codec
 from chekov.store.memory import MemoryStore
 from chekov.store.open import open_store, seal_store
 from chekov.store.port import Store

@@ -42,7 +42,7 @@ def test_the_operator_folder_is_never_a_package() -> None:
 
 def test_modules_stay_small() -> None:
     lengths = {path: len(path.read_text().splitlines()) for path in SOURCES}
-    assert {path: length for path, length in lengths.items() if length > 330} == {}
+    assert {path: length for path, length in lengths.items() if length > 400} == {}
 
 
 def test_only_settings_read_the_environment() -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from chekov.testing.postgres import free_port
+from chekov.embedded_postgres import free_port
 from tests.cluster.kube.shell import wait_for
 from tests.packages import provide
 

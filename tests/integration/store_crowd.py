@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 
 from chekov import Runtime
-from chekov.engine.delivery import Retry
+from chekov.engine.subscriptions.delivery import Retry
 from chekov.errors import StoreError
 from chekov.store.port import RecordedEvent
 from chekov.store.postgres import PostgresStore

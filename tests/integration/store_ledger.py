@@ -20,10 +20,12 @@ class Ledger:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._number = 0
 
-    def sends(self, appends: Sequence[StreamAppend], once: UUID | None = None) -> int:
+    def sends(self, appends: Sequence[StreamAppend], command_id: UUID | None = None) -> int:
         """An append goes out; the number to answer it by."""
         parts = [[name, [str(e.id) for e in events], wish] for name, events, wish in appends]
-        return self._sends({"parts": parts, "once": None if once is None else str(once)})
+        return self._sends(
+            {"parts": parts, "once": None if command_id is None else str(command_id)}
+        )
 
     def ends(self, stream: str, *, erase: bool) -> int:
         """A stream is being deleted, or truncated."""
@@ -62,9 +64,9 @@ class _Reading:
             Part(name, tuple(map(UUID, ids)), expected, *(places[n] if places else ()))
             for n, (name, ids, expected) in enumerate(sent["parts"])
         ]
-        once = sent["once"] and UUID(sent["once"])
+        command_id = sent["once"] and UUID(sent["once"])
         self.attempts.append(
-            Attempt(tuple(parts), answer["outcome"], once, sent["at"], answer["at"])
+            Attempt(tuple(parts), answer["outcome"], command_id, sent["at"], answer["at"])
         )
 
 

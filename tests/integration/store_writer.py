@@ -129,9 +129,9 @@ class Writer:
         with suppress(StoreError):
             await self.store.truncate_stream(stream, before=before, erase=erase)
 
-    async def one(self, append: StreamAppend, once: UUID | None = None) -> Sequence[Appended]:
+    async def one(self, append: StreamAppend, command_id: UUID | None = None) -> Sequence[Appended]:
         stream, events, expected = append
-        return [await self.store.append(stream, events, expected=expected, once=once)]
+        return [await self.store.append(stream, events, expected=expected, command_id=command_id)]
 
     async def linked(self, stream: str, position: int) -> Sequence[Appended]:
         return [await self.store.link(stream, [position])]
@@ -140,11 +140,11 @@ class Writer:
         self,
         appends: Sequence[StreamAppend],
         call: Callable[[], Awaitable[Sequence[Appended]]],
-        once: UUID | None = None,
+        command_id: UUID | None = None,
         *,
         is_kept: bool = True,
     ) -> None:
-        number = self.ledger.sends(appends, once)
+        number = self.ledger.sends(appends, command_id)
         outcome = "refused"
         places: list[tuple[int, int]] = []
         try:

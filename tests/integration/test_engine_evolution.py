@@ -24,8 +24,8 @@ from chekov import (
     query,
     upcast,
 )
-from chekov.engine.delivery import Retry
-from chekov.engine.identifiers import uuid7
+from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.uuid7 import uuid7
 from chekov.server import rendering
 from chekov.store.port import NewEvent
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import cast
 
 from chekov import Runtime
+from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import ChekovError
-from chekov.testing.postgres import EmbeddedPostgres
 from tests.integration.engine_domain import Totals, counting
 from tests.integration.engine_process import LEASE, process
 from tests.unit.engine.bank import Add, AddAtMost, Counter, Seen, TooMuch

@@ -5,8 +5,8 @@ from typing import cast
 import pytest
 
 from chekov import DefinitionError, Projection, Runtime, Transaction, handle
-from chekov.engine.delivery import Retry
-from chekov.engine.subscription import SubscriptionStatus
+from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from tests.integration.engine_domain import NewTotals, StoppingTotals, Totals, counting
 from tests.unit.engine.bank import Add, Added, Note
 from tests.waiting import until
@@ -138,8 +138,8 @@ async def test_a_connection_lost_inside_a_handler_is_not_the_handlers_failure(ds
         if event.amount == 2 and next(cuts, None) is not None:
             await transaction.connection.execute("select pg_terminate_backend(pg_backend_pid())")
 
-    once = Retry(attempts=1)
-    async with Runtime(counting(Totals(cut)), store=dsn, retry=once, lease=0.5) as runtime:
+    command_id = Retry(attempts=1)
+    async with Runtime(counting(Totals(cut)), store=dsn, retry=command_id, lease=0.5) as runtime:
         await add(runtime, 1, 2, 3)
         await runtime.wait(3, timeout=30)
         assert await seen(runtime) == [1, 2, 3]

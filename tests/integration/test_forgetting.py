@@ -14,9 +14,9 @@ import pytest
 
 from chekov import FORGOTTEN, MessagePack, Runtime, Serializer
 from chekov.cli.commands import run
+from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import KeyUnusable, StoreUnavailable
 from chekov.store.postgres import PostgresStore
-from chekov.testing.postgres import EmbeddedPostgres
 from tests.integration.forgetting_process import ROOT
 from tests.integration.test_documentation import blocks, python
 from tests.unit.store.people import Club, Join, Joined, Letters, clubs

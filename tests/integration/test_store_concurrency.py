@@ -6,9 +6,9 @@ from pathlib import Path
 
 import asyncpg
 
+from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.store.postgres.migrator import migrate
 from chekov.testing.history import Memory
-from chekov.testing.postgres import EmbeddedPostgres
 from tests.integration.store_crowd import check_everything, crowd, followed
 
 WRITERS = 8
@@ -21,7 +21,7 @@ def demand_variety(memory: Memory) -> None:
     kept = [attempt for attempt in memory.attempts if attempt.outcome == "stored"]
     assert any(len(attempt.parts) > 1 for attempt in kept)
     assert any(len(attempt.parts[0].ids) > 1 for attempt in kept)
-    assert any(attempt.once for attempt in kept)
+    assert any(attempt.command_id for attempt in kept)
     assert any(attempt.parts[0].stream.startswith("links-") for attempt in kept)
     assert memory.endings
     assert memory.erased

@@ -14,11 +14,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import StoreUnavailable, WrongExpectedVersion
 from chekov.store.port import Key, NewEvent, RecordedEvent
-from chekov.store.postgres import PostgresStore, committer, lane
-from chekov.store.postgres.access import STATEMENT_SECONDS
-from chekov.testing.postgres import EmbeddedPostgres
+from chekov.store.postgres import PostgresStore
+from chekov.store.postgres.append import append_connection, committer
+from chekov.store.postgres.connection_options import STATEMENT_SECONDS
 from tests.looking import has_looked
 from tests.waiting import until
 
@@ -157,7 +158,7 @@ async def under_load(
 def names(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Who writes; one alone has to put its batches where they must go, whatever happens to it."""
     placed = 0
-    send = vars(lane.Lane)["_send_next"]
+    send = vars(append_connection.AppendConnection)["_send_next"]
 
     async def counted(*given: Any) -> Sequence[RecordedEvent]:
         nonlocal placed
@@ -165,7 +166,7 @@ def names(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
         placed += len(recorded) > 1
         return recorded
 
-    monkeypatch.setattr(lane.Lane, "_send_next", counted)
+    monkeypatch.setattr(append_connection.AppendConnection, "_send_next", counted)
     yield request.param
     assert placed or len(request.param) > 1
 
@@ -364,7 +365,7 @@ async def test_an_answer_that_takes_too_long_is_looked_for(
     dsn: str, postgres_store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another writer holds its turn; then the connection is thought lost, and nothing doubled."""
-    monkeypatch.setattr(lane, "GRACE_SECONDS", 0.2 - STATEMENT_SECONDS)
+    monkeypatch.setattr(append_connection, "GRACE_SECONDS", 0.2 - STATEMENT_SECONDS)
     monkeypatch.setattr(committer, "_WATCH_SECONDS", 0.02)
     await postgres_store.append("a", [NewEvent(uuid4(), "t", b"{}")])
     other, watch = await asyncpg.connect(dsn), await asyncpg.connect(dsn)

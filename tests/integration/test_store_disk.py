@@ -12,11 +12,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import StoreError, StoreUnavailable
 from chekov.store.port import NewEvent, RecordedEvent, StreamAppend, SubscriptionKey
 from chekov.store.postgres import PostgresStore
 from chekov.testing.history import Attempt, Memory, Part, check, check_followed
-from chekov.testing.postgres import EmbeddedPostgres
 from tests.integration.small_disk import MEGABYTE, Room, quota, small_disk
 from tests.waiting import until
 

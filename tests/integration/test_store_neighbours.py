@@ -59,7 +59,7 @@ async def everything(dsn: str, schema: str) -> Sequence[Any]:
 async def do_everything(store: PostgresStore) -> None:
     """Use every part of a store, with names and ids that others use too."""
     await store.append("a-1", [event(ID), event(), event()])
-    await store.append("a-2", [event()], once=uuid4())
+    await store.append("a-2", [event()], command_id=uuid4())
     await store.append_together([StreamAppend("a-3", [event()]), StreamAppend("a-4", [event()])])
     await store.link("links", [1])
     await store.delete_stream("a-2")

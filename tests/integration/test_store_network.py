@@ -10,11 +10,12 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import StoreError, StoreUnavailable
 from chekov.store.port import Appended, NewEvent, Snapshot, StreamAppend, SubscriptionKey
-from chekov.store.postgres import PostgresStore, access, committer, connections, lane
+from chekov.store.postgres import PostgresStore, connection_options, connections
+from chekov.store.postgres.append import append_connection, committer
 from chekov.testing.history import Attempt, Memory, Part, check
-from chekov.testing.postgres import EmbeddedPostgres
 from tests.integration.wire import Wire
 from tests.looking import has_looked
 from tests.waiting import until
@@ -28,10 +29,10 @@ BOUND = 20
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes seconds otherwise."""
-    monkeypatch.setattr(access, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(connection_options, "CONNECT_SECONDS", 0.5)
     monkeypatch.setattr(connections, "CONNECT_SECONDS", 0.5)
     monkeypatch.setattr(connections, "LENT_SECONDS", 0.5)
-    monkeypatch.setattr(lane, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(append_connection, "GRACE_SECONDS", 0.2)
     monkeypatch.setattr(connections, "GRACE_SECONDS", 0.2)
     monkeypatch.setattr(committer, "_WATCH_SECONDS", 0.05)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from chekov.store.postgres.access import Access, connect
+from chekov.store.postgres.connection_options import ConnectionOptions, connect
 from chekov.store.postgres.statements import statements
 
 EVENTS = 30_000
@@ -81,7 +81,7 @@ def pages_of(plan: str) -> int:
 @pytest.mark.parametrize("analyzed", [False, True])
 async def test_a_page_costs_a_page_however_much_there_is(dsn: str, *, analyzed: bool) -> None:
     sql = statements("events", "chekov")
-    connection = await connect(Access(dsn, seconds=100), application="plans")
+    connection = await connect(ConnectionOptions(dsn, seconds=100), application="plans")
     for name in VALUES:
         await connection.execute(f"prepare {name} as {sql[name]}")
         await connection.execute(call(name))
@@ -117,7 +117,7 @@ MOST_APPEND_PAGES = 200
 
 @pytest.mark.parametrize("analyzed", [False, True])
 async def test_an_append_costs_an_append_however_much_there_is(dsn: str, *, analyzed: bool) -> None:
-    connection = await connect(Access(dsn, seconds=100), application="plans")
+    connection = await connect(ConnectionOptions(dsn, seconds=100), application="plans")
 
     async def cost(call: str, turn: int) -> int:
         plan = await connection.fetch(

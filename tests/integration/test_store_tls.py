@@ -12,11 +12,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-import chekov.testing.postgres as embedded
+import chekov.embedded_postgres as embedded
+from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import StoreError, StoreUnavailable
 from chekov.store.port import NewEvent
 from chekov.store.postgres import PostgresStore
-from chekov.testing.postgres import EmbeddedPostgres
 from tests.integration.certificates import make_authority, make_certificate
 from tests.looking import look
 from tests.packages import provide

@@ -73,7 +73,7 @@ async def test_a_refusal_leaves_the_transaction_usable(
     await postgres_store.append("b", [event()._replace(causation_id=command)])
     connection = await asyncpg.connect(dsn)
     async with connection.transaction():
-        for stream, new, expected, once, error in (
+        for stream, new, expected, command_id, error in (
             ("a", event(), 7, None, WrongExpectedVersion),
             ("a", known, 1, None, DuplicateEvent),
             ("a", event(b"{"), 1, None, InvalidAppend),
@@ -82,7 +82,7 @@ async def test_a_refusal_leaves_the_transaction_usable(
         ):
             with pytest.raises(error):
                 await postgres_store.append_on(
-                    connection, stream, [new], expected=expected, once=once
+                    connection, stream, [new], expected=expected, command_id=command_id
                 )
         await postgres_store.append_on(connection, "a", [event()], expected=1)
     assert [item.position for item in await postgres_store.read_page()] == [1, 2, 3, 4, 5]

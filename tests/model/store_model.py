@@ -67,7 +67,7 @@ class Model:
         return self.firsts.get(stream, 1)
 
     def refusals(
-        self, append: StreamAppend, once: UUID | None = None, taken: Collection[UUID] = ()
+        self, append: StreamAppend, command_id: UUID | None = None, taken: Collection[UUID] = ()
     ) -> Errors:
         """Why an append cannot be stored; empty when it can."""
         errors = self.misfits(append.stream, append.expected)
@@ -76,7 +76,7 @@ class Model:
         ids = [entry.id for entry in self.log] + [*taken, *(event.id for event in append.events)]
         if any(ids.count(event.id) > 1 for event in append.events):
             errors.add(DuplicateEvent)
-        if once is not None and any(entry.causation_id == once for entry in self.log):
+        if command_id is not None and any(entry.causation_id == command_id for entry in self.log):
             errors.add(DuplicateCommand)
         return errors
 

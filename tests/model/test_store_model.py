@@ -38,7 +38,7 @@ class Wish(NamedTuple):
     what: str
     append: StreamAppend
     other: StreamAppend
-    once: UUID | None
+    command_id: UUID | None
 
 
 class EventsMachine(StoreMachine):
@@ -49,13 +49,13 @@ class EventsMachine(StoreMachine):
         self.model = Model()
         self.made = 0
 
-    @rule(wish=appends, once=st.sampled_from((None, None, *POOL)))
-    def append(self, wish: tuple[str, list[str], int], once: UUID | None) -> None:
+    @rule(wish=appends, command_id=st.sampled_from((None, None, *POOL)))
+    def append(self, wish: tuple[str, list[str], int], command_id: UUID | None) -> None:
         append = self.new(wish)
-        refusals = self.model.refusals(append, once)
+        refusals = self.model.refusals(append, command_id)
         appended = self.tried(
             lambda: self.store.append(
-                append.stream, append.events, expected=append.expected, once=once
+                append.stream, append.events, expected=append.expected, command_id=command_id
             ),
             refusals,
         )
@@ -109,7 +109,10 @@ class EventsMachine(StoreMachine):
     )
     def at_once(self, wishes: list[tuple[str, Any, Any, UUID | None]]) -> None:
         """Which order they get is the store's choice; what it tells must add up."""
-        sent = [Wish(what, self.new(one), self.new(two), once) for what, one, two, once in wishes]
+        sent = [
+            Wish(what, self.new(one), self.new(two), command_id)
+            for what, one, two, command_id in wishes
+        ]
 
         async def ask() -> list[Any]:
             return await asyncio.gather(*map(self.ask, sent), return_exceptions=True)
@@ -129,7 +132,11 @@ class EventsMachine(StoreMachine):
     async def ask(self, wish: Wish) -> int | Sequence[Appended]:
         stream, events, expected = wish.append
         if wish.what == "append":
-            return [await self.store.append(stream, events, expected=expected, once=wish.once)]
+            return [
+                await self.store.append(
+                    stream, events, expected=expected, command_id=wish.command_id
+                )
+            ]
         if wish.what == "together":
             return await self.store.append_together([wish.append, wish.other])
         return await self.store.delete_stream(stream, expected=expected, erase=wish.what == "erase")
@@ -143,7 +150,7 @@ class EventsMachine(StoreMachine):
             [end] = self.run(self.store.read_page(after=answer - 1, limit=1))
             self.model.delete(stream, end.id, erase=erase)
         elif wish.what == "append":
-            assert not self.model.refusals(wish.append, wish.once)
+            assert not self.model.refusals(wish.append, wish.command_id)
             self.same_answer(answer[0], self.model.store(stream, events))
         else:
             both = [wish.append, wish.other]

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chekov import Connection, Context, EventHandler, MemoryStore, Projection, Transaction, handle
-from chekov.engine.delivery import Delivery, Retry
-from chekov.engine.feed import Feed
-from chekov.engine.identifiers import uuid7
 from chekov.engine.observer import Observer
-from chekov.engine.subscription import Subscription
+from chekov.engine.subscriptions.delivery import Delivery, Retry
+from chekov.engine.subscriptions.feed import Feed
+from chekov.engine.subscriptions.subscription import Subscription
+from chekov.engine.uuid7 import uuid7
 from chekov.errors import StoreUnavailable
-from chekov.store.codec import Codec
+from chekov.serialization.codec import Codec
 from chekov.store.port import Claim, NewEvent, SubscriptionKey
 from tests.integration.engine_domain import counting
 from tests.unit.engine.bank import Added

@@ -50,8 +50,10 @@ def test_conditions_come_by_their_type_and_the_others_go() -> None:
 
 
 def test_the_same_conditions_are_rendered_the_same() -> None:
-    once = rendered([true("Ready", "Serving"), true("Checked", "Passed")], [], 1, NOW)
-    assert rendered([true("Checked", "Passed"), true("Ready", "Serving")], once, 1) == once
+    command_id = rendered([true("Ready", "Serving"), true("Checked", "Passed")], [], 1, NOW)
+    assert (
+        rendered([true("Checked", "Passed"), true("Ready", "Serving")], command_id, 1) == command_id
+    )
 
 
 def test_a_message_is_cut_at_what_the_schema_allows() -> None:

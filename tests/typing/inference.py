@@ -21,7 +21,7 @@ from chekov import (
     Upcaster,
     upcast,
 )
-from chekov.engine.subscription import SubscriptionStatus
+from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from chekov.testing import Spec
 from examples.bank.bank import (
     Account,

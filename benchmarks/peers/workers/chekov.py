@@ -14,8 +14,8 @@ from benchmarks.peers.asynchronous import AsyncWorker, Row, Seen
 from benchmarks.peers.wire import serve
 from benchmarks.peers.work import event_id, identifier
 from chekov import Context, Domain, Runtime
-from chekov.engine.pages import Pages
-from chekov.store.codec import Codec
+from chekov.engine.subscriptions.page_reader import PageReader
+from chekov.serialization.codec import Codec
 from chekov.store.port import NewEvent
 from chekov.store.postgres import PostgresStore
 
@@ -56,7 +56,7 @@ class Chekov:
 
     async def pages(self) -> AsyncIterator[int]:
         async with asyncio.TaskGroup() as group:
-            pages = Pages(self._store, group.create_task)
+            pages = PageReader(self._store, group.create_task)
             after = 0
             while page := await pages.after(after):
                 yield len(self._codec.decode_page(page))

@@ -43,7 +43,7 @@ SETTLE = 30.0
 class Counter(Aggregate):
     """The same aggregate as everywhere; what creates it is its first addition."""
 
-    @event("Started")
+    @event("EagerCoroutine")
     def __init__(self, name: str, amount: int, note: str) -> None:
         self.name = name
         self.total = amount

@@ -89,10 +89,10 @@ class MessageDb:
         await self._pool.fetch(WRITE, str(event_id()), stream, data, len(messages) - 1)
 
     async def pages(self) -> AsyncIterator[int]:
-        async for messages in self._read(1, once=True):
+        async for messages in self._read(1, command_id=True):
             yield len([_decode(message["data"]) for message in messages])
 
-    async def _read(self, position: int, *, once: bool) -> AsyncIterator[list[Any]]:
+    async def _read(self, position: int, *, command_id: bool) -> AsyncIterator[list[Any]]:
         while True:
             messages = await self._pool.fetch(
                 "select * from get_category_messages($1, $2, $3)", CATEGORY, position, PAGE
@@ -100,7 +100,7 @@ class MessageDb:
             if messages:
                 yield messages
                 position = messages[-1]["global_position"] + 1
-            elif once:
+            elif command_id:
                 return
             else:
                 await asyncio.sleep(POLL)
@@ -112,7 +112,7 @@ class MessageDb:
         (last,) = await self._pool.fetch("select max(global_position) from messages")
 
         async def poll() -> None:
-            async for messages in self._read((last[0] or 0) + 1, once=False):
+            async for messages in self._read((last[0] or 0) + 1, command_id=False):
                 for message in messages:
                     _decode(message["data"])
                     seen(message["stream_name"], message["position"] + 1)

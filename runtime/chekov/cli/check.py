@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from chekov.cli.output import complain, show, show_json
-from chekov.server.bundle import BundleError, load_domain
+from chekov.serialization.codec import encode_any
+from chekov.server.domain_loader import BundleError, load_domain
 from chekov.server.manifest import manifest
 from chekov.server.settings import Settings
-from chekov.store.codec import encode_any
 
 _MESSAGE_BYTES: Final = 4096
 """What Kubernetes keeps of a container's termination message."""

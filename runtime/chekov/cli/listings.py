@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from chekov.cli.output import Output, show, show_json, show_table
 from chekov.server import rendering
-from chekov.server.bundle import load_domain
+from chekov.server.domain_loader import load_domain
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.serve import run
 from chekov.server.settings import Settings

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from chekov.store.codec import encode_any
+from chekov.serialization.codec import encode_any
 
 Output = Literal["table", "json"]
 

@@ -10,16 +10,16 @@ from typing import Final
 
 from chekov.cli.output import complain, show, show_json
 from chekov.domain.domain import Domain
+from chekov.embedded_postgres import embedded_postgres
+from chekov.serialization.codec import encode_any
 from chekov.server import logs
 from chekov.server.aggregates import identifier_type
-from chekov.server.bundle import load_domain
 from chekov.server.bundle_file import read_bundle
+from chekov.server.domain_loader import load_domain
+from chekov.server.examples import sample
 from chekov.server.lifecycle import Lifecycle
-from chekov.server.samples import sample
 from chekov.server.serve import Ports, run, serve
 from chekov.server.settings import Settings, provide
-from chekov.store.codec import encode_any
-from chekov.testing.postgres import embedded_postgres
 
 _LOCAL: Final = {
     "CHEKOV_HTTP_HOST": "127.0.0.1",

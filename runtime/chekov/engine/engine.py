@@ -8,18 +8,18 @@ from uuid import uuid4
 
 from chekov.domain.domain import Domain
 from chekov.domain.handler import EventHandler, Projection
-from chekov.engine.consistency import Consistency
-from chekov.engine.delivery import Delivery, Retry
-from chekov.engine.dispatcher import Dispatcher
-from chekov.engine.feed import Feed
+from chekov.engine.commands.consistency import Consistency
+from chekov.engine.commands.dispatcher import Dispatcher
+from chekov.engine.commands.snapshots import AggregateSnapshots
 from chekov.engine.observer import Observer
-from chekov.engine.ownership import Ownership
-from chekov.engine.snapshots import Snapshots
-from chekov.engine.subscription import Subscription, SubscriptionStatus
+from chekov.engine.subscriptions.delivery import Delivery, Retry
+from chekov.engine.subscriptions.feed import Feed
+from chekov.engine.subscriptions.leases import LeaseKeeper
+from chekov.engine.subscriptions.subscription import Subscription, SubscriptionStatus
 from chekov.errors import StoreError
-from chekov.store.codec import Codec
+from chekov.serialization.codec import Codec
+from chekov.serialization.snapshots import SnapshotCodec
 from chekov.store.port import Store, SubscriptionKey
-from chekov.store.states import States
 
 _RELEASE_SECONDS: Final = 2.0
 
@@ -52,7 +52,7 @@ class Engine:
         self._observer = observer
         self._retry = retry
         self._feed = Feed(store, observer)
-        self._snapshots = Snapshots(store, States(domain), observer)
+        self._snapshots = AggregateSnapshots(store, SnapshotCodec(domain), observer)
         self.dispatcher = Dispatcher(
             domain,
             store,
@@ -70,7 +70,7 @@ class Engine:
             key: self._subscription(key, handler)
             for key, handler in (self._handlers.items() if subscriptions else ())
         }
-        self._ownership = Ownership(
+        self._ownership = LeaseKeeper(
             store,
             self._subscriptions,
             domain=domain.name,

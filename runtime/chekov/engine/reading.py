@@ -7,10 +7,10 @@ from typing import TypeVar
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Event
+from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.engine import Engine
-from chekov.engine.instances import Loaded
-from chekov.engine.subscription import SubscriptionStatus
-from chekov.store.codec import Codec
+from chekov.engine.subscriptions.subscription import SubscriptionStatus
+from chekov.serialization.codec import Codec
 from chekov.store.port import RecordedEvent, Store, SubscriptionKey
 
 A = TypeVar("A", bound=Aggregate)

@@ -7,13 +7,13 @@ from aiohttp import web
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.domain import Domain
-from chekov.engine.instances import Loaded
+from chekov.engine.commands.aggregates import Loaded
 from chekov.errors import InvalidCommand, WrongExpectedVersion
 from chekov.runtime import Runtime
+from chekov.serialization.codec import convert, encode_any
 from chekov.server import parameters, rendering
 from chekov.server.commands import JSON
 from chekov.server.problems import MALFORMED, NOT_FOUND, RequestError
-from chekov.store.codec import convert, encode_any
 
 
 class Aggregates:

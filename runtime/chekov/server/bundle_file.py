@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import yaml
 
-from chekov.server.bundle import BundleError
+from chekov.server.domain_loader import BundleError
 
 _GROUP: Final = "chekov.dev/"
 _MODULE: Final = re.compile(r"(?:[A-Za-z_][\w-]*/)*[A-Za-z_][\w-]*\.[A-Za-z]+\Z")

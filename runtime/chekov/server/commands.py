@@ -7,14 +7,14 @@ from aiohttp import web
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.messages import Command, Event
-from chekov.engine.execution import Dispatched
+from chekov.engine.commands.executor import Dispatched
 from chekov.errors import ConsistencyTimeout, UnknownCommand
 from chekov.runtime import Runtime
+from chekov.serialization.codec import encode_any
 from chekov.server import context, headers, rendering
 from chekov.server.endpoint import Handler
 from chekov.server.parameters import refuse_unknown
 from chekov.server.problems import MALFORMED, RequestError
-from chekov.store.codec import encode_any
 
 JSON: Final = {"Content-Type": "application/json"}
 _REPEATED: Final = {**JSON, "Idempotency-Replayed": "true"}

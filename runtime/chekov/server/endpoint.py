@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from chekov.engine.identifiers import uuid7
+from chekov.engine.uuid7 import uuid7
 from chekov.server import context, headers
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.logs import trace_ids

@@ -6,20 +6,20 @@ from typing import Final
 from aiohttp import web
 
 from chekov.runtime import Runtime
+from chekov.serialization.codec import encode_any
 from chekov.server.aggregates import Aggregates
-from chekov.server.batch import Batches
+from chekov.server.command_batch import Batches
 from chekov.server.commands import JSON, Commands
 from chekov.server.endpoint import BODY_LIMIT, Endpoints, Handler
-from chekov.server.following import Following, wants_stream
-from chekov.server.forgetting import Forgetting
+from chekov.server.event_stream import EventStream, wants_stream
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.openapi import document
 from chekov.server.problems import METHOD_NOT_ALLOWED, NOT_FOUND, RequestError
 from chekov.server.queries import Queries
 from chekov.server.settings import Settings
 from chekov.server.streams import Streams
+from chekov.server.subjects import Forgetting
 from chekov.server.telemetry import Telemetry
-from chekov.store.codec import encode_any
 
 _ELSE: Final = "/{path:.*}"
 
@@ -48,7 +48,7 @@ def application(
     streams = Streams(runtime.store)
     add("GET", "/streams", streams.streams)
     add("GET", "/streams/{stream}", streams.stream)
-    add("GET", "/events", _events(streams, Following(runtime.store, lifecycle)))
+    add("GET", "/events", _events(streams, EventStream(runtime.store, lifecycle)))
     add("GET", "/queries/{projection}/{query}", Queries(runtime).get)
     if runtime.domain.personal:
         add("DELETE", "/subjects/{subject}", Forgetting(runtime).delete)
@@ -57,7 +57,7 @@ def application(
     return app
 
 
-def _events(streams: Streams, following: Following) -> Handler:
+def _events(streams: Streams, following: EventStream) -> Handler:
     def get(request: web.Request) -> Awaitable[web.StreamResponse]:
         return (following.get if wants_stream(request) else streams.events)(request)
 

@@ -10,11 +10,11 @@ from aiohttp import web
 from chekov.domain.domain import Domain
 from chekov.errors import ChekovError
 from chekov.runtime import Runtime
+from chekov.serialization.codec import encode_any
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.manifest import manifest
 from chekov.server.metrics import Metrics
-from chekov.server.standing import Standing
-from chekov.store.codec import encode_any
+from chekov.server.runtime_collector import RuntimeCollector
 
 _PING_SECONDS: Final = 2.0
 _PING_AGE_SECONDS: Final = 1.0
@@ -27,7 +27,7 @@ class Management:
     def __init__(
         self, domain: Domain, metrics: Metrics, lifecycle: Lifecycle, about: Mapping[str, str]
     ) -> None:
-        self._standing = Standing()
+        self._standing = RuntimeCollector()
         self._metrics = metrics
         self._lifecycle = lifecycle
         self._manifest = encode_any({**manifest(domain), **about})

@@ -7,8 +7,10 @@ from typing import Final
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Message
+from chekov.serialization.codec import schemas
 from chekov.server import problems
 from chekov.server.aggregates import identifier_type
+from chekov.server.examples import sample
 from chekov.server.openapi_parts import (
     COUNT,
     ID,
@@ -26,8 +28,6 @@ from chekov.server.openapi_parts import (
     refusals,
 )
 from chekov.server.queries import Query, queries
-from chekov.server.samples import sample
-from chekov.store.codec import schemas
 
 _ON_COMMANDS: Final = (
     problems.MALFORMED, problems.VERSION_CONFLICT, problems.STREAM_DELETED, problems.TOO_LARGE,

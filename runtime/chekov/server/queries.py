@@ -10,10 +10,10 @@ from chekov.domain.domain import Domain
 from chekov.domain.methods import Method
 from chekov.errors import InvalidCommand
 from chekov.runtime import Runtime
+from chekov.serialization.codec import convert, encode_any
 from chekov.server.commands import JSON
 from chekov.server.parameters import refuse_unknown
 from chekov.server.problems import MALFORMED, NOT_FOUND, RequestError
-from chekov.store.codec import convert, encode_any
 
 
 class Parameter(NamedTuple):

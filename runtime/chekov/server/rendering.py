@@ -5,8 +5,8 @@ from base64 import b64encode
 from collections.abc import Iterable
 from typing import Final
 
+from chekov.serialization.serializers import as_json
 from chekov.store.port import RecordedEvent
-from chekov.store.serializers import as_json
 
 _quote: Final = json.encoder.encode_basestring_ascii
 

@@ -17,9 +17,9 @@ from typing import Any, Final, NamedTuple
 from chekov.domain.domain import Domain
 from chekov.errors import StoreUnavailable
 from chekov.runtime import Runtime
-from chekov.server import collector, http
+from chekov.server import gc_tuning, http
+from chekov.server.http_listener import listening
 from chekov.server.lifecycle import Lifecycle
-from chekov.server.listen import listening
 from chekov.server.management import Management
 from chekov.server.metrics import Metrics
 from chekov.server.settings import Settings
@@ -98,7 +98,7 @@ async def serve(
             listening(app, settings.http_host, settings.http_port)
         )
         ports = Ports(http=api.port, management=probes.port)
-        collector.settle()
+        gc_tuning.settle()
         lifecycle.serve()
         _log.info("serving", extra={**about, **ports._asdict()})
         if announce is not None:
@@ -126,7 +126,7 @@ async def _observing(
     if settings.tracing == "off":
         yield Telemetry(metrics)
         return
-    from chekov.server.exporting import exporting  # noqa: PLC0415 -- loads a tenth of a second
+    from chekov.server.trace_export import exporting  # noqa: PLC0415 -- loads a tenth of a second
 
     attributes = {f"chekov.{name}": value for name, value in about.items() if value}
     attributes["service.instance.id"] = settings.node

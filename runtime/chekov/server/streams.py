@@ -6,9 +6,9 @@ from typing import Final
 from aiohttp import web
 
 from chekov.errors import StreamNotFound
+from chekov.serialization.codec import encode_any
 from chekov.server import parameters, rendering
 from chekov.server.commands import JSON
-from chekov.store.codec import encode_any
 from chekov.store.port import EventStore, RecordedEvent
 
 _FIRST: Final = 1

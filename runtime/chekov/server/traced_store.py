@@ -20,9 +20,11 @@ def traced(tracing: Tracing) -> type[PostgresStore]:
             events: Sequence[NewEvent],
             *,
             expected: ExpectedVersion = Expected.ANY,
-            once: UUID | None = None,
+            command_id: UUID | None = None,
         ) -> Appended:
             with tracing.append(stream, len(events)):
-                return await super().append(stream, events, expected=expected, once=once)
+                return await super().append(
+                    stream, events, expected=expected, command_id=command_id
+                )
 
     return TracedStore

@@ -13,8 +13,8 @@ from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
-from chekov.store.checks import DELETED, ERASED, LINK
 from chekov.store.port import RecordedEvent
+from chekov.store.validation import DELETED, ERASED, LINK
 
 _SHOWN: Final = 20
 
@@ -50,7 +50,7 @@ class Attempt(NamedTuple):
 
     parts: tuple[Part, ...]
     outcome: Literal["stored", "refused", "unknown"]
-    once: UUID | None = None
+    command_id: UUID | None = None
     """The command that may be stored once only."""
     began: int = 0
     """When it was sent, by a clock that all writers share, in nanoseconds."""
@@ -235,9 +235,9 @@ def _strangers(history: Sequence[RecordedEvent], attempts: Iterable[Attempt]) ->
 def _repeated(attempts: Iterable[Attempt], at: Mapping[UUID, RecordedEvent]) -> Iterator[str]:
     """The events are the record of a command, so that erasing all of them frees its id."""
     stored = Counter(
-        attempt.once
+        attempt.command_id
         for attempt in attempts
-        if attempt.once is not None
+        if attempt.command_id is not None
         and any(id_ in at and not _is_blank(at[id_]) for id_ in attempt.ids)
     )
     yield from (f"command {id_} is stored {n} times" for id_, n in stored.items() if n > 1)

@@ -24,7 +24,7 @@ from chekov import (
     execute,
 )
 from chekov.domain.personal import PersonalFields
-from chekov.store.codec import encode_any
+from chekov.serialization.codec import encode_any
 
 MemberId = NewType("MemberId", UUID)
 

@@ -25,8 +25,8 @@ from chekov import (
     handle,
     upcast,
 )
-from chekov.engine.delivery import Retry
-from chekov.engine.identifiers import uuid7
+from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.uuid7 import uuid7
 from chekov.errors import Undecodable
 from chekov.store.port import NewEvent
 from tests.waiting import until

@@ -21,7 +21,7 @@ from chekov import (
     Serializer,
     handle,
 )
-from chekov.engine.delivery import Retry
+from chekov.engine.subscriptions.delivery import Retry
 from chekov.errors import KeyUnusable, StoreError, StoreUnavailable, Undecodable
 from chekov.store.port import NewEvent
 from tests.unit.engine.bank import Add, Counter
@@ -93,11 +93,11 @@ async def test_a_state_that_is_worked_with_is_forgotten_right_after() -> None:
     async with Runtime(clubs(), store=MemoryStore()) as runtime:
         await runtime.dispatch(ada())
         instance = runtime.engine.dispatcher.instances.get(Club, "club-a")
-        await instance.turn()
+        await instance.acquire()
         loading = asyncio.create_task(runtime.load(Club, "a"))
         await runtime.forget(str(ADA))
         assert instance.state is not None
-        instance.leave()
+        instance.release()
         assert (await loading).state.names == {ADA: None}
 
 

@@ -25,7 +25,7 @@ from chekov import (
     handle,
     upcast,
 )
-from chekov.engine.identifiers import uuid7
+from chekov.engine.uuid7 import uuid7
 from chekov.store.port import NewEvent
 
 Answer = tuple[str, int]

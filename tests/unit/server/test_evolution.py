@@ -3,10 +3,10 @@
 from typing import Any
 
 from chekov import MessagePack, Origin, upcast
-from chekov.engine.identifiers import uuid7
+from chekov.engine.uuid7 import uuid7
 from chekov.store.port import NewEvent
 from tests.unit.server.conftest import AccountOpened, Server, Serving
-from tests.unit.server.test_following import ACCEPT, block
+from tests.unit.server.test_event_stream import ACCEPT, block
 from tests.unit.server.test_reads import ID, slug
 
 

@@ -52,7 +52,7 @@ async def test_it_keeps_its_content_while_it_is_closed() -> None:
 async def test_what_needs_a_database_says_so(memory_store: MemoryStore) -> None:
     await memory_store.register([KEY])
     [claim] = await memory_store.claim("one", [KEY], lease=5)
-    with pytest.raises(StoreError, match=r"chekov\.testing\.postgres"):
+    with pytest.raises(StoreError, match=r"chekov\.embedded_postgres"):
         memory_store.transaction(claim, 1)
     with pytest.raises(StoreError, match="Postgres"):
         memory_store.read_connection()

@@ -15,15 +15,6 @@ from chekov.errors import (
     StreamNotFound,
     WrongExpectedVersion,
 )
-from chekov.store.checks import (
-    DELETED,
-    LARGEST_PAGE,
-    check_append,
-    check_expected,
-    check_link,
-    check_together,
-    is_name,
-)
 from chekov.store.links import linkable, new_link
 from chekov.store.memory.documents import is_json
 from chekov.store.memory.history import History
@@ -36,6 +27,15 @@ from chekov.store.port import (
     RecordedEvent,
     StreamAppend,
     StreamInfo,
+)
+from chekov.store.validation import (
+    DELETED,
+    LARGEST_PAGE,
+    check_append,
+    check_expected,
+    check_link,
+    check_together,
+    is_name,
 )
 
 _AT_HAND = 1000
@@ -56,12 +56,12 @@ class MemoryEvents:
         events: Sequence[NewEvent],
         *,
         expected: ExpectedVersion = Expected.ANY,
-        once: UUID | None = None,
+        command_id: UUID | None = None,
     ) -> Appended:
         """Store all of `events` at the end of `stream`, or none."""
         check_append(stream, events, expected)
         check_expected(stream, expected)
-        [appended] = self._append([StreamAppend(stream, events, expected)], once)
+        [appended] = self._append([StreamAppend(stream, events, expected)], command_id)
         return appended
 
     async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
@@ -216,11 +216,11 @@ class MemoryEvents:
         """Prove that the store answers."""
         self._check_open()
 
-    def _append(self, appends: Sequence[StreamAppend], once: UUID | None) -> list[Appended]:
+    def _append(self, appends: Sequence[StreamAppend], command_id: UUID | None) -> list[Appended]:
         self._check_open()
         ids: set[UUID] = set()
-        if once is not None and self._history.is_caused_by(once):
-            raise DuplicateCommand(once)
+        if command_id is not None and self._history.is_caused_by(command_id):
+            raise DuplicateCommand(command_id)
         for stream, events, expected in appends:
             _check_content(events)
             self._check_version(stream, expected)

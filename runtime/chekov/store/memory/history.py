@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from chekov.store.checks import ERASED, LINK
 from chekov.store.links import resolved, target
 from chekov.store.port import Direction, NewEvent, RecordedEvent, StreamInfo
+from chekov.store.validation import ERASED, LINK
 
 
 class History:

@@ -1,8 +1,8 @@
 """The snapshots of the store in memory."""
 
-from chekov.store.checks import check_snapshot
 from chekov.store.memory.history import History
 from chekov.store.port import Snapshot
+from chekov.store.validation import check_snapshot
 
 
 class MemorySnapshots:

@@ -9,8 +9,8 @@ from typing import Literal
 
 from chekov.domain.handler import Connection
 from chekov.errors import Fenced, StoreError
-from chekov.store.names import schema_name
 from chekov.store.port import Claim, ParkedEvent, RecordedEvent, SubscriptionKey, SubscriptionRow
+from chekov.store.projection_schema import schema_name
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class MemorySubscriptions:
         del claim, position, search_path
         raise StoreError(
             "the store in memory has no tables for projections: use Postgres, in tests the one "
-            "that chekov.testing.postgres starts"
+            "that chekov.embedded_postgres starts"
         )
 
     async def park(self, claim: Claim, event: RecordedEvent, *, attempts: int, error: str) -> None:

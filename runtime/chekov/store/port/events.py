@@ -98,7 +98,7 @@ class EventStore(Protocol):
         events: Sequence[NewEvent],
         *,
         expected: ExpectedVersion = Expected.ANY,
-        once: UUID | None = None,
+        command_id: UUID | None = None,
     ) -> Appended:
         """Store all of `events` at the end of `stream`, or none.
 
@@ -108,7 +108,7 @@ class EventStore(Protocol):
             stream: its name; names that start with `$` are the store's own.
             events: one or more, in order.
             expected: where the stream has to be.
-            once: a command's id: refuse when events that it caused are stored already.
+            command_id: a command's id: refuse when events that it caused are stored already.
 
         Raises:
             WrongExpectedVersion: the stream is not where `expected` says.
@@ -116,7 +116,7 @@ class EventStore(Protocol):
             StreamNotFound: `STREAM_EXISTS` was expected and there is none.
             StreamDeleted: the stream was deleted.
             DuplicateEvent: one of the ids is stored already.
-            DuplicateCommand: events of the command `once` are.
+            DuplicateCommand: events of the command `command_id` are.
             InvalidAppend: no events, or a name or payload that cannot be stored.
         """
         ...

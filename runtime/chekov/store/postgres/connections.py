@@ -10,12 +10,13 @@ from typing import Any, Final, LiteralString, TypeVar, cast
 import asyncpg
 
 from chekov.errors import StoreClosed, StoreUnavailable
-from chekov.store.postgres.access import (
+from chekov.store.postgres.connection_cache import ConnectionCache, Pool, is_gone
+from chekov.store.postgres.connection_options import (
     CONNECT_SECONDS,
     GRACE_SECONDS,
     LENT_SECONDS,
-    Access,
     Connection,
+    ConnectionOptions,
     bad_dsn,
     check_files,
     learn_types,
@@ -27,7 +28,6 @@ from chekov.store.postgres.errors import (
     ends_connection,
     fault_of,
 )
-from chekov.store.postgres.kept import Kept, Pool, is_gone
 
 T = TypeVar("T")
 
@@ -83,14 +83,20 @@ class Database:
     """
 
     def __init__(
-        self, access: Access, schema: str, translator: Translator, *, size: int, patience: float
+        self,
+        access: ConnectionOptions,
+        schema: str,
+        translator: Translator,
+        *,
+        size: int,
+        patience: float,
     ) -> None:
         self.access = access
         self.schema = schema
         self.translator = translator
         self.patience = patience
         self._size = max(size // 2, 1)
-        self._own: Kept | None = None
+        self._own: ConnectionCache | None = None
         self._lent: Pool | None = None
 
     @asynccontextmanager
@@ -111,23 +117,23 @@ class Database:
             longest=LENT_SECONDS,
             reset=_nothing if access.pooled else None,
         )
-        kept = Kept(own, patience=self.patience)
-        self._own, self._lent = kept, lent
+        cache = ConnectionCache(own, patience=self.patience)
+        self._own, self._lent = cache, lent
         try:
             yield
         finally:
             self._own = self._lent = None
             try:
-                await _close(own, kept)
+                await _close(own, cache)
             finally:
                 await _close(lent)
 
     async def fetch(self, sql: LiteralString, *values: object) -> Sequence[Any]:
         """Rows of a statement that may be repeated: it is, while the database is away."""
-        kept = _opened(self._own)
+        cache = _opened(self._own)
 
         async def fetch() -> Sequence[Any]:
-            connection = await kept.take()
+            connection = await cache.acquire()
             try:
                 return await connection.fetch(sql, *values)
             except DATABASE_ERRORS as error:
@@ -140,7 +146,7 @@ class Database:
                 _discard(connection)
                 raise
             finally:
-                await kept.give(connection)
+                await cache.release(connection)
 
         return await patiently(fetch, patience=self.patience, translator=self.translator)
 
@@ -229,11 +235,11 @@ async def _nothing(_connection: Any) -> None:
     pass
 
 
-async def _close(pool: Pool, kept: Kept | None = None) -> None:
+async def _close(pool: Pool, cache: ConnectionCache | None = None) -> None:
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            if kept is not None:
-                await kept.close()
+            if cache is not None:
+                await cache.close()
             await pool.close()
     except DATABASE_ERRORS:
         pool.terminate()

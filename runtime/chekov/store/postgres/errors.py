@@ -17,7 +17,7 @@ class Fault(Enum):
     """The connection is gone or useless: what was under way may or may not have happened."""
     BUSY = auto()
     """Nothing happened; the same statement may succeed in a moment."""
-    GUILTY = auto()
+    REJECTED_VALUE = auto()
     """Nothing happened, because of the values that were sent."""
     SCHEMA = auto()
     """Nothing happened: tables or functions are missing."""
@@ -72,7 +72,7 @@ _FAULTS: Final[tuple[tuple[Fault, tuple[type[BaseException], ...]], ...]] = (
         ),
     ),
     (
-        Fault.GUILTY,
+        Fault.REJECTED_VALUE,
         (
             asyncpg.DataError,
             asyncpg.IntegrityConstraintViolationError,

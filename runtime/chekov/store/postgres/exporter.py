@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, LiteralString, NamedTuple, cast
 
 from chekov.store.exports import FORMAT, Heading, encode_heading
-from chekov.store.postgres.access import Connection, connect_once
+from chekov.store.postgres.connection_options import Connection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Translator
 from chekov.store.postgres.migrator import needed_version, verify
 from chekov.store.postgres.statements import check_schema, statements

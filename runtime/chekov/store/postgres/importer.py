@@ -22,10 +22,10 @@ from chekov.store.exports import (
     decode_key,
     decode_stream,
 )
-from chekov.store.postgres.access import Connection, connect_once
+from chekov.store.postgres.connection_options import Connection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, Translator, fault_of
 from chekov.store.postgres.migrator import needed_version, verify
-from chekov.store.postgres.records import EVENT_COLUMNS, records
+from chekov.store.postgres.row_decoding import EVENT_COLUMNS, records
 from chekov.store.postgres.statements import check_schema, statements
 
 _BATCH_LINES: Final = 4000
@@ -268,7 +268,7 @@ def _is_taken(error: asyncpg.PostgresError) -> bool:
 
 def _is_about_values(error: asyncpg.PostgresError) -> bool:
     return isinstance(error, asyncpg.IntegrityConstraintViolationError) or (
-        fault_of(error) is Fault.GUILTY
+        fault_of(error) is Fault.REJECTED_VALUE
     )
 
 

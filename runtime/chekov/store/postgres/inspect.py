@@ -7,11 +7,11 @@ from typing import Final, TypeAlias, TypeVar
 
 from chekov.errors import StoreUnavailable
 from chekov.store.port import SubscriptionRow
-from chekov.store.postgres.access import Connection, connect_once
-from chekov.store.postgres.checkpoints import subscription_rows
+from chekov.store.postgres.connection_options import Connection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, Translator, fault_of
 from chekov.store.postgres.migrator import applied, is_usable, needed_version
 from chekov.store.postgres.statements import statements
+from chekov.store.postgres.subscriptions import subscription_rows
 
 T = TypeVar("T")
 _Look: TypeAlias = Callable[[Connection, str], Awaitable[T]]

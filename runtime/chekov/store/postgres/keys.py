@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from chekov.store.checks import is_name
 from chekov.store.port import Key
 from chekov.store.postgres.connections import Database
 from chekov.store.postgres.listener import keys_channel
 from chekov.store.postgres.statements import statements
+from chekov.store.validation import is_name
 
 
 class Keys:

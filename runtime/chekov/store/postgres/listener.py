@@ -12,7 +12,7 @@ from typing import Any, Final, LiteralString
 
 from chekov.errors import StoreError
 from chekov.store.port import RecordedEvent
-from chekov.store.postgres.access import Access, Connection, connect
+from chekov.store.postgres.connection_options import Connection, ConnectionOptions, connect
 from chekov.store.postgres.connections import Backoff
 from chekov.store.postgres.errors import DATABASE_ERRORS
 
@@ -49,7 +49,7 @@ class Listener:
     """
 
     def __init__(
-        self, access: Access, schema: str, statements: Mapping[str, LiteralString]
+        self, access: ConnectionOptions, schema: str, statements: Mapping[str, LiteralString]
     ) -> None:
         self._access = access
         self._statements = statements

@@ -6,14 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from chekov.errors import StreamDeleted, StreamNotFound
-from chekov.store.checks import HIGHEST, LARGEST_PAGE, LINK, is_name
+from chekov.store.filters import next_prefix
 from chekov.store.links import resolved, target
 from chekov.store.port import Direction, RecordedEvent, StreamInfo
 from chekov.store.postgres.connections import Database
-from chekov.store.postgres.pages import page_query
-from chekov.store.postgres.records import records
+from chekov.store.postgres.page_statements import page_query
+from chekov.store.postgres.row_decoding import records
 from chekov.store.postgres.statements import statements
-from chekov.store.prefixes import next_prefix
+from chekov.store.validation import HIGHEST, LARGEST_PAGE, LINK, is_name
 
 
 class Reader:

@@ -1,12 +1,12 @@
 """The snapshots of the store in Postgres."""
 
-from chekov.store.checks import HIGHEST, check_snapshot, is_name
 from chekov.store.port import Snapshot
 from chekov.store.postgres.connections import Database
 from chekov.store.postgres.statements import statements
+from chekov.store.validation import HIGHEST, check_snapshot, is_name
 
 
-class Snapshots:
+class PostgresSnapshots:
     """One row a stream."""
 
     def __init__(self, database: Database) -> None:

@@ -7,7 +7,6 @@ from typing import Self
 from uuid import UUID
 
 from chekov.errors import StoreClosed
-from chekov.store.checks import check_link
 from chekov.store.links import linkable, new_link
 from chekov.store.port import (
     Appended,
@@ -17,25 +16,30 @@ from chekov.store.port import (
     RecordedEvent,
     StreamAppend,
 )
-from chekov.store.postgres.access import STATEMENT_SECONDS, Access, Connection
-from chekov.store.postgres.borrowed import append_on
-from chekov.store.postgres.carrier import OnBatch
-from chekov.store.postgres.checkpoints import Checkpoints
-from chekov.store.postgres.committer import Committer
+from chekov.store.postgres.append.append_in_transaction import append_on
+from chekov.store.postgres.append.batch_sender import OnBatch
+from chekov.store.postgres.append.committer import Committer
+from chekov.store.postgres.connection_options import (
+    STATEMENT_SECONDS,
+    Connection,
+    ConnectionOptions,
+)
 from chekov.store.postgres.connections import Database
-from chekov.store.postgres.endings import Endings
 from chekov.store.postgres.errors import Translator
 from chekov.store.postgres.keys import Keys
 from chekov.store.postgres.listener import Listener
 from chekov.store.postgres.migrator import migrate as migrate_schema
 from chekov.store.postgres.migrator import needed_version, verify
-from chekov.store.postgres.polling import PollingListener
+from chekov.store.postgres.polling_listener import PollingListener
 from chekov.store.postgres.reader import Reader
-from chekov.store.postgres.snapshots import Snapshots
+from chekov.store.postgres.snapshots import PostgresSnapshots
 from chekov.store.postgres.statements import check_schema, statements
+from chekov.store.postgres.stream_deletion import StreamDeletion
+from chekov.store.postgres.subscriptions import PostgresSubscriptions
+from chekov.store.validation import check_link
 
 
-class PostgresStore(Reader, Checkpoints, Endings, Snapshots, Keys):
+class PostgresStore(Reader, PostgresSubscriptions, StreamDeletion, PostgresSnapshots, Keys):
     """Events and subscriptions in a schema of a Postgres database.
 
     Args:
@@ -65,12 +69,12 @@ class PostgresStore(Reader, Checkpoints, Endings, Snapshots, Keys):
         statement_timeout: float = STATEMENT_SECONDS,
     ) -> None:
         translator = Translator(dsn, check_schema(schema), needed_version())
-        access = Access(dsn, pooled, statement_timeout)
+        access = ConnectionOptions(dsn, pooled, statement_timeout)
         database = Database(access, schema, translator, size=pool_size, patience=patience)
         Reader.__init__(self, database)
-        Checkpoints.__init__(self, database)
-        Endings.__init__(self, database)
-        Snapshots.__init__(self, database)
+        PostgresSubscriptions.__init__(self, database)
+        StreamDeletion.__init__(self, database)
+        PostgresSnapshots.__init__(self, database)
         Keys.__init__(self, database)
         self._sql = statements("events", schema)
         self._migrate = migrate
@@ -106,12 +110,12 @@ class PostgresStore(Reader, Checkpoints, Endings, Snapshots, Keys):
         events: Sequence[NewEvent],
         *,
         expected: ExpectedVersion = Expected.ANY,
-        once: UUID | None = None,
+        command_id: UUID | None = None,
     ) -> Appended:
         """Store all of `events` at the end of `stream`, or none."""
         if self._committer is None:
             raise _closed()
-        return await self._committer.append(stream, events, expected, once)
+        return await self._committer.append(stream, events, expected, command_id)
 
     async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
         """Store appends to several streams: all of them or none."""
@@ -126,7 +130,7 @@ class PostgresStore(Reader, Checkpoints, Endings, Snapshots, Keys):
         events: Sequence[NewEvent],
         *,
         expected: ExpectedVersion = Expected.ANY,
-        once: UUID | None = None,
+        command_id: UUID | None = None,
     ) -> Appended:
         """Append within a transaction of the caller's, to commit with what else it writes.
 
@@ -138,7 +142,7 @@ class PostgresStore(Reader, Checkpoints, Endings, Snapshots, Keys):
             stream: as in `append`, which raises the same errors.
             events: as in `append`.
             expected: as in `append`.
-            once: as in `append`.
+            command_id: as in `append`.
 
         Raises:
             StoreError: as `append`, or the transaction is of another isolation level.
@@ -149,7 +153,7 @@ class PostgresStore(Reader, Checkpoints, Endings, Snapshots, Keys):
         """
         append = StreamAppend(stream, events, expected)
         schema = self._database.schema
-        return await append_on(connection, schema, self._sql, append, once)
+        return await append_on(connection, schema, self._sql, append, command_id)
 
     async def link(
         self, stream: str, positions: Sequence[int], *, expected: ExpectedVersion = Expected.ANY

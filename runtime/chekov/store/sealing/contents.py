@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import msgspec
 
 from chekov.domain.serializer import Serializer
-from chekov.store.personal import SEALED, sealed_finder, sealed_text
-from chekov.store.serializers import JSON_BEGINS
+from chekov.serialization.personal import SEALED, sealed_finder, sealed_text
+from chekov.serialization.serializers import JSON_BEGINS
 
 
 class Contents(Protocol):

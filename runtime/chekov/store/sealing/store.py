@@ -118,12 +118,12 @@ class SealedStore:
         events: Sequence[NewEvent],
         *,
         expected: ExpectedVersion = Expected.ANY,
-        once: UUID | None = None,
+        command_id: UUID | None = None,
     ) -> Appended:
         """Store all of `events`, sealed, at the end of `stream`, or none."""
         [append], [keys] = await self._sealed([StreamAppend(stream, events, expected)])
         appended = await self._store.append(
-            stream, append.events, expected=append.expected, once=once
+            stream, append.events, expected=append.expected, command_id=command_id
         )
         return self._stored(events, appended, keys)
 

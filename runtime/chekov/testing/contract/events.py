@@ -1,6 +1,6 @@
 """What the first half of a store must do: append, read and tell."""
 
-# ruff: noqa: S101, PLR2004 these are tests, for others to run
+# ruff: noqa: S101 these are tests, for others to run
 
 import asyncio
 import random

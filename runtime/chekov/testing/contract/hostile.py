@@ -1,6 +1,6 @@
 """What a store must do with what nobody should send: take it exactly, or refuse it by name."""
 
-# ruff: noqa: S101, PLR2004 these are tests, for others to run
+# ruff: noqa: S101 these are tests, for others to run
 
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4

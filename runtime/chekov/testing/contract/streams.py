@@ -1,6 +1,6 @@
 """What a store must do with streams: several at once, links, ends, and finding them."""
 
-# ruff: noqa: S101, PLR2004 these are tests, for others to run
+# ruff: noqa: S101 these are tests, for others to run
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -60,7 +60,7 @@ class StreamsContract:
         for correlation in (None, uuid4()):
             command = uuid4()
             name = f"s-{command}"
-            await store.append(name, [caused(command, correlation)], expected=0, once=command)
+            await store.append(name, [caused(command, correlation)], expected=0, command_id=command)
             await store.append(name, [event()], expected=1)
             for stream, expected in ((name, 0), (name, 2), (name, Expected.ANY), ("other", 0)):
                 with pytest.raises(DuplicateCommand) as caught:
@@ -68,10 +68,10 @@ class StreamsContract:
                         stream,
                         [caused(command, correlation)],
                         expected=expected,
-                        once=command,
+                        command_id=command,
                     )
                 assert caught.value.command_id == command
-            await store.append(name, [caused(uuid4())], expected=2, once=uuid4())
+            await store.append(name, [caused(uuid4())], expected=2, command_id=uuid4())
         assert await store.head() == 6
 
     async def test_of_one_command_twice_at_once_one_is_stored(self, store: EventStore) -> None:
@@ -79,7 +79,7 @@ class StreamsContract:
         command = uuid4()
         answers = await asyncio.gather(
             *(
-                store.append("a", [caused(command)], expected=Expected.ANY, once=command)
+                store.append("a", [caused(command)], expected=Expected.ANY, command_id=command)
                 for _ in range(5)
             ),
             return_exceptions=True,
@@ -91,7 +91,7 @@ class StreamsContract:
         """Sent at once, each to a stream of its own."""
         command = uuid4()
         answers = await asyncio.gather(
-            *(store.append(f"s-{n}", [caused(command)], once=command) for n in range(5)),
+            *(store.append(f"s-{n}", [caused(command)], command_id=command) for n in range(5)),
             store.append("other", [event()]),
             return_exceptions=True,
         )
@@ -112,7 +112,7 @@ class StreamsContract:
             store.append("missing", [event()], expected=Expected.STREAM_EXISTS),
             store.append("gone", [event()]),
             store.append("two", [known]),
-            store.append("three", [caused(done)], once=done),
+            store.append("three", [caused(done)], command_id=done),
             store.append("four", [event(), event()], expected=0),
             return_exceptions=True,
         )
@@ -239,11 +239,11 @@ class StreamsContract:
     async def test_a_link_is_no_event_of_the_command(self, store: EventStore) -> None:
         """When the linked event is erased, its command may be executed again."""
         command = uuid4()
-        await store.append("a", [caused(command)], once=command)
+        await store.append("a", [caused(command)], command_id=command)
         await store.link("vip", [1])
         assert positions(await store.read_page(correlation_id=command)) == [1]
         await store.delete_stream("a", erase=True)
-        await store.append("a", [caused(command)], expected=0, once=command)
+        await store.append("a", [caused(command)], expected=0, command_id=command)
 
     async def test_a_stream_is_as_old_as_its_first_event(self, store: EventStore) -> None:
         """Also one that was imported, alone or among others."""

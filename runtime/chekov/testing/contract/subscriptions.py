@@ -1,6 +1,6 @@
 """What the second half of a store must do: checkpoints, owners and parked events."""
 
-# ruff: noqa: S101, PLR2004 these are tests, for others to run
+# ruff: noqa: S101 these are tests, for others to run
 
 import asyncio
 

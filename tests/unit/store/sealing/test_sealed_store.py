@@ -18,7 +18,7 @@ from chekov.errors import (
     Undecodable,
     WrongExpectedVersion,
 )
-from chekov.store.codec import Codec
+from chekov.serialization.codec import Codec
 from chekov.store.port import Expected, NewEvent, RecordedEvent, Snapshot, StreamAppend
 from chekov.store.sealing.master import MasterKeys
 from chekov.store.sealing.store import SealedStore
@@ -270,12 +270,12 @@ async def test_expectations_and_once_reach_the_store(memory_store: MemoryStore) 
     command = uuid4()
     async with sealed(memory_store) as store:
         event = new(codec, Founded(founder="Grace"))._replace(causation_id=command)
-        await store.append("club-a", [event], expected=Expected.NO_STREAM, once=command)
+        await store.append("club-a", [event], expected=Expected.NO_STREAM, command_id=command)
         again = [event._replace(id=uuid4())]
         with pytest.raises(WrongExpectedVersion):
             await store.append("club-a", again, expected=Expected.NO_STREAM)
         with pytest.raises(DuplicateCommand):
-            await store.append("club-a", again, once=command)
+            await store.append("club-a", again, command_id=command)
 
 
 class Away(MemoryStore):
@@ -304,7 +304,7 @@ async def test_keys_that_are_away_are_waited_for_and_not_taken_for_forgotten() -
         assert codec.decode(seen) == joined(MEMBERS[0], "Ada")
 
 
-class Kept:
+class RestoredState:
     """A snapshot of a club through one store."""
 
     def __init__(self, store: SealedStore) -> None:
@@ -326,15 +326,19 @@ async def test_a_snapshot_is_readable_until_one_of_its_persons_is_forgotten(
         await store.append("club-a", [new(codec, joined(MEMBERS[0], "Ada"))])
         await store.append("club-a", [new(codec, joined(MEMBERS[1], "Bob"))])
         await store.append("club-b", [new(codec, joined(MEMBERS[2], "Cid"))])
-        await Kept(store).save(2)
+        await RestoredState(store).save(2)
         [raw] = [await memory_store.snapshot("club-a")]
         assert raw is not None
         assert b"Ada" not in raw.data
-        assert await Kept(store).read() == await Kept(other).read() == b"state with Ada"
+        assert (
+            await RestoredState(store).read()
+            == await RestoredState(other).read()
+            == b"state with Ada"
+        )
         await store.forget_keys([str(MEMBERS[2])])
-        assert await Kept(other).read() == b"state with Ada"
+        assert await RestoredState(other).read() == b"state with Ada"
         await store.forget_keys([str(MEMBERS[1])])
-        assert await Kept(store).read() is None
+        assert await RestoredState(store).read() is None
 
 
 async def test_no_snapshot_is_kept_of_what_was_not_seen_from_its_beginning(
@@ -345,14 +349,14 @@ async def test_no_snapshot_is_kept_of_what_was_not_seen_from_its_beginning(
         for name in ("Ada", "Bob", "Cid"):
             await store.append("club-a", [new(codec, joined(MEMBERS[0], name))])
         await other.read_stream("club-a", after=1)
-        await Kept(other).save(3)
+        await RestoredState(other).save(3)
         assert await memory_store.snapshot("club-a") is None
         await other.read_stream("club-a", until=2)
-        await Kept(other).save(3)
+        await RestoredState(other).save(3)
         assert await memory_store.snapshot("club-a") is None
         await other.read_stream("club-a", after=1)
-        await Kept(other).save(3)
-        assert await Kept(store).read() == b"state with Ada"
+        await RestoredState(other).save(3)
+        assert await RestoredState(store).read() == b"state with Ada"
 
 
 async def test_a_late_writer_keeps_no_snapshot_with_somebody_forgotten(
@@ -364,9 +368,9 @@ async def test_a_late_writer_keeps_no_snapshot_with_somebody_forgotten(
         await store.append("club-a", [new(codec, joined(MEMBERS[0], "Ada"))])
         await other.read_stream("club-a")
         await memory_store.forget_keys([str(MEMBERS[0])])
-        await Kept(other).save(1)
+        await RestoredState(other).save(1)
         async with sealed(memory_store) as third:
-            assert await Kept(third).read() is None
+            assert await RestoredState(third).read() is None
 
 
 async def test_a_tampered_or_foreign_snapshot_is_as_good_as_none(
@@ -375,21 +379,21 @@ async def test_a_tampered_or_foreign_snapshot_is_as_good_as_none(
     codec = Codec(clubs())
     async with sealed(memory_store) as store:
         await store.append("club-a", [new(codec, joined(MEMBERS[0], "Ada"))])
-        await Kept(store).save(1)
+        await RestoredState(store).save(1)
         kept = await memory_store.snapshot("club-a")
         assert kept is not None
         for number, data in enumerate((kept.data[:-1] + b"x", b"", b"{}", b"\xff\xff")):
             await memory_store.save_snapshot(kept._replace(data=data, kind=f"other {number}"))
-            assert await Kept(store).read() is None
+            assert await RestoredState(store).read() is None
 
 
 async def test_a_club_without_anybody_keeps_its_snapshot(memory_store: MemoryStore) -> None:
     codec = Codec(clubs())
     async with sealed(memory_store) as store:
         await store.append("club-a", [new(codec, Closed(loudly=True))])
-        await Kept(store).save(1)
+        await RestoredState(store).save(1)
         await store.forget_keys([str(MEMBERS[0])])
-        assert await Kept(store).read() == b"state with Ada"
+        assert await RestoredState(store).read() == b"state with Ada"
 
 
 async def test_others_hear_of_forgetting(memory_store: MemoryStore) -> None:

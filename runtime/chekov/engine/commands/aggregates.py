@@ -1,0 +1,134 @@
+"""Live aggregates: one command at a time each, their state kept between commands."""
+
+import copy
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from chekov.domain.aggregate import Aggregate
+from chekov.engine.commands.live_aggregate import LiveAggregate
+from chekov.engine.commands.rehydration import Rehydrator
+from chekov.engine.commands.rollback import restorable
+from chekov.errors import HistoryTruncated, StreamNotFound, WrongExpectedVersion
+from chekov.store.port import EventStore
+
+A = TypeVar("A", bound=Aggregate)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[A]):
+    """A copy of an instance's state, and the version it is at."""
+
+    stream: str
+    version: int
+    state: A
+
+
+class AggregateCache:
+    """The instances of a process, the least recently used ones forgotten beyond `capacity`."""
+
+    def __init__(
+        self, store: EventStore, rehydrator: Rehydrator, *, capacity: int = 10_000
+    ) -> None:
+        self._store = store
+        self._rehydrator = rehydrator
+        self._capacity = capacity
+        self._restorable: dict[type[Aggregate], bool] = {}
+        self._live: OrderedDict[str, LiveAggregate] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def get(self, aggregate: type[Aggregate], stream: str) -> LiveAggregate:
+        """The instance of a stream, not necessarily loaded."""
+        live = self._live
+        instance = live.get(stream)
+        if instance is not None:
+            live.move_to_end(stream)
+            return instance
+        instance = live[stream] = LiveAggregate(
+            aggregate, stream, restorable=self._is_restorable(aggregate)
+        )
+        if len(live) > self._capacity:
+            self._evict()
+        return instance
+
+    async def load(
+        self, aggregate: type[A], identifier: object, at: int | datetime | None = None
+    ) -> Loaded[A]:
+        """A copy of the stored state of one instance; see `Runtime.load`."""
+        stream = aggregate.stream(identifier)
+        if at is not None:
+            return await self._load_at(aggregate, stream, at)
+        instance = self.get(aggregate, stream)
+        await instance.acquire()
+        try:
+            await self._rehydrator.catch_up(instance)
+            if not instance.version:
+                await self._rehydrator.refuse_deleted(stream)
+                raise StreamNotFound(stream)
+            state: Any = copy.deepcopy(instance.state)
+            return Loaded(stream, instance.version, state)
+        finally:
+            self._release(instance)
+
+    async def delete(self, aggregate: type[Aggregate], identifier: object, *, erase: bool) -> int:
+        """End the stream of one instance; see `Runtime.delete`."""
+        stream = aggregate.stream(identifier)
+        instance = self.get(aggregate, stream)
+        await instance.acquire()
+        try:
+            return await self._store.delete_stream(stream, erase=erase)
+        finally:
+            instance.forget()
+            self._release(instance)
+
+    def drop(self) -> None:
+        """Forget every state; those that are worked with, as soon as that is done."""
+        for instance in self._live.values():
+            if instance.busy:
+                instance.stale = True
+            else:
+                instance.forget()
+
+    async def _load_at(self, aggregate: type[A], stream: str, at: int | datetime) -> Loaded[A]:
+        info = await self._store.stream_info(stream)
+        version = await self._version_at(stream, at) if isinstance(at, datetime) else at
+        if not 0 < version <= info.version:
+            raise WrongExpectedVersion(stream, version, info.version)
+        instance = LiveAggregate(aggregate, stream, restorable=False)
+        await self._rehydrator.rehydrate(instance, version)
+        if not instance.version:
+            raise HistoryTruncated(stream, info.first)
+        state: Any = instance.state
+        return Loaded(stream, instance.version, state)
+
+    async def _version_at(self, stream: str, time: datetime) -> int:
+        if time.tzinfo is None:
+            raise ValueError(
+                f"{time.isoformat()} has no zone: pass a time such as datetime.now(UTC)"
+            )
+        page = await self._store.read_stream(stream, direction="backward", limit=1, until=time)
+        if not page:
+            raise StreamNotFound(stream)
+        return page[0].version
+
+    def _is_restorable(self, aggregate: type[Aggregate]) -> bool:
+        known = self._restorable.get(aggregate)
+        if known is None:
+            known = self._restorable[aggregate] = restorable(aggregate)
+        return known
+
+    def _evict(self) -> None:
+        for stream, instance in self._live.items():
+            if not instance.busy:
+                del self._live[stream]
+                return
+
+    def _release(self, instance: LiveAggregate) -> None:
+        """Let the next one have it; one that is not stored is not kept, so asking costs nothing."""
+        instance.release()
+        known = self._live.get(instance.stream)
+        if not instance.version and not instance.busy and known is instance:
+            del self._live[instance.stream]

@@ -1,0 +1,139 @@
+"""Making the state of an instance from what is stored: from a snapshot, if any, and events."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from chekov.engine.commands.live_aggregate import LiveAggregate
+from chekov.engine.commands.snapshots import AggregateSnapshots
+from chekov.engine.observer import Observer
+from chekov.errors import HistoryTruncated, StreamNotFound, Undecodable
+from chekov.serialization.codec import Codec
+from chekov.store.port import EventStore, RecordedEvent
+
+PAGE: Final = 1000
+
+
+class Rehydrator:
+    """Brings instances up to date. Who calls it must have the instance's turn."""
+
+    def __init__(
+        self, store: EventStore, codec: Codec, observer: Observer, snapshots: AggregateSnapshots
+    ) -> None:
+        self._store = store
+        self._codec = codec
+        self._observer = observer
+        self._snapshots = snapshots
+
+    async def catch_up(self, instance: LiveAggregate) -> bool:
+        """Bring the state up to what is stored; whether it may be another one now.
+
+        Raises:
+            Undecodable: an event of the stream cannot be read, or is none that it applies.
+            HistoryTruncated: its first events are gone, and no snapshot fits.
+        """
+        if instance.state is not None:
+            count = await self._apply_newer(instance, None)
+            if count is not None:
+                return count > 0
+        await self.rehydrate(instance)
+        return True
+
+    async def rehydrate(self, instance: LiveAggregate, until: int | None = None) -> None:
+        """Make the state anew, as it is or as it was at the version `until`.
+
+        Raises:
+            StoreError: as `catch_up`.
+        """
+        started = time.perf_counter()
+        count = None
+        if instance.snapshot_due is not None and await self._snapshots.restore(instance, until):
+            count = await self._apply_newer(instance, until)
+            self._snapshots.restored(instance, fits=count is not None)
+        if count is None:
+            instance.begin(instance.aggregate())
+            count = await self._apply_newer(instance, until)
+        if instance.version:
+            instance.rehydration_seconds = time.perf_counter() - started
+            identity = instance.aggregate.identity
+            self._observer.loaded(identity, count or 0, instance.rehydration_seconds)
+            if instance.snapshot_due is not None and until is None:
+                self._snapshots.consider(instance)
+
+    async def refuse_deleted(self, stream: str) -> None:
+        """Tell a stream without events that was deleted from one that never was.
+
+        Raises:
+            StreamDeleted: it was deleted.
+        """
+        try:
+            await self._store.stream_info(stream)
+        except StreamNotFound:
+            return
+
+    async def _apply_newer(self, instance: LiveAggregate, until: int | None) -> int | None:
+        """Apply what comes behind the state: how many events, or `None` when it was forgotten.
+
+        That is when the state does not belong to what is stored: the stream was deleted, truncated
+        further, or is another one of the same name. The event at its version is read once more
+        to see that.
+        """
+        count = 0
+        try:
+            while True:
+                page = await self._store.read_stream(
+                    instance.stream, after=max(instance.version - 1, 0), limit=PAGE, until=until
+                )
+                new = _after_cached(instance, page)
+                if new is None:
+                    instance.forget()
+                    return None
+                if new:
+                    self._apply(instance, new)
+                    count += len(new)
+                if len(page) < PAGE:
+                    return count
+        except BaseException:
+            instance.forget()
+            raise
+
+    def _apply(self, instance: LiveAggregate, events: Sequence[RecordedEvent]) -> None:
+        decoded = self._codec.decode_page(events)
+        try:
+            instance.apply(decoded)
+        except KeyError as error:
+            self._refuse_unapplied(instance, events, error)
+            raise
+        instance.version = events[-1].version
+        instance.position = events[-1].position
+
+    def _refuse_unapplied(
+        self, instance: LiveAggregate, page: Sequence[RecordedEvent], error: KeyError
+    ) -> None:
+        """Name the first event that no applier takes, if that is what the error was about."""
+        for recorded in page:
+            for event in self._codec.decode_all(recorded):
+                if type(event) not in instance.aggregate.appliers:
+                    reason = (
+                        f"{instance.aggregate.__qualname__} does not apply "
+                        f"{type(event).__qualname__}: add an @apply method"
+                    )
+                    raise Undecodable(
+                        recorded.type, recorded.stream, recorded.version, reason
+                    ) from error
+
+
+def _after_cached(
+    instance: LiveAggregate, page: Sequence[RecordedEvent]
+) -> Sequence[RecordedEvent] | None:
+    """The events of a page that come behind the state; `None` when it does not belong to them."""
+    if not instance.version:
+        if page and page[0].version > 1:
+            raise HistoryTruncated(instance.stream, page[0].version)
+        return page
+    if not page or page[0].version > instance.version + 1:
+        return None
+    first = page[0]
+    if first.version > instance.version:
+        return page
+    return page[1:] if first.position == instance.position else None

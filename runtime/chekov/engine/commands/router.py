@@ -1,0 +1,80 @@
+"""Which aggregate and which stream a command is for: looked up once per command type."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from chekov.domain.aggregate import Aggregate
+from chekov.domain.domain import Domain
+from chekov.domain.messages import Command, Event
+from chekov.errors import InvalidCommand, UnknownCommand
+from chekov.store.validation import NAME_BYTES, is_name
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What is known about a command type before any command comes."""
+
+    command: type[Command[Any]]
+    name: str
+    aggregate: type[Aggregate]
+    prefix: str
+    field: str
+    identifier: Callable[[Command[Any]], object]
+    execute: Callable[[Any, Command[Any]], Iterable[Event]]
+    prepare: Callable[[Command[Any], Any], Any] | None
+
+    def stream(self, command: Command[Any]) -> str:
+        """The stream of the instance that `command` names.
+
+        Raises:
+            InvalidCommand: the identifier is empty or too long to name a stream.
+        """
+        identifier = str(self.identifier(command))
+        stream = self.prefix + identifier
+        if not identifier or not is_name(stream):
+            raise InvalidCommand(
+                f"{self.name}: with its identifier, {identifier[:60]!r}, no stream can be named: "
+                f"that takes 1 to {NAME_BYTES - len(self.prefix.encode())} bytes of UTF-8, no NUL",
+                f"$.{self.field}",
+            )
+        return stream
+
+
+class Router:
+    """The routes of a domain."""
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        self._routes = {
+            kind: _route(domain, kind, aggregate)
+            for aggregate in domain.aggregates
+            for kind in aggregate.executors
+        }
+
+    def __getitem__(self, command: type[Command[Any]]) -> Route:
+        """The route of a command type.
+
+        Raises:
+            UnknownCommand: no aggregate executes it.
+        """
+        try:
+            return self._routes[command]
+        except KeyError:
+            raise UnknownCommand(command.__name__, tuple(self._domain.commands)) from None
+
+
+def _route(domain: Domain, kind: type[Command[Any]], aggregate: type[Aggregate]) -> Route:
+    field = domain.identifier_of(kind)
+    prepared = domain.preparer_of(kind)
+    return Route(
+        command=kind,
+        name=kind.name,
+        aggregate=aggregate,
+        prefix=f"{aggregate.identity}-",
+        field=field,
+        identifier=attrgetter(field),
+        execute=aggregate.executors[kind].function,
+        prepare=None if prepared is None else prepared[1].function.__get__(prepared[0]),
+    )

@@ -1,0 +1,92 @@
+"""How far one claim has come: what is handled, what of it is saved, whether it may go on."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from chekov.store.port import Claim, SubscriptionStore
+
+SAVE_EVENTS: Final = 1000
+SAVE_SECONDS: Final = 0.2
+
+
+class Checkpoint:
+    """Goes with one claim, from the moment it is taken up to the moment it is lost or put down.
+
+    Attributes:
+        claim: under which everything is written.
+        position: everything up to here is handled.
+        replay_until: the last position that was stored before the subscription first ran.
+        ended: set when nothing further may be handled under this claim.
+        valid_until: when the claim is worth nothing any more, by the loop's clock.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        checkpoints: SubscriptionStore,
+        moved: Callable[[int], None],
+        *,
+        position: int,
+        replay_until: int,
+        valid_until: float,
+    ) -> None:
+        self.claim = claim
+        self.position = position
+        self.replay_until = replay_until
+        self.ended = asyncio.Event()
+        self.valid_until = valid_until
+        self._checkpoints = checkpoints
+        self._moved = moved
+        self._saved = claim.position
+        self._now = asyncio.get_running_loop().time
+        self._saved_at = self._now()
+
+    @property
+    def open(self) -> bool:
+        """Whether more may be handled."""
+        return not self.ended.is_set() and self._now() < self.valid_until
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether something is handled that the store does not know of."""
+        return self.position > self._saved
+
+    def advance(self, position: int) -> bool:
+        """Everything up to `position` is handled; whether to go on before anything else is due."""
+        self.position = position
+        self._moved(position)
+        return not self.ended.is_set() and not self.due
+
+    def committed(self, position: int) -> None:
+        """Everything up to `position` is handled, and the store knows."""
+        self.position = self._saved = position
+        self._saved_at = self._now()
+        self._moved(position)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to save, or to find out that the claim has run out."""
+        now = self._now()
+        return (
+            self.position - self._saved >= SAVE_EVENTS
+            or (self.unsaved and now >= self._saved_at + SAVE_SECONDS)
+            or now >= self.valid_until
+        )
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds until something will have to be saved; `None` when there is nothing to save."""
+        return max(0.0, self._saved_at + SAVE_SECONDS - self._now()) if self.unsaved else None
+
+    async def save(self) -> None:
+        """Write the checkpoint, unless the store has it already.
+
+        Raises:
+            Fenced: another process owns the subscription.
+        """
+        position = self.position
+        if position > self._saved:
+            await self._checkpoints.save(self.claim, position)
+            self._saved = max(self._saved, position)
+        self._saved_at = self._now()

@@ -1,0 +1,76 @@
+"""A handler as stored events see it: which of them concern it, and the method that takes each."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Final
+from uuid import uuid5
+
+from chekov.domain.handler import Context, EventHandler
+from chekov.domain.messages import REVISION_MARK, Event
+from chekov.serialization.codec import Codec
+from chekov.store.port import RecordedEvent
+
+HandlerMethod = Callable[[Event, Any], Awaitable[None]]
+
+_MOST_NAMES: Final = 10_000
+
+
+class HandlerRoutes:
+    """The methods of one handler, by stored name.
+
+    Attributes:
+        decided: stored name → whether its events concern the handler, as far as it was asked.
+        methods: each stored name that is read as one event without upcasters → its method.
+        decode: reads an event of such a name.
+    """
+
+    def __init__(self, handler: EventHandler, codec: Codec) -> None:
+        self._by_event: dict[type[Event], HandlerMethod] = {
+            kind: method.function.__get__(handler) for kind, method in handler.handlers.items()
+        }
+        names = {
+            name: method
+            for kind, method in self._by_event.items()
+            for name in codec.stored_names(kind)
+        }
+        self._bases = {kind.__naming__.name for kind in self._by_event}
+        self._codec = codec
+        self.decided = dict.fromkeys(names, True)
+        self.methods = {name: method for name, method in names.items() if not codec.is_upcast(name)}
+        self.decode = codec.decode
+
+    def wants(self, name: str) -> bool:
+        """Whether events of a stored name concern the handler.
+
+        Among them are revisions, of an event that it takes, which this release cannot read: while
+        releases follow each other, an older one must not pass over what a newer one records.
+        """
+        wanted = self.decided.get(name)
+        if wanted is None:
+            wanted = self._is_unknown_revision(name)
+            # Bounded: names that callers make up must not fill the memory.
+            if len(self.decided) < _MOST_NAMES:
+                self.decided[name] = wanted
+        return wanted
+
+    def _is_unknown_revision(self, name: str) -> bool:
+        base, mark, revision = name.partition(REVISION_MARK)
+        is_revision = base in self._bases and (not mark or revision.isdecimal())
+        return is_revision and not self._codec.knows(name)
+
+    async def invoke_upcast(self, recorded: RecordedEvent, context: Context) -> None:
+        """Call the handler with each event that a recorded one becomes and that it takes.
+
+        Raises:
+            Undecodable: before the first, when one of them cannot be had.
+            Exception: what the handler raises; those behind are not handed over.
+        """
+        for number, event in enumerate(self._codec.decode_all(recorded)):
+            method = self._by_event.get(type(event))
+            if method is not None:
+                await method(event, _part(context, number))
+
+
+def _part(context: Context, number: int) -> Context:
+    """The context of one of several events; ids tell repetitions apart, so each has its own."""
+    return replace(context, id=uuid5(context.id, str(number))) if number else context

@@ -1,0 +1,23 @@
+"""A recorded event as decoding sees it; the store's own value satisfies it."""
+
+from datetime import datetime
+from typing import Protocol
+
+
+class StoredEvent(Protocol):
+    """The part of a recorded event that decoding needs; see `RecordedEvent` in the store's port."""
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def stream(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def metadata(self) -> bytes | None: ...
+    @property
+    def time(self) -> datetime: ...

@@ -1,0 +1,108 @@
+"""`GET /events` as server-sent events: what is stored, then what comes, without an end."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import web
+
+from chekov.server import context, headers, parameters, rendering
+from chekov.server.lifecycle import Lifecycle
+from chekov.server.parameters import Filter
+from chekov.server.problems import MALFORMED, RequestError
+from chekov.store.port import EventStore, RecordedEvent
+
+_PAGE: Final = 500
+_HEARTBEAT_SECONDS: Final = 15.0
+_EVENT_STREAM: Final = "text/event-stream"
+
+
+class EventStream:
+    """Follows the store for as long as a client listens."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        lifecycle: Lifecycle,
+        *,
+        heartbeat: float = _HEARTBEAT_SECONDS,
+    ) -> None:
+        self._store = store
+        self._lifecycle = lifecycle
+        self._heartbeat = heartbeat
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        """The handler."""
+        position = _start(request)
+        wanted = parameters.filter_(request.query)
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": _EVENT_STREAM,
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",
+                headers.CORRELATION_ID: str(context.correlation_id.get()),
+            }
+        )
+        # Raises while a problem can still be answered, and makes sure that there is a store.
+        await self._store.ping()
+        response.force_close()
+        await response.prepare(request)
+        await response.write(b"retry: 1000\n\n")
+        async with self._lifecycle.until_drained():
+            await self._follow(response, position, wanted)
+        return response
+
+    async def _follow(self, response: web.StreamResponse, position: int, wanted: Filter) -> None:
+        while True:
+            head = await self._store.head()
+            page = await wanted.page(self._store, position, _PAGE)
+            position = await _send(response, page, position)
+            if len(page) == _PAGE:
+                continue
+            # Nothing wanted lies between the page's end and what was the head before it.
+            position = max(position, head)
+            position = await self._follow_live(response, position, wanted)
+
+    async def _follow_live(
+        self, response: web.StreamResponse, position: int, wanted: Filter
+    ) -> int:
+        """Send what this process hands over directly, until a page must be read again."""
+        while True:
+            recorded = await self._store.changed(position, self._heartbeat)
+            if not recorded:
+                await response.write(b": still here\n\n")
+                return position
+            kept = [item for item in recorded if wanted.keeps(item)]
+            await _send(response, kept, position)
+            position = recorded[-1].position
+
+
+def wants_stream(request: web.Request) -> bool:
+    """Whether a client asks for server-sent events."""
+    return _EVENT_STREAM in request.headers.get("Accept", "")
+
+
+async def _send(
+    response: web.StreamResponse, recorded: Sequence[RecordedEvent], position: int
+) -> int:
+    if not recorded:
+        return position
+    await response.write(b"".join(map(_event, recorded)))
+    return recorded[-1].position
+
+
+def _event(recorded: RecordedEvent) -> bytes:
+    # Line ends can only be white space between the tokens of stored JSON; the client joins them.
+    data = rendering.event(recorded).replace(b"\r", b"").replace(b"\n", b"\ndata: ")
+    return b"id: %d\ndata: %b\n\n" % (recorded.position, data)
+
+
+def _start(request: web.Request) -> int:
+    page = parameters.page(request.query, parameters.FILTERS)
+    if page.direction == "backward":
+        raise RequestError(MALFORMED, "direction: events are followed forward only")
+    last = request.headers.get("Last-Event-ID")
+    if last is None:
+        return page.after
+    if not last.isascii() or not last.isdecimal():
+        raise RequestError(MALFORMED, f"Last-Event-ID: expected a position, got {last[:100]!r}")
+    return int(last)

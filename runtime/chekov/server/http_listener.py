@@ -1,0 +1,76 @@
+"""Listeners that end without cutting off a request."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiohttp import web
+
+from chekov.errors import ChekovError
+
+_BACKLOG: Final = 1024
+_QUIET_SECONDS: Final = 0.25
+_LOOK_SECONDS: Final = 0.02
+_LAST_SECONDS: Final = 1.0
+
+
+class CannotListen(ChekovError):
+    """The address or port cannot be listened on."""
+
+
+class HttpListener:
+    """One open port.
+
+    Attributes:
+        port: the port, also when a free one was asked for.
+    """
+
+    def __init__(self, runner: web.AppRunner, site: web.TCPSite) -> None:
+        self._runner = runner
+        self._site = site
+        self.port = site.port
+
+    async def finish(self, seconds: float, busy: Callable[[], int]) -> None:
+        """Take no further connections and let what is there come to its end.
+
+        Kept-alive connections go on being answered until nothing is `busy` and no request came
+        for a moment: one that was on its way when the listener closed is still answered.
+        """
+        await self._site.stop()
+        server = self._runner.server
+        assert server is not None  # noqa: S101
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        quiet_since, seen = loop.time(), server.requests_count
+        while server.connections and loop.time() < deadline:
+            if busy() or server.requests_count != seen:
+                quiet_since, seen = loop.time(), server.requests_count
+            elif loop.time() - quiet_since > _QUIET_SECONDS:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        server.pre_shutdown()
+        await server.shutdown(_LAST_SECONDS)
+
+
+@asynccontextmanager
+async def listening(app: web.Application, host: str, port: int) -> AsyncGenerator[HttpListener]:
+    """Serve an application until the block ends.
+
+    Raises:
+        CannotListen: the port is taken, or the address is not of this machine.
+    """
+    runner = web.AppRunner(
+        app, handle_signals=False, access_log=None, shutdown_timeout=_LAST_SECONDS
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, backlog=_BACKLOG)
+        try:
+            await site.start()
+        except OSError as error:
+            reason = error.strerror or error
+            raise CannotListen(f"cannot listen on {host}:{port}: {reason}") from error
+        yield HttpListener(runner, site)
+    finally:
+        await runner.cleanup()

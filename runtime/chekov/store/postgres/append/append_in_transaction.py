@@ -1,0 +1,79 @@
+"""Appending within a transaction that is somebody else's."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, LiteralString
+from uuid import UUID
+
+import asyncpg
+
+from chekov.errors import DuplicateEvent, InvalidAppend, StoreError, StoreUnavailable
+from chekov.store.port import Appended, StreamAppend
+from chekov.store.postgres.append.batch import Pending, many, refusal
+from chekov.store.postgres.connection_options import Connection
+from chekov.store.postgres.connections import Backoff
+from chekov.store.postgres.errors import Fault, fault_of, repeated_id
+from chekov.store.postgres.listener import events_channel
+from chekov.store.validation import check_append
+
+_TRIES: Final = 10
+_ISOLATION: Final = "read committed"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+async def append_on(
+    connection: Connection,
+    schema: str,
+    statements: Mapping[str, LiteralString],
+    append: StreamAppend,
+    command_id: UUID | None,
+) -> Appended:
+    """Store an append when the connection's transaction commits; see `PostgresStore.append_on`."""
+    size = check_append(*append)
+    isolation = await connection.fetchval(statements["isolation"])
+    if isolation != _ISOLATION:
+        raise StoreError(
+            f"append_on needs a transaction of the isolation level {_ISOLATION!r}, this one is "
+            f"{isolation!r}: it would not see what others have appended"
+        )
+    pending = Pending(*append[:2], append.expected, size, command_id)
+    before, stamp, [outcome] = await _insert(connection, statements, pending)
+    if outcome < 0:
+        raise refusal(append.stream, append.expected, command_id, outcome)
+    appended = pending.stored(before, outcome, _EPOCH + timedelta(microseconds=stamp))
+    # Heard when the transaction commits.
+    await connection.execute(statements["notify"], events_channel(schema), str(appended.position))
+    return appended
+
+
+async def _insert(
+    connection: Connection, statements: Mapping[str, LiteralString], pending: Pending
+) -> Any:
+    values = many([[pending]])
+    texts = values._replace(
+        command_id=_texts(values.command_id),
+        ids=_texts(values.ids),
+        correlation_ids=_texts(values.correlation_ids),
+        causation_ids=_texts(values.causation_ids),
+        times=_texts(values.times),
+    )
+    backoff = Backoff()
+    for _ in range(_TRIES):
+        try:
+            # An error inside it leaves the caller's transaction usable.
+            async with connection.transaction():
+                return await connection.fetchrow(statements["append_borrowed"], *texts)
+        except asyncpg.UniqueViolationError as error:
+            if fault_of(error) is not Fault.BUSY:
+                raise DuplicateEvent(repeated_id(error)) from error
+        except (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError) as error:
+            raise InvalidAppend(f"append to {pending.stream!r}: {error}") from error
+        # A lone writer, which takes no turns, came first.
+        await backoff.wait()
+    raise StoreUnavailable(
+        f"append to {pending.stream!r}: another writer came first {_TRIES} times; try again"
+    )
+
+
+def _texts(values: Sequence[object] | None) -> Any:
+    return None if values is None else [None if item is None else str(item) for item in values]

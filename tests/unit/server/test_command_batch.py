@@ -1,0 +1,172 @@
+"""`POST /commands` takes commands line by line and answers in the same order."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Iterable
+from uuid import uuid4
+
+import pytest
+
+from chekov.server.command_batch import lines
+from tests.unit.server.conftest import Serving
+
+HEADERS = {"Content-Type": "application/x-ndjson"}
+
+
+def line(command: str, **data: object) -> str:
+    return json.dumps({"command": command, "data": data})
+
+
+def parsed(text: str) -> list[dict[str, object]]:
+    return [json.loads(item) for item in text.splitlines()]
+
+
+async def post(serving: Serving, body: str) -> list[dict[str, object]]:
+    async with serving() as server:
+        response = await server.api.post("/commands", data=body.encode(), headers=HEADERS)
+        assert response.status == 200
+        assert response.content_type == "application/x-ndjson"
+        return parsed(await response.text())
+
+
+async def test_each_line_is_answered_in_the_order_they_came(serving: Serving) -> None:
+    accounts = [str(uuid4()) for _ in range(50)]
+    answers = await post(
+        serving,
+        "\n".join(line("OpenAccount", account_id=account, owner="Ada") for account in accounts),
+    )
+    assert [answer["stream"] for answer in answers] == [f"account-{item}" for item in accounts]
+
+
+async def test_lines_of_one_instance_are_executed_in_order(serving: Serving) -> None:
+    account = str(uuid4())
+    deposits = [line("deposit-money", account_id=account, amount=n) for n in range(1, 400)]
+    answers = await post(
+        serving, "\n".join([line("OpenAccount", account_id=account, owner="Ada"), *deposits])
+    )
+    assert [answer["version"] for answer in answers] == list(range(1, 401))
+
+
+async def test_a_broken_line_is_answered_and_does_not_stop_the_rest(serving: Serving) -> None:
+    account = str(uuid4())
+    answers = await post(
+        serving,
+        "\n".join(
+            [
+                "nonsense",
+                line("Fly"),
+                line("OpenAccount", account_id=account),
+                line("deposit-money", account_id=account, amount=5),
+                '{"command": "OpenAccount", "data": {}, "colour": "red"}',
+                "",
+                line("OpenAccount", account_id=account, owner="Ada"),
+                line("Break", account_id=account),
+            ]
+        ),
+    )
+    statuses = [answer.get("status", 200) for answer in answers]
+    assert statuses == [400, 404, 400, 422, 400, 200, 500]
+    assert answers[2]["path"] == "$.owner"
+
+
+async def test_the_id_of_a_line_is_its_commands_id(serving: Serving) -> None:
+    key, account = str(uuid4()), str(uuid4())
+    data = {"account_id": account, "owner": "Ada"}
+    body = json.dumps({"command": "OpenAccount", "data": data, "id": key})
+    (answer,) = await post(serving, body)
+    assert answer["command_id"] == key
+
+
+async def test_a_line_sent_again_is_answered_as_before(serving: Serving) -> None:
+    key, account, other = str(uuid4()), str(uuid4()), str(uuid4())
+    lines = [
+        {"command": "OpenAccount", "data": {"account_id": item, "owner": "Ada"}, "id": key}
+        for item in (account, account, other)
+    ]
+    body = "\n".join(map(json.dumps, lines[:2]))
+    async with serving() as server:
+        response = await server.api.post("/commands", data=body.encode(), headers=HEADERS)
+        first, second = parsed(await response.text())
+        assert second == first | {"repeated": True}
+        body = "\n".join(map(json.dumps, lines))
+        response = await server.api.post("/commands", data=body.encode(), headers=HEADERS)
+        *again, refused = parsed(await response.text())
+        assert again == [second, second]
+        assert refused["type"] == "urn:chekov:problem:command-id-reused"
+        assert await server.store.head() == 1
+
+
+async def test_a_line_above_the_limit_is_answered_and_skipped(serving: Serving) -> None:
+    account = str(uuid4())
+    body = "\n".join(
+        [
+            line("OpenAccount", account_id=account, owner="x" * 300_000),
+            line("OpenAccount", account_id=account, owner="Ada"),
+        ]
+    )
+    async with serving(CHEKOV_BODY_LIMIT="1000") as server:
+        response = await server.api.post("/commands", data=body.encode(), headers=HEADERS)
+        answers = parsed(await response.text())
+    assert [answer.get("status", 200) for answer in answers] == [413, 200]
+
+
+async def test_answers_come_while_lines_are_still_sent(serving: Serving) -> None:
+    seen = asyncio.Event()
+
+    async def body() -> AsyncGenerator[bytes]:
+        yield line("OpenAccount", account_id=str(uuid4()), owner="Ada").encode() + b"\n"
+        await seen.wait()
+        yield line("OpenAccount", account_id=str(uuid4()), owner="Bob").encode() + b"\n"
+
+    async with asyncio.timeout(30), serving() as server:
+        response = await server.api.post("/commands", data=body(), headers=HEADERS)
+        first = await response.content.readline()
+        seen.set()
+        second = await response.content.readline()
+    assert [json.loads(item)["position"] for item in (first, second)] == [1, 2]
+
+
+async def test_a_batch_without_an_end_ends_at_the_drain(serving: Serving) -> None:
+    ended = asyncio.Event()
+
+    async def body() -> AsyncGenerator[bytes]:
+        yield line("OpenAccount", account_id=str(uuid4()), owner="Ada").encode() + b"\n"
+        await ended.wait()
+
+    async with asyncio.timeout(30), serving() as server:
+        response = await server.api.post("/commands", data=body(), headers=HEADERS)
+        assert json.loads(await response.content.readline())["position"] == 1
+        server.lifecycle.drain()
+        assert json.loads(await response.content.readline())["status"] == 503
+        assert await response.content.read() == b""
+        ended.set()
+
+
+async def test_another_content_type_is_refused(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post("/commands", json={})
+        assert response.status == 415
+        assert response.headers["Accept-Post"] == "application/x-ndjson"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ([b"a\nb\n"], [b"a", b"b"]),
+        ([b"a", b"a\n", b"b"], [b"aa", b"b"]),
+        ([b"\n \n\r\na\n"], [b"a"]),
+        ([b"12345\n", b"a\n"], [None, b"a"]),
+        ([b"123", b"45", b"67890\na\n"], [None, b"a"]),
+        ([b"12345"], [None]),
+        ([b"123", b"45"], [None]),
+        ([], []),
+    ],
+)
+async def test_a_stream_is_cut_into_lines(
+    chunks: Iterable[bytes], expected: list[bytes | None]
+) -> None:
+    async def stream() -> AsyncGenerator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    assert [item async for item in lines(stream(), 4)] == expected

@@ -1,0 +1,215 @@
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from chekov.errors import StreamNotFound, WrongExpectedVersion
+from chekov.store.port import Expected, NewEvent
+from chekov.store.postgres.append.batch import (
+    BATCH_BYTES,
+    BATCH_EVENTS,
+    Group,
+    Pending,
+    Place,
+    answer_many,
+    many,
+    payloads,
+    row_bytes,
+    rows,
+    take,
+)
+from chekov.store.postgres.row_decoding import EVENT_COLUMNS
+
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def pending(
+    stream: str,
+    expected: int = 0,
+    events: int = 1,
+    size: int = 2,
+    *,
+    command_id: UUID | None = None,
+    metadata: bytes | None = None,
+    caused: UUID | None = None,
+) -> Pending:
+    content = [NewEvent(uuid4(), "t", b"{}", metadata, None, caused) for _ in range(events)]
+    return Pending(stream, content, expected, size, command_id)
+
+
+def event(data: bytes, metadata: bytes | None = None, time: datetime | None = None) -> NewEvent:
+    return NewEvent(uuid4(), "t", data, metadata, time=time)
+
+
+def streams(groups: Sequence[Group]) -> list[list[str]]:
+    return [[item.stream for item in group] for group in groups]
+
+
+async def test_all_that_waits_goes_together() -> None:
+    queue = deque([pending("a"), pending("b"), pending("c")])
+    assert streams(take(queue, (), 99)) == [["a"], ["b"], ["c"]]
+    assert not queue
+
+
+async def test_a_share_leaves_the_rest_in_order() -> None:
+    queue = deque([pending("a"), pending("b"), pending("c")])
+    assert streams(take(queue, (), 1)) == [["a"]]
+    assert [item.stream for item in queue] == ["b", "c"]
+
+
+async def test_a_stream_goes_once_and_the_rest_keeps_its_order() -> None:
+    queue = deque([pending("a", 0), pending("a", 1), pending("b"), pending("a", 2)])
+    assert streams(take(queue, (), 99)) == [["a"], ["b"]]
+    assert [item.expected for item in queue] == [1, 2]
+
+
+async def test_appends_that_expect_nothing_go_as_one() -> None:
+    queue = deque([pending("a", Expected.ANY), pending("b"), pending("a", Expected.ANY)])
+    assert streams(take(queue, (), 99)) == [["a", "a"], ["b"]]
+
+
+async def test_what_expects_nothing_does_not_overtake_what_expects_something() -> None:
+    queue = deque(
+        [pending("a", Expected.ANY), pending("a", 5), pending("a", Expected.ANY), pending("b")]
+    )
+    assert streams(take(queue, (), 99)) == [["a"], ["b"]]
+    assert [item.expected for item in queue] == [5, Expected.ANY]
+
+
+async def test_streams_under_way_wait() -> None:
+    queue = deque([pending("a"), pending("b"), pending("a", Expected.ANY)])
+    assert streams(take(queue, {"a"}, 99)) == [["b"]]
+    assert [item.stream for item in queue] == ["a", "a"]
+
+
+async def test_a_batch_is_bound_by_events_and_bytes() -> None:
+    queue = deque([pending("a", events=BATCH_EVENTS), pending("b")])
+    assert streams(take(queue, (), 99)) == [["a"]]
+    queue = deque([pending("a", size=BATCH_BYTES), pending("b")])
+    assert streams(take(queue, (), 99)) == [["a"]]
+    assert len(queue) == 1
+
+
+async def test_who_has_gone_is_left_out() -> None:
+    gone = pending("a")
+    gone.future.cancel()
+    queue = deque([gone, pending("b")])
+    assert streams(take(queue, (), 99)) == [["b"]]
+
+
+async def test_columns_hold_one_entry_for_each_event() -> None:
+    groups = [[pending("a", 4, events=2)], [pending("b", -1), pending("b", -1, events=2)]]
+    columns = many(groups)
+    assert columns.streams == ["a", "b"]
+    assert columns.expected == [4, -1]
+    assert columns.stream == ["a", "a", "b", "b", "b"]
+    assert columns.append == [1, 1, 2, 2, 2]
+    assert columns.within == [1, 2, 1, 2, 3]
+    assert columns.data == ["{}"] * 5
+    assert (columns.metadata, columns.times) == (None, None)
+
+
+async def test_what_is_no_json_has_a_column_of_its_own() -> None:
+    assert payloads([b'{"a": 1}', b"{}"]) == (['{"a": 1}', "{}"], None)
+    assert payloads([b"{}", b"\x80"]) == (["{}", None], [None, b"\x80"])
+
+
+async def test_columns_are_left_out_that_hold_nothing_new() -> None:
+    columns = many([[pending("a")], [pending("b")]])
+    assert (columns.stream, columns.append, columns.within) == (None, None, None)
+    assert len(columns.ids) == 2
+
+
+async def test_answers_are_contiguous_over_what_was_stored() -> None:
+    first, refused, second, third = (pending(name, events=2) for name in "abcc")
+    recorded, conflicts = answer_many([[first], [refused], [second, third]], 10, NOW, [0, -4, 7])
+    assert [item.position for item in recorded] == [11, 12, 13, 14, 15, 16]
+    assert [item.version for item in recorded] == [1, 2, 8, 9, 10, 11]
+    assert conflicts == [(refused, -4)]
+    assert not refused.future.done()
+    assert second.future.result().recorded == recorded[2:4]
+    assert (third.future.result().version, third.future.result().position) == (11, 16)
+
+
+async def test_a_conflict_is_told_by_what_was_expected() -> None:
+    exact, exists = pending("a", 3), pending("a", Expected.STREAM_EXISTS)
+    exact.refuse(-8)
+    exists.refuse(-3)
+    with pytest.raises(WrongExpectedVersion, match="expected version 3, found version 5"):
+        exact.future.result()
+    with pytest.raises(StreamNotFound):
+        exists.future.result()
+
+
+async def test_events_become_rows_at_their_places() -> None:
+    later = NOW + timedelta(seconds=1)
+    one = Pending("a", [event(b'{"n":1}', metadata=b'{"m":1}'), event(b"\x01")], 3, 9)
+    two = Pending("b", [event(b"{}", time=NOW)], 1, 2)
+    got = [
+        dict(zip(EVENT_COLUMNS, row, strict=True))
+        for row in rows([Place(one, 10, 3), Place(two, 12, 1)], later)
+    ]
+    assert [(row["position"], row["stream"], row["version"]) for row in got] == [
+        (11, "a", 4),
+        (12, "a", 5),
+        (13, "b", 2),
+    ]
+    assert [row["id"] for row in got] == [event.id for event in (*one.events, *two.events)]
+    assert [row["data"] for row in got] == ['{"n":1}', None, "{}"]
+    assert [row["content"] for row in got] == [None, b"\x01", None]
+    assert [row["metadata"] for row in got] == ['{"m":1}', None, None]
+    assert [row["time"] for row in got] == [later, later, NOW]
+
+
+async def test_the_bytes_of_rows_are_never_more_than_was_said() -> None:
+    name = chr(0x10FFFF) * 250
+    long = NewEvent(uuid4(), name, b"[1]", b'{"m":1}', uuid4(), uuid4(), NOW)
+    append = Pending(name, [long, long], 3, 20)
+
+    def width(value: object) -> int:
+        if isinstance(value, str):
+            value = value.encode()
+        if isinstance(value, bytes):
+            return len(value)
+        return 16 if isinstance(value, UUID) else 8 if value is not None else 0
+
+    # Each value has its length in front, and each row their number.
+    sent = sum(
+        sum(map(width, row)) + 4 * len(EVENT_COLUMNS) + 2
+        for row in rows([Place(append, 2**62, 2**62)], NOW)
+    )
+    assert 4 * len(name) < sent <= row_bytes(append)
+
+
+async def test_columns_that_nobody_uses_are_not_sent() -> None:
+    sent = many([[pending("a", 1)]])
+    assert (sent.contents, sent.metadata, sent.times) == (None, None, None)
+    assert (sent.correlation_ids, sent.causation_ids) == (None, None)
+
+
+async def test_a_command_is_once_in_a_statement() -> None:
+    command = uuid4()
+    queue = deque(
+        [
+            pending("a", command_id=command),
+            pending("b", command_id=command),
+            pending("b"),
+            pending("c"),
+        ]
+    )
+    assert streams(take(queue, (), 99)) == [["a"], ["c"]]
+    assert streams(take(queue, (), 99)) == [["b"]]
+    assert streams(take(queue, (), 99)) == [["b"]]
+
+
+async def test_a_command_waits_for_events_that_it_is_said_to_have_caused() -> None:
+    command = uuid4()
+    queue = deque([pending("a", caused=command), pending("b", command_id=command), pending("c")])
+    assert streams(take(queue, (), 99)) == [["a"], ["c"]]
+    assert streams(take(queue, (), 99)) == [["b"]]
+
+
+async def test_metadata_of_no_bytes_is_sent_to_be_refused() -> None:
+    assert many([[pending("a", events=2, metadata=b"")]]).metadata == ["", ""]
