@@ -1,7 +1,6 @@
 """Connections: how they are made, and how long one waits for a database that is away."""
 
 import asyncio
-import random
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -9,6 +8,7 @@ from typing import Any, Final, LiteralString, TypeVar, cast
 
 import asyncpg
 
+from chekov.backoff import Backoff
 from chekov.errors import StoreClosed, StoreUnavailable
 from chekov.store.postgres.connection_cache import ConnectionCache, Pool, is_gone
 from chekov.store.postgres.connection_options import (
@@ -32,20 +32,6 @@ from chekov.store.postgres.errors import (
 T = TypeVar("T")
 
 _LATE: Final = (TimeoutError, StoreUnavailable)
-_FIRST_WAIT: Final = 0.02
-_LONGEST_WAIT: Final = 1.0
-
-
-class Backoff:
-    """Longer and longer waits, up to a second, each with a random part."""
-
-    def __init__(self) -> None:
-        self._wait = _FIRST_WAIT
-
-    async def wait(self) -> None:
-        """Wait before the next try."""
-        await asyncio.sleep(self._wait * random.uniform(0.5, 1))  # noqa: S311 no secret
-        self._wait = min(self._wait * 2, _LONGEST_WAIT)
 
 
 async def patiently(

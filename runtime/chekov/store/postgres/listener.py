@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, LiteralString
 
+from chekov.backoff import Backoff
 from chekov.errors import StoreError
 from chekov.store.port import RecordedEvent
 from chekov.store.postgres.connection_options import Connection, ConnectionOptions, connect
-from chekov.store.postgres.connections import Backoff
 from chekov.store.postgres.errors import DATABASE_ERRORS
 
 _POLL_SECONDS: Final = 1.0

@@ -11,9 +11,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, LiteralString, NamedTuple, cast
 
+from chekov.backoff import Backoff
 from chekov.errors import SchemaMismatch, StoreError, StoreUnavailable
 from chekov.store.postgres.connection_options import Connection, connect_once
-from chekov.store.postgres.connections import Backoff, patiently
+from chekov.store.postgres.connections import patiently
 from chekov.store.postgres.errors import Translator
 from chekov.store.postgres.statements import Migration, check_schema, migrations, statements
 

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import asyncpg
 
+from chekov.backoff import Backoff
 from chekov.errors import DuplicateEvent, InvalidAppend, StoreError, StoreUnavailable
 from chekov.store.port import Appended, StreamAppend
 from chekov.store.postgres.append.batch import Pending, many, refusal
 from chekov.store.postgres.connection_options import Connection
-from chekov.store.postgres.connections import Backoff
 from chekov.store.postgres.errors import Fault, fault_of, repeated_id
 from chekov.store.postgres.listener import events_channel
 from chekov.store.validation import check_append

@@ -6,11 +6,12 @@ from typing import Final
 
 import asyncpg
 
+from chekov.backoff import Backoff
 from chekov.errors import DuplicateEvent, InvalidAppend, StoreError
 from chekov.store.port import RecordedEvent
 from chekov.store.postgres.append.append_connection import AppendConnection
 from chekov.store.postgres.append.batch import Group, Pending
-from chekov.store.postgres.connections import Backoff, Database
+from chekov.store.postgres.connections import Database
 from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, fault_of, leaves_doubt, repeated_id
 
 CAUGHT: Final = (*DATABASE_ERRORS, StoreError, ValueError, TypeError, AttributeError)

@@ -1,0 +1,57 @@
+"""Which events of the log a reader wants: one value for SQL, memory, HTTP and subscriptions."""
+
+from dataclasses import dataclass, fields
+from typing import Final, Protocol
+from uuid import UUID
+
+
+class _Filtered(Protocol):
+    @property
+    def stream(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def correlation_id(self) -> UUID | None: ...
+    @property
+    def causation_id(self) -> UUID | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """Conditions that an event meets all of; `None` leaves a condition out.
+
+    Attributes:
+        types: stored names, one of which the event has.
+        category: the event's stream is named `<category>-…`.
+        stream: the event's stream is this one.
+        prefix: the name of the event's stream starts with this.
+        correlation: the event's correlation id.
+        causation: the event's causation id: the command that caused it.
+    """
+
+    types: frozenset[str] | None = None
+    category: str | None = None
+    stream: str | None = None
+    prefix: str | None = None
+    correlation: UUID | None = None
+    causation: UUID | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether every event matches."""
+        return all(getattr(self, item.name) is None for item in fields(self))
+
+    def matches(self, event: _Filtered) -> bool:
+        """Whether an event meets every condition."""
+        return (
+            (self.types is None or event.type in self.types)
+            and (self.category is None or event.stream.startswith(f"{self.category}-"))
+            and (self.stream is None or event.stream == self.stream)
+            and (self.prefix is None or event.stream.startswith(self.prefix))
+            and (self.correlation is None or event.correlation_id == self.correlation)
+            and (self.causation is None or event.causation_id == self.causation)
+        )
+
+
+EVERYTHING: Final = EventFilter()
+"""Matches every event."""
