@@ -11,6 +11,7 @@ from chekov import (
     EventHandler,
     Identifier,
     apply,
+    definition_of,
     execute,
     handle,
 )
@@ -55,6 +56,7 @@ class Watch(EventHandler, name="watch"):
         self.on_event(context)
 
 
+ADDED = definition_of(Added).name
 NOTE = "twenty bytes of text " * 4
 
 commands = Domain("bench", aggregates=[Counter])

@@ -18,7 +18,7 @@ from typing import Any
 
 import asyncpg
 
-from benchmarks.domain import NOTE, Added, commands
+from benchmarks.domain import ADDED, NOTE, Added, commands
 from benchmarks.measure import run_for
 from benchmarks.peers.rounds import fresh_database, turned
 from benchmarks.peers.work import CATEGORY, event_id
@@ -123,7 +123,7 @@ async def fill(subject: Subject, say: Say) -> None:
         for number in numbers:
             if number % twentieth == 0:
                 say(f"filling {subject.title}: {number * 100 // subject.streams} %")
-            events = [NewEvent(event_id(), Added.name, data) for _ in range(PER_STREAM)]
+            events = [NewEvent(event_id(), ADDED, data) for _ in range(PER_STREAM)]
             await subject.store.append(stream_name(number), events)
             subject.acknowledged += PER_STREAM
 
@@ -141,7 +141,7 @@ async def append(subject: Subject, seconds: float, in_flight: int, streams: int)
 
     async def one(_worker: int) -> None:
         stream = stream_name(chance.randrange(streams) * apart)
-        await subject.store.append(stream, [NewEvent(event_id(), Added.name, data)])
+        await subject.store.append(stream, [NewEvent(event_id(), ADDED, data)])
         subject.acknowledged += 1
 
     return (await run_for(seconds, in_flight, one)).per_second
@@ -161,7 +161,7 @@ async def insert(subject: Subject, seconds: float, size: int) -> float:
             position = next(positions)
             stream = stream_name(chance.randrange(subject.streams))
             now = datetime.now(UTC)
-            return position, stream, FAR + position, event_id(), Added.name, data, now
+            return position, stream, FAR + position, event_id(), ADDED, data, now
 
         async def one(_worker: int) -> None:
             await statement.fetch(*zip(*[row() for _ in range(size)], strict=True))

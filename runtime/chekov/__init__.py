@@ -1,6 +1,7 @@
 """What the author of a domain imports."""
 
 from chekov.domain.aggregate import Aggregate, CommandHandler, apply, execute, prepare
+from chekov.domain.definitions import definition_of, stream_of
 from chekov.domain.domain import Domain
 from chekov.domain.handler import (
     Connection,
@@ -48,9 +49,11 @@ __all__ = [
     "Transaction",
     "Upcaster",
     "apply",
+    "definition_of",
     "execute",
     "handle",
     "prepare",
     "query",
+    "stream_of",
     "upcast",
 ]

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, TypeVar
 from uuid import UUID
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Command, Event
 from chekov.engine.commands.consistency import subscription_names
@@ -282,7 +283,7 @@ class Runtime(Reading):
         self.engine.drop()
 
     def _refuse_projections_in_memory(self) -> None:
-        names = [item.name for item in self.domain.projections]
+        names = [definition_of(item).name for item in self.domain.projections]
         if self._subscribing and names and isinstance(self._store, MemoryStore):
             raise StoreError(
                 f"projections keep their tables in Postgres, and the store in memory has none: "

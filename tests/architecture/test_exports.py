@@ -33,10 +33,12 @@ def test_a_domain_author_imports_these_names() -> None:
             "Transaction",
             "Upcaster",
             "apply",
+            "definition_of",
             "execute",
             "handle",
             "prepare",
             "query",
+            "stream_of",
             "upcast",
         ]
     )

@@ -22,6 +22,7 @@ from chekov import (
     execute,
     handle,
     query,
+    stream_of,
 )
 from chekov.errors import StreamNotFound
 from chekov.testing import Spec
@@ -132,7 +133,7 @@ async def test_an_account_lives_from_opening_to_closing(dsn: str) -> None:
         await runtime.dispatch(bank.Withdraw(account_id=ada, amount=4))
         last = await runtime.dispatch(bank.Deposit(account_id=bea, amount=1), consistency="strong")
         assert last.position == 5
-        stream = bank.Account.stream(ada)
+        stream = stream_of(bank.Account, ada)
         assert await runtime.query("balances", "balance", {"account": stream}) == 6
         assert await runtime.query("balances", "total", {}) == 7
         await runtime.dispatch(bank.Withdraw(account_id=ada, amount=6))

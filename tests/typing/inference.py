@@ -19,6 +19,7 @@ from chekov import (
     RecordedEvent,
     Runtime,
     Upcaster,
+    definition_of,
     upcast,
 )
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
@@ -69,7 +70,7 @@ def specifying() -> None:
 def messages(identifier: Identifier[UUID], context: Context) -> None:
     assert_type(identifier, UUID)
     assert_type(CloseAccount(account_id=identifier).account_id, UUID)
-    assert_type(Account.identity, str)
+    assert_type(definition_of(Account).identity, str)
     assert_type(MoneyDeposited(amount=1).amount, int)
     assert_type((context.position, context.correlation_id), tuple[int, UUID | None])
     assert_type(domain.name, str)
@@ -104,7 +105,7 @@ def evolving(runtime: Runtime, origin: Origin, recorded: RecordedEvent) -> None:
     evolved = Domain("names", upcasters=[with_name, split, dropped], serializer=MessagePack())
     assert_type(evolved.stored_names(Renamed), tuple[str, ...])
     assert_type(Domain("names", serializer=Json()).events, dict[str, type[Event]])
-    assert_type((Renamed.name, Renamed(name="Ada").name), tuple[str, str])
+    assert_type((definition_of(Renamed).name, Renamed(name="Ada").name), tuple[str, str])
     assert_type(runtime.decode(recorded), Event)
     assert_type(runtime.decode_all(recorded), Sequence[Event])
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import uvloop
 
-from benchmarks.domain import NOTE, Add, Added, Watch, commands
+from benchmarks.domain import ADDED, NOTE, Add, Added, Watch, commands
 from benchmarks.domain import Counter as CounterAggregate
 from benchmarks.peers.asynchronous import AsyncWorker, Row, Seen
 from benchmarks.peers.wire import serve
@@ -44,7 +44,7 @@ class Chekov:
         await self._stack.aclose()
 
     async def append(self, stream: str, version: int, events: int) -> None:
-        new = [NewEvent(event_id(), Added.name, self._data) for _ in range(events)]
+        new = [NewEvent(event_id(), ADDED, self._data) for _ in range(events)]
         await self._store.append(stream, new, expected=version)
 
     async def append_together(self, streams: Sequence[tuple[str, int]]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 import uvloop
 
-from benchmarks.domain import Added, Counter
+from benchmarks.domain import ADDED, Added, Counter
 from benchmarks.peers.asynchronous import AsyncWorker, Row, Seen
 from benchmarks.peers.wire import serve
 from benchmarks.peers.work import CATEGORY, NOTE, event_id, worker_of
@@ -41,7 +41,7 @@ FILES = (
 CONNECTIONS = 16
 PAGE = 1000
 POLL = 0.1
-WRITE = f"select write_message($1, $2, '{Added.name}', $3::jsonb, null, $4)"
+WRITE = f"select write_message($1, $2, '{ADDED}', $3::jsonb, null, $4)"
 DATA = json.dumps({"amount": 1, "note": NOTE})
 
 _decode = msgspec.json.Decoder(Added).decode

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from chekov.cli.output import complain, show, show_json
+from chekov.domain.definitions import stream_of
 from chekov.domain.domain import Domain
 from chekov.embedded_postgres import embedded_postgres
 from chekov.serialization.codec import encode_any
@@ -134,7 +135,7 @@ def first_requests(domain: Domain, api: str) -> list[str]:
         if identifier is None or identifier_type(domain, aggregate) is None:
             continue
         document = encode_any(body).decode().replace("'", "'\\''")
-        stream = aggregate.stream(identifier)
+        stream = stream_of(aggregate, identifier)
         return [
             f"curl -s {api}/commands/{name} --json '{document}'",
             f"curl -s {api}/streams/{stream}",

@@ -1,6 +1,6 @@
-"""Aggregates: a state that commands ask and events change."""
+"""Aggregates: a state that commands read and events change."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import (
     Any,
@@ -14,20 +14,18 @@ from typing import (
     get_args,
 )
 
-from chekov.domain.messages import Command, Event, event_types, yielded_events
-from chekov.domain.methods import Method, by_message, mark, marked
+from chekov.domain.keywords import refuse_unknown_keywords
+from chekov.domain.messages import Command, Event, event_types
+from chekov.domain.methods import Method, by_message, check_messages, mark, marked
 
 A = TypeVar("A")
 C = TypeVar("C", bound=Command[Any])
 E = TypeVar("E", bound=Event)
 P = ParamSpec("P")
 
-Executor = Callable[[Any, Command[Any]], Iterable[Event]]
-Applier = Callable[[Any, Event], None]
-
 SnapshotPolicy: TypeAlias = Callable[[int, int, float], bool]
 """Whether a snapshot is due, by the stream's version, the number of events since the last snapshot
-and the seconds that it took to make the state of its events; 0.0 when this process did not."""
+and the seconds that rehydration took; 0.0 when this process has not rehydrated the state."""
 
 
 def execute(
@@ -48,31 +46,53 @@ def apply(method: Callable[[A, E], None]) -> Callable[[A, E], None]:
 def prepare(
     method: Callable[Concatenate[A, C, P], Awaitable[C]],
 ) -> Callable[Concatenate[A, C, P], Awaitable[C]]:
-    """Mark the method of a `CommandHandler` that looks at a command before its aggregate does."""
+    """Mark the method of a `CommandHandler` that sees a command before its aggregate does."""
     return mark("prepare", method)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AggregateDefinition:
+    """What the class statement and the methods of an aggregate say.
+
+    Attributes:
+        identity: prefixes the streams of its instances.
+        snapshot_due: its snapshot policy; `None` when it has no snapshots.
+        snapshot_version: raised by the author when older snapshots must not be used.
+        executors: command type → the method that executes it.
+        appliers: event type → the method that applies it.
+        faults: one sentence for each mistake in the class.
+    """
+
+    identity: str
+    snapshot_due: SnapshotPolicy | None = None
+    snapshot_version: int = 1
+    executors: Mapping[type[Command[Any]], Method]
+    appliers: Mapping[type[Event], Method]
+    faults: tuple[str, ...] = ()
+
+    def stream(self, identifier: object) -> str:
+        """The name of the stream of one instance."""
+        return f"{self.identity}-{identifier}"
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 class Aggregate:
     """A consistency boundary: one instance per identifier, empty at first, changed by events.
 
-    Every field has a default.
+    Every field has a default, and may have any name.
 
     Class keywords:
         identity: prefixes the streams of its instances, `account-<identifier>`; the class name
             when left out.
-        snapshot_every: keep the state in the store after so many events, or whenever a
+        snapshot_every: store a snapshot of the state after so many events, or whenever a
             `SnapshotPolicy` says so; never when left out.
-        snapshot_version: to be raised when appliers make another state of the same events, so that
-            snapshots from before are not used. A change of the fields is noticed without it.
+        snapshot_version: raise it when appliers make another state of the same events, so that
+            older snapshots are not used. A change of the fields is noticed without it.
     """
 
-    identity: ClassVar[str] = ""
-    snapshot_due: ClassVar[SnapshotPolicy | None] = None
-    snapshot_version: ClassVar[int] = 1
-    executors: ClassVar[dict[type[Command[Any]], Method]] = {}
-    appliers: ClassVar[dict[type[Event], Method]] = {}
-    faults: ClassVar[tuple[str, ...]] = ()
+    __chekov__: ClassVar[AggregateDefinition] = AggregateDefinition(
+        identity="", executors={}, appliers={}
+    )
 
     def __init_subclass__(
         cls,
@@ -82,55 +102,68 @@ class Aggregate:
         snapshot_version: int = 1,
         **kwargs: Any,
     ) -> None:
-        """Make the subclass a dataclass and collect its executors and appliers."""
+        refuse_unknown_keywords(cls, kwargs)
         super().__init_subclass__(**kwargs)
         faults: list[str] = []
-        cls.identity = cls.__name__ if identity is None else identity
-        cls.snapshot_due = _policy(cls, snapshot_every, faults)
-        cls.snapshot_version = snapshot_version
-        _check_identity(cls, faults)
-        _check_defaults(cls, faults)
-        methods = marked(cls, faults)
-        cls.executors = _executors(cls, methods, faults)
-        cls.appliers = _appliers(cls, methods, faults)
-        cls.faults = tuple(faults)
+        identity = cls.__name__ if identity is None else identity
+        _check_identity(cls, identity, faults)
+        _make_dataclass(cls, faults)
+        methods = marked(cls, ("execute", "apply"), faults)
+        executors = _executors(cls, methods, faults)
+        appliers = _appliers(cls, methods, faults)
+        _check_appliers(cls, executors, appliers, faults)
+        cls.__chekov__ = AggregateDefinition(
+            identity=identity,
+            snapshot_due=_policy(cls, snapshot_every, faults),
+            snapshot_version=snapshot_version,
+            executors=executors,
+            appliers=appliers,
+            faults=tuple(faults),
+        )
 
-    @classmethod
-    def stream(cls, identifier: object) -> str:
-        """The name of the stream of one instance."""
-        return f"{cls.identity}-{identifier}"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandHandlerDefinition:
+    """What the methods of a command handler say.
+
+    Attributes:
+        preparers: command type → the method that sees it before its aggregate.
+        faults: one sentence for each mistake in the class.
+    """
+
+    preparers: Mapping[type[Command[Any]], Method]
+    faults: tuple[str, ...] = ()
 
 
 class CommandHandler:
-    """Looks at commands before their aggregate does, and may do I/O.
+    """Sees commands before their aggregate does, and may do I/O.
 
     Its methods are marked `@prepare`, take the command and the aggregate's state, which they must
     not change, and return the command to execute: the same one or one with more in it. They
-    refuse by raising `Rejected`. After a version conflict they are called again, so what they do
-    outside must bear repeating.
+    refuse by raising `Rejected`. After a version conflict they are called again, so their outside
+    effects must be repeatable.
     """
 
-    preparers: ClassVar[dict[type[Command[Any]], Method]] = {}
-    faults: ClassVar[tuple[str, ...]] = ()
+    __chekov__: ClassVar[CommandHandlerDefinition] = CommandHandlerDefinition(preparers={})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Collect the methods marked `@prepare`."""
+        refuse_unknown_keywords(cls, kwargs)
         super().__init_subclass__(**kwargs)
         faults: list[str] = []
-        methods = tuple(method for method in marked(cls, faults) if method.role == "prepare")
+        methods = marked(cls, ("prepare",), faults)
         for method in methods:
             _check_preparer(cls, method, faults)
         table = by_message(cls, methods, faults)
-        cls.preparers = {
-            kind: method for kind, method in table.items() if issubclass(kind, Command)
-        }
-        cls.faults = tuple(faults)
+        cls.__chekov__ = CommandHandlerDefinition(
+            preparers={kind: item for kind, item in table.items() if issubclass(kind, Command)},
+            faults=tuple(faults),
+        )
 
 
-def _check_identity(cls: type[Aggregate], faults: list[str]) -> None:
-    if not cls.identity or "-" in cls.identity or not cls.identity.isprintable():
+def _check_identity(cls: type[Aggregate], identity: str, faults: list[str]) -> None:
+    if not identity or "-" in identity or not identity.isprintable():
         faults.append(
-            f"{cls.__qualname__}: identity {cls.identity!r} must be printable, not empty and "
+            f"{cls.__qualname__}: identity {identity!r} must be printable, not empty and "
             "without '-', which separates it from the identifier"
         )
 
@@ -147,7 +180,7 @@ def _policy(
     return lambda _version, events, _seconds: events >= every
 
 
-def _check_defaults(cls: type[Aggregate], faults: list[str]) -> None:
+def _make_dataclass(cls: type[Aggregate], faults: list[str]) -> None:
     try:
         dataclass(kw_only=True)(cls)
     except (TypeError, ValueError) as error:
@@ -165,37 +198,43 @@ def _executors(
 ) -> dict[type[Command[Any]], Method]:
     chosen = tuple(method for method in methods if method.role == "execute")
     for method in chosen:
-        if method.is_async:
-            faults.append(
-                f"{cls.__qualname__}.{method.name} is async: an executor is pure; do I/O in a "
-                "CommandHandler"
-            )
-        faults.extend(
-            f"{cls.__qualname__}.{method.name} takes {message.__qualname__}, which is no Command"
-            for message in method.messages
-            if not issubclass(message, Command)
-        )
+        _check_executor(cls, method, faults)
     table = by_message(cls, chosen, faults)
     executors: dict[type[Command[Any]], Method] = {
         kind: method for kind, method in table.items() if issubclass(kind, Command)
     }
     for command, method in executors.items():
-        faults.extend(_broken_promises(cls, command, method))
+        _check_promise(cls, command, method, faults)
     return executors
 
 
-def _broken_promises(
-    cls: type[Aggregate], command: type[Command[Any]], method: Method
-) -> Iterable[str]:
-    """Checkers cannot compare what an executor says it yields with what its command says."""
-    promised = yielded_events(command)
+def _check_executor(cls: type[Aggregate], method: Method, faults: list[str]) -> None:
+    label = f"{cls.__qualname__}.{method.name}"
+    if method.is_async:
+        faults.append(
+            f"{label} is async, but an executor is pure: do I/O in a CommandHandler instead"
+        )
+    _check_alone(label, method, "command", faults)
+    check_messages(cls, method, Command, "takes", faults)
+    if method.returns is type(None) or _is_event(method.returns):
+        faults.append(
+            f"{label} returns {getattr(method.returns, '__qualname__', None)}: "
+            "`yield` the events and annotate it with Iterable[…]"
+        )
+
+
+def _check_promise(
+    cls: type[Aggregate], command: type[Command[Any]], method: Method, faults: list[str]
+) -> None:
+    """Type checkers cannot compare what an executor yields with what its command promises."""
+    promised = command.__chekov__.events
     for item in get_args(method.returns):
-        for event in event_types(item):
-            if promised and issubclass(event, Event) and event not in promised:
-                yield (
-                    f"{cls.__qualname__}.{method.name} yields {event.__qualname__}, but "
-                    f"{command.__qualname__} is not a Command of it: make both the same"
-                )
+        faults.extend(
+            f"{cls.__qualname__}.{method.name} yields {event.__qualname__}, but "
+            f"{command.__qualname__} is not a Command of it: make both the same"
+            for event in event_types(item)
+            if promised and issubclass(event, Event) and event not in promised
+        )
 
 
 def _appliers(
@@ -203,36 +242,28 @@ def _appliers(
 ) -> dict[type[Event], Method]:
     chosen = tuple(method for method in methods if method.role == "apply")
     for method in chosen:
+        label = f"{cls.__qualname__}.{method.name}"
         if method.is_async:
-            faults.append(f"{cls.__qualname__}.{method.name} is async: an applier is pure")
-        faults.extend(
-            f"{cls.__qualname__}.{method.name} applies {message.__qualname__}, which is no Event"
-            for message in method.messages
-            if not issubclass(message, Event)
-        )
+            faults.append(f"{label} is async, but an applier is pure")
+        _check_alone(label, method, "event", faults)
+        check_messages(cls, method, Event, "applies", faults)
     table = by_message(cls, chosen, faults)
     return {kind: method for kind, method in table.items() if issubclass(kind, Event)}
 
 
-def _check_preparer(cls: type[CommandHandler], method: Method, faults: list[str]) -> None:
-    label = f"{cls.__qualname__}.{method.name}"
-    if not method.is_async:
-        faults.append(f"{label} must be written with `async def`")
-    two = 2
-    if len(method.parameters) != two:
-        faults.append(f"{label} takes the command and the aggregate's state, nothing else")
-    faults.extend(
-        f"{label} takes {message.__qualname__}, which is no Command"
-        for message in method.messages
-        if not issubclass(message, Command)
-    )
-
-
-def missing_appliers(aggregate: type[Aggregate]) -> list[str]:
-    """A sentence for each event that a command of `aggregate` may yield and nothing applies."""
-    faults: list[str] = []
-    for command in aggregate.executors:
-        promised = yielded_events(command)
+def _check_appliers(
+    cls: type[Aggregate],
+    executors: Mapping[type[Command[Any]], Method],
+    appliers: Mapping[type[Event], Method],
+    faults: list[str],
+) -> None:
+    if not executors and not appliers and not faults:
+        faults.append(
+            f"{cls.__qualname__} executes no command and applies no event: "
+            "mark its methods @execute and @apply"
+        )
+    for command in executors:
+        promised = command.__chekov__.events
         if not promised:
             faults.append(
                 f"{command.__qualname__} does not say what it yields: "
@@ -240,8 +271,26 @@ def missing_appliers(aggregate: type[Aggregate]) -> list[str]:
             )
         faults.extend(
             f"{command.__qualname__} yields {event.__qualname__}, which "
-            f"{aggregate.__qualname__} does not apply: add an @apply method"
+            f"{cls.__qualname__} does not apply: add an @apply method"
             for event in promised
-            if event not in aggregate.appliers
+            if event not in appliers
         )
-    return faults
+
+
+def _check_preparer(cls: type[CommandHandler], method: Method, faults: list[str]) -> None:
+    label = f"{cls.__qualname__}.{method.name}"
+    if not method.is_coroutine:
+        faults.append(f"{label} must be written with `async def`")
+    if len(method.parameters) != 2:
+        faults.append(f"{label} takes the command and the aggregate's state, nothing else")
+    check_messages(cls, method, Command, "takes", faults)
+
+
+def _check_alone(label: str, method: Method, what: str, faults: list[str]) -> None:
+    if any(item.required for item in method.parameters[1:]):
+        faults.append(f"{label} takes the {what}, nothing else")
+
+
+def _is_event(annotation: object) -> bool:
+    kinds = event_types(annotation)
+    return bool(kinds) and all(issubclass(kind, Event) for kind in kinds)

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from chekov.domain.aggregate import Aggregate, CommandHandler, missing_appliers
+from chekov.domain.aggregate import Aggregate, CommandHandler
+from chekov.domain.definitions import definition_of
 from chekov.domain.handler import EventHandler, Projection
-from chekov.domain.messages import Command, Event, Message, identifier_fields, yielded_events
+from chekov.domain.messages import Command, Event, identifier_fields
 from chekov.domain.methods import Method
 from chekov.domain.personal import personal_events
 from chekov.domain.serializer import Serializer
@@ -14,7 +15,7 @@ from chekov.domain.stored_names import StoredNames
 from chekov.domain.upcasting import Upcaster, Upcasting
 from chekov.errors import DefinitionError
 
-M = TypeVar("M", bound=Message)
+M = TypeVar("M", Event, Command[Any])
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}\Z")
 
@@ -51,24 +52,23 @@ class Domain:
         self.handlers = tuple(handlers)
         self.command_handlers = tuple(command_handlers)
         self.serializer = serializer
-        faults = list(self._faults())
-        self.commands = _named(self._command_types(), "command", faults)
-        self.events = _named(self._event_types(), "event", faults)
+        faults: list[str] = []
+        _check_name(name, faults)
+        if not self.aggregates and not self.handlers:
+            faults.append("it has neither aggregates nor handlers")
+        sound_aggregates = _sound_aggregates(self.aggregates, faults)
+        sound_handlers = _sound_handlers(self.handlers, faults)
+        sound_command_handlers = _sound_command_handlers(self.command_handlers, faults)
+        self._aggregate_of = _aggregate_of(sound_aggregates, faults)
+        self._identifier_of = _identifier_of(self._aggregate_of, faults)
+        self._preparer_of = _preparer_of(sound_command_handlers, self._aggregate_of, faults)
+        _check_handler_names(sound_handlers, faults)
+        self.commands = _by_name(self._aggregate_of, "command", faults)
+        self.events = _by_name(_event_types(sound_aggregates, sound_handlers), "event", faults)
         self.personal = personal_events(self.events.values(), faults)
         self._stored_names = StoredNames(self.events, upcasters, faults)
         if faults:
             raise DefinitionError(f"domain {name!r}", list(dict.fromkeys(faults)))
-        self._aggregate_of = {
-            command: aggregate for aggregate in self.aggregates for command in aggregate.executors
-        }
-        self._preparer_of = {
-            command: (handler, method)
-            for handler in self.command_handlers
-            for command, method in handler.preparers.items()
-        }
-        self._identifier_of = {
-            command: identifier_fields(command)[0] for command in self._aggregate_of
-        }
 
     def aggregate_of(self, command: type[Command[Any]]) -> type[Aggregate] | None:
         """The aggregate that executes a command type, or `None`."""
@@ -107,146 +107,157 @@ class Domain:
         """The handlers that are projections."""
         return tuple(item for item in self.handlers if isinstance(item, Projection))
 
-    def _command_types(self) -> Iterable[type[Command[Any]]]:
-        for aggregate in self._sound_aggregates:
-            yield from aggregate.executors
 
-    def _event_types(self) -> Iterable[type[Event]]:
-        for aggregate in self._sound_aggregates:
-            yield from aggregate.appliers
-            for command in aggregate.executors:
-                yield from yielded_events(command)
-        for handler in self._sound_handlers:
-            yield from handler.handlers
-
-    def _faults(self) -> Iterable[str]:
-        if not _NAME.match(self.name):
-            yield (
-                f"name {self.name!r} must start with a lower-case letter and hold only lower-case "
-                "letters, digits, '-' and '_', 40 at most"
-            )
-        if not self.aggregates and not self.handlers:
-            yield "it has neither aggregates nor handlers"
-        yield from self._shape_faults()
-        yield from _repeated("identity", ((item.identity, item) for item in self._sound_aggregates))
-        yield from _repeated(
-            "handler name", ((item.name, type(item)) for item in self._sound_handlers)
-        )
-        yield from self._schema_faults()
-        yield from self._command_faults()
-        yield from self._preparer_faults()
-
-    @property
-    def _sound_aggregates(self) -> tuple[type[Aggregate], ...]:
-        return tuple(item for item in self.aggregates if _is_subclass(item, Aggregate))
-
-    @property
-    def _sound_handlers(self) -> tuple[EventHandler, ...]:
-        return tuple(item for item in self.handlers if _is_instance(item, EventHandler))
-
-    def _shape_faults(self) -> Iterable[str]:
-        for aggregate in self.aggregates:
-            if not _is_subclass(aggregate, Aggregate):
-                yield f"aggregates: {aggregate!r} is no subclass of Aggregate"
-            else:
-                yield from aggregate.faults
-                yield from missing_appliers(aggregate)
-        for handler in self.handlers:
-            if not _is_instance(handler, EventHandler):
-                yield f"handlers: {handler!r} is no EventHandler; pass an instance of one"
-            else:
-                yield from handler.faults
-                if not handler.handlers:
-                    yield f"{type(handler).__qualname__} handles no event: add an @handle method"
-        for handler in self.command_handlers:
-            if not _is_instance(handler, CommandHandler):
-                yield f"command_handlers: {handler!r} is no CommandHandler; pass an instance of one"
-            else:
-                yield from handler.faults
-
-    def _schema_faults(self) -> Iterable[str]:
-        schemas = (
-            (f"{item.name}_v{item.version}".lower().replace("-", "_"), type(item))
-            for item in self._sound_handlers
-            if isinstance(item, Projection)
-        )
-        yield from _repeated("table schema", schemas)
-
-    def _command_faults(self) -> Iterable[str]:
-        executor: dict[type[Command[Any]], type[Aggregate]] = {}
-        for aggregate in self._sound_aggregates:
-            for command in aggregate.executors:
-                other = executor.setdefault(command, aggregate)
-                if other is not aggregate:
-                    yield (
-                        f"{command.__qualname__} is executed by {other.__qualname__} and by "
-                        f"{aggregate.__qualname__}: keep one"
-                    )
-        for command in executor:
-            yield from _identifier_faults(command)
-
-    def _preparer_faults(self) -> Iterable[str]:
-        executed = {
-            command: aggregate
-            for aggregate in self._sound_aggregates
-            for command in aggregate.executors
-        }
-        preparer: dict[type[Command[Any]], str] = {}
-        for handler in self.command_handlers:
-            if not _is_instance(handler, CommandHandler):
-                continue
-            for command, method in handler.preparers.items():
-                label = f"{type(handler).__qualname__}.{method.name}"
-                if command not in executed:
-                    yield f"{label} prepares {command.__qualname__}, which no aggregate executes"
-                elif method.parameters[1:] and method.parameters[1][1] is not executed[command]:
-                    wanted = executed[command].__qualname__
-                    yield f"{label}: annotate its second parameter with {wanted}"
-                other = preparer.setdefault(command, label)
-                if other != label:
-                    yield f"{other} and {label} both prepare {command.__qualname__}: keep one"
-
-
-def _identifier_faults(command: type[Command[Any]]) -> Iterable[str]:
-    try:
-        names = identifier_fields(command)
-    except DefinitionError as error:
-        yield from (f"{command.__qualname__}: {fault}" for fault in error.faults)
-        return
-    if len(names) != 1:
-        found = "none" if not names else "several: " + ", ".join(names)
-        yield (
-            f"{command.__qualname__} needs exactly one field annotated Identifier[…], it has "
-            f"{found}"
+def _check_name(name: str, faults: list[str]) -> None:
+    if not _NAME.match(name):
+        faults.append(
+            f"name {name!r} must start with a lower-case letter and hold only lower-case "
+            "letters, digits, '-' and '_', 40 at most"
         )
 
 
-def _repeated(what: str, items: Iterable[tuple[str, type]]) -> Iterable[str]:
-    seen: dict[str, type] = {}
-    for name, item in items:
-        if name in seen:
-            yield (
-                f"{seen[name].__qualname__} and {item.__qualname__} share the {what} {name!r}: "
-                "give one another"
-            )
-        seen.setdefault(name, item)
+def _sound_aggregates(items: Iterable[object], faults: list[str]) -> list[type[Aggregate]]:
+    sound: list[type[Aggregate]] = []
+    for item in items:
+        if isinstance(item, type) and issubclass(item, Aggregate):
+            sound.append(item)
+            faults += definition_of(item).faults
+        else:
+            faults.append(f"aggregates: {item!r} is not a subclass of Aggregate")
+    _check_unique("identity", ((definition_of(item).identity, item) for item in sound), faults)
+    return sound
 
 
-def _named(types: Iterable[type[M]], what: str, faults: list[str]) -> dict[str, type[M]]:
-    table: dict[str, type[M]] = {}
-    for item in types:
-        other = table.setdefault(item.name, item)
-        if other is not item:
+def _sound_handlers(items: Iterable[object], faults: list[str]) -> list[EventHandler]:
+    sound: list[EventHandler] = []
+    for item in items:
+        if not isinstance(item, EventHandler):
+            faults.append(f"handlers: {item!r} is not an instance of EventHandler or Projection")
+            continue
+        sound.append(item)
+        definition = definition_of(item)
+        faults += definition.faults
+        if not definition.handlers:
+            faults.append(f"{type(item).__qualname__} handles no event: add an @handle method")
+    return sound
+
+
+def _sound_command_handlers(items: Iterable[object], faults: list[str]) -> list[CommandHandler]:
+    sound: list[CommandHandler] = []
+    for item in items:
+        if isinstance(item, CommandHandler):
+            sound.append(item)
+            faults += definition_of(item).faults
+        else:
+            faults.append(f"command_handlers: {item!r} is not an instance of CommandHandler")
+    return sound
+
+
+def _check_handler_names(handlers: Sequence[EventHandler], faults: list[str]) -> None:
+    named = [(definition_of(item), type(item)) for item in handlers]
+    _check_unique("handler name", ((item.name, kind) for item, kind in named), faults)
+    schemas = (
+        (f"{item.name}_v{item.version}".lower().replace("-", "_"), kind)
+        for item, kind in named
+        if issubclass(kind, Projection)
+    )
+    _check_unique("table schema", schemas, faults)
+
+
+def _aggregate_of(
+    aggregates: Iterable[type[Aggregate]], faults: list[str]
+) -> dict[type[Command[Any]], type[Aggregate]]:
+    table: dict[type[Command[Any]], type[Aggregate]] = {}
+    for aggregate in aggregates:
+        for command in definition_of(aggregate).executors:
+            other = table.setdefault(command, aggregate)
+            if other is not aggregate:
+                faults.append(
+                    f"{command.__qualname__} is executed by {other.__qualname__} and by "
+                    f"{aggregate.__qualname__}: keep one"
+                )
+    return table
+
+
+def _identifier_of(
+    commands: Iterable[type[Command[Any]]], faults: list[str]
+) -> dict[type[Command[Any]], str]:
+    table: dict[type[Command[Any]], str] = {}
+    for command in commands:
+        try:
+            names = identifier_fields(command)
+        except DefinitionError as error:
+            faults.extend(f"{command.__qualname__}: {fault}" for fault in error.faults)
+            continue
+        if len(names) == 1:
+            table[command] = names[0]
+        else:
+            found = "none" if not names else "several: " + ", ".join(names)
             faults.append(
-                f"{other.__module__}.{other.__qualname__} and {item.__module__}."
-                f"{item.__qualname__} are both the {what} {item.name!r}: give one a name="
+                f"{command.__qualname__} needs exactly one field annotated Identifier[…], it has "
+                f"{found}"
             )
     return table
 
 
-def _is_subclass(value: object, base: type) -> bool:
-    return isinstance(value, type) and issubclass(value, base)
+def _preparer_of(
+    handlers: Iterable[CommandHandler],
+    aggregate_of: Mapping[type[Command[Any]], type[Aggregate]],
+    faults: list[str],
+) -> dict[type[Command[Any]], tuple[CommandHandler, Method]]:
+    table: dict[type[Command[Any]], tuple[CommandHandler, Method]] = {}
+    for handler in handlers:
+        for command, method in definition_of(handler).preparers.items():
+            label = f"{type(handler).__qualname__}.{method.name}"
+            aggregate = aggregate_of.get(command)
+            if aggregate is None:
+                faults.append(
+                    f"{label} prepares {command.__qualname__}, which no aggregate executes"
+                )
+            elif method.parameters[1:] and method.parameters[1].annotation is not aggregate:
+                faults.append(
+                    f"{label}: annotate its second parameter with {aggregate.__qualname__}"
+                )
+            other, others = table.setdefault(command, (handler, method))
+            if other is not handler:
+                faults.append(
+                    f"{type(other).__qualname__}.{others.name} and {label} both prepare "
+                    f"{command.__qualname__}: keep one"
+                )
+    return table
 
 
-def _is_instance(value: object, base: type) -> bool:
-    return isinstance(value, base)
+def _event_types(
+    aggregates: Iterable[type[Aggregate]], handlers: Iterable[EventHandler]
+) -> Iterable[type[Event]]:
+    for aggregate in aggregates:
+        definition = definition_of(aggregate)
+        yield from definition.appliers
+        for command in definition.executors:
+            yield from definition_of(command).events
+    for handler in handlers:
+        yield from definition_of(handler).handlers
+
+
+def _check_unique(what: str, items: Iterable[tuple[str, type]], faults: list[str]) -> None:
+    seen: dict[str, type] = {}
+    for name, item in items:
+        if name in seen:
+            faults.append(
+                f"{seen[name].__qualname__} and {item.__qualname__} share the {what} {name!r}: "
+                "rename one"
+            )
+        seen.setdefault(name, item)
+
+
+def _by_name(types: Iterable[type[M]], what: str, faults: list[str]) -> dict[str, type[M]]:
+    table: dict[str, type[M]] = {}
+    for item in types:
+        name = definition_of(item).name
+        other = table.setdefault(name, item)
+        if other is not item:
+            faults.append(
+                f"{other.__module__}.{other.__qualname__} and {item.__module__}."
+                f"{item.__qualname__} are both the {what} {name!r}: give one a name="
+            )
+    return table

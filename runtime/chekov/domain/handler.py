@@ -3,13 +3,14 @@
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Concatenate, Literal, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
+from chekov.domain.keywords import refuse_unknown_keywords
 from chekov.domain.messages import Event
-from chekov.domain.methods import Method, by_message, mark, marked
+from chekov.domain.methods import Method, by_message, check_messages, mark, marked
 
 H = TypeVar("H")
 E = TypeVar("E", bound=Event)
@@ -123,55 +124,79 @@ def query(
     return mark("query", method)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerDefinition:
+    """What the class statement and the methods of an event handler say.
+
+    Attributes:
+        name: names its subscription.
+        version: of the subscription; another one starts from the origin.
+        on_failure: what happens to an event that keeps failing.
+        handlers: event type → the method that handles it.
+        queries: of a projection, its queries by name.
+        tables: of a projection, the SQL that creates its tables.
+        faults: one sentence for each mistake in the class.
+    """
+
+    name: str
+    version: int = 1
+    on_failure: OnFailure = "park"
+    handlers: Mapping[type[Event], Method]
+    queries: Mapping[str, Method] = field(default_factory=dict[str, Method])
+    tables: str = ""
+    faults: tuple[str, ...] = ()
+
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}\Z")
 
 
-def _check_handler_class(cls: "type[EventHandler]", faults: list[str]) -> None:
-    if not _NAME.match(cls.name):
+def _check_keywords(
+    cls: "type[EventHandler]", definition: HandlerDefinition, faults: list[str]
+) -> None:
+    if not _NAME.match(definition.name):
         faults.append(
-            f"{cls.__qualname__}: name {cls.name!r} must start with a letter and hold only "
+            f"{cls.__qualname__}: name {definition.name!r} must start with a letter and hold only "
             "letters, digits, '-' and '_', 40 at most"
         )
-    if cls.version < 1:
-        faults.append(f"{cls.__qualname__}: version {cls.version} must be 1 or more")
-    if cls.on_failure not in {"park", "stop"}:
-        faults.append(f"{cls.__qualname__}: on_failure {cls.on_failure!r} is not 'park' or 'stop'")
+    if definition.version < 1:
+        faults.append(f"{cls.__qualname__}: version {definition.version} must be 1 or more")
+    if definition.on_failure not in {"park", "stop"}:
+        faults.append(
+            f"{cls.__qualname__}: on_failure {definition.on_failure!r} is not 'park' or 'stop'"
+        )
 
 
 def _check_handler(cls: "type[EventHandler]", method: Method, faults: list[str]) -> None:
     label = f"{cls.__qualname__}.{method.name}"
-    if not method.is_async:
+    if not method.is_coroutine:
         faults.append(f"{label} must be written with `async def`")
-    faults.extend(
-        f"{label} handles {message.__qualname__}, which is no Event"
-        for message in method.messages
-        if not issubclass(message, Event)
-    )
-    two = 2
-    wanted = cls.context_type
-    if len(method.parameters) != two or not (
-        isinstance(method.parameters[1][1], type)
-        and issubclass(wanted, method.parameters[1][1])
-        and issubclass(method.parameters[1][1], Context)
-    ):
+    check_messages(cls, method, Event, "handles", faults)
+    wanted = cls.__context_type__
+    if len(method.parameters) != 2 or not _is_context(method.parameters[1].annotation, wanted):
         faults.append(f"{label} takes the event and a second parameter annotated {wanted.__name__}")
+
+
+def _is_context(annotation: Any, wanted: type[Context]) -> bool:
+    return (
+        isinstance(annotation, type)
+        and issubclass(wanted, annotation)
+        and issubclass(annotation, Context)
+    )
 
 
 class EventHandler:
     """Reacts to events, at least once each, in the order of their positions.
 
     Class keywords:
-        name: names the checkpoint; the class name when left out. Renaming starts from the origin.
+        name: names the subscription; the class name when left out. Under another name it starts
+            from the origin.
         on_failure: `"park"` (the default) sets an event aside after its retries and goes on;
             `"stop"` stops the subscription there until it is resumed.
     """
 
-    name: ClassVar[str] = ""
-    version: ClassVar[int] = 1
-    on_failure: ClassVar[OnFailure] = "park"
-    handlers: ClassVar[dict[type[Event], Method]] = {}
-    faults: ClassVar[tuple[str, ...]] = ()
-    context_type: ClassVar[type[Context]] = Context
+    __chekov__: ClassVar[HandlerDefinition] = HandlerDefinition(name="", handlers={})
+    __context_type__: ClassVar[type[Context]] = Context
+    __roles__: ClassVar[tuple[str, ...]] = ("handle",)
 
     def __init_subclass__(
         cls,
@@ -181,25 +206,23 @@ class EventHandler:
         on_failure: OnFailure = "park",
         **kwargs: Any,
     ) -> None:
-        """Collect the methods marked `@handle`."""
+        refuse_unknown_keywords(cls, kwargs)
         super().__init_subclass__(**kwargs)
         faults: list[str] = []
-        cls.name = cls.__name__ if name is None else name
-        cls.version = version
-        cls.on_failure = on_failure
-        methods = marked(cls, faults)
+        methods = marked(cls, cls.__roles__, faults)
         chosen = tuple(method for method in methods if method.role == "handle")
         for method in chosen:
             _check_handler(cls, method, faults)
         table = by_message(cls, chosen, faults)
-        cls.handlers = {kind: item for kind, item in table.items() if issubclass(kind, Event)}
-        _check_handler_class(cls, faults)
-        cls.faults = tuple(faults)
-        cls._collect(methods)
-
-    @classmethod
-    def _collect(cls, methods: tuple[Method, ...]) -> None:
-        """Take what a subclass adds to the marked methods."""
+        definition = HandlerDefinition(
+            name=cls.__name__ if name is None else name,
+            version=version,
+            on_failure=on_failure,
+            handlers={kind: item for kind, item in table.items() if issubclass(kind, Event)},
+            queries={method.name: method for method in methods if method.role == "query"},
+        )
+        _check_keywords(cls, definition, faults)
+        cls.__chekov__ = replace(definition, faults=tuple(faults))
 
 
 class Projection(EventHandler):
@@ -213,24 +236,29 @@ class Projection(EventHandler):
     """
 
     tables: ClassVar[str] = ""
-    queries: ClassVar[dict[str, Method]] = {}
-    context_type: ClassVar[type[Context]] = Transaction
 
-    @classmethod
-    def _collect(cls, methods: tuple[Method, ...]) -> None:
-        faults = list(cls.faults)
-        cls.queries = {method.name: method for method in methods if method.role == "query"}
-        for method in cls.queries.values():
-            label = f"{cls.__qualname__}.{method.name}"
-            if not method.is_async:
-                faults.append(f"{label} must be written with `async def`")
-            if not method.parameters or method.parameters[0][1] is not Connection:
-                faults.append(f"{label}: annotate its first parameter with Connection")
-            faults.extend(
-                f"{label}: annotate its parameter {name!r}"
-                for name, annotation in method.parameters[1:]
-                if annotation is None
-            )
+    __context_type__ = Transaction
+    __roles__ = ("handle", "query")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        definition = cls.__chekov__
+        faults = list(definition.faults)
+        for method in definition.queries.values():
+            _check_query(cls, method, faults)
         if not cls.tables.strip():
             faults.append(f"{cls.__qualname__} needs `tables`: the SQL that creates its tables")
-        cls.faults = tuple(faults)
+        cls.__chekov__ = replace(definition, tables=cls.tables, faults=tuple(faults))
+
+
+def _check_query(cls: type[Projection], method: Method, faults: list[str]) -> None:
+    label = f"{cls.__qualname__}.{method.name}"
+    if not method.is_coroutine:
+        faults.append(f"{label} must be written with `async def`")
+    if not method.parameters or method.parameters[0].annotation is not Connection:
+        faults.append(f"{label}: annotate its first parameter with Connection")
+    faults.extend(
+        f"{label}: annotate its parameter {item.name!r}"
+        for item in method.parameters[1:]
+        if item.annotation is None
+    )

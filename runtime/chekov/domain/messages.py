@@ -1,7 +1,7 @@
 """Messages: events, commands and the field that names a command's instance."""
 
-import inspect
 from dataclasses import dataclass, field, fields
+from types import UnionType
 from typing import (
     Annotated,
     Any,
@@ -10,6 +10,7 @@ from typing import (
     Generic,
     TypeAlias,
     TypeVar,
+    Union,
     cast,
     dataclass_transform,
     get_args,
@@ -17,6 +18,7 @@ from typing import (
     get_type_hints,
 )
 
+from chekov.domain.keywords import refuse_unknown_keywords
 from chekov.errors import DefinitionError
 
 T = TypeVar("T")
@@ -40,39 +42,32 @@ aggregate's identity and `str()` of the value.
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Message:
-    """What events and commands share: a frozen, keyword-only dataclass with a stored name."""
+    """What events and commands share: a frozen, keyword-only dataclass."""
 
-    # No ClassVar, and of any type: a message may have a field `name`, shown by its instances.
-    name: Any = ""
-
-    def __init_subclass__(cls, *, name: str | None = None, **kwargs: Any) -> None:
-        """Make the subclass a frozen dataclass, stored under `name` or its own name."""
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        refuse_unknown_keywords(cls, kwargs)
         super().__init_subclass__(**kwargs)
-        if "name" in inspect.get_annotations(cls) and "name" not in vars(cls):
-            # The stored name of the base class must not become the field's default.
-            cls.name = field()
         dataclass(frozen=True, kw_only=True)(cls)
-        cls.name = cls.__name__ if name is None else name
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
-    """How the class statement of an event says that it is stored.
+class EventDefinition:
+    """What the class statement of an event says.
 
     Attributes:
-        name: its name without a revision.
+        name: the stored name of its events, `base_name@revision` from revision 2 on.
+        base_name: the stored name without a revision.
         aliases: other stored names that decode into it.
         revision: of its content, from 1.
+        subject: the field that names whom its personal fields are about; `None` when the stream's
+            name does.
     """
 
     name: str
-    aliases: tuple[str, ...]
-    revision: int
-
-    @property
-    def stored(self) -> str:
-        """The name it is stored under."""
-        return self.name if self.revision == 1 else f"{self.name}{REVISION_MARK}{self.revision}"
+    base_name: str
+    aliases: tuple[str, ...] = ()
+    revision: int = 1
+    subject: str | None = None
 
 
 class Event(Message):
@@ -83,12 +78,11 @@ class Event(Message):
         aliases: further stored names whose events are read as this class, such as a former name.
         revision: 1, and one more whenever the content changes so that an upcaster has to turn
             the former content into the new one. From 2 on, the stored name is `name@revision`.
-        subject: the field that tells whom its `Personal` fields are about: a `str`, an `int` or a
-            `UUID`. The stream's name when left out.
+        subject: the field that says whom its `Personal` fields are about: a `str`, an `int` or a
+            `UUID`; that of the base class, or the stream's name, when left out.
     """
 
-    __naming__: ClassVar[Naming] = Naming("", (), 1)
-    __subject__: ClassVar[str | None] = None
+    __chekov__: ClassVar[EventDefinition] = EventDefinition("", "")
 
     def __init_subclass__(
         cls,
@@ -99,27 +93,56 @@ class Event(Message):
         subject: str | None = None,
         **kwargs: Any,
     ) -> None:
-        """Make the subclass a frozen dataclass, note its stored names and whom it is about."""
-        naming = Naming(cls.__name__ if name is None else name, aliases, revision)
-        super().__init_subclass__(name=naming.stored, **kwargs)
-        cls.__naming__ = naming
-        if subject is not None:
-            cls.__subject__ = subject
+        super().__init_subclass__(**kwargs)
+        base = cls.__name__ if name is None else name
+        cls.__chekov__ = EventDefinition(
+            name=base if revision == 1 else f"{base}{REVISION_MARK}{revision}",
+            base_name=base,
+            aliases=aliases,
+            revision=revision,
+            subject=cls.__chekov__.subject if subject is None else subject,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDefinition:
+    """What the class statement of a command says.
+
+    Attributes:
+        name: its name in HTTP and in stored metadata.
+        events: the event types that it promises to yield; empty when it does not say.
+    """
+
+    name: str
+    events: tuple[type[Event], ...] = ()
 
 
 class Command(Message, Generic[E_co]):
-    """A wish for one instance; its parameter names the event type, or union, that it yields."""
+    """A request to one aggregate instance. `Command[E]` names the event type, or union, it yields.
+
+    Class keywords:
+        name: its name in HTTP and in stored metadata; the class name when left out.
+    """
+
+    __chekov__: ClassVar[CommandDefinition] = CommandDefinition("")
+
+    def __init_subclass__(cls, *, name: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__chekov__ = CommandDefinition(
+            name=cls.__name__ if name is None else name, events=_yielded_events(cls)
+        )
 
 
-def event_types(annotation: object) -> tuple[type, ...]:
+def event_types(annotation: Any) -> tuple[type, ...]:
     """The classes an annotation stands for: of itself, or of each member of a union."""
-    if isinstance(annotation, type):
-        return (annotation,)
-    return tuple(member for member in get_args(annotation) if isinstance(member, type))
+    annotation = getattr(annotation, "__value__", annotation)  # `type Ended = Left | Right`
+    origin = get_origin(annotation)
+    if origin in (Union, UnionType):
+        return tuple(member for member in get_args(annotation) if isinstance(member, type))
+    return (annotation,) if origin is None and isinstance(annotation, type) else ()
 
 
-def yielded_events(command: type[Command[Any]]) -> tuple[type[Event], ...]:
-    """The event types that a command promises to yield, from `Command[…]`; empty when untold."""
+def _yielded_events(command: type[Command[Any]]) -> tuple[type[Event], ...]:
     for base in getattr(command, "__orig_bases__", ()):
         if get_origin(base) is Command:
             found = event_types(get_args(base)[0])

@@ -6,7 +6,7 @@ Aggregates, command handlers, event handlers and projections share this mechanis
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Any, Final, NamedTuple, TypeVar, get_type_hints
 
 from chekov.domain.messages import Message, event_types
 
@@ -15,23 +15,43 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MARK: Final = "__chekov_role__"
 
 
+class Parameter(NamedTuple):
+    """A parameter of a marked method.
+
+    Attributes:
+        annotation: `None` when there is none.
+    """
+
+    name: str
+    annotation: Any
+    required: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A marked method as its class declares it."""
+    """A marked method as its class declares it.
+
+    Attributes:
+        messages: the message types that its first parameter takes.
+        parameters: those after `self`.
+    """
 
     role: str
     name: str
     function: Callable[..., Any]
     messages: tuple[type[Message], ...]
-    """The message types its parameter takes."""
-    parameters: tuple[tuple[str, Any], ...]
-    """Name and annotation of each parameter after `self`."""
+    parameters: tuple[Parameter, ...]
     returns: Any
 
     @property
-    def is_async(self) -> bool:
-        """Whether it was written with `async def`."""
+    def is_coroutine(self) -> bool:
+        """Whether it is written with `async def`, without `yield`."""
         return inspect.iscoroutinefunction(self.function)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it is written with `async def`, with or without `yield`."""
+        return self.is_coroutine or inspect.isasyncgenfunction(self.function)
 
 
 def mark(role: str, function: F) -> F:
@@ -40,16 +60,24 @@ def mark(role: str, function: F) -> F:
     return function
 
 
-def marked(owner: type, faults: list[str]) -> tuple[Method, ...]:
-    """All marked methods of a class, its bases included; what is wrong is added to `faults`."""
+def marked(owner: type, roles: tuple[str, ...], faults: list[str]) -> tuple[Method, ...]:
+    """The marked methods of a class and its bases, of which it takes these roles."""
     found: list[Method] = []
-    for name, function in _functions(owner):
-        role = getattr(function, _MARK, None)
+    for name, value in _members(owner):
+        function = getattr(value, "__func__", value)
+        role = getattr(value, _MARK, None) or getattr(function, _MARK, None)
         if role is None:
             continue
-        method = _read(owner, name, str(role), function, faults)
-        if method is not None:
-            found.append(method)
+        label = f"{owner.__qualname__}.{name}"
+        if role not in roles:
+            known = " and ".join(f"@{known}" for known in roles)
+            faults.append(f"{label} is marked @{role}, which has no effect in a class with {known}")
+        elif value is not function:
+            faults.append(f"{label} must be a plain method, not a {type(value).__name__}")
+        else:
+            method = _read(label, name, str(role), function, faults)
+            if method is not None:
+                found.append(method)
     return tuple(found)
 
 
@@ -69,29 +97,45 @@ def by_message(
     return table
 
 
-def _functions(owner: type) -> Iterator[tuple[str, Callable[..., Any]]]:
+def check_messages(
+    owner: type, method: Method, kind: type[Message], verb: str, faults: list[str]
+) -> None:
+    """Refuse a method whose parameter takes messages of another kind."""
+    article = "an" if kind.__name__[0] in "AEIO" else "a"
+    faults.extend(
+        f"{owner.__qualname__}.{method.name} {verb} {message.__qualname__}, which is not "
+        f"{article} {kind.__name__}"
+        for message in method.messages
+        if not issubclass(message, kind)
+    )
+
+
+def _members(owner: type) -> Iterator[tuple[str, Any]]:
     seen: set[str] = set()
     for base in owner.__mro__:
         for name, value in vars(base).items():
-            if name not in seen and inspect.isfunction(value):
+            if name not in seen and (
+                inspect.isfunction(value) or isinstance(value, staticmethod | classmethod)
+            ):
                 seen.add(name)
                 yield name, value
 
 
 def _read(
-    owner: type, name: str, role: str, function: Callable[..., Any], faults: list[str]
+    label: str, name: str, role: str, function: Callable[..., Any], faults: list[str]
 ) -> Method | None:
-    label = f"{owner.__qualname__}.{name}"
     try:
         hints = get_type_hints(function)
     except NameError as error:
         faults.append(f"{label}: an annotation names what is not defined in its module: {error}")
         return None
-    names = list(inspect.signature(function).parameters)[1:]
-    parameters = tuple((parameter, hints.get(parameter)) for parameter in names)
+    parameters = tuple(
+        Parameter(item.name, hints.get(item.name), item.default is item.empty)
+        for item in list(inspect.signature(function).parameters.values())[1:]
+    )
     messages: tuple[type[Message], ...] = ()
     if role != "query":
-        kinds = event_types(parameters[0][1]) if parameters else ()
+        kinds = event_types(parameters[0].annotation) if parameters else ()
         messages = tuple(kind for kind in kinds if issubclass(kind, Message))
         if not messages or len(messages) != len(kinds):
             faults.append(

@@ -18,6 +18,7 @@ from typing import (
 )
 from uuid import UUID
 
+from chekov.domain.definitions import definition_of
 from chekov.domain.messages import Event
 
 T = TypeVar("T")
@@ -106,7 +107,9 @@ def personal_events(
         )
         faults.extend(_subject_faults(kind, own, marks))
         if marks:
-            found[kind] = PersonalFields(tuple(marks), _required(marks), kind.__subject__)
+            found[kind] = PersonalFields(
+                tuple(marks), _required(marks), definition_of(kind).subject
+            )
     return found
 
 
@@ -155,7 +158,7 @@ def _is_inside(hint: object) -> bool:
 def _subject_faults(
     kind: type[Event], hints: Mapping[str, Any], marks: Mapping[str, PersonalMark]
 ) -> Iterable[str]:
-    name = kind.__subject__
+    name = definition_of(kind).subject
     if name is None:
         return
     if name not in hints:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from chekov.domain.definitions import definition_of
 from chekov.domain.messages import REVISION_MARK, Event
 from chekov.domain.upcasting import Upcaster, Upcasting
 
@@ -59,12 +60,16 @@ class StoredNames:
 
 
 def _naming_faults(kind: type[Event]) -> Iterable[str]:
-    naming = kind.__naming__
+    naming = definition_of(kind)
     label = kind.__qualname__
-    if not naming.name or REVISION_MARK in naming.name or naming.name.startswith(_OWN):
+    if (
+        not naming.base_name
+        or REVISION_MARK in naming.base_name
+        or naming.base_name.startswith(_OWN)
+    ):
         yield (
-            f"{label}: name {naming.name!r} must not be empty, start with {_OWN!r}, which begins "
-            f"the store's own names, or hold {REVISION_MARK!r}, which begins a revision"
+            f"{label}: name {naming.base_name!r} must not be empty, start with {_OWN!r}, which "
+            f"begins the store's own names, or hold {REVISION_MARK!r}, which begins a revision"
         )
     if naming.revision < 1:
         yield f"{label}: revision {naming.revision} must be 1 or more"
@@ -79,14 +84,14 @@ def _naming_faults(kind: type[Event]) -> Iterable[str]:
 def _with_aliases(events: Mapping[str, type[Event]], faults: list[str]) -> dict[str, type[Event]]:
     types = dict(events)
     for kind in events.values():
-        for alias in kind.__naming__.aliases:
+        for alias in definition_of(kind).aliases:
             other = types.setdefault(alias, kind)
             if other is not kind:
                 faults.append(
                     f"{kind.__qualname__} has the alias {alias!r}, which is a stored name of "
                     f"{other.__qualname__} too: keep one"
                 )
-            elif alias == kind.name:
+            elif alias == definition_of(kind).name:
                 faults.append(f"{kind.__qualname__}: its alias {alias!r} is its name: remove it")
     return types
 

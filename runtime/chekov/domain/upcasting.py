@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 
+from chekov.domain.definitions import definition_of
 from chekov.domain.messages import Event
 from chekov.errors import Undecodable
 
@@ -142,7 +143,7 @@ def _checked(upcaster: Upcaster[Any], answer: object, origin: Origin) -> tuple[s
         got = f"a {type(answer if upcaster.many else content).__name__}"
         wanted = "pairs of what it leads to and a dict" if upcaster.many else "a dict"
         raise _undecodable(upcaster, origin, f"answered {got}, expected {wanted}")
-    name = _stored(cast("Target", target))
+    name = _stored(target)
     if name not in upcaster.targets:
         raise _undecodable(upcaster, origin, f"leads to {name!r}, which its `to` does not name")
     return name, cast("Data", content)
@@ -160,5 +161,7 @@ def _undecodable(upcaster: Upcaster[Any], origin: Origin, what: str) -> Undecoda
     return Undecodable(origin.type, origin.stream, origin.version, f"the {upcaster} {what}")
 
 
-def _stored(target: Target) -> str:
-    return target if isinstance(target, str) else str(getattr(target, "name", target))
+def _stored(target: object) -> str:
+    if isinstance(target, type) and issubclass(target, Event):
+        return definition_of(target).name
+    return f"{target}"

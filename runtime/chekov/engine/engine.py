@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Final
 from uuid import uuid4
 
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.handler import EventHandler, Projection
 from chekov.engine.commands.consistency import Consistency
@@ -63,8 +64,9 @@ class Engine:
             max_in_flight=max_in_flight,
         )
         self._handlers = {
-            SubscriptionKey(domain.name, handler.name, handler.version): handler
+            SubscriptionKey(domain.name, definition.name, definition.version): handler
             for handler in domain.handlers
+            for definition in (definition_of(handler),)
         }
         self._subscriptions = {
             key: self._subscription(key, handler)
@@ -98,7 +100,9 @@ class Engine:
         for key in self._subscriptions:
             handler = self._handlers[key]
             if isinstance(handler, Projection):
-                await self._store.create_tables(self._store.schema_for(key), handler.tables)
+                await self._store.create_tables(
+                    self._store.schema_for(key), definition_of(handler).tables
+                )
         if self._subscriptions:
             await self._store.register(self._subscriptions.keys())
 

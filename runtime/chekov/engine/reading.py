@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Event
 from chekov.engine.commands.aggregates import Loaded
@@ -68,9 +69,10 @@ class Reading:
             LookupError: there is no such projection, or it has no such query.
             TypeError: the arguments are not those of the query.
         """
-        found = {item.name: item for item in self.domain.projections}[projection]
-        method = found.queries[query]
-        key = SubscriptionKey(self.domain.name, found.name, found.version)
+        found = {definition_of(item).name: item for item in self.domain.projections}[projection]
+        definition = definition_of(found)
+        method = definition.queries[query]
+        key = SubscriptionKey(self.domain.name, definition.name, definition.version)
         async with self._tables.read_connection(
             search_path=self._tables.schema_for(key)
         ) as connection:

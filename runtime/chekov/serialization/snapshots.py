@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple, cast, get_type_hints
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.personal import FORGOTTEN, required_fields
 from chekov.domain.serializer import Serializer
@@ -56,7 +57,7 @@ class SnapshotCodec:
         self._shapes: dict[type[Aggregate], _Shape] = {}
         serializer = domain.serializer or Json()
         for aggregate in domain.aggregates:
-            if aggregate.snapshot_due is not None:
+            if definition_of(aggregate).snapshot_due is not None:
                 self._shapes[aggregate] = _shape(aggregate, serializer, faults)
         if faults:
             raise DefinitionError(f"domain {domain.name!r}", faults)
@@ -148,7 +149,7 @@ def _kind(aggregate: type[Aggregate], serializer: Serializer) -> str:
         # A serializer may write what JSON cannot.
         nested = ""
     told = (
-        aggregate.snapshot_version,
+        definition_of(aggregate).snapshot_version,
         serializer.name,
         [(name, repr(hints[name])) for name in names],
         nested,

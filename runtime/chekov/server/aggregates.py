@@ -6,6 +6,7 @@ from typing import Any, get_type_hints
 from aiohttp import web
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.engine.commands.aggregates import Loaded
 from chekov.errors import InvalidCommand, WrongExpectedVersion
@@ -21,7 +22,7 @@ class Aggregates:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._types = {item.identity: item for item in runtime.domain.aggregates}
+        self._types = {definition_of(item).identity: item for item in runtime.domain.aggregates}
         self._identifiers = {
             identity: identifier_type(runtime.domain, item)
             for identity, item in self._types.items()
@@ -72,6 +73,6 @@ def _at(request: web.Request) -> int | datetime | None:
 
 def identifier_type(domain: Domain, aggregate: type[Aggregate]) -> Any:
     """What tells the instances of an aggregate apart; its first command says so."""
-    for command in aggregate.executors:
+    for command in definition_of(aggregate).executors:
         return get_type_hints(command)[domain.identifier_of(command)]
     return str

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from aiohttp import StreamReader, web
 
+from chekov.domain.definitions import stream_of
 from chekov.domain.messages import Command
 from chekov.errors import Draining, InvalidCommand
 from chekov.runtime import Runtime
@@ -90,7 +91,7 @@ class Batches:
             aggregate, identifier = target(self._runtime, command)
         except Exception as error:  # noqa: BLE001
             return group.create_task(_answered(_problem(error)))
-        stream = aggregate.stream(identifier)
+        stream = stream_of(aggregate, identifier)
         task = group.create_task(self._execute(command, command_id, latest.get(stream)))
         latest[stream] = task
         task.add_done_callback(

@@ -6,6 +6,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.definitions import definition_of
 from chekov.domain.messages import Command, Event
 from chekov.engine.commands.executor import Dispatched
 from chekov.errors import ConsistencyTimeout, UnknownCommand
@@ -87,7 +88,7 @@ def target(runtime: Runtime, command: Command[Any]) -> tuple[type[Aggregate], ob
     kind = type(command)
     aggregate = runtime.domain.aggregate_of(kind)
     if aggregate is None:
-        raise UnknownCommand(kind.name, tuple(runtime.domain.commands))
+        raise UnknownCommand(definition_of(kind).name, tuple(runtime.domain.commands))
     return aggregate, getattr(command, runtime.domain.identifier_of(kind))
 
 

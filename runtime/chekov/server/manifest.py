@@ -2,6 +2,7 @@
 
 from typing import Literal, TypedDict
 
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.handler import EventHandler, Projection
 
@@ -28,7 +29,7 @@ def manifest(domain: Domain) -> Manifest:
     """The names of a domain."""
     return Manifest(
         domain=domain.name,
-        aggregates=[item.identity for item in domain.aggregates],
+        aggregates=[definition_of(item).identity for item in domain.aggregates],
         commands=sorted(domain.commands),
         events=sorted(domain.events),
         subscriptions=[_subscription(item) for item in domain.handlers],
@@ -36,8 +37,9 @@ def manifest(domain: Domain) -> Manifest:
 
 
 def _subscription(handler: EventHandler) -> SubscriptionEntry:
+    definition = definition_of(handler)
     return SubscriptionEntry(
-        name=handler.name,
+        name=definition.name,
         kind="projection" if isinstance(handler, Projection) else "handler",
-        version=handler.version,
+        version=definition.version,
     )

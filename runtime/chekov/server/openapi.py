@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import Final
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Message
 from chekov.serialization.codec import schemas
@@ -45,7 +46,7 @@ def document(domain: Domain) -> Document:
         paths[f"/commands/{name}"] = {"post": _command(domain, name, shapes)}
     paths["/commands"] = {"post": _batch()}
     for aggregate in domain.aggregates:
-        path = f"/aggregates/{aggregate.identity}/{{id}}"
+        path = f"/aggregates/{definition_of(aggregate).identity}/{{id}}"
         paths[path] = {"get": _aggregate(aggregate, domain, shapes)}
     paths["/streams"] = {"get": _streams()}
     paths["/streams/{stream}"] = {"get": _stream()}
@@ -94,7 +95,7 @@ def _command(domain: Domain, name: str, shapes: _Shapes) -> Document:
     aggregate = domain.aggregate_of(command)
     return {
         "operationId": name,
-        "tags": [aggregate.identity if aggregate else domain.name],
+        "tags": [definition_of(aggregate).identity if aggregate else domain.name],
         "summary": _summary(command) or f"Execute {name}",
         "parameters": [
             *map(parameter, ("CorrelationId", "IdempotencyKey", "IfMatch", "Prefer")),
@@ -146,7 +147,7 @@ def _aggregate(aggregate: type[Aggregate], domain: Domain, shapes: _Shapes) -> D
     path = {"name": "id", "in": "path", "required": True, "schema": kind}
     return {
         "operationId": f"get{aggregate.__name__}",
-        "tags": [aggregate.identity],
+        "tags": [definition_of(aggregate).identity],
         "summary": "The state that commands would meet now, or would have met once",
         "parameters": [path, *map(parameter, ("AtVersion", "AtTime"))],
         "responses": {

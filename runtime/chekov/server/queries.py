@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple, cast, get_origin
 
 from aiohttp import web
 
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.methods import Method
 from chekov.errors import InvalidCommand
@@ -42,14 +43,14 @@ def queries(domain: Domain) -> tuple[Query, ...]:
     """Every query of every projection."""
     return tuple(
         Query(
-            projection=projection.name,
+            projection=definition_of(projection).name,
             name=name,
             parameters=_parameters(method),
             returns=method.returns,
             meaning=inspect.getdoc(method.function) or "",
         )
         for projection in domain.projections
-        for name, method in projection.queries.items()
+        for name, method in definition_of(projection).queries.items()
     )
 
 
@@ -97,15 +98,14 @@ def arguments(query: Query, request: web.Request) -> Mapping[str, object]:
 
 
 def _parameters(method: Method) -> tuple[Parameter, ...]:
-    defaults = inspect.signature(method.function).parameters
     return tuple(
         Parameter(
-            name=name,
-            type=annotation,
-            required=defaults[name].default is inspect.Parameter.empty,
-            repeated=(get_origin(annotation) or annotation) in _REPEATED,
+            name=item.name,
+            type=item.annotation,
+            required=item.required,
+            repeated=(get_origin(item.annotation) or item.annotation) in _REPEATED,
         )
-        for name, annotation in method.parameters[1:]
+        for item in method.parameters[1:]
     )
 
 

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.errors import StoreUnavailable
 from chekov.runtime import Runtime
@@ -121,7 +122,7 @@ async def serve(
 async def _observing(
     settings: Settings, domain: Domain, about: Mapping[str, str]
 ) -> AsyncGenerator[Telemetry]:
-    metrics = Metrics(domain.commands, (handler.name for handler in domain.handlers))
+    metrics = Metrics(domain.commands, (definition_of(handler).name for handler in domain.handlers))
     metrics.describe(**about)
     if settings.tracing == "off":
         yield Telemetry(metrics)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Generic, Self, TypeVar
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.definitions import definition_of
 from chekov.domain.messages import Command, Event
 from chekov.errors import UnknownCommand
 
@@ -42,9 +43,9 @@ class Spec(Generic[A]):
             UnknownCommand: the aggregate does not execute it.
             AssertionError: the executor changed the state, or yields what cannot be applied.
         """
-        method = self._aggregate.executors.get(type(command))
+        method = definition_of(self._aggregate).executors.get(type(command))
         if method is None:
-            known = [kind.__qualname__ for kind in self._aggregate.executors]
+            known = [kind.__qualname__ for kind in definition_of(self._aggregate).executors]
             raise UnknownCommand(type(command).__qualname__, known)
         before = copy.deepcopy(self.state)
         try:
@@ -60,7 +61,7 @@ class Spec(Generic[A]):
 
 
 def _apply(state: Aggregate, event: Event) -> None:
-    method = state.appliers.get(type(event))
+    method = definition_of(type(state)).appliers.get(type(event))
     if method is None:
         raise AssertionError(
             f"{type(state).__qualname__} does not apply {type(event).__qualname__}"

@@ -21,6 +21,7 @@ from chekov import (
     Projection,
     Transaction,
     apply,
+    definition_of,
     execute,
     handle,
     prepare,
@@ -237,9 +238,9 @@ def test_methods_are_found_by_annotations_that_must_be_there() -> None:
 
     found = "\n".join(faults(of(Bare)))
     assert "Bare.bare: annotate its first parameter" in found
-    assert "Bare.later is async: an executor is pure" in found
+    assert "Bare.later is async, but an executor is pure" in found
     assert "Bare.wrong: annotate its first parameter" in found
-    assert "Bare.also_later is async: an applier is pure" in found
+    assert "Bare.also_later is async, but an applier is pure" in found
 
 
 def test_an_annotation_that_is_not_defined_is_told_by_name() -> None:
@@ -256,9 +257,9 @@ def test_an_annotation_that_is_not_defined_is_told_by_name() -> None:
 def test_what_is_passed_must_be_of_the_right_kind() -> None:
     found = faults(of(int, Turns, handlers=[Seen, 3], command_handlers=["x"]))
     text = "\n".join(found)
-    assert "aggregates: <class 'int'> is no subclass of Aggregate" in text
-    assert "is no EventHandler; pass an instance of one" in text
-    assert "is no CommandHandler; pass an instance of one" in text
+    assert "aggregates: <class 'int'> is not a subclass of Aggregate" in text
+    assert "is not an instance of EventHandler or Projection" in text
+    assert "is not an instance of CommandHandler" in text
     assert len(found) == 4
 
 
@@ -284,7 +285,7 @@ def test_handlers_are_checked() -> None:
         "name 'odd one' must start with a letter",
         "version 0 must be 1 or more",
         "on_failure 'ignore' is not 'park' or 'stop'",
-        "handles Either, which is no Event",
+        "handles Either, which is not an Event",
         "no_context takes the event and a second parameter annotated Context",
         "transaction takes the event and a second parameter annotated Context",
         "Idle handles no event",
@@ -372,7 +373,7 @@ def test_command_handlers_are_checked() -> None:
         "both prepare Either: keep one",
         "Also.not_async must be written with `async def`",
         "Also.not_async takes the command and the aggregate's state, nothing else",
-        "Also.not_async takes Left, which is no Command",
+        "Also.not_async takes Left, which is not a Command",
     ):
         assert part in found, part
 
@@ -398,5 +399,5 @@ def test_methods_of_base_classes_count_and_can_be_replaced() -> None:
 
     Domain("turning", aggregates=[Derived])
     state = Derived()
-    Derived.appliers[Left].function(state, Left(text=""))
+    definition_of(Derived).appliers[Left].function(state, Left(text=""))
     assert state.count == 10

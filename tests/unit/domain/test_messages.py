@@ -1,10 +1,12 @@
 from dataclasses import FrozenInstanceError, fields
+from types import new_class
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from chekov import Command, Event, Identifier
-from chekov.domain.messages import identifier_fields, yielded_events
+from chekov import Command, DefinitionError, Event, Identifier, definition_of
+from chekov.domain.messages import identifier_fields
 from tests.unit.domain.messages import Either, Left, Right
 
 
@@ -22,7 +24,11 @@ def test_messages_cannot_be_changed_and_are_built_by_name() -> None:
 
 
 def test_the_stored_name_is_the_class_name_or_what_is_said() -> None:
-    assert (Left.name, Right.name, Either.name) == ("Left", "right-turn", "Either")
+    assert (definition_of(Left).name, definition_of(Right).name, definition_of(Either).name) == (
+        "Left",
+        "right-turn",
+        "Either",
+    )
     assert [item.name for item in fields(Left)] == ["text"]
 
 
@@ -30,16 +36,16 @@ def test_a_subclass_has_a_name_of_its_own() -> None:
     class Further(Right):
         pass
 
-    assert Further.name == "Further"
+    assert definition_of(Further).name == "Further"
 
 
 def test_a_command_tells_what_it_yields() -> None:
-    assert yielded_events(Either) == (Left, Right)
+    assert definition_of(Either).events == (Left, Right)
 
     class Inherited(Either):
         more: int
 
-    assert yielded_events(Inherited) == (Left, Right)
+    assert definition_of(Inherited).events == (Left, Right)
 
 
 def test_an_identifier_is_found_by_its_annotation() -> None:
@@ -61,3 +67,26 @@ def test_defaults_and_methods_work_as_in_any_dataclass() -> None:
             return self.net + self.tax
 
     assert Priced(net=3).gross() == 5
+
+
+def test_a_message_may_have_a_property_called_name() -> None:
+    class Registered(Event, name="registered"):
+        first: str
+
+        @property
+        def name(self) -> str:
+            return self.first.title()
+
+    assert definition_of(Registered).name == "registered"
+    assert Registered(first="ada").name == "Ada"
+
+
+@pytest.mark.parametrize(
+    ("base", "known"), [(Event, "name, aliases, revision, subject"), (Command[Left], "name")]
+)
+def test_a_misspelt_class_keyword_is_named_with_the_known_ones(base: Any, known: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        new_class("Opened", (base,), {"names": "opened"})
+
+    (fault,) = caught.value.faults
+    assert fault == f"it has no class keyword 'names': did you mean 'name'? It takes {known}"

@@ -17,6 +17,7 @@ from chekov import (
     EventHandler,
     Origin,
     apply,
+    definition_of,
     handle,
     upcast,
 )
@@ -105,7 +106,11 @@ def test_the_stored_name_carries_the_revision_from_the_second_on() -> None:
     class First(Event, revision=1):
         pass
 
-    assert (First.name, Opened.name, Closed.name) == ("First", "opened@3", "closed")
+    assert tuple(definition_of(kind).name for kind in (First, Opened, Closed)) == (
+        "First",
+        "opened@3",
+        "closed",
+    )
 
 
 def test_a_domain_knows_every_stored_name_of_an_event() -> None:
@@ -304,9 +309,12 @@ def test_a_message_may_have_a_field_called_name() -> None:
     class Defaulted(Event):
         name: str = "nobody"
 
-    assert (Registered.name, Renamed.name) == ("registered", "Renamed@2")
+    assert (definition_of(Registered).name, definition_of(Renamed).name) == (
+        "registered",
+        "Renamed@2",
+    )
     assert Registered(name="Ada").name == "Ada"
     assert Renamed(name="Ada") == Renamed(name="Ada", former="")
-    assert (Defaulted().name, Defaulted.name) == ("nobody", "Defaulted")
+    assert (Defaulted().name, definition_of(Defaulted).name) == ("nobody", "Defaulted")
     with pytest.raises(TypeError, match="name"):
         Registered()

@@ -24,6 +24,7 @@ from chekov import (
     Rejected,
     Runtime,
     apply,
+    definition_of,
     execute,
     handle,
 )
@@ -140,7 +141,7 @@ async def running(
     settings = Settings.read(environment)
     welcome = Welcome()
     domain = Domain("shop", aggregates=[Account], handlers=[welcome], **domain_options)
-    telemetry = Telemetry(Metrics(domain.commands, [welcome.name]))
+    telemetry = Telemetry(Metrics(domain.commands, [definition_of(welcome).name]))
     lifecycle = Lifecycle()
     management = Management(domain, telemetry.metrics, lifecycle, {"bundle": "shop"})
     store = Store()

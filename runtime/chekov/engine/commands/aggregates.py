@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.definitions import stream_of
 from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.commands.rehydration import Rehydrator
 from chekov.engine.commands.rollback import restorable
@@ -58,7 +59,7 @@ class AggregateCache:
         self, aggregate: type[A], identifier: object, at: int | datetime | None = None
     ) -> Loaded[A]:
         """A copy of the stored state of one instance; see `Runtime.load`."""
-        stream = aggregate.stream(identifier)
+        stream = stream_of(aggregate, identifier)
         if at is not None:
             return await self._load_at(aggregate, stream, at)
         instance = self.get(aggregate, stream)
@@ -75,7 +76,7 @@ class AggregateCache:
 
     async def delete(self, aggregate: type[Aggregate], identifier: object, *, erase: bool) -> int:
         """End the stream of one instance; see `Runtime.delete`."""
-        stream = aggregate.stream(identifier)
+        stream = stream_of(aggregate, identifier)
         instance = self.get(aggregate, stream)
         await instance.acquire()
         try:

@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.definitions import definition_of
 from chekov.domain.messages import Command, Event
 from chekov.engine.commands.aggregates import AggregateCache
 from chekov.engine.commands.live_aggregate import LiveAggregate
@@ -203,7 +204,7 @@ class CommandExecutor:
             raise
         instance.version = appended.version
         instance.position = appended.position
-        if instance.snapshot_due is not None:
+        if instance.definition.snapshot_due is not None:
             self._snapshots.consider(instance)
         return execution.done(appended.version, appended.position, events, appended.recorded)
 
@@ -228,8 +229,15 @@ class CommandExecutor:
         )
         return [
             _new_event(
-                # Of the class: an instance may have a field `name`.
-                (uuid7(), type(event).name, encode(event), metadata, correlation_id, cause, None)
+                (
+                    uuid7(),
+                    event.__chekov__.name,
+                    encode(event),
+                    metadata,
+                    correlation_id,
+                    cause,
+                    None,
+                )
             )
             for event in events
         ]
@@ -259,7 +267,7 @@ async def _pause(execution: Execution) -> None:
 
 
 def _refuse_foreign(aggregate: type[Aggregate], events: Sequence[Event]) -> None:
-    kinds = {type(event) for event in events} - aggregate.appliers.keys()
+    kinds = {type(event) for event in events} - definition_of(aggregate).appliers.keys()
     if kinds:
         names = ", ".join(sorted(kind.__qualname__ for kind in kinds))
         fault = f"an executor yielded {names}, which no @apply method of it takes"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.definitions import definition_of
 from chekov.domain.messages import Event
 
 
@@ -14,12 +15,12 @@ class LiveAggregate:
 
     Attributes:
         aggregate: its class.
+        definition: of its class.
         stream: where its events are.
         state: what they made of it; `None` when it has to be read.
         version: of the stream, as far as `state` goes.
         position: of the event at `version`; 0 at version 0.
         busy: whether somebody works with it; who finds it idle and sets this need not wait.
-        snapshot_due: what its class says about snapshots, which is `None` where there are none.
         snapshot_version: up to which version a snapshot was found or taken.
         rehydration_seconds: how long it took to read the state; 0.0 when it was not read.
         stale: whether the state is to be forgotten when whoever works with it leaves.
@@ -30,9 +31,9 @@ class LiveAggregate:
         "_restorable",
         "aggregate",
         "busy",
+        "definition",
         "position",
         "rehydration_seconds",
-        "snapshot_due",
         "snapshot_version",
         "stale",
         "state",
@@ -47,7 +48,7 @@ class LiveAggregate:
         self.version = 0
         self.position = 0
         self.busy = False
-        self.snapshot_due = aggregate.snapshot_due
+        self.definition = definition_of(aggregate)
         self.snapshot_version = 0
         self.rehydration_seconds = 0.0
         self.stale = False
@@ -109,6 +110,6 @@ class LiveAggregate:
     def apply(self, events: Iterable[Event]) -> None:
         """Change the state by events; the version is the caller's."""
         state = self.state
-        appliers = self.aggregate.appliers
+        appliers = self.definition.appliers
         for event in events:
             appliers[type(event)].function(state, event)

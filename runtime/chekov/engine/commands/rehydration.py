@@ -47,7 +47,9 @@ class Rehydrator:
         """
         started = time.perf_counter()
         count = None
-        if instance.snapshot_due is not None and await self._snapshots.restore(instance, until):
+        if instance.definition.snapshot_due is not None and await self._snapshots.restore(
+            instance, until
+        ):
             count = await self._apply_newer(instance, until)
             self._snapshots.restored(instance, fits=count is not None)
         if count is None:
@@ -55,9 +57,9 @@ class Rehydrator:
             count = await self._apply_newer(instance, until)
         if instance.version:
             instance.rehydration_seconds = time.perf_counter() - started
-            identity = instance.aggregate.identity
+            identity = instance.definition.identity
             self._observer.loaded(identity, count or 0, instance.rehydration_seconds)
-            if instance.snapshot_due is not None and until is None:
+            if instance.definition.snapshot_due is not None and until is None:
                 self._snapshots.consider(instance)
 
     async def refuse_deleted(self, stream: str) -> None:
@@ -113,7 +115,7 @@ class Rehydrator:
         """Name the first event that no applier takes, if that is what the error was about."""
         for recorded in page:
             for event in self._codec.decode_all(recorded):
-                if type(event) not in instance.aggregate.appliers:
+                if type(event) not in instance.definition.appliers:
                     reason = (
                         f"{instance.aggregate.__qualname__} does not apply "
                         f"{type(event).__qualname__}: add an @apply method"

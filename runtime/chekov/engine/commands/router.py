@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Command, Event
 from chekov.errors import InvalidCommand, UnknownCommand
@@ -50,7 +51,7 @@ class Router:
         self._routes = {
             kind: _route(domain, kind, aggregate)
             for aggregate in domain.aggregates
-            for kind in aggregate.executors
+            for kind in definition_of(aggregate).executors
         }
 
     def __getitem__(self, command: type[Command[Any]]) -> Route:
@@ -68,13 +69,14 @@ class Router:
 def _route(domain: Domain, kind: type[Command[Any]], aggregate: type[Aggregate]) -> Route:
     field = domain.identifier_of(kind)
     prepared = domain.preparer_of(kind)
+    definition = definition_of(aggregate)
     return Route(
         command=kind,
-        name=kind.name,
+        name=definition_of(kind).name,
         aggregate=aggregate,
-        prefix=f"{aggregate.identity}-",
+        prefix=definition.stream(""),
         field=field,
         identifier=attrgetter(field),
-        execute=aggregate.executors[kind].function,
+        execute=definition.executors[kind].function,
         prepare=None if prepared is None else prepared[1].function.__get__(prepared[0]),
     )

@@ -57,11 +57,11 @@ class AggregateSnapshots:
 
     def restored(self, instance: LiveAggregate, *, fits: bool) -> None:
         """Tell whoever watches what a snapshot was good for."""
-        self._observer.snapshot(instance.aggregate.identity, "used" if fits else "ignored")
+        self._observer.snapshot(instance.definition.identity, "used" if fits else "ignored")
 
     def consider(self, instance: LiveAggregate) -> None:
         """Ask for a snapshot of an instance of which there are more events, when it is due."""
-        due = instance.snapshot_due
+        due = instance.definition.snapshot_due
         events = instance.version - instance.snapshot_version
         try:
             if due is None or not due(instance.version, events, instance.rehydration_seconds):
@@ -102,10 +102,10 @@ class AggregateSnapshots:
                 return
             await self._store.save_snapshot(snapshot)
         except Exception:  # noqa: BLE001 a shortcut that is missing is nobody's failure
-            self._observer.snapshot(instance.aggregate.identity, "failed")
+            self._observer.snapshot(instance.definition.identity, "failed")
             _log.warning("no snapshot of %s could be kept", instance.stream, exc_info=True)
         else:
-            self._observer.snapshot(instance.aggregate.identity, "kept")
+            self._observer.snapshot(instance.definition.identity, "kept")
 
     async def _taken(self, instance: LiveAggregate) -> Snapshot | None:
         """The state between two commands; `None` when it is not known, or was taken already."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from chekov.domain.definitions import definition_of
 from chekov.domain.handler import EventHandler, Projection
 from chekov.engine.observer import DeliveryOutcome, Observer
 from chekov.engine.subscriptions.checkpoint import Checkpoint
@@ -65,6 +66,7 @@ class Delivery:
         retry: Retry,
     ) -> None:
         self.handler = handler
+        self._definition = definition_of(handler)
         self._store = store
         self._observer = observer
         self._retry = retry
@@ -142,7 +144,7 @@ class Delivery:
         metadata = decode_metadata(events[0].metadata)
         done = 0
         try:
-            with self._observer.delivery(self.handler.name, events, metadata):
+            with self._observer.delivery(self._definition.name, events, metadata):
                 done = await self._handing.hand(progress, events, attempt=attempt)
         except HandlerFailed as failed:
             done = failed.done
@@ -156,13 +158,13 @@ class Delivery:
         self, progress: Checkpoint, event: RecordedEvent, failed: HandlerFailed
     ) -> None:
         about = {
-            "subscription": self.handler.name,
+            "subscription": self._definition.name,
             "position": event.position,
             "stream": event.stream,
             "type": event.type,
             "error": str(failed),
         }
-        if self.handler.on_failure == "stop":
+        if self._definition.on_failure == "stop":
             _log.error(
                 "a subscription stops at an event that keeps failing",
                 extra=about,
@@ -181,7 +183,7 @@ class Delivery:
         self, outcome: DeliveryOutcome, events: Sequence[RecordedEvent], seconds: float
     ) -> None:
         age = (datetime.now(UTC) - events[-1].time).total_seconds()
-        self._observer.delivered(self.handler.name, outcome, len(events), seconds, age)
+        self._observer.delivered(self._definition.name, outcome, len(events), seconds, age)
 
 
 async def _pause(progress: Checkpoint, seconds: float) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid5
 
+from chekov.domain.definitions import definition_of
 from chekov.domain.handler import Context, EventHandler
 from chekov.domain.messages import REVISION_MARK, Event
 from chekov.serialization.codec import Codec
@@ -26,14 +27,15 @@ class HandlerRoutes:
 
     def __init__(self, handler: EventHandler, codec: Codec) -> None:
         self._by_event: dict[type[Event], HandlerMethod] = {
-            kind: method.function.__get__(handler) for kind, method in handler.handlers.items()
+            kind: method.function.__get__(handler)
+            for kind, method in definition_of(handler).handlers.items()
         }
         names = {
             name: method
             for kind, method in self._by_event.items()
             for name in codec.stored_names(kind)
         }
-        self._bases = {kind.__naming__.name for kind in self._by_event}
+        self._bases = {definition_of(kind).base_name for kind in self._by_event}
         self._codec = codec
         self.decided = dict.fromkeys(names, True)
         self.methods = {name: method for name, method in names.items() if not codec.is_upcast(name)}

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.personal import PersonalFields
 from chekov.errors import InvalidAppend
@@ -46,7 +47,9 @@ class EventSealing:
 
     def __init__(self, domain: Domain, contents: AnyContents) -> None:
         self._contents = contents
-        self._personal = {kind.name: found for kind, found in domain.personal.items()}
+        self._personal = {
+            definition_of(kind).name: found for kind, found in domain.personal.items()
+        }
 
     def subject(self, stream: str, event: NewEvent) -> str | None:
         """Whom the personal fields of a new event are about; `None` when it has none.

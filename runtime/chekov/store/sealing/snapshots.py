@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.store.port import Snapshot
 from chekov.store.sealing.cipher import Cipher, Tampered
@@ -43,9 +44,9 @@ class SnapshotSealing:
         self._keyring = keyring
         # Also those without personal fields today: their streams may hold values sealed before.
         self._identities = frozenset(
-            aggregate.identity
-            for aggregate in domain.aggregates
-            if aggregate.snapshot_due is not None
+            definition.identity
+            for definition in map(definition_of, domain.aggregates)
+            if definition.snapshot_due is not None
         )
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
 

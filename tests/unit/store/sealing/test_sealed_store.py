@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chekov import FORGOTTEN, Event, MemoryStore, MessagePack, Serializer
+from chekov import FORGOTTEN, Event, MemoryStore, MessagePack, Serializer, definition_of
 from chekov.errors import (
     DuplicateCommand,
     InvalidAppend,
@@ -33,7 +33,7 @@ def sealed(store: MemoryStore, serializer: Serializer | None = None) -> SealedSt
 
 
 def new(codec: Codec, event: Event) -> NewEvent:
-    return NewEvent(uuid4(), type(event).name, codec.encode(event))
+    return NewEvent(uuid4(), definition_of(type(event)).name, codec.encode(event))
 
 
 def joined(member: UUID, name: str) -> Joined:

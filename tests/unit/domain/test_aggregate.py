@@ -1,0 +1,198 @@
+# Its classes are wrong on purpose, and checkers see most of it.
+# pyright: basic, reportArgumentType=false, reportGeneralTypeIssues=false, reportCallIssue=false
+import asyncio
+from collections.abc import Iterable
+from types import new_class
+
+import pytest
+
+from chekov import (
+    Aggregate,
+    Command,
+    CommandHandler,
+    DefinitionError,
+    Domain,
+    Event,
+    Identifier,
+    MemoryStore,
+    Runtime,
+    apply,
+    definition_of,
+    execute,
+    handle,
+    prepare,
+    stream_of,
+)
+from tests.unit.domain.messages import Either, Left, Right
+
+NAMES = (
+    "aggregate", "appliers", "command", "commands", "definition", "events", "executors", "faults",
+    "fields", "handlers", "identity", "name", "position", "snapshot_due", "snapshot_every",
+    "snapshot_version", "state", "stream", "version",
+)  # fmt: skip
+
+
+def faults(aggregate: type[Aggregate]) -> str:
+    return "\n".join(definition_of(aggregate).faults)
+
+
+def test_the_definition_holds_what_the_class_statement_says() -> None:
+    class Turns(Aggregate, identity="turns", snapshot_every=3, snapshot_version=2):
+        @execute
+        def either(self, command: Either) -> Iterable[Left | Right]:
+            yield Left(text=command.key)
+
+        @apply
+        def turned(self, event: Left | Right) -> None:
+            pass
+
+    definition = definition_of(Turns)
+    assert definition.identity == "turns"
+    assert definition.snapshot_version == 2
+    assert definition.snapshot_due is not None
+    assert [definition.snapshot_due(9, events, 0.0) for events in (2, 3)] == [False, True]
+    assert definition.executors[Either].name == "either"
+    assert {kind: item.name for kind, item in definition.appliers.items()} == {
+        Left: "turned",
+        Right: "turned",
+    }
+    assert definition.faults == ()
+    assert definition.stream(7) == stream_of(Turns, 7) == "turns-7"
+
+
+def test_fields_of_states_and_messages_may_have_any_name() -> None:
+    """Each field keeps its default, is set by its event, and survives in a snapshot."""
+    fields = dict.fromkeys(NAMES, str)
+    changed = type("Changed", (Event,), {"__annotations__": fields})
+    annotations = {"__annotations__": {**fields, "key": Identifier[str]}}
+    change = new_class("Change", (Command[changed],), {}, lambda body: body.update(annotations))
+
+    def executor(self: object, command: Command[Event]) -> Iterable[Event]:
+        yield changed(**{name: getattr(self, name) + getattr(command, name) for name in NAMES})
+
+    def applier(self: object, event: Event) -> None:
+        for name in NAMES:
+            setattr(self, name, getattr(event, name))
+
+    executor.__annotations__ = {"command": change, "return": Iterable[changed]}
+    applier.__annotations__ = {"event": changed, "return": None}
+    kind = type(
+        "Thing",
+        (Aggregate,),
+        {
+            "__annotations__": fields,
+            **dict.fromkeys(NAMES, "0"),
+            "execute_change": execute(executor),
+            "apply_changed": apply(applier),
+        },
+        snapshot_every=1,
+    )
+    domain = Domain("things", aggregates=[kind])
+
+    async def change_twice() -> dict[str, object]:
+        async with Runtime(domain, store=MemoryStore()) as runtime:
+            for _ in range(2):
+                await runtime.dispatch(change(key="k", **dict.fromkeys(NAMES, "1")))
+            loaded = await runtime.load(kind, "k")
+            assert loaded.stream == "Thing-k"
+            return vars(loaded.state)
+
+    assert asyncio.run(change_twice()) == dict.fromkeys(NAMES, "011")
+
+
+def test_an_aggregate_without_marked_methods_is_a_fault() -> None:
+    class Forgetful(Aggregate):
+        def open(self, command: Either) -> Iterable[Left]:
+            yield Left(text=command.key)
+
+    assert "Forgetful executes no command and applies no event" in faults(Forgetful)
+
+
+def test_an_executor_yields_events_and_returns_none() -> None:
+    class Returning(Aggregate):
+        @execute
+        def either(self, command: Either) -> Left | Right:
+            return Left(text=command.key)
+
+        @apply
+        def turned(self, event: Left | Right) -> None:
+            pass
+
+    assert "Returning.either returns" in faults(Returning)
+    assert "`yield` the events" in faults(Returning)
+
+
+def test_marks_that_have_no_effect_are_faults() -> None:
+    class Odd(Aggregate):
+        @handle
+        async def left(self, event: Left, context: object) -> None:
+            pass
+
+        @staticmethod
+        @apply
+        def right(event: Right) -> None:
+            pass
+
+        @apply
+        def turned(self, event: Left, twice: bool) -> None:  # noqa: FBT001
+            pass
+
+    text = faults(Odd)
+    assert "Odd.left is marked @handle, which has no effect" in text
+    assert "Odd.right must be a plain method, not a staticmethod" in text
+    assert "Odd.turned takes the event, nothing else" in text
+
+    class Preparing(CommandHandler):
+        @execute
+        def either(self, command: Either) -> Iterable[Left]:
+            yield Left(text=command.key)
+
+    (fault,) = definition_of(Preparing).faults
+    assert "Preparing.either is marked @execute, which has no effect" in fault
+
+
+def test_a_misspelt_class_keyword_is_named_with_the_known_ones() -> None:
+    with pytest.raises(DefinitionError) as caught:
+
+        class Account(Aggregate, identify="account"):
+            pass
+
+    (fault,) = caught.value.faults
+    assert caught.value.subject.endswith("Account")
+    assert "no class keyword 'identify': did you mean 'identity'?" in fault
+    assert "identity, snapshot_every, snapshot_version" in fault
+
+
+def test_keywords_of_a_mixin_are_its_own() -> None:
+    class Tagged:
+        def __init_subclass__(cls, *, tag: str, **kwargs: object) -> None:
+            super().__init_subclass__(**kwargs)
+            setattr(cls, "tag", tag)  # noqa: B010
+
+    class Account(Aggregate, Tagged, identity="account", tag="blue"):
+        pass
+
+    assert definition_of(Account).identity == "account"
+    assert getattr(Account, "tag") == "blue"  # noqa: B009
+
+
+def test_command_handlers_may_keep_attributes_of_any_name() -> None:
+    class Turns(Aggregate):
+        @execute
+        def either(self, command: Either) -> Iterable[Left | Right]:
+            yield Left(text=command.key)
+
+        @apply
+        def turned(self, event: Left | Right) -> None:
+            pass
+
+    class Preparing(CommandHandler):
+        def __init__(self) -> None:
+            self.preparers = self.faults = "mine"
+
+        @prepare
+        async def either(self, command: Either, turns: Turns) -> Either:
+            return command
+
+    domain = Domain("turning", aggregates=[Turns], command_handlers=[Preparing()])
+    assert domain.preparer_of(Either) is not None

@@ -1,0 +1,99 @@
+# Its classes are wrong on purpose, and checkers see most of it.
+# pyright: basic, reportArgumentType=false, reportGeneralTypeIssues=false, reportCallIssue=false
+import pytest
+
+from chekov import (
+    Connection,
+    Context,
+    DefinitionError,
+    Domain,
+    EventHandler,
+    Projection,
+    Transaction,
+    definition_of,
+    handle,
+    query,
+)
+from tests.unit.domain.messages import Left, Right
+
+
+class Turns(Projection, name="turns", version=3, on_failure="stop"):
+    tables = "create table turns (id bigint)"
+
+    @handle
+    async def turned(self, event: Left | Right, transaction: Transaction) -> None:
+        pass
+
+    @query
+    async def count(self, connection: Connection, least: int = 0) -> int:
+        return least
+
+
+def test_the_definition_holds_what_the_class_says() -> None:
+    definition = definition_of(Turns())
+    assert definition == definition_of(Turns)
+    assert (definition.name, definition.version, definition.on_failure) == ("turns", 3, "stop")
+    assert definition.handlers.keys() == {Left, Right}
+    assert definition.tables == Turns.tables
+    assert [tuple(item) for item in definition.queries["count"].parameters] == [
+        ("connection", Connection, True),
+        ("least", int, False),
+    ]
+
+
+def test_attributes_and_methods_of_handlers_may_have_any_name() -> None:
+    class Mail(EventHandler, name="mail"):
+        def __init__(self) -> None:
+            self.name = "The Library"
+            self.version = self.on_failure = self.handlers = self.faults = None
+
+        @handle
+        async def left(self, event: Left, context: Context) -> None:
+            pass
+
+        def queries(self) -> None:
+            pass
+
+        def tables(self) -> None:
+            pass
+
+    domain = Domain("mailing", handlers=[Mail()])
+    definition = definition_of(domain.handlers[0])
+    assert (definition.name, definition.version, definition.tables) == ("mail", 1, "")
+    assert definition.handlers.keys() == {Left}
+
+
+def test_a_query_has_no_effect_in_an_event_handler() -> None:
+    class Mail(EventHandler):
+        @handle
+        async def left(self, event: Left, context: Context) -> None:
+            pass
+
+        @query
+        async def count(self, connection: Connection) -> int:
+            return 0
+
+    (fault,) = definition_of(Mail).faults
+    assert "Mail.count is marked @query, which has no effect" in fault
+
+
+def test_a_handler_that_yields_is_a_fault() -> None:
+    class Mail(EventHandler):
+        @handle
+        async def left(self, event: Left, context: Context) -> object:
+            yield event
+
+    (fault,) = definition_of(Mail).faults
+    assert "Mail.left must be written with `async def`" in fault
+
+
+def test_a_misspelt_class_keyword_is_named_with_the_known_ones() -> None:
+    with pytest.raises(DefinitionError) as caught:
+
+        class Balances(Projection, name="balances", versions=2):
+            pass
+
+    (fault,) = caught.value.faults
+    assert caught.value.subject.endswith("Balances")
+    assert "no class keyword 'versions': did you mean 'version'?" in fault
+    assert "name, version, on_failure" in fault
