@@ -22,7 +22,6 @@ from chekov.engine.reading import Reading
 from chekov.engine.subscriptions.delivery import Retry
 from chekov.errors import StoreClosed, StoreError
 from chekov.serialization.codec import Codec
-from chekov.store.memory import MemoryStore
 from chekov.store.open import open_store, seal_store
 from chekov.store.port import Store
 
@@ -263,7 +262,7 @@ class Runtime(Reading):
         Returns:
             Whether there was anything to forget.
         """
-        return bool(await self._unsealed.forget_keys([subject]))
+        return bool(await self._unsealed.keys.forget_keys([subject]))
 
     async def drain(self, timeout: float = DRAIN_SECONDS) -> None:
         """Refuse new commands, finish those in flight, stop subscriptions at a checkpoint.
@@ -284,7 +283,7 @@ class Runtime(Reading):
 
     def _refuse_projections_in_memory(self) -> None:
         names = [definition_of(item).name for item in self.domain.projections]
-        if self._subscribing and names and isinstance(self._store, MemoryStore):
+        if self._subscribing and names and self._store.read_models is None:
             raise StoreError(
                 f"projections keep their tables in Postgres, and the store in memory has none: "
                 f"give Runtime a Postgres DSN to run {', '.join(names)}, or subscriptions=False"

@@ -113,7 +113,7 @@ class Followers:
         """Epochs and checkpoints."""
         while True:
             try:
-                rows = await store.subscriptions("counting")
+                rows = await store.subscriptions.list("counting")
             except StoreError:
                 continue
             for row in rows:
@@ -167,8 +167,8 @@ async def check_everything(crowd: Crowd, followers: Followers, runtime: Runtime)
     demand(history, sorted(set(given)))
     projected: Sequence[int] = await runtime.query("totals", "seen", {})  # type: ignore[assignment]
     demand(history, list(projected))
-    assert not await store.parked("counting", "totals")
-    assert not await store.parked("counting", "seen")
+    assert not await store.subscriptions.parked("counting", "totals")
+    assert not await store.subscriptions.parked("counting", "seen")
     return memory
 
 

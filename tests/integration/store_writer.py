@@ -46,7 +46,7 @@ class Writer:
             (12, self.append),
             (4, self.append_together),
             (4, self.append_once),
-            (3, self.append_on),
+            (3, self.append_in_transaction),
             (2, self.append_and_go),
             (2, self.link),
             (1, self.delete),
@@ -73,7 +73,7 @@ class Writer:
         append = self.new(self.stream(), command)._replace(expected=Expected.ANY)
         await self.noted([append], lambda: self.one(append, command), command)
 
-    async def append_on(self) -> None:
+    async def append_in_transaction(self) -> None:
         """In a transaction of our own, which is rolled back half of the time."""
         append = self.new(self.stream())
         rolls_back = self.choice.random() < 0.5
@@ -84,7 +84,9 @@ class Writer:
                 transaction = connection.transaction()
                 await transaction.start()
                 stream, events, expected = append
-                appended = await self.store.append_on(connection, stream, events, expected=expected)
+                appended = await self.store.read_models.append_in_transaction(
+                    connection, stream, events, expected=expected
+                )
                 await (transaction.rollback() if rolls_back else transaction.commit())
             finally:
                 connection.terminate()
@@ -117,7 +119,7 @@ class Writer:
         stream = self.choice.choice((f"gone-{self.choice.randrange(9)}", f"own-{self.name}"))
         number = self.ledger.ends(stream, erase=erase)
         with suppress(StoreError):
-            position = await self.store.delete_stream(stream, erase=erase)
+            position = await self.store.streams.delete(stream, erase=erase)
             self.ledger.answers(number, "stored", [[0, position]])
             self.versions[stream] = 0
 
@@ -127,14 +129,14 @@ class Writer:
         before = self.choice.randint(1, self.versions.get(stream, 0) + 1)
         self.ledger.ends(stream, erase=erase)
         with suppress(StoreError):
-            await self.store.truncate_stream(stream, before=before, erase=erase)
+            await self.store.streams.truncate(stream, before=before, erase=erase)
 
     async def one(self, append: StreamAppend, command_id: UUID | None = None) -> Sequence[Appended]:
         stream, events, expected = append
         return [await self.store.append(stream, events, expected=expected, command_id=command_id)]
 
     async def linked(self, stream: str, position: int) -> Sequence[Appended]:
-        return [await self.store.link(stream, [position])]
+        return [await self.store.streams.link(stream, [position])]
 
     async def noted(
         self,

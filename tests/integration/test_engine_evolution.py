@@ -160,7 +160,7 @@ async def test_a_projection_is_built_from_what_events_are_today(dsn: str) -> Non
         await runtime.wait(len(HISTORY))
         assert await runtime.query("ledger", "rows", {}) == [*ROWS, LAST_ROW]
         for name, positions in (("ledger", [4, 6]), ("counting", [4])):
-            parked = await runtime.store.parked("parcels", name)
+            parked = await runtime.store.subscriptions.parked("parcels", name)
             assert [event.position for event in parked] == positions
             assert all(event.error.startswith("Undecodable") for event in parked)
         assert runtime.healthy
@@ -172,7 +172,7 @@ async def test_of_an_event_with_a_part_that_fails_nothing_is_written(dsn: str) -
     async with running(dsn, Ledger(40)) as runtime:
         await runtime.wait(len(HISTORY))
         assert await runtime.query("ledger", "rows", {}) == ROWS[:-1]
-        parked = await runtime.store.parked("parcels", "ledger")
+        parked = await runtime.store.subscriptions.parked("parcels", "ledger")
     assert [(event.position, event.attempts) for event in parked] == [(4, 1), (6, 1), (7, 2)]
 
 
@@ -180,7 +180,7 @@ async def test_a_projection_passes_what_is_dropped(dsn: str) -> None:
     await fill(dsn, [("weighed", b"{}")] * 30)
     async with running(dsn, Ledger()) as runtime:
         await runtime.wait(30)
-        [row] = await runtime.store.subscriptions("parcels")
+        [row] = await runtime.store.subscriptions.list("parcels")
         assert row.parked == 0
 
 

@@ -53,11 +53,11 @@ async def test_a_restarted_process_reads_a_snapshot_and_what_is_behind_it(dsn: s
             await runtime.dispatch(ONE)
         await until(lambda: told.outcomes == ["kept"])
         await runtime.dispatch(ONE)
-        await runtime.store.truncate_stream("counter-a", before=3, erase=True)
+        await runtime.store.streams.truncate("counter-a", before=3, erase=True)
     async with Runtime(KEPT, store=dsn, observer=told) as runtime:
         assert (await runtime.load(KeptCounter, "a")).state.amounts == [1, 1, 1, 1]
         assert told.read == [1]
-        await runtime.store.forget_snapshot("counter-a")
+        await runtime.store.snapshots.forget("counter-a")
     async with Runtime(KEPT, store=dsn) as runtime:
         with pytest.raises(HistoryTruncated):
             await runtime.dispatch(ONE)

@@ -84,7 +84,7 @@ async def test_owners_are_killed_again_and_again(dsn: str) -> None:
 
 
 async def moved(runtime: Runtime, position: int) -> bool:
-    (row,) = await runtime.store.subscriptions("counting")
+    (row,) = await runtime.store.subscriptions.list("counting")
     return row.position > position
 
 
@@ -118,7 +118,7 @@ async def test_postgres_dies_in_the_middle_of_a_load(private_server: EmbeddedPos
         assert await seen(runtime) == list(range(1, head + 1))
         assert len(set(acknowledged)) == len(acknowledged)
         assert runtime.healthy
-        assert await runtime.store.parked("counting", "totals") == []
+        assert await runtime.store.subscriptions.parked("counting", "totals") == []
         for worker in range(8):
             loaded = await runtime.load(Counter, str(worker))
             assert loaded.state.total == loaded.version

@@ -82,7 +82,7 @@ async def test_a_poison_event_is_set_aside_with_all_it_wrote_and_the_rest_goes_o
         assert await seen(runtime) == [1, *range(3, 11)]
         assert await total(runtime) == 53
         assert status(runtime).parked == 1
-        (parked,) = await runtime.store.parked("counting", "totals")
+        (parked,) = await runtime.store.subscriptions.parked("counting", "totals")
         assert (parked.position, parked.attempts) == (2, 3)
         assert "FileNotFoundError" in parked.error
 
@@ -95,7 +95,7 @@ async def test_sql_that_fails_sets_its_event_aside(dsn: str) -> None:
         await add(runtime, 1, 2, 3)
         await runtime.wait(3)
         assert await seen(runtime) == [1, 3]
-        (parked,) = await runtime.store.parked("counting", "totals")
+        (parked,) = await runtime.store.subscriptions.parked("counting", "totals")
         assert "division by zero" in parked.error
 
 
@@ -108,7 +108,7 @@ async def test_a_commit_that_the_database_refuses_sets_its_event_aside(dsn: str)
         await add(runtime, 1, 2, 3)
         await runtime.wait(3)
         assert await seen(runtime) == [1, 3]
-        (parked,) = await runtime.store.parked("counting", "totals")
+        (parked,) = await runtime.store.subscriptions.parked("counting", "totals")
         assert "promises" in parked.error
 
 
@@ -126,7 +126,7 @@ async def test_a_projection_may_stop_at_a_poison_event_until_it_is_resumed(dsn: 
         assert status(runtime).error == "event 2 (Added): ValueError: not yet"
         assert await seen(runtime) == [1]
         healed = True
-        await runtime.store.resume("counting", "totals")
+        await runtime.store.subscriptions.resume("counting", "totals")
         await runtime.wait(3)
         assert await seen(runtime) == [1, 2, 3]
 
@@ -143,7 +143,7 @@ async def test_a_connection_lost_inside_a_handler_is_not_the_handlers_failure(ds
         await add(runtime, 1, 2, 3)
         await runtime.wait(3, timeout=30)
         assert await seen(runtime) == [1, 2, 3]
-        assert await runtime.store.parked("counting", "totals") == []
+        assert await runtime.store.subscriptions.parked("counting", "totals") == []
 
 
 async def test_a_new_version_is_built_beside_the_old_one(dsn: str) -> None:
@@ -154,7 +154,7 @@ async def test_a_new_version_is_built_beside_the_old_one(dsn: str) -> None:
             await new.wait(3)
             await old.wait(3)
             assert await seen(new) == await seen(old) == [1, 2, 3]
-            rows = await new.store.subscriptions("counting")
+            rows = await new.store.subscriptions.list("counting")
             assert [(row.key.version, row.position) for row in rows] == [(1, 3), (2, 3)]
 
 

@@ -16,10 +16,11 @@ from chekov import FORGOTTEN, MessagePack, Runtime, Serializer
 from chekov.cli.commands import run
 from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import KeyUnusable, StoreUnavailable
+from chekov.store.port import NewEvent, SubscriptionKey
 from chekov.store.postgres import PostgresStore
 from tests.integration.forgetting_process import ROOT
 from tests.integration.test_documentation import blocks, python
-from tests.unit.store.people import Club, Join, Joined, Letters, clubs
+from tests.unit.store.people import Address, Club, Join, Joined, Letters, clubs
 from tests.waiting import until
 
 ADA, BOB = UUID(int=1), UUID(int=2)
@@ -62,7 +63,7 @@ async def test_no_table_and_no_log_shows_anybody(
     async with Runtime(clubs(letters, serializer=serializer), store=dsn) as runtime:
         await runtime.dispatch(ada())
         await runtime.dispatch(bob(), consistency="strong")
-        await until(lambda: runtime.store.snapshot("club-a"))
+        await until(lambda: runtime.store.snapshots.load("club-a"))
         assert letters.joined[0].name == SECRET
         assert (await runtime.load(Club, "a")).state.names[ADA] == SECRET
     shown = await everything(dsn) + caplog.text
@@ -230,7 +231,7 @@ async def test_as_of_loads_and_links_forget_too(dsn: str) -> None:
     async with Runtime(clubs(), store=dsn, subscriptions=False) as runtime:
         await runtime.dispatch(ada())
         await runtime.dispatch(bob())
-        await runtime.store.link("friends", [1])
+        await runtime.store.streams.link("friends", [1])
         assert (await runtime.load(Club, "a", at=1)).state.names == {ADA: SECRET}
         await runtime.forget(str(ADA))
         assert (await runtime.load(Club, "a", at=1)).state.names == {ADA: None}
@@ -238,6 +239,29 @@ async def test_as_of_loads_and_links_forget_too(dsn: str) -> None:
         event = runtime.decode(seen)
         assert isinstance(event, Joined)
         assert event.name is FORGOTTEN
+
+
+async def test_what_is_appended_in_a_transaction_is_sealed_too(dsn: str) -> None:
+    """Its caller gets it back in plain; whoever reads the tables does not see it."""
+    key = SubscriptionKey("clubs", "letters")
+    async with Runtime(clubs(), store=dsn, subscriptions=False) as runtime:
+        store = runtime.unsealed
+        assert store.read_models is not None
+        await store.subscriptions.register([key])
+        [claim] = await store.subscriptions.claim("one", [key], lease=60)
+        event = Joined(member=ADA, name="Ada", email="ada@example", address=Address(street="S"))
+        new = NewEvent(uuid4(), "Joined", runtime.codec.encode(event))
+        async with store.read_models.transaction(claim, 1) as connection:
+            appended = await store.read_models.append_in_transaction(
+                connection, "club-a", [new], expected=0
+            )
+        assert runtime.decode(appended.recorded[0]) == event
+        assert [runtime.decode(item) for item in await store.read_stream("club-a")] == [event]
+        assert "Ada" not in await everything(dsn)
+        await runtime.forget(str(ADA))
+        [forgotten] = [runtime.decode(item) for item in await store.read_page()]
+        assert isinstance(forgotten, Joined)
+        assert forgotten.name == FORGOTTEN
 
 
 async def test_keys_are_found_by_an_index(dsn: str) -> None:

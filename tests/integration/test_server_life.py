@@ -76,7 +76,7 @@ async def test_nothing_in_flight_is_cut_when_it_stops_under_load(dsn: str) -> No
     acknowledged = sum(client.result() for client in clients)
     async with PostgresStore(dsn, migrate=False) as store:
         assert await store.head() == acknowledged
-        (subscription,) = await store.subscriptions("bank")
+        (subscription,) = await store.subscriptions.list("bank")
     assert subscription.position == acknowledged
     assert subscription.owner is None
     assert [line["message"] for line in server.log][-1] == "drained"

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from chekov.domain.event_filter import EventFilter
 from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import StoreUnavailable, WrongExpectedVersion
 from chekov.store.port import Key, NewEvent, RecordedEvent
@@ -234,7 +235,7 @@ async def test_a_server_that_stays_away_is_reported_in_time(
         with pytest.raises(StoreUnavailable):
             await store.ping()
         with pytest.raises(StoreUnavailable):
-            await store.subscriptions("bank")
+            await store.subscriptions.list("bank")
         await private_server.start()
         await store.ping()
         answer = await store.append("a", [NewEvent(uuid4(), "t", b"{}")], expected=1)
@@ -354,11 +355,11 @@ async def test_a_lone_writer_knows_nothing_of_a_stream_that_was_erased(dsn: str)
         for version in range(3):
             await store.append("a", [NewEvent(uuid4(), "t", b"{}")], expected=version)
         await has_looked(dsn)
-        await store.delete_stream("a", erase=True)
+        await store.streams.delete("a", erase=True)
         await store.append("b", [NewEvent(uuid4(), "t", b"{}")])
         with pytest.raises(WrongExpectedVersion):
             await store.append("a", [NewEvent(uuid4(), "t", b"{}")], expected=3)
-        assert not await store.read_page(prefix="a")
+        assert not await store.read_page(filter=EventFilter(prefix="a"))
 
 
 async def test_an_answer_that_takes_too_long_is_looked_for(
@@ -393,10 +394,10 @@ async def test_forgetting_whose_answer_was_lost_is_answered_all_the_same(
     dsn: str, postgres_store: PostgresStore
 ) -> None:
     key = Key(uuid4(), "ada", b"k" * 32)
-    await postgres_store.offer_keys([key])
+    await postgres_store.keys.offer_keys([key])
     proxy = Proxy(dsn, key.id.bytes)
     async with proxy.running() as wire, PostgresStore(wire, migrate=False) as store:
-        assert list(await store.forget_keys(["ada"])) == ["ada"]
+        assert list(await store.keys.forget_keys(["ada"])) == ["ada"]
         assert proxy.broken == 1
-        assert list(await store.forget_keys(["ada"])) == []
-    assert await postgres_store.keys([key.id]) == {key.id: None}
+        assert list(await store.keys.forget_keys(["ada"])) == []
+    assert await postgres_store.keys.keys([key.id]) == {key.id: None}

@@ -128,21 +128,21 @@ async def test_a_store_that_may_not_write_is_told_and_goes_on_by_itself(
     async with PostgresStore(private_server.dsn, patience=0.5) as store, following(store) as seen:
         appender = Appender(store)
         assert await appender.is_stored()
-        await store.register([key])
-        [claim] = await store.claim("one", [key], lease=3600)
+        await store.subscriptions.register([key])
+        [claim] = await store.subscriptions.claim("one", [key], lease=3600)
         admin = await asyncpg.connect(private_server.dsn)
         for _ in range(2):
             await admin.execute("alter system set default_transaction_read_only = on")
             await admin.execute("select pg_reload_conf()")
             await until(appender.is_refused)
-            version = (await store.stream_info("a")).version
+            version = (await store.streams.info("a")).version
             for call in [
                 store.append("a", [NewEvent(uuid4(), "t", b"{}")], expected=version),
                 store.append("a", [NewEvent(uuid4(), "t", b"{}")]),
-                store.link("c", [1]),
-                store.delete_stream("b"),
-                store.truncate_stream("a", before=1),
-                store.save(claim, version),
+                store.streams.link("c", [1]),
+                store.streams.delete("b"),
+                store.streams.truncate("a", before=1),
+                store.subscriptions.save(claim, version),
             ]:
                 async with asyncio.timeout(BOUND):
                     with pytest.raises(StoreUnavailable) as caught:
@@ -154,7 +154,7 @@ async def test_a_store_that_may_not_write_is_told_and_goes_on_by_itself(
             await admin.execute("alter system reset default_transaction_read_only")
             await admin.execute("select pg_reload_conf()")
             await until(appender.is_stored)
-            await store.save(claim, version)
+            await store.subscriptions.save(claim, version)
         await admin.close()
         history = await appender.check()
         assert history[0].position == 1

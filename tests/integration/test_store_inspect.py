@@ -67,8 +67,8 @@ async def test_the_subscriptions_of_all_domains_are_told_at_once(
 ) -> None:
     async with PostgresStore(dsn) as store:
         await store.append("a", [event()])
-        await store.register([WELCOME, BALANCES])
-        await store.claim("one", [BALANCES], lease=3600)
+        await store.subscriptions.register([WELCOME, BALANCES])
+        await store.subscriptions.claim("one", [BALANCES], lease=3600)
     found = await inspector.progress("chekov")
     assert [(row.key, row.owner) for row in found.rows] == [(BALANCES, "one"), (WELCOME, None)]
     assert found.head == 1

@@ -93,7 +93,7 @@ async def test_each_kind_of_connection_has_its_limits(dsn: str) -> None:
         "current_setting('lock_timeout') from pg_stat_activity where pid = pg_backend_pid()"
     )
     async with PostgresStore(dsn, statement_timeout=7) as store:
-        async with store.read_connection() as connection:
+        async with store.read_models.read_connection() as connection:
             assert tuple(await connection.fetchrow(asked) or ()) == (
                 "chekov handlers",
                 "1min",

@@ -167,7 +167,7 @@ async def test_a_command_is_looked_for_all_the_same(store: PostgresStore) -> Non
 
 
 async def test_a_stream_that_was_erased_begins_anew(store: PostgresStore) -> None:
-    await store.delete_stream(STREAMS[0], erase=True)
+    await store.streams.delete(STREAMS[0], erase=True)
     answers = await asyncio.gather(*(store.append(stream, [event()]) for stream in STREAMS))
     assert [answer.version for answer in answers] == [1, *[2] * (len(STREAMS) - 1)]
     assert await store.head() == 2 * len(STREAMS) + 1
@@ -186,7 +186,7 @@ async def test_new_streams_begin_without_a_turn(dsn: str, store: PostgresStore) 
     page = await history(store)
     assert recorded([alone, *together]) == list(page[len(STREAMS) :])
     for answer in [alone, *together[:9]]:
-        info = await store.stream_info(answer.stream)
+        info = await store.streams.info(answer.stream)
         assert info is not None
         assert (info.version, info.created) == (answer.version, answer.recorded[0].time)
 
@@ -196,9 +196,9 @@ async def test_streams_that_are_there_are_no_new_ones(dsn: str) -> None:
     async with PostgresStore(dsn) as before:
         for stream in (*taken, "erased"):
             await before.append(stream, [event(), event(), event()])
-        await before.delete_stream("deleted")
-        await before.delete_stream("erased", erase=True)
-        await before.truncate_stream("truncated", before=3, erase=True)
+        await before.streams.delete("deleted")
+        await before.streams.delete("erased", erase=True)
+        await before.streams.truncate("truncated", before=3, erase=True)
     async with PostgresStore(dsn) as store:
         await store.append("known", [event()])
         await has_looked(dsn)
@@ -243,7 +243,7 @@ async def test_many_small_events_go_at_once(dsn: str, store: PostgresStore) -> N
 async def test_who_asks_again_for_a_stream_that_is_there_stores_nothing_in_vain(
     dsn: str, store: PostgresStore
 ) -> None:
-    await store.delete_stream(STREAMS[0])
+    await store.streams.delete(STREAMS[0])
     await store.append(STREAMS[1], [event()])
     connection = await asyncpg.connect(dsn)
     failed = """select xact_rollback from pg_stat_database

@@ -61,35 +61,35 @@ async def do_everything(store: PostgresStore) -> None:
     await store.append("a-1", [event(ID), event(), event()])
     await store.append("a-2", [event()], command_id=uuid4())
     await store.append_together([StreamAppend("a-3", [event()]), StreamAppend("a-4", [event()])])
-    await store.link("links", [1])
-    await store.delete_stream("a-2")
-    await store.delete_stream("a-3", erase=True)
-    await store.truncate_stream("a-1", before=2, erase=True)
-    await store.save_snapshot(Snapshot("a-1", 3, "k", b"x"))
-    await store.register([KEY])
-    [claim] = await store.claim("owner", [KEY], lease=3600)
-    schema = store.schema_for(KEY)
-    await store.create_tables(schema, TABLES)
-    async with store.transaction(claim, 1, search_path=schema) as connection:
+    await store.streams.link("links", [1])
+    await store.streams.delete("a-2")
+    await store.streams.delete("a-3", erase=True)
+    await store.streams.truncate("a-1", before=2, erase=True)
+    await store.snapshots.save(Snapshot("a-1", 3, "k", b"x"))
+    await store.subscriptions.register([KEY])
+    [claim] = await store.subscriptions.claim("owner", [KEY], lease=3600)
+    schema = store.read_models.schema_for(KEY)
+    await store.read_models.create_tables(schema, TABLES)
+    async with store.read_models.transaction(claim, 1, search_path=schema) as connection:
         await connection.execute("insert into balances values ('a', 1)")
     [recorded] = await store.read_page(limit=1)
-    await store.park(claim, recorded, attempts=3, error="no")
-    await store.stop(claim, "stopped")
+    await store.subscriptions.park(claim, recorded, attempts=3, error="no")
+    await store.subscriptions.stop(claim, "stopped")
 
 
 async def test_what_is_done_in_one_leaves_the_other_as_it_was(
     dsn: str, one: PostgresStore, two: PostgresStore
 ) -> None:
     await two.append("a-1", [event(ID)])
-    await two.register([KEY])
+    await two.subscriptions.register([KEY])
     before = await everything(dsn, "chekov_")
     await do_everything(one)
     assert await everything(dsn, "chekov_") == before
     mine = await everything(dsn, "chekov")
-    assert one.schema_for(KEY) != two.schema_for(KEY)
-    await two.resume("bank", "Balances")
-    [claim] = await two.claim("another", [KEY], lease=3600)
-    await two.release("another", [KEY])
+    assert one.read_models.schema_for(KEY) != two.read_models.schema_for(KEY)
+    await two.subscriptions.resume("bank", "Balances")
+    [claim] = await two.subscriptions.claim("another", [KEY], lease=3600)
+    await two.subscriptions.release("another", [KEY])
     assert claim.position == 0
     assert await everything(dsn, "chekov") == mine
     assert (await look(dsn)).position == await one.head()
@@ -101,20 +101,19 @@ async def test_what_is_done_in_one_leaves_the_other_as_it_was(
 
 async def test_notifications_stay_in_their_store(one: PostgresStore, two: PostgresStore) -> None:
     await one.append("a", [event()])
-    await one.register([KEY])
-    await one.claim("owner", [KEY], lease=3600)
-    seen = await two.freed(0, 60)
+    await one.subscriptions.register([KEY])
+    await one.subscriptions.claim("owner", [KEY], lease=3600)
+    seen = await two.subscriptions.freed(0, 60)
     await asyncio.gather(*(one.append("a", [event()]) for _ in range(100)))
-    await one.release("owner", [KEY])
-    assert await two.freed(seen, 0.3) == seen
-    assert two._listener is not None
-    assert two._listener.known == 0
+    await one.subscriptions.release("owner", [KEY])
+    assert await two.subscriptions.freed(seen, 0.3) == seen
+    assert two._background.listener.known == 0
 
 
 async def test_turns_are_taken_by_store(dsn: str, one: PostgresStore, two: PostgresStore) -> None:
     connection = await asyncpg.connect(dsn)
     async with connection.transaction():
-        await one.append_on(connection, "a", [event()])
+        await one.read_models.append_in_transaction(connection, "a", [event()])
         waiting = asyncio.create_task(one.append("b", [event()]))
         assert (await two.append("a", [event()])).position == 1
         assert not waiting.done()
@@ -126,14 +125,13 @@ async def test_a_neighbour_is_no_other_writer(one: PostgresStore, two: PostgresS
     """Each knows itself alone in its store, and appends without taking turns."""
 
     async def both_alone() -> bool:
-        return all(store._listener and store._listener.alone() for store in (one, two))
+        return all(store._background.listener.alone() for store in (one, two))
 
     await until(both_alone)
     for number in range(50):
         for store in (one, two):
             assert (await store.append("a", [event()], expected=number)).position == number + 1
     async with PostgresStore(one._database.access.dsn) as third:
-        await until(lambda: one._listener and not one._listener.alone())
-        assert two._listener is not None
-        assert two._listener.alone()
+        await until(lambda: not one._background.listener.alone())
+        assert two._background.listener.alone()
         assert (await third.append("a", [event()])).position == 51

@@ -101,7 +101,7 @@ async def everything_else(store: PostgresStore) -> list[StoreError | None]:
     """What each of the other calls raises, in time."""
 
     async def lent() -> None:
-        async with store.read_connection() as connection:
+        async with store.read_models.read_connection() as connection:
             await connection.fetchval("select 1")
 
     calls: list[Callable[[], Awaitable[object]]] = [
@@ -109,15 +109,15 @@ async def everything_else(store: PostgresStore) -> list[StoreError | None]:
         store.head,
         store.read_page,
         lambda: store.read_stream("s-1"),
-        lambda: store.stream_info("s-1"),
-        store.streams,
-        lambda: store.link("l", [10**9]),
-        lambda: store.delete_stream("none"),
-        lambda: store.truncate_stream("none", before=1),
-        lambda: store.save_snapshot(Snapshot("s-1", 1, "k", b"x")),
-        lambda: store.snapshot("s-1"),
-        lambda: store.claim("one", [KEY], lease=60),
-        lambda: store.subscriptions("bank"),
+        lambda: store.streams.info("s-1"),
+        store.streams.list,
+        lambda: store.streams.link("l", [10**9]),
+        lambda: store.streams.delete("none"),
+        lambda: store.streams.truncate("none", before=1),
+        lambda: store.snapshots.save(Snapshot("s-1", 1, "k", b"x")),
+        lambda: store.snapshots.load("s-1"),
+        lambda: store.subscriptions.claim("one", [KEY], lease=60),
+        lambda: store.subscriptions.list("bank"),
         lent,
     ]
 
@@ -143,7 +143,7 @@ async def test_a_wire_that_swallows_everything(dsn: str, direction: Direction) -
         writer = Writer(store)
         assert await writer.append()
         assert await writer.append_together()
-        await store.register([KEY])
+        await store.subscriptions.register([KEY])
         await asyncio.gather(*(store.ping() for _ in range(5)))
         wire.swallowing = direction
         waiting = [writer.append() for _ in range(20)]
@@ -209,11 +209,11 @@ async def test_a_transaction_over_a_wire_that_swallows_ends(
 ) -> None:
     wire = Wire(dsn)
     async with wire.running() as through, store_at(through) as store:
-        await store.register([KEY])
-        [claim] = await store.claim("one", [KEY], lease=60)
+        await store.subscriptions.register([KEY])
+        [claim] = await store.subscriptions.claim("one", [KEY], lease=60)
 
         async def handle(position: int) -> None:
-            async with store.transaction(claim, position) as connection:
+            async with store.read_models.transaction(claim, position) as connection:
                 await connection.execute("select 1")
                 wire.swallowing = direction
                 if moment == "statement":
@@ -234,9 +234,9 @@ async def test_a_transaction_over_a_wire_that_swallows_ends(
             assert isinstance(handling.exception(), kind)
         wire.swallowing = None
         await until(lambda: is_there(store))
-        [row] = await store.subscriptions("bank")
+        [row] = await store.subscriptions.list("bank")
         assert row.position == 0
-        async with store.transaction(claim, 8):
+        async with store.read_models.transaction(claim, 8):
             pass
 
 

@@ -54,7 +54,7 @@ async def test_a_schema_is_made_and_looked_at(empty_dsn: str, port: int) -> None
     pooled = through(empty_dsn, port)
     assert (await migrate(pooled, "chekov")).now == needed_version()
     async with PostgresStore(pooled, pooled=True) as store:
-        await store.register([KEY])
+        await store.subscriptions.register([KEY])
         await store.append("a", [event()])
     inspector = Inspector(pooled)
     assert (await inspector.status("chekov")).position == 1
@@ -82,15 +82,17 @@ async def test_another_process_is_heard_of(pooled_dsn: str, pooled_store: Postgr
 
 
 async def test_a_projection_s_transaction_and_its_checkpoint(pooled_store: PostgresStore) -> None:
-    await pooled_store.register([KEY])
-    [claim] = await pooled_store.claim("one", [KEY], lease=3600)
-    schema = pooled_store.schema_for(KEY)
-    await pooled_store.create_tables(schema, "create table balances (id int, tags text[])")
-    async with pooled_store.transaction(claim, 7, search_path=schema) as connection:
+    await pooled_store.subscriptions.register([KEY])
+    [claim] = await pooled_store.subscriptions.claim("one", [KEY], lease=3600)
+    schema = pooled_store.read_models.schema_for(KEY)
+    await pooled_store.read_models.create_tables(
+        schema, "create table balances (id int, tags text[])"
+    )
+    async with pooled_store.read_models.transaction(claim, 7, search_path=schema) as connection:
         await connection.execute("insert into balances values ($1, $2)", 1, ["a", "b"])
-    async with pooled_store.read_connection(search_path=schema) as connection:
+    async with pooled_store.read_models.read_connection(search_path=schema) as connection:
         assert await connection.fetchval("select tags from balances") == ["a", "b"]
-    [row] = await pooled_store.subscriptions("bank")
+    [row] = await pooled_store.subscriptions.list("bank")
     assert row.position == 7
 
 
@@ -166,4 +168,4 @@ async def test_processes_share_one_order(pooled_dsn: str, pooled_store: Postgres
     for process in processes:
         await asyncio.to_thread(process.join)
         assert process.exitcode == 0
-    assert (await pooled_store.stream_info("shared")).version == 3 * 8 * 25 * 2
+    assert (await pooled_store.streams.info("shared")).version == 3 * 8 * 25 * 2

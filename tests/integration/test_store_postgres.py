@@ -28,9 +28,9 @@ def event(data: bytes = b"{}") -> NewEvent:
 
 
 async def claimed(store: PostgresStore, *, lease: float = 3600) -> Claim:
-    await store.register([KEY])
-    [claim] = await store.claim("one", [KEY], lease=lease)
-    await store.create_tables(store.schema_for(KEY), TABLES)
+    await store.subscriptions.register([KEY])
+    [claim] = await store.subscriptions.claim("one", [KEY], lease=lease)
+    await store.read_models.create_tables(store.read_models.schema_for(KEY), TABLES)
     return claim
 
 
@@ -54,59 +54,65 @@ async def test_a_transaction_commits_writes_and_checkpoint_together(
     postgres_store: PostgresStore,
 ) -> None:
     claim = await claimed(postgres_store)
-    schema = postgres_store.schema_for(KEY)
-    async with postgres_store.transaction(claim, 7, search_path=schema) as connection:
+    schema = postgres_store.read_models.schema_for(KEY)
+    async with postgres_store.read_models.transaction(claim, 7, search_path=schema) as connection:
         await connection.execute("insert into balances values ('a', 1)")
-    [row] = await postgres_store.subscriptions("bank")
+    [row] = await postgres_store.subscriptions.list("bank")
     assert row.position == 7
-    async with postgres_store.read_connection(search_path=schema) as connection:
+    async with postgres_store.read_models.read_connection(search_path=schema) as connection:
         assert await connection.fetchval("select balance from balances") == 1
 
 
 async def test_a_transaction_never_does_again_what_was_done(postgres_store: PostgresStore) -> None:
     claim = await claimed(postgres_store)
-    schema = postgres_store.schema_for(KEY)
+    schema = postgres_store.read_models.schema_for(KEY)
 
     async def write() -> None:
-        async with postgres_store.transaction(claim, 7, search_path=schema) as connection:
+        async with postgres_store.read_models.transaction(
+            claim, 7, search_path=schema
+        ) as connection:
             await connection.execute("insert into balances values (gen_random_uuid(), 1)")
 
     await write()
     with pytest.raises(Fenced):
         await write()
-    async with postgres_store.read_connection(search_path=schema) as connection:
+    async with postgres_store.read_models.read_connection(search_path=schema) as connection:
         assert await connection.fetchval("select count(*) from balances") == 1
 
 
 async def test_a_failed_transaction_leaves_neither(postgres_store: PostgresStore) -> None:
     claim = await claimed(postgres_store)
-    schema = postgres_store.schema_for(KEY)
+    schema = postgres_store.read_models.schema_for(KEY)
 
     async def fail() -> None:
-        async with postgres_store.transaction(claim, 7, search_path=schema) as connection:
+        async with postgres_store.read_models.transaction(
+            claim, 7, search_path=schema
+        ) as connection:
             await connection.execute("insert into balances values ('a', 1)")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await fail()
-    [row] = await postgres_store.subscriptions("bank")
+    [row] = await postgres_store.subscriptions.list("bank")
     assert row.position == 0
-    async with postgres_store.read_connection(search_path=schema) as connection:
+    async with postgres_store.read_models.read_connection(search_path=schema) as connection:
         assert await connection.fetch("select * from balances") == []
 
 
 async def test_a_stale_owner_s_transaction_is_rolled_back(postgres_store: PostgresStore) -> None:
     claim = await claimed(postgres_store, lease=0)
-    schema = postgres_store.schema_for(KEY)
+    schema = postgres_store.read_models.schema_for(KEY)
 
     async def write_late() -> None:
-        async with postgres_store.transaction(claim, 7, search_path=schema) as connection:
+        async with postgres_store.read_models.transaction(
+            claim, 7, search_path=schema
+        ) as connection:
             await connection.execute("insert into balances values ('a', 1)")
-            assert await postgres_store.claim("two", [KEY], lease=3600)
+            assert await postgres_store.subscriptions.claim("two", [KEY], lease=3600)
 
     with pytest.raises(Fenced):
         await write_late()
-    async with postgres_store.read_connection(search_path=schema) as connection:
+    async with postgres_store.read_models.read_connection(search_path=schema) as connection:
         assert await connection.fetch("select * from balances") == []
 
 
@@ -117,7 +123,7 @@ async def test_a_lost_connection_inside_a_transaction_is_the_store_s_error(
     killer = await asyncpg.connect(dsn)
 
     async def lose() -> None:
-        async with postgres_store.transaction(claim, 7) as connection:
+        async with postgres_store.read_models.transaction(claim, 7) as connection:
             pid = await connection.fetchval("select pg_backend_pid()")
             await killer.execute("select pg_terminate_backend($1)", pid)
             await connection.execute("select 1")
@@ -125,9 +131,9 @@ async def test_a_lost_connection_inside_a_transaction_is_the_store_s_error(
     with pytest.raises(StoreUnavailable):
         await lose()
     await killer.close()
-    async with postgres_store.transaction(claim, 7):
+    async with postgres_store.read_models.transaction(claim, 7):
         pass
-    [row] = await postgres_store.subscriptions("bank")
+    [row] = await postgres_store.subscriptions.list("bank")
     assert row.position == 7
 
 
@@ -136,14 +142,14 @@ async def test_an_error_of_the_handler_s_own_sql_stays_its_own(
 ) -> None:
     claim = await claimed(postgres_store)
     with pytest.raises(asyncpg.UndefinedTableError):
-        async with postgres_store.transaction(claim, 7) as connection:
+        async with postgres_store.read_models.transaction(claim, 7) as connection:
             await connection.execute("insert into nowhere values (1)")
 
 
 async def test_a_wrong_call_of_the_handler_stays_its_own(postgres_store: PostgresStore) -> None:
     claim = await claimed(postgres_store)
     with pytest.raises(asyncpg.InterfaceError, match="0 arguments"):
-        async with postgres_store.transaction(claim, 7) as connection:
+        async with postgres_store.read_models.transaction(claim, 7) as connection:
             await connection.execute("select 1", 2)
 
 
@@ -152,23 +158,23 @@ async def test_an_error_of_the_handler_s_own_network_stays_its_own(
 ) -> None:
     claim = await claimed(postgres_store)
     with pytest.raises(ConnectionResetError):
-        async with postgres_store.transaction(claim, 7):
+        async with postgres_store.read_models.transaction(claim, 7):
             raise ConnectionResetError
 
 
 async def test_when_all_connections_are_lent_the_next_waits_in_vain(dsn: str) -> None:
     async with PostgresStore(dsn, pool_size=2, patience=0.1) as store:
-        async with store.read_connection():
+        async with store.read_models.read_connection():
             with pytest.raises(StoreUnavailable):
-                await store.create_tables("chekov_x_v1", TABLES)
-        await store.create_tables("chekov_x_v1", TABLES)
+                await store.read_models.create_tables("chekov_x_v1", TABLES)
+        await store.read_models.create_tables("chekov_x_v1", TABLES)
 
 
 async def test_queries_cannot_write(postgres_store: PostgresStore) -> None:
     await claimed(postgres_store)
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        async with postgres_store.read_connection(
-            search_path=postgres_store.schema_for(KEY)
+        async with postgres_store.read_models.read_connection(
+            search_path=postgres_store.read_models.schema_for(KEY)
         ) as connection:
             await connection.execute("insert into balances values ('a', 1)")
 
@@ -177,26 +183,28 @@ async def test_settings_of_a_handler_do_not_leak_into_the_next(
     postgres_store: PostgresStore,
 ) -> None:
     claim = await claimed(postgres_store)
-    async with postgres_store.transaction(claim, 1) as connection:
+    async with postgres_store.read_models.transaction(claim, 1) as connection:
         await connection.execute("set statement_timeout = '7s'")
-    async with postgres_store.transaction(claim, 2) as connection:
+    async with postgres_store.read_models.transaction(claim, 2) as connection:
         assert await connection.fetchval("show statement_timeout") == "1min"
 
 
 async def test_tables_are_made_once_however_many_start(dsn: str) -> None:
     async with PostgresStore(dsn) as one, PostgresStore(dsn) as two:
-        schema = one.schema_for(KEY)
-        await asyncio.gather(*(store.create_tables(schema, TABLES) for store in [one, two] * 5))
+        schema = one.read_models.schema_for(KEY)
+        await asyncio.gather(
+            *(store.read_models.create_tables(schema, TABLES) for store in [one, two] * 5)
+        )
         with pytest.raises(DefinitionError, match="version"):
-            await one.create_tables(schema, TABLES + "; select 1")
+            await one.read_models.create_tables(schema, TABLES + "; select 1")
 
 
 async def test_tables_that_postgres_refuses_are_a_fault_of_the_domain(
     postgres_store: PostgresStore,
 ) -> None:
     with pytest.raises(DefinitionError, match="nonsense"):
-        await postgres_store.create_tables("chekov_x_v1", "create nonsense")
-    await postgres_store.create_tables("chekov_x_v1", TABLES)
+        await postgres_store.read_models.create_tables("chekov_x_v1", "create nonsense")
+    await postgres_store.read_models.create_tables("chekov_x_v1", TABLES)
 
 
 async def test_two_stores_share_a_database(dsn: str) -> None:
@@ -280,13 +288,13 @@ async def test_another_process_hears_of_events(dsn: str) -> None:
 async def test_a_release_wakes_another_process(dsn: str) -> None:
     async with PostgresStore(dsn) as one, PostgresStore(dsn) as two:
         await claimed(one)
-        seen = await two.freed(0, 60)
+        seen = await two.subscriptions.freed(0, 60)
         async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(two.freed(seen, 60))
+            waiting = group.create_task(two.subscriptions.freed(seen, 60))
             await asyncio.sleep(0)
-            await one.release("one", [KEY])
+            await one.subscriptions.release("one", [KEY])
         assert waiting.result() > seen
-        assert await two.claim("two", [KEY], lease=60)
+        assert await two.subscriptions.claim("two", [KEY], lease=60)
 
 
 async def test_an_idle_store_asks_for_nearly_nothing(dsn: str) -> None:
@@ -339,4 +347,4 @@ async def test_processes_share_one_order(dsn: str, postgres_store: PostgresStore
     for process in processes:
         await asyncio.to_thread(process.join)
         assert process.exitcode == 0
-    assert (await postgres_store.stream_info("shared")).version == total // 2
+    assert (await postgres_store.streams.info("shared")).version == total // 2

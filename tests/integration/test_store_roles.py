@@ -10,13 +10,13 @@ import asyncpg
 import pytest
 
 from chekov.errors import StoreError
-from chekov.store.port import Expected, ExpectedVersion, NewEvent, SubscriptionKey
+from chekov.store.port import Expected, ExpectedVersion, NewEvent, Streams, SubscriptionKey
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.exporter import export_events
 from chekov.store.postgres.importer import import_events
 from chekov.store.postgres.migrator import migrate, needed_version
 from chekov.store.postgres.roles import roles_sql
-from chekov.testing.contract import StoreContract
+from chekov.testing.contract import ReadModelsContract, StoreContract
 from tests.looking import has_looked, turn_taken
 
 NAMES = {"owner": "shop-owner", "writer": "writer's", "reader": 'The "reader"'}
@@ -71,35 +71,41 @@ def event() -> NewEvent:
     return NewEvent(uuid4(), "t", b"{}")
 
 
-class Writer(PostgresStore):
-    """A writer's store; the owner's erases."""
+class ErasedByOwner:
+    """The streams of a writer's store, but the owner erases."""
 
-    owner: PostgresStore
+    def __init__(self, writer: Streams, owner: Streams) -> None:
+        self.writer = writer
+        self.owner = owner
+        self.link = writer.link
+        self.info = writer.info
+        self.list = writer.list
 
-    async def delete_stream(
+    async def delete(
         self, stream: str, *, expected: ExpectedVersion = Expected.ANY, erase: bool = False
     ) -> int:
-        if erase:
-            return await self.owner.delete_stream(stream, expected=expected, erase=True)
-        return await super().delete_stream(stream, expected=expected)
+        streams = self.owner if erase else self.writer
+        return await streams.delete(stream, expected=expected, erase=erase)
 
-    async def truncate_stream(self, stream: str, *, before: int, erase: bool = False) -> None:
-        if erase:
-            await self.owner.truncate_stream(stream, before=before, erase=True)
-        else:
-            await super().truncate_stream(stream, before=before)
+    async def truncate(self, stream: str, *, before: int, erase: bool = False) -> None:
+        streams = self.owner if erase else self.writer
+        await streams.truncate(stream, before=before, erase=erase)
 
 
-class TestWriter(StoreContract):
+class WriterStore(PostgresStore):
+    streams: Streams
+
+
+class TestWriter(StoreContract, ReadModelsContract):
     """All that a store promises, but for erasing."""
 
     @pytest.fixture
     async def store(self, roles: Roles) -> AsyncGenerator[PostgresStore]:
         async with (
             PostgresStore(roles.owner) as owner,
-            Writer(roles.writer, migrate=False) as store,
+            WriterStore(roles.writer, migrate=False) as store,
         ):
-            store.owner = owner
+            store.streams = ErasedByOwner(store.streams, owner.streams)
             yield store
 
 
@@ -107,10 +113,10 @@ async def test_a_writer_cannot_erase(roles: Roles) -> None:
     async with PostgresStore(roles.writer, migrate=False) as store:
         await store.append("a", [event(), event()])
         with pytest.raises(StoreError, match="permission denied"):
-            await store.delete_stream("a", erase=True)
+            await store.streams.delete("a", erase=True)
         with pytest.raises(StoreError, match="permission denied"):
-            await store.truncate_stream("a", before=2, erase=True)
-        assert (await store.stream_info("a")).version == 2
+            await store.streams.truncate("a", before=2, erase=True)
+        assert (await store.streams.info("a")).version == 2
 
 
 async def test_a_writer_writes_alone(roles: Roles) -> None:
@@ -120,24 +126,24 @@ async def test_a_writer_writes_alone(roles: Roles) -> None:
         async with turn_taken(roles.admin), asyncio.timeout(20):
             await store.append("a", [event(), event()], expected=1)
             await store.append("b", [event(), event()], expected=Expected.NO_STREAM)
-        assert (await store.stream_info("b")).version == 2
+        assert (await store.streams.info("b")).version == 2
 
 
 async def test_a_writer_makes_projections_and_a_reader_reads_them(roles: Roles) -> None:
     async with PostgresStore(roles.writer, migrate=False) as store:
-        schema = store.schema_for(KEY)
-        await store.register([KEY])
-        [claim] = await store.claim("one", [KEY], lease=3600)
-        await store.create_tables(schema, TABLES)
-        async with store.transaction(claim, 1, search_path=schema) as connection:
+        schema = store.read_models.schema_for(KEY)
+        await store.subscriptions.register([KEY])
+        [claim] = await store.subscriptions.claim("one", [KEY], lease=3600)
+        await store.read_models.create_tables(schema, TABLES)
+        async with store.read_models.transaction(claim, 1, search_path=schema) as connection:
             await connection.execute("insert into balances values ('a', 1)")
         await store.append("a", [event()])
     async with PostgresStore(roles.reader, migrate=False) as store:
-        async with store.read_connection(search_path=schema) as connection:
+        async with store.read_models.read_connection(search_path=schema) as connection:
             assert await connection.fetchval("select balance from balances") == 1
         assert len(await store.read_page()) == 1
-        assert (await store.stream_info("a")).version == 1
-        assert len(await store.subscriptions("bank")) == 1
+        assert (await store.streams.info("a")).version == 1
+        assert len(await store.subscriptions.list("bank")) == 1
 
 
 async def test_a_reader_changes_nothing(roles: Roles) -> None:
@@ -146,12 +152,12 @@ async def test_a_reader_changes_nothing(roles: Roles) -> None:
     async with PostgresStore(roles.reader, migrate=False) as store:
         for change in (
             store.append("a", [event()]),
-            store.delete_stream("a"),
-            store.truncate_stream("a", before=1),
-            store.register([KEY]),
-            store.claim("one", [KEY], lease=1),
-            store.resume("bank", "Balances"),
-            store.forget_snapshot("a"),
+            store.streams.delete("a"),
+            store.streams.truncate("a", before=1),
+            store.subscriptions.register([KEY]),
+            store.subscriptions.claim("one", [KEY], lease=1),
+            store.subscriptions.resume("bank", "Balances"),
+            store.snapshots.forget("a"),
         ):
             with pytest.raises(StoreError, match="permission denied"):
                 await change

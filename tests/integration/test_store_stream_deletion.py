@@ -38,12 +38,12 @@ async def test_a_snapshot_does_not_outlive_its_stream(
     sql = "select r_position from chekov.delete_stream_v1('a', -1, true, gen_random_uuid())"
     assert await other.fetchval(sql) == 2
     saving = asyncio.create_task(
-        postgres_store.save_snapshot(Snapshot("a", 1, "k", b"plain state"))
+        postgres_store.snapshots.save(Snapshot("a", 1, "k", b"plain state"))
     )
     await waiting(watch, 1)
     await transaction.commit()
     await saving
-    assert await postgres_store.snapshot("a") is None
+    assert await postgres_store.snapshots.load("a") is None
     assert await other.fetchval("select count(*) from chekov.snapshots") == 0
     await other.close()
     await watch.close()
@@ -97,8 +97,8 @@ async def test_what_is_erased_is_not_handed_over_any_more(postgres_store: Postgr
     await postgres_store.append("a", [event(), event()])
     await postgres_store.append("b", [event()])
     assert len(await postgres_store.changed(0, 1)) == 3
-    await postgres_store.truncate_stream("a", before=2, erase=True)
+    await postgres_store.streams.truncate("a", before=2, erase=True)
     assert not await postgres_store.changed(0, 1)
     await postgres_store.append("b", [event()])
-    await postgres_store.delete_stream("a", erase=True)
+    await postgres_store.streams.delete("a", erase=True)
     assert not [item for item in await postgres_store.changed(0, 1) if item.stream == "a"]

@@ -125,7 +125,7 @@ async def works(dsn: str) -> None:
     async with PostgresStore(dsn) as store:
         await store.append("a", [NewEvent(uuid4(), "t", b"{}")])
         assert len(await store.read_stream("a")) == 1
-        async with store.read_connection() as connection:
+        async with store.read_models.read_connection() as connection:
             assert await connection.fetchval(
                 "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
             )

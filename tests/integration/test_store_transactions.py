@@ -31,7 +31,7 @@ async def test_events_and_other_writes_commit_together(
     await connection.execute("create table orders (id integer primary key)")
     async with connection.transaction():
         await connection.execute("insert into orders values (1)")
-        appended = await postgres_store.append_on(
+        appended = await postgres_store.read_models.append_in_transaction(
             connection, "order-1", [event(), event(b"\x80")], expected=0
         )
         assert await postgres_store.head() == 0
@@ -41,7 +41,7 @@ async def test_events_and_other_writes_commit_together(
     transaction = connection.transaction()
     await transaction.start()
     await connection.execute("insert into orders values (2)")
-    await postgres_store.append_on(connection, "order-2", [event()])
+    await postgres_store.read_models.append_in_transaction(connection, "order-2", [event()])
     await transaction.rollback()
     assert await connection.fetchval("select count(*) from orders") == 1
     assert (await postgres_store.append("order-2", [event()], expected=0)).position == 3
@@ -54,7 +54,7 @@ async def test_others_wait_for_the_transaction_and_hear_of_its_end(
     connection = await asyncpg.connect(dsn)
     transaction = connection.transaction()
     await transaction.start()
-    await postgres_store.append_on(connection, "a", [event()])
+    await postgres_store.read_models.append_in_transaction(connection, "a", [event()])
     waiting = asyncio.create_task(postgres_store.append("b", [event()]))
     heard = asyncio.create_task(postgres_store.changed(0, 30))
     await transaction.commit()
@@ -69,7 +69,7 @@ async def test_a_refusal_leaves_the_transaction_usable(
     known, command = event(), uuid4()
     await postgres_store.append("a", [known])
     await postgres_store.append("gone", [event()])
-    await postgres_store.delete_stream("gone")
+    await postgres_store.streams.delete("gone")
     await postgres_store.append("b", [event()._replace(causation_id=command)])
     connection = await asyncpg.connect(dsn)
     async with connection.transaction():
@@ -81,10 +81,12 @@ async def test_a_refusal_leaves_the_transaction_usable(
             ("c", event(), 0, command, DuplicateCommand),
         ):
             with pytest.raises(error):
-                await postgres_store.append_on(
+                await postgres_store.read_models.append_in_transaction(
                     connection, stream, [new], expected=expected, command_id=command_id
                 )
-        await postgres_store.append_on(connection, "a", [event()], expected=1)
+        await postgres_store.read_models.append_in_transaction(
+            connection, "a", [event()], expected=1
+        )
     assert [item.position for item in await postgres_store.read_page()] == [1, 2, 3, 4, 5]
     await connection.close()
 
@@ -100,7 +102,9 @@ async def test_codecs_of_the_caller_s_connection_change_nothing(
     when = datetime(2024, 2, 29, 1, 2, 3, 456789, UTC)
     new = NewEvent(uuid4(), "t", b'{"a": "\xc3\xa4"}', b'{"m": 1}', uuid4(), uuid4(), when)
     async with connection.transaction():
-        appended = await postgres_store.append_on(connection, "a", [new, event(b"\x80")])
+        appended = await postgres_store.read_models.append_in_transaction(
+            connection, "a", [new, event(b"\x80")]
+        )
     assert appended.recorded[0].time == when
     assert list(await postgres_store.read_stream("a")) == list(appended.recorded)
     assert appended.recorded[0][3:9] == new[:6]
@@ -114,6 +118,6 @@ async def test_a_transaction_that_cannot_see_others_is_refused(
     connection = await asyncpg.connect(dsn)
     async with connection.transaction(isolation=isolation):  # type: ignore[arg-type]
         with pytest.raises(StoreError, match="read committed"):
-            await postgres_store.append_on(connection, "a", [event()])
+            await postgres_store.read_models.append_in_transaction(connection, "a", [event()])
         assert await connection.fetchval("select 1") == 1
     await connection.close()

@@ -165,13 +165,13 @@ async def test_deleted_truncated_erased_and_linked_streams_come_back(
     async with source.opened() as store:
         for name in ("kept", "deleted", "erased", "anew", "truncated", "cut"):
             await store.append(name, [event() for _ in range(5)])
-        await store.link("links", [1, 7])
-        await store.delete_stream("deleted")
-        await store.delete_stream("erased", erase=True)
-        await store.delete_stream("anew", erase=True)
+        await store.streams.link("links", [1, 7])
+        await store.streams.delete("deleted")
+        await store.streams.delete("erased", erase=True)
+        await store.streams.delete("anew", erase=True)
         await store.append("anew", [event()])
-        await store.truncate_stream("truncated", before=3)
-        await store.truncate_stream("cut", before=4, erase=True)
+        await store.streams.truncate("truncated", before=3)
+        await store.streams.truncate("cut", before=4, erase=True)
         await store.append("cut", [event()])
         expected = [await store.read_stream(name) for name in ("kept", "truncated", "cut", "links")]
     await target.take(await source.export())
@@ -182,7 +182,7 @@ async def test_deleted_truncated_erased_and_linked_streams_come_back(
         with pytest.raises(StreamDeleted):
             await store.append("deleted", [event()])
         with pytest.raises(StreamNotFound):
-            await store.stream_info("erased")
+            await store.streams.info("erased")
         assert (await store.append("cut", [event()])).version == 7
 
 
@@ -198,7 +198,7 @@ async def test_an_export_is_of_one_moment_while_others_write(source: Store, targ
         async def write() -> None:
             while writing:
                 await fill(store, 20)
-                await store.delete_stream(f"account-{random.randrange(97)}", erase=True)
+                await store.streams.delete(f"account-{random.randrange(97)}", erase=True)
 
         async with asyncio.TaskGroup() as group:
             group.create_task(_ignoring_missing(write))
@@ -228,7 +228,7 @@ async def _is_whole(target: Store) -> None:
             if item.stream != "$erased":
                 assert item.version == ends.get(item.stream, 0) + 1
                 ends[item.stream] = item.version
-        for info in await store.streams(limit=10_000):
+        for info in await store.streams.list(limit=10_000):
             assert info.version == ends[info.stream]
 
 
@@ -237,7 +237,7 @@ async def test_what_came_later_is_added(source: Store, target: Store) -> None:
         await fill(store, 100)
         await target.take(await source.export())
         await fill(store, 50)
-        await store.delete_stream("account-1")
+        await store.streams.delete("account-1")
     done = await target.take(await source.export(after=100))
     assert (done.events, done.found, done.head) == (51, 0, 151)
     assert await target.tables() == await source.tables()

@@ -31,11 +31,11 @@ class ClaimsMachine(StoreMachine):
         super().__init__()
         self.rows = {key: Row() for key in KEYS}
         self.claims: list[Claim] = []
-        self.run(self.store.register(KEYS))
+        self.run(self.store.subscriptions.register(KEYS))
 
     @rule(owner=st.sampled_from(OWNERS), lease=st.sampled_from((0, 3600)))
     def claim(self, owner: str, lease: int) -> None:
-        claims = self.run(self.store.claim(owner, KEYS, lease=lease))
+        claims = self.run(self.store.subscriptions.claim(owner, KEYS, lease=lease))
         wanted: dict[SubscriptionKey, tuple[int, int]] = {}
         for key, row in self.rows.items():
             free = row.owner in (None, owner) or row.expired
@@ -54,15 +54,15 @@ class ClaimsMachine(StoreMachine):
         claim = self.claims[choice % len(self.claims)]
         row = self.rows[claim.key]
         if (row.owner, row.epoch) == (claim.owner, claim.epoch):
-            self.run(self.store.save(claim, position))
+            self.run(self.store.subscriptions.save(claim, position))
             row.position = max(row.position, position)
         else:
             with pytest.raises(Fenced):
-                self.run(self.store.save(claim, position))
+                self.run(self.store.subscriptions.save(claim, position))
 
     @rule(owner=st.sampled_from(OWNERS))
     def release(self, owner: str) -> None:
-        self.run(self.store.release(owner, KEYS))
+        self.run(self.store.subscriptions.release(owner, KEYS))
         for row in self.rows.values():
             if row.owner == owner:
                 row.owner = None
@@ -70,7 +70,7 @@ class ClaimsMachine(StoreMachine):
 
     @rule(pause=st.booleans())
     def pause_or_resume(self, *, pause: bool) -> None:
-        change = self.store.pause if pause else self.store.resume
+        change = self.store.subscriptions.pause if pause else self.store.subscriptions.resume
         self.run(change("bank", "mails"))
         for row in self.rows.values():
             row.state = "paused" if pause else "running"
@@ -80,7 +80,7 @@ class ClaimsMachine(StoreMachine):
 
     @invariant()
     def rows_are_the_same(self) -> None:
-        rows = self.run(self.store.subscriptions("bank"))
+        rows = self.run(self.store.subscriptions.list("bank"))
         assert [(row.key, row.owner, row.epoch, row.position, row.state) for row in rows] == [
             (key, row.owner, row.epoch, row.position, row.state) for key, row in self.rows.items()
         ]

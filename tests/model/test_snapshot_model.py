@@ -88,19 +88,19 @@ class SnapshotMachine(StoreMachine):
     @rule(data=st.data(), erase=st.booleans())
     def truncate(self, data: st.DataObject, *, erase: bool) -> None:
         before = data.draw(st.integers(1, len(self.amounts)))
-        self.run(self.store.truncate_stream(STREAM, before=before, erase=erase))
+        self.run(self.store.streams.truncate(STREAM, before=before, erase=erase))
         self.first = max(self.first, before)
 
     @rule()
     def forget(self) -> None:
-        self.run(self.store.forget_snapshot(STREAM))
+        self.run(self.store.snapshots.forget(STREAM))
 
     @rule(change=st.sampled_from(SPOILT))
     def spoil(self, change: dict[str, object]) -> None:
         if self.snapshot is not None:
             spoilt = self.snapshot._replace(**change)  # type: ignore[arg-type]
-            self.run(self.store.forget_snapshot(STREAM))
-            self.run(self.store.save_snapshot(spoilt))
+            self.run(self.store.snapshots.forget(STREAM))
+            self.run(self.store.snapshots.save(spoilt))
 
     @precondition(lambda self: self.amounts)
     @rule(process=PROCESSES, erase=st.booleans())
@@ -161,7 +161,7 @@ class SnapshotMachine(StoreMachine):
 
     @invariant()
     def notice(self) -> None:
-        self.snapshot = self.run(self.store.snapshot(STREAM))
+        self.snapshot = self.run(self.store.snapshots.load(STREAM))
         assert self.snapshot is None or self.snapshot.version <= len(self.amounts)
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
+from chekov.domain.event_filter import EventFilter
 from chekov.errors import StoreError, StreamDeleted, StreamNotFound
 from chekov.store.memory import MemoryStore
 from chekov.store.port import Appended, Direction, NewEvent, RecordedEvent, Snapshot, StreamAppend
@@ -73,7 +74,9 @@ class EventsMachine(StoreMachine):
     @rule(stream=streams, positions=st.lists(numbers, max_size=3), expected=expectations)
     def link(self, stream: str, positions: list[int], expected: int) -> None:
         refusals = self.model.link_refusals(stream, positions, expected)
-        linked = self.tried(lambda: self.store.link(stream, positions, expected=expected), refusals)
+        linked = self.tried(
+            lambda: self.store.streams.link(stream, positions, expected=expected), refusals
+        )
         if linked is not None:
             ids = [item.id for item in linked.recorded]
             self.same_answer(linked, self.model.link(stream, positions, ids))
@@ -82,7 +85,7 @@ class EventsMachine(StoreMachine):
     def delete(self, stream: str, expected: int, *, erase: bool) -> None:
         refusals = self.model.delete_refusals(stream, expected, erase=erase)
         position = self.tried(
-            lambda: self.store.delete_stream(stream, expected=expected, erase=erase), refusals
+            lambda: self.store.streams.delete(stream, expected=expected, erase=erase), refusals
         )
         if position is not None:
             [end] = self.run(self.store.read_page(after=position - 1))
@@ -91,7 +94,9 @@ class EventsMachine(StoreMachine):
     @rule(stream=streams, before=numbers, erase=st.booleans())
     def truncate(self, stream: str, before: int, *, erase: bool) -> None:
         refusals = self.model.truncate_refusals(stream, before)
-        self.tried(lambda: self.store.truncate_stream(stream, before=before, erase=erase), refusals)
+        self.tried(
+            lambda: self.store.streams.truncate(stream, before=before, erase=erase), refusals
+        )
         if not refusals:
             self.model.truncate(stream, before, erase=erase)
 
@@ -139,7 +144,9 @@ class EventsMachine(StoreMachine):
             ]
         if wish.what == "together":
             return await self.store.append_together([wish.append, wish.other])
-        return await self.store.delete_stream(stream, expected=expected, erase=wish.what == "erase")
+        return await self.store.streams.delete(
+            stream, expected=expected, erase=wish.what == "erase"
+        )
 
     def replay(self, wish: Wish, answer: Any) -> None:
         """It was done: so it must have been allowed where it stands."""
@@ -194,11 +201,13 @@ class EventsMachine(StoreMachine):
                 after=after,
                 limit=limit,
                 direction=towards(back=back),
-                types=types,
-                category=category,
-                prefix=prefix,
-                correlation_id=correlation_id,
-                causation_id=causation_id,
+                filter=EventFilter(
+                    types=None if types is None else frozenset(types),
+                    category=category,
+                    prefix=prefix,
+                    correlation=correlation_id,
+                    causation=causation_id,
+                ),
             )
         )
         same(page, self.model.read_page(after, limit, is_meant, back=back))
@@ -228,7 +237,7 @@ class EventsMachine(StoreMachine):
     )
     def list_streams(self, prefix: str, containing: str, after: str, limit: int) -> None:
         listed = self.run(
-            self.store.streams(prefix=prefix, containing=containing, after=after, limit=limit)
+            self.store.streams.list(prefix=prefix, containing=containing, after=after, limit=limit)
         )
         wanted = [
             (name, self.model.version(name), self.model.first(name))
@@ -246,7 +255,7 @@ class EventsMachine(StoreMachine):
             refusals.add(StreamDeleted)
         elif not self.model.version(stream):
             refusals.add(StreamNotFound)
-        info = self.tried(lambda: self.store.stream_info(stream), refusals)
+        info = self.tried(lambda: self.store.streams.info(stream), refusals)
         if info is not None:
             assert (info.version, info.first) == (
                 self.model.version(stream),
@@ -256,12 +265,12 @@ class EventsMachine(StoreMachine):
     @rule(stream=streams, version=st.integers(1, 4), kind=st.sampled_from(("k", "l")))
     def save_snapshot(self, stream: str, version: int, kind: str) -> None:
         snapshot = Snapshot(stream, version, kind, f"{stream} {version} {kind}".encode())
-        self.run(self.store.save_snapshot(snapshot))
+        self.run(self.store.snapshots.save(snapshot))
         self.model.save_snapshot(snapshot)
 
     @rule(stream=streams)
     def forget_snapshot(self, stream: str) -> None:
-        self.run(self.store.forget_snapshot(stream))
+        self.run(self.store.snapshots.forget(stream))
         self.model.snapshots.pop(stream, None)
 
     @invariant()
@@ -278,7 +287,7 @@ class EventsMachine(StoreMachine):
         for stream in STREAMS:
             page = self.run(self.store.read_stream(stream))
             same(page, self.model.read_stream(stream, 0, 1000, None, back=False))
-            assert self.run(self.store.snapshot(stream)) == self.model.snapshots.get(stream)
+            assert self.run(self.store.snapshots.load(stream)) == self.model.snapshots.get(stream)
 
     def new(self, wish: tuple[str, list[str], int]) -> StreamAppend:
         stream, kinds, expected = wish

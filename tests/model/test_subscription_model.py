@@ -5,7 +5,7 @@ or set aside. What a handler was given must cover every event up to the checkpoi
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
@@ -22,7 +22,8 @@ from chekov.engine.subscriptions.subscription import Subscription
 from chekov.engine.uuid7 import uuid7
 from chekov.errors import StoreUnavailable
 from chekov.serialization.codec import Codec
-from chekov.store.port import Claim, NewEvent, SubscriptionKey
+from chekov.store.memory.subscriptions import MemorySubscriptions
+from chekov.store.port import Claim, NewEvent, ReadModels, SubscriptionKey
 from tests.integration.engine_domain import counting
 from tests.unit.engine.bank import Added
 from tests.waiting import until
@@ -42,38 +43,79 @@ class Writes:
         self.positions: list[int] = []
 
 
-class FaultyStore(MemoryStore):
-    """Has transactions, and loses as many answers as it is told to."""
+class Faults:
+    """The faults to come, the last one first: an answer is lost before or after its effect."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
-        super().__init__(clock=lambda: self.now)
-        self.written: list[int] = []
-        self.faults: list[str] = []
+        self.coming: list[str] = []
 
     @asynccontextmanager
-    async def transaction(  # pyright: ignore[reportIncompatibleMethodOverride]
+    async def around(self, effect: str) -> AsyncGenerator[None]:
+        fault = self.coming.pop() if self.coming else ""
+        if fault == "before":
+            raise StoreUnavailable(f"lost before the {effect}")
+        yield
+        if fault == "after":
+            raise StoreUnavailable(f"lost after the {effect}", stored=None)
+
+
+class FaultySubscriptions(MemorySubscriptions):
+    """Loses answers of saves."""
+
+    def __init__(self, clock: Callable[[], datetime], end: Callable[[], int]) -> None:
+        super().__init__(clock, end)
+        self.faults = Faults()
+
+    async def save(self, claim: Claim, position: int) -> None:
+        async with self.faults.around("save"):
+            await super().save(claim, position)
+
+    async def commit(self, claim: Claim, position: int) -> None:
+        await super().save(claim, position)
+
+
+class FaultyReadModels:
+    """Has transactions, which take notes of what is written, and loses answers of commits."""
+
+    def __init__(self, subscriptions: FaultySubscriptions) -> None:
+        self.subscriptions = subscriptions
+        self.written: list[int] = []
+
+    @asynccontextmanager
+    async def transaction(
         self, claim: Claim, position: int, *, search_path: str | None = None
     ) -> AsyncGenerator[Connection]:
         del search_path
         writes = Writes()
         yield cast("Connection", writes)
         await asyncio.sleep(0)
-        fault = self.faults.pop() if self.faults else ""
-        if fault == "before":
-            raise StoreUnavailable("lost before the commit")
-        await super().save(claim, position)
-        self.written += writes.positions
-        if fault == "after":
-            raise StoreUnavailable("lost after the commit", stored=None)
+        async with self.subscriptions.faults.around("commit"):
+            await self.subscriptions.commit(claim, position)
+            self.written += writes.positions
 
-    async def save(self, claim: Claim, position: int) -> None:
-        fault = self.faults.pop() if self.faults else ""
-        if fault == "before":
-            raise StoreUnavailable("lost before saving")
-        await super().save(claim, position)
-        if fault == "after":
-            raise StoreUnavailable("lost after saving", stored=None)
+    def schema_for(self, key: SubscriptionKey) -> str:
+        return key.name
+
+
+class FaultyStore(MemoryStore):
+    """Has transactions, and loses the answers that its faults name."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        super().__init__(clock=lambda: self.now)
+        subscriptions = FaultySubscriptions(lambda: self.now, lambda: self._log.history.head)
+        self.faulty = FaultyReadModels(subscriptions)
+        self.subscriptions = subscriptions
+        self.read_models = cast("ReadModels", self.faulty)
+        self._faults = subscriptions.faults
+
+    @property
+    def written(self) -> list[int]:
+        return self.faulty.written
+
+    def lose(self, answers: Sequence[str]) -> None:
+        """Lose the answers to come, the last one first: `before` or `after` their effects."""
+        self._faults.coming = list(answers)
 
 
 async def _breathe() -> None:
@@ -129,7 +171,10 @@ class Node:
 
     async def ask(self) -> None:
         asked_at = asyncio.get_running_loop().time()
-        self.answer = asked_at, await self.store.claim(self.name, [self.key], lease=LEASE)
+        self.answer = (
+            asked_at,
+            await self.store.subscriptions.claim(self.name, [self.key], lease=LEASE),
+        )
 
     def hear(self) -> None:
         if self.answer is None:
@@ -145,7 +190,7 @@ class Node:
         self.subscription.stop()
         await asyncio.wait(self.tasks[1:], timeout=10)
         await self.crash()
-        await self.store.release(self.name, [self.key])
+        await self.store.subscriptions.release(self.name, [self.key])
 
     async def crash(self) -> None:
         for task in self.tasks:
@@ -177,7 +222,7 @@ class SubscriptionMachine(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.run(self.store.__aenter__())
-        self.run(self.store.register([SubscriptionKey("counting", "subject")]))
+        self.run(self.store.subscriptions.register([SubscriptionKey("counting", "subject")]))
 
     @rule(kinds=st.lists(st.sampled_from((FAILING, WANTED, WANTED, WANTED, FOREIGN)), max_size=8))
     def append(self, kinds: list[int]) -> None:
@@ -230,7 +275,7 @@ class SubscriptionMachine(RuleBasedStateMachine):
         self, number: int, fault: str, before: int, after: int
     ) -> None:
         """The claim that is being renewed may be older than the commit whose answer is lost."""
-        self.store.faults = [fault]
+        self.store.lose([fault])
         self.append([WANTED, WANTED, WANTED])
         self.run(self._renew(number, before, after))
 
@@ -273,7 +318,7 @@ class SubscriptionMachine(RuleBasedStateMachine):
 
     @rule(faults=st.lists(FAULTS, min_size=1, max_size=3))
     def lose_answers(self, faults: list[str]) -> None:
-        self.store.faults = faults
+        self.store.lose(faults)
 
     @invariant()
     def the_checkpoint_never_goes_back(self) -> None:
@@ -282,11 +327,14 @@ class SubscriptionMachine(RuleBasedStateMachine):
         self.checkpoint = position
 
     def position(self) -> int:
-        rows = self.run(self.store.subscriptions("counting"))
+        rows = self.run(self.store.subscriptions.list("counting"))
         return rows[0].position if rows else 0
 
     def parked(self) -> set[int]:
-        return {event.position for event in self.run(self.store.parked("counting", "subject"))}
+        return {
+            event.position
+            for event in self.run(self.store.subscriptions.parked("counting", "subject"))
+        }
 
     def teardown(self) -> None:
         try:
@@ -302,7 +350,7 @@ class SubscriptionMachine(RuleBasedStateMachine):
         for node in self.nodes.values():
             await node.crash()
         self.nodes.clear()
-        self.store.faults = []
+        self.store.lose([])
         self.store.now += timedelta(seconds=LEASE + 1)
         last = self.nodes[0] = Node(self.store, self.handler(), "last")
         last.start()
@@ -330,7 +378,7 @@ class ProjectionMachine(SubscriptionMachine):
 
     async def _look(self) -> tuple[int, list[int]]:
         """Both at one moment: a coroutine of its own would let the nodes go on in between."""
-        (row,) = await self.store.subscriptions("counting")
+        (row,) = await self.store.subscriptions.list("counting")
         return row.position, list(self.store.written)
 
     def everything_is_done(self) -> None:
@@ -368,14 +416,14 @@ TestHandler.settings = _settings
 
 async def test_a_claim_that_was_asked_for_before_a_commit_was_lost_does_not_count() -> None:
     async with FaultyStore() as store:
-        await store.register([SubscriptionKey("counting", "subject")])
+        await store.subscriptions.register([SubscriptionKey("counting", "subject")])
         node = Node(store, Writer(), "node")
         node.start()
         await node.ask()
         node.hear()
         await _breathe()
         await node.ask()
-        store.faults = ["after"]
+        store.lose(["after"])
         await store.append("counter-a", [NewEvent(uuid7(), "Added", b'{"amount": 1}')])
         await until(lambda: node.subscription.status.error)
         assert store.written == [1]

@@ -39,4 +39,4 @@ async def _forget(settings: Settings, subjects: Collection[str]) -> Collection[s
         pool_size=_CONNECTIONS,
         patience=_PATIENCE,
     ) as store:
-        return await store.forget_keys(subjects)
+        return await store.keys.forget_keys(subjects)

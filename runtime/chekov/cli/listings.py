@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chekov.cli.output import Output, show, show_json, show_table
+from chekov.domain.event_filter import EventFilter
 from chekov.server import rendering
 from chekov.server.domain_loader import load_domain
 from chekov.server.lifecycle import Lifecycle
@@ -86,8 +87,7 @@ async def _events(settings: Settings, arguments: Namespace) -> None:
             after=arguments.after,
             limit=arguments.limit,
             direction=_direction(arguments),
-            types=arguments.type,
-            category=arguments.category,
+            filter=_filter(arguments),
         )
     _show(page, arguments)
 
@@ -101,13 +101,13 @@ async def _stream(settings: Settings, arguments: Namespace) -> None:
             direction=_direction(arguments),
         )
         if not page:
-            await store.stream_info(arguments.stream)
+            await store.streams.info(arguments.stream)
     _show(page, arguments)
 
 
 async def _subscriptions(settings: Settings, domain: str) -> Sequence[tuple[SubscriptionRow, int]]:
     async with _opened(settings) as store:
-        rows = await store.subscriptions(domain)
+        rows = await store.subscriptions.list(domain)
         head = await store.head()
     return [(row, head) for row in rows]
 
@@ -127,15 +127,19 @@ async def _follow(store: Store, arguments: Namespace) -> None:
         page = await store.read_page(
             after=position,
             limit=arguments.limit,
-            types=arguments.type,
-            category=arguments.category,
+            filter=_filter(arguments),
         )
         for recorded in page:
             _show_line(recorded, arguments.output)
             position = recorded.position
         if len(page) < arguments.limit:
             position = max(position, head)
-            await store.changed(position, _WAIT_SECONDS)
+            await store.events.changed(position, _WAIT_SECONDS)
+
+
+def _filter(arguments: Namespace) -> EventFilter:
+    types = None if arguments.type is None else frozenset(arguments.type)
+    return EventFilter(types=types, category=arguments.category)
 
 
 def _direction(arguments: Namespace) -> Direction:

@@ -52,8 +52,8 @@ class Engine:
         self._codec = codec
         self._observer = observer
         self._retry = retry
-        self._feed = Feed(store, observer)
-        self._snapshots = AggregateSnapshots(store, SnapshotCodec(domain), observer)
+        self._feed = Feed(store.events, observer)
+        self._snapshots = AggregateSnapshots(store.snapshots, SnapshotCodec(domain), observer)
         self.dispatcher = Dispatcher(
             domain,
             store,
@@ -73,14 +73,14 @@ class Engine:
             for key, handler in (self._handlers.items() if subscriptions else ())
         }
         self._ownership = LeaseKeeper(
-            store,
+            store.subscriptions,
             self._subscriptions,
             domain=domain.name,
             # A process that comes back under its old name must not pass for the one that died.
             owner=f"{node}/{uuid4().hex[:8]}",
             lease=lease,
         )
-        self.consistency = Consistency(store, self._handlers, self._subscriptions)
+        self.consistency = Consistency(store.subscriptions, self._handlers, self._subscriptions)
         self._keeping: asyncio.Task[None] | None = None
         self._background: list[asyncio.Task[None]] = []
         self._running: list[asyncio.Task[None]] = []
@@ -97,14 +97,15 @@ class Engine:
 
     async def prepare(self) -> None:
         """Make what subscriptions need in the store: their rows and their tables."""
+        read_models = self._store.read_models
         for key in self._subscriptions:
             handler = self._handlers[key]
-            if isinstance(handler, Projection):
-                await self._store.create_tables(
-                    self._store.schema_for(key), definition_of(handler).tables
+            if isinstance(handler, Projection) and read_models is not None:
+                await read_models.create_tables(
+                    read_models.schema_for(key), definition_of(handler).tables
                 )
         if self._subscriptions:
-            await self._store.register(self._subscriptions.keys())
+            await self._store.subscriptions.register(self._subscriptions.keys())
 
     def drop(self) -> None:
         """Hold no state and no event any more; what is needed is read again."""

@@ -11,6 +11,7 @@ from chekov.domain.messages import Event
 from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.engine import Engine
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
+from chekov.errors import StoreError
 from chekov.serialization.codec import Codec
 from chekov.store.port import RecordedEvent, Store, SubscriptionKey
 
@@ -30,7 +31,7 @@ class Reading:
         self.domain = domain
         self.codec = codec
         self.engine = engine
-        self._tables = store
+        self._read_models = store.read_models
 
     @property
     def subscriptions(self) -> Mapping[str, SubscriptionStatus]:
@@ -67,14 +68,18 @@ class Reading:
 
         Raises:
             LookupError: there is no such projection, or it has no such query.
+            StoreError: the store has no read models.
             TypeError: the arguments are not those of the query.
         """
         found = {definition_of(item).name: item for item in self.domain.projections}[projection]
         definition = definition_of(found)
         method = definition.queries[query]
         key = SubscriptionKey(self.domain.name, definition.name, definition.version)
-        async with self._tables.read_connection(
-            search_path=self._tables.schema_for(key)
+        read_models = self._read_models
+        if read_models is None:
+            raise StoreError("the store in memory has no tables to query: use Postgres")
+        async with read_models.read_connection(
+            search_path=read_models.schema_for(key)
         ) as connection:
             return await method.function(found, connection, **arguments)
 

@@ -5,11 +5,11 @@ from typing import Final
 
 from aiohttp import web
 
+from chekov.domain.event_filter import EventFilter
 from chekov.server import context, headers, parameters, rendering
 from chekov.server.lifecycle import Lifecycle
-from chekov.server.parameters import Filter
 from chekov.server.problems import MALFORMED, RequestError
-from chekov.store.port import EventStore, RecordedEvent
+from chekov.store.port import RecordedEvent, Store
 
 _PAGE: Final = 500
 _HEARTBEAT_SECONDS: Final = 15.0
@@ -21,7 +21,7 @@ class EventStream:
 
     def __init__(
         self,
-        store: EventStore,
+        store: Store,
         lifecycle: Lifecycle,
         *,
         heartbeat: float = _HEARTBEAT_SECONDS,
@@ -51,10 +51,12 @@ class EventStream:
             await self._follow(response, position, wanted)
         return response
 
-    async def _follow(self, response: web.StreamResponse, position: int, wanted: Filter) -> None:
+    async def _follow(
+        self, response: web.StreamResponse, position: int, wanted: EventFilter
+    ) -> None:
         while True:
             head = await self._store.head()
-            page = await wanted.page(self._store, position, _PAGE)
+            page = await self._store.read_page(after=position, limit=_PAGE, filter=wanted)
             position = await _send(response, page, position)
             if len(page) == _PAGE:
                 continue
@@ -63,15 +65,15 @@ class EventStream:
             position = await self._follow_live(response, position, wanted)
 
     async def _follow_live(
-        self, response: web.StreamResponse, position: int, wanted: Filter
+        self, response: web.StreamResponse, position: int, wanted: EventFilter
     ) -> int:
         """Send what this process hands over directly, until a page must be read again."""
         while True:
-            recorded = await self._store.changed(position, self._heartbeat)
+            recorded = await self._store.events.changed(position, self._heartbeat)
             if not recorded:
                 await response.write(b": still here\n\n")
                 return position
-            kept = [item for item in recorded if wanted.keeps(item)]
+            kept = [item for item in recorded if wanted.matches(item)]
             await _send(response, kept, position)
             position = recorded[-1].position
 

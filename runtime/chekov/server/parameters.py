@@ -1,6 +1,6 @@
 """Query-string parameters of what is read: pages, filters, and how far."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, cast
@@ -8,8 +8,9 @@ from uuid import UUID
 
 from multidict import MultiMapping
 
+from chekov.domain.event_filter import EventFilter
 from chekov.server.problems import MALFORMED, RequestError
-from chekov.store.port import Direction, EventStore, RecordedEvent
+from chekov.store.port import Direction
 
 DEFAULT_LIMIT: Final = 100
 LARGEST_LIMIT: Final = 1000
@@ -26,42 +27,6 @@ class Page:
     after: int
     limit: int
     direction: Direction
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which events of all are asked for; `None` keeps every one."""
-
-    types: Collection[str] | None
-    category: str | None
-    prefix: str | None
-    correlation_id: UUID | None
-    causation_id: UUID | None
-
-    def keeps(self, event: RecordedEvent) -> bool:
-        """Whether an event is asked for."""
-        return (
-            (self.types is None or event.type in self.types)
-            and (self.category is None or event.stream.startswith(f"{self.category}-"))
-            and (self.prefix is None or event.stream.startswith(self.prefix))
-            and self.correlation_id in (None, event.correlation_id)
-            and self.causation_id in (None, event.causation_id)
-        )
-
-    async def page(
-        self, store: EventStore, after: int, limit: int, direction: Direction = "forward"
-    ) -> Sequence[RecordedEvent]:
-        """One page of what is asked for."""
-        return await store.read_page(
-            after=after,
-            limit=limit,
-            direction=direction,
-            types=self.types,
-            category=self.category,
-            prefix=self.prefix,
-            correlation_id=self.correlation_id,
-            causation_id=self.causation_id,
-        )
 
 
 def page(query: MultiMapping[str], further: Collection[str] = ()) -> Page:
@@ -90,18 +55,18 @@ def limit(query: MultiMapping[str]) -> int:
     return _number(query, "limit", DEFAULT_LIMIT, 1, LARGEST_LIMIT)
 
 
-def filter_(query: MultiMapping[str]) -> Filter:
+def filter_(query: MultiMapping[str]) -> EventFilter:
     """The parameters that `FILTERS` names, of which `type` may be repeated.
 
     Raises:
         RequestError: an id is no UUID.
     """
-    return Filter(
+    return EventFilter(
         types=frozenset(query.getall("type", [])) or None,
         category=query.get("category") or None,
         prefix=query.get("prefix") or None,
-        correlation_id=_id(query, "correlation"),
-        causation_id=_id(query, "causation"),
+        correlation=_id(query, "correlation"),
+        causation=_id(query, "causation"),
     )
 
 

@@ -37,7 +37,7 @@ class RuntimeCollector:
             return
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
-                rows = await self.runtime.store.subscriptions(self.runtime.domain.name)
+                rows = await self.runtime.store.subscriptions.list(self.runtime.domain.name)
         except (StoreError, TimeoutError):
             return
         parked: dict[tuple[str, int], int] = {}

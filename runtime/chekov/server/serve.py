@@ -25,7 +25,7 @@ from chekov.server.management import Management
 from chekov.server.metrics import Metrics
 from chekov.server.settings import Settings
 from chekov.server.telemetry import Telemetry
-from chekov.server.traced_store import traced
+from chekov.server.traced_store import TracedEventStore
 from chekov.store.port import Store
 from chekov.store.postgres import PostgresStore
 
@@ -166,8 +166,7 @@ async def _opened(
 
 
 def _store(settings: Settings, telemetry: Telemetry) -> Store:
-    kind = PostgresStore if telemetry.tracing is None else traced(telemetry.tracing)
-    return kind(
+    store = PostgresStore(
         settings.store,
         schema=settings.schema,
         pool_size=settings.pool_size,
@@ -176,6 +175,9 @@ def _store(settings: Settings, telemetry: Telemetry) -> Store:
         statement_timeout=settings.statement_timeout,
         on_batch=telemetry.appended,
     )
+    if telemetry.tracing is not None:
+        store.events = TracedEventStore(store.events, telemetry.tracing)
+    return store
 
 
 def _about(settings: Settings, domain: Domain) -> dict[str, str]:

@@ -9,7 +9,7 @@ from chekov.errors import StreamNotFound
 from chekov.serialization.codec import encode_any
 from chekov.server import parameters, rendering
 from chekov.server.commands import JSON
-from chekov.store.port import EventStore, RecordedEvent
+from chekov.store.port import RecordedEvent, Store
 
 _FIRST: Final = 1
 
@@ -17,7 +17,7 @@ _FIRST: Final = 1
 class Streams:
     """Answers with what is stored."""
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def streams(self, request: web.Request) -> web.StreamResponse:
@@ -25,7 +25,7 @@ class Streams:
         query = request.query
         parameters.refuse_unknown(query, {"prefix", "containing", "after", "limit"})
         limit = parameters.limit(query)
-        found = await self._store.streams(
+        found = await self._store.streams.list(
             prefix=query.get("prefix", ""),
             containing=query.get("containing", ""),
             after=query.get("after", ""),
@@ -59,12 +59,14 @@ class Streams:
         """The events of all streams by position."""
         page = parameters.page(request.query, parameters.FILTERS)
         wanted = parameters.filter_(request.query)
-        found = await wanted.page(self._store, page.after, page.limit + 1, page.direction)
+        found = await self._store.read_page(
+            after=page.after, limit=page.limit + 1, direction=page.direction, filter=wanted
+        )
         shown: Sequence[RecordedEvent] = found[: page.limit]
         following = shown[-1].position if len(found) > page.limit else None
         return web.Response(body=rendering.page(shown, following), headers=JSON)
 
     async def _exists(self, name: str) -> None:
-        info = await self._store.stream_info(name)
+        info = await self._store.streams.info(name)
         if info.version < _FIRST:
             raise StreamNotFound(name)

@@ -204,7 +204,7 @@ async def test_a_snapshot_holds_what_former_events_became() -> None:
                 loaded = await runtime.load(Remembered, "a")
                 assert loaded.version == 6
                 assert (loaded.state.name, loaded.state.balance) == ("Cleo", 6)
-                await until(lambda: store.snapshot("account-a"))
+                await until(lambda: store.snapshots.load("account-a"))
 
 
 async def test_a_stream_whose_events_are_all_dropped_has_its_version() -> None:
@@ -252,7 +252,7 @@ async def test_an_event_with_a_part_that_keeps_failing_is_set_aside_as_a_whole()
     seen.failing[3] = 100
     async with running(*HISTORY, handlers=(seen,)) as (runtime, store):
         await runtime.wait(6)
-        (parked,) = await store.parked("bank", "seen")
+        (parked,) = await store.subscriptions.parked("bank", "seen")
     assert (parked.position, parked.type, parked.attempts) == (3, "paid-less-fee", 2)
     assert seen.events[-3:] == EVENTS[3:]
 
@@ -263,7 +263,7 @@ async def test_the_checkpoint_passes_what_is_dropped() -> None:
         await runtime.wait(20)
 
         async def saved() -> bool:
-            [row] = await store.subscriptions("bank")
+            [row] = await store.subscriptions.list("bank")
             return row.position == 20
 
         await until(saved)
@@ -287,7 +287,7 @@ async def test_what_cannot_be_read_is_set_aside_at_once_and_the_rest_goes_on(
     seen = Seen()
     async with running(broken, ("paid", b'{"amount": 5}'), handlers=(seen,)) as (runtime, store):
         await runtime.wait(2)
-        (parked,) = await store.parked("bank", "seen")
+        (parked,) = await store.subscriptions.parked("bank", "seen")
         assert runtime.healthy
         assert runtime.subscriptions["seen"].state != "stopped"
     assert (parked.position, parked.attempts, parked.type) == (1, 1, broken[0])
@@ -314,7 +314,7 @@ async def test_an_instance_that_cannot_be_read_says_so_and_the_others_go_on(
             with pytest.raises(Undecodable):
                 await runtime.load(Account, "a")
         assert (await runtime.dispatch(Open(account="b", name="Bea"))).version == 1
-        assert (await store.stream_info("account-a")).version == 2
+        assert (await store.streams.info("account-a")).version == 2
 
 
 async def test_what_has_a_name_that_nobody_knows_is_none_of_a_handlers_events() -> None:
@@ -322,7 +322,7 @@ async def test_what_has_a_name_that_nobody_knows_is_none_of_a_handlers_events() 
     history = (("account-opened", b"{}"), ("opened@home", b"{}"), ("paid", b'{"amount": 5}'))
     async with running(*history, handlers=(seen,)) as (runtime, store):
         await runtime.wait(3)
-        assert await store.parked("bank", "seen") == []
+        assert await store.subscriptions.parked("bank", "seen") == []
     assert seen.events == [Paid(amount=5)]
 
 
@@ -332,8 +332,11 @@ async def test_a_revision_that_this_release_cannot_read_is_set_aside(type_: str)
     history = ((type_, b"{}"), ("paid", b'{"amount": 5}'), (type_, b"{}"))
     async with running(*history, handlers=(seen, fees)) as (runtime, store):
         await runtime.wait(3)
-        assert [event.position for event in await store.parked("bank", "seen")] == [1, 3]
-        assert await store.parked("bank", "fees") == []
+        assert [event.position for event in await store.subscriptions.parked("bank", "seen")] == [
+            1,
+            3,
+        ]
+        assert await store.subscriptions.parked("bank", "fees") == []
     assert seen.events == [Paid(amount=5)]
 
 
@@ -344,7 +347,7 @@ async def test_former_events_without_an_upcaster_are_set_aside_not_passed_over()
     async with store, Runtime(domain, store=store) as runtime:
         await store.append("account-a", [NewEvent(uuid7(), "opened", b'{"owner": "Ada"}')])
         await runtime.wait(1)
-        (parked,) = await store.parked("bank", "seen")
+        (parked,) = await store.subscriptions.parked("bank", "seen")
     assert "no upcaster for it" in parked.error
 
 
@@ -363,7 +366,7 @@ async def test_a_handler_that_takes_one_revision_leaves_the_other_to_its_class()
     async with store, Runtime(domain, store=store) as runtime:
         await store.append("account-a", [NewEvent(uuid7(), "opened", b'{"owner": "Ada"}')])
         await runtime.wait(1)
-        assert await store.parked("bank", "seen") == []
+        assert await store.subscriptions.parked("bank", "seen") == []
     assert seen.events == []
 
 
@@ -414,7 +417,7 @@ async def test_an_event_without_its_serializer_is_set_aside() -> None:
     packed = MessagePack().encode({"amount": 3})
     async with running(("paid", packed), handlers=(seen,)) as (runtime, store):
         await runtime.wait(1)
-        (parked,) = await store.parked("bank", "seen")
+        (parked,) = await store.subscriptions.parked("bank", "seen")
         with pytest.raises(Undecodable, match=r"serializer=…"):
             await runtime.load(Account, "a")
     assert "Domain(serializer=…)" in parked.error

@@ -23,6 +23,7 @@ from chekov import (
 )
 from chekov.engine.subscriptions.delivery import Retry
 from chekov.errors import KeyUnusable, StoreError, StoreUnavailable, Undecodable
+from chekov.store.memory.keys import MemoryKeys
 from chekov.store.port import NewEvent
 from tests.unit.engine.bank import Add, Counter
 from tests.unit.store.people import Address, Close, Club, Found, Join, Joined, Letters, clubs
@@ -162,13 +163,13 @@ async def test_snapshots_are_used_sealed_and_given_up_with_a_person() -> None:
         await runtime.dispatch(ada())
         await runtime.dispatch(bob())
         await until(lambda: _kept(store))
-        first = _kept(store)
+        first = await _kept(store)
         assert b"Ada" not in first
         await runtime.forget(str(ADA))
         assert (await runtime.load(Club, "a")).state.names == {ADA: None, BOB: "Bob"}
-        await until(lambda: _kept(store) not in (first, b""))
+        await until(lambda: _kept_anew(store, first))
     async with Runtime(clubs(), store=store) as runtime:
-        found = await runtime.unsealed.snapshot("club-a")
+        found = await runtime.unsealed.snapshots.load("club-a")
         assert found is not None
         assert (await runtime.load(Club, "a")).state.names == {ADA: None, BOB: "Bob"}
 
@@ -182,14 +183,18 @@ async def test_a_snapshot_of_a_state_without_somebody_says_so() -> None:
         await runtime.dispatch(bob())
         await until(lambda: _kept(store))
     async with Runtime(clubs(), store=store) as runtime:
-        assert await runtime.unsealed.snapshot("club-a")
+        assert await runtime.unsealed.snapshots.load("club-a")
         loaded = await runtime.load(Club, "a")
         assert loaded.state == Club(founder=FORGOTTEN, names={ADA: "Ada", BOB: "Bob"})
 
 
-def _kept(store: MemoryStore) -> bytes:
-    found = store._snapshots.get("club-a")  # pyright: ignore[reportPrivateUsage]
+async def _kept(store: MemoryStore) -> bytes:
+    found = await store.snapshots.load("club-a")
     return b"" if found is None else found.data
+
+
+async def _kept_anew(store: MemoryStore, first: bytes) -> bool:
+    return await _kept(store) not in (first, b"")
 
 
 async def test_a_changed_value_is_set_aside_and_not_taken_for_forgotten() -> None:
@@ -201,15 +206,15 @@ async def test_a_changed_value_is_set_aside_and_not_taken_for_forgotten() -> Non
         appended = await store.append("club-z", [other])
         await runtime.wait(appended.position)
         assert len(letters.joined) == 1
-        [parked] = await store.parked("clubs", "letters")
+        [parked] = await store.subscriptions.parked("clubs", "letters")
         assert "cannot be opened" in parked.error
         assert "Ada" not in parked.error
         with pytest.raises(Undecodable, match="cannot be opened"):
             await runtime.load(Club, "z")
 
 
-class Away(MemoryStore):
-    """Its keys cannot be reached now and then."""
+class UnreachableKeys(MemoryKeys):
+    """Cannot be reached while it is away."""
 
     away = False
 
@@ -220,16 +225,17 @@ class Away(MemoryStore):
 
 
 async def test_handlers_wait_for_keys_that_are_away() -> None:
-    store, letters = Away(), Letters()
+    store, letters = MemoryStore(), Letters()
+    store.keys = keys = UnreachableKeys()
     async with Runtime(clubs(letters), store=store, retry=Retry(attempts=1)) as runtime:
-        store.away = True
+        keys.away = True
         await runtime.dispatch(ada())
         await runtime.forget("nobody")
         done = await runtime.dispatch(Join(club="b", member=BOB, name="Bob"))
-        store.away = False
+        keys.away = False
         await runtime.wait(done.position, timeout=30)
         assert [event.name for event in letters.joined] == ["Ada", "Bob"]
-        assert not await store.parked("clubs", "letters")
+        assert not await store.subscriptions.parked("clubs", "letters")
 
 
 async def test_events_made_of_forgotten_values_keep_them_so() -> None:

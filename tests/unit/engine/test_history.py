@@ -66,7 +66,7 @@ async def test_a_snapshot_serves_the_past_only_where_it_is_older() -> None:
     async with over(store, KeptCounter, told) as runtime:
         await filled(runtime, clock)
     async with over(store, KeptCounter, told) as runtime:
-        kept = await store.snapshot("counter-a")
+        kept = await store.snapshots.load("counter-a")
         assert kept is not None
         told.outcomes.clear()
         for at in (kept.version - 1, kept.version, 7):
@@ -88,7 +88,7 @@ async def test_a_past_that_never_was_is_refused() -> None:
             await runtime.load(Counter, "a", at=DAY - HOUR)
         with pytest.raises(ValueError, match="zone"):
             await runtime.load(Counter, "a", at=datetime(2024, 1, 1))  # noqa: DTZ001
-        await store.truncate_stream("counter-a", before=4)
+        await store.streams.truncate("counter-a", before=4)
         for gone in (3, 4):
             with pytest.raises(HistoryTruncated) as caught:
                 await runtime.load(Counter, "a", at=gone)

@@ -128,7 +128,7 @@ async def test_values_of_all_types_come_back_or_are_forgotten(
             [read] = await store.read_page()
             assert codec.decode(read) == expected
             assert codec.decode_page([read]) == [expected]
-            await store.forget_keys(["account-1"])
+            await store.keys.forget_keys(["account-1"])
 
 
 @pytest.mark.parametrize("serializer", [None, MessagePack(), Packed()])
@@ -142,7 +142,7 @@ async def test_upcasters_are_given_values_or_what_is_forgotten(
     async with sealed(memory_store, accounts(serializer)) as store:
         [read] = await store.read_stream("account-1")
         assert codec.decode(read) == Opened(first="Ada", last="Lovelace")
-        await store.forget_keys(["account-1"])
+        await store.keys.forget_keys(["account-1"])
         [read] = await store.read_stream("account-1")
         assert codec.decode(read) == Opened(first=FORGOTTEN, last=FORGOTTEN)
 

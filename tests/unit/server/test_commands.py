@@ -208,7 +208,7 @@ async def test_a_history_that_is_gone_is_told(serving: Serving) -> None:
             await server.runtime.store.append(
                 f"account-{ID}", [NewEvent(uuid4(), "money-deposited", b'{"amount": %d}' % amount)]
             )
-        await server.runtime.store.truncate_stream(f"account-{ID}", before=3)
+        await server.runtime.store.streams.truncate(f"account-{ID}", before=3)
         response = await server.api.post("/commands/OpenAccount", json=OPEN)
         assert (await problem(response, 410, "history-truncated"))["first"] == 3
 

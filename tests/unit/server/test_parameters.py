@@ -66,11 +66,11 @@ def test_a_filter_keeps_what_it_names(parameter: str, value: str, *, kept: bool)
     wanted = parameters.filter_(MultiDict([("type", "a"), (parameter, value)]))
     if parameter == "type":
         wanted = parameters.filter_(MultiDict([("type", "c"), (parameter, value)]))
-    assert wanted.keeps(EVENT) is kept
+    assert wanted.matches(EVENT) is kept
 
 
 def test_no_filter_keeps_everything() -> None:
-    assert parameters.filter_(MultiDict()).keeps(EVENT)
+    assert parameters.filter_(MultiDict()).matches(EVENT)
 
 
 def test_an_id_is_a_uuid() -> None:

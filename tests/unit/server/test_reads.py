@@ -104,7 +104,7 @@ async def test_streams_are_listed_by_name(serving: Serving) -> None:
         await fill(server)
         for name in ("a-1", "a-2", "b-1"):
             await server.store.append(name, [NewEvent(uuid4(), "t", b"{}")])
-        await server.store.truncate_stream(f"account-{ID}", before=3)
+        await server.store.streams.truncate(f"account-{ID}", before=3)
 
         async def names(query: str) -> tuple[list[str], str | None]:
             page = await (await server.api.get(f"/streams?{query}")).json()

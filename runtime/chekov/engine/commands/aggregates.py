@@ -12,7 +12,7 @@ from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.commands.rehydration import Rehydrator
 from chekov.engine.commands.rollback import restorable
 from chekov.errors import HistoryTruncated, StreamNotFound, WrongExpectedVersion
-from chekov.store.port import EventStore
+from chekov.store.port import Store
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -29,10 +29,9 @@ class Loaded(Generic[A]):
 class AggregateCache:
     """The instances of a process, the least recently used ones forgotten beyond `capacity`."""
 
-    def __init__(
-        self, store: EventStore, rehydrator: Rehydrator, *, capacity: int = 10_000
-    ) -> None:
-        self._store = store
+    def __init__(self, store: Store, rehydrator: Rehydrator, *, capacity: int = 10_000) -> None:
+        self._events = store.events
+        self._streams = store.streams
         self._rehydrator = rehydrator
         self._capacity = capacity
         self._restorable: dict[type[Aggregate], bool] = {}
@@ -80,7 +79,7 @@ class AggregateCache:
         instance = self.get(aggregate, stream)
         await instance.acquire()
         try:
-            return await self._store.delete_stream(stream, erase=erase)
+            return await self._streams.delete(stream, erase=erase)
         finally:
             instance.forget()
             self._release(instance)
@@ -94,7 +93,7 @@ class AggregateCache:
                 instance.forget()
 
     async def _load_at(self, aggregate: type[A], stream: str, at: int | datetime) -> Loaded[A]:
-        info = await self._store.stream_info(stream)
+        info = await self._streams.info(stream)
         version = await self._version_at(stream, at) if isinstance(at, datetime) else at
         if not 0 < version <= info.version:
             raise WrongExpectedVersion(stream, version, info.version)
@@ -110,7 +109,7 @@ class AggregateCache:
             raise ValueError(
                 f"{time.isoformat()} has no zone: pass a time such as datetime.now(UTC)"
             )
-        page = await self._store.read_stream(stream, direction="backward", limit=1, until=time)
+        page = await self._events.read_stream(stream, direction="backward", limit=1, until=time)
         if not page:
             raise StreamNotFound(stream)
         return page[0].version

@@ -7,7 +7,7 @@ from typing import Final
 
 from chekov.engine.subscriptions.subscription import Subscription, current_subscription
 from chekov.errors import ConsistencyTimeout, StoreUnavailable
-from chekov.store.port import SubscriptionKey, SubscriptionStore
+from chekov.store.port import SubscriptionKey, Subscriptions
 
 _LOOK_SECONDS: Final = 0.025
 
@@ -20,7 +20,7 @@ class Consistency:
 
     def __init__(
         self,
-        store: SubscriptionStore,
+        store: Subscriptions,
         keys: Collection[SubscriptionKey],
         subscriptions: Mapping[SubscriptionKey, Subscription],
     ) -> None:
@@ -89,7 +89,7 @@ class Consistency:
             return
         self._look = asyncio.get_running_loop().create_future()
         try:
-            rows = await self._store.subscriptions(next(iter(self._keys.values())).domain)
+            rows = await self._store.list(next(iter(self._keys.values())).domain)
             self._checkpoints = {row.key: row.position for row in rows}
         finally:
             self._look.cancel()

@@ -19,7 +19,7 @@ from chekov.engine.observer import Observer, Outcome
 from chekov.engine.uuid7 import uuid7
 from chekov.errors import CommandTimeout, Draining, Overloaded, Rejected, WrongExpectedVersion
 from chekov.serialization.codec import Codec, encode_metadata
-from chekov.store.port import EventStore
+from chekov.store.port import Store
 
 E = TypeVar("E", bound=Event)
 
@@ -34,7 +34,7 @@ class Dispatcher:
     def __init__(
         self,
         domain: Domain,
-        store: EventStore,
+        store: Store,
         codec: Codec,
         observer: Observer,
         snapshots: AggregateSnapshots,
@@ -48,8 +48,8 @@ class Dispatcher:
         self._router = Router(domain)
         rehydrator = Rehydrator(store, codec, observer, snapshots)
         self.instances = AggregateCache(store, rehydrator)
-        self._executor = CommandExecutor(store, codec, self.instances, rehydrator, snapshots)
-        self._repetitions = Idempotency(self._executor, store, codec)
+        self._executor = CommandExecutor(store.events, codec, self.instances, rehydrator, snapshots)
+        self._repetitions = Idempotency(self._executor, store.events, codec)
         self._deadlines = Deadlines()
         self._in_flight = 0
         self._idle = asyncio.Event()

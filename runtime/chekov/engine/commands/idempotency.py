@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from chekov.domain.event_filter import EventFilter
 from chekov.engine.commands.executor import CommandExecutor, Dispatched, Execution
 from chekov.errors import (
     CommandIdReused,
@@ -82,9 +83,8 @@ class Idempotency:
     async def _recorded(self, command_id: UUID) -> Sequence[RecordedEvent]:
         found: list[RecordedEvent] = []
         after = 0
-        while page := await self._store.read_page(
-            after=after, limit=_PAGE, causation_id=command_id
-        ):
+        wanted = EventFilter(causation=command_id)
+        while page := await self._store.read_page(after=after, limit=_PAGE, filter=wanted):
             # Links carry the cause of what they lead to.
             found += [item for item in page if not item.type.startswith(OWN)]
             if len(page) < _PAGE:

@@ -9,7 +9,7 @@ from chekov.engine.commands.snapshots import AggregateSnapshots
 from chekov.engine.observer import Observer
 from chekov.errors import HistoryTruncated, StreamNotFound, Undecodable
 from chekov.serialization.codec import Codec
-from chekov.store.port import EventStore, RecordedEvent
+from chekov.store.port import RecordedEvent, Store
 
 PAGE: Final = 1000
 
@@ -18,9 +18,10 @@ class Rehydrator:
     """Brings instances up to date. Who calls it must have the instance's turn."""
 
     def __init__(
-        self, store: EventStore, codec: Codec, observer: Observer, snapshots: AggregateSnapshots
+        self, store: Store, codec: Codec, observer: Observer, snapshots: AggregateSnapshots
     ) -> None:
-        self._store = store
+        self._events = store.events
+        self._streams = store.streams
         self._codec = codec
         self._observer = observer
         self._snapshots = snapshots
@@ -69,7 +70,7 @@ class Rehydrator:
             StreamDeleted: it was deleted.
         """
         try:
-            await self._store.stream_info(stream)
+            await self._streams.info(stream)
         except StreamNotFound:
             return
 
@@ -83,7 +84,7 @@ class Rehydrator:
         count = 0
         try:
             while True:
-                page = await self._store.read_stream(
+                page = await self._events.read_stream(
                     instance.stream, after=max(instance.version - 1, 0), limit=PAGE, until=until
                 )
                 new = _after_cached(instance, page)

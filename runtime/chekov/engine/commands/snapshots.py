@@ -8,7 +8,7 @@ from typing import Final
 from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.observer import Observer
 from chekov.serialization.snapshots import EncodedState, RestoredState, SnapshotCodec
-from chekov.store.port import Snapshot, SnapshotStore
+from chekov.store.port import Snapshot, Snapshots
 
 _MOST_DUE: Final = 1000
 _TURN_SECONDS: Final = 1.0
@@ -25,7 +25,7 @@ class AggregateSnapshots:
     too many are due, further ones are passed over until their next event.
     """
 
-    def __init__(self, store: SnapshotStore, codec: SnapshotCodec, observer: Observer) -> None:
+    def __init__(self, store: Snapshots, codec: SnapshotCodec, observer: Observer) -> None:
         self._store = store
         self._codec = codec
         self._observer = observer
@@ -43,7 +43,7 @@ class AggregateSnapshots:
 
         Whether it fits the events is for the caller to see.
         """
-        snapshot = await self._store.snapshot(instance.stream)
+        snapshot = await self._store.load(instance.stream)
         if snapshot is None or (until is not None and snapshot.version > until):
             return False
         restored = self._codec.decode(
@@ -100,7 +100,7 @@ class AggregateSnapshots:
             snapshot = await self._taken(instance)
             if snapshot is None:
                 return
-            await self._store.save_snapshot(snapshot)
+            await self._store.save(snapshot)
         except Exception:  # noqa: BLE001 a shortcut that is missing is nobody's failure
             self._observer.snapshot(instance.definition.identity, "failed")
             _log.warning("no snapshot of %s could be kept", instance.stream, exc_info=True)

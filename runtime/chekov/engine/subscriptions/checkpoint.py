@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from chekov.store.port import Claim, SubscriptionStore
+from chekov.store.port import Claim, Subscriptions
 
 SAVE_EVENTS: Final = 1000
 SAVE_SECONDS: Final = 0.2
@@ -24,7 +24,7 @@ class Checkpoint:
     def __init__(
         self,
         claim: Claim,
-        checkpoints: SubscriptionStore,
+        checkpoints: Subscriptions,
         moved: Callable[[int], None],
         *,
         position: int,

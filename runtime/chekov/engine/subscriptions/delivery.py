@@ -20,7 +20,7 @@ from chekov.engine.subscriptions.invocation import (
     Transactional,
 )
 from chekov.serialization.codec import Codec, decode_metadata
-from chekov.store.port import RecordedEvent, SubscriptionStore
+from chekov.store.port import RecordedEvent, Store
 
 _log = logging.getLogger(__name__)
 
@@ -60,21 +60,23 @@ class Delivery:
     def __init__(
         self,
         handler: EventHandler,
-        store: SubscriptionStore,
+        store: Store,
         codec: Codec,
         observer: Observer,
         retry: Retry,
     ) -> None:
         self.handler = handler
         self._definition = definition_of(handler)
-        self._store = store
+        self._subscriptions = store.subscriptions
         self._observer = observer
         self._retry = retry
         recipient = HandlerRoutes(handler, codec)
         self._recipient = recipient
+        read_models = store.read_models
+        # A runtime with projections refuses to start over a store without read models.
         self._handing: Invocation = (
-            Transactional(recipient, store)
-            if isinstance(handler, Projection)
+            Transactional(recipient, read_models)
+            if isinstance(handler, Projection) and read_models is not None
             else AtLeastOnce(recipient)
         )
         self.retrying: str | None = None
@@ -173,7 +175,7 @@ class Delivery:
             self._told("stopped", (event,), 0.0)
             raise Stopped(f"event {event.position} ({event.type}): {failed}")
         attempts = 1 if failed.hopeless else self._retry.attempts
-        await self._store.park(progress.claim, event, attempts=attempts, error=str(failed))
+        await self._subscriptions.park(progress.claim, event, attempts=attempts, error=str(failed))
         progress.committed(event.position)
         self.parked += 1
         _log.error("an event is set aside", extra=about, exc_info=failed.error)

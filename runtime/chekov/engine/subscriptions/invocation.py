@@ -11,7 +11,7 @@ from chekov.engine.subscriptions.checkpoint import Checkpoint
 from chekov.engine.subscriptions.handler_routes import HandlerRoutes
 from chekov.errors import Fenced, StoreUnavailable, Undecodable
 from chekov.serialization.codec import decode_metadata
-from chekov.store.port import RecordedEvent, SubscriptionStore
+from chekov.store.port import ReadModels, RecordedEvent
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -114,9 +114,9 @@ class Transactional:
     most = 500
     together = True
 
-    def __init__(self, recipient: HandlerRoutes, store: SubscriptionStore) -> None:
+    def __init__(self, recipient: HandlerRoutes, read_models: ReadModels) -> None:
         self._recipient = recipient
-        self._store = store
+        self._read_models = read_models
 
     async def hand(
         self, progress: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int
@@ -127,8 +127,8 @@ class Transactional:
         decode = self._recipient.decode
         methods = self._recipient.methods
         with _failures():
-            async with self._store.transaction(
-                claim, last, search_path=self._store.schema_for(claim.key)
+            async with self._read_models.transaction(
+                claim, last, search_path=self._read_models.schema_for(claim.key)
             ) as connection:
                 # What user code raises must not look like a failure of the database outside.
                 with _failures():

@@ -7,7 +7,7 @@ from typing import Final
 
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.errors import StoreUnavailable
-from chekov.store.port import SubscriptionKey, SubscriptionStore
+from chekov.store.port import SubscriptionKey, Subscriptions
 
 _LEARN_EVERY: Final = 10
 """Rounds after which the rows are read although this process owns everything."""
@@ -25,7 +25,7 @@ class LeaseKeeper:
 
     def __init__(
         self,
-        store: SubscriptionStore,
+        store: Subscriptions,
         subscriptions: Mapping[SubscriptionKey, Subscription],
         *,
         domain: str,
@@ -77,6 +77,6 @@ class LeaseKeeper:
         return self._rounds % _LEARN_EVERY == 0
 
     async def _learn(self) -> None:
-        for row in await self._store.subscriptions(self._domain):
+        for row in await self._store.list(self._domain):
             if row.key in self._subscriptions:
                 self._subscriptions[row.key].learn(row)

@@ -77,7 +77,7 @@ class Subscription:
         self._feed = feed
         self._delivery = delivery
         self._observer = observer
-        self._pages = PageReader(store)
+        self._pages = PageReader(store.events)
         self._waiters = Waiters()
         self._claim: Claim | None = None
         self._epoch = 0
@@ -211,7 +211,7 @@ class Subscription:
                 await progress.save()
         except Stopped as stopped:
             await progress.save()
-            await self._store.stop(claim, str(stopped))
+            await self._store.subscriptions.stop(claim, str(stopped))
             self._claim = None
             self._error = str(stopped)
             self._show("stopped")
@@ -228,7 +228,7 @@ class Subscription:
         self._moved(max(claim.position, known))
         return Checkpoint(
             claim,
-            self._store,
+            self._store.subscriptions,
             self._moved,
             position=self.position,
             replay_until=claim.registered,

@@ -10,7 +10,7 @@ from chekov.store.validation import ERASED, LINK
 
 
 class History:
-    """Events by position and by stream. It does as it is told: what may be is checked before.
+    """Events by position and by stream. It checks nothing: the callers do.
 
     Attributes:
         ids: of all events.
@@ -121,13 +121,13 @@ class History:
         after: int,
         limit: int,
         direction: Direction,
-        is_meant: Callable[[RecordedEvent], bool] | None,
+        matches: Callable[[RecordedEvent], bool] | None,
     ) -> Sequence[RecordedEvent]:
-        """One page of everything that is meant."""
-        if is_meant is None and direction == "forward":
+        """One page of the events that match."""
+        if matches is None and direction == "forward":
             start = max(after, 0)
             return self._all[start : start + max(limit, 0)]
-        found = self._all if is_meant is None else [e for e in self._all if is_meant(e)]
+        found = self._all if matches is None else [e for e in self._all if matches(e)]
         return _slice(found, lambda event: event.position, after, limit, direction)
 
     def _resolved(self, event: RecordedEvent) -> RecordedEvent:

@@ -1,39 +1,57 @@
-"""All of the store in memory, opened and closed together."""
+"""The store in memory: one object per role over one log."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Self
 
-from chekov.store.memory.events import MemoryEvents
+from chekov.store.delegating import DelegatingEventStore
+from chekov.store.memory.event_store import MemoryEventStore
 from chekov.store.memory.keys import MemoryKeys
+from chekov.store.memory.log import Log
 from chekov.store.memory.snapshots import MemorySnapshots
+from chekov.store.memory.streams import MemoryStreams
 from chekov.store.memory.subscriptions import MemorySubscriptions
+from chekov.store.port import Keys, ReadModels, Snapshots, Streams, Subscriptions
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class MemoryStore(MemoryEvents, MemorySubscriptions, MemorySnapshots, MemoryKeys):
-    """Everything a store does except giving database connections, without a database.
+class MemoryStore(DelegatingEventStore):
+    """Every role of a store but read models, which need a database.
 
-    It keeps its content while it is closed, so a test can stop a runtime and start another.
+    It keeps its content while it is closed, so a test can stop a runtime and start another. A test
+    may replace a role by an object of its own.
 
     Args:
         clock: tells the time of events and leases; must return a time with a zone.
     """
 
+    streams: Streams
+    subscriptions: Subscriptions
+    snapshots: Snapshots
+    keys: Keys
+    read_models: ReadModels | None
+
     def __init__(self, *, clock: Callable[[], datetime] = _utc_now) -> None:
-        MemoryEvents.__init__(self, clock)
-        MemorySubscriptions.__init__(self, clock, lambda: self._history.head)
-        MemorySnapshots.__init__(self, self._history)
-        MemoryKeys.__init__(self)
+        self._log = Log(clock)
+        self.events = MemoryEventStore(self._log)
+        self.streams = MemoryStreams(self._log)
+        self.subscriptions = MemorySubscriptions(clock, lambda: self._log.history.head)
+        self.read_models = None
+        self.snapshots = MemorySnapshots(self._log.history)
+        self.keys = MemoryKeys()
 
     async def __aenter__(self) -> Self:
-        self._entered += 1
+        self._log.entered += 1
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._entered -= 1
-        if not self._entered:
-            self._wake()
+        self._log.entered -= 1
+        if not self._log.entered:
+            self._log.head.wake_all()
+
+    async def ping(self) -> None:
+        """Return when the store is open."""
+        self._log.check_open()

@@ -1,16 +1,13 @@
-"""Checkpoints, owners and parked events of the store in memory."""
+"""The role `subscriptions` in memory."""
 
-import asyncio
 from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from chekov.domain.handler import Connection
-from chekov.errors import Fenced, StoreError
+from chekov.errors import Fenced
 from chekov.store.port import Claim, ParkedEvent, RecordedEvent, SubscriptionKey, SubscriptionRow
-from chekov.store.projection_schema import schema_name
+from chekov.watermark import Watermark
 
 
 @dataclass(slots=True)
@@ -33,8 +30,7 @@ class MemorySubscriptions:
         self._now = clock
         self._end = end
         self._rows: dict[SubscriptionKey, _Row] = {}
-        self._freed = 0
-        self._free_waiters: set[asyncio.Future[None]] = set()
+        self._freed = Watermark()
 
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
         """Make rows for those of `keys` that have none."""
@@ -68,35 +64,11 @@ class MemorySubscriptions:
         for row in mine:
             self._give_up(row)
         if mine:
-            self._tell_free()
-
-    async def freed(self, seen: int, wait_for: float) -> int:
-        """Wait until a subscription may have become free."""
-        if self._freed <= seen:
-            waiter = asyncio.get_running_loop().create_future()
-            self._free_waiters.add(waiter)
-            try:
-                async with asyncio.timeout(wait_for):
-                    await waiter
-            except TimeoutError:
-                pass
-            finally:
-                self._free_waiters.discard(waiter)
-        return self._freed
+            self._freed.bump()
 
     async def save(self, claim: Claim, position: int) -> None:
         """Move the checkpoint forward to `position`."""
         self._move(self._owned(claim), position)
-
-    def transaction(
-        self, claim: Claim, position: int, *, search_path: str | None = None
-    ) -> AbstractAsyncContextManager[Connection]:
-        """Refused: there is no database here."""
-        del claim, position, search_path
-        raise StoreError(
-            "the store in memory has no tables for projections: use Postgres, in tests the one "
-            "that chekov.embedded_postgres starts"
-        )
 
     async def park(self, claim: Claim, event: RecordedEvent, *, attempts: int, error: str) -> None:
         """Set `event` aside and move the checkpoint past it."""
@@ -117,7 +89,7 @@ class MemorySubscriptions:
         row.state = "stopped"
         row.error = error
         self._give_up(row)
-        self._tell_free()
+        self._freed.bump()
 
     async def resume(self, domain: str, name: str) -> None:
         """Let a paused or stopped subscription run again."""
@@ -125,16 +97,20 @@ class MemorySubscriptions:
             row.state = "running"
             row.error = None
             row.updated = self._now()
-        self._tell_free()
+        self._freed.bump()
 
     async def pause(self, domain: str, name: str) -> None:
         """Let no process run this subscription until it is resumed."""
         for _, row in self._of(domain, name):
             row.state = "paused"
             self._give_up(row)
-        self._tell_free()
+        self._freed.bump()
 
-    async def subscriptions(self, domain: str) -> Sequence[SubscriptionRow]:
+    async def freed(self, seen: int, wait_for: float) -> int:
+        """Wait until a subscription may have become free."""
+        return await self._freed.wait_above(seen, wait_for)
+
+    async def list(self, domain: str) -> Sequence[SubscriptionRow]:
         """Every subscription of a domain, by name, version and partition."""
         return [
             SubscriptionRow(
@@ -150,23 +126,7 @@ class MemorySubscriptions:
             for key, row in self._of(domain)
         ]
 
-    async def create_tables(self, schema_name: str, tables: str) -> None:
-        """Refused: there is no database here."""
-        del tables
-        raise StoreError(f"the store in memory cannot hold the tables of {schema_name!r}")
-
-    def schema_for(self, key: SubscriptionKey) -> str:
-        """Name of the database schema that a projection's tables would live in."""
-        return schema_name("chekov", key)
-
-    def read_connection(
-        self, *, search_path: str | None = None
-    ) -> AbstractAsyncContextManager[Connection]:
-        """Refused: there is no database here."""
-        del search_path
-        raise StoreError("the store in memory has no tables to query: use Postgres")
-
-    def _of(self, domain: str, name: str | None = None) -> list[tuple[SubscriptionKey, _Row]]:
+    def _of(self, domain: str, name: str | None = None) -> Sequence[tuple[SubscriptionKey, _Row]]:
         rows = [
             (key, row)
             for key, row in self._rows.items()
@@ -188,9 +148,3 @@ class MemorySubscriptions:
         row.owner = None
         row.lease_until = None
         row.updated = self._now()
-
-    def _tell_free(self) -> None:
-        self._freed += 1
-        for waiter in self._free_waiters:
-            if not waiter.done():
-                waiter.set_result(None)

@@ -1,6 +1,6 @@
-"""What the engine needs of a store: its protocols and the values they carry."""
+"""The store's port: a protocol per role, and the values they carry. Payloads are bytes."""
 
-from chekov.store.port.events import (
+from chekov.store.port.event_store import (
     Appended,
     Direction,
     EventStore,
@@ -9,17 +9,18 @@ from chekov.store.port.events import (
     NewEvent,
     RecordedEvent,
     StreamAppend,
-    StreamInfo,
 )
-from chekov.store.port.keys import Key, KeyStore
-from chekov.store.port.snapshots import Snapshot, SnapshotStore
+from chekov.store.port.keys import Key, Keys
+from chekov.store.port.read_models import ReadModels
+from chekov.store.port.snapshots import Snapshot, Snapshots
 from chekov.store.port.store import Store
+from chekov.store.port.streams import StreamInfo, Streams
 from chekov.store.port.subscriptions import (
     Claim,
     ParkedEvent,
     SubscriptionKey,
     SubscriptionRow,
-    SubscriptionStore,
+    Subscriptions,
 )
 
 __all__ = [
@@ -30,16 +31,18 @@ __all__ = [
     "Expected",
     "ExpectedVersion",
     "Key",
-    "KeyStore",
+    "Keys",
     "NewEvent",
     "ParkedEvent",
+    "ReadModels",
     "RecordedEvent",
     "Snapshot",
-    "SnapshotStore",
+    "Snapshots",
     "Store",
     "StreamAppend",
     "StreamInfo",
+    "Streams",
     "SubscriptionKey",
     "SubscriptionRow",
-    "SubscriptionStore",
+    "Subscriptions",
 ]

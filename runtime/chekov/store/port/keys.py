@@ -1,4 +1,4 @@
-"""What the sealing of personal data needs: a key for each person, which can be taken away."""
+"""The role of a store that keeps the encryption keys of personal data, one per subject."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -6,38 +6,38 @@ from uuid import UUID
 
 
 class Key(NamedTuple):
-    """What the personal data about somebody is encrypted with."""
+    """Encrypts the personal data about one subject."""
 
     id: UUID
     subject: str
-    """About whom."""
     secret: bytes
-    """As it is kept, which may be wrapped with a master key."""
+    """As stored, which may be wrapped with a master key."""
 
 
-class KeyStore(Protocol):
-    """Keeps at most one live key a subject, and remembers which ones were taken away.
+class Keys(Protocol):
+    """Keeps at most one live key per subject, and remembers the ids of deleted ones.
 
-    Any call may raise `StoreUnavailable` while it is away and `StoreClosed` after closing.
+    Any call may raise `StoreUnavailable` while the database is away and `StoreClosed` after
+    closing.
     """
 
     async def live_keys(self, subjects: Collection[str]) -> Mapping[str, Key]:
-        """Subject → its key, of those that have one."""
+        """Subject → its key, for the subjects that have one."""
         ...
 
     async def offer_keys(self, keys: Sequence[Key]) -> None:
-        """Keep keys of subjects that have none; those of others are dropped.
+        """Store the keys of subjects that have none; ignore the others.
 
-        Of several that offer a key for one subject at once, one wins: look with `live_keys`.
+        When several callers offer a key for one subject at once, one wins: `live_keys` returns it.
         """
         ...
 
     async def keys(self, ids: Collection[UUID]) -> Mapping[UUID, Key | None]:
-        """Id → its key, or `None` when it was taken away; without those that never were there."""
+        """Id → its key, or `None` when that was deleted; unknown ids are left out."""
         ...
 
     async def forget_keys(self, subjects: Collection[str]) -> Collection[str]:
-        """Take the keys of subjects away for good; a later one is another.
+        """Delete the keys of subjects for good; a later key of theirs is a new one.
 
         Returns:
             The subjects that had a key.
@@ -45,10 +45,10 @@ class KeyStore(Protocol):
         ...
 
     async def forgotten(self, seen: int, wait_for: float) -> int:
-        """Wait until keys may have been taken away, here or elsewhere, or for `wait_for` seconds.
+        """Wait until keys may have been deleted, by any process, for at most `wait_for` seconds.
 
         Returns:
-            A number above `seen` when some may have been since it was returned; for `seen` 0 the
-            number as it is, at once.
+            A counter, above `seen` when keys may have been deleted since that was returned. With
+            `seen` 0 it returns at once.
         """
         ...

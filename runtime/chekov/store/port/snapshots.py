@@ -1,36 +1,36 @@
-"""What the engine may keep in a store besides events: the state of aggregates."""
+"""The role of a store that keeps snapshots of aggregates."""
 
 from typing import NamedTuple, Protocol
 
 
 class Snapshot(NamedTuple):
-    """The state that the events of a stream had made by a version."""
+    """The state that the events of a stream add up to at a version."""
 
     stream: str
     version: int
     kind: str
-    """Tells the shape of `data`; what has another kind than is needed is as good as none."""
+    """Identifies the format of `data`; a snapshot of another kind than expected is ignored."""
     data: bytes
 
 
-class SnapshotStore(Protocol):
-    """Keeps one snapshot a stream, as a shortcut: losing it loses nothing."""
+class Snapshots(Protocol):
+    """Keeps one snapshot per stream, as a cache: nothing is lost with it."""
 
-    async def snapshot(self, stream: str) -> Snapshot | None:
-        """The snapshot of a stream, if there is one."""
+    async def load(self, stream: str) -> Snapshot | None:
+        """The snapshot of a stream; `None` when there is none."""
         ...
 
-    async def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Keep a snapshot; an older one than the one that is there, of the same kind, is dropped.
+    async def save(self, snapshot: Snapshot) -> None:
+        """Replace the stream's snapshot, unless that has the same kind and is not older.
 
-        So is one of a stream that was deleted, and one that is ahead of its stream: it was made of
-        events that were erased.
+        Ignored, too, are a snapshot of a deleted stream and one that is ahead of its stream, since
+        that was made of events that are erased now.
 
         Raises:
-            StoreError: its kind is no text, or too long.
+            StoreError: the kind is not text, or too long.
         """
         ...
 
-    async def forget_snapshot(self, stream: str) -> None:
-        """Drop the snapshot of a stream, if there is one."""
+    async def forget(self, stream: str) -> None:
+        """Remove the snapshot of a stream, if there is one."""
         ...

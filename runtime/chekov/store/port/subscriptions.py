@@ -1,13 +1,11 @@
-"""What the engine needs of a store: checkpoints, owners and parked events, all fenced."""
+"""The role of a store that keeps subscriptions: checkpoints, owners and parked events."""
 
 from collections.abc import Collection, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from chekov.domain.handler import Connection
-from chekov.store.port.events import RecordedEvent
+from chekov.store.port.event_store import RecordedEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class SubscriptionRow:
     updated: datetime
 
 
-class SubscriptionStore(Protocol):
+class Subscriptions(Protocol):
     """Keeps checkpoints, owners and parked events; every write is fenced by the claim's epoch."""
 
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
@@ -99,21 +97,6 @@ class SubscriptionStore(Protocol):
         """
         ...
 
-    def transaction(
-        self, claim: Claim, position: int, *, search_path: str | None = None
-    ) -> AbstractAsyncContextManager[Connection]:
-        """A database transaction that moves the checkpoint to `position` as it commits.
-
-        `search_path` names a database schema that unqualified names resolve to first.
-
-        Raises:
-            Fenced: the claim is stale, or the checkpoint is at `position` already; everything
-                written is rolled back.
-            StoreUnavailable: the connection was lost; claim again to learn the checkpoint.
-            StoreError: this store has no database connection to give.
-        """
-        ...
-
     async def park(self, claim: Claim, event: RecordedEvent, *, attempts: int, error: str) -> None:
         """Set `event` aside and move the checkpoint past it, in one transaction.
 
@@ -142,29 +125,6 @@ class SubscriptionStore(Protocol):
         """Let no process run this subscription until it is resumed; its claims become stale."""
         ...
 
-    async def subscriptions(self, domain: str) -> Sequence[SubscriptionRow]:
+    async def list(self, domain: str) -> Sequence[SubscriptionRow]:
         """Every subscription of a domain, by name, version and partition."""
-        ...
-
-    async def create_tables(self, schema_name: str, tables: str) -> None:
-        """Create a database schema and run `tables` in it, once; later calls change nothing.
-
-        Raises:
-            DefinitionError: the database refuses the SQL.
-            StoreError: this store has no database.
-        """
-        ...
-
-    def schema_for(self, key: SubscriptionKey) -> str:
-        """Name of the database schema that a projection's tables live in."""
-        ...
-
-    def read_connection(
-        self, *, search_path: str | None = None
-    ) -> AbstractAsyncContextManager[Connection]:
-        """A connection in a read-only transaction, for queries.
-
-        Raises:
-            StoreError: this store has no database.
-        """
         ...

@@ -86,7 +86,7 @@ class Database:
         self._lent: Pool | None = None
 
     @asynccontextmanager
-    async def opened(self) -> AsyncGenerator[None]:
+    async def connected(self) -> AsyncGenerator[None]:
         """Have the pools; connections are made when they are needed.
 
         Raises:
@@ -116,7 +116,7 @@ class Database:
 
     async def fetch(self, sql: LiteralString, *values: object) -> Sequence[Any]:
         """Rows of a statement that may be repeated: it is, while the database is away."""
-        cache = _opened(self._own)
+        cache = opened(self._own)
 
         async def fetch() -> Sequence[Any]:
             connection = await cache.acquire()
@@ -145,7 +145,7 @@ class Database:
         Raises:
             StoreUnavailable: none is free in time, or it was lost.
         """
-        pool = _opened(self._lent)
+        pool = opened(self._lent)
         try:
             connection = cast("Connection", await pool.acquire(timeout=self.patience))
         except DATABASE_ERRORS as error:
@@ -206,10 +206,15 @@ def _is_at_fault(connection: Connection, error: Exception, *, late: bool, readon
     return replica or overdue or ends_connection(error) or is_gone(connection)
 
 
-def _opened(found: T | None) -> T:
-    if found is None:
+def opened(part: T | None) -> T:
+    """A part of an open store.
+
+    Raises:
+        StoreClosed: the store is not open, so the part is `None`.
+    """
+    if part is None:
         raise StoreClosed("the store is not open: use it inside `async with store:`")
-    return found
+    return part
 
 
 def _discard(connection: Connection) -> None:

@@ -1,15 +1,14 @@
-"""Which statement reads a page of everything: the one whose index leaves out most."""
+"""Which statement reads a page of the log: the one whose index leaves out most."""
 
-from collections.abc import Collection
 from typing import Final, NamedTuple
-from uuid import UUID
 
+from chekov.domain.event_filter import EventFilter
 from chekov.store.filters import category_prefix, joint_prefix, next_prefix
 from chekov.store.port import Direction
 from chekov.store.validation import NAME_BYTES, is_name
 
 _BEYOND: Final = chr(0x10FFFF) * NAME_BYTES
-"""No name is above it."""
+"""Sorts after every name."""
 
 
 class PageStatement(NamedTuple):
@@ -19,29 +18,31 @@ class PageStatement(NamedTuple):
     values: tuple[object, ...] = ()
 
 
-def page_query(
-    direction: Direction,
-    *,
-    types: Collection[str] | None,
-    category: str | None,
-    prefix: str | None,
-    correlation_id: UUID | None,
-    causation_id: UUID | None,
-) -> PageStatement | None:
-    """How to find events that meet all conditions; `None` when none can."""
-    names = None if types is None else sorted({name for name in types if is_name(name)})
-    begins = joint_prefix(prefix or "", "" if category is None else category_prefix(category))
-    if begins is None or (begins and not is_name(begins)) or names == []:
+def page_statement(filter: EventFilter, direction: Direction) -> PageStatement | None:
+    """The statement that finds the events that match; `None` when no event can."""
+    if filter.is_open:
+        return PageStatement(f"all_{direction}")
+    names = None if filter.types is None else sorted(name for name in filter.types if is_name(name))
+    stream = filter.stream
+    category = "" if filter.category is None else category_prefix(filter.category)
+    prefix = joint_prefix(filter.prefix or "", category)
+    if names == [] or prefix is None or (prefix and not is_name(prefix)):
         return None
-    values = (names, begins or None, correlation_id, causation_id)
-    if causation_id is not None:
-        return PageStatement(f"causation_{direction}", values)
-    if correlation_id is not None:
-        return PageStatement(f"correlation_{direction}", values)
-    if names is not None:
-        return PageStatement(f"types_{direction}", values)
-    if "-" in begins:
-        return PageStatement(f"category_{direction}", values)
-    if begins:
-        return PageStatement(f"prefix_{direction}", (*values, next_prefix(begins) or _BEYOND))
-    return PageStatement(f"all_{direction}")
+    if stream is not None and not (is_name(stream) and stream.startswith(prefix)):
+        return None
+    values = (names, prefix or None, filter.correlation, filter.causation, stream)
+    if filter.causation is not None:
+        index = "causation"
+    elif filter.correlation is not None:
+        index = "correlation"
+    elif stream is not None:
+        index = "in_stream"
+    elif names is not None:
+        index = "types"
+    elif "-" in prefix:
+        index = "category"
+    elif prefix:
+        index, values = "prefix", (*values, next_prefix(prefix) or _BEYOND)
+    else:
+        index, values = "all", ()
+    return PageStatement(f"{index}_{direction}", values)

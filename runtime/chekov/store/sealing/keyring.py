@@ -8,7 +8,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
 from chekov.errors import KeyUnusable
-from chekov.store.port import Key, KeyStore
+from chekov.store.port import Key, Keys
 from chekov.store.sealing.cipher import Cipher, new_secret
 from chekov.store.sealing.master import MasterKeys
 
@@ -41,7 +41,7 @@ class Keyring:
 
     def __init__(
         self,
-        store: KeyStore,
+        store: Keys,
         master: MasterKeys,
         *,
         clock: Callable[[], float] = time.monotonic,

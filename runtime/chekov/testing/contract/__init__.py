@@ -1,20 +1,25 @@
-"""What every store must do, as a test suite for whoever writes one.
+"""What every store must do, as a test suite for whoever writes one: a class per role of the port.
 
 Subclass `StoreContract` in a test module and give it a fixture `store` that yields an open, empty
-store. It needs pytest with pytest-asyncio in its automatic mode.
+store; for a store with read models, `ReadModelsContract` too. They need pytest with pytest-asyncio
+in its automatic mode.
 """
 
-from chekov.testing.contract.events import EventsContract
+from chekov.testing.contract.event_store import EventStoreContract
+from chekov.testing.contract.filters import FilterContract
 from chekov.testing.contract.hostile import HostileContract
 from chekov.testing.contract.keys import KeysContract
+from chekov.testing.contract.read_models import ReadModelsContract
 from chekov.testing.contract.snapshots import SnapshotsContract
 from chekov.testing.contract.streams import StreamsContract
 from chekov.testing.contract.subscriptions import SubscriptionsContract
 
 __all__ = [
-    "EventsContract",
+    "EventStoreContract",
+    "FilterContract",
     "HostileContract",
     "KeysContract",
+    "ReadModelsContract",
     "SnapshotsContract",
     "StoreContract",
     "StreamsContract",
@@ -23,11 +28,12 @@ __all__ = [
 
 
 class StoreContract(
-    EventsContract,
-    StreamsContract,
+    EventStoreContract,
+    FilterContract,
     HostileContract,
+    StreamsContract,
     SubscriptionsContract,
     SnapshotsContract,
     KeysContract,
 ):
-    """The whole port."""
+    """Every role but read models."""

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from chekov.domain.event_filter import EventFilter
 from chekov.errors import (
     DuplicateEvent,
     EventNotFound,
@@ -16,7 +17,7 @@ from chekov.errors import (
     WrongExpectedVersion,
 )
 from chekov.store.port import Expected, NewEvent, Snapshot, Store, StreamAppend
-from chekov.testing.contract.events import event, positions, versions
+from chekov.testing.contract.event_store import event, positions, versions
 
 _HUGE = 2**63, 2**64, 10**30
 
@@ -89,14 +90,20 @@ class HostileContract:
         for number, name in enumerate(_NAMES, 1):
             [read] = await store.read_stream(name)
             assert (read.stream, read.type, read.position) == (name, name, number)
-            assert positions(await store.read_page(types=[name])) == [number]
-            assert number in positions(await store.read_page(prefix=name))
-            assert (await store.stream_info(name)).version == 1
-        listed = await store.streams()
+            assert positions(
+                await store.read_page(filter=EventFilter(types=frozenset({name})))
+            ) == [number]
+            assert number in positions(await store.read_page(filter=EventFilter(prefix=name)))
+            assert (await store.streams.info(name)).version == 1
+        listed = await store.streams.list()
         assert [item.stream for item in listed] == sorted(_NAMES, key=str.encode)
-        assert [item.stream for item in await store.streams(prefix="Ä")] == ["Ä-1"]
-        assert [item.stream for item in await store.streams(containing="\u0308")] == ["a\u0308-1"]
-        assert positions(await store.read_page(category="ä")) == [_NAMES.index("ä-1") + 1]
+        assert [item.stream for item in await store.streams.list(prefix="Ä")] == ["Ä-1"]
+        assert [item.stream for item in await store.streams.list(containing="\u0308")] == [
+            "a\u0308-1"
+        ]
+        assert positions(await store.read_page(filter=EventFilter(category="ä"))) == [
+            _NAMES.index("ä-1") + 1
+        ]
 
     @pytest.mark.parametrize(
         "name", ["", "\0", "a\0b", "\ud800", "a\udfff", "x" * 10_000, "$", "$x"]
@@ -109,41 +116,41 @@ class HostileContract:
             store.append("a", [event(type_=name)]),
             store.append_together([StreamAppend("b", [event()]), StreamAppend(name, [event()])]),
             store.append_together([StreamAppend("b", [event(), event(type_=name)])]),
-            store.link(name, [1]),
+            store.streams.link(name, [1]),
         ):
             with pytest.raises(InvalidAppend):
                 await call
         for ending in (
-            store.delete_stream(name),
-            store.delete_stream(name, erase=True),
-            store.truncate_stream(name, before=1, erase=True),
-            store.stream_info(name),
+            store.streams.delete(name),
+            store.streams.delete(name, erase=True),
+            store.streams.truncate(name, before=1, erase=True),
+            store.streams.info(name),
         ):
             with pytest.raises(StreamNotFound):
                 await ending
-        await store.save_snapshot(Snapshot(name, 1, "k", b"x"))
-        assert await store.snapshot(name) is None
-        await store.forget_snapshot(name)
+        await store.snapshots.save(Snapshot(name, 1, "k", b"x"))
+        assert await store.snapshots.load(name) is None
+        await store.snapshots.forget(name)
         assert not await store.read_stream(name)
-        assert not await store.read_page(types=[name])
-        assert not await store.read_page(category=name)
+        assert not await store.read_page(filter=EventFilter(types=frozenset({name})))
+        assert not await store.read_page(filter=EventFilter(category=name))
         assert await store.head() == 1
 
     async def test_erased_events_cannot_be_taken_for_a_stream(self, store: Store) -> None:
         """Their places are the store's own: no call ends, cuts or reads them."""
         await store.append("a", [event(), event()])
-        await store.delete_stream("a", erase=True)
+        await store.streams.delete("a", erase=True)
         for call in (
-            store.delete_stream("$erased"),
-            store.delete_stream("$erased", erase=True),
-            store.truncate_stream("$erased", before=1, erase=True),
-            store.stream_info("$erased"),
+            store.streams.delete("$erased"),
+            store.streams.delete("$erased", erase=True),
+            store.streams.truncate("$erased", before=1, erase=True),
+            store.streams.info("$erased"),
         ):
             with pytest.raises(StreamNotFound):
                 await call
         assert not await store.read_stream("$erased")
-        assert not await store.streams(prefix="$")
-        assert positions(await store.read_page(prefix="$")) == [1, 2, 3]
+        assert not await store.streams.list(prefix="$")
+        assert positions(await store.read_page(filter=EventFilter(prefix="$"))) == [1, 2, 3]
         assert await store.head() == 3
 
     @pytest.mark.parametrize("document", _DOCUMENTS, ids=range(len(_DOCUMENTS)))
@@ -222,29 +229,29 @@ class HostileContract:
                 assert sorted(versions(read)) == [1, 2]
                 assert not await store.read_stream("a", until=-huge, direction=direction)
             assert not await store.read_stream("a", after=huge)
-            assert len(await store.streams(limit=huge)) == 1
+            assert len(await store.streams.list(limit=huge)) == 1
             for at in (huge, -huge):
                 with pytest.raises(EventNotFound):
-                    await store.link("b", [1, at])
+                    await store.streams.link("b", [1, at])
                 with pytest.raises(WrongExpectedVersion):
-                    await store.truncate_stream("a", before=at)
+                    await store.streams.truncate("a", before=at)
         with pytest.raises(WrongExpectedVersion):
             await store.append("a", [event()], expected=2**63 - 1)
         with pytest.raises(WrongExpectedVersion):
-            await store.delete_stream("a", expected=2**63 - 1)
+            await store.streams.delete("a", expected=2**63 - 1)
         for wrong in (*_HUGE, -3, -(2**63), -(2**70)):
             for call in (
                 store.append("a", [event()], expected=wrong),
                 store.append("a", [event(), event()], expected=wrong),
                 store.append_together([StreamAppend("a", [event()], wrong)]),
-                store.link("b", [1], expected=wrong),
-                store.delete_stream("a", expected=wrong),
+                store.streams.link("b", [1], expected=wrong),
+                store.streams.delete("a", expected=wrong),
             ):
                 with pytest.raises(InvalidAppend):
                     await call
         for version in _HUGE:
-            await store.save_snapshot(Snapshot("a", version, "k", b"x"))
-        assert await store.snapshot("a") is None
+            await store.snapshots.save(Snapshot("a", version, "k", b"x"))
+        assert await store.snapshots.load("a") is None
         assert await store.head() == 2
 
     async def test_a_page_has_its_limit(self, store: Store) -> None:
@@ -280,9 +287,9 @@ class HostileContract:
         """What is no text is refused."""
         await store.append("a", [event()])
         data = bytes(range(256)) * 40_000
-        await store.save_snapshot(Snapshot("a", 1, "it's; drop table", data))
-        assert await store.snapshot("a") == Snapshot("a", 1, "it's; drop table", data)
+        await store.snapshots.save(Snapshot("a", 1, "it's; drop table", data))
+        assert await store.snapshots.load("a") == Snapshot("a", 1, "it's; drop table", data)
         for kind in ("\0", "\ud800"):
             with pytest.raises(StoreError):
-                await store.save_snapshot(Snapshot("a", 1, kind, b""))
-        assert await store.snapshot("a") == Snapshot("a", 1, "it's; drop table", data)
+                await store.snapshots.save(Snapshot("a", 1, kind, b""))
+        assert await store.snapshots.load("a") == Snapshot("a", 1, "it's; drop table", data)

@@ -1,11 +1,11 @@
-"""What a store must do with the keys of personal data."""
+"""Contract of the role `keys`."""
 
 # ruff: noqa: S101 these are tests, for others to run
 
 import asyncio
 from uuid import uuid4
 
-from chekov.store.port import Key, KeyStore
+from chekov.store.port import Key, Store
 
 
 def key(subject: str, secret: bytes = b"\0secret") -> Key:
@@ -14,64 +14,64 @@ def key(subject: str, secret: bytes = b"\0secret") -> Key:
 
 
 class KeysContract:
-    """Tests of a `KeyStore`; `store` is one."""
+    """Tests of `store.keys`."""
 
-    async def test_a_key_is_found_by_its_subject_and_by_its_id(self, store: KeyStore) -> None:
+    async def test_a_key_is_found_by_its_subject_and_by_its_id(self, store: Store) -> None:
         """As it was offered; what is not there is left out."""
         ada, bob = key("ada"), key("bob-\u00e4\U0001f600", bytes(range(256)))
-        assert await store.live_keys([ada.subject]) == {}
-        assert await store.keys([ada.id]) == {}
-        await store.offer_keys([ada, bob])
-        assert await store.live_keys(["x", ada.subject, bob.subject]) == {
+        assert await store.keys.live_keys([ada.subject]) == {}
+        assert await store.keys.keys([ada.id]) == {}
+        await store.keys.offer_keys([ada, bob])
+        assert await store.keys.live_keys(["x", ada.subject, bob.subject]) == {
             ada.subject: ada,
             bob.subject: bob,
         }
-        assert await store.keys([uuid4(), ada.id, bob.id]) == {ada.id: ada, bob.id: bob}
-        assert await store.live_keys([]) == await store.keys([]) == {}
+        assert await store.keys.keys([uuid4(), ada.id, bob.id]) == {ada.id: ada, bob.id: bob}
+        assert await store.keys.live_keys([]) == await store.keys.keys([]) == {}
 
-    async def test_a_subject_has_one_live_key(self, store: KeyStore) -> None:
+    async def test_a_subject_has_one_live_key(self, store: Store) -> None:
         """The first one that was offered; a second changes nothing."""
         first, second, other = key("ada"), key("ada"), key("bob")
-        await store.offer_keys([first])
-        await store.offer_keys([second, other])
-        assert await store.live_keys(["ada", "bob"]) == {"ada": first, "bob": other}
-        assert await store.keys([second.id]) == {}
+        await store.keys.offer_keys([first])
+        await store.keys.offer_keys([second, other])
+        assert await store.keys.live_keys(["ada", "bob"]) == {"ada": first, "bob": other}
+        assert await store.keys.keys([second.id]) == {}
 
-    async def test_those_who_offer_at_once_agree(self, store: KeyStore) -> None:
+    async def test_those_who_offer_at_once_agree(self, store: Store) -> None:
         """Also when they name the same subjects in another order."""
         subjects = [f"s-{n}" for n in range(20)]
 
         async def agreed(names: list[str]) -> dict[str, Key]:
-            await store.offer_keys([key(name) for name in names])
-            return dict(await store.live_keys(names))
+            await store.keys.offer_keys([key(name) for name in names])
+            return dict(await store.keys.live_keys(names))
 
         found = await asyncio.gather(*(agreed(subjects[:: 1 - 2 * (n % 2)]) for n in range(8)))
         assert len(found[0]) == len(subjects)
         assert all(item == found[0] for item in found)
 
-    async def test_a_forgotten_key_is_gone_for_good(self, store: KeyStore) -> None:
+    async def test_a_forgotten_key_is_gone_for_good(self, store: Store) -> None:
         """It is remembered as gone, and its subject may have another one."""
         first, other = key("ada"), key("bob")
-        await store.offer_keys([first, other])
-        assert list(await store.forget_keys(["ada", "nobody"])) == ["ada"]
-        assert list(await store.forget_keys(["ada"])) == []
-        assert list(await store.forget_keys([])) == []
-        assert await store.keys([first.id, other.id]) == {first.id: None, other.id: other}
-        assert await store.live_keys(["ada"]) == {}
-        await store.offer_keys([first._replace(id=uuid4())])
-        assert (await store.live_keys(["ada"]))["ada"].id != first.id
-        assert await store.keys([first.id]) == {first.id: None}
+        await store.keys.offer_keys([first, other])
+        assert list(await store.keys.forget_keys(["ada", "nobody"])) == ["ada"]
+        assert list(await store.keys.forget_keys(["ada"])) == []
+        assert list(await store.keys.forget_keys([])) == []
+        assert await store.keys.keys([first.id, other.id]) == {first.id: None, other.id: other}
+        assert await store.keys.live_keys(["ada"]) == {}
+        await store.keys.offer_keys([first._replace(id=uuid4())])
+        assert (await store.keys.live_keys(["ada"]))["ada"].id != first.id
+        assert await store.keys.keys([first.id]) == {first.id: None}
 
-    async def test_forgetting_is_told(self, store: KeyStore) -> None:
+    async def test_forgetting_is_told(self, store: Store) -> None:
         """To whoever waits, and to whoever asks later what was missed."""
-        await store.offer_keys([key("ada"), key("bob")])
-        seen = await store.forgotten(0, 0)
-        assert await store.forgotten(seen, 0.001) == seen
+        await store.keys.offer_keys([key("ada"), key("bob")])
+        seen = await store.keys.forgotten(0, 0)
+        assert await store.keys.forgotten(seen, 0.001) == seen
         async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(store.forgotten(seen, 60))
+            waiting = group.create_task(store.keys.forgotten(seen, 60))
             await asyncio.sleep(0)
-            await store.forget_keys(["ada"])
+            await store.keys.forget_keys(["ada"])
         heard = waiting.result()
         assert heard > seen
-        await store.forget_keys(["bob"])
-        assert await store.forgotten(heard, 60) > heard
+        await store.keys.forget_keys(["bob"])
+        assert await store.keys.forgotten(heard, 60) > heard

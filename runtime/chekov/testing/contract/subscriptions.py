@@ -1,4 +1,4 @@
-"""What the second half of a store must do: checkpoints, owners and parked events."""
+"""Contract of the role `subscriptions`: checkpoints, owners and parked events."""
 
 # ruff: noqa: S101 these are tests, for others to run
 
@@ -8,7 +8,7 @@ import pytest
 
 from chekov.errors import Fenced
 from chekov.store.port import Claim, Store, SubscriptionKey
-from chekov.testing.contract.events import event
+from chekov.testing.contract.event_store import event
 
 KEY = SubscriptionKey("bank", "mails")
 LONG = 3600.0
@@ -16,107 +16,109 @@ LONG = 3600.0
 
 async def claimed(store: Store, owner: str = "one", *, lease: float = LONG) -> Claim:
     """The subscription `KEY`, registered and owned."""
-    await store.register([KEY])
-    [claim] = await store.claim(owner, [KEY], lease=lease)
+    await store.subscriptions.register([KEY])
+    [claim] = await store.subscriptions.claim(owner, [KEY], lease=lease)
     return claim
 
 
 async def position(store: Store) -> int:
     """The checkpoint of `KEY`."""
-    [row] = await store.subscriptions("bank")
+    [row] = await store.subscriptions.list("bank")
     return row.position
 
 
 class SubscriptionsContract:
-    """Tests of a `SubscriptionStore`."""
+    """Tests of `store.subscriptions`."""
 
     async def test_registering_again_changes_nothing(self, store: Store) -> None:
         """Whoever comes second finds the checkpoint of the first."""
-        await store.register([KEY], start=7)
-        await store.register([KEY, SubscriptionKey("bank", "mails", partition=1)], start=9)
-        rows = await store.subscriptions("bank")
+        await store.subscriptions.register([KEY], start=7)
+        await store.subscriptions.register(
+            [KEY, SubscriptionKey("bank", "mails", partition=1)], start=9
+        )
+        rows = await store.subscriptions.list("bank")
         assert [(row.key.partition, row.position) for row in rows] == [(0, 7), (1, 9)]
         assert [(row.owner, row.state, row.error, row.parked) for row in rows] == [
             (None, "running", None, 0)
         ] * 2
-        assert not await store.subscriptions("other")
+        assert not await store.subscriptions.list("other")
 
     async def test_a_claim_tells_what_there_was_when_it_was_registered(self, store: Store) -> None:
         """Also later, and to another owner."""
         await store.append("a", [event(), event()])
         first = await claimed(store, lease=0)
         await store.append("a", [event()])
-        [second] = await store.claim("two", [KEY], lease=LONG)
+        [second] = await store.subscriptions.claim("two", [KEY], lease=LONG)
         assert (first.registered, second.registered) == (2, 2)
 
     async def test_what_is_not_registered_cannot_be_claimed(self, store: Store) -> None:
         """Nothing is made in passing."""
-        assert not await store.claim("one", [KEY], lease=LONG)
+        assert not await store.subscriptions.claim("one", [KEY], lease=LONG)
 
     async def test_one_owner_holds_it_and_may_renew(self, store: Store) -> None:
         """Renewing keeps the epoch, and the others get nothing."""
         claim = await claimed(store)
         assert (claim.key, claim.owner, claim.epoch, claim.position) == (KEY, "one", 1, 0)
-        assert not await store.claim("two", [KEY], lease=LONG)
-        assert await store.claim("one", [KEY], lease=LONG) == [claim]
+        assert not await store.subscriptions.claim("two", [KEY], lease=LONG)
+        assert await store.subscriptions.claim("one", [KEY], lease=LONG) == [claim]
 
     async def test_a_lease_that_ran_out_is_taken_over(self, store: Store) -> None:
         """With a higher epoch, from the checkpoint that was saved."""
         old = await claimed(store, lease=0)
-        await store.save(old, 5)
-        [new] = await store.claim("two", [KEY], lease=LONG)
+        await store.subscriptions.save(old, 5)
+        [new] = await store.subscriptions.claim("two", [KEY], lease=LONG)
         assert (new.owner, new.epoch, new.position) == ("two", old.epoch + 1, 5)
-        assert not await store.claim("one", [KEY], lease=LONG)
+        assert not await store.subscriptions.claim("one", [KEY], lease=LONG)
 
     async def test_a_stale_owner_cannot_write(self, store: Store) -> None:
         """Neither a checkpoint nor anything else."""
         old = await claimed(store, lease=0)
         appended = await store.append("a", [event()])
-        await store.claim("two", [KEY], lease=LONG)
+        await store.subscriptions.claim("two", [KEY], lease=LONG)
         with pytest.raises(Fenced):
-            await store.save(old, 9)
+            await store.subscriptions.save(old, 9)
         with pytest.raises(Fenced):
-            await store.park(old, appended.recorded[0], attempts=1, error="x")
+            await store.subscriptions.park(old, appended.recorded[0], attempts=1, error="x")
         with pytest.raises(Fenced):
-            await store.stop(old, "x")
+            await store.subscriptions.stop(old, "x")
         assert await position(store) == 0
-        assert not await store.parked("bank", "mails")
+        assert not await store.subscriptions.parked("bank", "mails")
 
     async def test_a_checkpoint_never_goes_back(self, store: Store) -> None:
         """A lower position changes nothing."""
         claim = await claimed(store)
-        await store.save(claim, 5)
-        await store.save(claim, 3)
+        await store.subscriptions.save(claim, 5)
+        await store.subscriptions.save(claim, 3)
         assert await position(store) == 5
 
     async def test_what_is_released_is_free_at_once(self, store: Store) -> None:
         """And the old owner is stale, even when nobody took it."""
         claim = await claimed(store)
-        await store.release("two", [KEY])
-        await store.save(claim, 1)
-        await store.release("one", [KEY])
+        await store.subscriptions.release("two", [KEY])
+        await store.subscriptions.save(claim, 1)
+        await store.subscriptions.release("one", [KEY])
         with pytest.raises(Fenced):
-            await store.save(claim, 2)
-        [new] = await store.claim("two", [KEY], lease=LONG)
+            await store.subscriptions.save(claim, 2)
+        [new] = await store.subscriptions.claim("two", [KEY], lease=LONG)
         assert (new.epoch, new.position) == (2, 1)
 
     async def test_a_release_wakes_who_waits(self, store: Store) -> None:
         """Also one that came just before."""
         await claimed(store)
-        seen = await store.freed(0, 0)
+        seen = await store.subscriptions.freed(0, 0)
         async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(store.freed(seen, 60))
+            waiting = group.create_task(store.subscriptions.freed(seen, 60))
             await asyncio.sleep(0)
-            await store.release("one", [KEY])
+            await store.subscriptions.release("one", [KEY])
         assert waiting.result() > seen
-        assert await store.freed(seen, 60) > seen
+        assert await store.subscriptions.freed(seen, 60) > seen
 
     async def test_each_partition_has_an_owner_of_its_own(self, store: Store) -> None:
         """Claims for several keys take what is free among them."""
         keys = [SubscriptionKey("bank", "mails", partition=number) for number in range(4)]
-        await store.register(keys)
-        first = await store.claim("one", keys[:2], lease=LONG)
-        second = await store.claim("two", keys, lease=LONG)
+        await store.subscriptions.register(keys)
+        first = await store.subscriptions.claim("one", keys[:2], lease=LONG)
+        second = await store.subscriptions.claim("two", keys, lease=LONG)
         assert {claim.key.partition for claim in first} == {0, 1}
         assert {claim.key.partition for claim in second} == {2, 3}
 
@@ -125,59 +127,48 @@ class SubscriptionsContract:
         claim = await claimed(store)
         appended = await store.append("a-1", [event("one"), event("two")])
         for recorded in appended.recorded:
-            await store.park(claim, recorded, attempts=3, error="it\0hurts \ud800")
-        await store.park(claim, appended.recorded[1], attempts=9, error="again")
-        first, second = await store.parked("bank", "mails")
+            await store.subscriptions.park(claim, recorded, attempts=3, error="it\0hurts \ud800")
+        await store.subscriptions.park(claim, appended.recorded[1], attempts=9, error="again")
+        first, second = await store.subscriptions.parked("bank", "mails")
         assert (first.key, first.position, first.stream, first.type) == (KEY, 1, "a-1", "one")
         assert (first.attempts, second.attempts, second.error) == (3, 9, "again")
         assert first.error.startswith("it")
-        assert len(await store.parked("bank", "mails", limit=1)) == 1
-        [row] = await store.subscriptions("bank")
+        assert len(await store.subscriptions.parked("bank", "mails", limit=1)) == 1
+        [row] = await store.subscriptions.list("bank")
         assert (row.position, row.parked) == (2, 2)
 
     async def test_a_stopped_one_stays_stopped_until_it_is_resumed(self, store: Store) -> None:
         """With its error to be seen."""
         claim = await claimed(store)
-        await store.stop(claim, "broken")
-        [row] = await store.subscriptions("bank")
+        await store.subscriptions.stop(claim, "broken")
+        [row] = await store.subscriptions.list("bank")
         assert (row.state, row.error, row.owner) == ("stopped", "broken", None)
-        assert not await store.claim("one", [KEY], lease=LONG)
-        await store.resume("bank", "mails")
-        [again] = await store.claim("one", [KEY], lease=LONG)
+        assert not await store.subscriptions.claim("one", [KEY], lease=LONG)
+        await store.subscriptions.resume("bank", "mails")
+        [again] = await store.subscriptions.claim("one", [KEY], lease=LONG)
         assert again.epoch == claim.epoch + 1
-        [row] = await store.subscriptions("bank")
+        [row] = await store.subscriptions.list("bank")
         assert (row.state, row.error) == ("running", None)
 
     async def test_pausing_takes_it_from_its_owner(self, store: Store) -> None:
         """At once: what the owner still does is refused."""
         claim = await claimed(store)
-        await store.pause("bank", "mails")
+        await store.subscriptions.pause("bank", "mails")
         with pytest.raises(Fenced):
-            await store.save(claim, 1)
-        assert not await store.claim("one", [KEY], lease=LONG)
-        seen = await store.freed(0, 0)
-        await store.resume("bank", "mails")
-        assert await store.freed(seen, 60) > seen
-        assert await store.claim("one", [KEY], lease=LONG)
+            await store.subscriptions.save(claim, 1)
+        assert not await store.subscriptions.claim("one", [KEY], lease=LONG)
+        seen = await store.subscriptions.freed(0, 0)
+        await store.subscriptions.resume("bank", "mails")
+        assert await store.subscriptions.freed(seen, 60) > seen
+        assert await store.subscriptions.claim("one", [KEY], lease=LONG)
 
     async def test_of_many_claimers_one_wins(self, store: Store) -> None:
         """However many there are."""
-        await store.register([KEY])
+        await store.subscriptions.register([KEY])
         answers = await asyncio.gather(
-            *(store.claim(f"owner-{number}", [KEY], lease=LONG) for number in range(20))
+            *(
+                store.subscriptions.claim(f"owner-{number}", [KEY], lease=LONG)
+                for number in range(20)
+            )
         )
         assert sum(map(len, answers)) == 1
-
-    async def test_names_of_table_schemas_fit_postgres(self, store: Store) -> None:
-        """Lower case, 63 bytes, and different for different versions."""
-        keys = [
-            SubscriptionKey("bank", "Balances", 1),
-            SubscriptionKey("bank", "Balances", 2),
-            SubscriptionKey("b" * 40, "n" * 40, 1),
-            SubscriptionKey("b" * 40, "n" * 40, 2),
-            SubscriptionKey("b" * 40, "n" * 39 + "m", 1),
-        ]
-        names = [store.schema_for(key) for key in keys]
-        assert names[0] == "chekov_bank_balances_v1"
-        assert len(set(names)) == len(keys)
-        assert all(name == name.lower() and len(name) <= 63 for name in names)

@@ -17,12 +17,13 @@ from chekov.errors import (
 )
 from chekov.serialization.codec import decode_metadata
 from chekov.store.port import Appended, Expected, NewEvent
+from tests.doubles import OwnEvents
 from tests.unit.engine.bank import Add, AddAtMost, Break, Counter, Doubling, Note, TooMuch
 
 DOMAIN = Domain("counting", aggregates=[Counter], command_handlers=[Doubling()])
 
 
-class SlowStore(MemoryStore):
+class SlowStore(OwnEvents):
     """Appends only when it is told to."""
 
     def __init__(self) -> None:
@@ -43,7 +44,7 @@ class SlowStore(MemoryStore):
         return await super().append(stream, events, expected=expected, command_id=command_id)
 
 
-class ContendedStore(MemoryStore):
+class ContendedStore(OwnEvents):
     """Somebody else is quicker each time."""
 
     def __init__(self) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chekov import Domain, MemoryStore, Runtime
+from chekov.domain.event_filter import EVERYTHING, EventFilter
 from chekov.engine.observer import CommandObservation, Observer, Outcome
 from chekov.errors import (
     CommandIdReused,
@@ -15,13 +16,14 @@ from chekov.errors import (
     WrongExpectedVersion,
 )
 from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
+from tests.doubles import OwnEvents
 from tests.unit.engine.bank import Add, AddAtMost, Counter, Doubling, Note, TooMuch
 
 DOMAIN = Domain("counting", aggregates=[Counter], command_handlers=[Doubling()])
 ONE = Add(counter="a", amount=1)
 
 
-class Asked(MemoryStore):
+class Asked(OwnEvents):
     """Counts the look-ups by cause, and loses the answers of appends when it is told to."""
 
     def __init__(self) -> None:
@@ -43,10 +45,10 @@ class Asked(MemoryStore):
         return appended
 
     async def read_page(  # type: ignore[override]  # the rest of its parameters passes through
-        self, *, causation_id: UUID | None = None, **further: Any
+        self, *, filter: EventFilter = EVERYTHING, **further: Any
     ) -> Sequence[RecordedEvent]:
-        self.looked_up += causation_id is not None
-        return await super().read_page(causation_id=causation_id, **further)
+        self.looked_up += filter.causation is not None
+        return await super().read_page(**further, filter=filter)
 
 
 class Outcomes(Observer):
@@ -191,7 +193,7 @@ async def test_what_was_deleted_or_truncated_meanwhile_is_still_answered() -> No
         firsts = [
             (await runtime.dispatch(ONE, command_id=key))._replace(repeated=True) for key in keys
         ]
-        await store.truncate_stream("counter-a", before=3)
+        await store.streams.truncate("counter-a", before=3)
         assert await runtime.dispatch(ONE, command_id=keys[0]) == firsts[0]
         async with over(store) as restarted:
             assert await restarted.dispatch(ONE, command_id=keys[0]) == firsts[0]
@@ -211,7 +213,7 @@ async def test_a_link_does_not_stand_for_what_was_erased() -> None:
     store, key = MemoryStore(), uuid4()
     async with over(store) as runtime:
         await runtime.dispatch(ONE, command_id=key)
-        await store.link("vip", [1])
+        await store.streams.link("vip", [1])
         again = await runtime.dispatch(ONE, command_id=key)
         assert [event.stream for event in again.recorded] == ["counter-a"]
         await runtime.delete(Counter, "a", erase=True)

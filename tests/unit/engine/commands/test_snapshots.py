@@ -9,7 +9,10 @@ import pytest
 from chekov import Aggregate, DefinitionError, Domain, Event, MemoryStore, Runtime, apply, execute
 from chekov.engine.observer import Observer
 from chekov.errors import HistoryTruncated, StoreUnavailable
+from chekov.store.memory.history import History
+from chekov.store.memory.snapshots import MemorySnapshots
 from chekov.store.port import Appended, Expected, NewEvent, Snapshot
+from tests.doubles import OwnEvents
 from tests.unit.engine.bank import Add, AddAtMost, Added, Counter, TooMuch
 from tests.unit.engine.snapshots import KeptCounter, Told
 from tests.waiting import until
@@ -17,15 +20,23 @@ from tests.waiting import until
 DOMAIN = Domain("counting", aggregates=[KeptCounter])
 
 
-class Fragile(MemoryStore):
-    """Cannot keep snapshots while it is told so."""
+class FragileSnapshots(MemorySnapshots):
+    """Saves nothing while it is broken."""
 
     broken = False
 
-    async def save_snapshot(self, snapshot: Snapshot) -> None:
+    async def save(self, snapshot: Snapshot) -> None:
         if self.broken:
             raise StoreUnavailable("no room")
-        await super().save_snapshot(snapshot)
+        await super().save(snapshot)
+
+
+class Fragile(MemoryStore):
+    """Saves no snapshots while they are broken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.snapshots = self.fragile = FragileSnapshots(self._log.history)
 
 
 def over(store: MemoryStore, observer: Observer | None = None, domain: Domain = DOMAIN) -> Runtime:
@@ -38,7 +49,7 @@ async def add(runtime: Runtime, *amounts: int) -> None:
 
 
 async def snapshot(store: MemoryStore) -> Snapshot:
-    found = await store.snapshot("counter-a")
+    found = await store.snapshots.load("counter-a")
     assert found is not None
     return found
 
@@ -55,7 +66,7 @@ async def test_a_snapshot_is_kept_every_so_often_and_the_rest_is_read_from_event
     store = MemoryStore()
     async with over(store, told) as runtime:
         await add(runtime, 1, 2)
-        assert await store.snapshot("counter-a") is None
+        assert await store.snapshots.load("counter-a") is None
         await add(runtime, 3)
         await until(lambda: told.outcomes)
         assert (await snapshot(store)).version == 3
@@ -107,11 +118,12 @@ async def test_a_policy_that_fails_harms_no_command(caplog: pytest.LogCaptureFix
 
 
 async def test_without_snapshots_nothing_asks_for_them() -> None:
-    class Silent(MemoryStore):
-        async def snapshot(self, stream: str) -> Snapshot | None:
+    class Unasked(MemorySnapshots):
+        async def load(self, stream: str) -> Snapshot | None:
             raise AssertionError(stream)
 
-    store = Silent()
+    store = MemoryStore()
+    store.snapshots = Unasked(History())
     async with over(store, domain=Domain("counting", aggregates=[Counter])) as runtime:
         await add(runtime, 1)
     async with over(store, domain=Domain("counting", aggregates=[Counter])) as runtime:
@@ -123,11 +135,11 @@ async def test_a_snapshot_that_cannot_be_kept_is_nobodys_failure(
 ) -> None:
     told = Told()
     store = Fragile()
-    store.broken = True
+    store.fragile.broken = True
     async with over(store, told) as runtime:
         await add(runtime, 1, 2, 3, 4)
         await until(lambda: told.outcomes == ["failed"])
-        store.broken = False
+        store.fragile.broken = False
         await add(runtime, 5, 6, 7)
         await until(lambda: told.outcomes == ["failed", "kept"])
         assert runtime.healthy
@@ -146,7 +158,7 @@ async def test_a_state_that_would_come_back_otherwise_is_not_kept() -> None:
     async with over(store, told, Domain("counting", aggregates=[Careless])) as runtime:
         await add(runtime, 1)
         await until(lambda: told.outcomes == ["failed"])
-        assert await store.snapshot("counter-a") is None
+        assert await store.snapshots.load("counter-a") is None
 
 
 async def test_what_is_due_is_kept_before_the_end() -> None:
@@ -158,29 +170,32 @@ async def test_what_is_due_is_kept_before_the_end() -> None:
 
 
 async def test_of_a_store_that_is_slow_only_the_newest_state_waits() -> None:
-    class Slow(MemoryStore):
+    saving: list[int] = []
+    opened = asyncio.Event()
+
+    class Slow(MemorySnapshots):
+        async def save(self, snapshot: Snapshot) -> None:
+            saving.append(snapshot.version)
+            await opened.wait()
+            await super().save(snapshot)
+
+    class SlowStore(MemoryStore):
         def __init__(self) -> None:
             super().__init__()
-            self.saving: list[int] = []
-            self.open = asyncio.Event()
+            self.snapshots = Slow(self._log.history)
 
-        async def save_snapshot(self, snapshot: Snapshot) -> None:
-            self.saving.append(snapshot.version)
-            await self.open.wait()
-            await super().save_snapshot(snapshot)
-
-    store = Slow()
+    store = SlowStore()
     async with over(store) as runtime:
         await add(runtime, 1, 2, 3)
-        await until(lambda: store.saving == [3])
+        await until(lambda: saving == [3])
         await add(runtime, *range(4, 14))
-        store.open.set()
-        await until(lambda: store.saving == [3, 13])
-    assert store.saving == [3, 13]
+        opened.set()
+        await until(lambda: saving == [3, 13])
+    assert saving == [3, 13]
 
 
 async def test_a_command_that_takes_long_holds_nobody_up() -> None:
-    class Held(MemoryStore):
+    class Held(OwnEvents):
         held: asyncio.Event | None = None
         reached = False
 
@@ -201,15 +216,15 @@ async def test_a_command_that_takes_long_holds_nobody_up() -> None:
     async with over(store) as runtime:
         await add(runtime, 1, 2, 3)
     async with over(store, told) as runtime, asyncio.TaskGroup() as group:
-        await store.forget_snapshot("counter-a")
+        await store.snapshots.forget("counter-a")
         store.held = asyncio.Event()
         group.create_task(add(runtime, 4))
         await until(lambda: store.reached)
         for amount in (1, 2, 3):
             await runtime.dispatch(Add(counter="b", amount=amount))
         await until(lambda: told.outcomes == ["kept"])
-        assert await store.snapshot("counter-a") is None
-        assert await store.snapshot("counter-b") is not None
+        assert await store.snapshots.load("counter-a") is None
+        assert await store.snapshots.load("counter-b") is not None
         store.held.set()
     async with store:
         assert (await snapshot(store)).version == 4
@@ -231,8 +246,8 @@ async def test_a_snapshot_that_does_not_fit_is_not_used(change: dict[str, object
         await add(runtime, 1, 2, 3, 4)
     async with store:
         found = await snapshot(store)
-        await store.forget_snapshot("counter-a")
-        await store.save_snapshot(found._replace(**change))  # type: ignore[arg-type]
+        await store.snapshots.forget("counter-a")
+        await store.snapshots.save(found._replace(**change))  # type: ignore[arg-type]
         assert await state(store, told) == (4, [1, 2, 3, 4])
     assert (told.outcomes[0], told.read) == ("ignored", [4])
 
@@ -247,8 +262,8 @@ async def test_a_snapshot_from_before_a_stream_was_erased_is_not_used() -> None:
         async with over(store) as runtime:
             await runtime.delete(KeptCounter, "a", erase=True)
             await add(runtime, 7, 8, 9, 10)
-        await store.forget_snapshot("counter-a")
-        await store.save_snapshot(old)
+        await store.snapshots.forget("counter-a")
+        await store.snapshots.save(old)
         assert await state(store, told) == (4, [7, 8, 9, 10])
 
 
@@ -273,11 +288,11 @@ async def test_a_truncated_history_needs_a_snapshot() -> None:
     store = MemoryStore()
     async with over(store) as runtime:
         await add(runtime, 1, 2, 3, 4, 5)
-        await store.truncate_stream("counter-a", before=5)
+        await store.streams.truncate("counter-a", before=5)
         await add(runtime, 6)
     async with store:
         assert await state(store, Told()) == (6, [1, 2, 3, 4, 5, 6])
-        await store.forget_snapshot("counter-a")
+        await store.snapshots.forget("counter-a")
         async with over(store) as runtime:
             with pytest.raises(HistoryTruncated) as caught:
                 await runtime.load(KeptCounter, "a")
@@ -294,7 +309,7 @@ async def test_a_truncated_history_goes_on_right_behind_its_snapshot() -> None:
         await add(runtime, 1, 2, 3)
     async with over(store) as runtime:
         await add(runtime, 4)
-        await store.truncate_stream("counter-a", before=4, erase=True)
+        await store.streams.truncate("counter-a", before=4, erase=True)
     assert await state(store, Told()) == (4, [1, 2, 3, 4])
 
 
@@ -304,7 +319,7 @@ async def test_what_others_truncated_further_is_noticed() -> None:
     async with over(store, domain=plain) as one, over(store, domain=plain) as other:
         await add(one, 1)
         await add(other, 2, 3, 4)
-        await store.truncate_stream("counter-a", before=4)
+        await store.streams.truncate("counter-a", before=4)
         with pytest.raises(HistoryTruncated):
             await add(one, 1)
         with pytest.raises(TooMuch):

@@ -4,12 +4,12 @@ from uuid import uuid4
 
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.feed import Feed
-from chekov.store.memory import MemoryStore
 from chekov.store.port import NewEvent, RecordedEvent
+from tests.doubles import OwnEvents
 from tests.waiting import until
 
 
-class Halting(MemoryStore):
+class Halting(OwnEvents):
     """Answers the first page only when it is told to."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ async def test_what_was_read_before_a_drop_is_read_again() -> None:
         await feed.started()
         await store.append("a", [NewEvent(uuid4(), "t", b'{"open": 1}')])
         await store.asked.wait()
-        await store.delete_stream("a", erase=True)
+        await store.streams.delete("a", erase=True)
         feed.drop()
         store.answer.set()
         await until(lambda: feed.head == 2)

@@ -7,10 +7,11 @@ from chekov.engine.subscriptions.page_reader import PageReader
 from chekov.errors import StoreUnavailable
 from chekov.store.memory import MemoryStore
 from chekov.store.port import NewEvent, RecordedEvent
+from tests.doubles import OwnEvents
 from tests.waiting import until
 
 
-class Watched(MemoryStore):
+class Watched(OwnEvents):
     """Remembers what was asked for, and fails when it is told to."""
 
     def __init__(self) -> None:

@@ -1,5 +1,7 @@
 import asyncio
+import copy
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -8,8 +10,10 @@ from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.delivery import Retry
 from chekov.engine.uuid7 import uuid7
 from chekov.errors import ConsistencyTimeout, StoreError, StoreUnavailable
+from chekov.store.memory.subscriptions import MemorySubscriptions
 from chekov.store.port import Claim, NewEvent, RecordedEvent
 from examples.bank.bank import domain as bank
+from tests.doubles import OwnEvents
 from tests.unit.engine.bank import Add, Added, Counter, Note, Seen
 from tests.waiting import until
 
@@ -114,7 +118,7 @@ async def test_an_event_that_keeps_failing_is_set_aside_and_the_rest_goes_on() -
             await runtime.dispatch(Add(counter="a", amount=amount))
         await runtime.wait(3)
         await until(lambda: runtime.subscriptions["seen"].parked == 1)
-        (parked,) = await store.parked("counting", "seen")
+        (parked,) = await store.subscriptions.parked("counting", "seen")
     assert seen.amounts == [1, 3]
     assert (parked.position, parked.attempts, parked.type) == (2, 3, "Added")
     assert parked.error == "RuntimeError: no 2 please"
@@ -134,7 +138,7 @@ async def test_a_handler_may_ask_to_stop_instead_and_to_be_resumed() -> None:
         with pytest.raises(ConsistencyTimeout) as caught:
             await runtime.wait(3, timeout=0.05)
         assert caught.value.behind == ("seen",)
-        await store.resume("counting", "seen")
+        await store.subscriptions.resume("counting", "seen")
         await runtime.wait(3)
         assert runtime.subscriptions["seen"].error is None
     assert seen.amounts == [1, 2, 3]
@@ -147,7 +151,7 @@ async def test_an_event_that_cannot_be_read_is_set_aside_at_once() -> None:
         await append(store, b'{"amount": "many"}', b'{"amount": 2}')
         async with running(store, seen, retry=Retry(first=3600)) as runtime:
             await runtime.wait(2)
-        (parked,) = await store.parked("counting", "seen")
+        (parked,) = await store.subscriptions.parked("counting", "seen")
     assert seen.amounts == [2]
     assert parked.attempts == 1
     assert "Undecodable" in parked.error
@@ -159,10 +163,10 @@ async def test_a_paused_subscription_waits_until_it_is_resumed() -> None:
     async with running(store, seen) as runtime:
         await runtime.dispatch(Add(counter="a", amount=1), consistency="strong")
         await until(lambda: saved(store, 1))
-        await store.pause("counting", "seen")
+        await store.subscriptions.pause("counting", "seen")
         await until(lambda: runtime.subscriptions["seen"].state == "paused")
         await runtime.dispatch(Add(counter="a", amount=2))
-        await store.resume("counting", "seen")
+        await store.subscriptions.resume("counting", "seen")
         await runtime.wait(2)
         assert runtime.subscriptions["seen"].state == "live"
     assert seen.amounts == [1, 2]
@@ -192,23 +196,24 @@ async def test_a_process_that_hangs_loses_its_subscription_to_another() -> None:
         started.set()
         await gate.wait()
 
-    class Silent(MemoryStore):
-        """The same store, seen by a process whose renewals do not get through."""
+    class Silent(MemorySubscriptions):
+        """The same subscriptions, seen by a process whose renewals do not get through."""
 
         silent = False
 
-        async def claim(self, *args: object, **options: object) -> Sequence[Claim]:
+        async def claim(self, *args: Any, **options: Any) -> Sequence[Claim]:
             if self.silent:
                 raise StoreUnavailable("no answer")
-            return await store.claim(*args, **options)  # type: ignore[arg-type]
+            return await super().claim(*args, **options)
 
     hanging, seen = Seen(hang), Seen()
-    cut_off = Silent()
-    cut_off.__dict__.update({**store.__dict__, "silent": False})
+    cut_off, renewals = copy.copy(store), Silent.__new__(Silent)
+    renewals.__dict__.update(store.subscriptions.__dict__)
+    cut_off.subscriptions = renewals
     async with store, running(cut_off, hanging, lease=0.3, node="one") as one:
         await one.dispatch(Add(counter="a", amount=1))
         await started.wait()
-        cut_off.silent = True
+        renewals.silent = True
         async with running(store, seen, lease=0.3, node="two") as two:
             await two.wait(1)
             gate.set()
@@ -229,7 +234,7 @@ async def test_a_store_that_is_away_is_waited_for_and_not_held_against_the_event
     async with running(store, seen, lease=0.03) as runtime:
         await runtime.dispatch(Add(counter="a", amount=1))
         await runtime.wait(1, timeout=20)
-        assert await store.parked("counting", "seen") == []
+        assert await store.subscriptions.parked("counting", "seen") == []
     assert seen.amounts == [1]
     assert [context.attempt for context in seen.contexts] == [1]
 
@@ -243,7 +248,7 @@ async def test_a_cancellation_that_a_handler_lets_out_is_its_failure() -> None:
         await runtime.dispatch(Add(counter="a", amount=1))
         await runtime.wait(1)
         assert runtime.healthy
-        assert len(await store.parked("counting", "seen")) == 1
+        assert len(await store.subscriptions.parked("counting", "seen")) == 1
 
 
 async def test_a_handler_that_waits_for_everyone_does_not_wait_for_itself() -> None:
@@ -359,7 +364,7 @@ async def test_draining_gives_up_on_a_handler_that_does_not_end() -> None:
 
 
 async def test_a_background_task_that_dies_ends_the_runtime_with_its_error() -> None:
-    class Broken(MemoryStore):
+    class Broken(OwnEvents):
         broken = False
 
         async def head(self) -> int:
@@ -382,7 +387,7 @@ async def test_a_background_task_that_dies_ends_the_runtime_with_its_error() -> 
 
 
 async def test_a_hole_in_history_is_told() -> None:
-    class Holed(MemoryStore):
+    class Holed(OwnEvents):
         async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
             events = await super().changed(position, wait_for)
             return [event for event in events if event.position != 2]
@@ -419,4 +424,4 @@ async def append(store: MemoryStore, *data: bytes) -> None:
 
 
 async def saved(store: MemoryStore, position: int) -> bool:
-    return (await store.subscriptions("counting"))[0].position >= position
+    return (await store.subscriptions.list("counting"))[0].position >= position

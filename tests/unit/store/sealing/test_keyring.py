@@ -7,14 +7,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from chekov.errors import KeyUnusable
-from chekov.store.memory import MemoryStore
+from chekov.store.memory.keys import MemoryKeys
 from chekov.store.port import Key
 from chekov.store.sealing.cipher import new_secret
 from chekov.store.sealing.keyring import LIFE_SECONDS, Keyring
 from chekov.store.sealing.master import MasterKeys
 
 
-class Asked(MemoryStore):
+class Asked(MemoryKeys):
     """Counts the questions, and holds answers back."""
 
     def __init__(self) -> None:

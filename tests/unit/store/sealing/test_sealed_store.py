@@ -19,9 +19,11 @@ from chekov.errors import (
     WrongExpectedVersion,
 )
 from chekov.serialization.codec import Codec
+from chekov.store.memory.keys import MemoryKeys
 from chekov.store.port import Expected, NewEvent, RecordedEvent, Snapshot, StreamAppend
 from chekov.store.sealing.master import MasterKeys
 from chekov.store.sealing.store import SealedStore
+from tests.doubles import OwnEvents
 from tests.unit.store.people import Address, Closed, Founded, Joined, clubs
 
 MEMBERS = [UUID(int=number) for number in range(1, 5)]
@@ -61,7 +63,7 @@ class Steps:
 
     async def forget(self, subject: str) -> None:
         known = any(name == subject and _is_personal(event) for name, event in self.expected)
-        assert bool(await self.store.forget_keys([subject])) <= known
+        assert bool(await self.store.keys.forget_keys([subject])) <= known
         self.expected = [
             (name, _forgotten(event) if name == subject else event) for name, event in self.expected
         ]
@@ -181,20 +183,20 @@ async def test_a_value_cannot_be_moved(memory_store: MemoryStore) -> None:
 async def _reopened(store: SealedStore, memory: MemoryStore, event: RecordedEvent) -> RecordedEvent:
     """A changed event as it is read, once it stands in the place of the true one."""
 
-    class Changed(MemoryStore):
+    class Changed(OwnEvents):
         async def read_page(self, **_: Any) -> Sequence[RecordedEvent]:
             return [event]
 
     del store
     other = Changed()
-    await other.offer_keys([key for key in (await _keys(memory)) if key is not None])
+    await other.keys.offer_keys([key for key in (await _keys(memory)) if key is not None])
     async with sealed(other) as reading:
         [opened] = await reading.read_page()
         return opened
 
 
 async def _keys(memory: MemoryStore) -> list[Any]:
-    found = await memory.live_keys([*map(str, MEMBERS), "club-a"])
+    found = await memory.keys.live_keys([*map(str, MEMBERS), "club-a"])
     return list(found.values())
 
 
@@ -225,7 +227,7 @@ async def test_events_from_before_their_fields_were_personal_stay_readable(
     codec = Codec(clubs())
     await memory_store.append("club-a", [new(codec, joined(MEMBERS[0], "Ada"))])
     async with sealed(memory_store) as store:
-        await store.forget_keys([str(MEMBERS[0])])
+        await store.keys.forget_keys([str(MEMBERS[0])])
         [kept] = await store.read_page()
         assert codec.decode(kept) == joined(MEMBERS[0], "Ada")
 
@@ -234,11 +236,11 @@ async def test_links_lead_to_what_can_be_read(memory_store: MemoryStore) -> None
     codec = Codec(clubs())
     async with sealed(memory_store) as store:
         await store.append("club-a", [new(codec, joined(MEMBERS[0], "Ada"))])
-        await store.link("friends", [1])
+        await store.streams.link("friends", [1])
         for expected in (joined(MEMBERS[0], "Ada"), _forgotten(joined(MEMBERS[0], ""))):
             [seen] = await store.read_stream("friends")
             assert codec.decode(seen) == expected
-            await store.forget_keys([str(MEMBERS[0])])
+            await store.keys.forget_keys([str(MEMBERS[0])])
 
 
 async def test_what_looks_sealed_is_refused_where_it_would_confuse(
@@ -278,8 +280,8 @@ async def test_expectations_and_once_reach_the_store(memory_store: MemoryStore) 
             await store.append("club-a", again, command_id=command)
 
 
-class Away(MemoryStore):
-    """A store whose keys cannot be reached."""
+class UnreachableKeys(MemoryKeys):
+    """Cannot be reached while it is away."""
 
     away = False
 
@@ -291,15 +293,16 @@ class Away(MemoryStore):
 
 async def test_keys_that_are_away_are_waited_for_and_not_taken_for_forgotten() -> None:
     codec = Codec(clubs())
-    memory = Away()
+    memory = MemoryStore()
+    memory.keys = keys = UnreachableKeys()
     async with sealed(memory) as store:
         await store.append("club-a", [new(codec, joined(MEMBERS[0], "Ada"))])
-        await store.forget_keys(["nobody"])  # and with that, nothing is at hand
-        memory.away = True
+        await store.keys.forget_keys(["nobody"])  # and with that, nothing is at hand
+        keys.away = True
         for read in (store.read_page(), store.read_stream("club-a"), store.changed(0, 0)):
             with pytest.raises(StoreUnavailable):
                 await read
-        memory.away = False
+        keys.away = False
         [seen] = await store.read_page()
         assert codec.decode(seen) == joined(MEMBERS[0], "Ada")
 
@@ -311,10 +314,10 @@ class RestoredState:
         self.store = store
 
     async def save(self, version: int) -> None:
-        await self.store.save_snapshot(Snapshot("club-a", version, "k", b"state with Ada"))
+        await self.store.snapshots.save(Snapshot("club-a", version, "k", b"state with Ada"))
 
     async def read(self) -> bytes | None:
-        found = await self.store.snapshot("club-a")
+        found = await self.store.snapshots.load("club-a")
         return None if found is None else found.data
 
 
@@ -327,7 +330,7 @@ async def test_a_snapshot_is_readable_until_one_of_its_persons_is_forgotten(
         await store.append("club-a", [new(codec, joined(MEMBERS[1], "Bob"))])
         await store.append("club-b", [new(codec, joined(MEMBERS[2], "Cid"))])
         await RestoredState(store).save(2)
-        [raw] = [await memory_store.snapshot("club-a")]
+        [raw] = [await memory_store.snapshots.load("club-a")]
         assert raw is not None
         assert b"Ada" not in raw.data
         assert (
@@ -335,9 +338,9 @@ async def test_a_snapshot_is_readable_until_one_of_its_persons_is_forgotten(
             == await RestoredState(other).read()
             == b"state with Ada"
         )
-        await store.forget_keys([str(MEMBERS[2])])
+        await store.keys.forget_keys([str(MEMBERS[2])])
         assert await RestoredState(other).read() == b"state with Ada"
-        await store.forget_keys([str(MEMBERS[1])])
+        await store.keys.forget_keys([str(MEMBERS[1])])
         assert await RestoredState(store).read() is None
 
 
@@ -350,10 +353,10 @@ async def test_no_snapshot_is_kept_of_what_was_not_seen_from_its_beginning(
             await store.append("club-a", [new(codec, joined(MEMBERS[0], name))])
         await other.read_stream("club-a", after=1)
         await RestoredState(other).save(3)
-        assert await memory_store.snapshot("club-a") is None
+        assert await memory_store.snapshots.load("club-a") is None
         await other.read_stream("club-a", until=2)
         await RestoredState(other).save(3)
-        assert await memory_store.snapshot("club-a") is None
+        assert await memory_store.snapshots.load("club-a") is None
         await other.read_stream("club-a", after=1)
         await RestoredState(other).save(3)
         assert await RestoredState(store).read() == b"state with Ada"
@@ -367,7 +370,7 @@ async def test_a_late_writer_keeps_no_snapshot_with_somebody_forgotten(
     async with sealed(memory_store) as store, sealed(memory_store) as other:
         await store.append("club-a", [new(codec, joined(MEMBERS[0], "Ada"))])
         await other.read_stream("club-a")
-        await memory_store.forget_keys([str(MEMBERS[0])])
+        await memory_store.keys.forget_keys([str(MEMBERS[0])])
         await RestoredState(other).save(1)
         async with sealed(memory_store) as third:
             assert await RestoredState(third).read() is None
@@ -380,10 +383,10 @@ async def test_a_tampered_or_foreign_snapshot_is_as_good_as_none(
     async with sealed(memory_store) as store:
         await store.append("club-a", [new(codec, joined(MEMBERS[0], "Ada"))])
         await RestoredState(store).save(1)
-        kept = await memory_store.snapshot("club-a")
+        kept = await memory_store.snapshots.load("club-a")
         assert kept is not None
         for number, data in enumerate((kept.data[:-1] + b"x", b"", b"{}", b"\xff\xff")):
-            await memory_store.save_snapshot(kept._replace(data=data, kind=f"other {number}"))
+            await memory_store.snapshots.save(kept._replace(data=data, kind=f"other {number}"))
             assert await RestoredState(store).read() is None
 
 
@@ -392,7 +395,7 @@ async def test_a_club_without_anybody_keeps_its_snapshot(memory_store: MemorySto
     async with sealed(memory_store) as store:
         await store.append("club-a", [new(codec, Closed(loudly=True))])
         await RestoredState(store).save(1)
-        await store.forget_keys([str(MEMBERS[0])])
+        await store.keys.forget_keys([str(MEMBERS[0])])
         assert await RestoredState(store).read() == b"state with Ada"
 
 
@@ -404,5 +407,5 @@ async def test_others_hear_of_forgetting(memory_store: MemoryStore) -> None:
     ):
         codec = Codec(clubs())
         await other.append("club-a", [new(codec, Founded(founder="Grace"))])
-        await other.forget_keys(["club-a"])
+        await other.keys.forget_keys(["club-a"])
         await asyncio.wait_for(heard.wait(), 10)

@@ -21,20 +21,20 @@ _ISOLATION: Final = "read committed"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-async def append_on(
+async def append_in_transaction(
     connection: Connection,
     schema: str,
     statements: Mapping[str, LiteralString],
     append: StreamAppend,
     command_id: UUID | None,
 ) -> Appended:
-    """Store an append when the connection's transaction commits; see `PostgresStore.append_on`."""
+    """Append within a transaction; see `ReadModels.append_in_transaction`."""
     size = check_append(*append)
     isolation = await connection.fetchval(statements["isolation"])
     if isolation != _ISOLATION:
         raise StoreError(
-            f"append_on needs a transaction of the isolation level {_ISOLATION!r}, this one is "
-            f"{isolation!r}: it would not see what others have appended"
+            f"append_in_transaction needs the isolation level {_ISOLATION!r}, this transaction has "
+            f"{isolation!r} and would not see what others have appended"
         )
     pending = Pending(*append[:2], append.expected, size, command_id)
     before, stamp, [outcome] = await _insert(connection, statements, pending)
@@ -62,7 +62,7 @@ async def _insert(
         try:
             # An error inside it leaves the caller's transaction usable.
             async with connection.transaction():
-                return await connection.fetchrow(statements["append_borrowed"], *texts)
+                return await connection.fetchrow(statements["append_in_transaction"], *texts)
         except asyncpg.UniqueViolationError as error:
             if fault_of(error) is not Fault.BUSY:
                 raise DuplicateEvent(repeated_id(error)) from error

@@ -15,7 +15,7 @@ select r_before, r_time, r_outcomes
 from chekov.append_many_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 
 -- Behind a pooler settings cannot stay, so these are made by the first parameter, for this
--- statement's transaction: the functions' plans need them, as in access.py.
+-- statement's transaction: the functions' plans need them, as in connection_options.py.
 
 -- fragment: planning
 set_config('plan_cache_mode', 'force_generic_plan', true)
@@ -34,7 +34,7 @@ from chekov.append_many_v1(
     $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
 )
 
--- name: append_borrowed
+-- name: append_in_transaction
 -- As texts: the connection may have codecs of its caller's for all other types.
 select r_before, (extract(epoch from r_time) * 1000000)::bigint, r_outcomes
 from chekov.append_many_v1(
@@ -97,6 +97,7 @@ select <event> from chekov.events where position < $1 order by position desc lim
 -- fragment: among
 ($3::text[] is null or type = any($3)) and ($4::text is null or starts_with(stream, $4))
     and ($5::uuid is null or correlation_id = $5) and ($6::uuid is null or causation_id = $6)
+    and ($7::text is null or stream = $7)
 
 -- A prefix without a dash is one of categories. Each is found by a step in their index, and so are
 -- its events; a range of streams would have to be read whole, and sorted, for each page.
@@ -104,13 +105,32 @@ select <event> from chekov.events where position < $1 order by position desc lim
 -- fragment: categories
 categories (name) as (
     select min(split_part(stream, '-', 1)) from chekov.events
-    where split_part(stream, '-', 1) >= $4 and split_part(stream, '-', 1) < $7
+    where split_part(stream, '-', 1) >= $4 and split_part(stream, '-', 1) < $8
     union all
     select (
         select min(split_part(stream, '-', 1)) from chekov.events
-        where split_part(stream, '-', 1) > categories.name and split_part(stream, '-', 1) < $7
+        where split_part(stream, '-', 1) > categories.name and split_part(stream, '-', 1) < $8
     )
     from categories where categories.name is not null
+)
+
+-- Positions of one stream rise with its versions, by which it is indexed: a binary search finds its
+-- last version up to the position $1, in as many steps as the number of its events has binary digits.
+-- Versions have gaps where events were erased, so each step takes the first version from the middle.
+
+-- fragment: search
+search (low, high) as (
+    select 0::bigint, coalesce(
+        (select version from chekov.events where stream = $7 order by version desc limit 1), 0
+    )
+    union all
+    select case when found.position <= $1 then found.version else low end,
+        case when found.position <= $1 then high else (low + high + 1) / 2 - 1 end
+    from search cross join lateral (
+        select position, version from chekov.events
+        where stream = $7 and version >= (low + high + 1) / 2 order by version limit 1
+    ) as found
+    where low < high
 )
 
 -- name: types_forward
@@ -162,6 +182,12 @@ from (
 ) as found
 order by position limit $2
 
+-- name: in_stream_forward
+with recursive <search>
+select <event> from chekov.events
+where stream = $7 and version > (select max(low) from search) and <among>
+order by version limit $2
+
 -- name: types_backward
 select <event>
 from unnest($3::text[]) as wanted (name) cross join lateral (
@@ -210,6 +236,12 @@ from (
     )
 ) as found
 order by position desc limit $2
+
+-- name: in_stream_backward
+with recursive <search>
+select <event> from chekov.events
+where stream = $7 and version <= (select max(low) from search) and position < $1 and <among>
+order by version desc limit $2
 
 -- name: head
 select coalesce(max(position), 0) from chekov.events

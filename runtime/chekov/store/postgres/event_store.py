@@ -1,27 +1,63 @@
-"""Reading events. Payloads come as bytes: nothing is decoded that nobody looks at."""
+"""The role `events` in Postgres. Payloads are bytes: nothing is decoded that nobody looks at."""
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
-from chekov.errors import StreamDeleted, StreamNotFound
-from chekov.store.filters import next_prefix
+from chekov.domain.event_filter import EVERYTHING, EventFilter
 from chekov.store.links import resolved, target
-from chekov.store.port import Direction, RecordedEvent, StreamInfo
+from chekov.store.port import (
+    Appended,
+    Direction,
+    Expected,
+    ExpectedVersion,
+    NewEvent,
+    RecordedEvent,
+    StreamAppend,
+)
+from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.connections import Database
-from chekov.store.postgres.page_statements import page_query
+from chekov.store.postgres.page_statements import page_statement
 from chekov.store.postgres.row_decoding import records
-from chekov.store.postgres.statements import statements
 from chekov.store.validation import HIGHEST, LARGEST_PAGE, LINK, is_name
 
+_PAGE: Final = 1000
 
-class Reader:
-    """Pages of events; each is one statement, made again when the connection is lost."""
 
-    def __init__(self, database: Database) -> None:
-        self._reading = database
-        self._reads = statements("events", database.schema)
+class PostgresEventStore:
+    """Appends through group commit; each page is one statement, repeated after a lost connection.
+
+    Args:
+        database: where the store is.
+        statements: those of `sql/events.sql`.
+        background: runs group commit and hears of new events.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        statements: Mapping[str, LiteralString],
+        background: BackgroundTasks,
+    ) -> None:
+        self._database = database
+        self._statements = statements
+        self._background = background
+
+    async def append(
+        self,
+        stream: str,
+        events: Sequence[NewEvent],
+        *,
+        expected: ExpectedVersion = Expected.ANY,
+        command_id: UUID | None = None,
+    ) -> Appended:
+        """Store all of `events` at the end of `stream`, or none."""
+        return await self._background.committer.append(stream, events, expected, command_id)
+
+    async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
+        """Store appends to several streams: all of them or none."""
+        return await self._background.committer.append_together(appends)
 
     async def read_stream(
         self,
@@ -52,31 +88,20 @@ class Reader:
         after: int = 0,
         limit: int = 1000,
         direction: Direction = "forward",
-        types: Collection[str] | None = None,
-        category: str | None = None,
-        prefix: str | None = None,
-        correlation_id: UUID | None = None,
-        causation_id: UUID | None = None,
+        filter: EventFilter = EVERYTHING,
     ) -> Sequence[RecordedEvent]:
-        """One page of everything."""
-        query = page_query(
-            direction,
-            types=types,
-            category=category,
-            prefix=prefix,
-            correlation_id=correlation_id,
-            causation_id=causation_id,
-        )
-        if limit <= 0 or query is None:
+        """One page of the log."""
+        found = page_statement(filter, direction)
+        if limit <= 0 or found is None:
             return ()
         return await self._page(
-            query.statement, _start(after, direction), min(limit, LARGEST_PAGE), *query.values
+            found.statement, _start(after, direction), min(limit, LARGEST_PAGE), *found.values
         )
 
     async def read_all(self, *, after: int = 0) -> AsyncGenerator[RecordedEvent]:
-        """Everything above a position, up to the end."""
+        """Every event above a position, up to the end of the log."""
         position = _within(after)
-        while page := await self._page("all_forward", position, 1000):
+        while page := await self._page("all_forward", position, _PAGE):
             for event in page:
                 yield event
             position = page[-1].position
@@ -86,32 +111,9 @@ class Reader:
         rows = await self._read("head")
         return rows[0][0]
 
-    async def stream_info(self, stream: str) -> StreamInfo:
-        """A stream's version and age."""
-        rows = await self._read("stream_info", stream) if is_name(stream) else ()
-        if not rows:
-            raise StreamNotFound(stream)
-        *info, deleted = rows[0]
-        if deleted is not None:
-            raise StreamDeleted(stream)
-        return StreamInfo._make(info)
-
-    async def streams(
-        self, *, prefix: str = "", containing: str = "", after: str = "", limit: int = 100
-    ) -> Sequence[StreamInfo]:
-        """One page of the streams that can be read, by the bytes of their names."""
-        parts = (prefix, containing, after)
-        if limit <= 0 or not all(is_name(part) for part in parts if part):
-            return ()
-        rows = await self._read(
-            "streams",
-            after,
-            prefix,
-            next_prefix(prefix),
-            containing or None,
-            min(limit, LARGEST_PAGE),
-        )
-        return [StreamInfo._make(row) for row in rows]
+    async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
+        """Wait until there is something above `position`."""
+        return await self._background.listener.changed(position, wait_for)
 
     async def at_positions(self, positions: Collection[int]) -> Mapping[int, RecordedEvent]:
         """The events at these positions that are there."""
@@ -120,10 +122,6 @@ class Reader:
         wanted = [position for position in positions if 0 < position <= HIGHEST]
         found = await self._page("at_positions", wanted)
         return {event.position: event for event in found}
-
-    async def ping(self) -> None:
-        """Prove that the store answers."""
-        await self._read("head")
 
     async def _resolved(self, page: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
         """The page with what its links lead to, where there are any."""
@@ -140,7 +138,7 @@ class Reader:
         return records(await self._read(statement, *values))
 
     async def _read(self, statement: str, *values: object) -> Sequence[Any]:
-        return await self._reading.fetch(self._reads[statement], *values)
+        return await self._database.fetch(self._statements[statement], *values)
 
 
 def _start(after: int, direction: Direction) -> int:

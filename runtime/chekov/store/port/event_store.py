@@ -1,15 +1,17 @@
-"""What the engine needs of a store: events appended, read and waited for.
+"""The role of a store that appends and reads events.
 
 A position numbers every event of a store from 1, without gaps and in commit order. A version
 numbers the events of one stream from 1, without gaps. Payloads and metadata are bytes here; the
 codec gives them their types.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from enum import IntEnum
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
+
+from chekov.domain.event_filter import EVERYTHING, EventFilter
 
 
 class Expected(IntEnum):
@@ -72,21 +74,11 @@ class StreamAppend(NamedTuple):
     expected: ExpectedVersion = Expected.ANY
 
 
-class StreamInfo(NamedTuple):
-    """A stream at a glance."""
-
-    stream: str
-    version: int
-    created: datetime
-    first: int = 1
-    """Its first version that can be read; above 1 when it was truncated."""
-
-
 Direction: TypeAlias = Literal["forward", "backward"]
 
 
 class EventStore(Protocol):
-    """Keeps events, and tells when there are more.
+    """Appends events to streams, reads them, and waits for more.
 
     Any call may raise `StoreUnavailable` while the database is away and `StoreClosed` after
     closing.
@@ -129,59 +121,6 @@ class EventStore(Protocol):
         """
         ...
 
-    async def link(
-        self, stream: str, positions: Sequence[int], *, expected: ExpectedVersion = Expected.ANY
-    ) -> Appended:
-        """Let events appear in another stream too, in the order of `positions`.
-
-        Each becomes an event of type `$link`, which reading the stream resolves.
-
-        Raises:
-            EventNotFound: there is no event at a position.
-            DuplicateEvent: one of them is linked there already.
-            StoreError: as `append`.
-        """
-        ...
-
-    async def delete_stream(
-        self, stream: str, *, expected: ExpectedVersion = Expected.ANY, erase: bool = False
-    ) -> int:
-        """End a stream: it can be neither read nor appended to, and everything still holds it.
-
-        The end is an event of type `$deleted` in the stream.
-
-        Args:
-            stream: its name.
-            expected: where the stream has to be.
-            erase: take away for good what its events hold. Their places stay, as events of type
-                `$erased` in the stream `$erased`, so that positions remain contiguous. The name
-                is free again, also when the stream had been deleted before.
-
-        Returns:
-            The position of the last event that this stored.
-
-        Raises:
-            StreamNotFound: there is none.
-            StreamDeleted: it was deleted before.
-            WrongExpectedVersion: it is not where `expected` says.
-        """
-        ...
-
-    async def truncate_stream(self, stream: str, *, before: int, erase: bool = False) -> None:
-        """Let a stream begin at the version `before`; earlier events stay in everything.
-
-        Args:
-            stream: its name.
-            before: a version that it has, so that its last event stays.
-            erase: take away for good what the earlier events hold, as `delete_stream` does.
-
-        Raises:
-            StreamNotFound: there is none.
-            StreamDeleted: it was deleted.
-            WrongExpectedVersion: it has no version `before`.
-        """
-        ...
-
     async def read_stream(
         self,
         stream: str,
@@ -205,59 +144,26 @@ class EventStore(Protocol):
         after: int = 0,
         limit: int = 1000,
         direction: Direction = "forward",
-        types: Collection[str] | None = None,
-        category: str | None = None,
-        prefix: str | None = None,
-        correlation_id: UUID | None = None,
-        causation_id: UUID | None = None,
+        filter: EventFilter = EVERYTHING,
     ) -> Sequence[RecordedEvent]:
-        """One page of everything, by position; otherwise as `read_stream`, with links as they are.
+        """One page of the log: forward, positions above `after`; backward, positions below it.
+
+        Backward from 0 starts at the end. Links are returned as they are stored.
 
         Args:
-            after: positions above it, or below it when going backward.
-            limit: most events to return; never more than 10,000 come.
-            direction: which way to go.
-            types: only events of these stored names.
-            category: only events of streams named `<category>-…`.
-            prefix: only events of streams whose names start with it.
-            correlation_id: only events that carry it.
-            causation_id: only events that this command or event caused.
+            after: the last position of the previous page.
+            limit: at most this many events; a page never has more than 10,000.
+            direction: in which order.
+            filter: only events that match it.
         """
         ...
 
     def read_all(self, *, after: int = 0) -> AsyncIterator[RecordedEvent]:
-        """Everything above a position, page after page, up to the end."""
+        """Every event above a position, page after page, up to the end of the log."""
         ...
 
     async def head(self) -> int:
         """The position of the last event; 0 when there is none."""
-        ...
-
-    async def stream_info(self, stream: str) -> StreamInfo:
-        """A stream's version and age.
-
-        Raises:
-            StreamNotFound: there is none.
-            StreamDeleted: it was deleted.
-        """
-        ...
-
-    async def streams(
-        self,
-        *,
-        prefix: str = "",
-        containing: str = "",
-        after: str = "",
-        limit: int = 100,
-    ) -> Sequence[StreamInfo]:
-        """One page of the streams that can be read, by the bytes of their names.
-
-        Args:
-            prefix: only streams whose names start with it.
-            containing: only streams whose names hold it; this looks at every name.
-            after: the last name of the page before.
-            limit: most streams to return; never more than 10,000 come.
-        """
         ...
 
     async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
@@ -267,8 +173,4 @@ class EventStore(Protocol):
         `position`, when the store still has them at hand; otherwise an empty sequence, which
         means: read a page, there may be more. A spurious return is allowed, a missed one is not.
         """
-        ...
-
-    async def ping(self) -> None:
-        """Prove that the store answers."""
         ...

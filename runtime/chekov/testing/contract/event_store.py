@@ -1,4 +1,4 @@
-"""What the first half of a store must do: append, read and tell."""
+"""Contract of the role `events`: append, read and wait."""
 
 # ruff: noqa: S101 these are tests, for others to run
 
@@ -10,14 +10,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chekov.domain.event_filter import EventFilter
 from chekov.errors import (
+    DuplicateCommand,
     DuplicateEvent,
     InvalidAppend,
     StreamExists,
     StreamNotFound,
     WrongExpectedVersion,
 )
-from chekov.store.port import Appended, EventStore, Expected, NewEvent, RecordedEvent
+from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent, Store, StreamAppend
 
 
 def event(type_: str = "happened", data: bytes = b"{}", id_: UUID | None = None) -> NewEvent:
@@ -35,10 +37,15 @@ def versions(events: Sequence[RecordedEvent]) -> list[int]:
     return [item.version for item in events]
 
 
-class EventsContract:
-    """Tests of an `EventStore`."""
+def caused(command: UUID, correlation: UUID | None = None) -> NewEvent:
+    """An event of a command, which began a correlation of its own by default."""
+    return NewEvent(uuid4(), "t", b"{}", None, correlation or command, command)
 
-    async def test_an_event_comes_back_as_it_was_stored(self, store: EventStore) -> None:
+
+class EventStoreContract:
+    """Tests of `store.events`, through the methods of the store that delegate to it."""
+
+    async def test_an_event_comes_back_as_it_was_stored(self, store: Store) -> None:
         """Every field is kept."""
         when = datetime(2020, 2, 29, 12, 30, 15, 123456, UTC)
         new = NewEvent(uuid4(), "t", '{"ä": [1]}'.encode(), b'{"m": 1}', uuid4(), uuid4(), when)
@@ -47,7 +54,7 @@ class EventsContract:
         assert read == RecordedEvent(1, "order-1", 1, *new[:6], when)
         assert appended == Appended("order-1", 1, 1, [read])
 
-    async def test_what_is_left_out_stays_left_out(self, store: EventStore) -> None:
+    async def test_what_is_left_out_stays_left_out(self, store: Store) -> None:
         """The store adds the time and nothing else."""
         before = datetime.now(UTC) - timedelta(minutes=5)
         await store.append("s", [event()])
@@ -55,7 +62,7 @@ class EventsContract:
         assert (read.metadata, read.correlation_id, read.causation_id) == (None, None, None)
         assert before < read.time < datetime.now(UTC) + timedelta(minutes=5)
 
-    async def test_positions_and_versions_are_contiguous_from_one(self, store: EventStore) -> None:
+    async def test_positions_and_versions_are_contiguous_from_one(self, store: Store) -> None:
         """Across streams and within them."""
         await store.append("a", [event(), event()])
         await store.append("b", [event()])
@@ -66,7 +73,7 @@ class EventsContract:
         assert positions(await store.read_stream("a")) == [1, 2, 4, 5, 6]
         assert await store.head() == 6
 
-    async def test_an_exact_version_is_demanded(self, store: EventStore) -> None:
+    async def test_an_exact_version_is_demanded(self, store: Store) -> None:
         """And the conflict tells the actual one."""
         await store.append("a", [event()], expected=0)
         await store.append("a", [event()], expected=1)
@@ -79,7 +86,7 @@ class EventsContract:
         assert caught.value.actual == 0
         assert await store.head() == 2
 
-    async def test_a_stream_can_be_demanded_to_be_new_or_to_exist(self, store: EventStore) -> None:
+    async def test_a_stream_can_be_demanded_to_be_new_or_to_exist(self, store: Store) -> None:
         """`NO_STREAM` and `STREAM_EXISTS`, with one event and with two."""
         for count in (1, 2):
             name = f"s-{count}"
@@ -95,7 +102,7 @@ class EventsContract:
             assert again.version == count + 1
         assert positions(await store.read_page()) == [1, 2, 3, 4, 5]
 
-    async def test_an_id_is_stored_once(self, store: EventStore) -> None:
+    async def test_an_id_is_stored_once(self, store: Store) -> None:
         """A repeated one refuses the whole append."""
         first = event()
         await store.append("a", [first])
@@ -109,34 +116,30 @@ class EventsContract:
         assert await store.read_stream("b") == [] or not await store.read_stream("b")
 
     @pytest.mark.parametrize("stream", ["", "a\0b", "\ud800", "x" * 1001, "$all", "$link"])
-    async def test_names_that_cannot_be_stored_are_refused(
-        self, store: EventStore, stream: str
-    ) -> None:
+    async def test_names_that_cannot_be_stored_are_refused(self, store: Store, stream: str) -> None:
         """As names of streams and of types; asking for them finds nothing."""
         with pytest.raises(InvalidAppend):
             await store.append(stream, [event()])
         with pytest.raises(InvalidAppend):
             await store.append("a", [event(type_=stream)])
         assert not await store.read_stream(stream)
-        assert not await store.read_page(types=[stream])
+        assert not await store.read_page(filter=EventFilter(types=frozenset({stream})))
         with pytest.raises(StreamNotFound):
-            await store.stream_info(stream)
+            await store.streams.info(stream)
 
     @pytest.mark.parametrize(
         "stream",
         ["it's", 'a"b', "a,b", "a\\b", "a;drop table events", "ä-1", "🐘", "x" * 1000, " "],
     )
-    async def test_any_other_name_works(self, store: EventStore, stream: str) -> None:
+    async def test_any_other_name_works(self, store: Store, stream: str) -> None:
         """Whatever it looks like."""
         await store.append(stream, [event(type_=stream)])
         [read] = await store.read_stream(stream)
         assert (read.stream, read.type) == (stream, stream)
-        assert (await store.stream_info(stream)).version == 1
+        assert (await store.streams.info(stream)).version == 1
 
     @pytest.mark.parametrize("data", [b"\xff\0", b"[1]", b"\x81\xa1a\x01", b" {}", b'"x"'])
-    async def test_what_is_no_json_object_is_kept_as_it_is(
-        self, store: EventStore, data: bytes
-    ) -> None:
+    async def test_what_is_no_json_object_is_kept_as_it_is(self, store: Store, data: bytes) -> None:
         """Also between JSON objects of one append, and alone on a stream that is known."""
         mixed = [event(), event(data=data), event(data=b'{"a": 1}')]
         await store.append("a", mixed)
@@ -145,7 +148,7 @@ class EventsContract:
         assert [item.data for item in read] == [b"{}", data, b'{"a": 1}', data]
 
     @pytest.mark.parametrize("data", [b"", b"{", b'{"a": "\0"}', b"{} {}", b"{\xff}"])
-    async def test_broken_json_is_refused(self, store: EventStore, data: bytes) -> None:
+    async def test_broken_json_is_refused(self, store: Store, data: bytes) -> None:
         """As data and as metadata."""
         with pytest.raises(InvalidAppend):
             await store.append("a", [event(data=data)])
@@ -153,16 +156,14 @@ class EventsContract:
             await store.append("a", [NewEvent(uuid4(), "t", b"{}", data)])
         assert await store.head() == 0
 
-    async def test_an_append_needs_events_and_a_sensible_expectation(
-        self, store: EventStore
-    ) -> None:
+    async def test_an_append_needs_events_and_a_sensible_expectation(self, store: Store) -> None:
         """Nothing to store is a mistake of the caller."""
         with pytest.raises(InvalidAppend):
             await store.append("a", [])
         with pytest.raises(InvalidAppend):
             await store.append("a", [event()], expected=-3)
 
-    async def test_a_guilty_append_does_not_hurt_its_neighbours(self, store: EventStore) -> None:
+    async def test_a_guilty_append_does_not_hurt_its_neighbours(self, store: Store) -> None:
         """Bad JSON, a conflict and a repeated id among many that are sent at once."""
         taken = event()
         await store.append("taken", [taken])
@@ -181,7 +182,7 @@ class EventsContract:
         assert sum(isinstance(answer, Appended) for answer in answers) == 17
         assert positions(await store.read_page()) == list(range(1, 36))
 
-    async def test_of_writers_at_one_version_one_wins(self, store: EventStore) -> None:
+    async def test_of_writers_at_one_version_one_wins(self, store: Store) -> None:
         """However many there are."""
         answers = await asyncio.gather(
             *(store.append("a", [event()], expected=0) for _ in range(30)), return_exceptions=True
@@ -189,7 +190,7 @@ class EventsContract:
         assert sum(isinstance(answer, Appended) for answer in answers) == 1
         assert await store.head() == 1
 
-    async def test_appends_to_one_stream_keep_their_order(self, store: EventStore) -> None:
+    async def test_appends_to_one_stream_keep_their_order(self, store: Store) -> None:
         """Sent at once, with expectations that build on each other and without any."""
         exact = [store.append("exact", [event()], expected=n) for n in range(20)]
         free = [store.append("free", [event(), event()]) for _ in range(20)]
@@ -202,7 +203,7 @@ class EventsContract:
             found = await store.read_page(after=answer.recorded[0].position - 1, limit=2)
             assert list(found)[: len(answer.recorded)] == list(answer.recorded)
 
-    async def test_large_appends_work(self, store: EventStore) -> None:
+    async def test_large_appends_work(self, store: Store) -> None:
         """Ten megabytes in one event, and ten thousand events at once."""
         data = b'"' + b"x" * 10_000_000 + b'"'
         await store.append("large", [event(data=data)])
@@ -211,7 +212,7 @@ class EventsContract:
         [large] = await store.read_stream("large")
         assert large.data == data
 
-    async def test_pages_go_both_ways(self, store: EventStore) -> None:
+    async def test_pages_go_both_ways(self, store: Store) -> None:
         """`after` is left out, and backward from zero starts at the end."""
         for number in range(10):
             await store.append(f"s-{number % 2}", [event()])
@@ -229,38 +230,13 @@ class EventsContract:
         assert not await store.read_page(limit=0)
         assert not await store.read_stream("s-1", limit=0)
 
-    async def test_pages_can_be_filtered(self, store: EventStore) -> None:
-        """By type, by category, and by both."""
-        for number in range(12):
-            category = ("order", "order-line", "orders")[number % 3]
-            await store.append(f"{category}-{number}", [event(type_="ab"[number % 2])])
-        assert positions(await store.read_page(types=["a"], limit=3)) == [1, 3, 5]
-        assert positions(await store.read_page(types=["a", "b"], after=10)) == [11, 12]
-        assert not await store.read_page(types=[])
-        assert positions(await store.read_page(category="orders")) == [3, 6, 9, 12]
-        assert positions(await store.read_page(category="order-line", after=5)) == [8, 11]
-        both = await store.read_page(category="orders", types=["b"], direction="backward")
-        assert positions(both) == [12, 6]
-        assert not await store.read_page(category="rder")
-
-    async def test_everything_can_be_read_one_by_one(self, store: EventStore) -> None:
+    async def test_everything_can_be_read_one_by_one(self, store: Store) -> None:
         """Over the borders of pages."""
         await store.append("a", [event() for _ in range(2500)])
         seen = [item.position async for item in store.read_all(after=100)]
         assert seen == list(range(101, 2501))
 
-    async def test_a_stream_tells_its_version_and_age(self, store: EventStore) -> None:
-        """Of its first event; an unknown one is an error."""
-        with pytest.raises(StreamNotFound):
-            await store.stream_info("a")
-        await store.append("a", [event(), event()])
-        await store.append("a", [event()])
-        info = await store.stream_info("a")
-        [first] = await store.read_stream("a", limit=1)
-        assert (info.stream, info.version) == ("a", 3)
-        assert abs(info.created - first.time) < timedelta(seconds=1)
-
-    async def test_waiting_ends_with_the_next_append(self, store: EventStore) -> None:
+    async def test_waiting_ends_with_the_next_append(self, store: Store) -> None:
         """With its events at hand, and without any when time runs out."""
         assert not await store.changed(0, 0.01)
         async with asyncio.TaskGroup() as group:
@@ -271,7 +247,7 @@ class EventsContract:
         assert positions(await store.changed(0, 60)) == [1]
         assert not await store.changed(1, 0.01)
 
-    async def test_a_follower_sees_each_event_once_and_in_order(self, store: EventStore) -> None:
+    async def test_a_follower_sees_each_event_once_and_in_order(self, store: Store) -> None:
         """While others append; by what it is handed and by reading."""
         total = 400
 
@@ -295,7 +271,7 @@ class EventsContract:
         assert positions(following.result()) == list(range(1, total + 1))
         assert following.result() == [item async for item in store.read_all()]
 
-    async def test_a_cancelled_append_hurts_nobody(self, store: EventStore) -> None:
+    async def test_a_cancelled_append_hurts_nobody(self, store: Store) -> None:
         """Whether it was stored or not, the others go on."""
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(store.append(f"s-{n}", [event()])) for n in range(30)]
@@ -306,6 +282,117 @@ class EventsContract:
         assert stored >= {f"s-{n}" for n in range(30) if n % 3}
         assert positions(await store.read_page()) == list(range(1, len(stored) + 1))
 
-    async def test_it_answers_a_ping(self, store: EventStore) -> None:
+    async def test_it_answers_a_ping(self, store: Store) -> None:
         """While it is open."""
         await store.ping()
+
+    async def test_several_streams_are_appended_to_together(self, store: Store) -> None:
+        """All of them or none, each at its version."""
+        await store.append("a", [event()])
+        answers = await store.append_together(
+            [StreamAppend("a", [event(), event()], 1), StreamAppend("b", [event()], 0)]
+        )
+        assert [(item.stream, item.version, item.position) for item in answers] == [
+            ("a", 3, 3),
+            ("b", 1, 4),
+        ]
+        assert list(await store.read_stream("b")) == list(answers[1].recorded)
+        twice = event()
+        for bad, error in (
+            (StreamAppend("b", [event()], 7), WrongExpectedVersion),
+            (StreamAppend("none", [event()], Expected.STREAM_EXISTS), StreamNotFound),
+            (StreamAppend("c", [twice, twice]), DuplicateEvent),
+            (StreamAppend("c", [event(data=b"{")]), InvalidAppend),
+            (StreamAppend("a", [event()]), InvalidAppend),
+        ):
+            with pytest.raises(error):
+                await store.append_together([StreamAppend("a", [event()], 3), bad])
+        with pytest.raises(InvalidAppend):
+            await store.append_together([])
+        assert await store.head() == 4
+        assert not await store.read_stream("c")
+
+    async def test_events_of_a_command_are_stored_once(self, store: Store) -> None:
+        """Whatever the stream's version is by now, and whatever the correlation."""
+        for correlation in (None, uuid4()):
+            command = uuid4()
+            name = f"s-{command}"
+            await store.append(name, [caused(command, correlation)], expected=0, command_id=command)
+            await store.append(name, [event()], expected=1)
+            for stream, expected in ((name, 0), (name, 2), (name, Expected.ANY), ("other", 0)):
+                with pytest.raises(DuplicateCommand) as caught:
+                    await store.append(
+                        stream,
+                        [caused(command, correlation)],
+                        expected=expected,
+                        command_id=command,
+                    )
+                assert caught.value.command_id == command
+            await store.append(name, [caused(uuid4())], expected=2, command_id=uuid4())
+        assert await store.head() == 6
+
+    async def test_of_one_command_twice_at_once_one_is_stored(self, store: Store) -> None:
+        """Also when nothing else is expected of the stream."""
+        command = uuid4()
+        answers = await asyncio.gather(
+            *(
+                store.append("a", [caused(command)], expected=Expected.ANY, command_id=command)
+                for _ in range(5)
+            ),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(answer, DuplicateCommand) for answer in answers) == 4
+        assert await store.head() == 1
+
+    async def test_of_one_command_on_many_streams_one_is_stored(self, store: Store) -> None:
+        """Sent at once, each to a stream of its own."""
+        command = uuid4()
+        answers = await asyncio.gather(
+            *(store.append(f"s-{n}", [caused(command)], command_id=command) for n in range(5)),
+            store.append("other", [event()]),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(answer, DuplicateCommand) for answer in answers) == 4
+        assert len(await store.read_page(filter=EventFilter(causation=command))) == 1
+        assert await store.head() == 2
+
+    async def test_each_of_a_crowd_gets_its_own_answer(self, store: Store) -> None:
+        """Wrong version, existing, missing, deleted, duplicates and successes, all at once."""
+        known, done = event(), uuid4()
+        await store.append("there", [known])
+        await store.append("gone", [event()])
+        await store.append("done", [caused(done)])
+        await store.streams.delete("gone")
+        answers = await asyncio.gather(
+            store.append("one", [event()], expected=0),
+            store.append("there", [event()], expected=5),
+            store.append("missing", [event()], expected=Expected.STREAM_EXISTS),
+            store.append("gone", [event()]),
+            store.append("two", [known]),
+            store.append("three", [caused(done)], command_id=done),
+            store.append("four", [event(), event()], expected=0),
+            return_exceptions=True,
+        )
+        kinds = [type(answer).__name__ for answer in answers]
+        assert kinds == [
+            "Appended",
+            "WrongExpectedVersion",
+            "StreamNotFound",
+            "StreamDeleted",
+            "DuplicateEvent",
+            "DuplicateCommand",
+            "Appended",
+        ]
+        assert positions(await store.read_page()) == list(range(1, 8))
+
+    async def test_a_stream_is_read_as_it_was(self, store: Store) -> None:
+        """At a version, or at a time."""
+        day = datetime(2024, 1, 1, tzinfo=UTC)
+        times = [day + timedelta(days=number) for number in range(4)]
+        await store.append("a", [event()._replace(time=time) for time in times])
+        assert versions(await store.read_stream("a", until=2)) == [1, 2]
+        assert versions(await store.read_stream("a", until=0)) == []
+        assert versions(await store.read_stream("a", until=times[2])) == [1, 2, 3]
+        back = await store.read_stream("a", until=times[2], direction="backward", limit=2)
+        assert versions(back) == [3, 2]
+        assert versions(await store.read_stream("a", until=times[2], after=2)) == [3]

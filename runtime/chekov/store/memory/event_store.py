@@ -1,0 +1,96 @@
+"""The role `events` in memory."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from chekov.domain.event_filter import EVERYTHING, EventFilter
+from chekov.store.memory.log import Log
+from chekov.store.port import (
+    Appended,
+    Direction,
+    Expected,
+    ExpectedVersion,
+    NewEvent,
+    RecordedEvent,
+    StreamAppend,
+)
+from chekov.store.validation import LARGEST_PAGE, check_append, check_expected, check_together
+
+_AT_HAND = 1000
+
+
+class MemoryEventStore:
+    """Checks appends, and stores and reads events in a `Log`."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    async def append(
+        self,
+        stream: str,
+        events: Sequence[NewEvent],
+        *,
+        expected: ExpectedVersion = Expected.ANY,
+        command_id: UUID | None = None,
+    ) -> Appended:
+        """Store all of `events` at the end of `stream`, or none."""
+        check_append(stream, events, expected)
+        check_expected(stream, expected)
+        [appended] = self._log.append([StreamAppend(stream, events, expected)], command_id)
+        return appended
+
+    async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
+        """Store appends to several streams: all of them or none."""
+        check_together(appends)
+        for append in appends:
+            check_expected(append.stream, append.expected)
+        return self._log.append(appends, None)
+
+    async def read_stream(
+        self,
+        stream: str,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        direction: Direction = "forward",
+        until: int | datetime | None = None,
+    ) -> Sequence[RecordedEvent]:
+        """One page of a stream."""
+        self._log.check_open()
+        return self._log.history.stream_page(
+            stream, after, min(limit, LARGEST_PAGE), direction, until
+        )
+
+    async def read_page(
+        self,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        direction: Direction = "forward",
+        filter: EventFilter = EVERYTHING,
+    ) -> Sequence[RecordedEvent]:
+        """One page of the log."""
+        self._log.check_open()
+        matches = None if filter.is_open else filter.matches
+        return self._log.history.page(after, min(limit, LARGEST_PAGE), direction, matches)
+
+    async def read_all(self, *, after: int = 0) -> AsyncIterator[RecordedEvent]:
+        """Every event above a position, up to the end of the log."""
+        position = after
+        while page := await self.read_page(after=position):
+            for event in page:
+                yield event
+            position = page[-1].position
+
+    async def head(self) -> int:
+        """The position of the last event."""
+        self._log.check_open()
+        return self._log.history.head
+
+    async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
+        """Wait until there is something above `position`."""
+        self._log.check_open()
+        await self._log.head.wait_above(position, wait_for)
+        self._log.check_open()
+        return self._log.history.page(position, _AT_HAND, "forward", None)

@@ -1,0 +1,96 @@
+"""The log of the store in memory: its content, and the rules that every append meets."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from chekov.errors import (
+    DuplicateCommand,
+    DuplicateEvent,
+    InvalidAppend,
+    StoreClosed,
+    StreamDeleted,
+    StreamExists,
+    StreamNotFound,
+    WrongExpectedVersion,
+)
+from chekov.store.memory.documents import is_json
+from chekov.store.memory.history import History
+from chekov.store.port import Appended, Expected, ExpectedVersion, NewEvent, StreamAppend
+from chekov.watermark import Watermark
+
+
+class Log:
+    """What the roles `events` and `streams` share.
+
+    Attributes:
+        history: the events.
+        now: the clock.
+        head: the last position, to wait for.
+        entered: how often the store is entered; 0 when it is closed.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.history = History()
+        self.now = clock
+        self.head = Watermark()
+        self.entered = 0
+
+    def append(self, appends: Sequence[StreamAppend], command_id: UUID | None) -> list[Appended]:
+        """Store appends: all of them or none."""
+        self.check_open()
+        ids: set[UUID] = set()
+        if command_id is not None and self.history.is_caused_by(command_id):
+            raise DuplicateCommand(command_id)
+        for stream, events, expected in appends:
+            _check_content(events)
+            self.check_version(stream, expected)
+            for event in events:
+                if event.id in self.history.ids or event.id in ids:
+                    raise DuplicateEvent(str(event.id))
+                ids.add(event.id)
+        now = self.now()
+        answers: list[Appended] = []
+        for stream, events, _ in appends:
+            recorded = self.history.add(stream, events, now)
+            last = recorded[-1]
+            answers.append(Appended(stream, last.version, last.position, recorded))
+        self.grew()
+        return answers
+
+    def check_open(self) -> None:
+        """Raise unless the store is open.
+
+        Raises:
+            StoreClosed: it is not.
+        """
+        if not self.entered:
+            raise StoreClosed("the store is not open: use it inside `async with store:`")
+
+    def check_version(self, stream: str, expected: ExpectedVersion) -> None:
+        """Compare a stream with what an append expects of it.
+
+        Raises:
+            StoreError: as `EventStore.append`.
+        """
+        actual = self.history.version(stream)
+        if stream in self.history.deleted:
+            raise StreamDeleted(stream)
+        if expected == Expected.STREAM_EXISTS and not actual:
+            raise StreamNotFound(stream)
+        if expected == Expected.NO_STREAM and actual:
+            raise StreamExists(stream, actual)
+        if expected > 0 and expected != actual:
+            raise WrongExpectedVersion(stream, expected, actual)
+
+    def grew(self) -> None:
+        """Wake whoever waits for new events."""
+        self.head.advance(self.history.head)
+
+
+def _check_content(events: Sequence[NewEvent]) -> None:
+    for event in events:
+        if event.data.startswith(b"{") and not is_json(event.data):
+            raise InvalidAppend(f"the data of event {event.id} is not a JSON document")
+        if event.metadata is not None and not is_json(event.metadata):
+            raise InvalidAppend(f"the metadata of event {event.id} is not a JSON document")

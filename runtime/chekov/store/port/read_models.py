@@ -1,0 +1,77 @@
+"""The role of a store that keeps the tables of projections; only a database has it."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+from uuid import UUID
+
+from chekov.domain.handler import Connection
+from chekov.store.port.event_store import Appended, Expected, ExpectedVersion, NewEvent
+from chekov.store.port.subscriptions import Claim, SubscriptionKey
+
+
+class ReadModels(Protocol):
+    """Gives projections their tables, and transactions that commit with their checkpoints."""
+
+    async def create_tables(self, schema_name: str, tables: str) -> None:
+        """Create a database schema and run the SQL `tables` in it, once; later calls do nothing.
+
+        Raises:
+            DefinitionError: the database refuses the SQL, or it differs from what was run before.
+        """
+        ...
+
+    def schema_for(self, key: SubscriptionKey) -> str:
+        """The name of the database schema that holds a projection's tables."""
+        ...
+
+    def transaction(
+        self, claim: Claim, position: int, *, search_path: str | None = None
+    ) -> AbstractAsyncContextManager[Connection]:
+        """A database transaction that moves the checkpoint to `position` as it commits.
+
+        `search_path` names a database schema that unqualified names resolve to first.
+
+        Raises:
+            Fenced: the claim is stale, or the checkpoint is at `position` already; everything
+                written is rolled back.
+            StoreUnavailable: the connection was lost; claim again to learn the checkpoint.
+        """
+        ...
+
+    def read_connection(
+        self, *, search_path: str | None = None
+    ) -> AbstractAsyncContextManager[Connection]:
+        """A connection in a read-only transaction, for queries."""
+        ...
+
+    async def append_in_transaction(
+        self,
+        connection: Connection,
+        stream: str,
+        events: Sequence[NewEvent],
+        *,
+        expected: ExpectedVersion = Expected.ANY,
+        command_id: UUID | None = None,
+    ) -> Appended:
+        """Append within the caller's transaction: the events commit with what else it writes.
+
+        All other appends to the store wait until that transaction ends. Its isolation level must be
+        `read committed`, the default. After a refusal the transaction remains usable.
+
+        Args:
+            connection: inside a transaction, to the store's database: one of `transaction`, or a
+                connection of asyncpg.
+            stream: as in `EventStore.append`, which raises the same errors.
+            events: as in `EventStore.append`.
+            expected: as in `EventStore.append`.
+            command_id: as in `EventStore.append`.
+
+        Raises:
+            StoreError: as `EventStore.append`, or the isolation level is another one.
+            StoreUnavailable: other writers kept winning the race; the transaction is usable.
+            asyncpg.PostgresError: the connection failed, or the database refuses the statement; the
+                transaction is over.
+            asyncpg.InterfaceError: the connection is closed, or busy with another statement.
+        """
+        ...

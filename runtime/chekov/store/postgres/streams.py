@@ -1,0 +1,113 @@
+"""The role `streams` in Postgres."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, LiteralString
+from uuid import uuid4
+
+from chekov.errors import StreamDeleted, StreamNotFound, WrongExpectedVersion
+from chekov.store.filters import next_prefix
+from chekov.store.links import linkable, new_link
+from chekov.store.port import Appended, Expected, ExpectedVersion, StreamInfo
+from chekov.store.postgres.append.batch import refusal
+from chekov.store.postgres.background import BackgroundTasks
+from chekov.store.postgres.connections import Database
+from chekov.store.postgres.event_store import PostgresEventStore
+from chekov.store.validation import HIGHEST, LARGEST_PAGE, OWN, check_expected, check_link, is_name
+
+
+class PostgresStreams:
+    """Deletes and truncates streams by a statement on a pooled connection each: both are rare.
+
+    Args:
+        database: where the store is.
+        statements: those of `sql/events.sql`.
+        events: finds the events to link.
+        background: appends links, and hears of deletions.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        statements: Mapping[str, LiteralString],
+        events: PostgresEventStore,
+        background: BackgroundTasks,
+    ) -> None:
+        self._database = database
+        self._statements = statements
+        self._events = events
+        self._background = background
+
+    async def delete(
+        self, stream: str, *, expected: ExpectedVersion = Expected.ANY, erase: bool = False
+    ) -> int:
+        """End a stream, and erase its events if asked."""
+        listener = self._background.listener
+        check_expected(stream, expected)
+        position, outcome = await self._end("delete_stream", stream, expected, erase, uuid4())
+        if position is None:
+            raise refusal(stream, expected, None, outcome)
+        if erase:
+            listener.forget()
+        listener.heard(position)
+        return position
+
+    async def truncate(self, stream: str, *, before: int, erase: bool = False) -> None:
+        """Let a stream begin at the version `before`, and erase the earlier events if asked."""
+        listener = self._background.listener
+        within = max(min(before, HIGHEST), 0)
+        (outcome,) = await self._end("truncate_stream", stream, within, erase)
+        if outcome < 0:
+            raise StreamDeleted(stream)
+        if not 0 < before <= outcome:
+            raise WrongExpectedVersion(stream, before, outcome)
+        if erase:
+            listener.forget()
+
+    async def link(
+        self, stream: str, positions: Sequence[int], *, expected: ExpectedVersion = Expected.ANY
+    ) -> Appended:
+        """Let events appear in another stream too."""
+        committer = self._background.committer
+        check_link(stream, positions)
+        found = await self._events.at_positions(positions)
+        links = [new_link(stream, linkable(found.get(at), at)) for at in positions]
+        return await committer.append(stream, links, expected, own=True)
+
+    async def info(self, stream: str) -> StreamInfo:
+        """A stream's version and age."""
+        rows = await self._fetch("stream_info", stream) if is_name(stream) else ()
+        if not rows:
+            raise StreamNotFound(stream)
+        *info, deleted = rows[0]
+        if deleted is not None:
+            raise StreamDeleted(stream)
+        return StreamInfo._make(info)
+
+    async def list(
+        self, *, prefix: str = "", containing: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[StreamInfo]:
+        """One page of the streams that can be read, ordered by the bytes of their names."""
+        parts = (prefix, containing, after)
+        if limit <= 0 or not all(is_name(part) for part in parts if part):
+            return ()
+        rows = await self._fetch(
+            "streams",
+            after,
+            prefix,
+            next_prefix(prefix),
+            containing or None,
+            min(limit, LARGEST_PAGE),
+        )
+        return [StreamInfo._make(row) for row in rows]
+
+    async def _end(self, statement: str, stream: str, *values: object) -> Any:
+        if not is_name(stream) or stream.startswith(OWN):
+            raise StreamNotFound(stream)
+        rows = await self._fetch(statement, stream, *values)
+        outcome = rows[0][-1]
+        if outcome == 0:
+            raise StreamNotFound(stream)
+        return rows[0]
+
+    async def _fetch(self, statement: str, *values: object) -> Sequence[Any]:
+        return await self._database.fetch(self._statements[statement], *values)

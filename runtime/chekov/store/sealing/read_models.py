@@ -1,0 +1,49 @@
+"""The role `read_models` of a sealing store: appends in transactions are sealed as well."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from chekov.domain.handler import Connection
+from chekov.store.port import (
+    Appended,
+    Expected,
+    ExpectedVersion,
+    NewEvent,
+    ReadModels,
+    StreamAppend,
+)
+from chekov.store.sealing.event_store import SealedEventStore, restored
+
+
+class SealedReadModels:
+    """Passes tables and transactions through, and seals what is appended.
+
+    Args:
+        read_models: of the store that holds what is sealed.
+        events: seals the appends.
+    """
+
+    def __init__(self, read_models: ReadModels, events: SealedEventStore) -> None:
+        self._read_models = read_models
+        self._events = events
+        self.create_tables = read_models.create_tables
+        self.schema_for = read_models.schema_for
+        self.transaction = read_models.transaction
+        self.read_connection = read_models.read_connection
+
+    async def append_in_transaction(
+        self,
+        connection: Connection,
+        stream: str,
+        events: Sequence[NewEvent],
+        *,
+        expected: ExpectedVersion = Expected.ANY,
+        command_id: UUID | None = None,
+    ) -> Appended:
+        """Append events, sealed, within the caller's transaction."""
+        # The transaction may yet roll back, so the snapshots must not count these events as seen.
+        [append], _ = await self._events.sealed([StreamAppend(stream, events, expected)])
+        appended = await self._read_models.append_in_transaction(
+            connection, stream, append.events, expected=expected, command_id=command_id
+        )
+        return restored(events, appended)

@@ -1,0 +1,79 @@
+"""Contract of the role `read_models`, for stores that have a database."""
+
+# ruff: noqa: S101 these are tests, for others to run
+
+import pytest
+
+from chekov.errors import DefinitionError, Fenced, WrongExpectedVersion
+from chekov.store.port import ReadModels, Store, SubscriptionKey
+from chekov.testing.contract.event_store import event, positions
+from chekov.testing.contract.subscriptions import KEY, claimed, position
+
+
+def _read_models(store: Store) -> ReadModels:
+    assert store.read_models is not None
+    return store.read_models
+
+
+class ReadModelsContract:
+    """Tests of `store.read_models`."""
+
+    async def test_tables_are_created_once(self, store: Store) -> None:
+        """The same SQL again changes nothing; other SQL is refused."""
+        models = _read_models(store)
+        schema = models.schema_for(KEY)
+        await models.create_tables(schema, "create table names (name text)")
+        await models.create_tables(schema, "create table names (name text)")
+        with pytest.raises(DefinitionError):
+            await models.create_tables(schema, "create table names (name text, age int)")
+        async with models.read_connection(search_path=schema) as connection:
+            assert await connection.fetchval("select count(*) from names") == 0
+
+    async def test_a_transaction_commits_with_its_checkpoint(self, store: Store) -> None:
+        """Once: the same position again is refused, with all that was written."""
+        models, claim = _read_models(store), await claimed(store)
+        schema = models.schema_for(KEY)
+        await models.create_tables(schema, "create table names (name text)")
+        async with models.transaction(claim, 3, search_path=schema) as connection:
+            await connection.execute("insert into names values ($1)", "Ada")
+        assert await position(store) == 3
+        with pytest.raises(Fenced):
+            async with models.transaction(claim, 3, search_path=schema) as connection:
+                await connection.execute("insert into names values ($1)", "Bob")
+        async with models.read_connection(search_path=schema) as connection:
+            assert await connection.fetchval("select string_agg(name, ' ') from names") == "Ada"
+
+    async def test_an_append_commits_with_its_transaction(self, store: Store) -> None:
+        """It is nowhere when that rolls back, and a refusal leaves the transaction usable."""
+        models, claim = _read_models(store), await claimed(store)
+
+        async def append_and_fail() -> None:
+            async with models.transaction(claim, 1) as connection:
+                await models.append_in_transaction(connection, "a", [event()])
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await append_and_fail()
+        assert await store.head() == 0
+        async with models.transaction(claim, 1) as connection:
+            appended = await models.append_in_transaction(connection, "a", [event(), event()])
+            with pytest.raises(WrongExpectedVersion):
+                await models.append_in_transaction(connection, "a", [event()], expected=1)
+            await models.append_in_transaction(connection, "a", [event()], expected=2)
+        assert (appended.version, appended.position) == (2, 2)
+        assert positions(await store.read_stream("a")) == [1, 2, 3]
+        assert list(appended.recorded) == list(await store.read_stream("a", limit=2))
+
+    async def test_names_of_table_schemas_fit_postgres(self, store: Store) -> None:
+        """Lower case, 63 bytes, and different for different versions."""
+        keys = [
+            SubscriptionKey("bank", "Balances", 1),
+            SubscriptionKey("bank", "Balances", 2),
+            SubscriptionKey("b" * 40, "n" * 40, 1),
+            SubscriptionKey("b" * 40, "n" * 40, 2),
+            SubscriptionKey("b" * 40, "n" * 39 + "m", 1),
+        ]
+        names = [_read_models(store).schema_for(key) for key in keys]
+        assert names[0] == "chekov_bank_balances_v1"
+        assert len(set(names)) == len(keys)
+        assert all(name == name.lower() and len(name) <= 63 for name in names)
