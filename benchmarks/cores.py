@@ -28,13 +28,13 @@ def apart(client: int, server: int | None) -> Generator[None]:
     if len(cores) < 2:
         yield
         return
-    servers = [server, *_children(server)]
+    servers = [server, *children(server)]
     _place([client], cores[:1])
     _place(servers, cores[1:])
     try:
         yield
     finally:
-        _place([client, server, *_children(server)], cores)
+        _place([client, server, *children(server)], cores)
 
 
 def _place(processes: Collection[int], cores: Collection[int]) -> None:
@@ -50,7 +50,7 @@ def _threads(process: int) -> list[int]:
     return []
 
 
-def _children(process: int) -> list[int]:
+def children(process: int) -> list[int]:
     found: list[int] = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(FileNotFoundError, ProcessLookupError):

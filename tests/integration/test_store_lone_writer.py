@@ -22,7 +22,7 @@ from chekov.errors import (
 )
 from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
 from chekov.store.postgres import PostgresStore
-from tests.looking import has_looked, is_waited_for, turn_taken
+from tests.store_state import append_lock_held, blocks_another, listener_has_polled
 from tests.waiting import until
 
 STREAMS = [f"account-{number}" for number in range(20)]
@@ -41,7 +41,7 @@ async def store(dsn: str) -> AsyncGenerator[PostgresStore]:
     """A store with some streams, whose process knows itself alone."""
     async with PostgresStore(dsn) as store:
         await asyncio.gather(*(store.append(stream, [event()]) for stream in STREAMS))
-        await has_looked(dsn)
+        await listener_has_polled(dsn)
         yield store
 
 
@@ -90,7 +90,7 @@ async def test_a_batch_takes_no_turn_and_is_stored_as_answered(
         # Of one stream, and therefore together.
         *((STREAMS[5], [event()], Expected.ANY) for _ in range(3)),
     ]
-    async with turn_taken(dsn) as holder, asyncio.timeout(PATIENCE):
+    async with append_lock_held(dsn) as holder, asyncio.timeout(PATIENCE):
         answers = await asyncio.gather(
             *(
                 store.append(stream, events, expected=expected)
@@ -98,7 +98,7 @@ async def test_a_batch_takes_no_turn_and_is_stored_as_answered(
             )
         )
         turn = asyncio.create_task(store.append("new", [event()]))
-        await until(lambda: is_waited_for(holder))
+        await until(lambda: blocks_another(holder))
     answers.append(await turn)
     page = await history(store)
     assert recorded(answers) == list(page[len(STREAMS) :])
@@ -114,7 +114,7 @@ async def test_another_writer_who_was_not_seen_is_found_out(dsn: str, store: Pos
             *(store.append(stream, [event()], expected=1) for stream in STREAMS),
             return_exceptions=True,
         )
-        await until(lambda: is_waited_for(writer))
+        await until(lambda: blocks_another(writer))
     answers = await appending
     assert isinstance(answers[5], WrongExpectedVersion)
     stored = [answer for answer in answers if isinstance(answer, Appended)]
@@ -174,7 +174,7 @@ async def test_a_stream_that_was_erased_begins_anew(store: PostgresStore) -> Non
 
 
 async def test_new_streams_begin_without_a_turn(dsn: str, store: PostgresStore) -> None:
-    async with turn_taken(dsn), asyncio.timeout(PATIENCE):
+    async with append_lock_held(dsn), asyncio.timeout(PATIENCE):
         alone = await store.append("new-0", [event()], expected=Expected.NO_STREAM)
         together = await asyncio.gather(
             *(
@@ -201,7 +201,7 @@ async def test_streams_that_are_there_are_no_new_ones(dsn: str) -> None:
         await before.streams.truncate("truncated", before=3, erase=True)
     async with PostgresStore(dsn) as store:
         await store.append("known", [event()])
-        await has_looked(dsn)
+        await listener_has_polled(dsn)
         for stream, refusal in zip(taken, (StreamExists, StreamDeleted, StreamExists), strict=True):
             with pytest.raises(refusal):
                 await store.append(stream, [event()], expected=Expected.NO_STREAM)
@@ -219,23 +219,23 @@ async def test_streams_that_are_there_are_no_new_ones(dsn: str) -> None:
         positions = [item.position for item in await store.read_page(limit=1000)]
         assert positions == list(range(1, len(positions) + 1))
         # That streams were there says nothing of writers who came between.
-        async with turn_taken(dsn), asyncio.timeout(PATIENCE):
+        async with append_lock_held(dsn), asyncio.timeout(PATIENCE):
             await store.append("known", [event()], expected=1)
 
 
 async def test_what_does_not_go_at_once_takes_its_turn(dsn: str, store: PostgresStore) -> None:
     large = b'{"filling":"' + b"x" * 300_000 + b'"}'
-    async with turn_taken(dsn) as holder, asyncio.timeout(PATIENCE):
+    async with append_lock_held(dsn) as holder, asyncio.timeout(PATIENCE):
         appending = asyncio.create_task(
             store.append(STREAMS[0], [event(data=large), event(data=large)], expected=1)
         )
-        await until(lambda: is_waited_for(holder))
+        await until(lambda: blocks_another(holder))
     assert (await appending).version == 3
     assert [len(item.data) for item in (await history(store))[-2:]] == [len(large)] * 2
 
 
 async def test_many_small_events_go_at_once(dsn: str, store: PostgresStore) -> None:
-    async with turn_taken(dsn), asyncio.timeout(PATIENCE):
+    async with append_lock_held(dsn), asyncio.timeout(PATIENCE):
         answer = await store.append(STREAMS[0], [event() for _ in range(200)], expected=1)
     assert recorded([answer]) == list((await history(store))[-200:])
 
@@ -275,7 +275,7 @@ async def test_callers_who_go_leave_a_whole_history(dsn: str, store: PostgresSto
             asyncio.create_task(store.append(stream, [event(), event()], expected=1))
             for stream in STREAMS[:-1]
         ]
-        await until(lambda: is_waited_for(writer))
+        await until(lambda: blocks_another(writer))
         for task in appending:
             task.cancel()
         await asyncio.gather(*appending, return_exceptions=True)

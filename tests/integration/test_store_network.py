@@ -17,7 +17,7 @@ from chekov.store.postgres import PostgresStore, connection_options, pool
 from chekov.store.postgres.append import append_connection, committer
 from chekov.testing.history import Attempt, Memory, Part, check
 from tests.integration.wire import Wire
-from tests.looking import has_looked
+from tests.store_state import listener_has_polled
 from tests.waiting import until
 
 KEY = SubscriptionKey("bank", "mails")
@@ -173,7 +173,7 @@ async def test_a_wire_that_swallows_what_a_lone_writer_sends(
         writer = Writer(store)
         for _ in range(4):
             assert await writer.append()
-        await has_looked(dsn)
+        await listener_has_polled(dsn)
         wire.swallowing = direction
         # The first one brings several events, which go by COPY.
         assert not any(await asyncio.gather(*(writer.append() for _ in range(20))))

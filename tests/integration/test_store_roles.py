@@ -17,7 +17,7 @@ from chekov.store.postgres.importer import import_events
 from chekov.store.postgres.migrator import migrate, needed_version
 from chekov.store.postgres.roles import roles_sql
 from chekov.testing.contract import ReadModelsContract, StoreContract
-from tests.looking import has_looked, turn_taken
+from tests.store_state import append_lock_held, listener_has_polled
 
 NAMES = {"owner": "shop-owner", "writer": "writer's", "reader": 'The "reader"'}
 KEY = SubscriptionKey("bank", "Balances")
@@ -122,8 +122,8 @@ async def test_a_writer_cannot_erase(roles: Roles) -> None:
 async def test_a_writer_writes_alone(roles: Roles) -> None:
     async with PostgresStore(roles.writer, migrate=False) as store:
         await store.append("a", [event()])
-        await has_looked(roles.admin)
-        async with turn_taken(roles.admin), asyncio.timeout(20):
+        await listener_has_polled(roles.admin)
+        async with append_lock_held(roles.admin), asyncio.timeout(20):
             await store.append("a", [event(), event()], expected=1)
             await store.append("b", [event(), event()], expected=Expected.NO_STREAM)
         assert (await store.streams.info("b")).version == 2

@@ -18,8 +18,8 @@ from chekov.errors import StoreError, StoreUnavailable
 from chekov.store.port import NewEvent
 from chekov.store.postgres import PostgresStore
 from tests.integration.certificates import make_authority, make_certificate
-from tests.looking import look
 from tests.packages import provide
+from tests.store_state import status_of
 
 PROGRAMS = Path("/usr/lib/postgresql")
 HBA = """
@@ -129,7 +129,7 @@ async def works(dsn: str) -> None:
             assert await connection.fetchval(
                 "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
             )
-    assert (await look(dsn)).position == 1
+    assert (await status_of(dsn)).position == 1
 
 
 async def refusal(dsn: str, password: str) -> str:
@@ -140,7 +140,7 @@ async def refusal(dsn: str, password: str) -> str:
     assert not isinstance(caught.value, StoreUnavailable)
     assert password not in str(caught.value)
     with pytest.raises(StoreError) as looked:
-        await look(dsn)
+        await status_of(dsn)
     assert str(looked.value) == str(caught.value)
     return str(caught.value)
 

@@ -29,7 +29,7 @@ from chekov.store.postgres.exporter import export_events
 from chekov.store.postgres.importer import Imported, import_events
 from chekov.store.postgres.migrator import migrate, needed_version
 from tests.integration.server_process import clean, run
-from tests.looking import is_waited_for
+from tests.store_state import blocks_another
 from tests.waiting import until
 
 TABLES = ("events", "streams", "keys")
@@ -414,7 +414,7 @@ async def test_a_lone_writer_who_takes_no_turn_is_noticed_too(source: Store, tar
         )
         async with asyncio.TaskGroup() as group:
             taking = group.create_task(refused(target, lines))
-            await until(lambda: is_waited_for(writer))
+            await until(lambda: blocks_another(writer))
             await transaction.commit()
         assert taking.result() == 1
     finally:

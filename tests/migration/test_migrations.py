@@ -11,7 +11,7 @@ from chekov.errors import SchemaMismatch, StoreError, StoreUnavailable
 from chekov.store.postgres import PostgresStore, migrator
 from chekov.store.postgres.migrator import Migrated, migrate, needed_version, pending
 from chekov.store.postgres.statements import Migration, make_migration, migrations
-from tests.looking import look
+from tests.store_state import status_of
 from tests.waiting import until
 
 SHAPE = """
@@ -92,7 +92,7 @@ async def test_a_newer_schema_that_works_with_this_code_is_used(dsn: str) -> Non
         async with PostgresStore(dsn, migrate=wanted) as store:
             assert await store.head() == 0
     assert await migrate(dsn, "chekov") == Migrated(needed + 2, needed + 2)
-    status = await look(dsn)
+    status = await status_of(dsn)
     assert (status.schema_version, status.usable) == (needed + 2, True)
 
 
@@ -105,7 +105,7 @@ async def test_one_step_that_does_not_work_with_this_code_is_enough(dsn: str) ->
     )
     with pytest.raises(SchemaMismatch, match="deploy a release"):
         await migrate(dsn, "chekov")
-    assert not (await look(dsn)).usable
+    assert not (await status_of(dsn)).usable
 
 
 async def test_a_step_that_was_changed_after_it_was_applied_is_told(dsn: str) -> None:
@@ -123,7 +123,7 @@ async def test_what_would_be_done_is_told_and_not_done(empty_dsn: str) -> None:
     found, steps = await pending(empty_dsn, "chekov")
     assert found == 0
     assert [step.version for step in steps] == list(range(1, needed_version() + 1))
-    assert (await look(empty_dsn)).schema_version == 0
+    assert (await status_of(empty_dsn)).schema_version == 0
     await migrate(empty_dsn, "chekov")
     assert await pending(empty_dsn, "chekov") == (needed_version(), [])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
+from types import CoroutineType
 from typing import Any, Final
 from uuid import UUID
 
@@ -42,16 +43,16 @@ class PostgresEventStore:
         self._statements = schema.statements("events")
         self._background = background
 
-    async def append(
+    def append(
         self,
         stream: str,
         events: Sequence[NewEvent],
         *,
         expected: ExpectedVersion = Expected.ANY,
         command_id: UUID | None = None,
-    ) -> Appended:
+    ) -> "CoroutineType[Any, Any, Appended]":
         """Store all of `events` at the end of `stream`, or none."""
-        return await self._background.committer.append(stream, events, expected, command_id)
+        return self._background.committer.append(stream, events, expected, command_id)
 
     async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
         """Store appends to several streams: all of them or none."""

@@ -13,11 +13,11 @@ from chekov.store.postgres.append.batch import (
     Group,
     Pending,
     Place,
-    answer_many,
-    many,
+    columns,
+    copy_rows,
     payloads,
     row_bytes,
-    rows,
+    settle,
     take,
 )
 from chekov.store.postgres.row_decoding import EVENT_COLUMNS
@@ -101,14 +101,14 @@ async def test_who_has_gone_is_left_out() -> None:
 
 async def test_columns_hold_one_entry_for_each_event() -> None:
     groups = [[pending("a", 4, events=2)], [pending("b", -1), pending("b", -1, events=2)]]
-    columns = many(groups)
-    assert columns.streams == ["a", "b"]
-    assert columns.expected == [4, -1]
-    assert columns.stream == ["a", "a", "b", "b", "b"]
-    assert columns.append == [1, 1, 2, 2, 2]
-    assert columns.within == [1, 2, 1, 2, 3]
-    assert columns.data == ["{}"] * 5
-    assert (columns.metadata, columns.times) == (None, None)
+    found = columns(groups)
+    assert found.streams == ["a", "b"]
+    assert found.expected == [4, -1]
+    assert found.stream == ["a", "a", "b", "b", "b"]
+    assert found.append == [1, 1, 2, 2, 2]
+    assert found.within == [1, 2, 1, 2, 3]
+    assert found.data == ["{}"] * 5
+    assert (found.metadata, found.times) == (None, None)
 
 
 async def test_what_is_no_json_has_a_column_of_its_own() -> None:
@@ -117,14 +117,14 @@ async def test_what_is_no_json_has_a_column_of_its_own() -> None:
 
 
 async def test_columns_are_left_out_that_hold_nothing_new() -> None:
-    columns = many([[pending("a")], [pending("b")]])
-    assert (columns.stream, columns.append, columns.within) == (None, None, None)
-    assert len(columns.ids) == 2
+    found = columns([[pending("a")], [pending("b")]])
+    assert (found.stream, found.append, found.within) == (None, None, None)
+    assert len(found.ids) == 2
 
 
 async def test_answers_are_contiguous_over_what_was_stored() -> None:
     first, refused, second, third = (pending(name, events=2) for name in "abcc")
-    recorded, conflicts = answer_many([[first], [refused], [second, third]], 10, NOW, [0, -4, 7])
+    recorded, conflicts = settle([[first], [refused], [second, third]], 10, NOW, [0, -4, 7])
     assert [item.position for item in recorded] == [11, 12, 13, 14, 15, 16]
     assert [item.version for item in recorded] == [1, 2, 8, 9, 10, 11]
     assert conflicts == [(refused, -4)]
@@ -149,7 +149,7 @@ async def test_events_become_rows_at_their_places() -> None:
     two = Pending("b", [event(b"{}", time=NOW)], 1, 2)
     got = [
         dict(zip(EVENT_COLUMNS, row, strict=True))
-        for row in rows([Place(one, 10, 3), Place(two, 12, 1)], later)
+        for row in copy_rows([Place(one, 10, 3), Place(two, 12, 1)], later)
     ]
     assert [(row["position"], row["stream"], row["version"]) for row in got] == [
         (11, "a", 4),
@@ -178,13 +178,13 @@ async def test_the_bytes_of_rows_are_never_more_than_was_said() -> None:
     # Each value has its length in front, and each row their number.
     sent = sum(
         sum(map(width, row)) + 4 * len(EVENT_COLUMNS) + 2
-        for row in rows([Place(append, 2**62, 2**62)], NOW)
+        for row in copy_rows([Place(append, 2**62, 2**62)], NOW)
     )
     assert 4 * len(name) < sent <= row_bytes(append)
 
 
 async def test_columns_that_nobody_uses_are_not_sent() -> None:
-    sent = many([[pending("a", 1)]])
+    sent = columns([[pending("a", 1)]])
     assert (sent.contents, sent.metadata, sent.times) == (None, None, None)
     assert (sent.correlation_ids, sent.causation_ids) == (None, None)
 
@@ -212,4 +212,4 @@ async def test_a_command_waits_for_events_that_it_is_said_to_have_caused() -> No
 
 
 async def test_metadata_of_no_bytes_is_sent_to_be_refused() -> None:
-    assert many([[pending("a", events=2, metadata=b"")]]).metadata == ["", ""]
+    assert columns([[pending("a", events=2, metadata=b"")]]).metadata == ["", ""]

@@ -60,7 +60,7 @@ async def test_a_doubt_lasts() -> None:
 async def test_what_was_forgotten_is_learnt_again() -> None:
     head_cache = HeadCache(lambda: True)
     head_cache.learn(written("a", 1, 7))
-    head_cache.forget()
+    head_cache.clear()
     assert head_cache.head() is None
     assert head_cache.version("a", 1) is None
     head_cache.learn(written("a", 2, 9))

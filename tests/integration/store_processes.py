@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 LEASE = 1.0
 
 
-class Crowd:
+class Processes:
     """The writers, as a test sees them."""
 
     def __init__(self, dsn: str, folder: Path, seed: int) -> None:
@@ -76,10 +76,10 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(dsn: str, folder: Path, *, writers: int, seed: int) -> AsyncGenerator[Crowd]:
+async def writer_processes(dsn: str, folder: Path, *, writers: int, seed: int) -> AsyncGenerator[Processes]:
     """Have processes write; they are killed at the end unless they were stopped before."""
     print(f"seed {seed}")  # noqa: T201 shown when the test fails
-    started = Crowd(dsn, folder, seed)
+    started = Processes(dsn, folder, seed)
     try:
         for _ in range(writers):
             await started.start()
@@ -147,17 +147,17 @@ async def followed(dsn: str) -> AsyncGenerator[Followers]:
             task.cancel()
 
 
-async def check_everything(crowd: Crowd, followers: Followers, runtime: Runtime) -> Memory:
+async def check_everything(processes: Processes, followers: Followers, runtime: Runtime) -> Memory:
     """Look up every promise; what the writers remember."""
     store = runtime.store
     head = await store.head()
     await until(lambda: len(followers.seen) >= head, 60)
     await runtime.wait(head, timeout=60)
     history = [event async for event in store.read_all()]
-    connection = await asyncpg.connect(crowd.dsn)
+    connection = await asyncpg.connect(processes.dsn)
     rows = await connection.fetch("select name, first from chekov.streams")
     await connection.close()
-    memory = remembered(crowd.ledgers, {row["name"]: row["first"] for row in rows})
+    memory = remembered(processes.ledgers, {row["name"]: row["first"] for row in rows})
     check(history, memory)
     check_followed(history, followers.seen)
     for moments in followers.moments.values():

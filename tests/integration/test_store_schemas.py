@@ -11,7 +11,7 @@ import pytest
 from chekov.store.port import NewEvent, Snapshot, StreamAppend, SubscriptionKey
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.exporter import export_events
-from tests.looking import look
+from tests.store_state import status_of
 from tests.waiting import until
 
 KEY = SubscriptionKey("bank", "Balances")
@@ -92,8 +92,8 @@ async def test_what_is_done_in_one_leaves_the_other_as_it_was(
     await two.subscriptions.release("another", [KEY])
     assert claim.position == 0
     assert await everything(dsn, "chekov") == mine
-    assert (await look(dsn)).position == await one.head()
-    assert (await look(dsn, "chekov_")).position == 1
+    assert (await status_of(dsn)).position == await one.head()
+    assert (await status_of(dsn, "chekov_")).position == 1
     lines: list[bytes] = []
     await export_events(dsn, "chekov_", lines.append)
     assert len(b"".join(lines).splitlines()) == 3
