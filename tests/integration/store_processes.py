@@ -76,7 +76,9 @@ class Processes:
 
 
 @asynccontextmanager
-async def writer_processes(dsn: str, folder: Path, *, writers: int, seed: int) -> AsyncGenerator[Processes]:
+async def writer_processes(
+    dsn: str, folder: Path, *, writers: int, seed: int
+) -> AsyncGenerator[Processes]:
     """Have processes write; they are killed at the end unless they were stopped before."""
     print(f"seed {seed}")  # noqa: T201 shown when the test fails
     started = Processes(dsn, folder, seed)

@@ -8,7 +8,7 @@ import pytest
 
 from chekov.store.postgres import connection_cache as module
 from chekov.store.postgres.connection_cache import ConnectionCache, DriverPool, is_gone
-from chekov.store.postgres.connection_options import Connection
+from chekov.store.postgres.connection_options import DriverConnection
 from tests.waiting import until
 
 SIZE = 2
@@ -28,7 +28,7 @@ async def cache(pool: DriverPool) -> AsyncGenerator[ConnectionCache]:
     await cache.close()
 
 
-async def pid(connection: Connection) -> int:
+async def pid(connection: DriverConnection) -> int:
     return await connection.fetchval("select pg_backend_pid()")
 
 

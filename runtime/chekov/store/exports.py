@@ -1,4 +1,4 @@
-"""The lines of an export: a heading, events by position, streams by name, and maybe keys."""
+"""The lines of an export: a heading, events by position, streams by name, optionally keys."""
 
 import binascii
 from base64 import b64decode
@@ -17,7 +17,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Heading(msgspec.Struct, kw_only=True):
-    """The first line: what follows."""
+    """The first line, which announces the others."""
 
     format: str
     after: int
@@ -31,7 +31,7 @@ class Heading(msgspec.Struct, kw_only=True):
 
 
 class StreamLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A stream, apart from its events."""
+    """A stream without its events."""
 
     name: str
     created: datetime
@@ -40,7 +40,7 @@ class StreamLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class KeyLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A key, or that it was forgotten."""
+    """A key; without its secret when it was forgotten."""
 
     key: UUID
     subject: str
@@ -50,7 +50,7 @@ class KeyLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class EventLine(NamedTuple):
-    """An event, and how its payload is stored."""
+    """An event, and whether its payload is stored as JSON."""
 
     event: RecordedEvent
     is_json: bool
@@ -83,15 +83,14 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 def encode_heading(heading: Heading) -> bytes:
-    """The line of a heading."""
     return _encoder.encode(heading) + b"\n"
 
 
 def decode_heading(line: bytes) -> Heading:
-    """The heading of an export.
+    """Decode the first line.
 
     Raises:
-        MalformedExport: it is none.
+        MalformedExport: it is not a heading of this format.
     """
     heading = _decoded(_heading, line, 1, "the heading of an export")
     if heading.format != FORMAT:
@@ -100,10 +99,10 @@ def decode_heading(line: bytes) -> Heading:
 
 
 def decode_event(line: bytes, number: int) -> EventLine:
-    """An event of the line with this number.
+    """Decode the line with this number.
 
     Raises:
-        MalformedExport: it is none.
+        MalformedExport: it is not an event.
     """
     found = _decoded(_event, line, number, "an event")
     document = _document(found.data, found.data_text)
@@ -129,19 +128,19 @@ def decode_event(line: bytes, number: int) -> EventLine:
 
 
 def decode_stream(line: bytes, number: int) -> StreamLine:
-    """A stream of the line with this number.
+    """Decode the line with this number.
 
     Raises:
-        MalformedExport: it is none.
+        MalformedExport: it is not a stream.
     """
     return _decoded(_stream, line, number, "a stream")
 
 
 def decode_key(line: bytes, number: int) -> KeyLine:
-    """A key of the line with this number.
+    """Decode the line with this number.
 
     Raises:
-        MalformedExport: it is none.
+        MalformedExport: it is not a key.
     """
     return _decoded(_key, line, number, "a key")
 

@@ -89,7 +89,7 @@ class MemoryEventStore:
         return self._log.history.head
 
     async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
-        """Wait until there is something above `position`."""
+        """Wait until there are events above `position`."""
         self._log.check_open()
         await self._log.head.wait_above(position, wait_for)
         self._log.check_open()

@@ -1,4 +1,4 @@
-"""The role `events` in Postgres. Payloads are bytes: nothing is decoded that nobody looks at."""
+"""The role `events` in Postgres. Payloads stay bytes: the store decodes nothing."""
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
@@ -111,11 +111,11 @@ class PostgresEventStore:
         return rows[0][0]
 
     async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
-        """Wait until there is something above `position`."""
+        """Wait until there are events above `position`."""
         return await self._background.listener.changed(position, wait_for)
 
     async def at_positions(self, positions: Collection[int]) -> Mapping[int, RecordedEvent]:
-        """The events at these positions that are there."""
+        """Position → event, for the positions that have one."""
         if not positions:
             return {}
         wanted = [position for position in positions if 0 < position <= HIGHEST]
@@ -123,7 +123,7 @@ class PostgresEventStore:
         return {event.position: event for event in found}
 
     async def _resolved(self, page: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
-        """The page with what its links lead to, where there are any."""
+        """The page with its links replaced by the linked events."""
         leads = {event.position: target(event) for event in page if event.type == LINK}
         if not leads:
             return page

@@ -13,7 +13,7 @@ from typing import Any, Final, LiteralString
 from chekov.backoff import Backoff
 from chekov.errors import StoreError
 from chekov.store.port import RecordedEvent
-from chekov.store.postgres.connection_options import Connection, ConnectionOptions, connect
+from chekov.store.postgres.connection_options import ConnectionOptions, DriverConnection, connect
 from chekov.store.postgres.errors import DATABASE_ERRORS
 
 _POLL_SECONDS: Final = 1.0
@@ -145,14 +145,14 @@ class Listener:
         finally:
             connection.terminate()
 
-    async def _look(self, connection: Connection) -> None:
+    async def _look(self, connection: DriverConnection) -> None:
         row: Any = await connection.fetchrow(
             self._statements["look"], self._application, timeout=ANSWER_SECONDS
         )
         position, self._others = row
         self.heard(position)
 
-    async def _tell_until(self, end: float, connection: Connection) -> None:
+    async def _tell_until(self, end: float, connection: DriverConnection) -> None:
         """Tell the others what this process stored, until it is time to look again."""
         while (remaining := end - time.monotonic()) > 0:
             if not self._others:

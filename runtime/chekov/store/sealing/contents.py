@@ -1,4 +1,4 @@
-"""The content of events field by field: as far apart as sealing needs it, and together again."""
+"""Splitting the content of events into fields for sealing, and joining them again."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -11,39 +11,39 @@ from chekov.serialization.serializers import JSON_BEGINS
 
 
 class Contents(Protocol):
-    """How one serializer's content is taken apart."""
+    """Splits and joins the content that one serializer writes."""
 
     def split(self, data: bytes) -> dict[str, Any]:
-        """The fields, each in a form of its own."""
+        """The fields, each in a form that depends on the serializer."""
         ...
 
     def join(self, fields: Mapping[str, Any]) -> bytes:
-        """The content again."""
+        """The content that consists of these fields."""
         ...
 
     def bytes_of(self, field: Any) -> bytes:
-        """The value of a field by itself."""
+        """The value of a field, serialized on its own."""
         ...
 
     def field_of(self, value: bytes) -> Any:
-        """The form of a field whose value by itself is this."""
+        """The field whose value, serialized on its own, is this."""
         ...
 
     def plain(self, field: Any) -> Any:
-        """The value of a field as JSON would have it; `None` also when there is no field."""
+        """The value of a field in JSON's types; `None` also for a missing field."""
         ...
 
     def sealed(self, text: str | None) -> Any:
-        """The form of a field whose value is sealed; `None` when its key is gone."""
+        """A field with a sealed value; `None` for one whose key was deleted."""
         ...
 
     def text_of(self, field: Any) -> str | None:
-        """What is sealed in a field; `None` when nothing is."""
+        """The sealed value of a field; `None` when it is not sealed."""
         ...
 
 
 class JsonContents:
-    """JSON: every value stays as it was written."""
+    """JSON: every value keeps the bytes that were written."""
 
     def __init__(self) -> None:
         self._split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -54,7 +54,7 @@ class JsonContents:
         return self._split(data)
 
     def join(self, fields: Mapping[str, Any]) -> bytes:
-        """The content again."""
+        """The content that consists of these fields."""
         return msgspec.json.encode(fields)
 
     def bytes_of(self, field: Any) -> bytes:
@@ -79,7 +79,7 @@ class JsonContents:
 
 
 class OtherContents:
-    """Of a serializer that the domain brings: plain values."""
+    """The content of a domain's own serializer, as plain values."""
 
     def __init__(self, serializer: Serializer) -> None:
         self._encode = serializer.encode
@@ -90,11 +90,11 @@ class OtherContents:
         return self._split(data)
 
     def join(self, fields: Mapping[str, Any]) -> bytes:
-        """The content again."""
+        """The content that consists of these fields."""
         return self._encode(fields)
 
     def bytes_of(self, field: Any) -> bytes:
-        """A value, as the only one of some content: that is what serializers promise to write."""
+        """The value in an object of its own: serializers promise to write objects."""
         return self._encode({"": field})
 
     def field_of(self, value: bytes) -> Any:
@@ -115,10 +115,10 @@ class OtherContents:
 
 
 class AnyContents:
-    """Finds out which serializer wrote some content.
+    """Recognizes which serializer wrote some content.
 
     Attributes:
-        may_be_sealed: tells whether to take some content apart, to see what is sealed in it.
+        may_be_sealed: returns whether content may hold a sealed value, without splitting it.
     """
 
     def __init__(self, serializer: Serializer | None) -> None:
@@ -127,5 +127,5 @@ class AnyContents:
         self.may_be_sealed = sealed_finder(serializer)
 
     def of(self, data: bytes) -> Contents | None:
-        """How to take this content apart; `None` when nobody knows."""
+        """What splits this content; `None` when its serializer is unknown."""
         return self._json if data.startswith(JSON_BEGINS) else self._other

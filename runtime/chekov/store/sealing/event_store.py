@@ -113,7 +113,7 @@ class SealedEventStore:
             after = page[-1].position
 
     async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
-        """Wait until there is something above `position`; the events at hand, opened."""
+        """Wait until there are events above `position`; the cached ones, opened."""
         opened, _ = await self._opened(await self._events.changed(position, wait_for))
         return opened
 
@@ -147,7 +147,7 @@ class SealedEventStore:
     async def _opened(
         self, page: Sequence[RecordedEvent]
     ) -> tuple[Sequence[RecordedEvent], set[UUID]]:
-        """A page with its sealed values opened, and the keys of those that are not forgotten."""
+        """A page with its sealed values opened, and the ids of the keys that were not deleted."""
         apart: dict[int, Apart] = {}
         for index, event in enumerate(page):
             parts = self._sealing.apart(event)

@@ -20,7 +20,7 @@ from chekov.store.postgres.append.batch import (
     settle,
 )
 from chekov.store.postgres.append.head_cache import HeadCache
-from chekov.store.postgres.connection_options import GRACE_SECONDS, Connection, connect
+from chekov.store.postgres.connection_options import GRACE_SECONDS, DriverConnection, connect
 from chekov.store.postgres.row_decoding import EVENT_COLUMNS
 from chekov.store.postgres.schema import Schema
 
@@ -49,7 +49,7 @@ class AppendConnection:
         self._schema = schema.name
         self._statements = schema.statements("events")
         self._head_cache = head_cache
-        self._connection: Connection | None = None
+        self._connection: DriverConnection | None = None
         self._insert: Any = None
         self._one: Any = None
         self._many: Any = None
@@ -59,7 +59,7 @@ class AppendConnection:
         """Whether there is a connection, as far as is known."""
         return self._connection is not None and not self._connection.is_closed()
 
-    async def connect(self) -> Connection:
+    async def connect(self) -> DriverConnection:
         """Return the connection, made again if it was lost."""
         if self._connection is not None and not self._connection.is_closed():
             return self._connection

@@ -11,7 +11,7 @@ from chekov.backoff import Backoff
 from chekov.errors import DuplicateEvent, InvalidAppend, StoreError, StoreUnavailable
 from chekov.store.port import Appended, StreamAppend
 from chekov.store.postgres.append.batch import Pending, columns, refusal
-from chekov.store.postgres.connection_options import Connection
+from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.errors import Fault, fault_of, repeated_id
 from chekov.store.postgres.listener import events_channel
 from chekov.store.postgres.schema import Schema
@@ -23,7 +23,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def append_in_transaction(
-    connection: Connection,
+    connection: DriverConnection,
     schema: Schema,
     append: StreamAppend,
     command_id: UUID | None,
@@ -50,7 +50,7 @@ async def append_in_transaction(
 
 
 async def _insert(
-    connection: Connection, statements: Mapping[str, LiteralString], pending: Pending
+    connection: DriverConnection, statements: Mapping[str, LiteralString], pending: Pending
 ) -> Any:
     values = columns([[pending]])
     texts = values._replace(
