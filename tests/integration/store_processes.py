@@ -1,4 +1,4 @@
-"""Many processes that write to one store, and those who follow them."""
+"""Many processes that write to one store, and followers of it."""
 
 import asyncio
 import sys
@@ -24,7 +24,7 @@ LEASE = 1.0
 
 
 class Processes:
-    """The writers, as a test sees them."""
+    """The writer processes of a test."""
 
     def __init__(self, dsn: str, folder: Path, seed: int) -> None:
         self.dsn = dsn

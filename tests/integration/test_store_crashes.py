@@ -26,7 +26,7 @@ from tests.waiting import until
 
 WRITERS = 24
 READY: Final = b"Z\0\0\0\5"
-"""How Postgres tells that it has done what it was asked, so that it is committed."""
+"""The message by which Postgres reports that a statement is done, and so committed."""
 
 
 class Load:
@@ -352,8 +352,8 @@ async def test_a_lost_answer_is_found_with_its_times(dsn: str) -> None:
         assert [item.time for item in answer.recorded][::2] == [times[0], times[2]]
 
 
-async def test_a_lone_writer_knows_nothing_of_a_stream_that_was_erased(dsn: str) -> None:
-    """Its versions are free again, so that nothing but looking tells that they are not next."""
+async def test_a_lone_writer_does_not_assume_the_version_of_an_erased_stream(dsn: str) -> None:
+    """Its versions are free again, which only a query can find out."""
     async with PostgresStore(dsn) as store:
         for version in range(3):
             await store.append("a", [NewEvent(uuid4(), "t", b"{}")], expected=version)
@@ -365,7 +365,7 @@ async def test_a_lone_writer_knows_nothing_of_a_stream_that_was_erased(dsn: str)
         assert not await store.read_page(filter=EventFilter(prefix="a"))
 
 
-async def test_an_answer_that_takes_too_long_is_looked_for(
+async def test_an_overdue_append_is_looked_up(
     dsn: str, postgres_store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another writer holds its turn; then the connection is thought lost, and nothing doubled."""

@@ -133,7 +133,7 @@ async def everything_else(store: PostgresStore) -> list[StoreError | None]:
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_wire_that_swallows_everything(dsn: str, direction: Direction) -> None:
+async def test_a_network_that_drops_everything(dsn: str, direction: Direction) -> None:
     wire = Wire(dsn)
     async with (
         PostgresStore(dsn, migrate=False) as other,
@@ -154,7 +154,7 @@ async def test_a_wire_that_swallows_everything(dsn: str, direction: Direction) -
         wire.swallowing = None
         await until(writer.append)
         await until(writer.append_together)
-        # Also who listens finds out, and hears of others again.
+        # The listener notices too, and is notified again.
         head = await other.head()
         heard = asyncio.create_task(store.changed(head, 60))
         writer.store = other
@@ -183,7 +183,7 @@ async def test_a_wire_that_swallows_what_a_lone_writer_sends(
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_caller_who_goes_over_a_wire_that_swallows_is_let_go(
+async def test_a_cancelled_caller_is_released_over_a_dead_network(
     dsn: str, direction: Direction
 ) -> None:
     wire = Wire(dsn)
@@ -282,7 +282,7 @@ async def test_a_store_does_not_open_over_a_wire_that_swallows(
                     pass
 
 
-async def test_a_slow_wire_is_slow_and_nothing_else(dsn: str) -> None:
+async def test_a_slow_network_only_delays(dsn: str) -> None:
     wire = Wire(dsn)
     async with wire.running() as through, PostgresStore(through, migrate=False) as store:
         writer = Writer(store)

@@ -121,7 +121,9 @@ async def test_turns_are_taken_by_store(dsn: str, one: PostgresStore, two: Postg
     await connection.close()
 
 
-async def test_a_neighbour_is_no_other_writer(one: PostgresStore, two: PostgresStore) -> None:
+async def test_a_store_in_another_schema_is_not_another_writer(
+    one: PostgresStore, two: PostgresStore
+) -> None:
     """Each knows itself alone in its store, and appends without taking turns."""
 
     async def both_alone() -> bool:

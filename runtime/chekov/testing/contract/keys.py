@@ -37,7 +37,7 @@ class KeysContract:
         assert await store.keys.live_keys(["ada", "bob"]) == {"ada": first, "bob": other}
         assert await store.keys.keys([second.id]) == {}
 
-    async def test_those_who_offer_at_once_agree(self, store: Store) -> None:
+    async def test_processes_that_offer_keys_at_once_agree(self, store: Store) -> None:
         """Also when they name the same subjects in another order."""
         subjects = [f"s-{n}" for n in range(20)]
 
@@ -49,7 +49,7 @@ class KeysContract:
         assert len(found[0]) == len(subjects)
         assert all(item == found[0] for item in found)
 
-    async def test_a_forgotten_key_is_gone_for_good(self, store: Store) -> None:
+    async def test_a_forgotten_key_is_deleted_for_good(self, store: Store) -> None:
         """It is remembered as gone, and its subject may have another one."""
         first, other = key("ada"), key("bob")
         await store.keys.offer_keys([first, other])
@@ -62,8 +62,8 @@ class KeysContract:
         assert (await store.keys.live_keys(["ada"]))["ada"].id != first.id
         assert await store.keys.keys([first.id]) == {first.id: None}
 
-    async def test_forgetting_is_told(self, store: Store) -> None:
-        """To whoever waits, and to whoever asks later what was missed."""
+    async def test_waiting_ends_when_a_key_is_forgotten(self, store: Store) -> None:
+        """Also for one that starts to wait later."""
         await store.keys.offer_keys([key("ada"), key("bob")])
         seen = await store.keys.forgotten(0, 0)
         assert await store.keys.forgotten(seen, 0.001) == seen

@@ -1,9 +1,11 @@
 """Appending events: group commit, the ways to write an event, and what each of them gains.
 
-`Committer` queues appends and sends them in batches. `BatchSender` repeats, resolves and splits those
-that fail. `AppendConnection` holds the statements. There are five write paths; the factors say what an
-append costs without each of them, relative to with it: in processor time of client and Postgres
-together, as the median of many short pairs (`python -m benchmarks.write_paths`, two cores).
+`Committer` queues appends and sends them in batches. `BatchSender` repeats, resolves and splits
+batches that fail. `AppendConnection` holds the statements.
+
+There are five write paths. The factors say what an append costs without each of them, relative to
+with it: processor time of client and Postgres together, as the median of many short pairs
+(`python -m benchmarks.write_paths`, two cores).
 
 `insert_next`
     INSERT at the position and version that the head cache knows. For one event, while nothing else

@@ -63,7 +63,7 @@ async def send(
     return pending, committed, connection
 
 
-async def test_a_connection_lost_while_a_duplicate_is_looked_up_hurts_nobody() -> None:
+async def test_a_connection_lost_while_a_duplicate_is_looked_up_fails_no_append() -> None:
     """Sent, lost, not stored yet, sent again, stored by the first try, lost again, then found."""
     pending, committed, connection = await send([lost(), taken()], [False, lost(), True])
     assert pending.future.result().position == 7
