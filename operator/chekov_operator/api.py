@@ -1,10 +1,21 @@
 """The custom resources as typed values, read from what the API server gives."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from chekov.errors import ChekovError
+from chekov_operator.reference_names import (
+    DATA_KEY,
+    LABEL,
+    SUBDOMAIN,
+    Named,
+    Rule,
+    checked,
+    names_of_pod,
+    names_of_secrets,
+    names_within,
+)
 from chekov_operator.resources import PAUSED_ANNOTATION, Object, annotation, dig, objects
 
 Body: TypeAlias = Mapping[str, object]
@@ -109,15 +120,9 @@ def parse_store(body: Body) -> Store:
     pooled = dig(spec, "connection", "pooled") is True
     if pooled and cluster:
         raise InvalidSpec("spec.connection.pooled", "goes with secretRef")
-    secret = (
-        SecretKey(_name(reference, "name", "spec.connection.secretRef"), _key(reference))
-        if reference
-        # What CloudNativePG keeps for the application's user, the -rw Service as its host.
-        else SecretKey(f"{_name(cluster, 'cluster', 'spec.connection.cloudNativePG')}-app", "uri")
-    )
     return Store(
         meta=parse_meta(body),
-        secret=secret,
+        secret=_secret(reference, cluster),
         schema=str(dig(spec, "schema") or "chekov"),
         migrate="Manual" if dig(spec, "migrate") == "Manual" else "Auto",
         pooled=pooled,
@@ -136,6 +141,7 @@ def parse_bundle(body: Body) -> Bundle:
         raise InvalidSpec("spec.entrypoint", "write module:object, for example bank:domain")
     enabled = dig(spec, "networkPolicy", "enabled")
     replicas = dig(spec, "replicas")
+    _check(_names_in(spec))
     return Bundle(
         meta=parse_meta(body),
         store=_name(dig(spec, "eventStoreRef"), "name", "spec.eventStoreRef"),
@@ -174,15 +180,44 @@ def parse_meta(body: Body) -> Meta:
     )
 
 
-def _name(body: object, field: str, path: str) -> str:
+def _name(body: object, field: str, path: str, rule: Rule = SUBDOMAIN) -> str:
     found = dig(body, field)
-    if not isinstance(found, str) or not found:
-        raise InvalidSpec(f"{path}.{field}", "a name is required")
-    return found
+    _check([Named(f"{path}.{field}", found, rule)])
+    return str(found)
 
 
-def _key(reference: object) -> str:
-    return str(dig(reference, "key") or "dsn")
+def _check(names: Iterable[Named]) -> None:
+    """Refuse names that Kubernetes could not have given to an object.
+
+    Raises:
+        InvalidSpec: names the first field.
+    """
+    for path, name, rule in names:
+        fault = checked(name, rule)
+        if fault is not None:
+            raise InvalidSpec(path, fault)
+
+
+def _names_in(spec: object) -> Iterable[Named]:
+    """The names in the parts of a bundle's spec that are handed on as they are."""
+    account = dig(spec, "serviceAccountName")
+    if account is not None:
+        yield Named("spec.serviceAccountName", account, SUBDOMAIN)
+    yield from names_of_secrets(objects(spec, "imagePullSecrets"), "spec.imagePullSecrets")
+    yield from names_within(objects(spec, "env"), "spec.env")
+    yield from names_within(objects(spec, "envFrom"), "spec.envFrom")
+    yield from names_of_pod(dig(spec, "podTemplate", "spec"), "spec.podTemplate.spec")
+
+
+def _secret(reference: object, cluster: object) -> SecretKey:
+    if not reference:
+        path = "spec.connection.cloudNativePG"
+        # Holds the application user's DSN, whose host is the Cluster's -rw Service.
+        return SecretKey(f"{_name(cluster, 'cluster', path, LABEL)}-app", "uri")
+    path = "spec.connection.secretRef"
+    given = dig(reference, "key")
+    key = "dsn" if given is None else _name(reference, "key", path, DATA_KEY)
+    return SecretKey(_name(reference, "name", path), key)
 
 
 def _code(given: object) -> Code:

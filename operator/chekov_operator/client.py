@@ -130,11 +130,11 @@ class Client:
 
     async def apply(self, kind: Kind, body: Object) -> Object:
         """Server-side apply: own the fields that are given, whoever had them."""
-        return await self._applied(kind, body, "")
+        return await self._applied(kind, body)
 
     async def apply_status(self, kind: Kind, body: Object) -> Object:
         """Server-side apply of the status."""
-        return await self._applied(kind, body, "/status")
+        return await self._applied(kind, body, "status")
 
     async def create(self, kind: Kind, body: Object) -> Object:
         """Create an object."""
@@ -198,13 +198,13 @@ class Client:
             if error.status != _NOT_FOUND:
                 raise
 
-    async def _applied(self, kind: Kind, body: Object, part: str) -> Object:
+    async def _applied(self, kind: Kind, body: Object, part: str | None = None) -> Object:
         meta = body["metadata"]
         return await self._call(
             _Request(
                 "PATCH",
                 kind,
-                kind.path(meta["namespace"], meta["name"]) + part,
+                kind.path(meta["namespace"], meta["name"], part),
                 params={"fieldManager": FIELD_MANAGER, "force": "true"},
                 body=body,
                 content="application/apply-patch+yaml",

@@ -1,8 +1,11 @@
 """The kinds the operator reads and writes, and where the API serves them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
+
+from chekov.errors import ChekovError
 
 Object: TypeAlias = dict[str, Any]
 """A Kubernetes object as JSON gives it."""
@@ -19,6 +22,12 @@ PAUSED_ANNOTATION = f"{GROUP}/paused"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 MANAGED: Final[Mapping[str, str]] = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
 
+_SEGMENT: Final = re.compile("[A-Za-z0-9._:-]+")
+
+
+class InvalidPathSegment(ChekovError):
+    """A name that would not stay one segment of an API path."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -34,11 +43,29 @@ class Kind:
     api: str
     plural: str
 
-    def path(self, namespace: str | None, name: str | None = None) -> str:
-        """The path of one object, or of the collection."""
+    def path(
+        self, namespace: str | None, name: str | None = None, subresource: str | None = None
+    ) -> str:
+        """The path of one object, of a subresource of it, or of the collection.
+
+        Raises:
+            InvalidPathSegment: a part could lead to another path. Quoting it would not help: `..`
+                is resolved whether or not it is quoted.
+        """
         root = f"/api/{self.api}" if "/" not in self.api else f"/apis/{self.api}"
-        inside = f"/namespaces/{namespace}" if namespace else ""
-        return f"{root}{inside}/{self.plural}" + (f"/{name}" if name else "")
+        inside = "" if namespace is None else f"/namespaces/{_segment(namespace)}"
+        rest = [_segment(part) for part in (name, subresource) if part is not None]
+        return "/".join((f"{root}{inside}/{self.plural}", *rest))
+
+
+def _segment(text: str) -> str:
+    # An allow-list: it leaves out "/", "?", "#", "%", white space and control characters.
+    if _SEGMENT.fullmatch(text) is None or text in (".", ".."):
+        raise InvalidPathSegment(
+            f"expected a name made of letters, digits, '-', '_', '.' and ':', got {text!r}; "
+            "it would lead to another path of the API"
+        )
+    return text
 
 
 STORE = Kind("EventStore", f"{GROUP}/{VERSION}", "eventstores")

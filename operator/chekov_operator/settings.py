@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chekov.errors import ChekovError
+from chekov_operator.reference_names import LABEL, SUBDOMAIN, Rule
 
 _PREFIX: Final = "CHEKOV_OPERATOR_"
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -71,7 +72,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
     variables = _Variables(os.environ if environment is None else environment)
     default = Settings()
     settings = Settings(
-        namespace=variables.text("NAMESPACE", default.namespace),
+        namespace=variables.name("NAMESPACE", default.namespace, LABEL),
         name=variables.text("NAME", socket.gethostname()),
         runtime_image=variables.text("RUNTIME_IMAGE", default.runtime_image),
         runtime_pull_policy=variables.choice(
@@ -82,7 +83,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         log_level=variables.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         management_port=variables.count("MANAGEMENT_PORT", default.management_port, _HIGHEST_PORT),
         workers=variables.count("WORKERS", default.workers, _MOST_WORKERS),
-        lease_name=variables.text("LEASE_NAME", default.lease_name),
+        lease_name=variables.name("LEASE_NAME", default.lease_name, SUBDOMAIN),
         lease_seconds=variables.seconds("LEASE_SECONDS", default.lease_seconds),
         refresh_seconds=variables.seconds("REFRESH_SECONDS", default.refresh_seconds),
         tracing=variables.tracing(),
@@ -102,9 +103,18 @@ class _Variables:
     def text(self, name: str, otherwise: str) -> str:
         return self._given.get(_PREFIX + name, "").strip() or otherwise
 
+    def name(self, name: str, otherwise: str, rule: Rule) -> str:
+        value = self.text(name, otherwise)
+        if not rule.accepts(value):
+            self._fault(name, rule.words, value)
+        return value
+
     def names(self, name: str) -> tuple[str, ...]:
-        parts = self.text(name, "").split(",")
-        return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+        parts = [part.strip() for part in self.text(name, "").split(",") if part.strip()]
+        for part in parts:
+            if not LABEL.accepts(part):
+                self._fault(name, f"namespaces made of {LABEL.words}", part)
+        return tuple(dict.fromkeys(parts))
 
     def choice(self, name: str, otherwise: str, allowed: tuple[str, ...]) -> str:
         value = self.text(name, otherwise)

@@ -9,6 +9,7 @@ import pytest
 from tests.cluster.kube.shell import CommandFailed
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.manifests import bundle, event_store
+from tests.operator.named_fields import BUNDLE_FIELDS, ELSEWHERE, STORE_FIELDS
 
 Spec = dict[str, Any]
 Manifest = dict[str, Any]
@@ -226,6 +227,22 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         of(replica=2),
         'unknown field "spec.replica"',
     ),
+    **{
+        f"{field} of a bundle stays in the namespace": (
+            of(**made("shop-2")),
+            of(**made(ELSEWHERE)),
+            "in body should match",
+        )
+        for field, made in BUNDLE_FIELDS.items()
+    },
+    **{
+        f"{field} of a store stays in the namespace": (
+            store(**made("shop-2")),
+            store(**made(ELSEWHERE)),
+            "in body should match",
+        )
+        for field, made in STORE_FIELDS.items()
+    },
 }
 
 

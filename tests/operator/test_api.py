@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from chekov_operator.api import Code, InvalidSpec, SecretKey, Telemetry, parse_bundle, parse_store
+from tests.operator.named_fields import BAD_NAMES, BUNDLE_FIELDS, ELSEWHERE, STORE_FIELDS
 from tests.operator.samples import SOURCE, bundle, bundle_body, store, store_body
 
 
@@ -150,3 +151,31 @@ def test_every_field_of_a_bundle_is_read() -> None:
     assert (found.service_type, found.service_annotations) == ("NodePort", {"a": "b"})
     assert (found.network_policy, list(found.ingress_from)) == (False, [{"podSelector": {}}])
     assert found.telemetry == Telemetry("http://o:4318", "0.1", "debug")
+
+
+@pytest.mark.parametrize("field", BUNDLE_FIELDS)
+def test_a_bundle_that_names_what_is_not_in_its_namespace_is_refused(field: str) -> None:
+    made = BUNDLE_FIELDS[field]
+    bundle(**made("shop-2"))
+    for name in BAD_NAMES:
+        with pytest.raises(InvalidSpec) as caught:
+            bundle(**made(name))
+        assert caught.value.path in (field, field.rpartition(".")[0]), name
+        assert str(caught.value).startswith(f"{caught.value.path}: ")
+
+
+@pytest.mark.parametrize("field", STORE_FIELDS)
+def test_a_store_that_names_what_is_not_in_its_namespace_is_refused(field: str) -> None:
+    made = STORE_FIELDS[field]
+    store(**made("shop-2"))
+    for name in BAD_NAMES:
+        with pytest.raises(InvalidSpec) as caught:
+            store(**made(name))
+        assert caught.value.path == field, name
+
+
+def test_a_refused_name_is_shown_with_what_was_expected() -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        bundle(code={"configMapRef": {"name": ELSEWHERE}})
+    for words in ("expected a name made of lower-case letters", repr(ELSEWHERE), "not a path"):
+        assert words in str(caught.value)

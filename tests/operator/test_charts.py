@@ -11,6 +11,8 @@ import yaml
 from chekov_operator import settings as operator_settings
 from tests.operator.rendering import CHARTS, Manifest, Refused, helm, of_kind, rendered
 
+pytestmark = pytest.mark.usefixtures("helm_built")
+
 CHART_NAMES = ("chekov", "chekov-crds")
 VALUES: Manifest = yaml.safe_load((CHARTS / "chekov" / "values.yaml").read_text())
 ALLOWED: Manifest = json.loads((CHARTS / "chekov" / "values.schema.json").read_text())

@@ -8,8 +8,15 @@ from kubernetes.aio.client import Configuration
 
 from chekov_operator.client import ApiError, ApiUnavailable, Client, connected
 from chekov_operator.metrics import Metrics
-from chekov_operator.resources import BUNDLE, CONFIG_MAP, JOB, Object
+from chekov_operator.resources import (
+    BUNDLE,
+    CONFIG_MAP,
+    JOB,
+    InvalidPathSegment,
+    Object,
+)
 from tests.operator.fake_api import FakeApi
+from tests.operator.named_fields import BAD_NAMES
 
 MAPS = "/api/v1/namespaces/shops/configmaps"
 BUNDLES = "/apis/chekov.dev/v1alpha1/namespaces/shops/domainbundles"
@@ -33,6 +40,35 @@ async def test_an_object_is_read(api: FakeApi, client: Client) -> None:
 
 async def test_an_object_that_is_not_there_is_none(client: Client) -> None:
     assert await client.get(CONFIG_MAP, "shops", "code") is None
+
+
+NOT_SEGMENTS = [name for name in BAD_NAMES if not name.isalnum() or not name.isascii()]
+
+
+@pytest.mark.parametrize("bad", NOT_SEGMENTS)
+async def test_a_name_that_leads_to_another_path_is_never_sent(
+    api: FakeApi, client: Client, bad: str
+) -> None:
+    body = config_map(bad)
+    elsewhere: Object = {**config_map("code"), "metadata": {"name": "code", "namespace": bad}}
+    for call in (
+        client.get(CONFIG_MAP, "shops", bad),
+        client.get(CONFIG_MAP, bad, "code"),
+        client.list(CONFIG_MAP, bad, {}),
+        client.create(CONFIG_MAP, elsewhere),
+        client.apply(CONFIG_MAP, body),
+        client.apply(CONFIG_MAP, elsewhere),
+        client.apply_status(BUNDLE, body),
+        client.replace(CONFIG_MAP, body),
+        client.merge(CONFIG_MAP, "shops", bad, {}),
+        client.overwrite(CONFIG_MAP, body),
+        client.delete(CONFIG_MAP, "shops", bad),
+    ):
+        with pytest.raises(InvalidPathSegment):
+            await call
+    with pytest.raises(InvalidPathSegment):
+        BUNDLE.path("shops", "bank", bad)
+    assert api.requests == []
 
 
 async def test_a_list_holds_those_with_the_labels_and_tells_their_kind(

@@ -1,5 +1,8 @@
 """Whole passes: what is written, what is told, and that nothing is done twice."""
 
+import json
+from typing import Any
+
 import pytest
 
 from chekov_operator.client import Client
@@ -17,6 +20,7 @@ from chekov_operator.resources import (
     Object,
 )
 from tests.operator.fake_api import FakeApi
+from tests.operator.named_fields import ELSEWHERE
 from tests.operator.samples import bundle_body, store_body
 from tests.operator.scene import BANK, BROKEN, FINE, MAIN, SECRET_PATH, Scene
 
@@ -201,14 +205,14 @@ async def test_a_name_that_somebody_else_uses_is_left_to_him(scene: Scene, api: 
 
 
 async def test_what_the_api_server_refuses_is_told_in_its_words(scene: Scene, api: FakeApi) -> None:
-    scene.give_bank(podTemplate={"spec": {"priorityClassName": 7}})
+    scene.give_bank(podTemplate={"spec": {"dnsPolicy": "Never"}})
     await scene.reconcile()
     scene.end_check(FINE)
-    api.fail("PATCH", "/deployments/bank", 422, "Invalid priorityClassName")
+    api.fail("PATCH", "/deployments/bank", 422, "Invalid dnsPolicy")
     await scene.reconcile()
     status, reason, message = scene.condition("Ready")
     assert (status, reason) == ("False", "ChildRefused")
-    assert "Invalid priorityClassName" in message
+    assert "Invalid dnsPolicy" in message
 
 
 async def test_a_paused_bundle_is_left_alone_and_keeps_what_it_said(scene: Scene) -> None:
@@ -261,6 +265,54 @@ async def test_a_secret_that_is_missing_is_told_and_found_once_it_is_there(scene
     scene.api.put("/api/v1/namespaces/shops/secrets/keys", {"data": {}})
     await scene.reconcile()
     assert scene.condition("Ready")[1] == "Checking"
+
+
+THEIRS = "/api/v1/namespaces/kube-system/secrets/root-ca"
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"code": {"configMapRef": {"name": ELSEWHERE}}}, "spec.code.configMapRef.name"),
+        ({"envFrom": [{"secretRef": {"name": ELSEWHERE}}]}, "spec.envFrom[0].secretRef.name"),
+        (
+            {
+                "env": [
+                    {
+                        "name": "A",
+                        "valueFrom": {"secretKeyRef": {"name": ELSEWHERE, "key": "missing"}},
+                    }
+                ]
+            },
+            "spec.env[0].valueFrom.secretKeyRef.name",
+        ),
+    ],
+    ids=["code", "envFrom", "env"],
+)
+async def test_a_bundle_cannot_read_what_another_namespace_holds(
+    scene: Scene, api: FakeApi, spec: dict[str, Any], field: str
+) -> None:
+    api.put(THEIRS, {"data": {"their-key": "dGhlaXItdmFsdWU="}})
+    scene.give_bank(**spec)
+    await scene.reconcile()
+    assert [request.path for request in api.requests if "kube-system" in request.path] == []
+    status, reason, message = scene.condition("Ready")
+    assert (status, reason) == ("False", "InvalidSpec")
+    assert message.startswith(f"{field}: expected a name made of")
+    written = json.dumps([scene.status(), scene.all(CONFIG_MAP), scene.all(EVENT)])
+    assert "their-key" not in written
+    assert "dGhlaXItdmFsdWU" not in written
+
+
+async def test_a_store_cannot_log_in_with_what_another_namespace_holds(
+    scene: Scene, api: FakeApi
+) -> None:
+    api.put(THEIRS, {"data": {"dsn": api.objects[SECRET_PATH]["data"]["dsn"]}})
+    scene.give(store_body(connection={"secretRef": {"name": ELSEWHERE, "key": "dsn"}}))
+    await scene.reconcile(MAIN)
+    assert [request.path for request in api.requests if "kube-system" in request.path] == []
+    assert scene.condition("Ready", MAIN)[:2] == ("False", "InvalidSpec")
+    assert set(scene.status(MAIN)) == {"conditions", "observedGeneration"}
 
 
 async def test_code_of_a_config_map_is_followed_when_it_changes(scene: Scene) -> None:

@@ -1,5 +1,7 @@
 """The chart gives the operator every right that its work takes, and no other."""
 
+import pytest
+
 from chekov_operator.client import Client
 from chekov_operator.definitions import look
 from chekov_operator.lease import Lease
@@ -11,6 +13,8 @@ from tests.operator.fake_api import FakeApi, Request
 from tests.operator.rendering import Manifest, of_kind, rendered
 from tests.operator.samples import bundle_body, store_body
 from tests.operator.scene import FINE, MAIN, Scene
+
+pytestmark = pytest.mark.usefixtures("helm_built")
 
 Right = tuple[str, str]
 """Verb, and resource with its group."""

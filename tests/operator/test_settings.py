@@ -54,6 +54,9 @@ def test_every_setting_has_its_variable() -> None:
         ("LEASE_SECONDS", "soon", "a number of seconds from 1"),
         ("LEASE_SECONDS", "nan", "a number of seconds from 1"),
         ("REFRESH_SECONDS", "-1", "a number of seconds from 1"),
+        ("NAMESPACE", "../kube-system", "lower-case letters, digits and '-'"),
+        ("WATCH_NAMESPACES", "kube-system/secrets", "namespaces made of lower-case letters"),
+        ("LEASE_NAME", "chekov?", "lower-case letters, digits, '-' and '.'"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_told_with_its_variable(
