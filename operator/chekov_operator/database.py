@@ -6,20 +6,22 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from chekov.errors import StoreError
 from chekov.store.postgres.inspect import Inspector, Progress, StoreStatus
 from chekov_operator.api import SecretKey, Store
 from chekov_operator.client import Client
+from chekov_operator.dsn import UnreadableDsn, addresses_of, qualified, shown
 from chekov_operator.observed import Fault
 from chekov_operator.resources import SECRET, Key, strings
 
-POSTGRES_PORT: Final = 5432
 _DSN_SECONDS: Final = 300.0
 _PROGRESS_SECONDS: Final = 1.0
+_WRITTEN: Final = (
+    "write postgresql://user:password@host:5432/database, and special characters of the user and "
+    "the password as %xx, for example %40 for @"
+)
 
 
 @dataclass(slots=True)
@@ -68,7 +70,7 @@ class Databases:
             return await self._inspector(dsn).status(store.schema)
         except StoreError as error:
             self._dsns.pop((store.meta.namespace, store.secret), None)
-            return Fault("Unreachable", f"Postgres at {address(dsn)[0]}: {error}")
+            return Fault("Unreachable", f"Postgres at {shown(addresses_of(dsn))}: {error}")
 
     async def progress(self, store: Store, domain: str) -> Progress | None:
         """How far a domain's subscriptions are; `None` when the store does not say."""
@@ -104,45 +106,6 @@ class Databases:
         return found
 
 
-def address(dsn: str) -> tuple[str, int]:
-    """Host and port of a DSN, without what is secret in it; the first where there are several."""
-    try:
-        parts = urlsplit(dsn.split(",", maxsplit=1)[0] if "," in dsn else dsn)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return "an unreadable DSN", POSTGRES_PORT
-    return host or "localhost", port or POSTGRES_PORT
-
-
-def qualified(dsn: str, namespace: str) -> str:
-    """The DSN as it reads outside of its namespace: `postgres` becomes `postgres.<namespace>.svc`.
-
-    A pod finds a Service of its own namespace by its first name alone. The operator lives in
-    another namespace.
-    """
-    parts = urlsplit(dsn)
-    login, at, hosts = parts.netloc.rpartition("@")
-    full = ",".join(_qualified_host(host, namespace) for host in hosts.split(","))
-    return urlunsplit(parts._replace(netloc=f"{login}{at}{full}"))
-
-
-def _qualified_host(text: str, namespace: str) -> str:
-    if text.startswith("["):
-        return text
-    host, colon, port = text.partition(":")
-    if not host or "." in host or host == "localhost" or _is_address(host):
-        return text
-    return f"{host}.{namespace}.svc{colon}{port}"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 def _dsn_in(body: object, namespace: str, secret: SecretKey) -> str | Fault:
     if body is None:
         return Fault(
@@ -157,21 +120,11 @@ def _dsn_in(body: object, namespace: str, secret: SecretKey) -> str | Fault:
             "SecretKeyMissing",
             f"spec.connection: the Secret {secret.name!r} has no key {secret.key!r}; it has {held}",
         )
+    about = f"spec.connection: the key {secret.key!r} of the Secret {secret.name!r}"
     try:
         dsn = b64decode(data[secret.key]).decode().strip()
-    except (Base64Error, UnicodeDecodeError):
-        dsn = ""
-    if not dsn.startswith(("postgresql://", "postgres://")):
-        return Fault(
-            "InvalidDsn",
-            f"spec.connection: the key {secret.key!r} of the Secret {secret.name!r} holds no DSN; "
-            "write postgresql://user:password@host:5432/database",
-        )
-    try:
         return qualified(dsn, namespace)
-    except ValueError:
-        return Fault(
-            "InvalidDsn",
-            f"spec.connection: the DSN in the key {secret.key!r} of the Secret {secret.name!r} "
-            "cannot be read; write special characters of the password as %xx",
-        )
+    except (Base64Error, UnicodeDecodeError):
+        return Fault("InvalidDsn", f"{about} does not hold text; {_WRITTEN}")
+    except UnreadableDsn as error:
+        return Fault("InvalidDsn", f"{about} does not hold a DSN: {error}; {_WRITTEN}")

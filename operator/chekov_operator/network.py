@@ -1,24 +1,25 @@
 """Who may reach a bundle's pods, and whom they may reach."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
 from chekov_operator.api import Bundle
+from chekov_operator.dsn import POSTGRES_PORT, Address
 from chekov_operator.pods import HTTP_PORT, MANAGEMENT_PORT
 from chekov_operator.resources import Object
 
-_POSTGRES_PORT: Final = 5432
 _DNS_PORT: Final = 53
 
 
-def policy(bundle: Bundle, database: tuple[str, int] | None, pods: Mapping[str, str]) -> Object:
+def policy(bundle: Bundle, databases: Sequence[Address], pods: Mapping[str, str]) -> Object:
     """In: the API by rule, management from the cluster. Out: names, the database, traces.
 
     Args:
         bundle: what the user wants.
-        database: host and port of the store, as far as known.
+        databases: every server of the store, as far as known.
         pods: the labels of the pods that it is about.
     """
     api: Object = {"ports": [_open(HTTP_PORT)]}
@@ -30,7 +31,7 @@ def policy(bundle: Bundle, database: tuple[str, int] | None, pods: Mapping[str, 
     }
     egress: list[Object] = [
         {"ports": [_open(_DNS_PORT, "UDP"), _open(_DNS_PORT)]},
-        _towards(database),
+        *_towards(databases),
     ]
     if bundle.telemetry.endpoint:
         egress.append({"ports": [_open(_endpoint_port(bundle.telemetry.endpoint))]})
@@ -46,15 +47,17 @@ def _open(port: int, protocol: str = "TCP") -> Object:
     return {"protocol": protocol, "port": port}
 
 
-def _towards(database: tuple[str, int] | None) -> Object:
-    host, port = database or ("", _POSTGRES_PORT)
-    rule: Object = {"ports": [_open(port)]}
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        # A policy knows addresses only, and those behind a name change; the port has to do.
-        return rule
-    return {**rule, "to": [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}]}
+def _towards(databases: Sequence[Address]) -> list[Object]:
+    rules: list[Object] = []
+    for host, port in databases or [Address("", POSTGRES_PORT)]:
+        rule: Object = {"ports": [_open(port)]}
+        # A policy knows addresses only, and those of a name change; its port has to do.
+        with suppress(ValueError):
+            address = ipaddress.ip_address(host)
+            rule["to"] = [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}]
+        if rule not in rules:
+            rules.append(rule)
+    return rules
 
 
 def _endpoint_port(endpoint: str) -> int:

@@ -8,7 +8,8 @@ from typing import Final
 from chekov.store.postgres.inspect import Progress
 from chekov_operator.api import Bundle, InvalidSpec, Store, parse_store
 from chekov_operator.client import Client
-from chekov_operator.database import Databases, address
+from chekov_operator.database import Databases
+from chekov_operator.dsn import addresses_of, shown
 from chekov_operator.observed import BundleObserved, Fault, StoreObserved
 from chekov_operator.record import record_of, result_of
 from chekov_operator.references import Reference, fault_of, references
@@ -29,6 +30,11 @@ from chekov_operator.world import World
 _CODE_BYTES: Final = 256 * 1024
 
 
+def jobs_in(children: Mapping[tuple[str, str], Object]) -> Mapping[str, Object]:
+    """The Jobs among an object's children, by name."""
+    return {name: body for (kind, name), body in children.items() if kind == JOB.name}
+
+
 class Observer:
     """Reads what planners need to know."""
 
@@ -41,16 +47,12 @@ class Observer:
     async def store(self, store: Store) -> StoreObserved:
         """Around an EventStore: its Secret, its database, its Jobs."""
         key = Key(STORE.name, store.meta.namespace, store.meta.name)
-        jobs = {
-            name: body
-            for (kind, name), body in self._world.children(key).items()
-            if kind == JOB.name
-        }
+        jobs = jobs_in(self._world.children(key))
         pods = self._world.pods(key)
         dsn = await self._databases.dsn(store.meta.namespace, store.secret)
         if isinstance(dsn, Fault):
             return StoreObserved(secret=dsn, jobs=jobs, pods=pods, now=time.time())
-        host = "{}:{}".format(*address(dsn))
+        host = shown(addresses_of(dsn))
         found = await self._databases.status(store, dsn)
         if isinstance(found, Fault):
             return StoreObserved(
@@ -81,6 +83,7 @@ class Observer:
             children=children,
             pods=self._world.pods(key),
             running=running,
+            completed=dig(body, "status", "completedRevision"),
             subscriptions=seen.rows if seen else None,
             head=seen.head if seen else 0,
             now=time.time(),

@@ -62,6 +62,7 @@ class BundleObserved:
         children: everything it owns, by kind and name.
         pods: its pods, those of checks included.
         running: the revision that runs, or last ran.
+        completed: the revision that was last rolled out completely.
         subscriptions: of its domain, as the store has them; `None` when nobody looked.
         head: the store's newest position when that was looked up.
         now: the time, in seconds since the epoch.
@@ -76,6 +77,7 @@ class BundleObserved:
     )
     pods: Sequence[Object] = ()
     running: str | None = None
+    completed: str | None = None
     subscriptions: Sequence[SubscriptionRow] | None = None
     head: int = 0
     now: float = 0.0

@@ -6,10 +6,12 @@ from typing import Final
 from chekov_operator import names
 from chekov_operator.api import Bundle, InvalidSpec, parse_store
 from chekov_operator.bundle_conditions import Situation, conditions, phase
+from chekov_operator.dsn import addresses_in
 from chekov_operator.observed import BundleObserved, newest_ready
 from chekov_operator.plan import Plan, paused
 from chekov_operator.record import is_record, record_of, recorded, result_of, with_result
 from chekov_operator.resources import (
+    COMPONENT_LABEL,
     CONFIG_MAP,
     DEPLOYMENT,
     DISRUPTION_BUDGET,
@@ -27,7 +29,7 @@ from chekov_operator.rollout import rollout_of
 from chekov_operator.settings import Settings
 from chekov_operator.status_bundle import is_settled, summary
 from chekov_operator.verdict import Verdict, judge
-from chekov_operator.workloads import Target, deployment, service_account, surroundings
+from chekov_operator.workloads import RUNTIME, Target, deployment, service_account, surroundings
 
 KEPT_REVISIONS: Final = 3
 _SETTLING_SECONDS: Final = 30.0
@@ -42,20 +44,21 @@ def plan_bundle(bundle: Bundle, seen: BundleObserved, settings: Settings) -> Pla
     verdict = judge(bundle, seen, settings)
     live = seen.children.get((DEPLOYMENT.name, bundle.meta.name))
     serving = _serving(bundle, seen, settings, verdict, live)
+    wanted = verdict.target.revision if verdict.target else ""
+    rollout = rollout_of(live, seen.pods, wanted, bundle.replicas)
     situation = Situation(
         bundle=bundle,
         seen=seen,
         verdict=verdict,
         store_fault=_store_fault(bundle, seen),
         serving=serving.revision if serving else label(live, REVISION_LABEL),
-        rollout=rollout_of(
-            live,
-            seen.pods,
-            verdict.target.revision if verdict.target else "",
-            bundle.replicas,
-        ),
+        rollout=rollout,
     )
     status = summary(bundle, seen, live, serving, phase=phase(situation))
+    # A revision without pods has not shown that it can serve.
+    completed = wanted if rollout.complete and bundle.replicas else seen.completed
+    if completed:
+        status["completedRevision"] = completed
     return Plan(
         apply=[*verdict.apply, *_running(bundle, seen, verdict, serving)],
         delete=[*verdict.delete, *_unwanted(bundle, seen, verdict, serving)],
@@ -108,12 +111,11 @@ def _running(
         result = result_of(record_of(seen.children, bundle.meta.name, serving.revision))
     # Told on the Deployment too, what the check said outlives its record.
     pods = with_result(deployment(serving), result or {})
-    return [*account, *surroundings(bundle, _database(seen)), pods]
-
-
-def _database(seen: BundleObserved) -> tuple[str, int] | None:
-    host, colon, port = str(dig(seen.store, "status", "host") or "").rpartition(":")
-    return (host, int(port)) if colon and port.isdecimal() else None
+    return [
+        *account,
+        *surroundings(bundle, addresses_in(str(dig(seen.store, "status", "host") or ""))),
+        pods,
+    ]
 
 
 def _store_fault(bundle: Bundle, seen: BundleObserved) -> str | None:
@@ -136,7 +138,13 @@ def _unwanted(
             yield JOB, name
     if serving is None:
         return
-    yield from _old_records(seen, {wanted, serving.revision})
+    # Pods that restart mount the record of their revision, and the last complete rollout is what
+    # one goes back to.
+    needed = {wanted, serving.revision, seen.completed}
+    needed |= {
+        label(pod, REVISION_LABEL) for pod in seen.pods if label(pod, COMPONENT_LABEL) == RUNTIME
+    }
+    yield from _old_records(seen, needed)
     not_wanted = {
         DISRUPTION_BUDGET: bundle.replicas <= 1,
         NETWORK_POLICY: not bundle.network_policy,
@@ -152,8 +160,9 @@ def _old_records(seen: BundleObserved, needed: set[str | None]) -> Iterable[tupl
     records = [
         body
         for (kind, _), body in seen.children.items()
-        if kind == CONFIG_MAP.name and is_record(body) and label(body, REVISION_LABEL) not in needed
+        if kind == CONFIG_MAP.name and is_record(body)
     ]
-    records.sort(key=lambda body: str(dig(body, "metadata", "creationTimestamp")), reverse=True)
-    for body in records[max(0, KEPT_REVISIONS - len(needed - {None})) :]:
+    spare = [body for body in records if label(body, REVISION_LABEL) not in needed]
+    spare.sort(key=lambda body: str(dig(body, "metadata", "creationTimestamp")), reverse=True)
+    for body in spare[max(0, KEPT_REVISIONS - (len(records) - len(spare))) :]:
         yield CONFIG_MAP, str(body["metadata"]["name"])

@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 from opentelemetry.trace import Tracer
 
@@ -15,20 +15,32 @@ from chekov_operator.apply import Applier, ChildRefused, NameTaken
 from chekov_operator.client import ApiError, Client
 from chekov_operator.conditions import Condition, false, rendered, true
 from chekov_operator.metrics import Metrics
-from chekov_operator.observe import Observer
+from chekov_operator.observe import Observer, jobs_in
 from chekov_operator.observed import RETRY_SECONDS
 from chekov_operator.plan import Plan
 from chekov_operator.plan_bundle import plan_bundle
 from chekov_operator.plan_store import plan_store
 from chekov_operator.queue import Queue
 from chekov_operator.recorder import Recorder
-from chekov_operator.resources import BUNDLE, JOB, STORE, Key, Kind, Object, condition, dig, objects
+from chekov_operator.resources import BUNDLE, STORE, Key, Kind, Object, condition, dig, objects
 from chekov_operator.settings import Settings
 from chekov_operator.world import World
 
 _GONE: Final = (404, 409)
+_KEPT_WHEN_INVALID: Final = ("revision", "completedRevision")
 
 _log = logging.getLogger(__name__)
+
+Children: TypeAlias = Mapping[tuple[str, str], Object]
+"""By kind and name."""
+
+
+class _Planned(NamedTuple):
+    """A plan, the children that it was made from, and how to make it from others."""
+
+    plan: Plan
+    live: Children
+    again: Callable[[Children], Plan]
 
 
 class Reconciler:
@@ -89,39 +101,51 @@ class Reconciler:
             self._metrics.gone(key)
             return None
         try:
-            plan, live = await self._planned(kind, body)
+            planned = await self._planned(key, kind, body)
         except InvalidSpec as error:
-            plan, live = _invalid(error), dict[tuple[str, str], Object]()
-        plan = await self._carried_out(key, plan, live)
+            plan = _invalid(error, body)
+        else:
+            plan = await self._carried_out(key, planned)
         await self._tell(kind, body, plan)
         self._metrics.told(key, {item.type: item.status for item in plan.conditions}.get("Ready"))
         return plan.again or RETRY_SECONDS
 
-    async def _planned(
-        self, kind: Kind, body: Object
-    ) -> tuple[Plan, Mapping[tuple[str, str], Object]]:
+    async def _planned(self, key: Key, kind: Kind, body: Object) -> "_Planned":
         if kind is STORE:
             store = parse_store(body)
             around = await self._observer.store(store)
-            live = {(JOB.name, name): job for name, job in around.jobs.items()}
-            return plan_store(store, around, self._settings), live
+            live = self._world.children(key)
+
+            def replanned(children: Children) -> Plan:
+                now = replace(around, jobs=jobs_in(children))
+                return plan_store(store, now, self._settings)
+
+            return _Planned(plan_store(store, around, self._settings), live, replanned)
         bundle = parse_bundle(body)
         seen = await self._observer.bundle(bundle, body)
-        return plan_bundle(bundle, seen, self._settings), seen.children
 
-    async def _carried_out(
-        self, key: Key, plan: Plan, live: Mapping[tuple[str, str], Object]
-    ) -> Plan:
-        """Do what is planned. What only the user can put right is told instead of raised."""
+        def replanned_bundle(children: Children) -> Plan:
+            return plan_bundle(bundle, replace(seen, children=children), self._settings)
+
+        return _Planned(plan_bundle(bundle, seen, self._settings), seen.children, replanned_bundle)
+
+    async def _carried_out(self, key: Key, planned: "_Planned") -> Plan:
+        """Do what is planned. What only the user can put right is told instead of raised.
+
+        Returns:
+            The plan whose status is true of what is there now: a Deployment that was just changed
+            is not rolled out, whatever was true of it before.
+        """
+        plan = planned.plan
         await self._applier.delete(key.namespace, plan.delete)
         try:
-            written = await self._applier.apply(plan.apply, live)
+            written = await self._applier.apply(plan.apply, planned.live)
         except (NameTaken, ChildRefused) as trouble:
             return _in_trouble(plan, trouble)
         if written or plan.delete:
             deleted = [f"{child.name}/{name}" for child, name in plan.delete]
             _log.info("changed", extra={"key": str(key), "applied": written, "deleted": deleted})
-        return plan
+        return planned.again(self._world.children(key)) if written else plan
 
     async def _tell(self, kind: Kind, body: Object, plan: Plan) -> None:
         meta = parse_meta(body)
@@ -174,12 +198,19 @@ def _status(body: Object, plan: Plan, generation: int, old: Sequence[Object]) ->
     return {**(dig(body, "status") or {}), "conditions": conditions}
 
 
-def _invalid(error: InvalidSpec) -> Plan:
+def _invalid(error: InvalidSpec, body: Object) -> Plan:
+    # What runs goes on, and must be found again when the spec is valid.
+    kept = {
+        name: value
+        for name in _KEPT_WHEN_INVALID
+        if (value := dig(body, "status", name)) is not None
+    }
     return Plan(
+        status=kept,
         conditions=[
             false("Ready", "InvalidSpec", str(error)),
             true("Degraded", "InvalidSpec", str(error)),
-        ]
+        ],
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from chekov_operator import names, pods
 from chekov_operator.api import Bundle, Meta, Store
+from chekov_operator.dsn import Address
 from chekov_operator.network import policy
 from chekov_operator.resources import (
     BUNDLE,
@@ -83,12 +84,12 @@ def labels_of(bundle: str) -> dict[str, str]:
     }
 
 
-def surroundings(bundle: Bundle, database: tuple[str, int] | None) -> list[Object]:
+def surroundings(bundle: Bundle, databases: Sequence[Address]) -> list[Object]:
     """What a bundle has besides its pods, whatever revision they are of.
 
     Args:
         bundle: what the user wants.
-        database: host and port of the store, as far as known.
+        databases: every server of the store, as far as known.
     """
     wanted = [service(bundle), management_service(bundle)]
     if bundle.replicas > 1:
@@ -97,7 +98,7 @@ def surroundings(bundle: Bundle, database: tuple[str, int] | None) -> list[Objec
         wanted.append(
             {
                 **_head(bundle, NETWORK_POLICY, bundle.meta.name),
-                "spec": policy(bundle, database, selector(bundle.meta.name)),
+                "spec": policy(bundle, databases, selector(bundle.meta.name)),
             }
         )
     return wanted

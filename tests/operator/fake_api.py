@@ -60,6 +60,7 @@ class FakeApi:
         meta = {
             "uid": str(uuid4()),
             "generation": 1,
+            "creationTimestamp": f"2026-11-24T10:{self._version // 60:02}:{self._version % 60:02}Z",
             "name": path.rpartition("/")[2],
             **_namespace(path),
             **body.get("metadata", {}),

@@ -217,6 +217,48 @@ def test_three_revisions_are_kept_and_none_that_is_needed_goes() -> None:
     )
 
 
+def pod_of(target: Target) -> Object:
+    labels = {"chekov.dev/revision": target.revision, "app.kubernetes.io/component": "runtime"}
+    return {"metadata": {"name": "bank-1", "labels": labels}}
+
+
+@pytest.mark.parametrize("known_by", ["pods", "status"])
+def test_the_record_of_what_serves_stays_however_many_revisions_failed_since(known_by: str) -> None:
+    first = made_from(restartNonce="first")
+    failed = [made_from(restartNonce=str(index)) for index in range(5)]
+    newest = made_from()
+    plan = planned(
+        kept(first, made="2020-01-01"),
+        *(kept(item, made=f"2026-11-2{index}") for index, item in enumerate(failed)),
+        kept(newest),
+        live(newest, ready=0),
+        running=newest.revision,
+        pods=[pod_of(first)] if known_by == "pods" else [],
+        completed=first.revision if known_by == "status" else None,
+    )
+    gone = {name for _, name in deleted(plan)}
+    assert names.record("bank", first.revision) not in gone
+    assert gone == {names.record("bank", item.revision) for item in failed[:4]}
+
+
+def test_the_revision_that_was_rolled_out_completely_is_remembered() -> None:
+    old, new = made_from(), made_from(**NEW)
+    plan = planned(kept(old), live(old), running=old.revision)
+    assert plan.status["completedRevision"] == old.revision
+    under_way = planned(kept(old), kept(new), live(new, ready=1), spec=NEW, completed=old.revision)
+    assert under_way.status["completedRevision"] == old.revision
+
+
+def test_a_revision_that_never_had_a_pod_has_completed_nothing() -> None:
+    old, spec = made_from(), {**NEW, "replicas": 0}
+    new = made_from(**spec)
+    empty = {**deployment(new), "status": {"observedGeneration": 1}}
+    empty["metadata"]["generation"] = 1
+    plan = planned(kept(old), kept(new), empty, spec=spec, completed=old.revision)
+    assert said(plan)["Ready"] == ("True", "Stopped")
+    assert plan.status["completedRevision"] == old.revision
+
+
 def test_what_the_spec_no_longer_asks_for_goes() -> None:
     spec: dict[str, Any] = {
         "replicas": 1,
@@ -224,7 +266,7 @@ def test_what_the_spec_no_longer_asks_for_goes() -> None:
         "serviceAccountName": "mine",
     }
     target = made_from(**spec)
-    before = [service_account(parsed()), *surroundings(parsed(), None)]
+    before = [service_account(parsed()), *surroundings(parsed(), ())]
     plan = planned(kept_with(target, spec), live(target), *before, spec=spec)
     assert sorted(deleted(plan)) == [
         ("NetworkPolicy", "bank"),

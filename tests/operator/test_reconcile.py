@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chekov_operator import names
 from chekov_operator.client import Client
 from chekov_operator.metrics import Metrics
 from chekov_operator.resources import (
@@ -13,6 +14,7 @@ from chekov_operator.resources import (
     DEPLOYMENT,
     EVENT,
     JOB,
+    POD,
     SERVICE,
     SERVICE_ACCOUNT,
     STORE,
@@ -125,6 +127,73 @@ async def test_another_size_needs_no_check_and_no_new_revision(scene: Scene) -> 
     assert scene.one(DEPLOYMENT, "bank")["spec"]["replicas"] == 5
     assert scene.all(JOB) == []
     assert scene.status()["revision"] == revision
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"resources": {"limits": {"memory": "1Gi"}}},
+        {"telemetry": {"logLevel": "debug"}},
+        {"imagePullPolicy": "Always"},
+        {"podTemplate": {"metadata": {"annotations": {"team": "money"}}}},
+        {"replicas": 3},
+    ],
+    ids=["resources", "log level", "pull policy", "annotations", "replicas"],
+)
+async def test_a_change_of_the_pods_is_ready_only_once_it_is_rolled_out(
+    scene: Scene, change: dict[str, Any]
+) -> None:
+    scene.give_bank()
+    await scene.serve()
+    scene.give_bank(**change)
+    generation = scene.one(BUNDLE, "bank")["metadata"]["generation"]
+    await scene.reconcile()
+    assert scene.status()["observedGeneration"] == generation
+    assert scene.condition("Ready")[:2] == ("False", "RollingOut")
+    assert scene.condition("Progressing")[0] == "True"
+    await scene.reconcile()
+    assert scene.condition("Ready")[:2] == ("False", "RollingOut")
+    scene.roll_out()
+    await scene.reconcile()
+    assert scene.condition("Ready")[:2] == ("True", "Serving")
+
+
+async def test_a_change_that_no_pod_sees_leaves_the_bundle_ready(scene: Scene) -> None:
+    scene.give_bank()
+    await scene.serve()
+    scene.give_bank(service={"type": "NodePort"})
+    assert "PATCH services/bank" in paths(await scene.reconcile())
+    assert scene.condition("Ready")[:2] == ("True", "Serving")
+
+
+async def test_the_code_of_pods_that_serve_stays_while_new_revisions_fail(scene: Scene) -> None:
+    scene.give_bank()
+    await scene.serve()
+    serving = scene.status()["revision"]
+    labels = scene.one(DEPLOYMENT, "bank")["spec"]["template"]["metadata"]["labels"]
+    scene.api.put(POD.path("shops", "bank-1"), {"metadata": {"labels": labels}})
+    for nonce in ("b", "c", "d", "e"):
+        scene.give_bank(restartNonce=nonce)
+        await scene.reconcile()
+        scene.end_check(FINE)
+        for _ in range(3):
+            await scene.reconcile()
+        assert scene.condition("Ready")[:2] == ("False", "RollingOut")
+        assert names.record("bank", serving) in {
+            record["metadata"]["name"] for record in scene.all(CONFIG_MAP)
+        }
+    assert scene.status()["completedRevision"] == serving
+
+
+async def test_an_invalid_spec_does_not_lose_what_ran(scene: Scene) -> None:
+    scene.give_bank()
+    await scene.serve()
+    revision = scene.status()["revision"]
+    scene.give_bank(serviceAccountName="../other")
+    await scene.reconcile()
+    assert scene.condition("Ready")[:2] == ("False", "InvalidSpec")
+    status = scene.status()
+    assert (status["revision"], status["completedRevision"]) == (revision, revision)
 
 
 async def test_code_that_is_broken_ends_in_a_condition_with_every_fault(scene: Scene) -> None:

@@ -5,17 +5,19 @@ from typing import Any
 import pytest
 
 from chekov_operator import workloads
+from chekov_operator.dsn import Address
 from chekov_operator.resources import Object
 from chekov_operator.settings import Settings
 from tests.operator.samples import bundle, store, target
 
 SETTINGS = Settings(runtime_image="chekov:1", runtime_pull_policy="Never")
+DATABASE = Address("db.example", 6432)
 
 
 def children(**spec: Any) -> dict[tuple[str, str], Object]:
     """All children of the bank."""
     found = [
-        *workloads.surroundings(bundle(**spec), ("db.example", 6432)),
+        *workloads.surroundings(bundle(**spec), [DATABASE]),
         workloads.service_account(bundle(**spec)),
         workloads.check_job(target(**spec)),
         workloads.deployment(target(**spec)),
@@ -124,8 +126,8 @@ def test_the_account_that_is_made_has_no_token() -> None:
     assert workloads.service_account(bundle())["automountServiceAccountToken"] is False
 
 
-def policy(database: tuple[str, int] | None = ("db.example", 6432), **spec: Any) -> Object:
-    found = workloads.surroundings(bundle(**spec), database)
+def policy(*databases: Address, **spec: Any) -> Object:
+    found = workloads.surroundings(bundle(**spec), databases)
     return next(body["spec"] for body in found if body["kind"] == "NetworkPolicy")
 
 
@@ -153,20 +155,32 @@ def test_management_is_open_to_the_cluster_only() -> None:
 
 
 def test_pods_reach_names_and_their_database_and_nothing_else() -> None:
-    found = policy()
+    found = policy(DATABASE)
     assert found["policyTypes"] == ["Ingress", "Egress"]
     assert set().union(*map(ports, found["egress"])) == {("UDP", 53), ("TCP", 53), ("TCP", 6432)}
 
 
 def test_a_database_that_is_an_address_is_the_only_one_reached() -> None:
-    (_, database) = policy(("10.1.2.3", 5432))["egress"]
+    (_, database) = policy(Address("10.1.2.3", 5432))["egress"]
     assert database["to"] == [{"ipBlock": {"cidr": "10.1.2.3/32"}}]
-    (_, database) = policy(("fd00::5", 5432))["egress"]
+    (_, database) = policy(Address("fd00::5", 5432))["egress"]
     assert database["to"] == [{"ipBlock": {"cidr": "fd00::5/128"}}]
 
 
+def test_every_server_of_a_database_is_reached() -> None:
+    servers = [Address(f"10.1.2.{number}", 5431 + number) for number in (1, 2)]
+    (_, *databases) = policy(*servers)["egress"]
+    assert [rule["to"][0]["ipBlock"]["cidr"] for rule in databases] == [
+        "10.1.2.1/32",
+        "10.1.2.2/32",
+    ]
+    assert [ports(rule) for rule in databases] == [{("TCP", 5432)}, {("TCP", 5433)}]
+    (_, *databases) = policy(Address("one", 5432), Address("two", 5432))["egress"]
+    assert databases == [{"ports": [{"protocol": "TCP", "port": 5432}]}]
+
+
 def test_the_usual_port_is_open_while_the_database_is_not_known() -> None:
-    assert ("TCP", 5432) in set().union(*map(ports, policy(None)["egress"]))
+    assert ("TCP", 5432) in set().union(*map(ports, policy()["egress"]))
 
 
 @pytest.mark.parametrize(
