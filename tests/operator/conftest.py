@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 import pytest
 from kubernetes.aio.client import Configuration
 
-from chekov_operator.client import Client, connected
+from chekov_operator.kube.client import Client, connected
 from chekov_operator.metrics import Metrics
 from tests.operator.fake_api import FakeApi, serving
 from tests.operator.rendering import build_helm

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chekov_operator.reference_names import DATA_KEY, LABEL, SUBDOMAIN
+from chekov_operator.api.reference_names import DATA_KEY, LABEL, SUBDOMAIN
 from tests.operator.crd_copies import COPIES, SOURCES, copies
 from tests.operator.named_fields import BAD_NAMES, BUNDLE_FIELDS, STORE_FIELDS
 

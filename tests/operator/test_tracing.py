@@ -12,10 +12,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode, Tracer
 
 from chekov_operator import logs, tracing
-from chekov_operator.client import Client
 from chekov_operator.exporting import exporting
+from chekov_operator.kube.client import Client
+from chekov_operator.kube.kinds import CONFIG_MAP
 from chekov_operator.metrics import Metrics
-from chekov_operator.resources import CONFIG_MAP
 from tests.operator.fake_api import FakeApi
 from tests.operator.scene import BANK, Scene
 
@@ -66,9 +66,9 @@ async def test_its_requests_are_spans_below_it(
     assert made.parent is not None
     assert made.parent.span_id == whole.context.span_id
     assert (made.attributes or {})["http.response.status_code"] == 201
-    (looked,) = named(exported, "GET Job")
-    assert (looked.attributes or {})["http.response.status_code"] == 404
-    assert looked.status.status_code is StatusCode.UNSET
+    (read,) = named(exported, "GET Job")
+    assert (read.attributes or {})["http.response.status_code"] == 404
+    assert read.status.status_code is StatusCode.UNSET
 
 
 async def test_a_pass_that_fails_says_so(
@@ -92,7 +92,7 @@ async def test_a_request_outside_of_a_pass_leaves_no_trace(
     assert exported.get_finished_spans() == ()
 
 
-def test_a_log_line_of_a_pass_tells_its_trace(
+def test_a_log_line_of_a_reconciliation_has_its_trace_id(
     tracer: Tracer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = logging.getLogger()
