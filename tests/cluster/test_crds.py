@@ -70,27 +70,27 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
     "a store has one connection": (
         store(connection={"cloudNativePG": {"cluster": "main"}}),
         store(connection={"cloudNativePG": {"cluster": "main"}, "secretRef": {"name": "main"}}),
-        "give exactly one of secretRef and cloudNativePG",
+        "set exactly one of secretRef and cloudNativePG",
     ),
     "a store has any connection": (
         store(connection={"secretRef": {"name": "main"}}),
         store(connection={}),
-        "give exactly one of secretRef and cloudNativePG",
+        "set exactly one of secretRef and cloudNativePG",
     ),
     "a pooler is reached by way of a Secret": (
         store(connection={"secretRef": {"name": "main"}, "pooled": True}),
         store(connection={"cloudNativePG": {"cluster": "main"}, "pooled": True}),
-        "pooled goes with secretRef",
+        "pooled requires secretRef",
     ),
     "a schema is named in small letters": (
         store(schema="bank_2"),
         store(schema="Bank"),
-        "a schema is named by 1 to 40 lower-case letters",
+        "a schema name consists of 1 to 40 lower-case letters",
     ),
     "a schema is not one of Postgres": (
         store(schema="pgbank"),
         store(schema="pg_bank"),
-        "Postgres keeps the names pg_*",
+        "Postgres reserves the names pg_*",
     ),
     "migration is automatic or manual": (
         store(migrate="Manual"),
@@ -120,37 +120,37 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
     "code has one form": (
         of(code={"image": "registry.example/bank:1"}),
         of(code={"image": "registry.example/bank:1", "configMapRef": {"name": "bank"}}),
-        "give exactly one of image, inline and configMapRef",
+        "set exactly one of image, inline and configMapRef",
     ),
     "code has any form": (
         of(code={"configMapRef": {"name": "bank"}}),
         of(code={}),
-        "give exactly one of image, inline and configMapRef",
+        "set exactly one of image, inline and configMapRef",
     ),
     "an image is one word": (
         of(code={"image": f"registry.example:5000/bank@sha256:{'a' * 64}"}),
         of(code={"image": "bank 1"}),
-        "an image is written without spaces",
+        "an image name has no spaces",
     ),
     "modules are Python files": (
         of(code=modules(bank="", _rules2="")),
         of(code={"inline": {"modules": {"bank.py": "", "my-rules.py": ""}}}),
-        "a module is named like bank.py",
+        "a module has a name like bank.py",
     ),
     "inline code is small": (
         of(code=modules(bank=HALF, rules=HALF)),
         of(code=modules(bank=HALF, rules=HALF, more="x")),
-        "inline code has at most 256 KiB in all",
+        "inline code has at most 256 KiB in total",
     ),
     "the entrypoint is a module of the code": (
         of(code=modules(shop=""), entrypoint="shop:domain"),
         of(code=modules(shop=""), entrypoint="bank:domain"),
-        "for bank:domain there must be a bank.py",
+        "bank:domain needs a bank.py",
     ),
     "the entrypoint names an object": (
         of(code={"image": "bank:1"}, entrypoint="shop.bank:Parts.domain"),
         of(code={"image": "bank:1"}, entrypoint="shop.bank"),
-        "an entrypoint is written module:object",
+        "an entrypoint has the form module:object",
     ),
     "there are not too many replicas": (
         of(replicas=100),
@@ -175,7 +175,7 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
     "a variable has one value": (
         of(env=[SECRET]),
         of(env=[{**SECRET, "value": "1"}]),
-        "give value or valueFrom, not both",
+        "set value or valueFrom, not both",
     ),
     "a variable is named once": (
         of(env=[{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]),
@@ -185,7 +185,7 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
     "variables come from one source": (
         of(envFrom=[{"secretRef": {"name": "shop"}, "prefix": "SHOP_"}]),
         of(envFrom=[{"prefix": "SHOP_"}]),
-        "give exactly one of configMapRef and secretRef",
+        "set exactly one of configMapRef and secretRef",
     ),
     "resources are quantities": (
         of(resources={"requests": {"cpu": 1, "memory": "64Mi"}, "limits": {"cpu": "1500m"}}),
@@ -205,7 +205,7 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
     "a peer is of one sort": (
         of(networkPolicy={"ingressFrom": [POD, {"ipBlock": {"cidr": "10.0.0.0/8"}}]}),
         of(networkPolicy={"ingressFrom": [{**POD, "ipBlock": {"cidr": "10.0.0.0/8"}}]}),
-        "give an ipBlock alone, or a podSelector, a namespaceSelector or both",
+        "set an ipBlock alone, or a podSelector, a namespaceSelector or both",
     ),
     "traces go to a URL": (
         of(telemetry={"otlpEndpoint": "https://collector.example:4318"}),
@@ -257,7 +257,7 @@ def test_the_api_server_takes_the_good_and_refuses_the_bad(
 
 def test_the_schema_of_a_store_stays(api: Kubectl, stored: Manifest) -> None:
     moved = {**stored, "spec": {**stored["spec"], "schema": "elsewhere"}}
-    assert "its events would be left behind" in api.refusal(moved)
+    assert "its events would stay in the old one" in api.refusal(moved)
     api.apply({**stored, "spec": {**stored["spec"], "migrate": "Manual"}})
 
 
@@ -280,10 +280,10 @@ def test_what_is_left_out_has_defaults_that_can_be_seen(api: Kubectl) -> None:
 @pytest.mark.parametrize(
     ("field", "told"),
     [
-        ("domainbundle.spec.code", "Exactly one form is given"),
-        ("eventstore.spec.connection.secretRef.key", "whose value is a DSN"),
-        ("bundle.status.subscriptions", "how far each is"),
-        ("evs.status.neededSchemaVersion", "this operator's Chekov works with"),
+        ("domainbundle.spec.code", "Exactly one of image, inline and configMapRef is set"),
+        ("eventstore.spec.connection.secretRef.key", "The key of the DSN"),
+        ("bundle.status.subscriptions", "and their progress"),
+        ("evs.status.neededSchemaVersion", "that this operator needs"),
     ],
 )
 def test_kubectl_explains_every_field(api: Kubectl, field: str, told: str) -> None:

@@ -39,7 +39,7 @@ domain = Domain("bank", aggregates=[Account], handlers=[Balances()])
         ({"code": {**CODE, "image": "bank:1"}}, "exactly one of image, inline"),
         ({"code": {}}, "exactly one of image, inline"),
         ({"entrypoint": "bank"}, "module:object, for example bank:domain"),
-        ({"entrypoint": "shop:domain"}, "there must be a bank.py"),
+        ({"entrypoint": "shop:domain"}, "needs a bank.py"),
         ({"replicas": -1}, "greater than or equal to 0"),
     ],
     ids=["two forms of code", "no code", "no object", "no such module", "fewer pods than none"],

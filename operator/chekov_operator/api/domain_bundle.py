@@ -73,7 +73,9 @@ def parse_bundle(body: Body) -> Bundle:
     spec = nested(body, "spec")
     entrypoint = str(nested(spec, "entrypoint") or "")
     if ":" not in entrypoint:
-        raise InvalidSpec("spec.entrypoint", "write module:object, for example bank:domain")
+        raise InvalidSpec(
+            "spec.entrypoint", "must have the form module:object, for example bank:domain"
+        )
     enabled = nested(spec, "networkPolicy", "enabled")
     replicas = nested(spec, "replicas")
     check_names(_names_in(spec))
@@ -119,7 +121,7 @@ def _code(given: object) -> Code:
     if len(forms) != 1:
         found = " and ".join(forms) or "none of them"
         raise InvalidSpec(
-            "spec.code", f"give exactly one of image, inline and configMapRef, not {found}"
+            "spec.code", f"set exactly one of image, inline and configMapRef, not {found}"
         )
     if forms == ["image"]:
         return Code(image=str(nested(given, "image")))

@@ -35,7 +35,7 @@ def parse_store(body: Body) -> Store:
     reference = nested(spec, "connection", "secretRef")
     cluster = nested(spec, "connection", "cloudNativePG")
     if bool(reference) == bool(cluster):
-        raise InvalidSpec("spec.connection", "give exactly one of secretRef and cloudNativePG")
+        raise InvalidSpec("spec.connection", "set exactly one of secretRef and cloudNativePG")
     pooled = nested(spec, "connection", "pooled") is True
     if pooled and cluster:
         raise InvalidSpec("spec.connection.pooled", "can only be combined with secretRef")
