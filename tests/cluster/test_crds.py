@@ -1,4 +1,4 @@
-"""What the API server takes and refuses by the resources' schemas, one good and one bad a rule."""
+"""What the API server accepts and refuses: one good and one bad object for each rule."""
 
 import json
 from collections.abc import Generator
@@ -22,13 +22,13 @@ SECRET = {"name": "API_KEY", "valueFrom": {"secretKeyRef": {"name": "shop", "key
 
 @pytest.fixture(scope="module")
 def api(system: Kubectl) -> Kubectl:
-    """A namespace of the cluster on which the definitions are installed."""
+    """A namespace of the cluster, with the definitions installed."""
     return system.within("default")
 
 
 @pytest.fixture
 def stored(api: Kubectl) -> Generator[Manifest]:
-    """An EventStore that is there."""
+    """An existing EventStore."""
     manifest = event_store("kept")
     api.apply(manifest)
     yield manifest
@@ -247,12 +247,12 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_the_api_server_takes_the_good_and_refuses_the_bad(
+def test_the_api_server_accepts_the_good_and_refuses_the_bad(
     api: Kubectl, case: tuple[Manifest, Manifest, str]
 ) -> None:
-    good, bad, told = case
+    good, bad, words = case
     tried(api, good)
-    assert told in refusal(api, bad)
+    assert words in refusal(api, bad)
 
 
 def test_the_schema_of_a_store_stays(api: Kubectl, stored: Manifest) -> None:
@@ -261,7 +261,7 @@ def test_the_schema_of_a_store_stays(api: Kubectl, stored: Manifest) -> None:
     api.apply({**stored, "spec": {**stored["spec"], "migrate": "Manual"}})
 
 
-def test_what_is_left_out_has_defaults_that_can_be_seen(api: Kubectl) -> None:
+def test_defaults_are_visible_in_the_stored_object(api: Kubectl) -> None:
     least = of()
     del least["spec"]["replicas"]
     spec = tried(api, least)
@@ -278,7 +278,7 @@ def test_what_is_left_out_has_defaults_that_can_be_seen(api: Kubectl) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "told"),
+    ("field", "words"),
     [
         ("domainbundle.spec.code", "Exactly one of image, inline and configMapRef is set"),
         ("eventstore.spec.connection.secretRef.key", "The key of the DSN"),
@@ -286,8 +286,8 @@ def test_what_is_left_out_has_defaults_that_can_be_seen(api: Kubectl) -> None:
         ("evs.status.neededSchemaVersion", "that this operator needs"),
     ],
 )
-def test_kubectl_explains_every_field(api: Kubectl, field: str, told: str) -> None:
-    assert told in " ".join(api.run("explain", field).split())
+def test_kubectl_explains_every_field(api: Kubectl, field: str, words: str) -> None:
+    assert words in " ".join(api.run("explain", field).split())
 
 
 def test_a_pod_template_is_passed_on_whole(api: Kubectl) -> None:
