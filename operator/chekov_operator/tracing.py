@@ -6,6 +6,7 @@ Other requests, such as those that renew the Lease, have no span.
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from http import HTTPStatus
 from typing import Final
 
 from opentelemetry import trace
@@ -15,9 +16,6 @@ from chekov_operator.kube.kinds import Key, Kind
 
 NO_TRACER: Final[Tracer] = trace.NoOpTracer()
 """Creates spans that record nothing."""
-
-_REFUSED: Final = 400
-_NOT_FOUND: Final = 404
 
 _tracer: ContextVar[Tracer | None] = ContextVar("tracer", default=None)
 
@@ -54,7 +52,7 @@ def requesting(method: str, kind: Kind, path: str) -> Generator[Span]:
 def set_response(span: Span, status: int) -> None:
     """Set the status of a response. That an object does not exist is not an error."""
     span.set_attribute("http.response.status_code", status)
-    if status >= _REFUSED and status != _NOT_FOUND:
+    if status >= HTTPStatus.BAD_REQUEST and status != HTTPStatus.NOT_FOUND:
         span.set_status(Status(StatusCode.ERROR))
 
 

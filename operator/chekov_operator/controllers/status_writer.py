@@ -1,6 +1,8 @@
 """Writing an object's status, and an Event when its readiness changes."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
 
 from chekov_operator.api.conditions import Condition, rendered
 from chekov_operator.api.spec import parse_meta
@@ -11,7 +13,7 @@ from chekov_operator.kube.events import Events
 from chekov_operator.kube.kinds import Kind
 from chekov_operator.kube.objects import Object, condition_of, nested, nested_list
 
-_DELETED = (404, 409)
+_DELETED: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 
 class StatusWriter:

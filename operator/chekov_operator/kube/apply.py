@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Final
 
 from chekov.errors import ChekovError
@@ -19,8 +20,14 @@ from chekov_operator.kube.objects import (
 
 _APPLIED_FIRST: Final = (CONFIG_MAP.name, SERVICE_ACCOUNT.name)
 """A pod that starts before these exist is retried only after seconds."""
-_INVALID: Final = 422
-_FAULTS_OF_THE_SPEC: Final = frozenset({400, 403, 413, 422})
+_FAULTS_OF_THE_SPEC: Final = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
+)
 _UNREADABLE: Final = ("failed to convert new object", "failed to create typed patch object")
 """How the API server's message begins when it cannot read an object; the status is then 500."""
 
@@ -96,7 +103,7 @@ class Applier:
         try:
             return await self._client.apply(kind, body)
         except ApiError as error:
-            if not exists or error.status != _INVALID:
+            if not exists or error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
                 raise
         # An apply keeps what other writers added. Where the two together are invalid, such as two
         # ports of one name, their additions have to go.

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
@@ -22,9 +23,7 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 _TRIES: Final = 4
 _LONGEST_PAUSE: Final = 5.0
 _PAGE: Final = 500
-_NOT_FOUND: Final = 404
-_REFUSED: Final = 400
-_BUSY: Final = frozenset({429, 503})
+_BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 _SHALLOW: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -77,7 +76,7 @@ class Client:
         try:
             return await self._call(_Request("GET", kind, kind.path(namespace, name)))
         except ApiError as error:
-            if error.status == _NOT_FOUND:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
 
@@ -122,7 +121,7 @@ class Client:
         try:
             answer = await self._call(_Request("GET", kind, f"/apis/{group_version}"))
         except ApiError as error:
-            if error.status == _NOT_FOUND:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return frozenset()
             raise
         return frozenset(str(item["name"]) for item in nested_list(answer, "resources"))
@@ -193,7 +192,7 @@ class Client:
         try:
             await self._call(_Request("DELETE", kind, path, body=body))
         except ApiError as error:
-            if error.status != _NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
 
     async def _applied(self, kind: Kind, body: Object, subresource: str | None = None) -> Object:
@@ -252,7 +251,7 @@ class Client:
             raise ApiUnavailable(f"{where}: {error or type(error).__name__}") from error
         self._metrics.count_call(request.method, request.kind.name, response.status)
         answer: Object = json.loads(text) if text.startswith("{") else {"message": text}
-        if response.status >= _REFUSED:
+        if response.status >= HTTPStatus.BAD_REQUEST:
             reply = str(answer.get("message") or response.reason)
             raise ApiError(
                 response.status,

@@ -5,14 +5,12 @@ import logging
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final
+from http import HTTPStatus
 
 from chekov.errors import ChekovError
 from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
 from chekov_operator.kube.kinds import LEASE
 from chekov_operator.kube.objects import Object, nested
-
-_CONFLICT: Final = 409
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +83,7 @@ class Lease:
             async with asyncio.timeout(self._seconds / 3):
                 taken = await self._take_or_renew()
         except ApiError as error:
-            if error.status != _CONFLICT:
+            if error.status != HTTPStatus.CONFLICT:
                 _log.warning("the Lease could not be taken or renewed", extra={"error": str(error)})
             return False
         except (ApiUnavailable, TimeoutError) as error:
