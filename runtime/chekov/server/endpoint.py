@@ -10,7 +10,6 @@ from typing import Final
 
 from aiohttp import web
 
-from chekov.engine.uuid7 import uuid7
 from chekov.server import context, headers
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.logs import trace_ids
@@ -24,6 +23,7 @@ from chekov.server.problems import (
 )
 from chekov.server.telemetry import Telemetry
 from chekov.server.tracing import tell_status
+from chekov.uuid7 import uuid7
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
