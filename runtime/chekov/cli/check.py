@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from chekov.cli.output import complain, show, show_json
+from chekov.errors import BundleError
 from chekov.serialization.codec import encode_any
-from chekov.server.domain_loader import BundleError, load_domain
+from chekov.server.domain_loader import load_domain
 from chekov.server.manifest import manifest
 from chekov.server.settings import Settings
 

@@ -11,8 +11,7 @@ from typing import Final, cast
 
 from chekov.cli.output import complain
 from chekov.cli.parser import parser
-from chekov.errors import ChekovError
-from chekov.server.settings import SettingsError
+from chekov.errors import ChekovError, SettingsError
 
 _FAILED: Final = 1
 _MISUSED: Final = 2

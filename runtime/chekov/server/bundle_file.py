@@ -10,14 +10,10 @@ from typing import Any, Final, cast
 
 import yaml
 
-from chekov.server.domain_loader import BundleError
+from chekov.errors import InvalidBundleFile
 
 _GROUP: Final = "chekov.dev/"
 _MODULE: Final = re.compile(r"(?:[A-Za-z_][\w-]*/)*[A-Za-z_][\w-]*\.[A-Za-z]+\Z")
-
-
-class InvalidBundleFile(BundleError):
-    """The file holds no bundle that can run here."""
 
 
 @dataclass(frozen=True, slots=True)

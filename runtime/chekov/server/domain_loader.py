@@ -7,55 +7,21 @@ are all folders on the import path.
 import importlib
 import sys
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 from chekov.domain.domain import Domain
-from chekov.errors import ChekovError, DefinitionError
+from chekov.errors import (
+    DefinitionError,
+    EntrypointNotFound,
+    ImportFailed,
+    InvalidDomain,
+    NotADomain,
+)
 from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
 
 _OURS: Final = str(Path(__file__).parents[1])
-
-
-class BundleError(ChekovError):
-    """The domain cannot be had from its code.
-
-    Attributes:
-        reason: one word for machines.
-        faults: what is to be changed, one sentence each; may be empty.
-    """
-
-    reason: ClassVar[str] = "InvalidBundle"
-
-    def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
-        self.faults = tuple(faults)
-        super().__init__(message)
-
-
-class EntrypointNotFound(BundleError):
-    """There is no such module, or no such object in it."""
-
-    reason = "EntrypointNotFound"
-
-
-class ImportFailed(BundleError):
-    """The module is there, but running it raises."""
-
-    reason = "ImportFailed"
-
-
-class NotADomain(BundleError):
-    """The object that the entrypoint names is something else than a `Domain`."""
-
-    reason = "NotADomain"
-
-
-class InvalidDomain(BundleError):
-    """The domain is wrong as written; every fault is listed."""
-
-    reason = "InvalidDomain"
 
 
 def load_domain(entrypoint: str, folder: Path | None = None) -> Domain:

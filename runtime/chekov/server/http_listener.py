@@ -7,16 +7,12 @@ from typing import Final
 
 from aiohttp import web
 
-from chekov.errors import ChekovError
+from chekov.errors import CannotListen
 
 _BACKLOG: Final = 1024
 _QUIET_SECONDS: Final = 0.25
 _LOOK_SECONDS: Final = 0.02
 _LAST_SECONDS: Final = 1.0
-
-
-class CannotListen(ChekovError):
-    """The address or port cannot be listened on."""
 
 
 class HttpListener:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, NamedTuple, cast
 
-from chekov.errors import ChekovError
+from chekov.errors import SettingsError
 
 LogFormat = Literal["json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -16,18 +16,6 @@ _ENTRYPOINT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}\Z")
 _HIGHEST_PORT: Final = 65535
 _TRACES: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-
-
-class SettingsError(ChekovError):
-    """The environment holds values that cannot be used; all of them are listed.
-
-    Attributes:
-        faults: one sentence a variable: its name, what came, what is expected.
-    """
-
-    def __init__(self, faults: list[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(faults))
 
 
 class Variable(NamedTuple):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from chekov.server.bundle_file import InvalidBundleFile, read_bundle
+from chekov.errors import InvalidBundleFile
+from chekov.server.bundle_file import read_bundle
 
 STORE = "apiVersion: chekov.dev/v1alpha1\nkind: EventStore\nmetadata: {name: main}\nspec: {}\n---\n"
 BUNDLE = """\

@@ -6,13 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from chekov.server.domain_loader import (
-    EntrypointNotFound,
-    ImportFailed,
-    InvalidDomain,
-    NotADomain,
-    load_domain,
-)
+from chekov.errors import EntrypointNotFound, ImportFailed, InvalidDomain, NotADomain
+from chekov.server.domain_loader import load_domain
 
 GOOD = """\
 from chekov.domain.aggregate import Aggregate, apply, execute

@@ -2,7 +2,8 @@
 
 import pytest
 
-from chekov.server.settings import Settings, SettingsError, variables
+from chekov.errors import SettingsError
+from chekov.server.settings import Settings, variables
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
