@@ -22,18 +22,17 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}\Z")
 
 
 class Domain:
-    """Everything that one service consists of. Building it checks all of it.
+    """All parts of one service. Its construction checks all of them.
 
     Attributes:
         name: names its subscriptions in the store; keep it when the code changes.
-        aggregates: the aggregate classes.
         handlers: the event handlers and projections.
-        command_handlers: what looks at commands before their aggregates do.
-        middleware: what surrounds the execution of every command, the first outermost.
+        command_handlers: these see commands before their aggregates do.
+        middleware: surrounds the execution of every command, the first outermost.
         commands: stored name → command type.
         events: current stored name → event type.
-        personal: event types with personal fields → which these are.
-        serializer: writes the content of events; `None` writes JSON.
+        personal: event types with personal fields → these fields.
+        serializer: encodes the content of events; `None` means JSON.
 
     Raises:
         DefinitionError: lists every fault of the domain and its classes.
@@ -80,20 +79,20 @@ class Domain:
         return self._aggregate_of.get(command)
 
     def identifier_of(self, command: type[Command[Any]]) -> str:
-        """Name of the field that tells a command's instance."""
+        """Name of the field that identifies a command's instance."""
         return self._identifier_of[command]
 
     def preparer_of(self, command: type[Command[Any]]) -> tuple[CommandHandler, Method] | None:
-        """The command handler, and its method, that sees a command type first, or `None`."""
+        """The command handler and its method for a command type, or `None`."""
         return self._preparer_of.get(command)
 
     def stored_names(self, event: type[Event]) -> tuple[str, ...]:
-        """Every stored name that is read as an event type: now, as an alias, or after upcasters.
+        """Every stored name that is read as an event type, also as an alias or through upcasters.
 
-        The current one is the first.
+        The current name comes first.
 
         Raises:
-            KeyError: it is no event of the domain.
+            KeyError: the domain has no such event.
         """
         return self._stored_names.of(event)
 
@@ -104,7 +103,7 @@ class Domain:
 
     @property
     def upcasting(self) -> Upcasting:
-        """What turns events of any further stored name into these."""
+        """Turns events of any further stored name into these."""
         return self._stored_names.upcasting
 
     @property

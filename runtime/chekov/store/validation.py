@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from chekov.domain.names import NAME_BYTES, OWN, is_name
 from chekov.errors import InvalidAppend, StoreError
 from chekov.store.port import Expected, ExpectedVersion, NewEvent, Snapshot, StreamAppend
-
-OWN: Final = "$"
-"""How the names of the store's own types and streams begin."""
 
 DELETED: Final = "$deleted"
 """Type of the event that ends a deleted stream."""
@@ -19,9 +17,6 @@ ERASED: Final = "$erased"
 
 LINK: Final = "$link"
 """Type of an event that stands for another one."""
-
-NAME_BYTES: Final = 1000
-"""Longest name of a stream or an event type, in UTF-8: an index entry must hold it."""
 
 APPEND_BYTES: Final = 128 * 1024 * 1024
 """Most payload that one append may carry."""
@@ -40,16 +35,6 @@ _LAST: Final = datetime.max.replace(tzinfo=UTC)
 """These two mean the infinities to Postgres's driver."""
 
 _good_types: set[str] = set()
-
-
-def is_name(name: str) -> bool:
-    """Whether a stream or a type can be called `name`."""
-    if not name or "\0" in name:
-        return False
-    try:
-        return len(name.encode()) <= NAME_BYTES
-    except UnicodeEncodeError:
-        return False
 
 
 def check_append(

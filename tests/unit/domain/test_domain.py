@@ -283,7 +283,7 @@ def test_handlers_are_checked() -> None:
     found = "\n".join(faults(of(Turns, handlers=[Odd(), Idle()])))
     for part in (
         "name 'odd one' must start with a letter",
-        "version 0 must be 1 or more",
+        "version 0 must be 1 to 2147483647",
         "on_failure 'ignore' is not 'park' or 'stop'",
         "handles Either, which is not an Event",
         "no_context takes the event and a second parameter annotated Context",

@@ -115,7 +115,7 @@ def test_every_fault_is_told() -> None:
         name: Personal[list[Personal[str]]]
 
     told = faults_of(Nowhere, Circular, Strange, Inside, Half, Deep, Twice)
-    assert "Nowhere: subject 'member' is no field" in told
+    assert "Nowhere: subject 'member' is not one of its fields" in told
     assert "Circular: its subject 'name' is personal" in told
     assert "Strange: its subject 'price' must be a str, an int or a UUID" in told
     for field in ("Inside.names", "Half.name", "Deep.inner", "Twice.name"):

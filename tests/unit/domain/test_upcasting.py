@@ -156,7 +156,7 @@ def test_an_upcaster_is_still_the_function_that_it_was() -> None:
     assert str(named) == "upcaster named of 'opened'"
 
 
-def answering(value: Any) -> Callable[..., Any]:
+def returning(value: Any) -> Callable[..., Any]:
     return lambda *_: value
 
 
@@ -168,14 +168,14 @@ def raising(data: dict[str, Any], origin: Origin) -> dict[str, Any]:
     ("to", "function", "text"),
     [
         ("closed", raising, "the upcaster raising of 'old' raised KeyError: 'nobody'"),
-        ("closed", answering(None), "answered a NoneType, expected a dict"),
-        ("closed", answering([("closed", {})]), "expected a dict"),
-        (("closed",), answering(None), "'NoneType' object is not iterable"),
-        (("closed",), answering(["closed"]), "answered a str, expected pairs"),
-        (("closed",), answering([("closed", 3)]), "expected pairs"),
-        (("closed",), answering([("closed", {}, 3)]), "expected pairs"),
-        (("closed",), answering([(Opened, {})]), "leads to 'opened@3', which its `to`"),
-        (("closed",), answering([(3, {})]), "leads to '3', which its `to`"),
+        ("closed", returning(None), "returned a NoneType, expected a dict"),
+        ("closed", returning([("closed", {})]), "expected a dict"),
+        (("closed",), returning(None), "'NoneType' object is not iterable"),
+        (("closed",), returning(["closed"]), "returned a str, expected pairs"),
+        (("closed",), returning([("closed", 3)]), "expected pairs"),
+        (("closed",), returning([("closed", {}, 3)]), "expected pairs"),
+        (("closed",), returning([(Opened, {})]), "leads to 'opened@3', which its `to`"),
+        (("closed",), returning([(3, {})]), "leads to '3', which its `to`"),
     ],
 )
 def test_an_upcaster_that_fails_makes_the_event_undecodable(
@@ -266,10 +266,10 @@ class Elsewhere(Event, name="closed"):
 @pytest.mark.parametrize(
     ("upcasters", "texts"),
     [
-        ([raising], ["is no upcaster: decorate a function with @upcast"]),
-        ([same("old", "nowhere")], ["leads to 'nowhere', which is no stored name"]),
-        ([same("old", ("closed", 3))], ["leads to '3', which is no stored name"]),
-        ([same("old", Elsewhere)], ["leads to 'closed', which is no stored name"]),
+        ([raising], ["is not an upcaster: decorate a function with @upcast"]),
+        ([same("old", "nowhere")], ["leads to 'nowhere', which is neither a stored name"]),
+        ([same("old", ("closed", 3))], ["leads to '3', which is neither a stored name"]),
+        ([same("old", Elsewhere)], ["leads to 'closed', which is neither a stored name"]),
         ([same("closed", Opened)], ["this is a stored name of Closed, whose content needs none"]),
         ([same("begun", Opened)], ["this is a stored name of Opened"]),
         ([same("", Opened)], ["its source must not be empty"]),

@@ -5,6 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from chekov.domain.event_filter import EventFilter
+from chekov.domain.names import OWN
 from chekov.engine.commands.execution import COMMAND, Dispatched, Execution
 from chekov.engine.commands.executor import CommandExecutor
 from chekov.errors import (
@@ -17,7 +18,6 @@ from chekov.errors import (
 )
 from chekov.serialization.codec import Codec, decode_metadata
 from chekov.store.port import EventStore, RecordedEvent
-from chekov.store.validation import OWN
 
 _PAGE: Final = 1000
 

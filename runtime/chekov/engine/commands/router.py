@@ -9,8 +9,8 @@ from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Command, Event
+from chekov.domain.names import NAME_BYTES, is_name
 from chekov.errors import InvalidCommand, UnknownCommand
-from chekov.store.validation import NAME_BYTES, is_name
 
 
 @dataclass(frozen=True, slots=True)

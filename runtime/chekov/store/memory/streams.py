@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import uuid4
 
+from chekov.domain.names import is_name
 from chekov.errors import StreamDeleted, StreamNotFound, WrongExpectedVersion
 from chekov.store.links import linkable, new_link
 from chekov.store.memory.log import Log
@@ -14,14 +15,7 @@ from chekov.store.port import (
     StreamAppend,
     StreamInfo,
 )
-from chekov.store.validation import (
-    DELETED,
-    LARGEST_PAGE,
-    check_append,
-    check_expected,
-    check_link,
-    is_name,
-)
+from chekov.store.validation import DELETED, LARGEST_PAGE, check_append, check_expected, check_link
 
 
 class MemoryStreams:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from chekov.domain.event_filter import EVERYTHING, EventFilter
+from chekov.domain.names import is_name
 from chekov.store.links import resolved, target
 from chekov.store.port import (
     Appended,
@@ -20,7 +21,7 @@ from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.page_statements import page_statement
 from chekov.store.postgres.row_decoding import records
 from chekov.store.postgres.schema import Schema
-from chekov.store.validation import HIGHEST, LARGEST_PAGE, LINK, is_name
+from chekov.store.validation import HIGHEST, LARGEST_PAGE, LINK
 
 _PAGE: Final = 1000
 

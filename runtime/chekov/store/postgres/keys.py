@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
+from chekov.domain.names import is_name
 from chekov.store.port import Key
 from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.listener import keys_channel
 from chekov.store.postgres.schema import Schema
-from chekov.store.validation import is_name
 
 
 class PostgresKeys:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
+from chekov.domain.names import OWN, is_name
 from chekov.errors import StreamDeleted, StreamNotFound, WrongExpectedVersion
 from chekov.store.filters import next_prefix
 from chekov.store.links import linkable, new_link
@@ -12,7 +13,7 @@ from chekov.store.postgres.append.batch import refusal
 from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.event_store import PostgresEventStore
 from chekov.store.postgres.schema import Schema
-from chekov.store.validation import HIGHEST, LARGEST_PAGE, OWN, check_expected, check_link, is_name
+from chekov.store.validation import HIGHEST, LARGEST_PAGE, check_expected, check_link
 
 
 class PostgresStreams:
