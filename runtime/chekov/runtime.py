@@ -25,6 +25,7 @@ from chekov.engine.subscriptions.delivery import Retry
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from chekov.errors import StoreClosed, StoreError
 from chekov.serialization.codec import Codec
+from chekov.serialization.validation import validate
 from chekov.store.open import open_store, seal_store
 from chekov.store.port import RecordedEvent, Store, SubscriptionKey
 
@@ -80,6 +81,7 @@ class Runtime:
         retry: Retry | None = None,
         master_key: str | Path | None = None,
     ) -> None:
+        validate(domain)
         self.domain = domain
         self.codec = Codec(domain)
         self._observer = observer or Observer()

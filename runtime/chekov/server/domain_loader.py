@@ -18,8 +18,7 @@ from chekov.errors import (
     InvalidDomain,
     NotADomain,
 )
-from chekov.serialization.codec import Codec
-from chekov.serialization.snapshots import SnapshotCodec
+from chekov.serialization.validation import validate
 
 _OURS: Final = str(Path(__file__).parents[1])
 
@@ -45,8 +44,7 @@ def load_domain(entrypoint: str, folder: Path | None = None) -> Domain:
             f"{entrypoint} is {_kind(found)}, but the entrypoint must name a Domain(…)"
         )
     try:
-        Codec(found)
-        SnapshotCodec(found)
+        validate(found)
     except DefinitionError as error:
         raise _invalid(error) from error
     return found

@@ -8,6 +8,7 @@ from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
 from chekov.domain.messages import Command, Event
 from chekov.errors import UnknownCommand
+from chekov.serialization.validation import validate_aggregate
 
 A = TypeVar("A", bound=Aggregate)
 E = TypeVar("E", bound=Event)
@@ -18,9 +19,13 @@ class Spec(Generic[A]):
 
     Attributes:
         state: what the given events made of it.
+
+    Raises:
+        DefinitionError: the aggregate is wrong as written; every fault is listed.
     """
 
     def __init__(self, aggregate: type[A]) -> None:
+        validate_aggregate(aggregate)
         self._aggregate = aggregate
         self.state = aggregate()
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from types import new_class
+from uuid import uuid4
 
 import pytest
 
@@ -23,6 +24,8 @@ from chekov import (
     prepare,
     stream_of,
 )
+from chekov.domain.messages import event_types
+from chekov.domain.names import is_name
 from tests.unit.domain.messages import Either, Left, Right
 
 NAMES = (
@@ -196,3 +199,57 @@ def test_command_handlers_may_keep_attributes_of_any_name() -> None:
 
     domain = Domain("turning", aggregates=[Turns], command_handlers=[Preparing()])
     assert domain.preparer_of(Either) is not None
+
+
+@pytest.mark.parametrize(
+    ("identity", "text"),
+    [
+        ("", "must be printable, not empty"),
+        ("lo-st", "without '-'"),
+        ("a\nb", "must be printable"),
+        ("$own", "must not start with '$'"),
+        ("x" * 964, "has 964 bytes; 963 leave room for a UUID"),
+    ],
+)
+def test_an_identity_must_be_able_to_begin_the_name_of_a_stream(identity: str, text: str) -> None:
+    class Turns(Aggregate, identity=identity):
+        @apply
+        def turned(self, event: Left) -> None:
+            pass
+
+    (fault,) = definition_of(Turns).faults
+    assert text in fault
+
+
+def test_a_long_identity_leaves_room_for_a_uuid() -> None:
+    class Turns(Aggregate, identity="x" * 963):
+        @apply
+        def turned(self, event: Left) -> None:
+            pass
+
+    assert definition_of(Turns).faults == ()
+    assert is_name(stream_of(Turns, uuid4()))
+
+
+def test_an_executor_may_return_its_events() -> None:
+    class Turns(Aggregate):
+        @execute
+        def either(self, command: Either) -> Iterable[Left | Right]:
+            return [Left(text=command.key)]
+
+        @apply
+        def turned(self, event: Left | Right) -> None:
+            pass
+
+    execute_either = definition_of(Turns).executors[Either].function
+    assert execute_either(Turns(), Either(key="a")) == [Left(text="a")]
+
+
+def test_an_alias_of_a_union_is_seen_through() -> None:
+    """A stand-in for `type Turn = Left | Right`, which older interpreters cannot parse."""
+
+    class Alias:
+        __value__ = Left | Right
+
+    assert event_types(Alias()) == (Left, Right)
+    assert event_types(list[Left]) == ()

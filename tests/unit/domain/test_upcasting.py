@@ -208,6 +208,10 @@ class Nameless(Event, name=""):
     pass
 
 
+class Endless(Event, name="x" * 1001):
+    pass
+
+
 class Zeroth(Event, revision=0):
     pass
 
@@ -234,6 +238,7 @@ class Selfish(Event, aliases=("Selfish",)):
         (Signed, ["Signed: name 'a@2' must not"]),
         (Owned, ["Owned: name '$mine' must not"]),
         (Nameless, ["Nameless: name '' must not"]),
+        (Endless, [f"Endless: name {'x' * 60!r} must be at most 1000 bytes"]),
         (Zeroth, ["Zeroth: revision 0 must be 1 or more"]),
         (Listed, ["Listed: aliases 'closed' must be a tuple"]),
         (Sneaky, ["Sneaky: alias '$x' must not", "Sneaky: alias '' must not"]),

@@ -8,9 +8,9 @@ from typing import Final, Self
 
 from chekov.domain.domain import Domain
 from chekov.errors import StoreUnavailable
+from chekov.serialization.contents import AnyContents
 from chekov.store.delegating import DelegatingEventStore
 from chekov.store.port import Keys, Store
-from chekov.store.sealing.contents import AnyContents
 from chekov.store.sealing.event_sealing import EventSealing
 from chekov.store.sealing.event_store import SealedEventStore
 from chekov.store.sealing.keyring import LIFE_SECONDS, Keyring

@@ -1,4 +1,4 @@
-"""The lines of an export: a heading, events by position, streams by name, and maybe keys."""
+"""The lines of an export: a heading, events by position, streams by name, and perhaps keys."""
 
 import binascii
 from base64 import b64decode
@@ -9,7 +9,6 @@ from uuid import UUID
 import msgspec
 
 from chekov.errors import MalformedExport
-from chekov.store.port import RecordedEvent
 
 FORMAT: Final = "chekov-events-1"
 
@@ -17,11 +16,11 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Heading(msgspec.Struct, kw_only=True):
-    """The first line: what follows."""
+    """The first line, which says what follows."""
 
     format: str
     after: int
-    """Events above this position."""
+    """The export has the events above this position."""
     after_id: UUID | None
     """Of the event at that position."""
     head: int
@@ -40,7 +39,7 @@ class StreamLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class KeyLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A key, or that it was forgotten."""
+    """A key of personal data; a forgotten one has no secret."""
 
     key: UUID
     subject: str
@@ -50,9 +49,18 @@ class KeyLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class EventLine(NamedTuple):
-    """An event, and how its payload is stored."""
+    """An event, and whether its payload is stored as JSON."""
 
-    event: RecordedEvent
+    position: int
+    stream: str
+    version: int
+    id: UUID
+    type: str
+    data: bytes
+    metadata: bytes | None
+    correlation_id: UUID | None
+    causation_id: UUID | None
+    time: datetime
     is_json: bool
 
 
@@ -83,15 +91,14 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 def encode_heading(heading: Heading) -> bytes:
-    """The line of a heading."""
     return _encoder.encode(heading) + b"\n"
 
 
 def decode_heading(line: bytes) -> Heading:
-    """The heading of an export.
+    """Decode the first line.
 
     Raises:
-        MalformedExport: it is none.
+        MalformedExport: the line is not a heading, or one of another format.
     """
     heading = _decoded(_heading, line, 1, "the heading of an export")
     if heading.format != FORMAT:
@@ -100,10 +107,10 @@ def decode_heading(line: bytes) -> Heading:
 
 
 def decode_event(line: bytes, number: int) -> EventLine:
-    """An event of the line with this number.
+    """Decode the event in the line with this number.
 
     Raises:
-        MalformedExport: it is none.
+        MalformedExport: the line is not an event.
     """
     found = _decoded(_event, line, number, "an event")
     document = _document(found.data, found.data_text)
@@ -113,7 +120,7 @@ def decode_event(line: bytes, number: int) -> EventLine:
         content = b64decode(found.content or "", validate=True)
     except binascii.Error as error:
         raise MalformedExport(number, f"its content is not base64: {error}") from error
-    event = RecordedEvent(
+    return EventLine(
         found.position,
         found.stream,
         found.version,
@@ -124,24 +131,24 @@ def decode_event(line: bytes, number: int) -> EventLine:
         found.correlation_id,
         found.causation_id,
         found.time,
+        is_json=found.content is None,
     )
-    return EventLine(event, found.content is None)
 
 
 def decode_stream(line: bytes, number: int) -> StreamLine:
-    """A stream of the line with this number.
+    """Decode the stream in the line with this number.
 
     Raises:
-        MalformedExport: it is none.
+        MalformedExport: the line is not a stream.
     """
     return _decoded(_stream, line, number, "a stream")
 
 
 def decode_key(line: bytes, number: int) -> KeyLine:
-    """A key of the line with this number.
+    """Decode the key in the line with this number.
 
     Raises:
-        MalformedExport: it is none.
+        MalformedExport: the line is not a key.
     """
     return _decoded(_key, line, number, "a key")
 
