@@ -396,7 +396,7 @@ async def test_one_event_is_asked_for_where_there_are_several() -> None:
         assert runtime.decode_all(stored[1]) == []
         assert runtime.decode_all(stored[2]) == EVENTS[1:3]
         for recorded, number in ((stored[1], 0), (stored[2], 2)):
-            with pytest.raises(Undecodable, match=f"upcasters make {number} events of it"):
+            with pytest.raises(Undecodable, match=f"upcasters turn it into {number} events"):
                 runtime.decode(recorded)
 
 

@@ -55,7 +55,7 @@ async def test_states_handlers_and_answers_see_plain_values(serializer: Serializ
         assert (await runtime.load(Club, "a")).state.names == {ADA: "Ada"}
         [kept] = await runtime.store.read_page()
         assert b"Ada" not in kept.data
-        with pytest.raises(Undecodable, match="cannot be opened"):
+        with pytest.raises(Undecodable, match="is still encrypted"):
             runtime.decode(kept)
         [read] = await runtime.unsealed.read_page()
         assert runtime.decode(read) == done.events[0]
@@ -207,9 +207,9 @@ async def test_a_changed_value_is_set_aside_and_not_taken_for_forgotten() -> Non
         await runtime.wait(appended.position)
         assert len(letters.joined) == 1
         [parked] = await store.subscriptions.parked("clubs", "letters")
-        assert "cannot be opened" in parked.error
+        assert "is still encrypted" in parked.error
         assert "Ada" not in parked.error
-        with pytest.raises(Undecodable, match="cannot be opened"):
+        with pytest.raises(Undecodable, match="is still encrypted"):
             await runtime.load(Club, "z")
 
 

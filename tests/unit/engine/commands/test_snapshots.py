@@ -352,7 +352,7 @@ def test_states_that_cannot_be_stored_are_faults_of_the_domain() -> None:
         over(MemoryStore(), domain=domain)
     first, second = caught.value.faults
     assert "Odd cannot be written as JSON" in first
-    assert "Vague cannot be kept in a snapshot: amounts" in second
+    assert "Vague cannot be stored in a snapshot: amounts" in second
 
 
 def test_snapshots_come_every_event_at_most() -> None:

@@ -172,11 +172,11 @@ async def test_a_value_cannot_be_moved(memory_store: MemoryStore) -> None:
         ]
         await memory_store.append("club-b", moved)
         for item in await store.read_stream("club-b"):
-            with pytest.raises(Undecodable, match="cannot be opened"):
+            with pytest.raises(Undecodable, match="is still encrypted"):
                 codec.decode(item)
         swapped = {**content, "email": content["name"], "name": content["email"]}
         changed = kept._replace(data=json.dumps(swapped).encode())
-        with pytest.raises(Undecodable, match="name cannot be opened"):
+        with pytest.raises(Undecodable, match="name is still encrypted"):
             codec.decode(await _reopened(store, memory_store, changed))
 
 
@@ -217,7 +217,7 @@ async def test_a_tampered_value_and_a_lost_key_are_errors_and_not_forgotten(
         ):
             data = json.dumps({**content, "name": {"$sealed": wrong}}).encode()
             opened = await _reopened(store, memory_store, kept._replace(data=data))
-            with pytest.raises(Undecodable, match="name cannot be opened"):
+            with pytest.raises(Undecodable, match="name is still encrypted"):
                 codec.decode(opened)
 
 
