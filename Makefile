@@ -30,6 +30,7 @@ check: $(VENV)/.dev ## check formatting, lint, types, layers and spelling
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/pyright
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
@@ -58,7 +59,7 @@ cluster-down: ## end that Kubernetes with everything on it
 	$(PYTHON) -m tests.cluster down
 
 clean: ## remove .venv and every cache in this folder
-	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
 
 # A machine may have Python without the means to make an environment: Debian packs them apart.
 $(BIN)/python:
