@@ -279,6 +279,8 @@ def _appliers(
         label = f"{cls.__qualname__}.{method.name}"
         if method.is_async:
             faults.append(f"{label} is async, but an applier is pure")
+        if isgeneratorfunction(method.function):
+            faults.append(f"{label} yields, so it would never run: an applier changes the state")
         _check_alone(label, method, "event", faults)
         check_messages(cls, method, Event, "applies", faults)
     table = by_message(cls, chosen, faults)

@@ -68,6 +68,7 @@ class Domain:
         _check_handler_names(sound_handlers, faults)
         faults += middleware_faults(self.middleware)
         self.commands = _by_name(self._aggregate_of, "command", faults)
+        _check_command_names(self.commands, faults)
         self.events = _by_name(_event_types(sound_aggregates, sound_handlers), "event", faults)
         self.personal = personal_events(self.events.values(), faults)
         self._stored_names = StoredNames(self.events, upcasters, faults)
@@ -141,7 +142,7 @@ def _sound_handlers(items: Iterable[object], faults: list[str]) -> list[EventHan
         sound.append(item)
         definition = definition_of(item)
         faults += definition.faults
-        if not definition.handlers:
+        if not definition.handlers and not definition.faults:
             faults.append(f"{type(item).__qualname__} handles no event: add an @handle method")
     return sound
 
@@ -229,6 +230,15 @@ def _preparer_of(
                     f"{command.__qualname__}: keep one"
                 )
     return table
+
+
+def _check_command_names(commands: Mapping[str, type[Command[Any]]], faults: list[str]) -> None:
+    faults.extend(
+        f"{kind.__qualname__}: name {name[:60]!r} must be printable, not empty and without '/': "
+        "it is a part of a URL"
+        for name, kind in commands.items()
+        if not name or "/" in name or not name.isprintable()
+    )
 
 
 def _event_types(

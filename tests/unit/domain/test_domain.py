@@ -169,3 +169,21 @@ def test_command_handlers_are_checked() -> None:
         "Also.not_async takes Left, which is not a Command",
     ):
         assert part in found, part
+
+
+@pytest.mark.parametrize("name", ["", "turn/left", "turn\n"])
+def test_the_name_of_a_command_must_fit_into_a_url(name: str) -> None:
+    class Turn(Command[Left], name=name):
+        key: Identifier[str]
+
+    class Turner(Aggregate, identity="turner"):
+        @execute
+        def turn(self, command: Turn) -> Iterable[Left]:
+            yield Left(text=command.key)
+
+        @apply
+        def turned(self, event: Left) -> None:
+            pass
+
+    (fault,) = faults(of(Turner))
+    assert f"Turn: name {name!r} must be printable" in fault

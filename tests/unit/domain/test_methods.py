@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from chekov import (
     Aggregate,
     CommandHandler,
+    Context,
     Domain,
+    Event,
+    EventHandler,
     apply,
     definition_of,
     execute,
@@ -87,6 +90,16 @@ def test_methods_of_base_classes_count_and_can_be_replaced() -> None:
     assert state.count == 10
 
 
+def test_a_base_class_is_not_a_message_type() -> None:
+    class Audit(EventHandler, name="audit"):
+        @handle
+        async def anything(self, event: Event, context: Context) -> None:
+            pass
+
+    (fault,) = faults(lambda: Domain("auditing", aggregates=[Turns], handlers=[Audit()]))
+    assert "Audit.anything takes Event, the base class: name the types" in fault
+
+
 def test_marks_that_have_no_effect_are_faults() -> None:
     class Odd(Aggregate):
         @handle
@@ -102,10 +115,15 @@ def test_marks_that_have_no_effect_are_faults() -> None:
         def turned(self, event: Left, twice: bool) -> None:  # noqa: FBT001
             pass
 
+        @apply
+        def never(self, event: Right) -> Iterable[None]:
+            yield
+
     text = "\n".join(definition_of(Odd).faults)
     assert "Odd.left is marked @handle, which has no effect" in text
     assert "Odd.right must be a plain method, not a staticmethod" in text
     assert "Odd.turned takes the event, nothing else" in text
+    assert "Odd.never yields, so it would never run" in text
 
     class Preparing(CommandHandler):
         @execute
