@@ -13,7 +13,7 @@ from chekov.domain.middleware import Middleware, middleware_faults
 from chekov.domain.personal import personal_events
 from chekov.domain.serializer import Serializer
 from chekov.domain.stored_names import StoredNames
-from chekov.domain.upcasting import Upcaster, Upcasting
+from chekov.domain.upcasting import Upcaster, UpcasterChain
 from chekov.errors import DefinitionError
 
 M = TypeVar("M", Event, Command[Any])
@@ -103,7 +103,7 @@ class Domain:
         return self._stored_names.types
 
     @property
-    def upcasting(self) -> Upcasting:
+    def upcasting(self) -> UpcasterChain:
         """Turns events of any further stored name into these."""
         return self._stored_names.upcasting
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 from chekov.domain.definitions import definition_of
 from chekov.domain.messages import REVISION_MARK, Event
 from chekov.domain.names import NAME_BYTES, OWN, is_name
-from chekov.domain.upcasting import Upcaster, Upcasting
+from chekov.domain.upcasting import Upcaster, UpcasterChain
 
 
 class StoredNames:
@@ -25,7 +25,7 @@ class StoredNames:
             _check_names(kind, faults)
         self.types = _with_aliases(events, faults)
         by_source = _by_source(upcasters, faults)
-        self.upcasting = Upcasting(by_source)
+        self.upcasting = UpcasterChain(by_source)
         for upcaster in by_source.values():
             _check_upcaster(upcaster, by_source, self.types, faults)
         circles = _circles(by_source)

@@ -97,7 +97,7 @@ def upcast(source: str, /, *, to: Target | tuple[Target, ...]) -> Callable[[Any]
     return decorate
 
 
-class Upcasting:
+class UpcasterChain:
     """The upcasters of a domain, one after the other."""
 
     def __init__(self, upcasters: Mapping[str, Upcaster[Any]]) -> None:

@@ -24,7 +24,7 @@ from chekov.errors import (
 from chekov.serialization.personal import converters, forgetful, sealed_finder
 from chekov.serialization.serializers import JSON_BEGINS, decoder_of, either, json_decoder, plain
 from chekov.serialization.stored import StoredEvent
-from chekov.serialization.upcasting import Upcast
+from chekov.serialization.upcasting import UpcastDecoder
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ class Codec:
             )
         self._events = {name: self._own[kind] for name, kind in domain.stored_types.items()}
         self._mixed = bool(domain.upcasting)
-        self._upcast = Upcast(domain, read, personal)
+        self._upcast = UpcastDecoder(domain, read, personal)
         self._fields = {
             name: frozenset(item.name for item in fields(cast("Any", kind)))
             for name, kind in domain.commands.items()

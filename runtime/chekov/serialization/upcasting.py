@@ -13,7 +13,7 @@ from chekov.serialization.personal import shown
 from chekov.serialization.stored import StoredEvent
 
 
-class Upcast:
+class UpcastDecoder:
     """Applies the upcasters of a domain to recorded events.
 
     Args:

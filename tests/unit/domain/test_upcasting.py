@@ -9,7 +9,7 @@ import pytest
 from chekov import (
     upcast,
 )
-from chekov.domain.upcasting import Upcasting
+from chekov.domain.upcasting import UpcasterChain
 from chekov.errors import Undecodable
 from tests.unit.domain.upcasters import ALL, ORIGIN, Opened, bank, named, raising, with_currency
 
@@ -50,7 +50,7 @@ def returning(value: Any) -> Callable[..., Any]:
 def test_an_upcaster_that_fails_makes_the_event_undecodable(
     to: Any, function: Callable[..., Any], text: str
 ) -> None:
-    upcasting = Upcasting({"old": upcast("old", to=to)(function)})
+    upcasting = UpcasterChain({"old": upcast("old", to=to)(function)})
     with pytest.raises(Undecodable) as caught:
         list(upcasting.results("old", {}, ORIGIN))
     error = caught.value
@@ -59,7 +59,7 @@ def test_an_upcaster_that_fails_makes_the_event_undecodable(
 
 
 def test_the_error_of_an_upcaster_is_the_cause() -> None:
-    upcasting = Upcasting({"old": upcast("old", to="closed")(raising)})
+    upcasting = UpcasterChain({"old": upcast("old", to="closed")(raising)})
     with pytest.raises(Undecodable) as caught:
         list(upcasting.results("old", {}, ORIGIN))
     assert isinstance(caught.value.__cause__, KeyError)
