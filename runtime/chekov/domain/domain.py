@@ -9,7 +9,7 @@ from chekov.domain.definitions import definition_of
 from chekov.domain.handler import EventHandler, Projection
 from chekov.domain.messages import Command, Event, identifier_fields
 from chekov.domain.methods import Method
-from chekov.domain.middleware import Middleware, middleware_faults
+from chekov.domain.middleware import Middleware, check_middleware
 from chekov.domain.personal import personal_events
 from chekov.domain.serializer import Serializer
 from chekov.domain.stored_names import StoredNames
@@ -66,7 +66,7 @@ class Domain:
         self._identifier_of = _identifier_of(self._aggregate_of, faults)
         self._preparer_of = _preparer_of(sound_command_handlers, self._aggregate_of, faults)
         _check_handler_names(sound_handlers, faults)
-        faults += middleware_faults(self.middleware)
+        check_middleware(self.middleware, faults)
         self.commands = _by_name(self._aggregate_of, "command", faults)
         _check_command_names(self.commands, faults)
         self.events = _by_name(_event_types(sound_aggregates, sound_handlers), "event", faults)

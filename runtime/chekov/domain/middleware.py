@@ -24,13 +24,14 @@ class Middleware(Protocol):
         ...
 
 
-def middleware_faults(middleware: Iterable[object]) -> Iterable[str]:
-    """One sentence for each item that is not middleware."""
-    for item in middleware:
-        if isinstance(item, type) or not (
-            iscoroutinefunction(item) or iscoroutinefunction(getattr(item, "__call__", None))  # noqa: B004
-        ):
-            yield (
-                f"middleware: {item!r} must be an async function, or an object with an async "
-                "`__call__`"
-            )
+def check_middleware(middleware: Iterable[object], faults: list[str]) -> None:
+    """Refuse items that are not middleware."""
+    faults.extend(
+        f"middleware: {item!r} must be an async function, or an object with an async `__call__`"
+        for item in middleware
+        if isinstance(item, type) or not _is_async(item)
+    )
+
+
+def _is_async(item: object) -> bool:
+    return iscoroutinefunction(item) or iscoroutinefunction(getattr(item, "__call__", None))  # noqa: B004
