@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from chekov.domain.aggregate import Aggregate, CommandHandler, apply, execute, prepare
 from chekov.domain.definitions import definition_of, stream_of
 from chekov.domain.domain import Domain
+from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.event_filter import EventFilter
 from chekov.domain.handler import (
     Connection,
@@ -16,11 +17,12 @@ from chekov.domain.handler import (
     query,
 )
 from chekov.domain.messages import Command, Event, Identifier
+from chekov.domain.middleware import Middleware
 from chekov.domain.personal import FORGOTTEN, Forgotten, Personal
 from chekov.domain.serializer import Serializer
 from chekov.domain.upcasting import Origin, Upcaster, upcast
 from chekov.engine.commands.aggregates import Loaded
-from chekov.engine.commands.executor import Dispatched
+from chekov.engine.commands.execution import Dispatched
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.delivery import Retry
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
@@ -64,6 +66,7 @@ __all__ = [
     "Aggregate",
     "ChekovError",
     "Command",
+    "CommandEnvelope",
     "CommandHandler",
     "CommandIdReused",
     "CommandTimeout",
@@ -91,6 +94,7 @@ __all__ = [
     "Loaded",
     "MemoryStore",
     "MessagePack",
+    "Middleware",
     "NewEvent",
     "Observer",
     "Origin",

@@ -4,14 +4,15 @@ import chekov
 import chekov.testing
 
 NAMES = """
-FORGOTTEN Aggregate ChekovError Command CommandHandler CommandIdReused CommandTimeout Connection
-ConsistencyTimeout Context DefinitionError Dispatched Domain Draining DuplicateCommand
-DuplicateEvent Event EventFilter EventHandler EventNotFound Expected Forgotten HistoryTruncated
-Identifier InvalidAppend InvalidCommand Json KeyUnusable Loaded MemoryStore MessagePack NewEvent
-Observer Origin Overloaded Personal PostgresStore Projection RecordedEvent Rejected Retry
-Runtime SchemaMismatch Serializer StoreClosed StoreError StoreUnavailable StreamDeleted
-StreamExists StreamNotFound SubscriptionStatus Transaction Undecodable UnknownCommand Upcaster
-WrongExpectedVersion apply definition_of execute handle prepare query stream_of upcast
+FORGOTTEN Aggregate ChekovError Command CommandEnvelope CommandHandler CommandIdReused
+CommandTimeout Connection ConsistencyTimeout Context DefinitionError Dispatched Domain Draining
+DuplicateCommand DuplicateEvent Event EventFilter EventHandler EventNotFound Expected Forgotten
+HistoryTruncated Identifier InvalidAppend InvalidCommand Json KeyUnusable Loaded MemoryStore
+MessagePack Middleware NewEvent Observer Origin Overloaded Personal PostgresStore Projection
+RecordedEvent Rejected Retry Runtime SchemaMismatch Serializer StoreClosed StoreError
+StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionStatus Transaction
+Undecodable UnknownCommand Upcaster WrongExpectedVersion apply definition_of execute handle
+prepare query stream_of upcast
 """
 
 
