@@ -7,6 +7,8 @@ import pytest
 from chekov.engine.commands.deadlines import Deadlines
 from chekov.engine.commands.execution import Execution
 from chekov.errors import CommandTimeout
+from tests.unit.engine.bank import Add
+from tests.unit.engine.commands.counting import SlowStore, over
 from tests.unit.engine.commands.executions import execution
 from tests.waiting import until
 
@@ -114,3 +116,25 @@ async def test_it_needs_a_task() -> None:
     loop.call_soon(enter)
     with pytest.raises(RuntimeError, match="needs a task"):
         await answer
+
+
+async def test_a_time_out_while_storing_says_that_the_outcome_is_open() -> None:
+    store = SlowStore()
+    async with over(store) as runtime:
+        with pytest.raises(CommandTimeout) as caught:
+            await runtime.dispatch(Add(counter="a", amount=1), timeout=0.01)
+        store.open.set()
+        assert caught.value.stored is None
+        assert (await runtime.dispatch(Add(counter="a", amount=1))).version == 1
+
+
+async def test_a_time_out_before_storing_says_that_nothing_was_stored() -> None:
+    store = SlowStore()
+    async with over(store) as runtime, asyncio.TaskGroup() as group:
+        first = group.create_task(runtime.dispatch(Add(counter="a", amount=1)))
+        await store.waiting.wait()
+        with pytest.raises(CommandTimeout) as caught:
+            await runtime.dispatch(Add(counter="a", amount=1), timeout=0.01)
+        store.open.set()
+        assert caught.value.stored is False
+        assert (await first).version == 1
