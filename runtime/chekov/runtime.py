@@ -17,7 +17,7 @@ from chekov.domain.messages import Command, Event
 from chekov.engine.commands.consistency import subscription_names
 from chekov.engine.commands.executor import Dispatched
 from chekov.engine.engine import Engine
-from chekov.engine.observer import Observer
+from chekov.engine.observer import Observer, combined
 from chekov.engine.reading import Reading
 from chekov.engine.subscriptions.delivery import Retry
 from chekov.errors import StoreClosed, StoreError
@@ -47,7 +47,7 @@ class Runtime(Reading):
         store: a Postgres DSN, or a store, which is entered and left with the runtime.
         schema: of a DSN, the database schema that holds the event store.
         node: names this process among those that share the store; host and process id by default.
-        observer: is told what happens.
+        observers: each is reported what happens; see `Observer`.
         subscriptions: whether handlers and projections run here.
         migrate: of a DSN, whether to bring its schema up to date; otherwise it is only checked.
         command_timeout: seconds that a command may take, unless it says otherwise.
@@ -66,7 +66,7 @@ class Runtime(Reading):
         store: str | Store,
         schema: str = "chekov",
         node: str | None = None,
-        observer: Observer | None = None,
+        observers: Sequence[Observer] = (),
         subscriptions: bool = True,
         migrate: bool = True,
         command_timeout: float = 5.0,
@@ -77,7 +77,7 @@ class Runtime(Reading):
         master_key: str | Path | None = None,
     ) -> None:
         codec = Codec(domain)
-        self._observer = observer or Observer()
+        self._observer = combined(observers)
         self._store = open_store(
             store,
             schema=schema,

@@ -13,7 +13,6 @@ from chekov.domain.definitions import stream_of
 from chekov.domain.domain import Domain
 from chekov.embedded_postgres import embedded_postgres
 from chekov.serialization.codec import encode_any
-from chekov.server import logs
 from chekov.server.aggregates import identifier_type
 from chekov.server.bundle_file import read_bundle
 from chekov.server.domain_loader import load_domain
@@ -21,6 +20,7 @@ from chekov.server.examples import sample
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.serve import Ports, run, serve
 from chekov.server.settings import Settings, provide
+from chekov.telemetry import logs
 
 _LOCAL: Final = {
     "CHEKOV_HTTP_HOST": "127.0.0.1",

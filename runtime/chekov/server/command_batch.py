@@ -19,7 +19,7 @@ from chekov.domain.messages import Command
 from chekov.errors import Draining, InvalidCommand
 from chekov.runtime import Runtime
 from chekov.serialization.codec import decode_line
-from chekov.server import context, headers
+from chekov.server import headers
 from chekov.server.commands import answer, target
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.problems import (
@@ -31,6 +31,7 @@ from chekov.server.problems import (
     RequestError,
     problem_of,
 )
+from chekov.telemetry import context
 
 WINDOW: Final = 256
 _NDJSON: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")

@@ -12,10 +12,11 @@ from chekov.engine.commands.executor import Dispatched
 from chekov.errors import ConsistencyTimeout, UnknownCommand
 from chekov.runtime import Runtime
 from chekov.serialization.codec import encode_any
-from chekov.server import context, headers, rendering
+from chekov.server import headers, rendering
 from chekov.server.endpoint import Handler
 from chekov.server.parameters import refuse_unknown
 from chekov.server.problems import MALFORMED, RequestError
+from chekov.telemetry import context
 
 JSON: Final = {"Content-Type": "application/json"}
 _REPEATED: Final = {**JSON, "Idempotency-Replayed": "true"}

@@ -6,10 +6,11 @@ from typing import Final
 from aiohttp import web
 
 from chekov.domain.event_filter import EventFilter
-from chekov.server import context, headers, parameters, rendering
+from chekov.server import headers, parameters, rendering
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.problems import MALFORMED, RequestError
 from chekov.store.port import RecordedEvent, Store
+from chekov.telemetry import context
 
 _PAGE: Final = 500
 _HEARTBEAT_SECONDS: Final = 15.0

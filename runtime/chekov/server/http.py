@@ -13,24 +13,29 @@ from chekov.server.commands import JSON, Commands
 from chekov.server.endpoint import BODY_LIMIT, Endpoints, Handler
 from chekov.server.event_stream import EventStream, wants_stream
 from chekov.server.lifecycle import Lifecycle
+from chekov.server.metrics import Metrics
 from chekov.server.openapi import document
 from chekov.server.problems import METHOD_NOT_ALLOWED, NOT_FOUND, RequestError
 from chekov.server.queries import Queries
 from chekov.server.settings import Settings
 from chekov.server.streams import Streams
-from chekov.server.subjects import Forgetting
-from chekov.server.telemetry import Telemetry
+from chekov.server.subjects import Subjects
+from chekov.server.tracing import Tracing
 
 _ELSE: Final = "/{path:.*}"
 
 
 def application(
-    runtime: Runtime, telemetry: Telemetry, lifecycle: Lifecycle, settings: Settings
+    runtime: Runtime,
+    metrics: Metrics,
+    tracing: Tracing | None,
+    lifecycle: Lifecycle,
+    settings: Settings,
 ) -> web.Application:
     """The API of an opened runtime."""
     app = web.Application(client_max_size=settings.body_limit)
     app[BODY_LIMIT] = settings.body_limit
-    endpoints = Endpoints(telemetry, lifecycle)
+    endpoints = Endpoints(metrics, tracing, lifecycle)
 
     def add(method: str, path: str, handler: Handler) -> None:
         endpoint = endpoints.endpoint(method, path, handler)
@@ -51,7 +56,7 @@ def application(
     add("GET", "/events", _events(streams, EventStream(runtime.store, lifecycle)))
     add("GET", "/queries/{projection}/{query}", Queries(runtime).get)
     if runtime.domain.personal:
-        add("DELETE", "/subjects/{subject}", Forgetting(runtime).delete)
+        add("DELETE", "/subjects/{subject}", Subjects(runtime).delete)
     add("GET", "/openapi.json", _fixed(encode_any(document(runtime.domain))))
     app.router.add_route("*", _ELSE, endpoints.endpoint("*", "*", _nowhere))
     return app

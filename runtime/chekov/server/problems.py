@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from chekov import errors
 
 CONTENT_TYPE: Final = "application/problem+json"
+FIRST_SERVER_ERROR: Final = 500
 
 
 class Kind(NamedTuple):

@@ -9,13 +9,15 @@ import asyncio
 import logging
 import platform
 import signal
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
 from chekov.domain.definitions import definition_of
+from chekov.backoff import Backoff
 from chekov.domain.domain import Domain
+from chekov.engine.observer import Observer, combined
 from chekov.errors import StoreUnavailable
 from chekov.runtime import Runtime
 from chekov.server import gc_tuning, http
@@ -24,8 +26,7 @@ from chekov.server.lifecycle import Lifecycle
 from chekov.server.management import Management
 from chekov.server.metrics import Metrics
 from chekov.server.settings import Settings
-from chekov.server.telemetry import Telemetry
-from chekov.server.traced_store import TracedEventStore
+from chekov.server.tracing import CallersTrace, Tracing
 from chekov.store.port import Store
 from chekov.store.postgres import PostgresStore
 
@@ -84,17 +85,21 @@ async def serve(
     """Serve until `lifecycle` is stopped; `announce` is called when requests are taken."""
     about = _about(settings, domain)
     async with AsyncExitStack() as stack:
-        telemetry = await stack.enter_async_context(_observing(settings, domain, about))
-        management = Management(domain, telemetry.metrics, lifecycle, about)
+        tracing = await stack.enter_async_context(_tracing(settings, about))
+        metrics = Metrics(domain.commands, (definition_of(handler).name for handler in domain.handlers))
+        metrics.describe(**about)
+        management = Management(domain, metrics, lifecycle, about)
         probes = await stack.enter_async_context(
             listening(management.application(), settings.http_host, settings.management_port)
         )
         _log.info("answering probes", extra={"management": probes.port})
-        runtime = await _opened(stack, settings, domain, telemetry, lifecycle)
+        runtime = await _opened(
+            stack, settings, domain, [metrics, tracing or CallersTrace()], lifecycle
+        )
         if runtime is None:
             return
         management.runtime = runtime
-        app = http.application(runtime, telemetry, lifecycle, settings)
+        app = http.application(runtime, metrics, tracing, lifecycle, settings)
         api = await stack.enter_async_context(
             listening(app, settings.http_host, settings.http_port)
         )
@@ -112,44 +117,40 @@ async def serve(
         await asyncio.sleep(settings.drain_delay)
         await api.finish(
             max(deadline - loop.time(), _LAST_SECONDS),
-            busy=lambda: telemetry.metrics.requests_in_flight,
+            busy=lambda: metrics.requests_in_flight,
         )
         await runtime.drain(max(deadline - loop.time(), _LAST_SECONDS))
     _log.info("drained")
 
 
 @asynccontextmanager
-async def _observing(
-    settings: Settings, domain: Domain, about: Mapping[str, str]
-) -> AsyncGenerator[Telemetry]:
-    metrics = Metrics(domain.commands, (definition_of(handler).name for handler in domain.handlers))
-    metrics.describe(**about)
+async def _tracing(settings: Settings, about: Mapping[str, str]) -> AsyncGenerator[Tracing | None]:
     if settings.tracing == "off":
-        yield Telemetry(metrics)
+        yield None
         return
-    from chekov.server.trace_export import exporting  # noqa: PLC0415 -- loads a tenth of a second
+    from chekov.telemetry.trace_export import exporting  # noqa: PLC0415 -- loads for a tenth of a second
 
     attributes = {f"chekov.{name}": value for name, value in about.items() if value}
     attributes["service.instance.id"] = settings.node
-    async with exporting(attributes, to_console=settings.tracing == "console") as tracing:
-        yield Telemetry(metrics, tracing)
+    async with exporting(attributes, to_console=settings.tracing == "console") as provider:
+        yield Tracing(provider)
 
 
 async def _opened(
     stack: AsyncExitStack,
     settings: Settings,
     domain: Domain,
-    telemetry: Telemetry,
+    observers: Sequence[Observer],
     lifecycle: Lifecycle,
 ) -> Runtime | None:
-    """The runtime, as soon as its store answers; `None` when the process is to end before."""
-    wait = _FIRST_WAIT
+    """The runtime once its store answers, or `None` if the process is stopped before that."""
+    backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT)
     while not lifecycle.stopping:
         runtime = Runtime(
             domain,
-            store=_store(settings, telemetry),
+            store=_store(settings, combined(observers)),
             node=settings.node,
-            observer=telemetry,
+            observers=observers,
             command_timeout=settings.command_timeout,
             max_in_flight=settings.max_in_flight,
             master_key=settings.master_key or None,
@@ -159,25 +160,24 @@ async def _opened(
                 return await stack.enter_async_context(runtime)
         except StoreUnavailable as error:
             lifecycle.reason = f"the event store is away: {error}"
-            _log.warning("waiting for the event store", extra={"error": str(error), "wait": wait})
-        await lifecycle.pause(wait)
-        wait = min(wait * 2, _LONGEST_WAIT)
+            wait = backoff.next()
+            _log.warning(
+                "waiting for the event store", extra={"error": str(error), "wait": round(wait, 2)}
+            )
+            await lifecycle.pause(wait)
     return None
 
 
-def _store(settings: Settings, telemetry: Telemetry) -> Store:
-    store = PostgresStore(
+def _store(settings: Settings, observer: Observer) -> Store:
+    return PostgresStore(
         settings.store,
         schema=settings.schema,
         pool_size=settings.pool_size,
         migrate=settings.migrate,
         pooled=settings.pooled,
         statement_timeout=settings.statement_timeout,
-        on_batch=telemetry.appended,
+        on_batch=observer.appended,
     )
-    if telemetry.tracing is not None:
-        store.events = TracedEventStore(store.events, telemetry.tracing)
-    return store
 
 
 def _about(settings: Settings, domain: Domain) -> dict[str, str]:

@@ -34,7 +34,7 @@ from chekov.server.lifecycle import Lifecycle
 from chekov.server.management import Management
 from chekov.server.metrics import Metrics
 from chekov.server.settings import Settings
-from chekov.server.telemetry import Telemetry
+from chekov.server.tracing import CallersTrace
 
 Client = TestClient[Request, Application]
 
@@ -141,16 +141,16 @@ async def running(
     settings = Settings.read(environment)
     welcome = Welcome()
     domain = Domain("shop", aggregates=[Account], handlers=[welcome], **domain_options)
-    telemetry = Telemetry(Metrics(domain.commands, [definition_of(welcome).name]))
+    metrics = Metrics(domain.commands, [definition_of(welcome).name])
     lifecycle = Lifecycle()
-    management = Management(domain, telemetry.metrics, lifecycle, {"bundle": "shop"})
+    management = Management(domain, metrics, lifecycle, {"bundle": "shop"})
     store = Store()
     async with (
         TestClient(TestServer(management.application())) as probes,
-        Runtime(domain, store=store, observer=telemetry) as runtime,
+        Runtime(domain, store=store, observers=[metrics, CallersTrace()]) as runtime,
     ):
         management.runtime = runtime
-        app = http.application(runtime, telemetry, lifecycle, settings)
+        app = http.application(runtime, metrics, None, lifecycle, settings)
         async with TestClient(TestServer(app)) as api:
             lifecycle.serve()
             yield Server(api, probes, runtime, lifecycle, welcome, store)

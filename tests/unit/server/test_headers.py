@@ -6,7 +6,6 @@ import pytest
 from multidict import CIMultiDict
 
 from chekov.server import headers
-from chekov.server.context import is_traceparent
 from chekov.server.problems import RequestError
 from chekov.store.port import Expected
 
@@ -87,19 +86,3 @@ def test_json_is_accepted(value: str) -> None:
 def test_other_content_is_refused() -> None:
     with pytest.raises(RequestError, match="expected application/json"):
         headers.require_json(given(content_type="text/xml"))
-
-
-@pytest.mark.parametrize(
-    ("value", "fine"),
-    [
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", True),
-        ("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more", True),
-        ("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", False),
-        ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", False),
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", False),
-        ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", False),
-        ("nonsense", False),
-    ],
-)
-def test_only_a_well_formed_traceparent_is_passed_on(value: str, *, fine: bool) -> None:
-    assert is_traceparent(value) is fine

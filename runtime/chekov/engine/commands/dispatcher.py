@@ -48,7 +48,9 @@ class Dispatcher:
         self._router = Router(domain)
         rehydrator = Rehydrator(store, codec, observer, snapshots)
         self.instances = AggregateCache(store, rehydrator)
-        self._executor = CommandExecutor(store.events, codec, self.instances, rehydrator, snapshots)
+        self._executor = CommandExecutor(
+            store.events, codec, self.instances, rehydrator, snapshots, observer
+        )
         self._repetitions = Idempotency(self._executor, store.events, codec)
         self._deadlines = Deadlines()
         self._in_flight = 0

@@ -15,7 +15,7 @@ from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.commands.rehydration import Rehydrator
 from chekov.engine.commands.router import Route
 from chekov.engine.commands.snapshots import AggregateSnapshots
-from chekov.engine.observer import Outcome
+from chekov.engine.observer import Observer, Outcome, observed_append
 from chekov.engine.uuid7 import uuid7
 from chekov.errors import DefinitionError, DuplicateCommand, Rejected, WrongExpectedVersion
 from chekov.serialization.codec import Codec
@@ -127,8 +127,9 @@ class CommandExecutor:
         instances: AggregateCache,
         rehydrator: Rehydrator,
         snapshots: AggregateSnapshots,
+        observer: Observer,
     ) -> None:
-        self._append = store.append
+        self._append = observed_append(store.append, observer)
         self._encode = codec.encode
         self._instances = instances
         self._rehydrator = rehydrator
