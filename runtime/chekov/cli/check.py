@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from chekov.cli.output import complain, show, show_json
-from chekov.serialization.codec import encode_any
+from chekov.serialization.json import to_json
 from chekov.server.domain_loader import BundleError, load_domain
 from chekov.server.manifest import manifest
 from chekov.server.settings import Settings
@@ -52,10 +52,10 @@ def shortened(result: dict[str, Any]) -> bytes:
     if "message" in kept:
         kept["message"] = str(kept["message"])[:_LONGEST_TEXT]
         kept["faults"] = [fault[:_LONGEST_TEXT] for fault in kept["faults"]]
-    while len(document := encode_any(kept)) > _MESSAGE_BYTES:
+    while len(document := to_json(kept)) > _MESSAGE_BYTES:
         name = max(
             (name for name, value in kept.items() if isinstance(value, list)),
-            key=lambda name: len(encode_any(kept[name])),
+            key=lambda name: len(to_json(kept[name])),
         )
         kept[name] = kept[name][:-1]
         left_off[name] = left_off.get(name, 0) + 1

@@ -3,22 +3,15 @@
 import asyncio
 from argparse import Namespace
 from collections.abc import Collection
-from typing import Final
 
 from chekov.cli.output import show, show_json
+from chekov.cli.store import opened, store_settings
 from chekov.server.settings import Settings
-from chekov.store.postgres import PostgresStore
-
-_CONNECTIONS: Final = 2
-_PATIENCE: Final = 3.0
 
 
 def forget(arguments: Namespace) -> int:
     """Forget subjects in the store that the arguments or the environment name."""
-    settings = Settings.read(
-        overrides={"CHEKOV_STORE": arguments.dsn, "CHEKOV_SCHEMA": arguments.schema}
-    )
-    settings.require("store")
+    settings = store_settings(arguments)
     gone = set(asyncio.run(_forget(settings, arguments.subjects)))
     for subject in dict.fromkeys(arguments.subjects):
         if arguments.output == "json":
@@ -31,12 +24,5 @@ def forget(arguments: Namespace) -> int:
 
 
 async def _forget(settings: Settings, subjects: Collection[str]) -> Collection[str]:
-    async with PostgresStore(
-        settings.store,
-        schema=settings.schema,
-        migrate=False,
-        pooled=settings.pooled,
-        pool_size=_CONNECTIONS,
-        patience=_PATIENCE,
-    ) as store:
+    async with opened(settings) as store:
         return await store.keys.forget_keys(subjects)

@@ -4,6 +4,7 @@ import asyncio
 from argparse import Namespace
 
 from chekov.cli.output import show, show_json
+from chekov.cli.store import store_settings
 from chekov.server.settings import Settings
 from chekov.store.postgres.migrator import migrate as bring_up_to_date
 from chekov.store.postgres.migrator import pending
@@ -12,12 +13,9 @@ from chekov.store.postgres.roles import roles_sql
 
 def migrate(arguments: Namespace) -> int:
     """Migrate the store that the arguments or the environment name."""
-    settings = Settings.read(
-        overrides={"CHEKOV_STORE": arguments.dsn, "CHEKOV_SCHEMA": arguments.schema}
-    )
-    settings.require("store")
+    settings = store_settings(arguments)
     if arguments.dry_run:
-        return _tell(settings, arguments)
+        return _show_pending(settings, arguments)
     done = asyncio.run(bring_up_to_date(settings.store, settings.schema, to=arguments.to))
     if arguments.output == "json":
         show_json({"schema": settings.schema, "from": done.found, "to": done.now})
@@ -38,7 +36,7 @@ def roles(arguments: Namespace) -> int:
     return 0
 
 
-def _tell(settings: Settings, arguments: Namespace) -> int:
+def _show_pending(settings: Settings, arguments: Namespace) -> int:
     found, steps = asyncio.run(pending(settings.store, settings.schema, to=arguments.to))
     names = [f"{step.version:04}_{step.name}" for step in steps]
     if arguments.output == "json":

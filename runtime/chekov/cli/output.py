@@ -4,14 +4,14 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from chekov.serialization.codec import encode_any
+from chekov.serialization.json import to_json
 
 Output = Literal["table", "json"]
 
 
 def show_json(value: object) -> None:
     """One JSON document on a line of standard output."""
-    sys.stdout.write(encode_any(value).decode() + "\n")
+    sys.stdout.write(to_json(value).decode() + "\n")
     sys.stdout.flush()
 
 
@@ -38,4 +38,4 @@ def show_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Non
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return value if isinstance(value, str) else encode_any(value).decode()
+    return value if isinstance(value, str) else to_json(value).decode()

@@ -12,11 +12,11 @@ from chekov.cli.output import complain, show, show_json
 from chekov.domain.definitions import stream_of
 from chekov.domain.domain import Domain
 from chekov.embedded_postgres import embedded_postgres
-from chekov.serialization.codec import encode_any
-from chekov.server.aggregates import identifier_type
+from chekov.serialization.codec import convert
+from chekov.serialization.examples import example
+from chekov.serialization.json import to_json
 from chekov.server.bundle_file import read_bundle
 from chekov.server.domain_loader import load_domain
-from chekov.server.examples import sample
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.serve import Ports, run, serve
 from chekov.server.settings import Settings, provide
@@ -125,19 +125,19 @@ def _welcome(name: str, api: str, management: str, where: str, first: list[str])
 
 
 def first_requests(domain: Domain, api: str) -> list[str]:
-    """Command lines that execute the domain's first command and show what came of it."""
+    """Command lines that execute a command of the domain and show its events.
+
+    Empty if no command has an example.
+    """
     for name, command in domain.commands.items():
         aggregate = domain.aggregate_of(command)
-        if aggregate is None:
+        body = example(command)
+        if aggregate is None or body is None:
             continue
-        body = sample(command)
-        identifier = body.get(domain.identifier_of(command))
-        if identifier is None or identifier_type(domain, aggregate) is None:
-            continue
-        document = encode_any(body).decode().replace("'", "'\\''")
-        stream = stream_of(aggregate, identifier)
+        identifier = getattr(convert(body, command), domain.identifier_of(command))
+        document = to_json(body).decode().replace("'", "'\\''")
         return [
             f"curl -s {api}/commands/{name} --json '{document}'",
-            f"curl -s {api}/streams/{stream}",
+            f"curl -s {api}/streams/{stream_of(aggregate, identifier)}",
         ]
     return []

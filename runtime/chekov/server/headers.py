@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from chekov.server.problems import MALFORMED, UNSUPPORTED, RequestError
+from chekov.server.problems import UNSUPPORTED, RequestError, malformed
 from chekov.store.port import Expected
 
 CORRELATION_ID: Final = "X-Correlation-ID"
@@ -45,14 +45,14 @@ def expected_version(headers: Mapping[str, str]) -> int | None:
         return None
     if none is not None:
         if match is not None or none.strip() != "*":
-            raise _malformed("If-None-Match", "expected *, alone", none)
+            raise malformed("header", "If-None-Match", "expected *, alone", none)
         return int(Expected.NO_STREAM)
     assert match is not None  # noqa: S101
     if match.strip() == "*":
         return int(Expected.STREAM_EXISTS)
     found = _VERSION.match(match.strip())
     if found is None:
-        raise _malformed("If-Match", 'expected a version such as "3", or *', match)
+        raise malformed("header", "If-Match", 'expected a version such as "3", or *', match)
     return int(found[2])
 
 
@@ -88,8 +88,4 @@ def _uuid(headers: Mapping[str, str], name: str) -> UUID | None:
     try:
         return UUID(value.strip().strip('"'))
     except ValueError:
-        raise _malformed(name, "expected a UUID", value) from None
-
-
-def _malformed(name: str, expected: str, value: str) -> RequestError:
-    return RequestError(MALFORMED, f"{name}: {expected}, got {value[:100]!r}", {"header": name})
+        raise malformed("header", name, "expected a UUID", value) from None

@@ -10,7 +10,7 @@ from aiohttp import web
 from chekov.domain.domain import Domain
 from chekov.errors import ChekovError
 from chekov.runtime import Runtime
-from chekov.serialization.codec import encode_any
+from chekov.serialization.json import to_json
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.manifest import manifest
 from chekov.server.metrics import Metrics
@@ -30,7 +30,7 @@ class Management:
         self._standing = RuntimeCollector()
         self._metrics = metrics
         self._lifecycle = lifecycle
-        self._manifest = encode_any({**manifest(domain), **about})
+        self._manifest = to_json({**manifest(domain), **about})
         self._store = _StoreProbe()
         metrics.watch(self._standing.collect)
 
@@ -79,7 +79,7 @@ class Management:
         if self.runtime is None:
             return _status(self._lifecycle.reason)
         states = [asdict(item) for item in self.runtime.subscriptions.values()]
-        return _json(encode_any({"subscriptions": states}))
+        return _json(to_json({"subscriptions": states}))
 
 
 class _StoreProbe:
@@ -113,7 +113,7 @@ class _StoreProbe:
 def _status(fault: str) -> web.Response:
     if not fault:
         return _json(b'{"status":"ok"}')
-    return _json(encode_any({"status": "unavailable", "reason": fault}), _UNAVAILABLE)
+    return _json(to_json({"status": "unavailable", "reason": fault}), _UNAVAILABLE)
 
 
 def _json(body: bytes, status: int = 200) -> web.Response:

@@ -9,7 +9,7 @@ from uuid import UUID
 from multidict import MultiMapping
 
 from chekov.domain.event_filter import EventFilter
-from chekov.server.problems import MALFORMED, RequestError
+from chekov.server.problems import MALFORMED, RequestError, malformed
 from chekov.store.port import Direction
 
 DEFAULT_LIMIT: Final = 100
@@ -38,7 +38,7 @@ def page(query: MultiMapping[str], further: Collection[str] = ()) -> Page:
     refuse_unknown(query, {"after", "limit", "direction", *further})
     direction = query.get("direction", "forward")
     if direction not in {"forward", "backward"}:
-        raise _malformed("direction", "expected forward or backward", direction)
+        raise malformed("path", "direction", "expected forward or backward", direction)
     return Page(
         after=_number(query, "after", 0, 0, _LARGEST_POSITION),
         limit=limit(query),
@@ -95,7 +95,7 @@ def moment(query: MultiMapping[str], name: str) -> datetime | None:
             return read.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise _malformed(name, "expected a time with a zone such as 2026-01-31T12:00:00Z", value)
+    raise malformed("path", name, "expected a time with a zone such as 2026-01-31T12:00:00Z", value)
 
 
 def until(query: MultiMapping[str]) -> int | datetime | None:
@@ -126,7 +126,7 @@ def _number(query: MultiMapping[str], name: str, default: int, lowest: int, high
     if value is None:
         return default
     if not value.isascii() or not value.isdecimal() or not lowest <= int(value[:20]) <= highest:
-        raise _malformed(name, f"expected a whole number from {lowest} to {highest}", value)
+        raise malformed("path", name, f"expected a whole number from {lowest} to {highest}", value)
     return int(value)
 
 
@@ -137,8 +137,4 @@ def _id(query: MultiMapping[str], name: str) -> UUID | None:
     try:
         return UUID(value)
     except ValueError:
-        raise _malformed(name, "expected a UUID", value) from None
-
-
-def _malformed(name: str, expected: str, value: str) -> RequestError:
-    return RequestError(MALFORMED, f"{name}: {expected}, got {value[:100]!r}", {"path": name})
+        raise malformed("path", name, "expected a UUID", value) from None

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from chekov import errors
 
@@ -95,6 +95,14 @@ class RequestError(Exception):
     ) -> None:
         self.problem = Problem(kind, detail, members or {}, headers or {})
         super().__init__(detail)
+
+
+def malformed(
+    place: Literal["header", "path"], name: str, fault: str, value: str | None = None
+) -> RequestError:
+    """The error of a header, or of a parameter or field (`path`), that cannot be used."""
+    given = "" if value is None else f", got {value[:100]!r}"
+    return RequestError(MALFORMED, f"{name}: {fault}{given}", {place: name})
 
 
 def problem_of(error: BaseException) -> Problem:

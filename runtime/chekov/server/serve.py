@@ -14,8 +14,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
-from chekov.domain.definitions import definition_of
 from chekov.backoff import Backoff
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.engine.observer import Observer, combined
 from chekov.errors import StoreUnavailable
@@ -86,7 +86,9 @@ async def serve(
     about = _about(settings, domain)
     async with AsyncExitStack() as stack:
         tracing = await stack.enter_async_context(_tracing(settings, about))
-        metrics = Metrics(domain.commands, (definition_of(handler).name for handler in domain.handlers))
+        metrics = Metrics(
+            domain.commands, (definition_of(handler).name for handler in domain.handlers)
+        )
         metrics.describe(**about)
         management = Management(domain, metrics, lifecycle, about)
         probes = await stack.enter_async_context(

@@ -1,10 +1,14 @@
 """A DomainBundle's YAML runs on a laptop as it does on a cluster."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chekov.server.bundle_file import InvalidBundleFile, read_bundle
+
+BANK = Path(__file__).parents[3] / "examples" / "bank"
 
 STORE = "apiVersion: chekov.dev/v1alpha1\nkind: EventStore\nmetadata: {name: main}\nspec: {}\n---\n"
 BUNDLE = """\
@@ -73,3 +77,24 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidBundleFile, match=r"none.yaml cannot be read: No such file"):
         read_bundle(tmp_path / "none.yaml")
+
+
+def test_the_inline_bundle_holds_the_bank_as_it_is() -> None:
+    spec = importlib.util.spec_from_file_location("make_inline", BANK / "make_inline.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (BANK / "bundle-inline.yaml").read_text() == module.text()
+    bundle = read_bundle(BANK / "bundle-inline.yaml")
+    assert bundle.modules == {"bank.py": (BANK / "bank.py").read_text()}
+
+
+def test_both_bundles_differ_in_their_code_only() -> None:
+    image, inline = (
+        list(yaml.safe_load_all((BANK / name).read_text()))
+        for name in ("bundle.yaml", "bundle-inline.yaml")
+    )
+    for documents in (image, inline):
+        del documents[1]["spec"]["code"]
+    assert image == inline

@@ -8,7 +8,7 @@ _EVERY_SECONDS: Final = 0.2
 _WIDTH: Final = 30
 
 
-class Progress:
+class ProgressBar:
     """A bar on standard error, or nothing when that is no terminal.
 
     Args:

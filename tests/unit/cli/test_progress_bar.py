@@ -2,7 +2,7 @@
 
 import pytest
 
-from chekov.cli.progress import Progress, bar
+from chekov.cli.progress_bar import ProgressBar, bar
 
 
 def test_the_bar_fills() -> None:
@@ -13,7 +13,7 @@ def test_the_bar_fills() -> None:
 
 
 def test_nothing_is_shown_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress(quiet=False) as progress:
+    with ProgressBar(quiet=False) as progress:
         progress(1, 1)
     assert capsys.readouterr().err == ""
 
@@ -23,6 +23,6 @@ def test_on_a_terminal(
     *, quiet: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with Progress(quiet=quiet) as progress:
+    with ProgressBar(quiet=quiet) as progress:
         progress(1, 1)
     assert ("100%" in capsys.readouterr().err) is not quiet
