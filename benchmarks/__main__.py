@@ -66,7 +66,7 @@ async def one_round(
         Runtime(in_process.commands, store=dsn, schema=SCHEMA) as runtime,
         bare.connected(dsn, SCHEMA) as connection,
     ):
-        gc_tuning.settle()
+        gc_tuning.tune()
         part = seconds / TURNS
         # A service's instances are loaded once and then used for as long as it lives.
         await in_process.dispatch(runtime, part, 1, acknowledged)

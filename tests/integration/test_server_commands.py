@@ -15,7 +15,7 @@ async def test_a_schema_is_migrated_once(empty_dsn: str) -> None:
     assert (code, done["schema"], done["from"]) == (0, "chekov", 0)
     assert done["to"] > 0
     code, out, _ = await run("migrate", "--dsn", empty_dsn)
-    assert (code, out) == (0, f"schema chekov is at version {done['to']} already\n")
+    assert (code, out) == (0, f"schema chekov is already at version {done['to']}\n")
 
 
 async def test_what_a_store_holds_is_listed(dsn: str) -> None:

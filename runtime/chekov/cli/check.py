@@ -1,4 +1,4 @@
-"""`chekov check`: is this domain usable? For people, pipelines and the operator."""
+"""`chekov check`: validates a domain, for people, pipelines and the operator."""
 
 from argparse import Namespace
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from chekov.server.manifest import manifest
 from chekov.server.settings import Settings
 
 _MESSAGE_BYTES: Final = 4096
-"""What Kubernetes keeps of a container's termination message."""
+"""The limit of a container's termination message in Kubernetes."""
 _LONGEST_TEXT: Final = 1000
 
 
 def check(arguments: Namespace) -> int:
-    """Load the domain; 0 when it can run."""
+    """Load the domain; 0 if it can run."""
     settings = Settings.read(overrides={"CHEKOV_DOMAIN": arguments.domain})
     settings.require("domain")
     result = _result(settings)
@@ -46,7 +46,7 @@ def _result(settings: Settings) -> dict[str, Any]:
 
 
 def shortened(result: dict[str, Any]) -> bytes:
-    """The result as JSON within the limit; what is left off is counted under `left_off`."""
+    """The result as JSON within the limit; `left_off` counts the entries left out per list."""
     kept = dict(result)
     left_off: dict[str, int] = {}
     if "message" in kept:

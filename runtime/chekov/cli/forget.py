@@ -1,4 +1,4 @@
-"""`chekov forget`: makes the personal data about somebody unreadable, for ever and everywhere."""
+"""`chekov forget`: makes the personal data of subjects unreadable, for good and everywhere."""
 
 import asyncio
 from argparse import Namespace
@@ -10,7 +10,6 @@ from chekov.server.settings import Settings
 
 
 def forget(arguments: Namespace) -> int:
-    """Forget subjects in the store that the arguments or the environment name."""
     settings = store_settings(arguments)
     gone = set(asyncio.run(_forget(settings, arguments.subjects)))
     for subject in dict.fromkeys(arguments.subjects):
@@ -19,7 +18,7 @@ def forget(arguments: Namespace) -> int:
         elif subject in gone:
             show(f"{subject} is forgotten")
         else:
-            show(f"{subject} has no key: nothing personal is stored, or it was forgotten before")
+            show(f"{subject} has no key: no personal data is stored, or it was forgotten before")
     return 0
 
 

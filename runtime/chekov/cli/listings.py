@@ -1,4 +1,4 @@
-"""`chekov events`, `streams` and `subscriptions`: what a store holds, without changing anything."""
+"""`chekov events`, `streams` and `subscriptions`: lists what a store contains."""
 
 import asyncio
 from argparse import Namespace
@@ -17,11 +17,14 @@ from chekov.server.settings import Settings
 from chekov.store.port import Direction, RecordedEvent, Store, SubscriptionRow
 
 _COLUMNS: Final = ("position", "stream", "version", "type", "time", "data")
+_SUBSCRIPTION_COLUMNS: Final = (
+    "name", "version", "partition", "state", "position", "lag", "parked", "owner", "error",
+)  # fmt: skip
 _WAIT_SECONDS: Final = 5.0
 
 
 def events(arguments: Namespace) -> int:
-    """List events of all streams; with `--follow`, until interrupted."""
+    """List events of all streams; with `--follow`, go on until interrupted."""
     settings = store_settings(arguments)
     if arguments.follow:
         run(lambda lifecycle: _followed(settings, arguments, lifecycle))
@@ -31,13 +34,11 @@ def events(arguments: Namespace) -> int:
 
 
 def streams(arguments: Namespace) -> int:
-    """List the events of one stream."""
     asyncio.run(_stream(store_settings(arguments), arguments))
     return 0
 
 
 def subscriptions(arguments: Namespace) -> int:
-    """List the subscriptions of a domain."""
     settings = store_settings(arguments)
     name = arguments.domain
     if name is None:
@@ -47,9 +48,7 @@ def subscriptions(arguments: Namespace) -> int:
     if arguments.output == "json":
         show_json(rows)
     else:
-        show_table(
-            ("name", "version", "state", "position", "lag", "parked", "owner", "error"), rows
-        )
+        show_table(_SUBSCRIPTION_COLUMNS, rows)
     return 0
 
 
@@ -92,7 +91,7 @@ async def _followed(settings: Settings, arguments: Namespace, lifecycle: Lifecyc
 
 
 async def _follow(store: Store, arguments: Namespace) -> None:
-    """Show what is stored and then what comes; one event a line, so that a pipe can read it."""
+    """Show stored events, then new ones; one per line, as pipes expect."""
     position = arguments.after
     while True:
         head = await store.head()
@@ -150,6 +149,7 @@ def _subscription(found: tuple[SubscriptionRow, int]) -> dict[str, Any]:
     return {
         "name": row.key.name,
         "version": row.key.version,
+        "partition": row.key.partition,
         "state": row.state,
         "position": row.position,
         "lag": head - row.position,

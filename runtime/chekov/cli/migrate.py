@@ -1,4 +1,4 @@
-"""`chekov migrate` and `chekov roles`: a store's schema, and who may do what with it."""
+"""`chekov migrate` and `chekov roles`: a store's schema and its database roles."""
 
 import asyncio
 from argparse import Namespace
@@ -12,7 +12,6 @@ from chekov.store.postgres.roles import roles_sql
 
 
 def migrate(arguments: Namespace) -> int:
-    """Migrate the store that the arguments or the environment name."""
     settings = store_settings(arguments)
     if arguments.dry_run:
         return _show_pending(settings, arguments)
@@ -20,14 +19,13 @@ def migrate(arguments: Namespace) -> int:
     if arguments.output == "json":
         show_json({"schema": settings.schema, "from": done.found, "to": done.now})
     elif done.found == done.now:
-        show(f"schema {settings.schema} is at version {done.now} already")
+        show(f"schema {settings.schema} is already at version {done.now}")
     else:
-        show(f"schema {settings.schema} went from version {done.found} to {done.now}")
+        show(f"migrated schema {settings.schema} from version {done.found} to {done.now}")
     return 0
 
 
 def roles(arguments: Namespace) -> int:
-    """Print the SQL that gives three roles their rights."""
     settings = Settings.read(overrides={"CHEKOV_SCHEMA": arguments.schema})
     sql = roles_sql(
         settings.schema, owner=arguments.owner, writer=arguments.writer, reader=arguments.reader
@@ -43,7 +41,7 @@ def _show_pending(settings: Settings, arguments: Namespace) -> int:
         to = steps[-1].version if steps else found
         show_json({"schema": settings.schema, "from": found, "to": to, "steps": names})
     elif names:
-        show(f"schema {settings.schema} is at version {found}; still to do: {', '.join(names)}")
+        show(f"schema {settings.schema} is at version {found}; pending: {', '.join(names)}")
     else:
-        show(f"schema {settings.schema} is at version {found}; there is nothing to do")
+        show(f"schema {settings.schema} is at version {found}; nothing is pending")
     return 0

@@ -1,4 +1,4 @@
-"""What commands print: for people or, with `--output json`, for machines."""
+"""The output of commands: tables for people or, with `--output json`, JSON for machines."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,24 +10,24 @@ Output = Literal["table", "json"]
 
 
 def show_json(value: object) -> None:
-    """One JSON document on a line of standard output."""
+    """Write one line of JSON to standard output."""
     sys.stdout.write(to_json(value).decode() + "\n")
     sys.stdout.flush()
 
 
 def show(text: str) -> None:
-    """A line, or several, on standard output."""
+    """Write lines to standard output."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def complain(text: str) -> None:
-    """A line, or several, on standard error."""
+    """Write lines to standard error."""
     sys.stderr.write(f"chekov: {text}\n")
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Rows under upper-case headings, as kubectl prints them."""
+    """Print rows under upper-case headings, as kubectl does."""
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
     heading = [column.upper().replace("_", "-") for column in columns]
     widths = [max(map(len, column)) for column in zip(heading, *cells, strict=True)]

@@ -22,7 +22,6 @@ _GZIP_LEVEL: Final = 6
 
 
 def export(arguments: Namespace) -> int:
-    """Write the events of a store to a file or to standard output."""
     settings = store_settings(arguments)
     with (
         ProgressBar(quiet=arguments.quiet) as progress,
@@ -44,7 +43,6 @@ def export(arguments: Namespace) -> int:
 
 
 def import_(arguments: Namespace) -> int:
-    """Store the events of a file or of standard input."""
     settings = store_settings(arguments)
     with ProgressBar(quiet=arguments.quiet) as progress, _input_file(arguments.file) as file:
         done = asyncio.run(
@@ -59,14 +57,14 @@ def import_(arguments: Namespace) -> int:
     if arguments.output == "json":
         show_json(done._asdict())
     else:
-        before = f" after the {done.found} that were there" if done.found else ""
+        before = f" after the {done.found} stored before" if done.found else ""
         show(f"imported {done.events} events{before} and {done.streams} streams, up to {done.head}")
     return 0
 
 
 @contextmanager
 def _output_file(name: str, *, secret: bool) -> Generator[IO[bytes]]:
-    """A file that has its name only when it is whole; with keys in it, only for its owner."""
+    """A file that gets its name only once it is complete; with keys, readable by its owner only."""
     if name == _STANDARD:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""The request headers that this API understands, turned into typed values."""
+"""The request headers of the API as typed values."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def correlation_id(headers: Mapping[str, str]) -> UUID | None:
     """The id in `X-Correlation-ID`.
 
     Raises:
-        RequestError: it is no UUID.
+        RequestError: the value is not a UUID.
     """
     return _uuid(headers, CORRELATION_ID)
 
@@ -28,16 +28,16 @@ def command_id(headers: Mapping[str, str]) -> UUID | None:
     """The id in `Idempotency-Key`, which becomes the command's id.
 
     Raises:
-        RequestError: it is no UUID.
+        RequestError: the value is not a UUID.
     """
     return _uuid(headers, "Idempotency-Key")
 
 
 def expected_version(headers: Mapping[str, str]) -> int | None:
-    """What `If-Match` or `If-None-Match: *` expect of the stream; `None` when they are absent.
+    """The stream version that `If-Match` or `If-None-Match: *` require; `None` if absent.
 
     Raises:
-        RequestError: it is neither a version, quoted or not, nor `*`.
+        RequestError: the value is neither a version, quoted or not, nor `*`.
     """
     match = headers.get("If-Match")
     none = headers.get("If-None-Match")
@@ -57,17 +57,17 @@ def expected_version(headers: Mapping[str, str]) -> int | None:
 
 
 def wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `Prefer: wait=…` grants the handlers, 60 at most; `None` when absent."""
+    """Seconds to wait for subscriptions, from `Prefer: wait=…`; 60 at most, `None` if absent."""
     preference = headers.get("Prefer")
     found = _WAIT.search(preference.lower()) if preference else None
     return float(min(int(found[1]), _LONGEST_WAIT)) if found else None
 
 
 def require_json(headers: Mapping[str, str]) -> None:
-    """Accept JSON, or content whose type is not told.
+    """Accept JSON, and content without a type.
 
     Raises:
-        RequestError: the content is told to be something else.
+        RequestError: `Content-Type` is another one.
     """
     content_type = headers.get("Content-Type")
     if content_type is None or content_type == "application/json":

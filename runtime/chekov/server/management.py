@@ -1,4 +1,4 @@
-"""The management port: probes, metrics, and what runs here. Nothing on it changes anything."""
+"""The management port: probes, metrics, the manifest and the state of subscriptions."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,35 +16,34 @@ from chekov.server.manifest import manifest
 from chekov.server.metrics import Metrics
 from chekov.server.runtime_collector import RuntimeCollector
 
-_PING_SECONDS: Final = 2.0
-_PING_AGE_SECONDS: Final = 1.0
+_PING_TIMEOUT: Final = 2.0
+_PING_INTERVAL: Final = 1.0
 _UNAVAILABLE: Final = 503
 
 
 class Management:
-    """Answers for one process, from before its runtime is open until after it is closed."""
+    """The management endpoints, from before the runtime opens until after it closes."""
 
     def __init__(
         self, domain: Domain, metrics: Metrics, lifecycle: Lifecycle, about: Mapping[str, str]
     ) -> None:
-        self._standing = RuntimeCollector()
+        self._collector = RuntimeCollector()
         self._metrics = metrics
         self._lifecycle = lifecycle
         self._manifest = to_json({**manifest(domain), **about})
         self._store = _StoreProbe()
-        metrics.watch(self._standing.collect)
+        metrics.watch(self._collector.collect)
 
     @property
     def runtime(self) -> Runtime | None:
-        """The runtime, when it is open."""
-        return self._standing.runtime
+        """The runtime, once it is open."""
+        return self._collector.runtime
 
     @runtime.setter
     def runtime(self, opened: Runtime) -> None:
-        self._standing.runtime = opened
+        self._collector.runtime = opened
 
     def application(self) -> web.Application:
-        """What the management port serves."""
         app = web.Application()
         app.router.add_get("/livez", self._live)
         app.router.add_get("/readyz", self._ready)
@@ -68,7 +67,7 @@ class Management:
         return _status(await self._store.fault(self.runtime))
 
     async def _exposition(self, request: web.Request) -> web.Response:
-        await self._standing.look()
+        await self._collector.refresh()
         page, content_type = self._metrics.exposition(request.headers.get("Accept", ""))
         return web.Response(body=page, headers={"Content-Type": content_type})
 
@@ -83,28 +82,28 @@ class Management:
 
 
 class _StoreProbe:
-    """Asks the store whether it answers, at most once a second however many ask."""
+    """Pings the store at most once a second, however many probes arrive."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._known_until = float("-inf")
+        self._valid_until = float("-inf")
         self._fault = ""
 
     async def fault(self, runtime: Runtime) -> str:
-        """What is wrong with the store; empty when nothing is."""
+        """Why the store is unavailable; empty if it is available."""
         async with self._lock:
             loop = asyncio.get_running_loop()
-            if loop.time() >= self._known_until:
-                self._fault = await self._ask(runtime)
-                self._known_until = loop.time() + _PING_AGE_SECONDS
+            if loop.time() >= self._valid_until:
+                self._fault = await self._ping(runtime)
+                self._valid_until = loop.time() + _PING_INTERVAL
             return self._fault
 
-    async def _ask(self, runtime: Runtime) -> str:
+    async def _ping(self, runtime: Runtime) -> str:
         try:
-            async with asyncio.timeout(_PING_SECONDS):
+            async with asyncio.timeout(_PING_TIMEOUT):
                 await runtime.store.ping()
         except TimeoutError:
-            return f"the event store did not answer within {_PING_SECONDS:g} s"
+            return f"the event store did not answer within {_PING_TIMEOUT:g} s"
         except ChekovError as error:
             return str(error)
         return ""

@@ -1,8 +1,8 @@
-"""One process from its start to its end: what is opened in which order, and closed in reverse.
+"""The lifespan of a server process: what is opened in which order, and closed in reverse.
 
-The management port comes first, so that probes are answered while the store is waited for. On
-SIGTERM the process turns unready, waits until routes have changed, takes no further connections,
-answers what it has, lets the subscriptions stop at a checkpoint, and only then closes the store.
+The management port opens first, so that probes are answered while the process waits for the store.
+On SIGTERM the process becomes unready, waits until routes have changed, accepts no further
+connections, finishes its requests, stops the subscriptions at a checkpoint and closes the store.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from chekov.backoff import Backoff
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.engine.observer import Observer, combined
+from chekov.engine.subscriptions.delivery import Retry
 from chekov.errors import StoreUnavailable
 from chekov.runtime import Runtime
 from chekov.server import gc_tuning, http
@@ -32,7 +33,7 @@ from chekov.store.postgres import PostgresStore
 
 _FIRST_WAIT: Final = 0.25
 _LONGEST_WAIT: Final = 5.0
-_LAST_SECONDS: Final = 0.5
+_SHORTEST_DRAIN: Final = 0.5
 
 try:
     from uvloop import new_event_loop as _loop_factory
@@ -50,12 +51,12 @@ class Ports(NamedTuple):
 
 
 def run(main: Callable[[Lifecycle], Coroutine[Any, Any, None]]) -> None:
-    """Run `main` in a loop of its own; SIGTERM and SIGINT stop the lifecycle it is given.
+    """Run `main` in an event loop of its own; SIGTERM and SIGINT stop its lifecycle.
 
     Raises:
-        ChekovError: it cannot start.
-        BaseExceptionGroup: something in the background failed.
-        CancelledError: SIGINT came again, which cuts everything off.
+        ChekovError: the process cannot start.
+        BaseExceptionGroup: a background task failed.
+        CancelledError: a second SIGINT cancelled everything.
     """
 
     async def signalled() -> None:
@@ -82,7 +83,7 @@ async def serve(
     lifecycle: Lifecycle,
     announce: Callable[[Ports], None] | None = None,
 ) -> None:
-    """Serve until `lifecycle` is stopped; `announce` is called when requests are taken."""
+    """Serve until `lifecycle` is stopped; call `announce` once requests are accepted."""
     about = _about(settings, domain)
     async with AsyncExitStack() as stack:
         tracing = await stack.enter_async_context(_tracing(settings, about))
@@ -106,7 +107,7 @@ async def serve(
             listening(app, settings.http_host, settings.http_port)
         )
         ports = Ports(http=api.port, management=probes.port)
-        gc_tuning.settle()
+        gc_tuning.tune()
         lifecycle.serve()
         _log.info("serving", extra={**about, **ports._asdict()})
         if announce is not None:
@@ -118,10 +119,10 @@ async def serve(
         lifecycle.drain()
         await asyncio.sleep(settings.drain_delay)
         await api.finish(
-            max(deadline - loop.time(), _LAST_SECONDS),
+            max(deadline - loop.time(), _SHORTEST_DRAIN),
             busy=lambda: metrics.requests_in_flight,
         )
-        await runtime.drain(max(deadline - loop.time(), _LAST_SECONDS))
+        await runtime.drain(max(deadline - loop.time(), _SHORTEST_DRAIN))
     _log.info("drained")
 
 
@@ -155,6 +156,8 @@ async def _opened(
             observers=observers,
             command_timeout=settings.command_timeout,
             max_in_flight=settings.max_in_flight,
+            lease=settings.lease,
+            retry=retry_policy(settings),
             master_key=settings.master_key or None,
         )
         try:
@@ -179,6 +182,14 @@ def _store(settings: Settings, observer: Observer) -> Store:
         pooled=settings.pooled,
         statement_timeout=settings.statement_timeout,
         on_batch=observer.appended,
+    )
+
+
+def retry_policy(settings: Settings) -> Retry:
+    return Retry(
+        attempts=settings.retry_attempts,
+        first=settings.retry_first_pause,
+        longest=settings.retry_longest_pause,
     )
 
 

@@ -57,16 +57,16 @@ def test_plain_environment_variables_are_taken_along(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (STORE, "must hold one DomainBundle, it holds 0"),
-        (f"{BUNDLE}---\n{BUNDLE}", "it holds 2"),
-        ("a: [", "is no YAML"),
+        (STORE, "must contain one DomainBundle, but contains 0"),
+        (f"{BUNDLE}---\n{BUNDLE}", "but contains 2"),
+        ("a: [", "is not valid YAML"),
         (BUNDLE.replace("chekov.dev/v1alpha1", "apps/v1"), "apiVersion must be"),
         (BUNDLE.replace("shop:domain", "shop"), "spec.entrypoint must be module:object"),
         (BUNDLE, "needs 'code'"),
         (BUNDLE + "  code: {}\n", "exactly one of"),
         (BUNDLE + "  code: {image: x, configMapRef: {name: y}}\n", "exactly one of"),
-        (BUNDLE + "  code: {configMapRef: {name: y}}\n", "must also hold the ConfigMap 'y'"),
-        (BUNDLE + "  code: {inline: {modules: {../x.py: y}}}\n", "no usable file name"),
+        (BUNDLE + "  code: {configMapRef: {name: y}}\n", "must also contain the ConfigMap 'y'"),
+        (BUNDLE + "  code: {inline: {modules: {../x.py: y}}}\n", "cannot be the file name"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
