@@ -102,6 +102,29 @@ async def test_what_is_no_json_is_malformed(serving: Serving, body: str) -> None
         await problem(response, 400, "invalid-command")
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "application/json"},
+        {"Content-Type": "application/json; charset=utf-8"},
+        {"Content-Type": "application/vnd.bank+json"},
+        {},
+    ],
+    ids=str,
+)
+async def test_json_is_accepted_and_so_is_content_without_a_type(
+    serving: Serving, headers: dict[str, str]
+) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount",
+            data=f'{{"account_id": "{ID}", "owner": "Ada"}}'.encode(),
+            headers=headers,
+            skip_auto_headers={"Content-Type"},
+        )
+    assert response.status == 200
+
+
 async def test_another_content_type_is_refused(serving: Serving) -> None:
     async with serving() as server:
         response = await server.api.post("/commands/OpenAccount", data={"owner": "Ada"})
