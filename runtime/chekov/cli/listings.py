@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from chekov.cli.output import Output, show, show_json, show_table
-from chekov.domain.event_filter import EventFilter
 from chekov.cli.store import opened, store_settings
+from chekov.domain.event_filter import EventFilter
 from chekov.server import rendering
 from chekov.server.domain_loader import load_domain
 from chekov.server.lifecycle import Lifecycle

@@ -31,7 +31,7 @@ class EventStream:
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         position = _start(request)
-        wanted = parameters.filter_(request.query)
+        wanted = parameters.event_filter(request.query)
         response = web.StreamResponse(
             headers={
                 "Content-Type": _EVENT_STREAM,

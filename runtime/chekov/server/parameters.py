@@ -55,7 +55,7 @@ def limit(query: MultiMapping[str]) -> int:
     return _number(query, "limit", DEFAULT_LIMIT, 1, LARGEST_LIMIT)
 
 
-def filter_(query: MultiMapping[str]) -> EventFilter:
+def event_filter(query: MultiMapping[str]) -> EventFilter:
     """The filter of a request, from the parameters in `FILTERS`; `type` may be repeated.
 
     Raises:

@@ -56,7 +56,7 @@ class Streams:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The events of all streams by position."""
         page = parameters.page(request.query, parameters.FILTERS)
-        wanted = parameters.filter_(request.query)
+        wanted = parameters.event_filter(request.query)
         found = await self._store.read_page(
             after=page.after, limit=page.limit + 1, direction=page.direction, filter=wanted
         )
