@@ -17,7 +17,7 @@ from chekov.domain.messages import Command, Event
 from chekov.engine.commands.consistency import subscription_names
 from chekov.engine.commands.executor import Dispatched
 from chekov.engine.engine import Engine
-from chekov.engine.observer import Observer, combined
+from chekov.engine.observer import Observer, combined, overrides
 from chekov.engine.reading import Reading
 from chekov.engine.subscriptions.delivery import Retry
 from chekov.errors import StoreClosed, StoreError
@@ -78,13 +78,7 @@ class Runtime(Reading):
     ) -> None:
         codec = Codec(domain)
         self._observer = combined(observers)
-        self._store = open_store(
-            store,
-            schema=schema,
-            migrate=migrate,
-            pool_size=pool_size,
-            on_batch=self._observer.appended,
-        )
+        self._store = open_store(store, schema=schema, migrate=migrate, pool_size=pool_size)
         self._unsealed = seal_store(
             self._store, domain, master_key=master_key, on_forgotten=self._forgotten
         )
@@ -117,6 +111,8 @@ class Runtime(Reading):
         """
         self._refuse_projections_in_memory()
         async with AsyncExitStack() as stack:
+            if overrides(self._observer, "appended"):
+                stack.enter_context(self._store.reporting_commits(self._observer.appended))
             await stack.enter_async_context(self._unsealed)
             await self.engine.prepare()
             group = await stack.enter_async_context(asyncio.TaskGroup())

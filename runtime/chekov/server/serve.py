@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from chekov.backoff import Backoff
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
-from chekov.engine.observer import Observer, combined
+from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.delivery import Retry
 from chekov.errors import StoreUnavailable
 from chekov.runtime import Runtime
@@ -151,7 +151,7 @@ async def _opened(
     while not lifecycle.stopping:
         runtime = Runtime(
             domain,
-            store=_store(settings, combined(observers)),
+            store=_store(settings),
             node=settings.node,
             observers=observers,
             command_timeout=settings.command_timeout,
@@ -173,7 +173,7 @@ async def _opened(
     return None
 
 
-def _store(settings: Settings, observer: Observer) -> Store:
+def _store(settings: Settings) -> Store:
     return PostgresStore(
         settings.store,
         schema=settings.schema,
@@ -181,7 +181,6 @@ def _store(settings: Settings, observer: Observer) -> Store:
         migrate=settings.migrate,
         pooled=settings.pooled,
         statement_timeout=settings.statement_timeout,
-        on_batch=observer.appended,
     )
 
 

@@ -1,11 +1,11 @@
 """What runs in the background while a store is open: group commit and the listener."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import LiteralString
 
-from chekov.store.postgres.append.batch_sender import OnBatch
+from chekov.store.port import CommitReport
 from chekov.store.postgres.append.committer import Committer
 from chekov.store.postgres.connections import Database, opened
 from chekov.store.postgres.listener import Listener
@@ -18,18 +18,16 @@ class BackgroundTasks:
     Args:
         database: where the store is.
         statements: those of `sql/events.sql`.
-        on_batch: see `PostgresStore`.
     """
 
     def __init__(
         self,
         database: Database,
         statements: Mapping[str, LiteralString],
-        on_batch: OnBatch | None,
     ) -> None:
         self._database = database
         self._statements = statements
-        self._on_batch = on_batch
+        self._reports: list[CommitReport] = []
         self._committer: Committer | None = None
         self._listener: Listener | None = None
 
@@ -62,7 +60,7 @@ class BackgroundTasks:
             self._statements,
             committed=listener.committed,
             alone=listener.alone,
-            on_batch=self._on_batch,
+            on_batch=self._report,
         )
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(listener.run())
@@ -79,3 +77,16 @@ class BackgroundTasks:
                 finally:
                     committing.cancel()
                     listening.cancel()
+
+    @contextmanager
+    def reporting_commits(self, report: CommitReport) -> Generator[None]:
+        """See `Store.reporting_commits`."""
+        self._reports.append(report)
+        try:
+            yield
+        finally:
+            self._reports.remove(report)
+
+    def _report(self, appends: int, events: int, seconds: float) -> None:
+        for report in self._reports:
+            report(appends, events, seconds)

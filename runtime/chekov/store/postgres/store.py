@@ -4,7 +4,6 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from chekov.store.delegating import DelegatingEventStore
-from chekov.store.postgres.append.batch_sender import OnBatch
 from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.connection_options import STATEMENT_SECONDS, ConnectionOptions
 from chekov.store.postgres.connections import Database
@@ -29,8 +28,6 @@ class PostgresStore(DelegatingEventStore):
         pool_size: most connections for reading and for subscriptions; two more are used for
             appends and notifications.
         migrate: bring the schema up to date when opening; `False` only checks it.
-        on_batch: called after each statement of appends with their number, the number of events
-            and the seconds it took. It must not raise or block.
         patience: how long calls wait for a database that is away, in seconds.
         pooled: the DSN leads to a pooler in transaction mode, such as PgBouncer.
         statement_timeout: seconds after which Postgres gives up one of the store's own statements;
@@ -44,7 +41,6 @@ class PostgresStore(DelegatingEventStore):
         schema: str = "chekov",
         pool_size: int = 10,
         migrate: bool = True,
-        on_batch: OnBatch | None = None,
         patience: float = 10.0,
         pooled: bool = False,
         statement_timeout: float = STATEMENT_SECONDS,
@@ -53,7 +49,7 @@ class PostgresStore(DelegatingEventStore):
         access = ConnectionOptions(dsn, pooled, statement_timeout)
         database = Database(access, schema, translator, size=pool_size, patience=patience)
         sql = statements("events", schema, pooled=pooled)
-        background = BackgroundTasks(database, sql, on_batch)
+        background = BackgroundTasks(database, sql)
         events = PostgresEventStore(database, sql, background)
         self.events = events
         self.streams = PostgresStreams(database, sql, events, background)
@@ -61,6 +57,7 @@ class PostgresStore(DelegatingEventStore):
         self.read_models = PostgresReadModels(database, sql)
         self.snapshots = PostgresSnapshots(database)
         self.keys = PostgresKeys(database, background)
+        self.reporting_commits = background.reporting_commits
         self._database = database
         self._background = background
         self._migrate = migrate
