@@ -19,11 +19,12 @@ from chekov.engine.commands.executor import Dispatched
 from chekov.engine.engine import Engine
 from chekov.engine.observer import Observer, combined, overrides
 from chekov.engine.reading import Reading
+from chekov.engine.subscriptions.control import SubscriptionControl
 from chekov.engine.subscriptions.delivery import Retry
 from chekov.errors import StoreClosed, StoreError
 from chekov.serialization.codec import Codec
 from chekov.store.open import open_store, seal_store
-from chekov.store.port import Store
+from chekov.store.port import ParkedEvent, Store
 
 E = TypeVar("E", bound=Event)
 
@@ -95,6 +96,7 @@ class Runtime(Reading):
             subscriptions=subscriptions,
         )
         super().__init__(domain, self._store, codec, engine)
+        self._control = SubscriptionControl(self._store.subscriptions, domain.name)
         self._subscribing = subscriptions
         self._stack: AsyncExitStack | None = None
         self.drained = False
@@ -259,6 +261,30 @@ class Runtime(Reading):
             Whether there was anything to forget.
         """
         return bool(await self._unsealed.keys.forget_keys([subject]))
+
+    async def pause(self, subscription: str) -> None:
+        """Let no process run a subscription until it is resumed.
+
+        Raises:
+            UnknownSubscription: the store has none of this name.
+        """
+        await self._control.pause(subscription)
+
+    async def resume(self, subscription: str) -> None:
+        """Let a paused or stopped subscription run again.
+
+        Raises:
+            UnknownSubscription: the store has none of this name.
+        """
+        await self._control.resume(subscription)
+
+    async def parked(self, subscription: str, *, limit: int = 100) -> Sequence[ParkedEvent]:
+        """The first `limit` parked events of a subscription, by position.
+
+        Raises:
+            UnknownSubscription: the store has none of this name.
+        """
+        return await self._control.parked(subscription, limit=limit)
 
     async def drain(self, timeout: float = DRAIN_SECONDS) -> None:
         """Refuse new commands, finish those in flight, stop subscriptions at a checkpoint.

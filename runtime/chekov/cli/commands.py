@@ -94,6 +94,6 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "version": ("about", "version"),
     "events": ("listings", "events"),
     "streams": ("listings", "streams"),
-    "subscriptions": ("listings", "subscriptions"),
+    "subscriptions": ("subscriptions", "subscriptions"),
     "forget": ("forget", "forget"),
 }

@@ -1,25 +1,20 @@
-"""`chekov events`, `streams` and `subscriptions`: lists what a store contains."""
+"""`chekov events` and `chekov streams`: lists stored events."""
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any, Final
 
-from chekov.cli.output import Output, show, show_json, show_table
+from chekov.cli.output import Output, show, show_table
 from chekov.cli.store import opened, store_settings
 from chekov.domain.event_filter import EventFilter
 from chekov.server import rendering
-from chekov.server.domain_loader import load_domain
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.serve import run
 from chekov.server.settings import Settings
-from chekov.store.port import Direction, RecordedEvent, Store, SubscriptionRow
+from chekov.store.port import Direction, RecordedEvent, Store
 
 _COLUMNS: Final = ("position", "stream", "version", "type", "time", "data")
-_SUBSCRIPTION_COLUMNS: Final = (
-    "name", "version", "partition", "state", "position", "lag", "parked", "owner", "error",
-)  # fmt: skip
 _WAIT_SECONDS: Final = 5.0
 
 
@@ -35,20 +30,6 @@ def events(arguments: Namespace) -> int:
 
 def streams(arguments: Namespace) -> int:
     asyncio.run(_stream(store_settings(arguments), arguments))
-    return 0
-
-
-def subscriptions(arguments: Namespace) -> int:
-    settings = store_settings(arguments)
-    name = arguments.domain
-    if name is None:
-        settings.require("domain")
-        name = load_domain(settings.domain, Path(settings.path or ".")).name
-    rows = [_subscription(row) for row in asyncio.run(_subscriptions(settings, name))]
-    if arguments.output == "json":
-        show_json(rows)
-    else:
-        show_table(_SUBSCRIPTION_COLUMNS, rows)
     return 0
 
 
@@ -74,13 +55,6 @@ async def _stream(settings: Settings, arguments: Namespace) -> None:
         if not page:
             await store.streams.info(arguments.stream)
     _show(page, arguments)
-
-
-async def _subscriptions(settings: Settings, domain: str) -> Sequence[tuple[SubscriptionRow, int]]:
-    async with opened(settings) as store:
-        rows = await store.subscriptions.list(domain)
-        head = await store.head()
-    return [(row, head) for row in rows]
 
 
 async def _followed(settings: Settings, arguments: Namespace, lifecycle: Lifecycle) -> None:
@@ -141,19 +115,4 @@ def _row(recorded: RecordedEvent) -> dict[str, Any]:
         "type": recorded.type,
         "time": recorded.time.isoformat(timespec="milliseconds"),
         "data": rendering.content(recorded),
-    }
-
-
-def _subscription(found: tuple[SubscriptionRow, int]) -> dict[str, Any]:
-    row, head = found
-    return {
-        "name": row.key.name,
-        "version": row.key.version,
-        "partition": row.key.partition,
-        "state": row.state,
-        "position": row.position,
-        "lag": head - row.position,
-        "parked": row.parked,
-        "owner": row.owner,
-        "error": row.error,
     }

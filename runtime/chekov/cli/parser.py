@@ -96,8 +96,19 @@ def _inspecting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     streams = _add(commands, "streams", "List the events of one stream by version.")
     streams.add_argument("stream", help="the stream's whole name")
     _page(streams)
-    subscriptions = _add(commands, "subscriptions", "List a domain's subscriptions.")
-    subscriptions.add_argument("--domain", help="its name (default: that of CHEKOV_DOMAIN)")
+    subscriptions = _add(
+        commands, "subscriptions", "List, pause or resume subscriptions, or list parked events."
+    )
+    subscriptions.add_argument(
+        "action", nargs="?", choices=("list", "pause", "resume", "parked"), default="list",
+        help="what to do (default: list)",
+    )  # fmt: skip
+    subscriptions.add_argument(
+        "name", nargs="?", metavar="NAME", help="a subscription: all its versions and partitions"
+    )
+    subscriptions.add_argument(
+        "--domain", help="the domain's name (default: that of CHEKOV_DOMAIN)"
+    )
     _store(subscriptions)
     _pooled(subscriptions)
     _output(subscriptions)

@@ -93,6 +93,18 @@ class Endpoints:
             _log.debug("%s %s %d", request.method, request.path_qs, response.status)
 
 
+def reporting_problems(handler: Handler) -> Handler:
+    """`handler` whose errors become problems, and nothing else around it."""
+
+    async def reporting(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Exception as error:  # noqa: BLE001
+            return _failed(request, error)
+
+    return reporting
+
+
 def _failed(request: web.Request, error: Exception) -> web.Response:
     if context.correlation_id.get() is None:  # the request's own was malformed
         context.correlation_id.set(uuid7())

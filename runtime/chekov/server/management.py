@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Final
 
 from aiohttp import web
@@ -15,6 +14,7 @@ from chekov.server.lifecycle import Lifecycle
 from chekov.server.manifest import manifest
 from chekov.server.metrics import Metrics
 from chekov.server.runtime_collector import RuntimeCollector
+from chekov.server.subscriptions import SubscriptionEndpoints
 
 _PING_TIMEOUT: Final = 2.0
 _PING_INTERVAL: Final = 1.0
@@ -22,16 +22,30 @@ _UNAVAILABLE: Final = 503
 
 
 class Management:
-    """The management endpoints, from before the runtime opens until after it closes."""
+    """The management endpoints, from before the runtime opens until after it closes.
+
+    Args:
+        domain: its names make up the manifest.
+        metrics: exposed at `/metrics`.
+        lifecycle: decides what the probes answer.
+        about: further members of the manifest.
+        token: a bearer token for requests that change something; empty for none.
+    """
 
     def __init__(
-        self, domain: Domain, metrics: Metrics, lifecycle: Lifecycle, about: Mapping[str, str]
+        self,
+        domain: Domain,
+        metrics: Metrics,
+        lifecycle: Lifecycle,
+        about: Mapping[str, str],
+        token: str = "",
     ) -> None:
         self._collector = RuntimeCollector()
         self._metrics = metrics
         self._lifecycle = lifecycle
         self._manifest = to_json({**manifest(domain), **about})
         self._store = _StoreProbe()
+        self._subscriptions = SubscriptionEndpoints(lambda: self.runtime, lifecycle, token)
         metrics.watch(self._collector.collect)
 
     @property
@@ -50,7 +64,7 @@ class Management:
         app.router.add_get("/startupz", self._started)
         app.router.add_get("/metrics", self._exposition)
         app.router.add_get("/manifest", self._show_manifest)
-        app.router.add_get("/subscriptions", self._subscriptions)
+        app.router.add_routes(self._subscriptions.routes())
         return app
 
     async def _live(self, _request: web.Request) -> web.Response:
@@ -73,12 +87,6 @@ class Management:
 
     async def _show_manifest(self, _request: web.Request) -> web.Response:
         return _json(self._manifest)
-
-    async def _subscriptions(self, _request: web.Request) -> web.Response:
-        if self.runtime is None:
-            return _status(self._lifecycle.reason)
-        states = [asdict(item) for item in self.runtime.subscriptions.values()]
-        return _json(to_json({"subscriptions": states}))
 
 
 class _StoreProbe:

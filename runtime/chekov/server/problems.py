@@ -26,8 +26,12 @@ class Kind(NamedTuple):
 
 MALFORMED: Final = Kind("malformed-request", 400, "The request is malformed")
 INVALID_COMMAND: Final = Kind("invalid-command", 400, "The command does not fit its type")
+UNAUTHORIZED: Final = Kind("unauthorized", 401, "A token is required")
 NOT_FOUND: Final = Kind("not-found", 404, "Nothing was found at this address")
 UNKNOWN_COMMAND: Final = Kind("unknown-command", 404, "The domain has no such command")
+UNKNOWN_SUBSCRIPTION: Final = Kind(
+    "unknown-subscription", 404, "The domain has no such subscription"
+)
 STREAM_NOT_FOUND: Final = Kind("stream-not-found", 404, "The stream does not exist")
 METHOD_NOT_ALLOWED: Final = Kind("method-not-allowed", 405, "The method is not allowed here")
 VERSION_CONFLICT: Final = Kind("version-conflict", 409, "The stream is at another version")
@@ -44,14 +48,16 @@ OVERLOADED: Final = Kind("overloaded", 429, "Too many commands are in flight")
 INTERNAL: Final = Kind("internal-error", 500, "The service failed")
 UNDECODABLE: Final = Kind("undecodable-event", 500, "A stored event cannot be decoded")
 DRAINING: Final = Kind("draining", 503, "This process is shutting down")
+NOT_READY: Final = Kind("not-ready", 503, "This process is not ready")
 UNAVAILABLE: Final = Kind("store-unavailable", 503, "The event store is unavailable")
 TIMED_OUT: Final = Kind("timed-out", 504, "The command did not finish in time")
 
 KINDS: Final = (
-    MALFORMED, INVALID_COMMAND, NOT_FOUND, UNKNOWN_COMMAND, STREAM_NOT_FOUND, METHOD_NOT_ALLOWED,
+    MALFORMED, INVALID_COMMAND, UNAUTHORIZED, NOT_FOUND, UNKNOWN_COMMAND, UNKNOWN_SUBSCRIPTION,
+    STREAM_NOT_FOUND, METHOD_NOT_ALLOWED,
     VERSION_CONFLICT, DUPLICATE_EVENT, DUPLICATE_COMMAND, HISTORY_TRUNCATED, STREAM_DELETED,
     TOO_LARGE, UNSUPPORTED, REJECTED, COMMAND_ID_REUSED, NOT_STORABLE, OVERLOADED, INTERNAL,
-    UNDECODABLE, DRAINING, UNAVAILABLE, TIMED_OUT,
+    UNDECODABLE, DRAINING, NOT_READY, UNAVAILABLE, TIMED_OUT,
 )  # fmt: skip
 
 _SOON: Final = {"Retry-After": "1"}
@@ -139,6 +145,9 @@ _TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
     RequestError: lambda error: error.problem,
     errors.UnknownCommand: lambda error: Problem(
         UNKNOWN_COMMAND, str(error), {"command": error.command}
+    ),
+    errors.UnknownSubscription: lambda error: Problem(
+        UNKNOWN_SUBSCRIPTION, str(error), {"subscription": error.name}
     ),
     errors.InvalidCommand: lambda error: Problem(
         INVALID_COMMAND, str(error), {"path": error.path} if error.path else {}

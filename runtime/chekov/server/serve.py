@@ -91,7 +91,7 @@ async def serve(
             domain.commands, (definition_of(handler).name for handler in domain.handlers)
         )
         metrics.describe(**about)
-        management = Management(domain, metrics, lifecycle, about)
+        management = Management(domain, metrics, lifecycle, about, settings.management_token)
         probes = await stack.enter_async_context(
             listening(management.application(), settings.http_host, settings.management_port)
         )

@@ -172,6 +172,13 @@ class Settings:
     management_port: int = _setting(
         "CHEKOV_MANAGEMENT_PORT", 9090, "Port of probes, metrics and the manifest.", _port
     )
+    management_token: str = _setting(
+        "CHEKOV_MANAGEMENT_TOKEN",
+        "",
+        "Bearer token for requests to the management port that change something, such as pausing a "
+        "subscription; without one, no token is required.",
+        _text,
+    )
     node: str = _setting(
         "CHEKOV_NODE", "", "This process's name; by default host name and process id.", _text
     )

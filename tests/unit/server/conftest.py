@@ -33,6 +33,7 @@ from chekov.server import http
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.management import Management
 from chekov.server.metrics import Metrics
+from chekov.server.serve import retry_policy
 from chekov.server.settings import Settings
 from chekov.server.tracing import CallersTrace
 
@@ -99,16 +100,19 @@ class Account(Aggregate, identity="account"):
 
 
 class Welcome(EventHandler, name="welcome"):
-    """Handles when it is let."""
+    """Waits until it is open, and fails if it is given a `failure`."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
         self.open.set()
+        self.failure = ""
 
     @handle
     async def opened(self, event: AccountOpened, context: Context) -> None:
         del event, context
         await self.open.wait()
+        if self.failure:
+            raise RuntimeError(self.failure)
 
 
 class Store(MemoryStore):
@@ -143,11 +147,18 @@ async def running(
     domain = Domain("shop", aggregates=[Account], handlers=[welcome], **domain_options)
     metrics = Metrics(domain.commands, [definition_of(welcome).name])
     lifecycle = Lifecycle()
-    management = Management(domain, metrics, lifecycle, {"bundle": "shop"})
+    management = Management(
+        domain, metrics, lifecycle, {"bundle": "shop"}, settings.management_token
+    )
     store = Store()
     async with (
         TestClient(TestServer(management.application())) as probes,
-        Runtime(domain, store=store, observers=[metrics, CallersTrace()]) as runtime,
+        Runtime(
+            domain,
+            store=store,
+            observers=[metrics, CallersTrace()],
+            retry=retry_policy(settings),
+        ) as runtime,
     ):
         management.runtime = runtime
         app = http.application(runtime, metrics, None, lifecycle, settings)
