@@ -1,4 +1,4 @@
-"""The commands that look at a store from a terminal."""
+"""The commands that inspect and change a store from a terminal."""
 
 import json
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""The bar tells how far it is, on terminals only."""
+"""The progress bar is shown on terminals only."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def test_the_bar_fills() -> None:
     assert " 100%" in bar(0, 0, 1)
 
 
-def test_nothing_is_shown_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_shown_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with ProgressBar(quiet=False) as progress:
         progress(1, 1)
     assert capsys.readouterr().err == ""

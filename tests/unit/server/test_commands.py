@@ -1,4 +1,4 @@
-"""`POST /commands/{Command}` executes one command and tells what it stored."""
+"""`POST /commands/{Command}` executes one command and returns what it stored."""
 
 from uuid import UUID, uuid4
 
@@ -22,7 +22,7 @@ async def problem(response: ClientResponse, status: int, slug: str) -> dict[str,
     return document
 
 
-async def test_a_command_is_executed_and_tells_what_it_stored(serving: Serving) -> None:
+async def test_a_command_is_executed_and_its_events_are_returned(serving: Serving) -> None:
     async with serving() as server:
         response = await server.api.post("/commands/OpenAccount", json=OPEN)
         body = await response.json()
@@ -38,7 +38,7 @@ async def test_a_command_is_executed_and_tells_what_it_stored(serving: Serving) 
     assert response.headers["X-Correlation-ID"] == body["correlation_id"]
 
 
-async def test_a_command_whose_name_is_no_identifier_has_its_path_too(serving: Serving) -> None:
+async def test_a_command_name_with_a_dash_has_a_path_too(serving: Serving) -> None:
     async with serving() as server:
         await server.api.post("/commands/OpenAccount", json=OPEN)
         response = await server.api.post(
@@ -58,7 +58,7 @@ async def test_a_command_that_changes_nothing_stores_nothing(serving: Serving) -
     assert body["events"] == []
 
 
-async def test_the_state_is_told_when_asked_for(serving: Serving) -> None:
+async def test_the_state_is_returned_on_request(serving: Serving) -> None:
     async with serving() as server:
         response = await server.api.post("/commands/OpenAccount?return=state", json=OPEN)
         assert (await response.json())["state"] == {"owner": "Ada", "balance": 0}
@@ -92,7 +92,7 @@ async def test_a_command_that_does_not_fit_names_the_field(
 
 
 @pytest.mark.parametrize("body", ["", "{", '{"owner": "\udc80"}', "[" * 100_000])
-async def test_what_is_no_json_is_malformed(serving: Serving, body: str) -> None:
+async def test_a_body_that_is_not_json_is_malformed(serving: Serving, body: str) -> None:
     async with serving() as server:
         response = await server.api.post(
             "/commands/OpenAccount",
@@ -151,7 +151,7 @@ async def test_a_rejection_names_the_rule(serving: Serving) -> None:
     assert document["detail"] == "There is no such account."
 
 
-async def test_if_match_that_does_not_hold_tells_the_actual_version(serving: Serving) -> None:
+async def test_a_failed_if_match_reports_the_actual_version(serving: Serving) -> None:
     async with serving() as server:
         await server.api.post("/commands/OpenAccount", json=OPEN)
         response = await server.api.post(
@@ -225,7 +225,7 @@ async def test_a_deleted_aggregate_is_gone(serving: Serving) -> None:
             await problem(await server.api.get(path), 410, "stream-deleted")
 
 
-async def test_a_history_that_is_gone_is_told(serving: Serving) -> None:
+async def test_a_truncated_history_is_reported(serving: Serving) -> None:
     async with serving() as server:
         for amount in (1, 2, 3):
             await server.runtime.store.append(
@@ -247,7 +247,7 @@ async def test_the_correlation_id_is_passed_on(serving: Serving) -> None:
     assert response.headers["X-Correlation-ID"] == correlation
 
 
-async def test_a_correlation_id_that_is_no_uuid_is_refused(serving: Serving) -> None:
+async def test_a_correlation_id_must_be_a_uuid(serving: Serving) -> None:
     async with serving() as server:
         response = await server.api.post(
             "/commands/OpenAccount", json=OPEN, headers={"X-Correlation-ID": "seven"}

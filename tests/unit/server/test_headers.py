@@ -23,7 +23,7 @@ def test_ids_are_uuids() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "7", "order-7"])
-def test_an_id_that_is_no_uuid_is_refused(value: str) -> None:
+def test_an_id_must_be_a_uuid(value: str) -> None:
     with pytest.raises(RequestError, match="X-Correlation-ID: expected a UUID"):
         headers.correlation_id(given(x_correlation_id=value))
 

@@ -24,7 +24,7 @@ async def slug(response: ClientResponse) -> tuple[int, str]:
     return response.status, (await response.json())["type"].rpartition(":")[2]
 
 
-async def test_an_aggregates_state_and_version_are_told(serving: Serving) -> None:
+async def test_an_aggregates_state_and_version_are_returned(serving: Serving) -> None:
     async with serving() as server:
         await fill(server)
         response = await server.api.get(f"/aggregates/account/{ID.upper()}")
@@ -37,7 +37,7 @@ async def test_an_aggregates_state_and_version_are_told(serving: Serving) -> Non
         }
 
 
-async def test_an_aggregates_state_is_told_as_it_was(serving: Serving) -> None:
+async def test_an_aggregates_earlier_state_is_returned(serving: Serving) -> None:
     async with serving() as server:
         await fill(server)
         path = f"/aggregates/account/{ID}"
@@ -57,7 +57,7 @@ async def test_an_aggregates_state_is_told_as_it_was(serving: Serving) -> None:
             assert await slug(await get(f"{path}?{bad}")) == (400, "malformed-request")
 
 
-async def test_an_aggregate_that_is_not_there_is_told(serving: Serving) -> None:
+async def test_an_aggregate_that_does_not_exist_is_not_found(serving: Serving) -> None:
     async with serving() as server:
         get = server.api.get
         assert await slug(await get(f"/aggregates/account/{uuid4()}")) == (404, "stream-not-found")
@@ -120,7 +120,7 @@ async def test_streams_are_listed_by_name(serving: Serving) -> None:
         assert datetime.fromisoformat(listed["created"]).tzinfo
 
 
-async def test_behind_the_end_of_a_stream_there_is_an_empty_page(serving: Serving) -> None:
+async def test_after_the_end_of_a_stream_pages_are_empty(serving: Serving) -> None:
     async with serving() as server:
         await fill(server)
         page = await (await server.api.get(f"/streams/account-{ID}?after=99")).json()
@@ -185,7 +185,7 @@ async def test_a_wrong_path_is_a_problem(serving: Serving) -> None:
         assert await slug(await server.api.get("/queries/none/such")) == (404, "not-found")
 
 
-async def test_a_wrong_method_tells_the_right_ones(serving: Serving) -> None:
+async def test_the_response_to_a_wrong_method_lists_the_right_ones(serving: Serving) -> None:
     async with serving() as server:
         response = await server.api.get("/commands/OpenAccount")
         assert await slug(response) == (405, "method-not-allowed")
@@ -195,7 +195,7 @@ async def test_a_wrong_method_tells_the_right_ones(serving: Serving) -> None:
         assert response.headers["Allow"] == "GET, HEAD"
 
 
-async def test_heads_are_told_without_their_content(serving: Serving) -> None:
+async def test_head_requests_are_answered_without_a_body(serving: Serving) -> None:
     async with serving() as server:
         await fill(server)
         response = await server.api.head(f"/aggregates/account/{ID}")

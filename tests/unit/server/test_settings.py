@@ -65,7 +65,7 @@ def test_a_bad_value_names_the_variable_what_came_and_what_is_expected(
     assert repr(value) in str(caught.value)
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.read({"CHEKOV_HTTP_PORT": "x", "CHEKOV_POOL_SIZE": "y"})
     assert len(caught.value.faults) == 2

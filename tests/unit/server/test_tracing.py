@@ -74,7 +74,7 @@ def test_a_request_continues_the_callers_trace_down_to_the_handler(
     assert handler.attributes["chekov.position"] == 5
 
 
-def test_after_a_command_its_span_is_no_longer_current(tracing: Tracing) -> None:
+def test_after_a_command_its_span_is_not_current_any_more(tracing: Tracing) -> None:
     assert tracing.traceparent() is None
     command = tracing.command("Open", "account-1")
     assert tracing.traceparent() is not None
