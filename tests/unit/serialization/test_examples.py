@@ -1,7 +1,6 @@
 """An example is accepted by the codec, whatever its type."""
 
 import enum
-import json
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, make_dataclass
@@ -23,12 +22,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from chekov import Aggregate, Command, Domain, Event, Identifier, apply, execute
-from chekov.cli.run import first_requests
-from chekov.serialization.codec import Codec, convert
 from chekov.serialization.examples import example
 from chekov.serialization.json import to_json
-from chekov.server.openapi import document
 
 T = TypeVar("T")
 
@@ -114,42 +109,3 @@ def test_where_no_example_is_found_there_is_none() -> None:
     endless = make_dataclass("Endless", [("next", "Endless")], namespace={"__module__": __name__})
     globals()["Endless"] = endless
     assert example(endless) is None
-
-
-class Lent(Event):
-    to: str
-
-
-class Lend(Command[Lent]):
-    copy: Identifier[CopyId]
-    to: Isbn
-    pages: Pages
-    condition: Colour
-
-
-class Copy(Aggregate, identity="copy"):
-    @execute
-    def lend(self, command: Lend) -> list[Lent]:
-        return [Lent(to=command.to)]
-
-    @apply
-    def lent(self, _: Lent) -> None:
-        pass
-
-
-LIBRARY = Domain("library", aggregates=[Copy])
-
-
-def test_the_openapi_example_of_a_command_is_one_that_the_codec_accepts() -> None:
-    operation = document(LIBRARY)["paths"]["/commands/Lend"]["post"]
-    shown = operation["requestBody"]["content"]["application/json"]["example"]
-    command = Codec(LIBRARY).decode_command("Lend", json.dumps(shown).encode())
-    assert isinstance(command, Lend)
-    assert isinstance(command.copy, UUID)
-
-
-def test_the_first_requests_name_the_stream_of_their_command() -> None:
-    post, get = first_requests(LIBRARY, "http://localhost:1")
-    body = json.loads(post.partition("--json ")[2].strip("'"))
-    assert isinstance(convert(body, Lend), Lend)
-    assert get == f"curl -s http://localhost:1/streams/copy-{body['copy']}"

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
@@ -38,6 +39,9 @@ from chekov.server.settings import Settings
 from chekov.server.tracing import CallersTrace
 
 Client = TestClient[Request, Application]
+
+ID = "0192f0c1-0000-7000-8000-000000000001"
+OPEN = {"account_id": ID, "owner": "Ada"}
 
 
 class AccountOpened(Event):
@@ -176,3 +180,26 @@ Serving = Callable[..., AbstractAsyncContextManager[Server]]
 def serving() -> Serving:
     """Starts a server for a block; its environment is given by name."""
     return running
+
+
+async def fill(server: Server, deposits: int = 3) -> None:
+    """Open the account and deposit 1, 2, … there."""
+    await server.api.post("/commands/OpenAccount", json=OPEN)
+    for amount in range(1, deposits + 1):
+        body = {"account_id": ID, "amount": amount}
+        assert (await server.api.post("/commands/deposit-money", json=body)).status == 200
+
+
+async def slug(response: ClientResponse) -> tuple[int, str]:
+    """The status of a problem, and the last part of its type."""
+    return response.status, (await response.json())["type"].rpartition(":")[2]
+
+
+async def problem(response: ClientResponse, status: int, slug: str) -> dict[str, object]:
+    """The problem document of a response, checked for its status and type."""
+    assert response.status == status
+    assert response.content_type == "application/problem+json"
+    document = await response.json()
+    assert document["type"] == f"urn:chekov:problem:{slug}"
+    assert document["status"] == status
+    return document
