@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from chekov.store.postgres import connection_cache as module
-from chekov.store.postgres.connection_cache import ConnectionCache, Pool, is_gone
+from chekov.store.postgres.connection_cache import ConnectionCache, DriverPool, is_gone
 from chekov.store.postgres.connection_options import Connection
 from tests.waiting import until
 
@@ -16,13 +16,13 @@ PATIENCE = 20.0
 
 
 @pytest.fixture
-async def pool(empty_dsn: str) -> AsyncGenerator[Pool]:
+async def pool(empty_dsn: str) -> AsyncGenerator[DriverPool]:
     async with asyncpg.create_pool(empty_dsn, min_size=0, max_size=SIZE) as pool:
         yield pool
 
 
 @pytest.fixture
-async def cache(pool: Pool) -> AsyncGenerator[ConnectionCache]:
+async def cache(pool: DriverPool) -> AsyncGenerator[ConnectionCache]:
     cache = ConnectionCache(pool, patience=PATIENCE)
     yield cache
     await cache.close()
@@ -32,7 +32,9 @@ async def pid(connection: Connection) -> int:
     return await connection.fetchval("select pg_backend_pid()")
 
 
-async def test_the_one_that_was_used_last_is_used_again(cache: ConnectionCache, pool: Pool) -> None:
+async def test_the_one_that_was_used_last_is_used_again(
+    cache: ConnectionCache, pool: DriverPool
+) -> None:
     first, second = await cache.acquire(), await cache.acquire()
     await cache.release(first)
     await cache.release(second)
@@ -55,7 +57,7 @@ async def test_who_waits_gets_one_that_is_given_back(cache: ConnectionCache) -> 
         await cache.release(connection)
 
 
-async def test_nobody_waits_for_ever(cache: ConnectionCache, pool: Pool) -> None:
+async def test_nobody_waits_for_ever(cache: ConnectionCache, pool: DriverPool) -> None:
     taken = [await cache.acquire() for _ in range(SIZE)]
     impatient = ConnectionCache(pool, patience=0.01)
     with pytest.raises(TimeoutError):
@@ -68,7 +70,7 @@ async def test_nobody_waits_for_ever(cache: ConnectionCache, pool: Pool) -> None
     assert pool.get_idle_size() == SIZE
 
 
-async def test_one_that_breaks_is_replaced(cache: ConnectionCache, pool: Pool) -> None:
+async def test_one_that_breaks_is_replaced(cache: ConnectionCache, pool: DriverPool) -> None:
     idle, terminated = await cache.acquire(), await cache.acquire()
     broken = await pid(idle)
     await cache.release(idle)
@@ -84,7 +86,7 @@ async def test_one_that_breaks_is_replaced(cache: ConnectionCache, pool: Pool) -
 
 
 async def test_those_that_nobody_needs_are_closed(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
+    pool: DriverPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_TRIM_SECONDS", 0.0)
     cache = ConnectionCache(pool, patience=PATIENCE)
@@ -100,7 +102,7 @@ async def test_those_that_nobody_needs_are_closed(
 
 
 async def test_those_in_use_go_to_the_pool_when_it_closes(
-    cache: ConnectionCache, pool: Pool
+    cache: ConnectionCache, pool: DriverPool
 ) -> None:
     used, idle = await cache.acquire(), await cache.acquire()
     await cache.release(idle)

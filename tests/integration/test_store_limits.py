@@ -99,5 +99,5 @@ async def test_each_kind_of_connection_has_its_limits(dsn: str) -> None:
                 "1min",
                 "0",
             )
-        [row] = await store._database.fetch(asked)
+        [row] = await store._schema.fetch(asked)
         assert tuple(row) == ("chekov", "7s", "3500ms")

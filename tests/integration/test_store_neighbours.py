@@ -131,7 +131,7 @@ async def test_a_neighbour_is_no_other_writer(one: PostgresStore, two: PostgresS
     for number in range(50):
         for store in (one, two):
             assert (await store.append("a", [event()], expected=number)).position == number + 1
-    async with PostgresStore(one._database.access.dsn) as third:
+    async with PostgresStore(one._schema.pool.options.dsn) as third:
         await until(lambda: not one._background.listener.alone())
         assert two._background.listener.alone()
         assert (await third.append("a", [event()])).position == 51

@@ -13,7 +13,7 @@ import pytest
 from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import StoreError, StoreUnavailable
 from chekov.store.port import Appended, NewEvent, Snapshot, StreamAppend, SubscriptionKey
-from chekov.store.postgres import PostgresStore, connection_options, connections
+from chekov.store.postgres import PostgresStore, connection_options, pool
 from chekov.store.postgres.append import append_connection, committer
 from chekov.testing.history import Attempt, Memory, Part, check
 from tests.integration.wire import Wire
@@ -30,10 +30,10 @@ BOUND = 20
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes seconds otherwise."""
     monkeypatch.setattr(connection_options, "CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr(connections, "CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr(connections, "LENT_SECONDS", 0.5)
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(pool, "LENT_SECONDS", 0.5)
     monkeypatch.setattr(append_connection, "GRACE_SECONDS", 0.2)
-    monkeypatch.setattr(connections, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(pool, "GRACE_SECONDS", 0.2)
     monkeypatch.setattr(committer, "_WATCH_SECONDS", 0.05)
 
 

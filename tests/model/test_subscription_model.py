@@ -19,11 +19,11 @@ from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.delivery import Delivery, Retry
 from chekov.engine.subscriptions.feed import Feed
 from chekov.engine.subscriptions.subscription import Subscription
-from chekov.engine.uuid7 import uuid7
 from chekov.errors import StoreUnavailable
 from chekov.serialization.codec import Codec
 from chekov.store.memory.subscriptions import MemorySubscriptions
 from chekov.store.port import Claim, NewEvent, ReadModels, SubscriptionKey
+from chekov.uuid7 import uuid7
 from tests.integration.engine_domain import counting
 from tests.unit.engine.bank import Added
 from tests.waiting import until

@@ -9,6 +9,7 @@ from chekov.domain.definitions import definition_of
 from chekov.domain.handler import EventHandler, Projection
 from chekov.domain.messages import Command, Event, identifier_fields
 from chekov.domain.methods import Method
+from chekov.domain.middleware import Middleware, middleware_faults
 from chekov.domain.personal import personal_events
 from chekov.domain.serializer import Serializer
 from chekov.domain.stored_names import StoredNames
@@ -28,6 +29,7 @@ class Domain:
         aggregates: the aggregate classes.
         handlers: the event handlers and projections.
         command_handlers: what looks at commands before their aggregates do.
+        middleware: what surrounds the execution of every command, the first outermost.
         commands: stored name → command type.
         events: current stored name → event type.
         personal: event types with personal fields → which these are.
@@ -44,6 +46,7 @@ class Domain:
         aggregates: Sequence[type[Aggregate]] = (),
         handlers: Sequence[EventHandler] = (),
         command_handlers: Sequence[CommandHandler] = (),
+        middleware: Sequence[Middleware] = (),
         upcasters: Sequence[Upcaster[Any]] = (),
         serializer: Serializer | None = None,
     ) -> None:
@@ -51,6 +54,7 @@ class Domain:
         self.aggregates = tuple(aggregates)
         self.handlers = tuple(handlers)
         self.command_handlers = tuple(command_handlers)
+        self.middleware = tuple(middleware)
         self.serializer = serializer
         faults: list[str] = []
         _check_name(name, faults)
@@ -63,6 +67,7 @@ class Domain:
         self._identifier_of = _identifier_of(self._aggregate_of, faults)
         self._preparer_of = _preparer_of(sound_command_handlers, self._aggregate_of, faults)
         _check_handler_names(sound_handlers, faults)
+        faults += middleware_faults(self.middleware)
         self.commands = _by_name(self._aggregate_of, "command", faults)
         self.events = _by_name(_event_types(sound_aggregates, sound_handlers), "event", faults)
         self.personal = personal_events(self.events.values(), faults)

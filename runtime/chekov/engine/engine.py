@@ -11,7 +11,7 @@ from chekov.domain.domain import Domain
 from chekov.domain.handler import EventHandler, Projection
 from chekov.engine.commands.consistency import Consistency
 from chekov.engine.commands.dispatcher import Dispatcher
-from chekov.engine.commands.snapshots import AggregateSnapshots
+from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.delivery import Delivery, Retry
 from chekov.engine.subscriptions.feed import Feed
@@ -53,13 +53,13 @@ class Engine:
         self._observer = observer
         self._retry = retry
         self._feed = Feed(store.events, observer)
-        self._snapshots = AggregateSnapshots(store.snapshots, SnapshotCodec(domain), observer)
+        self._snapshotter = Snapshotter(store.snapshots, SnapshotCodec(domain), observer)
         self.dispatcher = Dispatcher(
             domain,
             store,
             codec,
             observer,
-            self._snapshots,
+            self._snapshotter,
             timeout=command_timeout,
             max_in_flight=max_in_flight,
         )
@@ -112,13 +112,13 @@ class Engine:
         self._feed.drop()
         for item in self._subscriptions.values():
             item.drop()
-        self._snapshots.drop()
-        self.dispatcher.instances.drop()
+        self._snapshotter.drop()
+        self.dispatcher.aggregates.drop()
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Start every background task on `group`, which ends when one of them fails."""
-        if self._snapshots.used:
-            self._keeping = group.create_task(self._snapshots.run(), name="snapshots")
+        if self._snapshotter.enabled:
+            self._keeping = group.create_task(self._snapshotter.run(), name="snapshots")
             self._background.append(self._keeping)
         if not self._subscriptions:
             return
@@ -135,7 +135,7 @@ class Engine:
         """Finish commands in flight, stop subscriptions at a checkpoint, give them up."""
         await self.dispatcher.drain()
         if self._keeping is not None:
-            await self._snapshots.drain(self._keeping)
+            await self._snapshotter.drain(self._keeping)
         await self.consistency.drain()
         for item in self._subscriptions.values():
             item.stop()

@@ -8,7 +8,7 @@ from aiohttp import web
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
 from chekov.domain.messages import Command, Event
-from chekov.engine.commands.executor import Dispatched
+from chekov.engine.commands.execution import Dispatched
 from chekov.errors import ConsistencyTimeout, UnknownCommand
 from chekov.runtime import Runtime
 from chekov.serialization.json import to_json

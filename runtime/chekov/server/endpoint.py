@@ -12,7 +12,6 @@ from typing import Final
 from aiohttp import web
 from opentelemetry.trace import Span
 
-from chekov.engine.uuid7 import uuid7
 from chekov.server import headers
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.metrics import Metrics
@@ -27,6 +26,7 @@ from chekov.server.problems import (
 )
 from chekov.server.tracing import Tracing, set_http_status
 from chekov.telemetry import context
+from chekov.uuid7 import uuid7
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from chekov.domain.messages import Event
-from chekov.engine.commands.executor import Dispatched
+from chekov.engine.commands.execution import Dispatched
 from chekov.serialization.serializers import as_json
 from chekov.store.port import RecordedEvent
 

@@ -26,9 +26,9 @@ from chekov import (
     upcast,
 )
 from chekov.engine.subscriptions.delivery import Retry
-from chekov.engine.uuid7 import uuid7
 from chekov.errors import Undecodable
 from chekov.store.port import NewEvent
+from chekov.uuid7 import uuid7
 from tests.waiting import until
 
 
@@ -406,7 +406,7 @@ async def test_another_serializer_takes_over_from_json() -> None:
     async with running(*HISTORY, handlers=(seen,), **options) as (runtime, _):
         done = await runtime.dispatch(Open(account="a", name="Dora"), consistency="strong")
         assert done.recorded[0].data[:1] != b"{"
-        runtime.engine.dispatcher.instances.get(Account, "account-a").forget()
+        runtime.engine.dispatcher.aggregates.get_or_create(Account, "account-a").forget()
         loaded = await runtime.load(Account, "a")
     assert loaded.state == Account(name="Dora", currency="USD", balance=6)
     assert seen.events == [*EVENTS, *done.events]

@@ -93,7 +93,7 @@ async def test_what_comes_later_has_a_key_of_its_own() -> None:
 async def test_a_state_that_is_worked_with_is_forgotten_right_after() -> None:
     async with Runtime(clubs(), store=MemoryStore()) as runtime:
         await runtime.dispatch(ada())
-        instance = runtime.engine.dispatcher.instances.get(Club, "club-a")
+        instance = runtime.engine.dispatcher.aggregates.get_or_create(Club, "club-a")
         await instance.acquire()
         loading = asyncio.create_task(runtime.load(Club, "a"))
         await runtime.forget(str(ADA))

@@ -25,8 +25,8 @@ from chekov import (
     handle,
     upcast,
 )
-from chekov.engine.uuid7 import uuid7
 from chekov.store.port import NewEvent
+from chekov.uuid7 import uuid7
 
 Answer = tuple[str, int]
 """Where an upcaster leads, and what it adds."""

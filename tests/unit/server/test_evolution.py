@@ -3,8 +3,8 @@
 from typing import Any
 
 from chekov import MessagePack, Origin, upcast
-from chekov.engine.uuid7 import uuid7
 from chekov.store.port import NewEvent
+from chekov.uuid7 import uuid7
 from tests.unit.server.conftest import ID, AccountOpened, Server, Serving, slug
 from tests.unit.server.test_event_stream import ACCEPT, block
 

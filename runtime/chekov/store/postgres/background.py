@@ -1,32 +1,26 @@
 """What runs in the background while a store is open: group commit and the listener."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from typing import LiteralString
 
 from chekov.store.port import CommitReport
 from chekov.store.postgres.append.committer import Committer
-from chekov.store.postgres.connections import Database, opened
 from chekov.store.postgres.listener import Listener
 from chekov.store.postgres.polling_listener import PollingListener
+from chekov.store.postgres.pool import opened
+from chekov.store.postgres.schema import Schema
 
 
 class BackgroundTasks:
     """The committer and the listener of an open store.
 
     Args:
-        database: where the store is.
-        statements: those of `sql/events.sql`.
+        schema: of the store.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        statements: Mapping[str, LiteralString],
-    ) -> None:
-        self._database = database
-        self._statements = statements
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
         self._reports: list[CommitReport] = []
         self._committer: Committer | None = None
         self._listener: Listener | None = None
@@ -52,12 +46,12 @@ class BackgroundTasks:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Run both; at the end, appends under way are finished first."""
-        database = self._database
-        kind = PollingListener if database.access.pooled else Listener
-        listener = kind(database.access, database.schema, self._statements)
+        schema = self._schema
+        options = schema.pool.options
+        kind = PollingListener if options.pooled else Listener
+        listener = kind(options, schema.name, schema.statements("events"))
         committer = Committer(
-            database,
-            self._statements,
+            schema,
             committed=listener.committed,
             alone=listener.alone,
             on_batch=self._report,

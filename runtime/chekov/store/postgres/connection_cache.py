@@ -7,7 +7,7 @@ import asyncpg
 
 from chekov.store.postgres.connection_options import Connection
 
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+DriverPool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 _TRIM_SECONDS: Final = 150.0
 
@@ -24,7 +24,7 @@ class ConnectionCache:
         patience: how long to wait for one, in seconds.
     """
 
-    def __init__(self, pool: Pool, *, patience: float) -> None:
+    def __init__(self, pool: DriverPool, *, patience: float) -> None:
         self._pool = pool
         self._patience = patience
         self._cached: list[Connection] = []

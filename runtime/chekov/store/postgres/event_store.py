@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 from uuid import UUID
 
 from chekov.domain.event_filter import EVERYTHING, EventFilter
@@ -17,9 +17,9 @@ from chekov.store.port import (
     StreamAppend,
 )
 from chekov.store.postgres.background import BackgroundTasks
-from chekov.store.postgres.connections import Database
 from chekov.store.postgres.page_statements import page_statement
 from chekov.store.postgres.row_decoding import records
+from chekov.store.postgres.schema import Schema
 from chekov.store.validation import HIGHEST, LARGEST_PAGE, LINK, is_name
 
 _PAGE: Final = 1000
@@ -29,19 +29,17 @@ class PostgresEventStore:
     """Appends through group commit; each page is one statement, repeated after a lost connection.
 
     Args:
-        database: where the store is.
-        statements: those of `sql/events.sql`.
+        schema: of the store.
         background: runs group commit and hears of new events.
     """
 
     def __init__(
         self,
-        database: Database,
-        statements: Mapping[str, LiteralString],
+        schema: Schema,
         background: BackgroundTasks,
     ) -> None:
-        self._database = database
-        self._statements = statements
+        self._schema = schema
+        self._statements = schema.statements("events")
         self._background = background
 
     async def append(
@@ -138,7 +136,7 @@ class PostgresEventStore:
         return records(await self._read(statement, *values))
 
     async def _read(self, statement: str, *values: object) -> Sequence[Any]:
-        return await self._database.fetch(self._statements[statement], *values)
+        return await self._schema.fetch(self._statements[statement], *values)
 
 
 def _start(after: int, direction: Direction) -> int:

@@ -5,9 +5,8 @@ from uuid import UUID
 
 from chekov.store.port import Key
 from chekov.store.postgres.background import BackgroundTasks
-from chekov.store.postgres.connections import Database
 from chekov.store.postgres.listener import keys_channel
-from chekov.store.postgres.statements import statements
+from chekov.store.postgres.schema import Schema
 from chekov.store.validation import is_name
 
 
@@ -15,20 +14,20 @@ class PostgresKeys:
     """One row per key; forgetting removes the secret from the row.
 
     Args:
-        database: where the store is.
+        schema: of the store.
         background: hears of deleted keys.
     """
 
-    def __init__(self, database: Database, background: BackgroundTasks) -> None:
-        self._database = database
+    def __init__(self, schema: Schema, background: BackgroundTasks) -> None:
+        self._schema = schema
         self._background = background
-        self._statements = statements("keys", database.schema)
-        self._keys_channel = keys_channel(database.schema)
+        self._statements = schema.statements("keys")
+        self._keys_channel = keys_channel(schema.name)
 
     async def live_keys(self, subjects: Collection[str]) -> Mapping[str, Key]:
         """Subject → its key, for the subjects that have one."""
         names = list(filter(is_name, subjects))
-        rows = await self._database.fetch(self._statements["live_keys"], names) if names else ()
+        rows = await self._schema.fetch(self._statements["live_keys"], names) if names else ()
         return {row["subject"]: Key._make(row) for row in rows}
 
     async def offer_keys(self, keys: Sequence[Key]) -> None:
@@ -36,11 +35,11 @@ class PostgresKeys:
         if not keys:
             return
         ids, subjects, secrets = zip(*keys, strict=True)
-        await self._database.fetch(self._statements["offer_keys"], ids, subjects, secrets)
+        await self._schema.fetch(self._statements["offer_keys"], ids, subjects, secrets)
 
     async def keys(self, ids: Collection[UUID]) -> Mapping[UUID, Key | None]:
         """Id → its key, or `None` when it was deleted."""
-        rows = await self._database.fetch(self._statements["keys"], list(ids)) if ids else ()
+        rows = await self._schema.fetch(self._statements["keys"], list(ids)) if ids else ()
         return {row["id"]: None if row["key"] is None else Key._make(row) for row in rows}
 
     async def forget_keys(self, subjects: Collection[str]) -> Collection[str]:
@@ -49,7 +48,7 @@ class PostgresKeys:
         if not live:
             return ()
         ids = [key.id for key in live.values()]
-        rows = await self._database.fetch(self._statements["forget_keys"], ids, self._keys_channel)
+        rows = await self._schema.fetch(self._statements["forget_keys"], ids, self._keys_channel)
         return [row["subject"] for row in rows]
 
     async def forgotten(self, seen: int, wait_for: float) -> int:
@@ -63,5 +62,5 @@ class PostgresKeys:
         return count
 
     async def _count_forgotten(self) -> int:
-        rows = await self._database.fetch(self._statements["forgettings"])
+        rows = await self._schema.fetch(self._statements["forgettings"])
         return rows[0][0]

@@ -14,8 +14,8 @@ from typing import Final, LiteralString, NamedTuple, cast
 from chekov.backoff import Backoff
 from chekov.errors import SchemaMismatch, StoreError, StoreUnavailable
 from chekov.store.postgres.connection_options import Connection, connect_once
-from chekov.store.postgres.connections import patiently
 from chekov.store.postgres.errors import Translator
+from chekov.store.postgres.schema import patiently
 from chekov.store.postgres.statements import Migration, check_schema, migrations, statements
 
 _APPLICATION: Final = "chekov migrate"

@@ -1,9 +1,9 @@
 """The role `read_models` in Postgres: projections' tables, and transactions with checkpoints."""
 
 import hashlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, LiteralString, cast
+from typing import cast
 from uuid import UUID
 
 import asyncpg
@@ -21,37 +21,31 @@ from chekov.store.port import (
 )
 from chekov.store.postgres.append.append_in_transaction import append_in_transaction
 from chekov.store.postgres.connection_options import Connection
-from chekov.store.postgres.connections import Database
-from chekov.store.postgres.statements import statements
+from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.subscriptions import check_fenced, owner_of
 from chekov.store.projection_schema import schema_name
-
-_LOCK: Final = "select pg_advisory_xact_lock(hashtextextended($1, 1))"
-_SEARCH_PATH: Final = "select set_config('search_path', quote_ident($1) || ', public', true)"
 
 
 class PostgresReadModels:
     """One schema per version of a projection, beside the store's own.
 
     Args:
-        database: where the store is.
-        append_statements: those of `sql/events.sql`.
+        schema: of the store.
     """
 
-    def __init__(self, database: Database, append_statements: Mapping[str, LiteralString]) -> None:
-        self._database = database
-        self._append_statements = append_statements
-        self._statements = statements("subscriptions", database.schema)
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._statements = schema.statements("read_models")
 
     async def create_tables(self, schema_name: str, tables: str) -> None:
         """Create a database schema and run `tables` in it, once."""
         digest = hashlib.sha256(tables.encode()).hexdigest()
-        async with self._database.lent() as connection:
-            await connection.execute(_LOCK, schema_name)
-            made = await connection.fetchval(self._statements["projection"], schema_name)
+        async with self._schema.lent() as connection:
+            await connection.execute(self._statements["lock"], schema_name)
+            made = await connection.fetchval(self._statements["digest"], schema_name)
             if made is None:
                 await self._create(connection, schema_name, tables)
-                await connection.execute(self._statements["projection_made"], schema_name, digest)
+                await connection.execute(self._statements["created"], schema_name, digest)
             elif made != digest:
                 raise DefinitionError(
                     f"the tables in {schema_name!r}",
@@ -60,15 +54,15 @@ class PostgresReadModels:
 
     def schema_for(self, key: SubscriptionKey) -> str:
         """Name of the database schema that a projection's tables live in."""
-        return schema_name(self._database.schema, key)
+        return schema_name(self._schema.name, key)
 
     @asynccontextmanager
     async def read_connection(
         self, *, search_path: str | None = None
     ) -> AsyncGenerator[handler.Connection]:
         """A connection in a read-only transaction, for queries."""
-        async with self._database.lent(readonly=True) as connection:
-            await _set_path(connection, search_path)
+        async with self._schema.lent(readonly=True) as connection:
+            await self._set_path(connection, search_path)
             yield cast("handler.Connection", connection)
 
     @asynccontextmanager
@@ -76,8 +70,8 @@ class PostgresReadModels:
         self, claim: Claim, position: int, *, search_path: str | None = None
     ) -> AsyncGenerator[handler.Connection]:
         """A database transaction that moves the checkpoint to `position` as it commits."""
-        async with self._database.lent() as connection:
-            await _set_path(connection, search_path)
+        async with self._schema.lent() as connection:
+            await self._set_path(connection, search_path)
             yield cast("handler.Connection", connection)
             # Last, so that the row is locked for a moment only and a stale owner is still refused.
             try:
@@ -85,7 +79,7 @@ class PostgresReadModels:
                     self._statements["advance"], *owner_of(claim), position
                 )
             except TimeoutError as error:
-                raise self._database.translator.unavailable(error) from error
+                raise self._schema.translator.unavailable(error) from error
             check_fenced(claim, rows)
 
     async def append_in_transaction(
@@ -100,8 +94,7 @@ class PostgresReadModels:
         """Append within the caller's transaction."""
         return await append_in_transaction(
             cast("Connection", connection),
-            self._database.schema,
-            self._append_statements,
+            self._schema,
             StreamAppend(stream, events, expected),
             command_id,
         )
@@ -110,12 +103,11 @@ class PostgresReadModels:
         try:
             quoted = await connection.fetchval("select quote_ident($1)", schema)
             await connection.execute(f"create schema if not exists {quoted}")
-            await _set_path(connection, schema)
+            await self._set_path(connection, schema)
             await connection.execute(tables)
         except asyncpg.PostgresError as error:
             raise DefinitionError(f"the tables in {schema!r}", [str(error)]) from error
 
-
-async def _set_path(connection: Connection, schema: str | None) -> None:
-    if schema is not None:
-        await connection.execute(_SEARCH_PATH, schema)
+    async def _set_path(self, connection: Connection, schema: str | None) -> None:
+        if schema is not None:
+            await connection.execute(self._statements["search_path"], schema)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from itertools import takewhile
-from typing import Final, LiteralString, NamedTuple, cast
+from typing import Final, Literal, LiteralString, NamedTuple, TypeAlias, cast
 
 from chekov.errors import StoreError
 
@@ -50,7 +50,19 @@ def check_schema(schema: str) -> str:
     return schema
 
 
-def statements(topic: str, schema: str, *, pooled: bool = False) -> Mapping[str, LiteralString]:
+Topic: TypeAlias = Literal[
+    "events",
+    "subscriptions",
+    "read_models",
+    "snapshots",
+    "keys",
+    "inspect",
+    "migrations",
+    "transfer",
+]
+
+
+def statements(topic: Topic, schema: str, *, pooled: bool = False) -> Mapping[str, LiteralString]:
     """The named statements of `sql/<topic>.sql`, with its fragments in place of `<fragment>`.
 
     With `pooled`, a statement whose name ends with that takes the place of the one without.

@@ -5,61 +5,61 @@ from typing import Self
 
 from chekov.store.delegating import DelegatingEventStore
 from chekov.store.postgres.background import BackgroundTasks
-from chekov.store.postgres.connection_options import STATEMENT_SECONDS, ConnectionOptions
-from chekov.store.postgres.connections import Database
-from chekov.store.postgres.errors import Translator
+from chekov.store.postgres.connection_options import STATEMENT_SECONDS
 from chekov.store.postgres.event_store import PostgresEventStore
 from chekov.store.postgres.keys import PostgresKeys
 from chekov.store.postgres.migrator import migrate as migrate_schema
 from chekov.store.postgres.migrator import needed_version, verify
+from chekov.store.postgres.pool import PATIENCE_SECONDS, POOL_SIZE, PostgresPool
 from chekov.store.postgres.read_models import PostgresReadModels
+from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.snapshots import PostgresSnapshots
-from chekov.store.postgres.statements import check_schema, statements
 from chekov.store.postgres.streams import PostgresStreams
 from chekov.store.postgres.subscriptions import PostgresSubscriptions
 
 
 class PostgresStore(DelegatingEventStore):
-    """Events and subscriptions in a schema of a Postgres database.
+    """A store in a schema of a Postgres database.
 
     Args:
-        dsn: where the database is, as a `postgresql://` URL.
-        schema: holds the store's tables; several stores may share a database.
-        pool_size: most connections for reading and for subscriptions; two more are used for
-            appends and notifications.
+        database: where it is: a `postgresql://` URL, or a pool, which several stores may share.
+        schema: holds the store's tables.
         migrate: bring the schema up to date when opening; `False` only checks it.
+        pool_size: of a URL, see `PostgresPool`, as are the following.
         patience: how long calls wait for a database that is away, in seconds.
-        pooled: the DSN leads to a pooler in transaction mode, such as PgBouncer.
-        statement_timeout: seconds after which Postgres gives up one of the store's own statements;
-            half of it is the longest wait for a lock. Behind a pooler, set it for the role.
+        pooled: the URL leads to a pooler in transaction mode, such as PgBouncer.
+        statement_timeout: seconds after which Postgres cancels a statement of the store.
     """
 
     def __init__(
         self,
-        dsn: str,
+        database: str | PostgresPool,
         *,
         schema: str = "chekov",
-        pool_size: int = 10,
         migrate: bool = True,
-        patience: float = 10.0,
+        pool_size: int = POOL_SIZE,
+        patience: float = PATIENCE_SECONDS,
         pooled: bool = False,
         statement_timeout: float = STATEMENT_SECONDS,
     ) -> None:
-        translator = Translator(dsn, check_schema(schema), needed_version())
-        access = ConnectionOptions(dsn, pooled, statement_timeout)
-        database = Database(access, schema, translator, size=pool_size, patience=patience)
-        sql = statements("events", schema, pooled=pooled)
-        background = BackgroundTasks(database, sql)
-        events = PostgresEventStore(database, sql, background)
+        if isinstance(database, str):
+            database = PostgresPool(
+                database,
+                size=pool_size,
+                patience=patience,
+                pooled=pooled,
+                statement_timeout=statement_timeout,
+            )
+        self._schema = Schema(database, schema, needed_version())
+        self._background = BackgroundTasks(self._schema)
+        events = PostgresEventStore(self._schema, self._background)
         self.events = events
-        self.streams = PostgresStreams(database, sql, events, background)
-        self.subscriptions = PostgresSubscriptions(database, background)
-        self.read_models = PostgresReadModels(database, sql)
-        self.snapshots = PostgresSnapshots(database)
-        self.keys = PostgresKeys(database, background)
-        self.reporting_commits = background.reporting_commits
-        self._database = database
-        self._background = background
+        self.streams = PostgresStreams(self._schema, events, self._background)
+        self.subscriptions = PostgresSubscriptions(self._schema, self._background)
+        self.read_models = PostgresReadModels(self._schema)
+        self.snapshots = PostgresSnapshots(self._schema)
+        self.keys = PostgresKeys(self._schema, self._background)
+        self.reporting_commits = self._background.reporting_commits
         self._migrate = migrate
         self._entered = 0
         self._stack = AsyncExitStack()
@@ -89,11 +89,11 @@ class PostgresStore(DelegatingEventStore):
         await self.events.head()
 
     async def _open(self, stack: AsyncExitStack) -> None:
-        database = self._database
+        pool = self._schema.pool
         if self._migrate:
-            await migrate_schema(database.access.dsn, database.schema, patience=database.patience)
-        await stack.enter_async_context(database.connected())
+            await migrate_schema(pool.options.dsn, self._schema.name, patience=pool.patience)
+        await stack.enter_async_context(pool)
         if not self._migrate:
-            async with database.lent() as connection:
-                await verify(connection, database.schema)
+            async with self._schema.lent() as connection:
+                await verify(connection, self._schema.name)
         await stack.enter_async_context(self._background.running())

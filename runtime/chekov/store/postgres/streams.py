@@ -1,7 +1,7 @@
 """The role `streams` in Postgres."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, LiteralString
+from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
 from chekov.errors import StreamDeleted, StreamNotFound, WrongExpectedVersion
@@ -10,8 +10,8 @@ from chekov.store.links import linkable, new_link
 from chekov.store.port import Appended, Expected, ExpectedVersion, StreamInfo
 from chekov.store.postgres.append.batch import refusal
 from chekov.store.postgres.background import BackgroundTasks
-from chekov.store.postgres.connections import Database
 from chekov.store.postgres.event_store import PostgresEventStore
+from chekov.store.postgres.schema import Schema
 from chekov.store.validation import HIGHEST, LARGEST_PAGE, OWN, check_expected, check_link, is_name
 
 
@@ -19,21 +19,19 @@ class PostgresStreams:
     """Deletes and truncates streams by a statement on a pooled connection each: both are rare.
 
     Args:
-        database: where the store is.
-        statements: those of `sql/events.sql`.
+        schema: of the store.
         events: finds the events to link.
         background: appends links, and hears of deletions.
     """
 
     def __init__(
         self,
-        database: Database,
-        statements: Mapping[str, LiteralString],
+        schema: Schema,
         events: PostgresEventStore,
         background: BackgroundTasks,
     ) -> None:
-        self._database = database
-        self._statements = statements
+        self._schema = schema
+        self._statements = schema.statements("events")
         self._events = events
         self._background = background
 
@@ -110,4 +108,4 @@ class PostgresStreams:
         return rows[0]
 
     async def _fetch(self, statement: str, *values: object) -> Sequence[Any]:
-        return await self._database.fetch(self._statements[statement], *values)
+        return await self._schema.fetch(self._statements[statement], *values)

@@ -6,9 +6,8 @@ from typing import Any, Final
 from chekov.errors import Fenced
 from chekov.store.port import Claim, ParkedEvent, RecordedEvent, SubscriptionKey, SubscriptionRow
 from chekov.store.postgres.background import BackgroundTasks
-from chekov.store.postgres.connections import Database
 from chekov.store.postgres.listener import free_channel
-from chekov.store.postgres.statements import statements
+from chekov.store.postgres.schema import Schema
 
 _LONGEST_ERROR: Final = 10_000
 
@@ -17,15 +16,15 @@ class PostgresSubscriptions:
     """One row per subscription and one per parked event.
 
     Args:
-        database: where the store is.
+        schema: of the store.
         background: hears of subscriptions that become free.
     """
 
-    def __init__(self, database: Database, background: BackgroundTasks) -> None:
-        self._database = database
+    def __init__(self, schema: Schema, background: BackgroundTasks) -> None:
+        self._schema = schema
         self._background = background
-        self._statements = statements("subscriptions", database.schema)
-        self._free_channel = free_channel(database.schema)
+        self._statements = schema.statements("subscriptions")
+        self._free_channel = free_channel(schema.name)
 
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
         """Make rows for those of `keys` that have none."""
@@ -95,7 +94,7 @@ class PostgresSubscriptions:
         return subscription_rows(await self._fetch("subscriptions", domain))
 
     async def _fetch(self, statement: str, *values: object) -> Sequence[Any]:
-        return await self._database.fetch(self._statements[statement], *values)
+        return await self._schema.fetch(self._statements[statement], *values)
 
 
 def subscription_rows(rows: Sequence[Any]) -> Sequence[SubscriptionRow]:

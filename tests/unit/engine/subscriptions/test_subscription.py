@@ -8,10 +8,10 @@ import pytest
 from chekov import Domain, EventHandler, MemoryStore, Runtime
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.delivery import Retry
-from chekov.engine.uuid7 import uuid7
 from chekov.errors import ConsistencyTimeout, StoreError, StoreUnavailable
 from chekov.store.memory.subscriptions import MemorySubscriptions
 from chekov.store.port import Claim, NewEvent, RecordedEvent
+from chekov.uuid7 import uuid7
 from examples.bank.bank import domain as bank
 from tests.doubles import OwnEvents
 from tests.unit.engine.bank import Add, Added, Counter, Note, Seen

@@ -1,13 +1,23 @@
+from typing import get_args
+
 import pytest
 
 from chekov.errors import StoreError
 from chekov.store.port import SubscriptionKey
-from chekov.store.postgres.statements import check_schema, make_migration, migrations, statements
+from chekov.store.postgres.statements import (
+    Topic,
+    check_schema,
+    make_migration,
+    migrations,
+    statements,
+)
 from chekov.store.projection_schema import schema_name
 
+TOPICS: tuple[Topic, ...] = get_args(Topic)
 
-@pytest.mark.parametrize("topic", ["events", "subscriptions", "inspect"])
-def test_statements_name_the_store_s_own_schema(topic: str) -> None:
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_statements_name_the_store_s_own_schema(topic: Topic) -> None:
     found = statements(topic, "other")
     assert found
     assert all("chekov" not in sql and sql for sql in found.values())
@@ -37,8 +47,9 @@ def test_long_names_of_table_schemas_stay_different() -> None:
 
 
 def test_comments_are_for_readers_only() -> None:
-    for topic in ("events", "migrations", "subscriptions", "transfer"):
-        assert not [sql for sql in statements(topic, "chekov").values() if "--" in sql]
+    found = [sql for topic in TOPICS for sql in statements(topic, "chekov").values()]
+    assert found
+    assert not [sql for sql in found if "--" in sql]
 
 
 def test_behind_a_pooler_some_statements_differ() -> None:

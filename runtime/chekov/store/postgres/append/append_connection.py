@@ -1,8 +1,8 @@
 """One connection that carries appends, one statement at a time."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, LiteralString, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 
@@ -22,8 +22,8 @@ from chekov.store.postgres.append.batch import (
 from chekov.store.postgres.append.eager import EagerCoroutine
 from chekov.store.postgres.append.head_cache import HeadCache
 from chekov.store.postgres.connection_options import GRACE_SECONDS, Connection, connect
-from chekov.store.postgres.connections import Database
 from chekov.store.postgres.row_decoding import EVENT_COLUMNS
+from chekov.store.postgres.schema import Schema
 
 _COPY_BYTES: Final = 60 * 1024
 """asyncpg sends as much without waiting, and Postgres stores none of it before it has all."""
@@ -41,20 +41,18 @@ class AppendConnection:
     """A connection and its statements.
 
     Args:
-        database: where the store is.
-        statements: those of `sql/events.sql`.
-        knowledge: of the end of the store, shared by the lanes of a process.
+        schema: of the store.
+        head_cache: shared by the append connections of a process.
     """
 
     def __init__(
         self,
-        database: Database,
-        statements: Mapping[str, LiteralString],
+        schema: Schema,
         head_cache: HeadCache,
     ) -> None:
-        self._access = database.access
-        self._schema = database.schema
-        self._statements = statements
+        self._options = schema.pool.options
+        self._schema = schema.name
+        self._statements = schema.statements("events")
         self._head_cache = head_cache
         self._connection: Connection | None = None
         self._next: Any = None
@@ -67,7 +65,7 @@ class AppendConnection:
         connection = self._connection
         if connection is None or connection.is_closed():
             self._head_cache.forget()
-            connection = await connect(self._access, application="chekov committer")
+            connection = await connect(self._options, application="chekov committer")
             self._connection = connection
             try:
                 self._next = await connection.prepare(self._statements["append_next"])
@@ -102,7 +100,7 @@ class AppendConnection:
         To be called now and then: a timer for each statement would cost each of them.
         """
         # Postgres itself gives up before.
-        longest = self._access.seconds + GRACE_SECONDS
+        longest = self._options.seconds + GRACE_SECONDS
         if self._since and time.monotonic() - self._since > longest:
             self.drop()
 

@@ -14,6 +14,7 @@ from chekov.store.postgres.append.batch import Pending, many, refusal
 from chekov.store.postgres.connection_options import Connection
 from chekov.store.postgres.errors import Fault, fault_of, repeated_id
 from chekov.store.postgres.listener import events_channel
+from chekov.store.postgres.schema import Schema
 from chekov.store.validation import check_append
 
 _TRIES: Final = 10
@@ -23,13 +24,13 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 async def append_in_transaction(
     connection: Connection,
-    schema: str,
-    statements: Mapping[str, LiteralString],
+    schema: Schema,
     append: StreamAppend,
     command_id: UUID | None,
 ) -> Appended:
     """Append within a transaction; see `ReadModels.append_in_transaction`."""
     size = check_append(*append)
+    statements = schema.statements("events")
     isolation = await connection.fetchval(statements["isolation"])
     if isolation != _ISOLATION:
         raise StoreError(
@@ -41,8 +42,10 @@ async def append_in_transaction(
     if outcome < 0:
         raise refusal(append.stream, append.expected, command_id, outcome)
     appended = pending.stored(before, outcome, _EPOCH + timedelta(microseconds=stamp))
-    # Heard when the transaction commits.
-    await connection.execute(statements["notify"], events_channel(schema), str(appended.position))
+    # Postgres delivers it when the transaction commits.
+    await connection.execute(
+        statements["notify"], events_channel(schema.name), str(appended.position)
+    )
     return appended
 
 

@@ -11,8 +11,8 @@ from chekov.errors import DuplicateEvent, InvalidAppend, StoreError
 from chekov.store.port import RecordedEvent
 from chekov.store.postgres.append.append_connection import AppendConnection
 from chekov.store.postgres.append.batch import Group, Pending
-from chekov.store.postgres.connections import Database
 from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, fault_of, leaves_doubt, repeated_id
+from chekov.store.postgres.schema import Schema
 
 CAUGHT: Final = (*DATABASE_ERRORS, StoreError, ValueError, TypeError, AttributeError)
 """What sending appends may raise."""
@@ -25,7 +25,7 @@ class BatchSender:
     """Takes appends to Postgres, whatever happens on the way.
 
     Args:
-        database: how long to wait for it, and what its errors mean.
+        schema: of the store.
         committed: told what was stored.
         on_batch: told appends, events and seconds of each statement.
         gave_up: told the error when the database stays away, for those who wait behind.
@@ -33,14 +33,14 @@ class BatchSender:
 
     def __init__(
         self,
-        database: Database,
+        schema: Schema,
         *,
         committed: Committed,
         on_batch: OnBatch | None,
         gave_up: Callable[[Exception], None],
     ) -> None:
-        self._translator = database.translator
-        self._patience = database.patience
+        self._translator = schema.translator
+        self._patience = schema.pool.patience
         self._committed = committed
         self._on_batch = on_batch
         self._gave_up = gave_up

@@ -8,9 +8,9 @@ and prepares the other.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import chain
-from typing import Final, LiteralString, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from chekov.errors import StoreClosed, StoreUnavailable
@@ -19,8 +19,8 @@ from chekov.store.postgres.append.append_connection import AppendConnection
 from chekov.store.postgres.append.batch import Group, Pending, take
 from chekov.store.postgres.append.batch_sender import CAUGHT, BatchSender, Committed, OnBatch
 from chekov.store.postgres.append.head_cache import HeadCache
-from chekov.store.postgres.connections import Database
 from chekov.store.postgres.errors import Fault, fault_of, leaves_doubt
+from chekov.store.postgres.schema import Schema
 from chekov.store.validation import check_append, check_together
 
 _CONNECTIONS: Final = 2
@@ -39,8 +39,7 @@ class Committer:
     """Takes appends of one process and answers each of them.
 
     Args:
-        database: where the store is, and how long to wait for it.
-        statements: those of `sql/events.sql`.
+        schema: of the store.
         committed: told what was stored, at the latest when the loop comes round again.
         alone: whether no other process was seen at this store lately.
         on_batch: told appends, events and seconds of each statement.
@@ -48,21 +47,18 @@ class Committer:
 
     def __init__(
         self,
-        database: Database,
-        statements: Mapping[str, LiteralString],
+        schema: Schema,
         *,
         committed: Committed,
         alone: Callable[[], bool],
         on_batch: OnBatch | None,
     ) -> None:
         self._sender = BatchSender(
-            database, committed=committed, on_batch=on_batch, gave_up=self._fail_all
+            schema, committed=committed, on_batch=on_batch, gave_up=self._fail_all
         )
         head_cache = HeadCache(alone)
-        self._connections = [
-            AppendConnection(database, statements, head_cache) for _ in range(_CONNECTIONS)
-        ]
-        self._joint = AppendConnection(database, statements, head_cache)
+        self._connections = [AppendConnection(schema, head_cache) for _ in range(_CONNECTIONS)]
+        self._joint = AppendConnection(schema, head_cache)
         self._joint_turn = asyncio.Lock()
         self._queue: deque[Pending] = deque()
         self._idle: deque[_Idle] = deque()

@@ -44,13 +44,6 @@ set position = greatest(position, $7), updated = clock_timestamp()
 where domain = $1 and name = $2 and version = $3 and partition = $4 and owner = $5 and epoch = $6
 returning position
 
--- name: advance
-update chekov.subscriptions
-set position = $7, updated = clock_timestamp()
-where domain = $1 and name = $2 and version = $3 and partition = $4 and owner = $5 and epoch = $6
-    and position < $7
-returning position
-
 -- name: park
 with row as (
     update chekov.subscriptions
@@ -110,9 +103,3 @@ select domain, name, version, partition, position, owner, epoch, state, error,
     updated
 from chekov.subscriptions as row where domain = coalesce($1, domain)
 order by domain, name, version, partition
-
--- name: projection
-select digest from chekov.projections where schema_name = $1
-
--- name: projection_made
-insert into chekov.projections (schema_name, digest) values ($1, $2)

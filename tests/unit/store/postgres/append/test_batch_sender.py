@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import cast
 from uuid import uuid4
 
@@ -13,8 +12,8 @@ from chekov.store.port import NewEvent, RecordedEvent
 from chekov.store.postgres.append.append_connection import AppendConnection
 from chekov.store.postgres.append.batch import Pending
 from chekov.store.postgres.append.batch_sender import BatchSender
-from chekov.store.postgres.connections import Database
-from chekov.store.postgres.errors import Translator
+from chekov.store.postgres.pool import PostgresPool
+from chekov.store.postgres.schema import Schema
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -54,14 +53,10 @@ async def commit(
     connection: Misfortunes, *, patience: float
 ) -> tuple[Pending, list[RecordedEvent]]:
     told: list[RecordedEvent] = []
-    database = SimpleNamespace(
-        translator=Translator("postgresql://x", "chekov", 1), patience=patience, access=None
-    )
-    carrier = BatchSender(
-        cast("Database", database), committed=told.extend, on_batch=None, gave_up=lambda _: None
-    )
+    schema = Schema(PostgresPool("postgresql://x", patience=patience), "chekov", 1)
+    sender = BatchSender(schema, committed=told.extend, on_batch=None, gave_up=lambda _: None)
     pending = Pending("a", [NewEvent(uuid4(), "t", b"{}")], 2, 2)
-    await carrier.send(cast("AppendConnection", connection), [[pending]])
+    await sender.send(cast("AppendConnection", connection), [[pending]])
     return pending, told
 
 

@@ -1,0 +1,36 @@
+"""Middleware: what a domain puts around the execution of every command."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from inspect import iscoroutinefunction
+from typing import Any, Protocol, TypeAlias
+
+from chekov.domain.envelope import CommandEnvelope
+
+Next: TypeAlias = Callable[[CommandEnvelope[Any]], Awaitable[Any]]
+"""The rest of the pipeline: takes an envelope, answers with what the command stored."""
+
+
+class Middleware(Protocol):
+    """An async function, or an object with an async `__call__`, around each command.
+
+    It may pass on another envelope, refuse the command by raising, answer without calling `next_`,
+    and see what the rest of the pipeline raises. Its time counts against the command's timeout.
+
+    Raising `Rejected` answers the sender as a refusal by an aggregate does.
+    """
+
+    def __call__(self, envelope: CommandEnvelope[Any], next_: Next, /) -> Awaitable[Any]:
+        """Answer a command with a `Dispatched`: the one that `next_` returns, or another."""
+        ...
+
+
+def middleware_faults(middleware: Iterable[object]) -> Iterable[str]:
+    """One sentence for each item that is not middleware."""
+    for item in middleware:
+        if isinstance(item, type) or not (
+            iscoroutinefunction(item) or iscoroutinefunction(getattr(item, "__call__", None))  # noqa: B004
+        ):
+            yield (
+                f"middleware: {item!r} must be an async function, or an object with an async "
+                "`__call__`"
+            )

@@ -1,0 +1,177 @@
+"""Connections to one database, which the stores in its schemas may share."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final, Self, TypeVar
+
+import asyncpg
+
+from chekov.errors import StoreClosed
+from chekov.store.postgres.connection_cache import ConnectionCache, DriverPool
+from chekov.store.postgres.connection_options import (
+    CONNECT_SECONDS,
+    GRACE_SECONDS,
+    LENT_SECONDS,
+    STATEMENT_SECONDS,
+    ConnectionOptions,
+    bad_dsn,
+    check_files,
+    learn_types,
+)
+from chekov.store.postgres.errors import DATABASE_ERRORS
+
+T = TypeVar("T")
+
+POOL_SIZE: Final = 10
+PATIENCE_SECONDS: Final = 10.0
+
+
+class PostgresPool:
+    """Connections to a database, made when they are needed; opened as an async context manager.
+
+    Half of them run the statements of the stores and keep no session state, the other half are lent
+    to handlers and queries, with a transaction around each use.
+
+    Several stores, each in a schema of its own, may share a pool; it closes when the last of them
+    and its own block is left. Each store still has connections of its own for appends (up to three)
+    and one that listens.
+
+    Args:
+        dsn: where the database is, as a `postgresql://` URL.
+        size: most connections.
+        patience: how long calls wait for a database that is away, in seconds.
+        pooled: the DSN leads to a pooler in transaction mode, such as PgBouncer.
+        statement_timeout: seconds after which Postgres cancels one of the stores' own statements;
+            half of it is the longest wait for a lock. Behind a pooler, set it for the role.
+
+    Attributes:
+        options: how connections are made.
+        patience: as above.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        size: int = POOL_SIZE,
+        patience: float = PATIENCE_SECONDS,
+        pooled: bool = False,
+        statement_timeout: float = STATEMENT_SECONDS,
+    ) -> None:
+        self.options = ConnectionOptions(dsn, pooled, statement_timeout)
+        self.patience = patience
+        self._half = max(size // 2, 1)
+        self._entered = 0
+        self._stack = AsyncExitStack()
+        self._own: ConnectionCache | None = None
+        self._lent: DriverPool | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the pool.
+
+        Raises:
+            StoreError: the DSN cannot be understood, or names files that cannot be read.
+        """
+        if not self._entered:
+            async with AsyncExitStack() as stack:
+                await stack.enter_async_context(self._opened())
+                self._stack = stack.pop_all()
+        self._entered += 1
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._entered -= 1
+        if not self._entered:
+            await self._stack.aclose()
+
+    @property
+    def own(self) -> ConnectionCache:
+        """Connections for the stores' own statements.
+
+        Raises:
+            StoreClosed: the pool is not open.
+        """
+        return opened(self._own)
+
+    @property
+    def lent(self) -> DriverPool:
+        """Connections to lend.
+
+        Raises:
+            StoreClosed: the pool is not open.
+        """
+        return opened(self._lent)
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncGenerator[None]:
+        options = self.options
+        check_files(options.dsn)
+        own = await self._driver_pool(
+            options.own("chekov"), longest=options.seconds + GRACE_SECONDS, reset=_nothing
+        )
+        # Behind a pooler, a reset would undo the settings of another connection.
+        lent = await self._driver_pool(
+            options.lent("chekov handlers"),
+            longest=LENT_SECONDS,
+            reset=_nothing if options.pooled else None,
+        )
+        cache = ConnectionCache(own, patience=self.patience)
+        self._own, self._lent = cache, lent
+        try:
+            yield
+        finally:
+            self._own = self._lent = None
+            try:
+                await _close(own, cache)
+            finally:
+                await _close(lent)
+
+    async def _driver_pool(
+        self,
+        options: dict[str, Any],
+        *,
+        longest: float,
+        reset: Callable[[Any], Awaitable[None]] | None,
+    ) -> DriverPool:
+        try:
+            return await asyncpg.create_pool(
+                self.options.dsn,
+                min_size=0,
+                max_size=self._half,
+                # A connection lives as long as it works, however busy it is.
+                max_queries=sys.maxsize,
+                timeout=CONNECT_SECONDS,
+                command_timeout=longest,
+                init=learn_types if self.options.pooled else None,
+                reset=reset,
+                **options,
+            )
+        except (asyncpg.ClientConfigurationError, ValueError) as error:
+            raise bad_dsn(self.options.dsn, error) from None
+
+
+def opened(part: T | None) -> T:
+    """A part of something open.
+
+    Raises:
+        StoreClosed: the store is not open, so the part is `None`.
+    """
+    if part is None:
+        raise StoreClosed("the store is not open: use it inside `async with store:`")
+    return part
+
+
+async def _nothing(_connection: Any) -> None:
+    pass
+
+
+async def _close(pool: DriverPool, cache: ConnectionCache | None = None) -> None:
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            if cache is not None:
+                await cache.close()
+            await pool.close()
+    except DATABASE_ERRORS:
+        pool.terminate()

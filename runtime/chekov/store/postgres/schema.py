@@ -1,0 +1,144 @@
+"""One schema of a database: the statements of the store in it, and how they are run."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, LiteralString, TypeVar, cast
+
+import asyncpg
+
+from chekov.backoff import Backoff
+from chekov.errors import StoreUnavailable
+from chekov.store.postgres.connection_cache import is_gone
+from chekov.store.postgres.connection_options import Connection
+from chekov.store.postgres.errors import (
+    DATABASE_ERRORS,
+    Fault,
+    Translator,
+    ends_connection,
+    fault_of,
+)
+from chekov.store.postgres.pool import PostgresPool
+from chekov.store.postgres.statements import Topic, check_schema, statements
+
+T = TypeVar("T")
+
+_LATE: Final = (TimeoutError, StoreUnavailable)
+
+
+async def patiently(
+    work: Callable[[], Awaitable[T]], *, patience: float, translator: Translator
+) -> T:
+    """Do `work`, and repeat it while the database is away.
+
+    Raises:
+        StoreUnavailable: it was away for `patience` seconds.
+        StoreError: it refuses.
+    """
+    deadline = asyncio.get_running_loop().time() + patience
+    backoff = Backoff()
+    while True:
+        try:
+            return await work()
+        except DATABASE_ERRORS as error:
+            gone = fault_of(error) in (Fault.LOST, Fault.BUSY)
+            if not gone or asyncio.get_running_loop().time() >= deadline:
+                raise translator.store_error(error) from error
+        await backoff.wait()
+
+
+class Schema:
+    """The schema of one store.
+
+    Attributes:
+        pool: connections to its database.
+        name: of the schema.
+        translator: turns Postgres's errors into the store's.
+    """
+
+    def __init__(self, pool: PostgresPool, name: str, needed_version: int) -> None:
+        self.pool = pool
+        self.name = check_schema(name)
+        self.translator = Translator(pool.options.dsn, name, needed_version)
+        self._statements: dict[Topic, Mapping[str, LiteralString]] = {}
+
+    def statements(self, topic: Topic) -> Mapping[str, LiteralString]:
+        """The statements of `sql/<topic>.sql`, by name."""
+        found = self._statements.get(topic)
+        if found is None:
+            found = statements(topic, self.name, pooled=self.pool.options.pooled)
+            self._statements[topic] = found
+        return found
+
+    async def fetch(self, sql: LiteralString, *values: object) -> Sequence[Any]:
+        """Rows of a statement that may be repeated: it is, while the database is away."""
+        cache = self.pool.own
+
+        async def fetch() -> Sequence[Any]:
+            connection = await cache.acquire()
+            try:
+                return await connection.fetch(sql, *values)
+            except DATABASE_ERRORS as error:
+                if fault_of(error) is Fault.LOST:
+                    # It may look sound, and after a failover it leads to a replica.
+                    _discard(connection)
+                raise
+            except asyncio.CancelledError:
+                # To end the statement properly takes for ever when the network is dead.
+                _discard(connection)
+                raise
+            finally:
+                await cache.release(connection)
+
+        return await patiently(fetch, patience=self.pool.patience, translator=self.translator)
+
+    @asynccontextmanager
+    async def lent(self, *, readonly: bool = False) -> AsyncGenerator[Connection]:
+        """A connection inside a transaction, for statements that are not ours.
+
+        Their errors come out as they are, unless the connection itself is at fault.
+
+        Raises:
+            StoreUnavailable: none is free in time, or it was lost.
+        """
+        pool = self.pool.lent
+        try:
+            connection = cast("Connection", await pool.acquire(timeout=self.pool.patience))
+        except DATABASE_ERRORS as error:
+            raise self.translator.store_error(error) from error
+        theirs: BaseException | None = None
+        try:
+            async with connection.transaction(readonly=readonly):
+                try:
+                    yield connection
+                except BaseException as error:
+                    theirs = error
+                    if isinstance(error, _LATE):
+                        # An answer may still come, or never: nothing must wait behind it.
+                        _discard(connection)
+                    raise
+        except Exception as error:
+            if isinstance(theirs, _LATE) or not isinstance(theirs, Exception | None):
+                # To roll back failed too, which must not hide why.
+                _discard(connection)
+                raise theirs from error
+            if _is_at_fault(connection, error, late=theirs is None, readonly=readonly):
+                _discard(connection)
+                raise self.translator.unavailable(error) from error
+            raise
+        finally:
+            # What was to be done is done; a connection that breaks now is thrown away.
+            with suppress(*DATABASE_ERRORS):
+                await pool.release(cast("Any", connection))
+
+
+def _is_at_fault(connection: Connection, error: Exception, *, late: bool, readonly: bool) -> bool:
+    """Whether an error is the connection's; a late answer is, to what was not asked by others."""
+    replica = isinstance(error, asyncpg.ReadOnlySQLTransactionError) and not readonly
+    overdue = isinstance(error, TimeoutError) and late
+    return replica or overdue or ends_connection(error) or is_gone(connection)
+
+
+def _discard(connection: Connection) -> None:
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
