@@ -16,6 +16,7 @@ from chekov.domain.messages import Command, Event, Identifier
 from chekov.domain.personal import FORGOTTEN, Forgotten, Personal
 from chekov.domain.serializer import Serializer
 from chekov.domain.upcasting import Origin, Upcaster, upcast
+from chekov.engine.observer import CommandObservation, Observer
 from chekov.errors import ChekovError, DefinitionError, Rejected
 from chekov.runtime import Runtime
 from chekov.serialization.serializers import Json, MessagePack
@@ -28,6 +29,7 @@ __all__ = [
     "ChekovError",
     "Command",
     "CommandHandler",
+    "CommandObservation",
     "Connection",
     "Context",
     "DefinitionError",
@@ -39,6 +41,7 @@ __all__ = [
     "Json",
     "MemoryStore",
     "MessagePack",
+    "Observer",
     "Origin",
     "Personal",
     "Projection",

@@ -1,5 +1,8 @@
 """The public names are frozen: adding one is a decision, not an accident."""
 
+import subprocess
+import sys
+
 import chekov
 import chekov.testing
 
@@ -12,6 +15,7 @@ def test_a_domain_author_imports_these_names() -> None:
             "ChekovError",
             "Command",
             "CommandHandler",
+            "CommandObservation",
             "Connection",
             "Context",
             "DefinitionError",
@@ -23,6 +27,7 @@ def test_a_domain_author_imports_these_names() -> None:
             "Json",
             "MemoryStore",
             "MessagePack",
+            "Observer",
             "Origin",
             "Personal",
             "Projection",
@@ -47,3 +52,12 @@ def test_a_domain_author_imports_these_names() -> None:
 
 def test_tests_of_domains_import_the_spec() -> None:
     assert "Spec" in chekov.testing.__all__
+
+
+def test_importing_chekov_loads_no_library_of_the_server() -> None:
+    code = "import sys, chekov; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "chekov" in loaded
+    assert {"aiohttp", "opentelemetry", "prometheus_client", "yaml"}.isdisjoint(loaded)

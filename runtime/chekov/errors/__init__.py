@@ -11,6 +11,7 @@ from chekov.errors.commands import (
     Parked,
     Rejected,
     UnknownCommand,
+    UnknownSubscription,
 )
 from chekov.errors.root import ChekovError
 from chekov.errors.store import (
@@ -63,5 +64,6 @@ __all__ = [
     "StreamNotFound",
     "Undecodable",
     "UnknownCommand",
+    "UnknownSubscription",
     "WrongExpectedVersion",
 ]

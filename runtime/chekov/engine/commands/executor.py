@@ -13,6 +13,7 @@ from chekov.engine.commands.execution import Dispatched, Execution
 from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.commands.rehydration import Rehydrator
 from chekov.engine.commands.snapshots import Snapshotter
+from chekov.engine.observer import Observer, observed_append
 from chekov.errors import DefinitionError, DuplicateCommand, Rejected, WrongExpectedVersion
 from chekov.serialization.codec import Codec
 from chekov.store.port import EventStore, Expected, NewEvent
@@ -39,8 +40,9 @@ class CommandExecutor:
         aggregates: AggregateCache,
         rehydrator: Rehydrator,
         snapshotter: Snapshotter,
+        observer: Observer,
     ) -> None:
-        self._append = store.append
+        self._append = observed_append(store.append, observer)
         self._encode = codec.encode
         self._aggregates = aggregates
         self._rehydrator = rehydrator

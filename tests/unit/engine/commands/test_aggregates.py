@@ -39,7 +39,7 @@ def over(
     store: MemoryStore, aggregate: type[Counter | KeptCounter] = Counter, told: Told | None = None
 ) -> Runtime:
     domain = Domain("counting", aggregates=[aggregate])
-    return Runtime(domain, store=store, subscriptions=False, observer=told)
+    return Runtime(domain, store=store, subscriptions=False, observers=[told] if told else [])
 
 
 async def filled(runtime: Runtime, clock: Clock) -> None:

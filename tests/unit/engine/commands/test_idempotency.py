@@ -53,7 +53,9 @@ class Asked(OwnEvents):
 
 
 def over(store: MemoryStore, observer: Observer | None = None) -> Runtime:
-    return Runtime(DOMAIN, store=store, subscriptions=False, observer=observer)
+    return Runtime(
+        DOMAIN, store=store, subscriptions=False, observers=[observer] if observer else []
+    )
 
 
 async def test_sent_again_it_is_answered_as_before_and_stores_nothing() -> None:
