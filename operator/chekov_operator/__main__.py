@@ -11,7 +11,8 @@ from typing import Any, Final, cast
 import kopf
 from opentelemetry.trace import Tracer
 
-from chekov_operator import logs, management, tracing
+from chekov.telemetry import logs
+from chekov_operator import management, tracing
 from chekov_operator.controllers.reconciler import Reconciler
 from chekov_operator.controllers.registry import all_controllers
 from chekov_operator.kube import definitions
@@ -75,10 +76,10 @@ async def _tracer(settings: Settings) -> AsyncGenerator[Tracer]:
     if not settings.tracing:
         yield tracing.NO_TRACER
         return
-    from chekov_operator.exporting import exporting  # noqa: PLC0415 -- large, and rarely used
+    from chekov.telemetry.trace_export import exporting  # noqa: PLC0415 -- large, and rarely used
 
-    async with exporting(settings.name) as tracer:
-        yield tracer
+    async with exporting({"service.instance.id": settings.name}) as provider:
+        yield provider.get_tracer("chekov_operator")
 
 
 async def _lead(
@@ -150,7 +151,7 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"chekov-operator: {error}\n")
         return _MISUSED
-    logs.configure(settings.log_level)
+    logs.configure("json", settings.log_level)
     code = 0
     try:
         asyncio.run(_until_signalled(settings))

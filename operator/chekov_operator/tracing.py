@@ -58,11 +58,3 @@ def set_response(span: Span, status: int) -> None:
 
 def set_error(span: Span, error: Exception) -> None:
     span.set_status(Status(StatusCode.ERROR, str(error)))
-
-
-def ids() -> tuple[str, str]:
-    """The current trace and span id in hexadecimal; empty outside of a span."""
-    current = trace.get_current_span().get_span_context()
-    if not current.is_valid:
-        return "", ""
-    return trace.format_trace_id(current.trace_id), trace.format_span_id(current.span_id)

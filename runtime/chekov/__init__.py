@@ -23,7 +23,7 @@ from chekov.domain.serializer import Serializer
 from chekov.domain.upcasting import Origin, Upcaster, upcast
 from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.execution import Dispatched
-from chekov.engine.observer import Observer
+from chekov.engine.observer import CommandObservation, Observer
 from chekov.engine.subscriptions.delivery import Retry
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from chekov.errors import (
@@ -51,6 +51,7 @@ from chekov.errors import (
     StreamNotFound,
     Undecodable,
     UnknownCommand,
+    UnknownSubscription,
     WrongExpectedVersion,
 )
 from chekov.runtime import Runtime
@@ -69,6 +70,7 @@ __all__ = [
     "CommandEnvelope",
     "CommandHandler",
     "CommandIdReused",
+    "CommandObservation",
     "CommandTimeout",
     "Connection",
     "ConsistencyTimeout",
@@ -118,6 +120,7 @@ __all__ = [
     "Transaction",
     "Undecodable",
     "UnknownCommand",
+    "UnknownSubscription",
     "Upcaster",
     "WrongExpectedVersion",
     "apply",

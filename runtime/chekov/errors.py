@@ -172,6 +172,19 @@ class Draining(ChekovError):
     """This process is shutting down and accepts no more commands. Send it to another."""
 
 
+class UnknownSubscription(ChekovError):
+    """The domain has no subscription of this name.
+
+    Attributes:
+        name: the name that was asked for.
+    """
+
+    def __init__(self, name: str, known: Sequence[str] = ()) -> None:
+        self.name = name
+        hint = f"; it has {', '.join(known)}" if known else ""
+        super().__init__(f"the domain has no subscription {name!r}{hint}")
+
+
 class ConsistencyTimeout(ChekovError, TimeoutError):
     """The events are stored, but some subscriptions did not handle them in time.
 

@@ -20,7 +20,8 @@ from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.consistency import subscription_names
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.engine import Engine
-from chekov.engine.observer import Observer
+from chekov.engine.observer import Observer, combined, overrides
+from chekov.engine.subscriptions.control import SubscriptionControl
 from chekov.engine.subscriptions.delivery import Retry
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from chekov.errors import StoreClosed, StoreError
@@ -46,13 +47,14 @@ class Runtime:
         codec: reads and writes the domain's messages.
         engine: the parts it is made of.
         drained: whether it has begun to shut down.
+        pause, resume, parked: of subscriptions, see `SubscriptionControl`.
 
     Args:
         domain: what to run.
         store: a Postgres DSN, or a store, which is entered and left with the runtime.
         schema: of a DSN, the database schema that holds the event store.
         node: names this process among those that share the store; host and process id by default.
-        observer: is told what happens.
+        observers: each is reported what happens; see `Observer`.
         subscriptions: whether handlers and projections run here.
         migrate: of a DSN, whether to bring its schema up to date; otherwise it is only checked.
         command_timeout: seconds that a command may take, unless it says otherwise.
@@ -71,7 +73,7 @@ class Runtime:
         store: str | Store,
         schema: str = "chekov",
         node: str | None = None,
-        observer: Observer | None = None,
+        observers: Sequence[Observer] = (),
         subscriptions: bool = True,
         migrate: bool = True,
         command_timeout: float = 5.0,
@@ -84,14 +86,8 @@ class Runtime:
         validate(domain)
         self.domain = domain
         self.codec = Codec(domain)
-        self._observer = observer or Observer()
-        self._store = open_store(
-            store,
-            schema=schema,
-            migrate=migrate,
-            pool_size=pool_size,
-            on_batch=self._observer.appended,
-        )
+        self._observer = combined(observers)
+        self._store = open_store(store, schema=schema, migrate=migrate, pool_size=pool_size)
         self._unsealed = seal_store(
             self._store, domain, master_key=master_key, on_forgotten=self._forgotten
         )
@@ -107,6 +103,8 @@ class Runtime:
             retry=retry or Retry(),
             subscriptions=subscriptions,
         )
+        control = SubscriptionControl(self._store.subscriptions, domain.name)
+        self.pause, self.resume, self.parked = control.pause, control.resume, control.parked
         self._execute = self.engine.dispatcher.execute
         self._aggregates = self.engine.dispatcher.aggregates
         self._subscribing = subscriptions
@@ -125,6 +123,8 @@ class Runtime:
         """
         self._refuse_projections_in_memory()
         async with AsyncExitStack() as stack:
+            if overrides(self._observer, "appended"):
+                stack.enter_context(self._store.reporting_commits(self._observer.appended))
             await stack.enter_async_context(self._unsealed)
             await self.engine.prepare()
             group = await stack.enter_async_context(asyncio.TaskGroup())

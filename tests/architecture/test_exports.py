@@ -1,18 +1,21 @@
 """The public names are frozen: adding one is a decision, not an accident."""
 
+import subprocess
+import sys
+
 import chekov
 import chekov.testing
 
 NAMES = """
-FORGOTTEN Aggregate ChekovError Command CommandEnvelope CommandHandler CommandIdReused
+Aggregate ChekovError Command CommandEnvelope CommandHandler CommandIdReused CommandObservation
 CommandTimeout Connection ConsistencyTimeout Context DefinitionError Dispatched Domain Draining
-DuplicateCommand DuplicateEvent Event EventFilter EventHandler EventNotFound Expected Forgotten
-HistoryTruncated Identifier InvalidAppend InvalidCommand Json KeyUnusable Loaded MemoryStore
-MessagePack Middleware NewEvent Observer Origin Overloaded Personal PostgresStore Projection
-RecordedEvent Rejected Retry Runtime SchemaMismatch Serializer StoreClosed StoreError
+DuplicateCommand DuplicateEvent Event EventFilter EventHandler EventNotFound Expected FORGOTTEN
+Forgotten HistoryTruncated Identifier InvalidAppend InvalidCommand Json KeyUnusable Loaded
+MemoryStore MessagePack Middleware NewEvent Observer Origin Overloaded Personal PostgresStore
+Projection RecordedEvent Rejected Retry Runtime SchemaMismatch Serializer StoreClosed StoreError
 StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionStatus Transaction
-Undecodable UnknownCommand Upcaster WrongExpectedVersion apply definition_of execute handle
-prepare query stream_of upcast
+Undecodable UnknownCommand UnknownSubscription Upcaster WrongExpectedVersion apply definition_of
+execute handle prepare query stream_of upcast
 """
 
 
@@ -27,3 +30,12 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_tests_of_domains_import_the_spec() -> None:
     assert "Spec" in chekov.testing.__all__
+
+
+def test_importing_chekov_loads_no_library_of_the_server() -> None:
+    code = "import sys, chekov; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "chekov" in loaded
+    assert {"aiohttp", "opentelemetry", "prometheus_client", "yaml"}.isdisjoint(loaded)

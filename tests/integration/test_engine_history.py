@@ -48,13 +48,13 @@ async def test_a_command_sent_again_after_a_restart_is_answered_as_before(dsn: s
 
 async def test_a_restarted_process_reads_a_snapshot_and_what_is_behind_it(dsn: str) -> None:
     told = Told()
-    async with Runtime(KEPT, store=dsn, observer=told) as runtime:
+    async with Runtime(KEPT, store=dsn, observers=[told]) as runtime:
         for _ in range(3):
             await runtime.dispatch(ONE)
         await until(lambda: told.outcomes == ["kept"])
         await runtime.dispatch(ONE)
         await runtime.store.streams.truncate("counter-a", before=3, erase=True)
-    async with Runtime(KEPT, store=dsn, observer=told) as runtime:
+    async with Runtime(KEPT, store=dsn, observers=[told]) as runtime:
         assert (await runtime.load(KeptCounter, "a")).state.amounts == [1, 1, 1, 1]
         assert told.read == [1]
         await runtime.store.snapshots.forget("counter-a")

@@ -13,14 +13,15 @@ Next: TypeAlias = Callable[[CommandEnvelope[Any]], Awaitable[Any]]
 class Middleware(Protocol):
     """An async function, or an object with an async `__call__`, around each command.
 
-    It may pass on another envelope, refuse the command by raising, answer without calling `next_`,
-    and see what the rest of the pipeline raises. Its time counts against the command's timeout.
+    It may pass on another envelope, refuse the command by raising, return without calling
+    `proceed`, and see what the rest of the pipeline raises. Its time counts against the command's
+    timeout.
 
     Raising `Rejected` answers the sender as a refusal by an aggregate does.
     """
 
-    def __call__(self, envelope: CommandEnvelope[Any], next_: Next, /) -> Awaitable[Any]:
-        """Answer a command with a `Dispatched`: the one that `next_` returns, or another."""
+    def __call__(self, envelope: CommandEnvelope[Any], proceed: Next, /) -> Awaitable[Any]:
+        """Answer a command with a `Dispatched`: the one that `proceed` returns, or another."""
         ...
 
 

@@ -41,7 +41,6 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 _encode: Final = msgspec.json.Encoder().encode
 _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_any: Final = msgspec.json.Decoder().decode
 _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
@@ -216,27 +215,6 @@ class Codec:
             field = min(unknown)
             raise InvalidCommand(f"{name} has no field {field!r}", f"$.{field}")
         return command
-
-
-def encode_any(value: object) -> bytes:
-    """Any value as JSON: dataclasses, UUIDs, times, decimals, sets and what they hold.
-
-    Raises:
-        TypeError: it holds what JSON cannot.
-    """
-    return _encode(value)
-
-
-def decode_any(data: bytes | str) -> Any:
-    """The plain Python values of a JSON document.
-
-    Raises:
-        InvalidCommand: it is no JSON.
-    """
-    try:
-        return _decode_any(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        _invalid(error)
 
 
 def decode_line(line: bytes) -> tuple[str, bytes, UUID | None]:

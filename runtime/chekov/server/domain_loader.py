@@ -1,7 +1,6 @@
-"""Finds the user's domain: imports `module:object`, and says exactly what is wrong when it cannot.
+"""Loads the user's domain: imports `module:object`, or explains exactly why it cannot.
 
-The file may lie in an image, be mounted or be written down from a bundle: for this loader they
-are all folders on the import path.
+Code from an image, a mounted volume or an inline bundle is always a folder on the import path here.
 """
 
 import importlib
@@ -20,13 +19,13 @@ from chekov.errors import (
 )
 from chekov.serialization.validation import validate
 
-_OURS: Final = str(Path(__file__).parents[1])
+_OWN_CODE: Final = str(Path(__file__).parents[1])
 
 
 def load_domain(entrypoint: str, folder: Path | None = None) -> Domain:
-    """Import the domain that `entrypoint`, as `module:object`, names.
+    """Import the domain that `entrypoint` names as `module:object`.
 
-    `folder` is put first on the import path and stays there: handlers may import later.
+    `folder` becomes the first entry of the import path and stays: handlers may import later.
 
     Raises:
         BundleError: one of its four kinds.
@@ -104,11 +103,11 @@ def _failure(module: str, error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """File and line of the user's own code where the error arose, or an empty string."""
+    """File and line in the user's code where the error arose, or an empty string."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     for frame in reversed(frames):
-        if not frame.filename.startswith(("<", _OURS)) and "importlib" not in frame.filename:
+        if not frame.filename.startswith(("<", _OWN_CODE)) and "importlib" not in frame.filename:
             return f"{frame.filename}:{frame.lineno}"
     return ""

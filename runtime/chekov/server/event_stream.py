@@ -1,4 +1,4 @@
-"""`GET /events` as server-sent events: what is stored, then what comes, without an end."""
+"""`GET /events` as server-sent events (SSE): stored events, then new ones as they are stored."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,10 +6,11 @@ from typing import Final
 from aiohttp import web
 
 from chekov.domain.event_filter import EventFilter
-from chekov.server import context, headers, parameters, rendering
+from chekov.server import headers, parameters, rendering
 from chekov.server.lifecycle import Lifecycle
-from chekov.server.problems import MALFORMED, RequestError
+from chekov.server.problems import malformed
 from chekov.store.port import RecordedEvent, Store
+from chekov.telemetry import context
 
 _PAGE: Final = 500
 _HEARTBEAT_SECONDS: Final = 15.0
@@ -17,8 +18,6 @@ _EVENT_STREAM: Final = "text/event-stream"
 
 
 class EventStream:
-    """Follows the store for as long as a client listens."""
-
     def __init__(
         self,
         store: Store,
@@ -31,9 +30,8 @@ class EventStream:
         self._heartbeat = heartbeat
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """The handler."""
         position = _start(request)
-        wanted = parameters.filter_(request.query)
+        wanted = parameters.event_filter(request.query)
         response = web.StreamResponse(
             headers={
                 "Content-Type": _EVENT_STREAM,
@@ -42,7 +40,7 @@ class EventStream:
                 headers.CORRELATION_ID: str(context.correlation_id.get()),
             }
         )
-        # Raises while a problem can still be answered, and makes sure that there is a store.
+        # Once the response has started, an unavailable store can no longer be reported.
         await self._store.ping()
         response.force_close()
         await response.prepare(request)
@@ -60,14 +58,14 @@ class EventStream:
             position = await _send(response, page, position)
             if len(page) == _PAGE:
                 continue
-            # Nothing wanted lies between the page's end and what was the head before it.
+            # The head was read first, so no wanted event lies between the page's end and the head.
             position = max(position, head)
             position = await self._follow_live(response, position, wanted)
 
     async def _follow_live(
         self, response: web.StreamResponse, position: int, wanted: EventFilter
     ) -> int:
-        """Send what this process hands over directly, until a page must be read again."""
+        """Send events that were appended in this process, until a page must be read again."""
         while True:
             recorded = await self._store.events.changed(position, self._heartbeat)
             if not recorded:
@@ -93,7 +91,7 @@ async def _send(
 
 
 def _event(recorded: RecordedEvent) -> bytes:
-    # Line ends can only be white space between the tokens of stored JSON; the client joins them.
+    # In stored JSON, a line end can only be white space between tokens; clients join the lines.
     data = rendering.event(recorded).replace(b"\r", b"").replace(b"\n", b"\ndata: ")
     return b"id: %d\ndata: %b\n\n" % (recorded.position, data)
 
@@ -101,10 +99,10 @@ def _event(recorded: RecordedEvent) -> bytes:
 def _start(request: web.Request) -> int:
     page = parameters.page(request.query, parameters.FILTERS)
     if page.direction == "backward":
-        raise RequestError(MALFORMED, "direction: events are followed forward only")
+        raise malformed("path", "direction", "an event stream goes forward only")
     last = request.headers.get("Last-Event-ID")
     if last is None:
         return page.after
     if not last.isascii() or not last.isdecimal():
-        raise RequestError(MALFORMED, f"Last-Event-ID: expected a position, got {last[:100]!r}")
+        raise malformed("header", "Last-Event-ID", "expected a position", last)
     return int(last)

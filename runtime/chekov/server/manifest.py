@@ -1,4 +1,4 @@
-"""What a domain consists of, as machines are told it: by `/manifest` and by `chekov check`."""
+"""The names of a domain's parts, for `/manifest` and `chekov check`."""
 
 from typing import Literal, TypedDict
 
@@ -8,16 +8,12 @@ from chekov.domain.handler import EventHandler, Projection
 
 
 class SubscriptionEntry(TypedDict):
-    """One event handler or projection."""
-
     name: str
     kind: Literal["handler", "projection"]
     version: int
 
 
 class Manifest(TypedDict):
-    """Everything of a domain that has a name."""
-
     domain: str
     aggregates: list[str]
     commands: list[str]
@@ -26,7 +22,6 @@ class Manifest(TypedDict):
 
 
 def manifest(domain: Domain) -> Manifest:
-    """The names of a domain."""
     return Manifest(
         domain=domain.name,
         aggregates=[definition_of(item).identity for item in domain.aggregates],

@@ -24,7 +24,7 @@ from chekov import (
     execute,
 )
 from chekov.domain.personal import PersonalFields
-from chekov.serialization.codec import encode_any
+from chekov.serialization.json import to_json
 
 MemberId = NewType("MemberId", UUID)
 
@@ -141,7 +141,7 @@ def test_what_is_forgotten_is_one_false_thing_that_reads_well() -> None:
     assert repr(FORGOTTEN) == "FORGOTTEN"
     assert copy.deepcopy(FORGOTTEN) is FORGOTTEN
     assert pickle.loads(pickle.dumps(FORGOTTEN)) is FORGOTTEN
-    assert json.loads(encode_any({"name": FORGOTTEN})) == {"name": None}
+    assert json.loads(to_json({"name": FORGOTTEN})) == {"name": None}
 
 
 def test_commands_and_states_may_use_the_annotation_too() -> None:

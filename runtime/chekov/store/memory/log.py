@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from time import perf_counter
 from uuid import UUID
 
 from chekov.errors import (
@@ -16,7 +17,14 @@ from chekov.errors import (
 )
 from chekov.store.memory.documents import is_json
 from chekov.store.memory.history import History
-from chekov.store.port import Appended, Expected, ExpectedVersion, NewEvent, StreamAppend
+from chekov.store.port import (
+    Appended,
+    CommitReport,
+    Expected,
+    ExpectedVersion,
+    NewEvent,
+    StreamAppend,
+)
 from chekov.watermark import Watermark
 
 
@@ -28,6 +36,7 @@ class Log:
         now: the clock.
         head: the last position, to wait for.
         entered: how often the store is entered; 0 when it is closed.
+        reports: called after each append, as `Store.reporting_commits` says.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
@@ -35,9 +44,11 @@ class Log:
         self.now = clock
         self.head = Watermark()
         self.entered = 0
+        self.reports: list[CommitReport] = []
 
     def append(self, appends: Sequence[StreamAppend], command_id: UUID | None) -> list[Appended]:
         """Store appends: all of them or none."""
+        started = perf_counter()
         self.check_open()
         ids: set[UUID] = set()
         if command_id is not None and self.history.is_caused_by(command_id):
@@ -56,6 +67,9 @@ class Log:
             last = recorded[-1]
             answers.append(Appended(stream, last.version, last.position, recorded))
         self.grew()
+        stored, seconds = sum(len(item.events) for item in appends), perf_counter() - started
+        for report in self.reports:
+            report(len(appends), stored, seconds)
         return answers
 
     def check_open(self) -> None:

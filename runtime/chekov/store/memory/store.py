@@ -1,6 +1,7 @@
 """The store in memory: one object per role over one log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Self
 
@@ -11,7 +12,7 @@ from chekov.store.memory.log import Log
 from chekov.store.memory.snapshots import MemorySnapshots
 from chekov.store.memory.streams import MemoryStreams
 from chekov.store.memory.subscriptions import MemorySubscriptions
-from chekov.store.port import Keys, ReadModels, Snapshots, Streams, Subscriptions
+from chekov.store.port import CommitReport, Keys, ReadModels, Snapshots, Streams, Subscriptions
 
 
 def _utc_now() -> datetime:
@@ -51,6 +52,15 @@ class MemoryStore(DelegatingEventStore):
         self._log.entered -= 1
         if not self._log.entered:
             self._log.head.wake_all()
+
+    @contextmanager
+    def reporting_commits(self, report: CommitReport) -> Generator[None]:
+        """See `Store.reporting_commits`."""
+        self._log.reports.append(report)
+        try:
+            yield
+        finally:
+            self._log.reports.remove(report)
 
     async def ping(self) -> None:
         """Return when the store is open."""

@@ -1,6 +1,8 @@
 """The whole of a store: its roles, and the event store as its public face."""
 
-from typing import Protocol, Self
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol, Self, TypeAlias
 
 from chekov.store.port.event_store import EventStore
 from chekov.store.port.keys import Keys
@@ -8,6 +10,9 @@ from chekov.store.port.read_models import ReadModels
 from chekov.store.port.snapshots import Snapshots
 from chekov.store.port.streams import Streams
 from chekov.store.port.subscriptions import Subscriptions
+
+CommitReport: TypeAlias = Callable[[int, int, float], None]
+"""Takes the appends and events of a batch, and the seconds that committing it took."""
 
 
 class Store(EventStore, Protocol):
@@ -47,6 +52,13 @@ class Store(EventStore, Protocol):
     @property
     def keys(self) -> Keys:
         """The encryption keys of personal data."""
+        ...
+
+    def reporting_commits(self, report: CommitReport) -> AbstractContextManager[None]:
+        """Call `report` after each batch of appends that is committed within the block.
+
+        It must neither block nor raise.
+        """
         ...
 
     async def ping(self) -> None:

@@ -1,10 +1,10 @@
 """What runs in the background while a store is open: group commit and the listener."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 
-from chekov.store.postgres.append.batch_sender import OnBatch
+from chekov.store.port import CommitReport
 from chekov.store.postgres.append.committer import Committer
 from chekov.store.postgres.listener import Listener
 from chekov.store.postgres.polling_listener import PollingListener
@@ -17,12 +17,11 @@ class BackgroundTasks:
 
     Args:
         schema: of the store.
-        on_batch: see `PostgresStore`.
     """
 
-    def __init__(self, schema: Schema, on_batch: OnBatch | None) -> None:
+    def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self._on_batch = on_batch
+        self._reports: list[CommitReport] = []
         self._committer: Committer | None = None
         self._listener: Listener | None = None
 
@@ -55,7 +54,7 @@ class BackgroundTasks:
             schema,
             committed=listener.committed,
             alone=listener.alone,
-            on_batch=self._on_batch,
+            on_batch=self._report,
         )
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(listener.run())
@@ -72,3 +71,16 @@ class BackgroundTasks:
                 finally:
                     committing.cancel()
                     listening.cancel()
+
+    @contextmanager
+    def reporting_commits(self, report: CommitReport) -> Generator[None]:
+        """See `Store.reporting_commits`."""
+        self._reports.append(report)
+        try:
+            yield
+        finally:
+            self._reports.remove(report)
+
+    def _report(self, appends: int, events: int, seconds: float) -> None:
+        for report in self._reports:
+            report(appends, events, seconds)

@@ -4,7 +4,6 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from chekov.store.delegating import DelegatingEventStore
-from chekov.store.postgres.append.batch_sender import OnBatch
 from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.connection_options import STATEMENT_SECONDS
 from chekov.store.postgres.event_store import PostgresEventStore
@@ -26,8 +25,6 @@ class PostgresStore(DelegatingEventStore):
         database: where it is: a `postgresql://` URL, or a pool, which several stores may share.
         schema: holds the store's tables.
         migrate: bring the schema up to date when opening; `False` only checks it.
-        on_batch: called after each statement of appends with the number of appends, the number of
-            events and the seconds it took. It must not raise or block.
         pool_size: of a URL, see `PostgresPool`, as are the following.
         patience: how long calls wait for a database that is away, in seconds.
         pooled: the URL leads to a pooler in transaction mode, such as PgBouncer.
@@ -40,7 +37,6 @@ class PostgresStore(DelegatingEventStore):
         *,
         schema: str = "chekov",
         migrate: bool = True,
-        on_batch: OnBatch | None = None,
         pool_size: int = POOL_SIZE,
         patience: float = PATIENCE_SECONDS,
         pooled: bool = False,
@@ -55,7 +51,7 @@ class PostgresStore(DelegatingEventStore):
                 statement_timeout=statement_timeout,
             )
         self._schema = Schema(database, schema, needed_version())
-        self._background = BackgroundTasks(self._schema, on_batch)
+        self._background = BackgroundTasks(self._schema)
         events = PostgresEventStore(self._schema, self._background)
         self.events = events
         self.streams = PostgresStreams(self._schema, events, self._background)
@@ -63,6 +59,7 @@ class PostgresStore(DelegatingEventStore):
         self.read_models = PostgresReadModels(self._schema)
         self.snapshots = PostgresSnapshots(self._schema)
         self.keys = PostgresKeys(self._schema, self._background)
+        self.reporting_commits = self._background.reporting_commits
         self._migrate = migrate
         self._entered = 0
         self._stack = AsyncExitStack()

@@ -67,6 +67,7 @@ class SealedStore(DelegatingEventStore):
         self.streams = store.streams
         self.subscriptions = store.subscriptions
         self.ping = store.ping
+        self.reporting_commits = store.reporting_commits
 
     async def __aenter__(self) -> Self:
         """Open the store, and check that the keys can be used.

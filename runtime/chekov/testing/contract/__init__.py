@@ -5,6 +5,7 @@ store; for a store with read models, `ReadModelsContract` too. They need pytest 
 in its automatic mode.
 """
 
+from chekov.testing.contract.commit_reports import CommitReportsContract
 from chekov.testing.contract.event_store import EventStoreContract
 from chekov.testing.contract.filters import FilterContract
 from chekov.testing.contract.hostile import HostileContract
@@ -15,6 +16,7 @@ from chekov.testing.contract.streams import StreamsContract
 from chekov.testing.contract.subscriptions import SubscriptionsContract
 
 __all__ = [
+    "CommitReportsContract",
     "EventStoreContract",
     "FilterContract",
     "HostileContract",
@@ -35,5 +37,6 @@ class StoreContract(
     SubscriptionsContract,
     SnapshotsContract,
     KeysContract,
+    CommitReportsContract,
 ):
     """Every role but read models."""

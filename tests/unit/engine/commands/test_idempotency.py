@@ -9,7 +9,7 @@ import pytest
 
 from chekov import Domain, MemoryStore, Runtime
 from chekov.domain.event_filter import EVERYTHING, EventFilter
-from chekov.engine.observer import CommandObservation, Observer, Outcome
+from chekov.engine.observer import Observer
 from chekov.errors import (
     CommandIdReused,
     CommandTimeout,
@@ -18,6 +18,7 @@ from chekov.errors import (
 from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
 from tests.doubles import OwnEvents
 from tests.unit.engine.bank import Add, AddAtMost, Counter, Doubling, Note, TooMuch
+from tests.unit.engine.commands.outcomes import Outcomes
 
 DOMAIN = Domain("counting", aggregates=[Counter], command_handlers=[Doubling()])
 ONE = Add(counter="a", amount=1)
@@ -51,23 +52,10 @@ class Asked(OwnEvents):
         return await super().read_page(**further, filter=filter)
 
 
-class Outcomes(Observer):
-    """Remembers how commands ended."""
-
-    def __init__(self) -> None:
-        self.all: list[tuple[Outcome, int]] = []
-
-    def command(self, command: str, stream: str) -> CommandObservation:
-        del command, stream
-        return self
-
-    def finish(self, outcome: Outcome, *, events: int, retries: int) -> None:
-        del retries
-        self.all.append((outcome, events))
-
-
 def over(store: MemoryStore, observer: Observer | None = None) -> Runtime:
-    return Runtime(DOMAIN, store=store, subscriptions=False, observer=observer)
+    return Runtime(
+        DOMAIN, store=store, subscriptions=False, observers=[observer] if observer else []
+    )
 
 
 async def test_sent_again_it_is_answered_as_before_and_stores_nothing() -> None:

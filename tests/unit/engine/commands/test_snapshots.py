@@ -40,7 +40,9 @@ class Fragile(MemoryStore):
 
 
 def over(store: MemoryStore, observer: Observer | None = None, domain: Domain = DOMAIN) -> Runtime:
-    return Runtime(domain, store=store, subscriptions=False, observer=observer)
+    return Runtime(
+        domain, store=store, subscriptions=False, observers=[observer] if observer else []
+    )
 
 
 async def add(runtime: Runtime, *amounts: int) -> None:

@@ -28,12 +28,12 @@ def running(
     store: MemoryStore,
     *handlers: EventHandler,
     lease: float = 5.0,
-    observer: Observer | None = None,
+    observers: Sequence[Observer] = (),
     retry: Retry = QUICK,
     node: str = "node",
 ) -> Runtime:
     domain = Domain("counting", aggregates=[Counter], handlers=handlers)
-    return Runtime(domain, store=store, lease=lease, observer=observer, retry=retry, node=node)
+    return Runtime(domain, store=store, lease=lease, observers=observers, retry=retry, node=node)
 
 
 async def test_a_handler_is_given_each_event_in_order_with_its_context() -> None:
@@ -403,7 +403,7 @@ async def test_a_hole_in_history_is_told() -> None:
             missing[subscription] = missing.get(subscription, 0) + events
 
     seen = Seen()
-    async with running(Holed(), seen, observer=Watching()) as runtime:
+    async with running(Holed(), seen, observers=[Watching()]) as runtime:
         for amount in (1, 2, 3):
             await runtime.dispatch(Add(counter="a", amount=amount))
         await runtime.wait(3)

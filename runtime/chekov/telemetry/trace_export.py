@@ -1,4 +1,8 @@
-"""Sends spans away or shows them; imported only where that is asked for: it is slow to load."""
+"""Trace export of the runtime and the operator: spans over OTLP, or to the console.
+
+Loading the SDK and its exporter takes a tenth of a second, so this module is imported only where
+traces are exported.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -14,21 +18,19 @@ from opentelemetry.sdk.trace.export import (
     SimpleSpanProcessor,
 )
 
-from chekov.server.tracing import Tracing
-
 _FLUSH_SECONDS: Final = 3.0
 
 
 @asynccontextmanager
 async def exporting(
     attributes: Mapping[str, str], *, to_console: bool = False
-) -> AsyncGenerator[Tracing]:
-    """Tracing whose spans go to the OTLP endpoint that the `OTEL_*` variables name.
+) -> AsyncGenerator[TracerProvider]:
+    """A provider whose spans are exported; leaving the block flushes them, for 3 s at most.
 
-    `to_console` writes a line a span to standard output instead, for people who have no collector.
-
-    `attributes` describe this process beside `OTEL_RESOURCE_ATTRIBUTES`. What is left is sent
-    when the block ends.
+    Args:
+        attributes: describe this process, in addition to `OTEL_RESOURCE_ATTRIBUTES`.
+        to_console: write one line per span to standard output instead of sending the spans to the
+            OTLP endpoint that the `OTEL_*` variables name.
     """
     provider = TracerProvider(resource=Resource.create(dict(attributes)))
     if to_console:
@@ -38,21 +40,21 @@ async def exporting(
         exporter = OTLPSpanExporter()
         provider.add_span_processor(BatchSpanProcessor(exporter))
     try:
-        yield Tracing(provider)
+        yield provider
     finally:
         async with asyncio.TaskGroup() as group:
             closing = group.create_task(asyncio.to_thread(provider.shutdown))
             await asyncio.wait((closing,), timeout=_FLUSH_SECONDS)
             if not closing.done():
-                # It would go on for longer than a pod may take to end.
+                # Its retries would outlast the time that a pod has to terminate.
                 exporter.shutdown()
 
 
 def _line(span: ReadableSpan) -> str:
-    """A span for a person: which trace, what, how long, and below which other span."""
+    """A span for people: its trace, duration, name, id and parent."""
     own = span.get_span_context()
     trace = f"{own.trace_id:032x}" if own else ""
-    number = f"{own.span_id:016x}" if own else ""
-    below = f" below {span.parent.span_id:016x}" if span.parent else ""
-    took = ((span.end_time or 0) - (span.start_time or 0)) / 1e6
-    return f"trace {trace}  {took:8.2f} ms  {span.name} ({number}{below})\n"
+    span_id = f"{own.span_id:016x}" if own else ""
+    parent = f" below {span.parent.span_id:016x}" if span.parent else ""
+    duration = ((span.end_time or 0) - (span.start_time or 0)) / 1e6
+    return f"trace {trace}  {duration:8.2f} ms  {span.name} ({span_id}{parent})\n"

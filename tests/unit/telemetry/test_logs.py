@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from chekov.server import context, logs
+from chekov.telemetry import context, logs
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -23,7 +23,7 @@ def stream() -> Iterator[io.StringIO]:
 
 
 def test_a_record_is_one_json_object_with_its_extra_fields(stream: io.StringIO) -> None:
-    logs.configure("json", "info", stream)
+    logs.configure("json", "info", stream=stream)
     logging.getLogger("chekov.test").info("stored %d", 3, extra={"stream": "account-1"})
     line = json.loads(stream.getvalue())
     assert line["message"] == "stored 3"
@@ -35,7 +35,7 @@ def test_a_record_is_one_json_object_with_its_extra_fields(stream: io.StringIO) 
 
 
 def test_a_traceback_stays_on_the_line(stream: io.StringIO) -> None:
-    logs.configure("json", "info", stream)
+    logs.configure("json", "info", stream=stream)
     try:
         int("broken")
     except ValueError:
@@ -45,7 +45,7 @@ def test_a_traceback_stays_on_the_line(stream: io.StringIO) -> None:
 
 
 def test_a_record_names_the_request_and_the_trace(stream: io.StringIO) -> None:
-    logs.configure("json", "info", stream)
+    logs.configure("json", "info", stream=stream)
     correlation = context.correlation_id.set(UUID(int=1))
     traceparent = context.traceparent.set(TRACEPARENT)
     logging.getLogger("chekov.test").info("handled")
@@ -58,12 +58,29 @@ def test_a_record_names_the_request_and_the_trace(stream: io.StringIO) -> None:
 
 
 def test_text_is_for_a_terminal(stream: io.StringIO) -> None:
-    logs.configure("text", "info", stream)
+    logs.configure("text", "info", stream=stream)
     logging.getLogger("chekov.test").warning("waiting", extra={"wait": 0.5})
     assert stream.getvalue().rstrip().endswith("WARNING waiting  wait=0.5")
 
 
 def test_what_is_below_the_level_is_left_out(stream: io.StringIO) -> None:
-    logs.configure("json", "warning", stream)
+    logs.configure("json", "warning", stream=stream)
     logging.getLogger("chekov.test").info("chatter")
     assert stream.getvalue() == ""
+
+
+def test_standard_error_is_the_default(
+    stream: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("json", "info")
+    logging.getLogger("chekov_operator.test").info("changed")
+    printed = capsys.readouterr()
+    assert (json.loads(printed.err)["message"], printed.out) == ("changed", "")
+
+
+def test_libraries_are_logged_from_a_warning_on(stream: io.StringIO) -> None:
+    logs.configure("json", "debug", stream=stream)
+    logging.getLogger("kopf.objects").info("handler succeeded")
+    logging.getLogger("kopf.objects").warning("watch ended")
+    lines = [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
+    assert lines == ["watch ended"]

@@ -1,10 +1,12 @@
-"""Instances as they were, and as they are no more."""
+"""Live aggregates: loaded as they are and as they were, deleted, erased, evicted."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from chekov import Domain, MemoryStore, Runtime
+from chekov.engine.commands.aggregates import AggregateCache
 from chekov.errors import (
     HistoryTruncated,
     StreamDeleted,
@@ -37,7 +39,7 @@ def over(
     store: MemoryStore, aggregate: type[Counter | KeptCounter] = Counter, told: Told | None = None
 ) -> Runtime:
     domain = Domain("counting", aggregates=[aggregate])
-    return Runtime(domain, store=store, subscriptions=False, observer=told)
+    return Runtime(domain, store=store, subscriptions=False, observers=[told] if told else [])
 
 
 async def filled(runtime: Runtime, clock: Clock) -> None:
@@ -146,3 +148,22 @@ async def test_what_was_deleted_can_be_erased() -> None:
         await runtime.delete(Counter, "a")
         await runtime.delete(Counter, "a", erase=True)
         assert (await runtime.dispatch(Add(counter="a", amount=1))).version == 1
+
+
+async def test_an_instance_that_was_never_stored_is_not_found() -> None:
+    async with over(MemoryStore()) as runtime:
+        with pytest.raises(StreamNotFound):
+            await runtime.load(Counter, "a")
+        assert runtime.instances == 0
+
+
+def test_the_least_recently_used_instance_that_is_free_makes_room() -> None:
+    rehydrator: Any = None
+    cache = AggregateCache(MemoryStore(), rehydrator, capacity=2)
+    first, second = (cache.get_or_create(Counter, f"counter-{name}") for name in "ab")
+    first.busy = True
+    third = cache.get_or_create(Counter, "counter-c")
+    assert len(cache) == 2
+    assert cache.get_or_create(Counter, "counter-a") is first
+    assert cache.get_or_create(Counter, "counter-c") is third
+    assert cache.get_or_create(Counter, "counter-b") is not second

@@ -22,7 +22,7 @@ from chekov import (
     handle,
 )
 from chekov.engine.subscriptions.delivery import Retry
-from chekov.errors import KeyUnusable, StoreError, StoreUnavailable, Undecodable
+from chekov.errors import KeyUnusable, StoreClosed, StoreError, StoreUnavailable, Undecodable
 from chekov.store.memory.keys import MemoryKeys
 from chekov.store.port import NewEvent
 from tests.unit.engine.bank import Add, Counter
@@ -279,3 +279,9 @@ async def test_the_means_to_seal_are_asked_for_only_by_domains_that_need_them(
         assert not await runtime.forget("counter-a")
         [kept] = await store.read_page()
         assert json.loads(kept.data)["amount"] == 1
+
+
+async def test_a_runtime_that_is_not_entered_says_so() -> None:
+    runtime = Runtime(Domain("counting", aggregates=[Counter]), store=MemoryStore())
+    with pytest.raises(StoreClosed, match="async with"):
+        await runtime.dispatch(Add(counter="a", amount=1))

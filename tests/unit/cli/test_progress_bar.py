@@ -1,8 +1,8 @@
-"""The bar tells how far it is, on terminals only."""
+"""The progress bar is shown on terminals only."""
 
 import pytest
 
-from chekov.cli.progress import Progress, bar
+from chekov.cli.progress_bar import ProgressBar, bar
 
 
 def test_the_bar_fills() -> None:
@@ -12,8 +12,8 @@ def test_the_bar_fills() -> None:
     assert " 100%" in bar(0, 0, 1)
 
 
-def test_nothing_is_shown_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress(quiet=False) as progress:
+def test_nothing_is_shown_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressBar(quiet=False) as progress:
         progress(1, 1)
     assert capsys.readouterr().err == ""
 
@@ -23,6 +23,6 @@ def test_on_a_terminal(
     *, quiet: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with Progress(quiet=quiet) as progress:
+    with ProgressBar(quiet=quiet) as progress:
         progress(1, 1)
     assert ("100%" in capsys.readouterr().err) is not quiet

@@ -1,4 +1,4 @@
-"""How far a long command is, on a terminal."""
+"""The progress bar of long commands, on a terminal."""
 
 import sys
 import time
@@ -8,11 +8,11 @@ _EVERY_SECONDS: Final = 0.2
 _WIDTH: Final = 30
 
 
-class Progress:
-    """A bar on standard error, or nothing when that is no terminal.
+class ProgressBar:
+    """A bar on standard error; shown only if that is a terminal.
 
     Args:
-        quiet: show nothing in any case.
+        quiet: never show it.
     """
 
     def __init__(self, *, quiet: bool) -> None:
@@ -20,7 +20,7 @@ class Progress:
         self._began = self._drawn = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
-        """Tell how many of all events are done."""
+        """Update the bar: `done` of `total` events."""
         now = time.monotonic()
         if self._shown and (now - self._drawn >= _EVERY_SECONDS or done == total):
             self._drawn = now
@@ -36,7 +36,6 @@ class Progress:
 
 
 def bar(done: int, total: int, seconds: float) -> str:
-    """The bar's text."""
     share = done / total if total else 1.0
     filled = "█" * round(share * _WIDTH)
     rate = done / seconds if seconds else 0.0
