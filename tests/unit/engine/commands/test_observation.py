@@ -14,7 +14,7 @@ from tests.waiting import until
 
 
 def over(store: MemoryStore, outcomes: Outcomes) -> Runtime:
-    return Runtime(DOMAIN, store=store, subscriptions=False, observer=outcomes)
+    return Runtime(DOMAIN, store=store, subscriptions=False, observers=[outcomes])
 
 
 async def test_each_outcome_is_reported_with_the_number_of_events() -> None:
