@@ -13,11 +13,9 @@ Next: TypeAlias = Callable[[CommandEnvelope[Any]], Awaitable[Any]]
 class Middleware(Protocol):
     """An async function, or an object with an async `__call__`, around each command.
 
-    It may pass on another envelope, refuse the command by raising, return without calling
-    `proceed`, and see what the rest of the pipeline raises. Its time counts against the command's
-    timeout.
-
-    Raising `Rejected` answers the sender as a refusal by an aggregate does.
+    It may pass on another envelope, refuse the command by raising, answer without calling
+    `proceed`, and see what the rest of the pipeline raises. To the sender, `Rejected` is a refusal
+    like one by the aggregate. Its time counts against the timeout of the command.
     """
 
     def __call__(self, envelope: CommandEnvelope[Any], proceed: Next, /) -> Awaitable[Any]:

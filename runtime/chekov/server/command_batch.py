@@ -10,12 +10,11 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any, Final
-from uuid import UUID
 
 from aiohttp import StreamReader, web
 
 from chekov.domain.definitions import stream_of
-from chekov.domain.messages import Command
+from chekov.domain.envelope import CommandEnvelope
 from chekov.errors import Draining, InvalidCommand
 from chekov.runtime import Runtime
 from chekov.serialization.codec import decode_line
@@ -85,38 +84,37 @@ class CommandBatches:
     ) -> asyncio.Task[bytes]:
         """Start one line, to be executed after the previous one for the same instance."""
         try:
-            command, command_id = self._decode(line)
-            aggregate, identifier = instance_of(self._runtime, command)
+            envelope = self._decode(line)
+            aggregate, identifier = instance_of(self._runtime, envelope.command)
         except Exception as error:  # noqa: BLE001
             return group.create_task(_completed(_problem(error)))
         stream = stream_of(aggregate, identifier)
-        task = group.create_task(self._execute(command, command_id, latest.get(stream)))
+        task = group.create_task(self._execute(envelope, latest.get(stream)))
         latest[stream] = task
         task.add_done_callback(
             lambda done: latest.pop(stream) if latest.get(stream) is done else None
         )
         return task
 
-    def _decode(self, line: bytes | None) -> tuple[Command[Any], UUID | None]:
+    def _decode(self, line: bytes | None) -> CommandEnvelope[Any]:
         if line is None:
             raise RequestError(TOO_LARGE, f"The limit of a line is {self._line_limit} bytes.")
         name, data, command_id = decode_line(line)
-        return self._runtime.codec.decode_command(name, data), command_id
+        return CommandEnvelope.of(
+            self._runtime.codec.decode_command(name, data),
+            command_id=command_id,
+            correlation_id=context.correlation_id.get(),
+        )
 
     async def _execute(
         self,
-        command: Command[Any],
-        command_id: UUID | None,
+        envelope: CommandEnvelope[Any],
         before: asyncio.Task[bytes] | None,
     ) -> bytes:
         if before is not None:
             await asyncio.wait((before,))
         try:
-            dispatched = await self._runtime.dispatch(
-                command,
-                command_id=command_id,
-                correlation_id=context.correlation_id.get(),
-            )
+            dispatched = await self._runtime.execute(envelope)
         except Exception as error:  # noqa: BLE001
             return _problem(error)
         return rendering.dispatched(dispatched)

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
+from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.messages import Command, Event
 from chekov.engine.commands.execution import Dispatched
 from chekov.errors import ConsistencyTimeout, UnknownCommand
@@ -37,11 +38,13 @@ class Commands:
             expected = headers.expected_version(given)
             command_id = headers.command_id(given)
             command = self._runtime.codec.decode_command(name, await request.read())
-            dispatched = await self._runtime.dispatch(
-                command,
-                command_id=command_id,
-                correlation_id=context.correlation_id.get(),
-                expected_version=expected,
+            dispatched = await self._runtime.execute(
+                CommandEnvelope.of(
+                    command,
+                    command_id=command_id,
+                    correlation_id=context.correlation_id.get(),
+                    expected_version=expected,
+                )
             )
             state = await self._state(command) if with_state else b""
             if wait is None:

@@ -24,8 +24,12 @@ def over(
     *middleware: Middleware, store: MemoryStore | None = None, outcomes: Outcomes | None = None
 ) -> Runtime:
     domain = Domain("counting", aggregates=[Counter], middleware=middleware)
-    observers = [] if outcomes is None else [outcomes]
-    return Runtime(domain, store=store or MemoryStore(), subscriptions=False, observers=observers)
+    return Runtime(
+        domain,
+        store=store or MemoryStore(),
+        subscriptions=False,
+        observers=[outcomes] if outcomes else [],
+    )
 
 
 async def test_it_sees_the_envelope_and_the_answer_of_each_command() -> None:
