@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chekov.backoff import Backoff
 from chekov.domain.envelope import CommandEnvelope
-from chekov.domain.messages import Event
+from chekov.domain.messages import Command, Event
 from chekov.engine.commands.router import Route, Router
 from chekov.engine.observer import CommandObservation, Outcome
 from chekov.serialization.codec import encode_metadata
@@ -48,9 +48,12 @@ class Execution:
 
     Attributes:
         envelope: the command, as the last middleware passed it on.
+        command: to be executed: that of the envelope, or what a command handler made of it.
         route: how its type is executed.
         stream: of its instance.
         metadata: to be stored with its events.
+        unique_id: its id if it must not be executed twice.
+        has_preconditions: whether a version is expected or a command handler is to be asked.
         retries: how many version conflicts it met.
         backoff: the waits between them.
         append_outcome_unknown: whether an append was sent whose outcome is not known.
@@ -65,9 +68,12 @@ class Execution:
     """
 
     envelope: CommandEnvelope[Any]
+    command: Command[Any]
     route: Route
     stream: str
     metadata: bytes | None = None
+    unique_id: UUID | None = None
+    has_preconditions: bool = False
     retries: int = 0
     backoff: Backoff | None = None
     append_outcome_unknown: bool = False
@@ -97,6 +103,11 @@ class Execution:
         self.route = self._router[type(envelope.command)]
         self.stream = self.route.stream(envelope.command)
         self.metadata = self._stored_metadata(envelope)
+        self.unique_id = envelope.command_id if envelope.idempotent else None
+        self.has_preconditions = (
+            self.route.prepare is not None or envelope.expected_version is not None
+        )
+        self.command = envelope.command
         self.envelope = envelope
 
     def result(

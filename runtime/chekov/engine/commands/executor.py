@@ -16,7 +16,7 @@ from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer, observed_append
 from chekov.errors import DefinitionError, DuplicateCommand, Rejected, WrongExpectedVersion
 from chekov.serialization.codec import Codec
-from chekov.store.port import EventStore, Expected, NewEvent
+from chekov.store.port import Appended, EventStore, Expected, NewEvent
 from chekov.uuid7 import uuid7
 
 RETRIES: Final = 10
@@ -61,89 +61,49 @@ class CommandExecutor:
                 await self._rehydrator.catch_up(instance)
             while True:
                 try:
-                    dispatched = await self._attempt(execution, instance)
-                except WrongExpectedVersion:
-                    if (
-                        execution.envelope.expected_version is not None
-                        or execution.retries >= RETRIES
-                    ):
-                        raise
-                    await _back_off(execution)
-                    await self._rehydrator.catch_up(instance)
-                except Rejected:
+                    if execution.has_preconditions:
+                        await self._meet_preconditions(execution, instance)
+                    events = tuple(execution.route.execute(instance.state, execution.command))
+                    if events:
+                        appended = await self._append(
+                            instance.stream,
+                            self._apply(execution, instance, events),
+                            expected=instance.version,
+                            command_id=execution.unique_id,
+                        )
+                        return self._stored(execution, instance, events, appended)
                     if await self._confirm_with_newest_state(instance, newest=newest):
+                        return execution.result(instance.version, 0)
+                except BaseException as error:
+                    if not await self._may_decide_again(execution, instance, error, newest=newest):
                         raise
-                else:
-                    if dispatched.position or await self._confirm_with_newest_state(
-                        instance, newest=newest
-                    ):
-                        return dispatched
                 newest = True
         finally:
             instance.release()
 
-    async def _confirm_with_newest_state(self, instance: LiveAggregate, *, newest: bool) -> bool:
-        """Whether a rejection or an empty result may be returned.
-
-        No append verifies it, so it must be based on the newest stored state; `False` means that
-        there were newer events: decide again.
-        """
-        if not newest and await self._rehydrator.catch_up(instance):
-            return False
-        await self._refuse_deleted(instance)
-        return True
-
-    async def _attempt(self, execution: Execution, instance: LiveAggregate) -> Dispatched[Any]:
-        route = execution.route
+    async def _meet_preconditions(self, execution: Execution, instance: LiveAggregate) -> None:
         envelope = execution.envelope
-        command = envelope.command
         if envelope.expected_version is not None:
             await self._require_version(envelope.expected_version, instance)
-        if route.prepare is not None:
-            command = await route.prepare(command, instance.state)
-        events = tuple(route.execute(instance.state, command))
-        if not events:
-            return execution.result(instance.version, 0)
-        # Applied before they are stored: an event that an applier refuses must never be stored.
-        undo = _apply(instance, events)
-        execution.append_outcome_unknown = True
+        if execution.route.prepare is not None:
+            execution.command = await execution.route.prepare(envelope.command, instance.state)
+
+    def _apply(
+        self, execution: Execution, instance: LiveAggregate, events: Sequence[Event]
+    ) -> list[NewEvent]:
+        """Apply events before they are stored, and encode them.
+
+        An event that an applier refuses must never be stored.
+        """
         try:
-            appended = await self._append(
-                instance.stream,
-                self._new_events(execution, events),
-                expected=instance.version,
-                command_id=envelope.command_id if envelope.idempotent else None,
-            )
-        except (WrongExpectedVersion, DuplicateCommand):
-            execution.append_outcome_unknown = False
-            instance.restore(undo)
+            instance.apply_tentatively(events)
+        except KeyError:
+            _refuse_foreign(instance.aggregate, events)
             raise
-        except BaseException:
-            instance.forget()
-            raise
-        instance.version = appended.version
-        instance.position = appended.position
-        if instance.definition.snapshot_due is not None:
-            self._snapshotter.consider(instance)
-        return execution.result(appended.version, appended.position, events, appended.recorded)
-
-    async def _require_version(self, expected: int, instance: LiveAggregate) -> None:
-        if not _meets(expected, instance.version):
-            await self._rehydrator.catch_up(instance)
-            if not _meets(expected, instance.version):
-                await self._refuse_deleted(instance)
-                raise _wrong_version(instance.stream, expected, instance.version)
-
-    async def _refuse_deleted(self, instance: LiveAggregate) -> None:
-        """Raise `StreamDeleted` for a deleted stream, which looks empty until an append fails."""
-        if not instance.version:
-            await self._rehydrator.refuse_deleted(instance.stream)
-
-    def _new_events(self, execution: Execution, events: Sequence[Event]) -> list[NewEvent]:
         encode = self._encode
         metadata = execution.metadata
         correlation_id, cause = execution.envelope.correlation_id, execution.envelope.command_id
-        return [
+        new = [
             _new_event(
                 (
                     uuid7(),
@@ -157,6 +117,66 @@ class CommandExecutor:
             )
             for event in events
         ]
+        execution.append_outcome_unknown = True
+        return new
+
+    def _stored(
+        self,
+        execution: Execution,
+        instance: LiveAggregate,
+        events: Sequence[Event],
+        appended: Appended,
+    ) -> Dispatched[Any]:
+        instance.confirm(appended.version, appended.position)
+        if instance.definition.snapshot_due is not None:
+            self._snapshotter.consider(instance)
+        return execution.result(appended.version, appended.position, events, appended.recorded)
+
+    async def _may_decide_again(
+        self, execution: Execution, instance: LiveAggregate, error: BaseException, *, newest: bool
+    ) -> bool:
+        """Undo a failed attempt, and return whether to decide by a newer state.
+
+        That is so after a version conflict, and for a rejection that was not based on the newest
+        stored state.
+        """
+        if isinstance(error, (WrongExpectedVersion, DuplicateCommand)):
+            execution.append_outcome_unknown = False
+        instance.undo(restore=not execution.append_outcome_unknown)
+        if isinstance(error, Rejected):
+            return not await self._confirm_with_newest_state(instance, newest=newest)
+        if (
+            not isinstance(error, WrongExpectedVersion)
+            or execution.envelope.expected_version is not None
+            or execution.retries >= RETRIES
+        ):
+            return False
+        await _back_off(execution)
+        await self._rehydrator.catch_up(instance)
+        return True
+
+    async def _confirm_with_newest_state(self, instance: LiveAggregate, *, newest: bool) -> bool:
+        """Whether a rejection or an empty result may be returned.
+
+        No append verifies it, so it must be based on the newest stored state; `False` means that
+        there were newer events: decide again.
+        """
+        if not newest and await self._rehydrator.catch_up(instance):
+            return False
+        await self._refuse_deleted(instance)
+        return True
+
+    async def _require_version(self, expected: int, instance: LiveAggregate) -> None:
+        if not _meets(expected, instance.version):
+            await self._rehydrator.catch_up(instance)
+            if not _meets(expected, instance.version):
+                await self._refuse_deleted(instance)
+                raise _wrong_version(instance.stream, expected, instance.version)
+
+    async def _refuse_deleted(self, instance: LiveAggregate) -> None:
+        """Raise `StreamDeleted` for a deleted stream, which looks empty until an append fails."""
+        if not instance.version:
+            await self._rehydrator.refuse_deleted(instance.stream)
 
 
 async def _back_off(execution: Execution) -> None:
@@ -169,18 +189,6 @@ async def _back_off(execution: Execution) -> None:
         execution.backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, factor=_GROWTH)
     else:
         await execution.backoff.wait()
-
-
-def _apply(instance: LiveAggregate, events: Sequence[Event]) -> dict[str, Any] | None:
-    undo = dict(vars(instance.state)) if instance.restorable else None
-    try:
-        instance.apply(events)
-    except BaseException as error:
-        instance.forget()
-        if isinstance(error, KeyError):
-            _refuse_foreign(instance.aggregate, events)
-        raise
-    return undo
 
 
 def _refuse_foreign(aggregate: type[Aggregate], events: Sequence[Event]) -> None:

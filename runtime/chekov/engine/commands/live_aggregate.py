@@ -31,20 +31,21 @@ class LiveAggregate:
         version: of the stream, as far as `state` goes.
         position: of the event at `version`; 0 at version 0.
         busy: the lock. A caller that finds it free may set it instead of awaiting `acquire`.
-        restorable: whether a copy of the state's fields is enough to restore it.
         snapshot_version: the version of the newest snapshot found or taken.
         rehydration_seconds: how long it took to read the state; 0.0 when it was not read.
         stale: whether the state is to be dropped at the next `release`.
     """
 
     __slots__ = (
+        "_before",
         "_queue",
+        "_restorable",
+        "_tentative",
         "aggregate",
         "busy",
         "definition",
         "position",
         "rehydration_seconds",
-        "restorable",
         "snapshot_version",
         "stale",
         "state",
@@ -63,7 +64,9 @@ class LiveAggregate:
         self.snapshot_version = 0
         self.rehydration_seconds = 0.0
         self.stale = False
-        self.restorable = restorable
+        self._restorable = restorable
+        self._tentative = False
+        self._before: dict[str, Any] | None = None
         self._queue: deque[asyncio.Future[None]] | None = None
 
     async def acquire(self) -> None:
@@ -94,14 +97,33 @@ class LiveAggregate:
                 return
         self.busy = False
 
-    def restore(self, fields: dict[str, Any] | None) -> None:
-        """Set the fields back to earlier values; without any, drop the state."""
-        if fields is None:
-            self.forget()
+    def apply_tentatively(self, events: Iterable[Event]) -> None:
+        """Change the state by events that are not stored yet: `confirm` or `undo` comes next."""
+        self._tentative = True
+        self._before = dict(vars(self.state)) if self._restorable else None
+        self.apply(events)
+
+    def confirm(self, version: int, position: int) -> None:
+        """Keep what was applied tentatively: it is stored, up to this version and position."""
+        self._tentative = False
+        self.version = version
+        self.position = position
+
+    def undo(self, *, restore: bool) -> None:
+        """Undo what was applied tentatively, if anything.
+
+        Args:
+            restore: set the state back, if a copy of its fields is enough for that; else drop it.
+        """
+        if not self._tentative:
+            return
+        self._tentative = False
+        if restore and self._before is not None:
+            fields = vars(self.state)
+            fields.clear()
+            fields.update(self._before)
         else:
-            current = vars(self.state)
-            current.clear()
-            current.update(fields)
+            self.forget()
 
     def begin(self, state: Aggregate, version: int = 0, position: int = 0) -> None:
         """Start from a state: the empty one, or that of a snapshot."""

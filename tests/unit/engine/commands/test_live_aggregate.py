@@ -82,20 +82,38 @@ async def test_a_stale_state_is_dropped_at_the_release() -> None:
     assert (instance.state, instance.version) == (None, 0)
 
 
-def test_a_state_is_restored_from_a_copy_of_its_fields() -> None:
+def test_events_that_are_not_stored_are_undone_by_a_copy_of_the_fields() -> None:
     instance = live()
-    undo = dict(vars(instance.state))
-    instance.apply([Added(amount=3)])
+    instance.apply_tentatively([Added(amount=3)])
     assert instance.state == Counter(total=8)
-    instance.restore(undo)
-    assert instance.state == Counter(total=5)
+    instance.undo(restore=True)
+    assert (instance.state, instance.version) == (Counter(total=5), 1)
 
 
-def test_without_a_copy_the_state_is_dropped() -> None:
-    instance = live(restorable=False)
-    instance.apply([Added(amount=3)])
-    instance.restore(None)
+@pytest.mark.parametrize(("restorable", "restore"), [(False, True), (True, False)])
+def test_without_a_copy_or_certainty_the_state_is_dropped(
+    *, restorable: bool, restore: bool
+) -> None:
+    instance = live(restorable=restorable)
+    instance.apply_tentatively([Added(amount=3)])
+    instance.undo(restore=restore)
     assert instance.state is None
+
+
+def test_events_that_are_stored_are_not_undone() -> None:
+    instance = live()
+    instance.apply_tentatively([Added(amount=3)])
+    instance.confirm(version=2, position=7)
+    instance.undo(restore=True)
+    assert (instance.state, instance.version, instance.position) == (Counter(total=8), 2, 7)
+
+
+def test_an_applier_that_fails_half_way_is_undone() -> None:
+    instance = live()
+    with pytest.raises(ValueError, match="refuses"):
+        instance.apply_tentatively([Added(amount=3), Added(amount=-1)])
+    instance.undo(restore=True)
+    assert instance.state == Counter(total=5)
 
 
 class Colour(Enum):
