@@ -16,8 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from chekov import Connection, Context, EventHandler, MemoryStore, Projection, Transaction, handle
 from chekov.engine.observer import Observer
-from chekov.engine.subscriptions.delivery import Delivery, Retry
+from chekov.engine.subscriptions.delivery import Retry
 from chekov.engine.subscriptions.feed import Feed
+from chekov.engine.subscriptions.invocation import Subject
+from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.errors import StoreUnavailable
 from chekov.serialization.codec import Codec
@@ -157,8 +159,8 @@ class Node:
         self.feed = Feed(store, Observer())
         codec = Codec(counting(handler))
         retry = Retry(attempts=2, first=0.0, longest=0.0)
-        delivery = Delivery(handler, store, codec, Observer(), retry)
-        self.subscription = Subscription(self.key, store, self.feed, delivery, Observer())
+        invocation = kind_of(handler)(Subject(self.key, handler, store, codec))
+        self.subscription = Subscription(invocation, store, self.feed, Observer(), retry)
         self.tasks: list[asyncio.Task[None]] = []
         self.answer: tuple[float, Sequence[Claim]] | None = None
 

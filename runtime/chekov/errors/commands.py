@@ -103,6 +103,16 @@ class Draining(ChekovError):
     """This process is shutting down and takes no further commands. Send it to another."""
 
 
+class InvalidConsistency(ChekovError):
+    """A dispatch asks for a consistency that does not exist; nothing was stored."""
+
+    def __init__(self, consistency: str) -> None:
+        super().__init__(
+            f"consistency={consistency!r} is neither 'eventual' nor 'strong'; to wait for some "
+            f"subscriptions only, give a list of their names, as [{consistency!r}]"
+        )
+
+
 class UnknownSubscription(ChekovError):
     """The domain has no subscription of this name.
 
