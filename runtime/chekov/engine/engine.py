@@ -12,10 +12,10 @@ from chekov.engine.commands.dispatcher import Dispatcher
 from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.delivery import Retry
-from chekov.engine.subscriptions.feed import Feed
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
+from chekov.engine.subscriptions.page_cache import PageCache
 from chekov.engine.subscriptions.subscription import Subscription, SubscriptionStatus
 from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
@@ -49,7 +49,7 @@ class Engine:
         self._codec = codec
         self._observer = observer
         self._retry = retry
-        self._feed = Feed(store, observer)
+        self._pages: PageCache | None = None
         self._snapshotter = Snapshotter(store.snapshots, SnapshotCodec(domain), observer)
         self.dispatcher = Dispatcher(
             domain,
@@ -98,9 +98,8 @@ class Engine:
 
     def drop(self) -> None:
         """Discard every cached state and event; what is needed is read again."""
-        self._feed.drop()
-        for item in self._subscriptions.values():
-            item.drop()
+        if self._pages is not None:
+            self._pages.clear()
         self._snapshotter.drop()
         self.dispatcher.aggregates.drop()
 
@@ -110,10 +109,10 @@ class Engine:
             self._background["snapshots"] = group.create_task(self._snapshotter.run())
         if not self._subscriptions:
             return
-        self._background["feed"] = group.create_task(self._feed.run(group.create_task))
+        pages = self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
         self._background["leases"] = group.create_task(self._leases.run())
         self._running = [
-            group.create_task(item.run(group.create_task), name=f"subscription {key.name}")
+            group.create_task(item.run(pages), name=f"subscription {key.name}")
             for key, item in self._subscriptions.items()
         ]
 
@@ -149,7 +148,7 @@ class Engine:
     def _subscription(self, key: SubscriptionKey, handler: EventHandler) -> Subscription:
         subject = Subject(key, handler, self._store, self._codec)
         invocation = kind_of(handler)(subject)
-        return Subscription(invocation, self._store, self._feed, self._observer, self._retry)
+        return Subscription(invocation, self._store, self._observer, self._retry)
 
 
 async def _cancelled(*tasks: asyncio.Task[None]) -> None:

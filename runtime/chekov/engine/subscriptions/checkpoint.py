@@ -83,6 +83,15 @@ class Checkpoint:
         """Seconds until the next save; `None` when there is nothing to save."""
         return max(0.0, self._saved_at + SAVE_SECONDS - self._now()) if self.unsaved else None
 
+    async def pause(self, seconds: float) -> bool:
+        """Wait, but not beyond the end of the claim; return whether more may be handled."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.ended.wait()
+        except TimeoutError:
+            pass
+        return self.open
+
     async def save(self) -> None:
         """Write the position, unless the store has it already.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -12,6 +12,9 @@ from chekov.store.port import Store, SubscriptionKey
 
 _LEARN_EVERY: Final = 10
 """Rounds after which the rows are read although this process owns everything."""
+
+_SKIPPED_SECONDS: Final = 0.1
+"""After which a claim is renewed that the store passed over."""
 
 _RELEASE_SECONDS: Final = 2.0
 
@@ -47,15 +50,16 @@ class LeaseKeeper:
         """Renew and claim until cancelled."""
         seen = 0
         while True:
+            pause = self._lease / 3
             try:
                 # A later answer is useless: the lease may have run out meanwhile.
                 async with asyncio.timeout(self._lease):
-                    await self._claim()
-                    for subscription in self._subscriptions.values():
-                        await subscription.save()
+                    if not await self._claim():
+                        pause = min(pause, _SKIPPED_SECONDS)
+                    await asyncio.gather(*(item.save() for item in self._subscriptions.values()))
             except (StoreUnavailable, TimeoutError) as error:
                 _log.warning("claims were not renewed", extra={"error": str(error)})
-            seen = await self._store.subscriptions.freed(seen, self._lease / 3)
+            seen = await self._store.wait("subscriptions", seen, pause)
 
     async def release(self) -> None:
         """Give up everything, so that others need not wait; to be called when `run` has ended."""
@@ -68,25 +72,37 @@ class LeaseKeeper:
         for subscription in self._subscriptions.values():
             subscription.lose()
 
-    async def _claim(self) -> None:
+    async def _claim(self) -> bool:
+        """Claim once; return whether every claim that is held was renewed."""
         asked_at = asyncio.get_running_loop().time()
         keys = self._subscriptions.keys()
         claims = await self._store.subscriptions.claim(self._owner, keys, lease=self._lease)
         held = {claim.key: claim for claim in claims}
         owned = {key for key, item in self._subscriptions.items() if item.owned}
-        for key, subscription in self._subscriptions.items():
-            if key in held:
-                subscription.take(held[key], asked_at=asked_at, lease=self._lease)
-            else:
-                subscription.lose()
+        for key, claim in held.items():
+            self._subscriptions[key].take(claim, asked_at=asked_at, lease=self._lease)
         self._rounds += 1
-        if held.keys() != owned or held.keys() != self._subscriptions.keys() or self._due():
-            await self._learn()
+        if held.keys() == owned == set(keys) and self._rounds % _LEARN_EVERY:
+            return True
+        return await self._learn(owned - held.keys())
 
-    def _due(self) -> bool:
-        return self._rounds % _LEARN_EVERY == 0
+    async def _learn(self, missing: Collection[SubscriptionKey]) -> bool:
+        """Read the rows, and give up what is `missing` among the claims, unless it is held still.
 
-    async def _learn(self) -> None:
-        for row in await self._store.subscriptions.list(self._domain):
-            if row.key in self._subscriptions:
-                self._subscriptions[row.key].learn(row)
+        The store passes over a row that is being written, also by its owner, who is saving a
+        checkpoint. Return whether there was no such row.
+        """
+        skipped = False
+        rows = {row.key: row for row in await self._store.subscriptions.list(self._domain)}
+        for key, subscription in self._subscriptions.items():
+            row = rows.get(key)
+            if key in missing:
+                if row is not None and subscription.holds(row):
+                    skipped = True
+                else:
+                    subscription.lose()
+            if row is not None:
+                subscription.learn(row)
+        # The floor under notifications, should their connection not come about.
+        self._store.tail.heard(await self._store.head())
+        return not skipped

@@ -8,12 +8,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from chekov.backoff import Backoff
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.checkpoint import Checkpoint
 from chekov.engine.subscriptions.delivery import Delivery, Retry, Stopped
-from chekov.engine.subscriptions.feed import Feed
 from chekov.engine.subscriptions.invocation import Invocation
-from chekov.engine.subscriptions.page_reader import PAGE_EVENTS, PageReader, Start
+from chekov.engine.subscriptions.page_cache import PageCache
+from chekov.engine.subscriptions.page_reader import PageReader
 from chekov.errors import Fenced, StoreUnavailable
 from chekov.store.port import Claim, RecordedEvent, Store, SubscriptionKey, SubscriptionRow
 from chekov.watermark import Watermark
@@ -74,7 +75,6 @@ class Subscription:
         self,
         invocation: Invocation,
         store: Store,
-        feed: Feed,
         observer: Observer,
         retry: Retry,
     ) -> None:
@@ -82,10 +82,8 @@ class Subscription:
         self.position = 0
         self._invocation = invocation
         self._store = store
-        self._feed = feed
         self._delivery = Delivery(invocation, store.subscriptions, observer, retry)
         self._observer = observer
-        self._pages = PageReader(store)
         self._handled = Watermark()
         self._claim: Claim | None = None
         self._epoch = 0
@@ -94,6 +92,7 @@ class Subscription:
         self._checkpoint: Checkpoint | None = None
         self._claims = Watermark()
         self._stopping = False
+        self._backoff = Backoff(0.1)
         self._state: State = "waiting"
         self._error: str | None = None
         self._parked = 0
@@ -107,7 +106,7 @@ class Subscription:
     def status(self) -> SubscriptionStatus:
         """A snapshot for people and probes."""
         retrying = self._delivery.retrying
-        head = max(self._feed.head, self.position)
+        head = max(self._store.tail.head.value, self.position)
         return SubscriptionStatus(
             name=self.key.name,
             kind=self._invocation.kind,
@@ -155,6 +154,15 @@ class Subscription:
         self._state = "waiting"
         self._handled.wake_all()
 
+    def holds(self, row: SubscriptionRow) -> bool:
+        """Whether the store's row still says what the claim of this process says."""
+        claim = self._claim
+        return (
+            claim is not None
+            and row.state == "running"
+            and (row.owner, row.epoch) == (claim.owner, claim.epoch)
+        )
+
     def learn(self, row: SubscriptionRow) -> None:
         """Adopt the store's view, except where this process knows better."""
         self._parked = row.parked
@@ -165,9 +173,9 @@ class Subscription:
             self._state = "waiting" if row.state == "running" else row.state
 
     async def save(self) -> None:
-        """Write the checkpoint, also while a handler takes its time."""
+        """Write the checkpoint if that is due, also while a handler takes its time."""
         checkpoint = self._checkpoint
-        if checkpoint is not None and checkpoint.open:
+        if checkpoint is not None and checkpoint.open and checkpoint.due:
             with suppress(Fenced):  # `run` finds out by itself
                 await checkpoint.save()
 
@@ -177,10 +185,6 @@ class Subscription:
         self._end()
         self._claims.bump()
         self._handled.wake_all()
-
-    def drop(self) -> None:
-        """Discard what was read ahead."""
-        self._pages.close()
 
     def passed(self, position: int) -> bool:
         """Whether everything up to `position` is known here to be handled."""
@@ -199,16 +203,15 @@ class Subscription:
             await self._handled.wait_above(position - 1)
         return True
 
-    async def run(self, start: Start) -> None:
-        """Deliver whenever there is a claim, until stopped; `start` starts reads ahead."""
-        self._pages.read_ahead(start)
+    async def run(self, pages: PageCache) -> None:
+        """Deliver whenever there is a claim, until stopped."""
         current_subscription.set(self.key)
-        await self._feed.started()
+        log = PageReader(pages, self._store.tail)
         while (claim := await self._next_claim()) is not None:
             try:
-                await self._run(claim)
+                await self._run(claim, log)
             except Fenced:
-                if self._holds(claim):
+                if self._is_current(claim):
                     self.lose()
             except StoreUnavailable as error:
                 # A commit without an answer may have happened: only a later claim shows.
@@ -225,11 +228,12 @@ class Subscription:
             await self._claims.wait_above(self._claims.value)
         return None
 
-    async def _run(self, claim: Claim) -> None:
+    async def _run(self, claim: Claim, log: PageReader) -> None:
         checkpoint = self._checkpoint = self._begin(claim)
         try:
-            await self._deliver_all(checkpoint)
-            if self._holds(claim):
+            while checkpoint.open:
+                await self._step(checkpoint, log)
+            if self._is_current(claim):
                 await checkpoint.save()
         except Stopped as stopped:
             await checkpoint.save()
@@ -239,8 +243,10 @@ class Subscription:
             self._state = "stopped"
             self._handled.wake_all()
         else:
-            if not self._stopping and self._holds(claim):
+            if not self._stopping and self._is_current(claim):
                 self.lose()
+        finally:
+            log.close()
 
     def _begin(self, claim: Claim) -> Checkpoint:
         # Under one epoch no other process ran it: what was handled since the last save counts.
@@ -257,23 +263,22 @@ class Subscription:
             valid_until=self._valid_until,
         )
 
-    async def _deliver_all(self, checkpoint: Checkpoint) -> None:
+    async def _step(self, checkpoint: Checkpoint, log: PageReader) -> None:
         try:
-            while checkpoint.open:
-                await self._step(checkpoint)
-        finally:
-            self._pages.close()
-
-    async def _step(self, checkpoint: Checkpoint) -> None:
-        events = self._feed.after(checkpoint.position, PAGE_EVENTS)
-        if events is None:
-            self._state = "catching-up"
-            events = await self._pages.after(checkpoint.position)
+            events = await log.after(checkpoint.position)
+        except StoreUnavailable as error:
+            # Nothing was begun, so unlike a lost commit this leaves no doubt about the claim.
+            self._error = str(error)
+            await checkpoint.pause(self._backoff.next())
+            return
+        self._error = None
+        self._backoff.reset()
         if not events:
-            self._pages.close()
             self._state = "live"
             await self._idle(checkpoint)
             return
+        if log.far:
+            self._state = "catching-up"
         self._report_missing(checkpoint.position, events)
         if await self._delivery.deliver(checkpoint, events):
             checkpoint.advance(events[-1].position)
@@ -284,15 +289,17 @@ class Subscription:
         if checkpoint.due:
             await checkpoint.save()
         seconds = checkpoint.seconds_until_due
-        await self._feed.beyond(checkpoint.position, _IDLE_SECONDS if seconds is None else seconds)
+        timeout = _IDLE_SECONDS if seconds is None else seconds
+        if checkpoint.open:
+            await self._store.wait("events", checkpoint.position, timeout)
 
-    def _holds(self, claim: Claim) -> bool:
+    def _is_current(self, claim: Claim) -> bool:
         return self._claim is not None and self._claim.epoch == claim.epoch
 
     def _end(self) -> None:
         if self._checkpoint is not None:
             self._checkpoint.ended.set()
-        self._feed.wake()
+        self._store.tail.head.wake_all()
 
     def _report_missing(self, position: int, events: Sequence[RecordedEvent]) -> None:
         absent = events[-1].position - position - len(events)

@@ -237,18 +237,43 @@ class EventStoreContract:
         assert seen == list(range(101, 2501))
 
     async def test_waiting_ends_with_the_next_append(self, store: Store) -> None:
-        """With its events at hand, and without any when time runs out."""
-        assert not await store.changed(0, 0.01)
+        """With its position, which stays the same when time runs out."""
+        assert await store.wait("events", 0, 0.01) == 0
         async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(store.changed(0, 60))
+            waiting = group.create_task(store.wait("events", 0, 60))
             await asyncio.sleep(0)
             await store.append("a", [event()])
-        assert list(waiting.result()) == list(await store.read_page())
-        assert positions(await store.changed(0, 60)) == [1]
-        assert not await store.changed(1, 0.01)
+        assert waiting.result() == 1
+        assert await store.wait("events", 0, 60) == 1
+        assert await store.wait("events", 1, 0.01) == 1
+
+    async def test_the_tail_holds_the_newest_events(self, store: Store) -> None:
+        """Until they may no longer be shown."""
+        await store.append("a", [event(), event()])
+        await store.append("b", [event()])
+        assert list(await store.tail.after(0) or ()) == list(await store.read_page())
+        assert positions(await store.tail.after(2) or ()) == [3]
+        assert await store.tail.after(3) == ()
+        await store.streams.truncate("a", before=2, erase=True)
+        assert list(await store.tail.after(0) or ()) == list(await store.read_page())
+        await store.streams.delete("a", erase=True)
+        after = await store.tail.after(0) or ()
+        assert list(after) == list(await store.read_page())
+        assert [item.stream for item in after] == ["$erased", "$erased", "b", "$erased"]
+
+    async def test_an_erasure_is_announced(self, store: Store) -> None:
+        """To all that cache events."""
+        await store.append("a", [event(), event(), event()])
+        for erasing in (
+            store.streams.truncate("a", before=2, erase=True),
+            store.streams.delete("a", erase=True),
+        ):
+            seen = store.tail.drops.value
+            await erasing
+            assert await store.wait("keys", seen, 60) > seen
 
     async def test_a_follower_sees_each_event_once_and_in_order(self, store: Store) -> None:
-        """While others append; by what it is handed and by reading."""
+        """While others append; by the tail and by reading."""
         total = 400
 
         async def write(writer: int) -> None:
@@ -260,8 +285,9 @@ class EventStoreContract:
         async def follow() -> list[RecordedEvent]:
             seen: list[RecordedEvent] = []
             while len(seen) < total:
-                page = await store.changed(len(seen), 60)
-                seen += page or await store.read_page(after=len(seen), limit=50)
+                await store.wait("events", len(seen), 60)
+                page = await store.tail.after(len(seen), limit=50)
+                seen += await store.read_page(after=len(seen)) if page is None else page
             return seen
 
         async with asyncio.TaskGroup() as group:

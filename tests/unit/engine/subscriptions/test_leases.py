@@ -3,10 +3,12 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from chekov import MemoryStore
 from chekov.errors import StoreUnavailable
 from chekov.store.memory.subscriptions import MemorySubscriptions
-from chekov.store.port import Claim
+from chekov.store.port import Claim, SubscriptionKey
 from tests.unit.engine.bank import Add, Added, Seen, status
 from tests.unit.engine.running import running, saved
 from tests.waiting import until
@@ -75,3 +77,51 @@ async def test_a_process_that_hangs_loses_its_subscription_to_another() -> None:
             await until(lambda: not status(one, "seen").owned)
             assert seen.amounts == [1]
             assert status(two, "seen").owned
+
+
+class Passing(MemorySubscriptions):
+    """Passes over every row while it is told so, as a database does with rows that are written."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.__dict__.update(store.subscriptions.__dict__)
+        self.passing = False
+        self.passed = 0
+
+    async def claim(self, *args: Any, **options: Any) -> Sequence[Claim]:
+        claims = await super().claim(*args, **options)
+        self.passed += self.passing
+        return () if self.passing else claims
+
+
+async def test_a_claim_that_the_store_passed_over_is_kept_and_soon_renewed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store, seen = MemoryStore(), Seen()
+    store.subscriptions = passing = Passing(store)
+    async with running(store, seen, lease=3600) as runtime:
+        await runtime.dispatch(Add(counter="a", amount=1), consistency="strong")
+        passing.passing = True
+        await store.subscriptions.resume("counting", "seen")  # the next round begins at once
+        await until(lambda: passing.passed > 1)
+        assert status(runtime, "seen").owned
+        await runtime.dispatch(Add(counter="a", amount=2), consistency="strong")
+        passing.passing = False
+    assert seen.amounts == [1, 2]
+    assert not caplog.records
+
+
+async def test_a_claim_that_another_process_has_taken_is_lost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store, seen = MemoryStore(), Seen()
+    store.subscriptions = passing = Passing(store)
+    key = SubscriptionKey("counting", "seen")
+    async with running(store, seen, lease=3600) as runtime:
+        await until(lambda: status(runtime, "seen").owned)
+        await store.subscriptions.pause("counting", "seen")
+        await store.subscriptions.resume("counting", "seen")
+        passing.passing = True
+        [claim] = await MemorySubscriptions.claim(passing, "another", [key], lease=3600)
+        await until(lambda: not status(runtime, "seen").owned)
+        await store.subscriptions.save(claim, 0)
+        assert "no longer owned" in caplog.text
