@@ -65,9 +65,9 @@ class Tail:
         """Note that the log reaches up to `position`."""
         self.head.advance(position)
 
-    def reset(self) -> None:
-        """Start anew, as when the store is opened: it may have been another one's meanwhile."""
-        self.head.value = 0
+    def reset(self, head: int) -> None:
+        """Start anew: the store is opened, and its log may be another one by now."""
+        self.head.value = head
         self.drop()
 
     def drop(self) -> None:

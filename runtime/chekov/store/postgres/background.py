@@ -65,7 +65,6 @@ class BackgroundTasks:
         kind = PollingListener if options.pooled else Listener
         statements = schema.statements("events")
         listener = kind(options, schema.name, statements, self._changes, self._tail)
-        self._tail.reset()
         committer = Committer(
             schema,
             committed=listener.committed,

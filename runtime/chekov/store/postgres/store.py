@@ -112,5 +112,5 @@ class PostgresStore(DelegatingEventStore):
         if not self._migrate:
             async with self._schema.lent() as connection:
                 await verify(connection, self._schema.name)
+        self.tail.reset(await self.events.head())
         await stack.enter_async_context(self._background.running())
-        self.tail.heard(await self.events.head())
