@@ -10,13 +10,16 @@ from collections.abc import AsyncIterator
 
 from benchmarks.measure import Rate
 from chekov import Runtime
+from chekov.engine.subscriptions.page_cache import PageCache
 from chekov.engine.subscriptions.page_reader import PageReader
 
 
 async def typed_pages(runtime: Runtime) -> AsyncIterator[int]:
     """Read and decode everything from the origin; yields the number of events in each page."""
     async with asyncio.TaskGroup() as group:
-        pages = PageReader(runtime.store, group.create_task)
+        store = runtime.store
+        cache = PageCache(store, store.tail.drops, group.create_task)
+        pages = PageReader(cache, store.tail)
         after = 0
         while page := await pages.after(after):
             yield len(runtime.codec.decode_page(page))

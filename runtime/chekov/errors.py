@@ -1,7 +1,6 @@
 """The one tree of exceptions: each says what was expected, what came and what to do."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 from uuid import UUID
 
 
@@ -32,13 +31,12 @@ class BundleError(ChekovError):
     """The domain cannot be loaded from its code.
 
     Attributes:
-        reason: one word for machines.
+        reason: one word for machines: the name of the class.
         faults: one sentence for each thing to change; may be empty.
     """
 
-    reason: ClassVar[str] = "InvalidBundle"
-
     def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
+        self.reason = type(self).__name__
         self.faults = tuple(faults)
         super().__init__(message)
 
@@ -46,25 +44,17 @@ class BundleError(ChekovError):
 class EntrypointNotFound(BundleError):
     """The entrypoint's module does not exist, or has no such object."""
 
-    reason = "EntrypointNotFound"
-
 
 class ImportFailed(BundleError):
     """The entrypoint's module exists, but importing it raises."""
-
-    reason = "ImportFailed"
 
 
 class NotADomain(BundleError):
     """The entrypoint names an object that is not a `Domain`."""
 
-    reason = "NotADomain"
-
 
 class InvalidDomain(BundleError):
     """The domain is wrong as written; every fault is listed."""
-
-    reason = "InvalidDomain"
 
 
 class InvalidBundleFile(BundleError):
@@ -170,6 +160,16 @@ class Overloaded(ChekovError):
 
 class Draining(ChekovError):
     """This process is shutting down and accepts no more commands. Send it to another."""
+
+
+class InvalidConsistency(ChekovError):
+    """A dispatch asks for a consistency that does not exist; nothing was stored."""
+
+    def __init__(self, consistency: str) -> None:
+        super().__init__(
+            f"consistency={consistency!r} is neither 'eventual' nor 'strong'; to wait for some "
+            f"subscriptions only, give a list of their names, as [{consistency!r}]"
+        )
 
 
 class UnknownSubscription(ChekovError):

@@ -17,7 +17,6 @@ from chekov.domain.domain import Domain
 from chekov.domain.envelope import CommandEnvelope, Consistency
 from chekov.domain.messages import Command, Event
 from chekov.engine.commands.aggregates import Loaded
-from chekov.engine.commands.consistency import subscription_names
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.engine import Engine
 from chekov.engine.observer import Observer, combined, overrides
@@ -107,7 +106,6 @@ class Runtime:
         self.pause, self.resume, self.parked = control.pause, control.resume, control.parked
         self._execute = self.engine.dispatcher.execute
         self._aggregates = self.engine.dispatcher.aggregates
-        self._subscribing = subscriptions
         self._stack: AsyncExitStack | None = None
         self.drained = False
 
@@ -121,7 +119,6 @@ class Runtime:
             KeyUnusable: the master key is not the one that wrapped the keys of personal data.
             DefinitionError: the database refuses the tables of a projection.
         """
-        self._refuse_projections_in_memory()
         async with AsyncExitStack() as stack:
             if overrides(self._observer, "appended"):
                 stack.enter_context(self._store.reporting_commits(self._observer.appended))
@@ -173,7 +170,7 @@ class Runtime:
         return self._stack is not None and self.engine.alive
 
     @property
-    def subscriptions(self) -> Mapping[str, SubscriptionStatus]:
+    def subscriptions(self) -> Mapping[SubscriptionKey, SubscriptionStatus]:
         """The status of each subscription in this process."""
         return self.engine.subscriptions
 
@@ -224,7 +221,8 @@ class Runtime:
                 at every attempt.
             CommandTimeout: it took too long; `stored` says whether it may have been stored.
             ConsistencyTimeout: it is stored, but subscriptions have not handled it yet.
-            KeyError: `consistency` names a subscription that the domain does not have.
+            InvalidConsistency: `consistency` is neither of these.
+            UnknownSubscription: it names a subscription that the domain does not have.
             Overloaded: too many commands are in flight.
             Draining: the process is shutting down.
             StoreUnavailable: the database does not answer.
@@ -319,9 +317,10 @@ class Runtime:
 
         Raises:
             ConsistencyTimeout: `timeout` seconds passed before.
-            KeyError: there is no subscription of a name.
+            UnknownSubscription: the domain has no subscription of a name.
         """
-        await self.engine.consistency.wait(position, subscriptions, timeout)
+        consistency = self.engine.consistency
+        await consistency.wait(position, consistency.named(subscriptions), timeout)
 
     async def delete(
         self, aggregate: type[Aggregate], identifier: object, *, erase: bool = False
@@ -359,7 +358,7 @@ class Runtime:
         return bool(await self._unsealed.keys.forget_keys([subject]))
 
     async def drain(self, timeout: float = DRAIN_SECONDS) -> None:
-        """Refuse new commands, finish those in flight, stop subscriptions at a checkpoint.
+        """Refuse new commands, stop subscriptions at a checkpoint, finish commands in flight.
 
         After `timeout` seconds, the rest is cancelled. A second call does nothing.
         """
@@ -373,20 +372,12 @@ class Runtime:
             await self.engine.halt()
 
     async def _execute_and_wait(self, envelope: CommandEnvelope[E]) -> Dispatched[E]:
-        names = subscription_names(envelope.consistency)
-        self.engine.consistency.check(names)
+        consistency = self.engine.consistency
+        keys = consistency.keys(envelope.consistency)
         dispatched = await self._execute(envelope)
         if dispatched.events:
-            await self.wait(dispatched.position, names, envelope.consistency_timeout)
+            await consistency.wait(dispatched.position, keys, envelope.consistency_timeout)
         return dispatched
 
     def _forgotten(self) -> None:
         self.engine.drop()
-
-    def _refuse_projections_in_memory(self) -> None:
-        names = [definition_of(item).name for item in self.domain.projections]
-        if self._subscribing and names and self._store.read_models is None:
-            raise StoreError(
-                f"projections keep their tables in Postgres, and the store in memory has none: "
-                f"give Runtime a Postgres DSN to run {', '.join(names)}, or subscriptions=False"
-            )

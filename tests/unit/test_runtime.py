@@ -124,8 +124,7 @@ async def test_a_handler_behind_sees_nothing_of_what_was_at_hand() -> None:
         await runtime.dispatch(bob())
         await slow.busy.wait()
         done = await runtime.dispatch(ada())
-        feed = runtime.engine._feed  # pyright: ignore[reportPrivateUsage]
-        await until(lambda: feed.head == done.position)
+        assert [item.position for item in await runtime.unsealed.tail.after(1) or ()] == [2]
         await runtime.forget(str(ADA))
         slow.may.set()
         await runtime.wait(done.position)
@@ -226,7 +225,7 @@ class UnreachableKeys(MemoryKeys):
 
 async def test_handlers_wait_for_keys_that_are_away() -> None:
     store, letters = MemoryStore(), Letters()
-    store.keys = keys = UnreachableKeys()
+    store.keys = keys = UnreachableKeys(store.changes.keys)
     async with Runtime(clubs(letters), store=store, retry=Retry(attempts=1)) as runtime:
         keys.away = True
         await runtime.dispatch(ada())

@@ -79,7 +79,7 @@ async def _follow(store: Store, arguments: Namespace) -> None:
             position = recorded.position
         if len(page) < arguments.limit:
             position = max(position, head)
-            await store.events.changed(position, _WAIT_SECONDS)
+            await store.wait("events", position, _WAIT_SECONDS)
 
 
 def _filter(arguments: Namespace) -> EventFilter:

@@ -1,6 +1,6 @@
 """`GET /events` as server-sent events (SSE): stored events, then new ones as they are stored."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from aiohttp import web
@@ -53,27 +53,26 @@ class EventStream:
         self, response: web.StreamResponse, position: int, wanted: EventFilter
     ) -> None:
         while True:
-            head = await self._store.head()
-            page = await self._store.read_page(after=position, limit=_PAGE, filter=wanted)
-            position = await _send(response, page, position)
-            if len(page) == _PAGE:
-                continue
-            # The head was read first, so no wanted event lies between the page's end and the head.
-            position = max(position, head)
-            position = await self._follow_live(response, position, wanted)
+            recorded = await self._store.tail.after(position)
+            if recorded is None:
+                position = await self._catch_up(response, position, wanted)
+            elif recorded:
+                await _send(response, filter(wanted.matches, recorded))
+                position = recorded[-1].position
+            elif await self._store.wait("events", position, self._heartbeat) <= position:
+                await response.write(b": still here\n\n")
 
-    async def _follow_live(
+    async def _catch_up(
         self, response: web.StreamResponse, position: int, wanted: EventFilter
     ) -> int:
-        """Send events that were appended in this process, until a page must be read again."""
-        while True:
-            recorded = await self._store.events.changed(position, self._heartbeat)
-            if not recorded:
-                await response.write(b": still here\n\n")
-                return position
-            kept = [item for item in recorded if wanted.matches(item)]
-            await _send(response, kept, position)
-            position = recorded[-1].position
+        """Send one page of what is wanted far below the head, and return the position after it."""
+        head = self._store.tail.head.value
+        page = await self._store.read_page(after=position, limit=_PAGE, filter=wanted)
+        await _send(response, page)
+        if len(page) == _PAGE:
+            return page[-1].position
+        # The store has nothing else that is wanted up to what was its head before the page.
+        return max(head, page[-1].position if page else position)
 
 
 def wants_stream(request: web.Request) -> bool:
@@ -81,13 +80,10 @@ def wants_stream(request: web.Request) -> bool:
     return _EVENT_STREAM in request.headers.get("Accept", "")
 
 
-async def _send(
-    response: web.StreamResponse, recorded: Sequence[RecordedEvent], position: int
-) -> int:
-    if not recorded:
-        return position
-    await response.write(b"".join(map(_event, recorded)))
-    return recorded[-1].position
+async def _send(response: web.StreamResponse, recorded: Iterable[RecordedEvent]) -> None:
+    data = b"".join(map(_event, recorded))
+    if data:
+        await response.write(data)
 
 
 def _event(recorded: RecordedEvent) -> bytes:

@@ -1,15 +1,16 @@
 """The names of a domain's parts, for `/manifest` and `chekov check`."""
 
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
-from chekov.domain.handler import EventHandler, Projection
+from chekov.domain.handler import EventHandler
+from chekov.engine.subscriptions.kinds import kind_of
 
 
 class SubscriptionEntry(TypedDict):
     name: str
-    kind: Literal["handler", "projection"]
+    kind: str
     version: int
 
 
@@ -35,6 +36,6 @@ def _subscription(handler: EventHandler) -> SubscriptionEntry:
     definition = definition_of(handler)
     return SubscriptionEntry(
         name=definition.name,
-        kind="projection" if isinstance(handler, Projection) else "handler",
+        kind=kind_of(handler).kind,
         version=definition.version,
     )

@@ -49,11 +49,7 @@ class RuntimeCollector:
         self._parked = {row.key: row.parked for row in rows}
 
     def _statuses(self) -> Iterable[tuple[SubscriptionKey, SubscriptionStatus]]:
-        if self.runtime is None:
-            return
-        domain = self.runtime.domain.name
-        for item in self.runtime.subscriptions.values():
-            yield SubscriptionKey(domain, item.name, item.version), item
+        return () if self.runtime is None else self.runtime.subscriptions.items()
 
     def collect(self) -> Iterable[Metric]:
         """The gauges as they are now."""

@@ -7,6 +7,7 @@ from chekov.errors import StoreUnavailable
 from chekov.server.runtime_collector import RuntimeCollector
 from chekov.store.memory.subscriptions import MemorySubscriptions
 from chekov.store.port import SubscriptionRow
+from chekov.watermark import Watermark
 from tests.unit.server.conftest import ID, OPEN, Serving
 
 LABELS = {"domain": "shop", "subscription": "welcome", "version": "1", "partition": "0"}
@@ -59,7 +60,7 @@ async def test_parked_events_are_collected_although_the_store_is_unavailable(
         await collector.refresh()
         assert samples(collector, "chekov_parked_events") == [(LABELS, 1.0)]
         rows = server.store.subscriptions
-        server.store.subscriptions = Away(lambda: datetime.now(UTC), lambda: 0)
+        server.store.subscriptions = Away(lambda: datetime.now(UTC), lambda: 0, Watermark())
         await collector.refresh()
         server.store.subscriptions = rows
         assert samples(collector, "chekov_parked_events") == [(LABELS, 1.0)]

@@ -22,7 +22,7 @@ class Admission:
         """Admit a command.
 
         Raises:
-            Draining: `drain` was called.
+            Draining: `close` was called.
             Overloaded: `max_in_flight` commands are in flight.
         """
         if self._draining:
@@ -37,8 +37,12 @@ class Admission:
         if self._draining and not self.in_flight:
             self._idle.set()
 
+    def close(self) -> None:
+        """Refuse further commands."""
+        self._draining = True
+
     async def drain(self) -> None:
         """Refuse further commands, and return when those in flight are answered."""
-        self._draining = True
+        self.close()
         if self.in_flight:
             await self._idle.wait()

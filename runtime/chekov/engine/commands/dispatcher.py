@@ -22,6 +22,7 @@ class Dispatcher:
     Attributes:
         aggregates: the live aggregates.
         execute: executes the command in an envelope.
+        close: refuses further commands.
         drain: refuses further commands, and returns when those in flight are answered.
     """
 
@@ -52,4 +53,5 @@ class Dispatcher:
             compose(domain.middleware, idempotency.handle),
         )
         self.execute = pipeline.execute
+        self.close = admission.close
         self.drain = admission.drain

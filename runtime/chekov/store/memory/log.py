@@ -25,7 +25,7 @@ from chekov.store.port import (
     NewEvent,
     StreamAppend,
 )
-from chekov.watermark import Watermark
+from chekov.store.tail import Tail
 
 
 class Log:
@@ -34,15 +34,15 @@ class Log:
     Attributes:
         history: the events.
         now: the clock.
-        head: the last position, to wait for.
+        tail: is given what is appended, and dropped when something is erased.
         entered: how often the store is entered; 0 when it is closed.
         reports: called after each append, as `Store.reporting_commits` says.
     """
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Callable[[], datetime], tail: Tail) -> None:
         self.history = History()
         self.now = clock
-        self.head = Watermark()
+        self.tail = tail
         self.entered = 0
         self.reports: list[CommitReport] = []
 
@@ -66,7 +66,7 @@ class Log:
             recorded = self.history.add(stream, events, now)
             last = recorded[-1]
             answers.append(Appended(stream, last.version, last.position, recorded))
-        self.grew()
+        self.tail.push([event for answer in answers for event in answer.recorded])
         stored, seconds = sum(len(item.events) for item in appends), perf_counter() - started
         for report in self.reports:
             report(len(appends), stored, seconds)
@@ -96,10 +96,6 @@ class Log:
             raise StreamExists(stream, actual)
         if expected > 0 and expected != actual:
             raise WrongExpectedVersion(stream, expected, actual)
-
-    def grew(self) -> None:
-        """Wake whoever waits for new events."""
-        self.head.advance(self.history.head)
 
 
 def _check_content(events: Sequence[NewEvent]) -> None:

@@ -41,7 +41,10 @@ class MemoryStreams:
         history.deleted.add(stream)
         if erase:
             history.erase(stream, ending.version + 1)
-        self._log.grew()
+            self._log.tail.drop()
+            self._log.tail.heard(ending.position)
+        else:
+            self._log.tail.push([ending])
         return ending.position
 
     async def truncate(self, stream: str, *, before: int, erase: bool = False) -> None:
@@ -57,6 +60,7 @@ class MemoryStreams:
         self._log.history.truncate(stream, before)
         if erase:
             self._log.history.erase(stream, before)
+            self._log.tail.drop()
 
     async def link(
         self, stream: str, positions: Sequence[int], *, expected: ExpectedVersion = Expected.ANY

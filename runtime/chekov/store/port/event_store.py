@@ -165,12 +165,3 @@ class EventStore(Protocol):
     async def head(self) -> int:
         """The position of the last event; 0 when there is none."""
         ...
-
-    async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
-        """Wait until there is something above `position`, for at most `wait_for` seconds.
-
-        Returns at once with the events that were appended in this process right above
-        `position`, when the store still has them at hand; otherwise an empty sequence, which
-        means: read a page, there may be more. A spurious return is allowed, a missed one is not.
-        """
-        ...

@@ -81,14 +81,6 @@ class Subscriptions(Protocol):
         """Give up what `owner` holds of `keys`, and wake the processes that wait for it."""
         ...
 
-    async def freed(self, seen: int, wait_for: float) -> int:
-        """Wait until a subscription may have become free, for at most `wait_for` seconds.
-
-        The answer counts such moments (a release, a stop, a resume) anywhere. Pass it as `seen` to
-        the next call, 0 at first: what happened in between makes that call return at once.
-        """
-        ...
-
     async def save(self, claim: Claim, position: int) -> None:
         """Move the checkpoint forward to `position`; a lower one changes nothing.
 

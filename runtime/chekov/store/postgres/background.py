@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
+from chekov.store.changes import Changes
 from chekov.store.port import CommitReport
 from chekov.store.postgres.append.committer import Committer
 from chekov.store.postgres.listener import Listener
 from chekov.store.postgres.polling_listener import PollingListener
 from chekov.store.postgres.pool import opened
 from chekov.store.postgres.schema import Schema
+from chekov.store.tail import Tail
 
 
 class BackgroundTasks:
@@ -17,10 +19,14 @@ class BackgroundTasks:
 
     Args:
         schema: of the store.
+        changes: are counted here.
+        tail: is given what is appended, and learns of what is heard.
     """
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, changes: Changes, tail: Tail) -> None:
         self._schema = schema
+        self._changes = changes
+        self._tail = tail
         self._reports: list[CommitReport] = []
         self._committer: Committer | None = None
         self._listener: Listener | None = None
@@ -36,12 +42,20 @@ class BackgroundTasks:
 
     @property
     def listener(self) -> Listener:
-        """Hears of new events, free subscriptions and deleted keys.
+        """Hears of what other processes change.
 
         Raises:
             StoreClosed: the store is not open.
         """
         return opened(self._listener)
+
+    def check_open(self) -> None:
+        """Raise unless the store is open.
+
+        Raises:
+            StoreClosed: it is not.
+        """
+        opened(self._committer)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -49,7 +63,8 @@ class BackgroundTasks:
         schema = self._schema
         options = schema.pool.options
         kind = PollingListener if options.pooled else Listener
-        listener = kind(options, schema.name, schema.statements("events"))
+        statements = schema.statements("events")
+        listener = kind(options, schema.name, statements, self._changes, self._tail)
         committer = Committer(
             schema,
             committed=listener.committed,
@@ -65,7 +80,7 @@ class BackgroundTasks:
             finally:
                 self._committer = self._listener = None
                 committer.close()
-                listener.close()
+                self._changes.wake_all()
                 try:
                     await asyncio.wait([committing])
                 finally:

@@ -16,8 +16,10 @@ class ConnectionCache:
     """Connections of a pool, the one that was used last given out first.
 
     To take a connection out of a pool and bring it back costs this process as much as a short
-    statement does. So they go back only when somebody waits for one, and those that were not
-    needed for some minutes are closed, as the pool does it.
+    statement does. Those that were not needed for some minutes are closed, as the pool does it.
+
+    Callers that wait are served in the order they came. The pool's own queue lets a newcomer
+    overtake: of ten subscriptions on five connections, some waited for seconds for each turn.
 
     Args:
         pool: where they come from.
@@ -28,7 +30,7 @@ class ConnectionCache:
         self._pool = pool
         self._patience = patience
         self._cached: list[Connection] = []
-        self._waiting = 0
+        self._free = asyncio.Semaphore(pool.get_max_size())
         self._unused = 0
         self._closing = False
         self._timer = asyncio.get_running_loop().call_later(_TRIM_SECONDS, self._trim)
@@ -39,23 +41,21 @@ class ConnectionCache:
         Raises:
             TimeoutError: none was free in time.
         """
-        while self._cached:
-            connection = self._cached.pop()
-            self._unused = min(self._unused, len(self._cached))
-            if not is_gone(connection):
-                return connection
-            await self._return(connection)
-        # asyncpg makes a task for a time-out, which costs as much as a short statement.
-        wait = None if self._pool.get_idle_size() else self._patience
-        self._waiting += 1
+        if self._free.locked():
+            async with asyncio.timeout(self._patience):
+                await self._free.acquire()
+        else:
+            await self._free.acquire()
         try:
-            return cast("Connection", await self._pool.acquire(timeout=wait))
-        finally:
-            self._waiting -= 1
+            return await self._taken()
+        except BaseException:
+            self._free.release()
+            raise
 
     async def release(self, connection: Connection) -> None:
         """Give a connection back, also one that broke."""
-        if self._closing or self._waiting or is_gone(connection):
+        self._free.release()
+        if self._closing or is_gone(connection):
             await self._return(connection)
         else:
             self._cached.append(connection)
@@ -75,6 +75,17 @@ class ConnectionCache:
             if not is_gone(connection):
                 connection.terminate()
         self._timer = asyncio.get_running_loop().call_later(_TRIM_SECONDS, self._trim)
+
+    async def _taken(self) -> Connection:
+        while self._cached:
+            connection = self._cached.pop()
+            self._unused = min(self._unused, len(self._cached))
+            if not is_gone(connection):
+                return connection
+            await self._return(connection)
+        # asyncpg makes a task for a time-out, which costs as much as a short statement.
+        wait = None if self._pool.get_idle_size() else self._patience
+        return cast("Connection", await self._pool.acquire(timeout=wait))
 
     async def _return(self, connection: Connection) -> None:
         await self._pool.release(cast("Any", connection))

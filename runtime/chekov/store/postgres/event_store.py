@@ -110,10 +110,6 @@ class PostgresEventStore:
         rows = await self._read("head")
         return rows[0][0]
 
-    async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
-        """Wait until there is something above `position`."""
-        return await self._background.listener.changed(position, wait_for)
-
     async def at_positions(self, positions: Collection[int]) -> Mapping[int, RecordedEvent]:
         """The events at these positions that are there."""
         if not positions:

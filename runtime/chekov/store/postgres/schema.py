@@ -18,6 +18,7 @@ from chekov.store.postgres.errors import (
     ends_connection,
     fault_of,
 )
+from chekov.store.postgres.lent_connection import LentConnection
 from chekov.store.postgres.pool import PostgresPool
 from chekov.store.postgres.statements import Topic, check_schema, statements
 
@@ -93,10 +94,13 @@ class Schema:
         return await patiently(fetch, patience=self.pool.patience, translator=self.translator)
 
     @asynccontextmanager
-    async def lent(self, *, readonly: bool = False) -> AsyncGenerator[Connection]:
+    async def lent(
+        self, *, readonly: bool = False, search_path: str | None = None
+    ) -> AsyncGenerator[Connection]:
         """A connection inside a transaction, for statements that are not ours.
 
-        Their errors come out as they are, unless the connection itself is at fault.
+        Unqualified names resolve first in the database schema `search_path`. Errors of the
+        statements come out as they are, unless the connection itself is at fault.
 
         Raises:
             StoreUnavailable: none is free in time, or it was lost.
@@ -106,6 +110,8 @@ class Schema:
             connection = cast("Connection", await pool.acquire(timeout=self.pool.patience))
         except DATABASE_ERRORS as error:
             raise self.translator.store_error(error) from error
+        if search_path is not None:
+            cast("LentConnection", connection).begin_with(search_path)
         theirs: BaseException | None = None
         try:
             async with connection.transaction(readonly=readonly):

@@ -1,9 +1,12 @@
 """The store in Postgres: one object per role over one database."""
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
+from chekov.store.changes import Changes, Topic
 from chekov.store.delegating import DelegatingEventStore
+from chekov.store.port import RecordedEvent
 from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.connection_options import STATEMENT_SECONDS
 from chekov.store.postgres.event_store import PostgresEventStore
@@ -16,6 +19,7 @@ from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.snapshots import PostgresSnapshots
 from chekov.store.postgres.streams import PostgresStreams
 from chekov.store.postgres.subscriptions import PostgresSubscriptions
+from chekov.store.tail import Tail
 
 
 class PostgresStore(DelegatingEventStore):
@@ -50,15 +54,17 @@ class PostgresStore(DelegatingEventStore):
                 pooled=pooled,
                 statement_timeout=statement_timeout,
             )
+        self.changes = Changes()
+        self.tail = Tail(self._read, head=self.changes.events, drops=self.changes.keys)
         self._schema = Schema(database, schema, needed_version())
-        self._background = BackgroundTasks(self._schema)
+        self._background = BackgroundTasks(self._schema, self.changes, self.tail)
         events = PostgresEventStore(self._schema, self._background)
         self.events = events
-        self.streams = PostgresStreams(self._schema, events, self._background)
-        self.subscriptions = PostgresSubscriptions(self._schema, self._background)
+        self.streams = PostgresStreams(self._schema, events, self._background, self.tail)
+        self.subscriptions = PostgresSubscriptions(self._schema)
         self.read_models = PostgresReadModels(self._schema)
         self.snapshots = PostgresSnapshots(self._schema)
-        self.keys = PostgresKeys(self._schema, self._background)
+        self.keys = PostgresKeys(self._schema)
         self.reporting_commits = self._background.reporting_commits
         self._migrate = migrate
         self._entered = 0
@@ -84,9 +90,19 @@ class PostgresStore(DelegatingEventStore):
         if not self._entered:
             await self._stack.aclose()
 
+    async def wait(self, topic: Topic, seen: int, timeout: float) -> int:
+        """Wait for a change; see `Store.wait`."""
+        self._background.check_open()
+        value = await self.changes.wait(topic, seen, timeout)
+        self._background.check_open()
+        return value
+
     async def ping(self) -> None:
         """Return when the database answers."""
         await self.events.head()
+
+    async def _read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
+        return await self.events.read_page(after=after, limit=limit)
 
     async def _open(self, stack: AsyncExitStack) -> None:
         pool = self._schema.pool
@@ -96,4 +112,5 @@ class PostgresStore(DelegatingEventStore):
         if not self._migrate:
             async with self._schema.lent() as connection:
                 await verify(connection, self._schema.name)
+        self.tail.reset(await self.events.head())
         await stack.enter_async_context(self._background.running())

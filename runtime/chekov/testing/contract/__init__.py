@@ -14,6 +14,7 @@ from chekov.testing.contract.read_models import ReadModelsContract
 from chekov.testing.contract.snapshots import SnapshotsContract
 from chekov.testing.contract.streams import StreamsContract
 from chekov.testing.contract.subscriptions import SubscriptionsContract
+from chekov.testing.contract.tail import TailContract
 
 __all__ = [
     "CommitReportsContract",
@@ -26,6 +27,7 @@ __all__ = [
     "StoreContract",
     "StreamsContract",
     "SubscriptionsContract",
+    "TailContract",
 ]
 
 
@@ -38,5 +40,6 @@ class StoreContract(
     SnapshotsContract,
     KeysContract,
     CommitReportsContract,
+    TailContract,
 ):
     """Every role but read models."""

@@ -9,6 +9,7 @@ from chekov import Context, Domain, Event, EventHandler, MemoryStore, MessagePac
 from chekov.errors import Undecodable
 from chekov.store.port import NewEvent
 from chekov.uuid7 import uuid7
+from tests.unit.engine.bank import status
 from tests.unit.engine.evolving import (
     BROKEN,
     EVENTS,
@@ -29,7 +30,7 @@ async def test_a_handler_is_given_what_its_events_are_today() -> None:
     async with running(*HISTORY, handlers=(seen,)) as (runtime, store):
         await runtime.wait(6)
         stored = await store.read_page()
-        assert runtime.subscriptions["seen"].parked == 0
+        assert status(runtime, "seen").parked == 0
     assert seen.events == EVENTS
     assert [context.position for context in seen.contexts] == [1, 3, 3, 4, 5, 6]
     first, second = seen.contexts[1], seen.contexts[2]
@@ -90,7 +91,7 @@ async def test_what_cannot_be_read_is_set_aside_at_once_and_the_rest_goes_on(
         await runtime.wait(2)
         (parked,) = await store.subscriptions.parked("bank", "seen")
         assert runtime.healthy
-        assert runtime.subscriptions["seen"].state != "stopped"
+        assert status(runtime, "seen").state != "stopped"
     assert (parked.position, parked.attempts, parked.type) == (1, 1, broken[0])
     assert parked.error.startswith("Undecodable: ")
     assert seen.events == [Paid(amount=5)]
@@ -98,8 +99,8 @@ async def test_what_cannot_be_read_is_set_aside_at_once_and_the_rest_goes_on(
 
 async def test_a_handler_may_stop_at_what_cannot_be_read() -> None:
     async with running(BROKEN[0], handlers=(StoppingSeen(),)) as (runtime, _):
-        await until(lambda: runtime.subscriptions["seen"].state == "stopped")
-        assert "raised LookupError: no owner at 1" in str(runtime.subscriptions["seen"].error)
+        await until(lambda: status(runtime, "seen").state == "stopped")
+        assert "raised LookupError: no owner at 1" in str(status(runtime, "seen").error)
         assert runtime.healthy
 
 

@@ -73,8 +73,10 @@ class Steps:
         page = await self.store.read_page()
         assert [self.codec.decode(item) for item in page] == events
         assert [self.codec.decode(item) async for item in self.store.read_all()] == events
-        at_hand = await self.store.changed(0, 0)
-        assert [self.codec.decode(item) for item in at_hand] == events
+        followed: list[Event] = []
+        while found := await self.store.tail.after(len(followed)):
+            followed += [self.codec.decode(item) for item in found]
+        assert followed == events
         for stream in {item.stream for item in page}:
             read = await self.store.read_stream(stream)
             assert self.codec.decode_page(read) == [
@@ -294,12 +296,12 @@ class UnreachableKeys(MemoryKeys):
 async def test_keys_that_are_away_are_waited_for_and_not_taken_for_forgotten() -> None:
     codec = Codec(clubs())
     memory = MemoryStore()
-    memory.keys = keys = UnreachableKeys()
+    memory.keys = keys = UnreachableKeys(memory.changes.keys)
     async with sealed(memory) as store:
         await store.append("club-a", [new(codec, joined(MEMBERS[0], "Ada"))])
         await store.keys.forget_keys(["nobody"])  # and with that, nothing is at hand
         keys.away = True
-        for read in (store.read_page(), store.read_stream("club-a"), store.changed(0, 0)):
+        for read in (store.read_page(), store.read_stream("club-a"), store.tail.after(0)):
             with pytest.raises(StoreUnavailable):
                 await read
         keys.away = False
