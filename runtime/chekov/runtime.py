@@ -22,6 +22,7 @@ from chekov.engine.engine import Engine
 from chekov.engine.observer import Observer, combined, overrides
 from chekov.engine.subscriptions.control import SubscriptionControl
 from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.keys import subscription_key
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from chekov.errors import StoreClosed, StoreError
 from chekov.serialization.codec import Codec
@@ -282,9 +283,8 @@ class Runtime:
             TypeError: the arguments are not those of the query.
         """
         found = {definition_of(item).name: item for item in self.domain.projections}[projection]
-        definition = definition_of(found)
-        method = definition.queries[query]
-        key = SubscriptionKey(self.domain.name, definition.name, definition.version)
+        method = definition_of(found).queries[query]
+        key = subscription_key(self.domain, found)
         read_models = self._store.read_models
         if read_models is None:
             raise StoreError("the store in memory has no tables to query: use Postgres")

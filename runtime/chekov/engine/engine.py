@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from uuid import uuid4
 
-from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.handler import EventHandler
 from chekov.engine.commands.consistency import Consistency
@@ -13,6 +12,7 @@ from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.delivery import Retry
 from chekov.engine.subscriptions.invocation import Subject
+from chekov.engine.subscriptions.keys import subscription_key
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
 from chekov.engine.subscriptions.page_cache import PageCache
@@ -60,11 +60,7 @@ class Engine:
             timeout=command_timeout,
             max_in_flight=max_in_flight,
         )
-        keys = {
-            SubscriptionKey(domain.name, definition.name, definition.version): handler
-            for handler in domain.handlers
-            for definition in (definition_of(handler),)
-        }
+        keys = {subscription_key(domain, handler): handler for handler in domain.handlers}
         self._subscriptions = {
             key: self._subscription(key, handler)
             for key, handler in (keys.items() if subscriptions else ())

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Final, Literal, Protocol, TypeVar, cast
 
-from chekov.store.port import Appended, NewEvent, RecordedEvent
+from chekov.store.port import Appended, NewEvent, RecordedEvent, SubscriptionKey
 
 Outcome = Literal["accepted", "repeated", "rejected", "conflict", "timeout", "failed", "refused"]
 DeliveryOutcome = Literal["handled", "retried", "parked", "stopped"]
@@ -48,7 +48,10 @@ class Observer:
         """The store committed a batch of appends in one statement."""
 
     def delivery(
-        self, subscription: str, events: Sequence[RecordedEvent], metadata: Mapping[str, object]
+        self,
+        subscription: SubscriptionKey,
+        events: Sequence[RecordedEvent],
+        metadata: Mapping[str, object],
     ) -> AbstractContextManager[None]:
         """Surrounds the handling of one event, or of a batch whose first event has `metadata`.
 
@@ -57,7 +60,12 @@ class Observer:
         return nullcontext()
 
     def delivered(
-        self, subscription: str, outcome: DeliveryOutcome, events: int, seconds: float, age: float
+        self,
+        subscription: SubscriptionKey,
+        outcome: DeliveryOutcome,
+        events: int,
+        seconds: float,
+        age: float,
     ) -> None:
         """Events were handled, or an attempt failed; `age` is the last one's, in seconds."""
 
@@ -67,7 +75,7 @@ class Observer:
     def snapshot(self, aggregate: str, outcome: SnapshotOutcome) -> None:
         """A snapshot was kept or could not be; or one was found, and used or ignored."""
 
-    def missing(self, subscription: str, events: int) -> None:
+    def missing(self, subscription: SubscriptionKey, events: int) -> None:
         """Positions are absent between two events: history has a hole."""
 
 

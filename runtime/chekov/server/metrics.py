@@ -23,6 +23,7 @@ from chekov.engine.observer import (
     Outcome,
     SnapshotOutcome,
 )
+from chekov.store.port import SubscriptionKey
 
 _FAST: Final = (
     0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 5, 10,
@@ -38,7 +39,7 @@ class Metrics(Observer):
         registry: what `/metrics` exposes.
     """
 
-    def __init__(self, commands: Iterable[str], subscriptions: Iterable[str]) -> None:
+    def __init__(self, commands: Iterable[str], subscriptions: Iterable[SubscriptionKey]) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
         self._commands = _CommandMetrics(self.registry)
         self._store = _StoreMetrics(self.registry)
@@ -48,8 +49,8 @@ class Metrics(Observer):
             collector(registry=self.registry)
         for name in commands:
             self._commands.bind(name)
-        for name in subscriptions:
-            self._deliveries.bind(name)
+        for key in subscriptions:
+            self._deliveries.bind(key)
 
     def describe(self, **labels: str) -> None:
         """Describe this process by the labels of `chekov_build_info`."""
@@ -83,7 +84,12 @@ class Metrics(Observer):
         return self._commands.start(command)
 
     def delivered(
-        self, subscription: str, outcome: DeliveryOutcome, events: int, seconds: float, age: float
+        self,
+        subscription: SubscriptionKey,
+        outcome: DeliveryOutcome,
+        events: int,
+        seconds: float,
+        age: float,
     ) -> None:
         self._deliveries.done(subscription, outcome, events, seconds, age)
 
@@ -100,8 +106,8 @@ class Metrics(Observer):
         self._store.appends.inc(appends)
         self._store.events.inc(events)
 
-    def missing(self, subscription: str, events: int) -> None:
-        self._deliveries.missing.labels(subscription).inc(events)
+    def missing(self, subscription: SubscriptionKey, events: int) -> None:
+        self._deliveries.bound(subscription).missing.inc(events)
 
 
 class _Watch(Collector):
@@ -201,37 +207,61 @@ class _StoreMetrics:
         )  # fmt: skip
 
 
+# Without the partition: the counts of partitions add up, and each histogram has 18 series.
+_SUBSCRIPTION: Final = ("domain", "subscription", "version")
+
+
 class _DeliveryMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.total = Counter(
             "chekov_deliveries", "Events given to a handler, by outcome.",
-            ["subscription", "outcome"], registry=registry,
+            [*_SUBSCRIPTION, "outcome"], registry=registry,
         )  # fmt: skip
         self.seconds = Histogram(
             "chekov_delivery_seconds", "Seconds that a handler took for one event or one batch.",
-            ["subscription"], buckets=_FAST, registry=registry,
+            _SUBSCRIPTION, buckets=_FAST, registry=registry,
         )  # fmt: skip
         self.age = Histogram(
             "chekov_delivery_age_seconds", "Seconds from an event's commit to its handling.",
-            ["subscription"], buckets=_AGES, registry=registry,
+            _SUBSCRIPTION, buckets=_AGES, registry=registry,
         )  # fmt: skip
         self.missing = Counter(
             "chekov_events_missing", "Positions absent from history; anything above 0 is a fault.",
-            ["subscription"], registry=registry,
+            _SUBSCRIPTION, registry=registry,
         )  # fmt: skip
+        self._bound: dict[SubscriptionKey, _BoundSubscription] = {}
 
-    def bind(self, subscription: str) -> None:
+    def bind(self, key: SubscriptionKey) -> "_BoundSubscription":
         """Create the series at 0, so that alerts and rates see the first change."""
-        for outcome in get_args(DeliveryOutcome):
-            self.total.labels(subscription, outcome)
-        self.missing.labels(subscription)
+        self._bound[key] = bound = _BoundSubscription(self, key)
+        return bound
+
+    def bound(self, key: SubscriptionKey) -> "_BoundSubscription":
+        return self._bound.get(key) or self.bind(key)
 
     def done(
-        self, subscription: str, outcome: DeliveryOutcome, events: int, seconds: float, age: float
+        self,
+        key: SubscriptionKey,
+        outcome: DeliveryOutcome,
+        events: int,
+        seconds: float,
+        age: float,
     ) -> None:
-        self.total.labels(subscription, outcome).inc(events)
-        self.seconds.labels(subscription).observe(seconds)
-        self.age.labels(subscription).observe(max(age, 0.0))
+        bound = self.bound(key)
+        bound.outcomes[outcome].inc(events)
+        bound.seconds.observe(seconds)
+        bound.age.observe(max(age, 0.0))
+
+
+class _BoundSubscription:
+    def __init__(self, metrics: _DeliveryMetrics, key: SubscriptionKey) -> None:
+        labels = (key.domain, key.name, str(key.version))
+        self.outcomes: dict[str, Counter] = {
+            outcome: metrics.total.labels(*labels, outcome) for outcome in get_args(DeliveryOutcome)
+        }
+        self.seconds = metrics.seconds.labels(*labels)
+        self.age = metrics.age.labels(*labels)
+        self.missing = metrics.missing.labels(*labels)
 
 
 class _HttpMetrics:

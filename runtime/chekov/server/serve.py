@@ -15,10 +15,10 @@ from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
 from chekov.backoff import Backoff
-from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.keys import subscription_key
 from chekov.errors import StoreUnavailable
 from chekov.runtime import Runtime
 from chekov.server import gc_tuning, http
@@ -87,9 +87,8 @@ async def serve(
     about = _about(settings, domain)
     async with AsyncExitStack() as stack:
         tracing = await stack.enter_async_context(_tracing(settings, about))
-        metrics = Metrics(
-            domain.commands, (definition_of(handler).name for handler in domain.handlers)
-        )
+        keys = [subscription_key(domain, handler) for handler in domain.handlers]
+        metrics = Metrics(domain.commands, keys)
         metrics.describe(**about)
         management = Management(domain, metrics, lifecycle, about, settings.management_token)
         probes = await stack.enter_async_context(

@@ -16,7 +16,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from chekov.engine.observer import CommandObservation, Observer, Outcome
 from chekov.server.problems import FIRST_SERVER_ERROR
-from chekov.store.port import RecordedEvent
+from chekov.store.port import RecordedEvent, SubscriptionKey
 from chekov.telemetry import context
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
@@ -65,7 +65,10 @@ class Tracing(Observer):
         return f"00-{current.trace_id:032x}-{current.span_id:016x}-{int(current.trace_flags):02x}"
 
     def delivery(
-        self, subscription: str, events: Sequence[RecordedEvent], metadata: Mapping[str, object]
+        self,
+        subscription: SubscriptionKey,
+        events: Sequence[RecordedEvent],
+        metadata: Mapping[str, object],
     ) -> AbstractContextManager[None]:
         """A span below the one that recorded the event, if that was traced."""
         incoming = metadata.get("traceparent")
@@ -75,15 +78,17 @@ class Tracing(Observer):
 
     @contextmanager
     def _handling(
-        self, subscription: str, events: Sequence[RecordedEvent], incoming: str
+        self, subscription: SubscriptionKey, events: Sequence[RecordedEvent], incoming: str
     ) -> Generator[None]:
         first = events[0]
         with self._tracer.start_as_current_span(
-            f"handle {subscription}",
+            f"handle {subscription.name}",
             context=_extract(incoming),
             kind=SpanKind.CONSUMER,
             attributes={
-                "chekov.subscription": subscription,
+                "chekov.subscription": subscription.name,
+                "chekov.subscription.version": subscription.version,
+                "chekov.subscription.partition": subscription.partition,
                 "chekov.stream": first.stream,
                 "chekov.event": first.type,
                 "chekov.position": first.position,

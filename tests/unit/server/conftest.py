@@ -25,10 +25,10 @@ from chekov import (
     Rejected,
     Runtime,
     apply,
-    definition_of,
     execute,
     handle,
 )
+from chekov.engine.subscriptions.keys import subscription_key
 from chekov.errors import StoreUnavailable
 from chekov.server import http
 from chekov.server.lifecycle import Lifecycle
@@ -149,7 +149,7 @@ async def running(
     settings = Settings.read(environment)
     welcome = Welcome()
     domain = Domain("shop", aggregates=[Account], handlers=[welcome], **domain_options)
-    metrics = Metrics(domain.commands, [definition_of(welcome).name])
+    metrics = Metrics(domain.commands, [subscription_key(domain, welcome)])
     lifecycle = Lifecycle()
     management = Management(
         domain, metrics, lifecycle, {"bundle": "shop"}, settings.management_token

@@ -28,7 +28,7 @@ async def test_a_subscription_is_paused_and_resumed(serving: Serving) -> None:
         assert response.status == 200
         assert (await server.management.post("/subscriptions/welcome/resume")).status == 204
         await server.runtime.wait(1)
-        assert state(server) == "live"
+        await until(lambda: state(server) == "live")
 
 
 async def test_parked_events_are_listed(serving: Serving) -> None:

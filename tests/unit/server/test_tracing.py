@@ -13,11 +13,13 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from chekov.engine.observer import combined
 from chekov.server.metrics import Metrics
 from chekov.server.tracing import CallersTrace, Tracing, set_http_status
-from chekov.store.port import RecordedEvent
+from chekov.store.port import RecordedEvent, SubscriptionKey
 from chekov.telemetry import context
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 INCOMING = f"00-{TRACE}-00f067aa0ba902b7-01"
+
+WELCOME = SubscriptionKey("shop", "welcome", 2)
 
 
 def recorded() -> RecordedEvent:
@@ -57,7 +59,7 @@ def test_a_request_continues_the_callers_trace_down_to_the_handler(
         with observer.append("account-1", 1):
             stored = observer.traceparent()
         command.finish("accepted", events=1, retries=0)
-    with observer.delivery("welcome", [recorded()], {"traceparent": stored}):
+    with observer.delivery(WELCOME, [recorded()], {"traceparent": stored}):
         pass
 
     found = spans(exporter)
@@ -72,6 +74,7 @@ def test_a_request_continues_the_callers_trace_down_to_the_handler(
     assert parent(handler) == append.context.span_id
     assert handler.attributes
     assert handler.attributes["chekov.position"] == 5
+    assert handler.attributes["chekov.subscription.version"] == 2
 
 
 def test_after_a_command_its_span_is_not_current_any_more(tracing: Tracing) -> None:
@@ -107,7 +110,7 @@ def test_a_faulty_answer_makes_the_request_span_an_error(
 def test_an_event_that_was_not_traced_makes_no_span(
     tracing: Tracing, exporter: InMemorySpanExporter
 ) -> None:
-    with tracing.delivery("welcome", [recorded()], {}):
+    with tracing.delivery(WELCOME, [recorded()], {}):
         pass
     assert spans(exporter) == {}
 

@@ -60,7 +60,7 @@ class Delivery:
         retry: Retry,
     ) -> None:
         self._invocation = invocation
-        self._name = invocation.key.name
+        self._key = invocation.key
         self._on_failure = invocation.definition.on_failure
         self._store = store
         self._observer = observer
@@ -143,7 +143,7 @@ class Delivery:
         metadata = decode_metadata(events[0].metadata)
         done = 0
         try:
-            with self._observer.delivery(self._name, events, metadata):
+            with self._observer.delivery(self._key, events, metadata):
                 done = await self._invocation.invoke(checkpoint, events, attempt=attempt)
         except HandlerFailed as failed:
             done = failed.done
@@ -157,7 +157,7 @@ class Delivery:
         self, checkpoint: Checkpoint, event: RecordedEvent, failed: HandlerFailed, attempts: int
     ) -> None:
         about = {
-            "subscription": self._name,
+            "subscription": self._key.name,
             "position": event.position,
             "stream": event.stream,
             "type": event.type,
@@ -181,4 +181,4 @@ class Delivery:
         self, outcome: DeliveryOutcome, events: Sequence[RecordedEvent], seconds: float
     ) -> None:
         age = (datetime.now(UTC) - events[-1].time).total_seconds()
-        self._observer.delivered(self._name, outcome, len(events), seconds, age)
+        self._observer.delivered(self._key, outcome, len(events), seconds, age)

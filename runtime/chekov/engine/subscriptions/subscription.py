@@ -304,7 +304,7 @@ class Subscription:
     def _report_missing(self, position: int, events: Sequence[RecordedEvent]) -> None:
         absent = events[-1].position - position - len(events)
         if absent:
-            self._observer.missing(self.key.name, absent)
+            self._observer.missing(self.key, absent)
 
     def _move(self, position: int) -> None:
         self.position = position

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 from chekov import MemoryStore
 from chekov.engine.observer import Observer
-from chekov.store.port import RecordedEvent
+from chekov.store.port import RecordedEvent, SubscriptionKey
 from tests.doubles import OwnEvents
 from tests.unit.engine.bank import Add, Added, Note, Seen, status
 from tests.unit.engine.running import running, saved
@@ -95,8 +95,8 @@ async def test_a_hole_in_history_is_told() -> None:
     missing: dict[str, int] = {}
 
     class Watching(Observer):
-        def missing(self, subscription: str, events: int) -> None:
-            missing[subscription] = missing.get(subscription, 0) + events
+        def missing(self, subscription: SubscriptionKey, events: int) -> None:
+            missing[subscription.name] = missing.get(subscription.name, 0) + events
 
     seen = Seen()
     store = Holed()
