@@ -146,7 +146,7 @@ class Runtime:
             self._stack = None
             await self.engine.halt()
             if stack is not None and cancelled:
-                # The group tells its own cancellation, of a task that failed, from others.
+                # The group distinguishes its own cancellation, after a task failed, from others.
                 await stack.__aexit__(kind, error, traceback)
             elif stack is not None:
                 # What the block raised leaves it as it is, not wrapped in the group's.

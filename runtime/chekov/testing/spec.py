@@ -15,7 +15,7 @@ E = TypeVar("E", bound=Event)
 
 
 class Spec(Generic[A]):
-    """The history of one instance, to which commands can be put.
+    """One instance with a history, to send commands to.
 
     Attributes:
         state: what the given events made of it.
@@ -41,7 +41,7 @@ class Spec(Generic[A]):
         return after
 
     def when(self, command: Command[E]) -> Sequence[E]:
-        """What the command yields in this state, which stays as it is.
+        """Return the events that the command yields in this state, which does not change.
 
         Raises:
             Rejected: the domain refuses.

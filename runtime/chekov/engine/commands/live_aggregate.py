@@ -1,4 +1,4 @@
-"""One aggregate instance in memory: its state as this process last knew it, behind a lock."""
+"""One aggregate instance in memory: its state as this process last knew it, and its lock."""
 
 import asyncio
 from collections import deque

@@ -34,11 +34,11 @@ class SlowStore(OwnEvents):
 
 
 class ContendedStore(OwnEvents):
-    """Appends another event first, as long as `quicker` is set."""
+    """Appends another event first, while it is overtaking."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.quicker = True
+        self.overtaking = True
         self.lost = 0
 
     async def append(
@@ -49,7 +49,7 @@ class ContendedStore(OwnEvents):
         expected: int = Expected.ANY,
         command_id: UUID | None = None,
     ) -> Appended:
-        if self.quicker:
+        if self.overtaking:
             self.lost += 1
             await super().append(stream, [NewEvent(uuid4(), "Added", b'{"amount": 0}')])
         return await super().append(stream, events, expected=expected, command_id=command_id)

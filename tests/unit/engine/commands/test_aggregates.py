@@ -14,7 +14,7 @@ from chekov.errors import (
     WrongExpectedVersion,
 )
 from tests.unit.engine.bank import Add, AddAtMost, Counter, TooMuch
-from tests.unit.engine.snapshots import KeptCounter, Told
+from tests.unit.engine.snapshots import KeptCounter, SnapshotLog
 
 DAY = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -36,10 +36,12 @@ class Clock:
 
 
 def over(
-    store: MemoryStore, aggregate: type[Counter | KeptCounter] = Counter, told: Told | None = None
+    store: MemoryStore,
+    aggregate: type[Counter | KeptCounter] = Counter,
+    log: SnapshotLog | None = None,
 ) -> Runtime:
     domain = Domain("counting", aggregates=[aggregate])
-    return Runtime(domain, store=store, subscriptions=False, observers=[told] if told else [])
+    return Runtime(domain, store=store, subscriptions=False, observers=[log] if log else [])
 
 
 async def filled(runtime: Runtime, clock: Clock) -> None:
@@ -62,21 +64,21 @@ async def test_an_instance_is_loaded_as_it_was(aggregate: type[Counter | KeptCou
         assert (await runtime.load(aggregate, "a")).version == 7
 
 
-async def test_a_snapshot_serves_the_past_only_where_it_is_older() -> None:
-    told, clock = Told(), Clock()
+async def test_a_snapshot_is_used_for_versions_from_its_own_on() -> None:
+    log, clock = SnapshotLog(), Clock()
     store = MemoryStore(clock=clock)
-    async with over(store, KeptCounter, told) as runtime:
+    async with over(store, KeptCounter, log) as runtime:
         await filled(runtime, clock)
-    async with over(store, KeptCounter, told) as runtime:
+    async with over(store, KeptCounter, log) as runtime:
         kept = await store.snapshots.load("counter-a")
         assert kept is not None
-        told.outcomes.clear()
+        log.outcomes.clear()
         for at in (kept.version - 1, kept.version, 7):
             assert (await runtime.load(KeptCounter, "a", at=at)).state.total == at
-        assert told.outcomes == ["used", "used"]
+        assert log.outcomes == ["used", "used"]
 
 
-async def test_a_past_that_never_was_is_refused() -> None:
+async def test_a_version_or_time_without_a_state_is_refused() -> None:
     clock = Clock()
     store = MemoryStore(clock=clock)
     async with over(store) as runtime:
@@ -121,7 +123,7 @@ async def test_a_deleted_instance_takes_no_commands(
             await runtime.delete(Counter, "b")
 
 
-async def test_a_refusal_of_what_never_was_is_a_refusal() -> None:
+async def test_a_rejection_by_an_instance_without_events_is_a_rejection() -> None:
     async with over(MemoryStore()) as runtime:
         with pytest.raises(TooMuch):
             await runtime.dispatch(AddAtMost(counter="a", amount=1, limit=0))
@@ -142,7 +144,7 @@ async def test_an_erased_instance_begins_anew_everywhere(further: int) -> None:
         assert done.version == further + 1
 
 
-async def test_what_was_deleted_can_be_erased() -> None:
+async def test_a_deleted_instance_can_be_erased() -> None:
     async with over(MemoryStore()) as runtime:
         await runtime.dispatch(Add(counter="a", amount=1))
         await runtime.delete(Counter, "a")

@@ -25,7 +25,7 @@ async def test_a_command_that_yields_nothing_stores_nothing() -> None:
         assert await runtime.store.head() == 1
 
 
-async def test_what_others_stored_meanwhile_is_read_and_the_command_runs_again() -> None:
+async def test_after_a_conflict_the_command_is_decided_by_the_newer_events() -> None:
     store = MemoryStore()
     async with over(store) as one, over(store) as other:
         await one.dispatch(Add(counter="a", amount=1))
@@ -36,7 +36,7 @@ async def test_what_others_stored_meanwhile_is_read_and_the_command_runs_again()
             await other.dispatch(AddAtMost(counter="a", amount=1, limit=3))
 
 
-async def test_who_is_always_too_late_gives_up_in_the_end_or_in_its_time() -> None:
+async def test_a_command_that_always_conflicts_gives_up_after_its_retries_or_its_timeout() -> None:
     store = ContendedStore()
     async with over(store) as runtime:
         with pytest.raises(WrongExpectedVersion):
@@ -46,11 +46,11 @@ async def test_who_is_always_too_late_gives_up_in_the_end_or_in_its_time() -> No
             await runtime.dispatch(Add(counter="a", amount=1), timeout=0.01)
         assert caught.value.stored is False
         assert store.lost < 22
-        store.quicker = False
+        store.overtaking = False
         assert (await runtime.dispatch(Add(counter="a", amount=1))).version == store.lost + 1
 
 
-async def test_a_refusal_by_an_old_state_does_not_count() -> None:
+async def test_a_rejection_by_a_stale_state_is_decided_again() -> None:
     store = MemoryStore()
     async with over(store) as one, over(store) as other:
         await one.dispatch(Add(counter="a", amount=5))
@@ -98,7 +98,7 @@ async def test_an_event_that_its_applier_refuses_is_never_stored() -> None:
         assert await runtime.store.head() == 1
 
 
-async def test_a_broken_executor_harms_nobody_else() -> None:
+async def test_an_executor_that_fails_leaves_the_instance_usable() -> None:
     async with over(MemoryStore()) as runtime:
         with pytest.raises(ZeroDivisionError):
             await runtime.dispatch(Break(counter="a"))

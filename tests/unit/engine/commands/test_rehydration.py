@@ -85,7 +85,7 @@ async def test_an_instance_that_cannot_be_read_says_so_and_the_others_go_on(
         assert (await store.streams.info("account-a")).version == 2
 
 
-async def test_an_event_that_an_instance_does_not_apply_is_told() -> None:
+async def test_an_event_without_an_applier_is_named() -> None:
     class Other(Aggregate, identity="other"):
         @apply
         def moved(self, event: Paid) -> None:
