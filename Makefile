@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev test unit check format bench bench-peers image cluster cluster-down clean
+.PHONY: help run dev test unit check format bench bench-peers bench-compare image cluster cluster-down clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 CODE := runtime operator tests benchmarks examples
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/.run ## run the bank on this machine, with a real Postgres of its own
 	$(BIN)/chekov run examples/bank/bundle.yaml
@@ -30,6 +30,7 @@ check: $(VENV)/.dev ## check formatting, lint, types, layers and spelling
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/pyright
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
@@ -37,11 +38,15 @@ format: $(VENV)/.dev ## format the code and repair what lint can repair
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-bench: $(VENV)/.dev ## measure, beside the limits, with a check that nothing was lost
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev ## measure beside the limits, with one process and two, and check that nothing is lost
+	$(BIN)/python -m benchmarks $(BENCH)
 
 bench-peers: $(VENV)/.dev ## measure the store beside its peers, on one Postgres (BENCH=--large adds 10 million events)
 	$(BIN)/python -m benchmarks.peers $(BENCH)
+
+bench-compare: $(VENV)/.dev ## measure this checkout and another one in alternation (BASE=path, with `make dev` done there)
+	@test -n "$(BASE)" || { echo "usage: make bench-compare BASE=path [BENCH='--two --peers']" >&2; exit 1; }
+	$(BIN)/python -m benchmarks.compare $(BASE) $(BENCH)
 
 image: ## build the container image (docker or buildah; BUILD_ARGS passes arguments)
 	@builder=$$(command -v docker >/dev/null && docker info >/dev/null 2>&1 && echo docker || echo buildah); \
@@ -54,7 +59,7 @@ cluster-down: ## end that Kubernetes with everything on it
 	$(PYTHON) -m tests.cluster down
 
 clean: ## remove .venv and every cache in this folder
-	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
 
 # A machine may have Python without the means to make an environment: Debian packs them apart.
 $(BIN)/python:

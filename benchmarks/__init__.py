@@ -1,1 +1,1 @@
-"""Measures the running system beside its limits, and proves in each run that nothing is lost."""
+"""Measures the system beside its limits, and verifies in each run that nothing is lost."""

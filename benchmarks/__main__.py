@@ -1,146 +1,134 @@
-"""`make bench`: one run, interleaved rounds, medians, and a check of the whole history."""
+"""`make bench`: interleaved rounds in one run, medians, and a check of the whole history."""
 
 import argparse
 import json
 import os
-import platform
-import tempfile
+from collections import Counter as Tally
 from collections import defaultdict
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
 
-from benchmarks import bare, history, in_process, over_http
+from benchmarks import bare, history, in_process, over_http, two_processes, typed_pages
 from benchmarks.cores import apart
-from benchmarks.measure import Rate, median
+from benchmarks.domain import commands
+from benchmarks.measure import Load, Rate, tune_gc
+from benchmarks.postgres import postgres
+from benchmarks.report import CONNECTIONS, IN_FLIGHT, SHARED_CORES, as_json, text
+from benchmarks.two_processes import Columns, TwoProcesses
 from chekov import Runtime
-from chekov.embedded_postgres import EmbeddedPostgres
-from chekov.server import gc_tuning
 
-IN_FLIGHT = (1, 16, 64, 256)
-CONNECTIONS = (1, 16, 64)
 SCHEMA = "bench"
-TURNS = 10
-"""Parts of a measurement that alternates with its limit, where one flush more or less shows."""
-SHARED = ", cores shared"
-"""Once more, with client and Postgres wherever the scheduler puts them."""
-BARS = {
-    "commands, 1 in flight / bare INSERT": 0.85,
-    "commands, 256 in flight, per second": 25_000,
-    "HTTP / echo, 64 connections": 0.25,
-    "catch-up, decoded events per second": 200_000,
-}
-LATENCY_BAR = 2.0
-
-Results = dict[str, list[Rate]]
+PARTS = 10
+"""Parts of a measurement that alternates with its limit, where a single flush shows."""
+LONE = "lone"
 
 
-async def main(arguments: argparse.Namespace) -> None:
-    """Measure everything, check the history, print the table."""
-    async with AsyncExitStack() as stack:
-        dsn, server = arguments.dsn, None
-        if dsn is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-            postgres = EmbeddedPostgres(Path(folder))
-            stack.push_async_callback(postgres.stop)
-            await postgres.start()
-            dsn, server = postgres.dsn, postgres.pid
-        rates: Results = defaultdict(list)
-        acknowledged: dict[str, int] = {}
-        for number in range(arguments.rounds):
-            print(f"round {number + 1} of {arguments.rounds}", flush=True)
-            await one_round(dsn, server, arguments.seconds, rates, acknowledged)
-        async with Runtime(in_process.commands, store=dsn, schema=SCHEMA) as runtime:
-            count = await history.check(runtime.store, acknowledged)
-            for _ in range(arguments.rounds):
-                rates["catch-up"].append(await in_process.catch_up(runtime))
-    report(rates, count, Path(arguments.json) if arguments.json else None)
+@dataclass(slots=True)
+class Bench:
+    """One run.
+
+    Attributes:
+        dsn: the database.
+        server: the main process of Postgres, if it may be pinned to cores.
+        seconds: time for each measurement.
+        rates: row → one rate a round.
+        columns: commands with a second process at the store.
+        acknowledged: stream → events acknowledged so far, in all processes.
+    """
+
+    dsn: str
+    server: int | None
+    seconds: float
+    rates: defaultdict[str, list[Rate]] = field(default_factory=lambda: defaultdict(list))
+    columns: Columns = field(default_factory=Columns)
+    acknowledged: Tally[str] = field(default_factory=Tally[str])
+
+    async def round(self, number: int) -> None:
+        """Measure each workload once, in turn with its limit."""
+        await self._lone()
+        await self._commands(number)
+        await self._http()
+        rate, streams = await in_process.live(self.dsn, SCHEMA, 1000, self.seconds)
+        self._note("live, 1000 a second", rate, streams)
+
+    async def finish(self, rounds: int) -> int:
+        """Check the history and measure catch-up; returns the number of events."""
+        async with Runtime(commands, store=self.dsn, schema=SCHEMA) as runtime:
+            count = await history.check(runtime.store, self.acknowledged)
+            for _ in range(rounds):
+                self._note("catch-up", await typed_pages.catch_up(runtime))
+        for _ in range(rounds):
+            rate = await in_process.catch_up(self.dsn, SCHEMA)
+            self._note("catch-up, event handler", rate)
+        return count
+
+    def _note(self, row: str, rate: Rate, streams: Mapping[str, int] | None = None) -> None:
+        self.rates[row].append(rate)
+        self.acknowledged.update(streams or {})
+
+    async def _lone(self) -> None:
+        """One command at a time beside one INSERT at a time, and the limit of batches."""
+        aggregates = in_process.aggregates_for(1)
+        async with (
+            Runtime(commands, store=self.dsn, schema=SCHEMA) as runtime,
+            bare.connected(self.dsn, SCHEMA) as connection,
+        ):
+            tune_gc()
+            self.acknowledged.update(await in_process.warm(runtime, LONE, aggregates))
+            part = self.seconds / PARTS
+            for suffix, server in (("", self.server), (SHARED_CORES, None)):
+                with apart([os.getpid()], server):
+                    for _ in range(PARTS):
+                        rate = await bare.insert_one(connection, part)
+                        self._note(f"bare INSERT{suffix}", rate)
+                        done = await in_process.dispatch(runtime, Load(LONE, 1, part), aggregates)
+                        self._note(f"commands, 1 in flight{suffix}", done.rate, done.streams)
+            rate = await bare.insert_many(connection, self.seconds, 256)
+            self._note("bare INSERT of 256", rate)
+
+    async def _commands(self, number: int) -> None:
+        """By one process, beside an idle second one, and by two."""
+        async with two_processes.processes(self.dsn, SCHEMA) as workers:
+            await workers[0].ask("attach")
+            two = TwoProcesses(workers, self.server, self.columns, self.acknowledged)
+            for in_flight in IN_FLIGHT:
+                await two.measure(f"{number}-{in_flight}", in_flight, self.seconds)
+                if in_flight > 1:
+                    rate = self.columns.rates[in_flight, "one"][-1]
+                    self._note(f"commands, {in_flight} in flight", rate)
+
+    async def _http(self) -> None:
+        async with (
+            over_http.api_server(self.dsn, SCHEMA) as api,
+            over_http.echo_server() as echo,
+        ):
+            for connections in CONNECTIONS:
+                rate = await over_http.echo(echo, self.seconds, connections)
+                self._note(f"echo, {connections} connections", rate)
+                rate = await over_http.commands(api, self.seconds, connections, self.acknowledged)
+                self._note(f"HTTP, {connections} connections", rate)
+            rate = await over_http.batches(api, self.seconds, 256, self.acknowledged)
+            self._note("NDJSON batches of 256", rate)
 
 
-async def one_round(
-    dsn: str, server: int | None, seconds: float, rates: Results, acknowledged: dict[str, int]
-) -> None:
-    """Each workload once, limits and subjects in turn."""
-    async with (
-        Runtime(in_process.commands, store=dsn, schema=SCHEMA) as runtime,
-        bare.connected(dsn, SCHEMA) as connection,
-    ):
-        gc_tuning.settle()
-        part = seconds / TURNS
-        # A service's instances are loaded once and then used for as long as it lives.
-        await in_process.dispatch(runtime, part, 1, acknowledged)
-        for shared in (False, True):
-            with apart(os.getpid(), None if shared else server):
-                for _ in range(TURNS):
-                    rate = await bare.insert_one(connection, part)
-                    rates["bare INSERT" + SHARED * shared].append(rate)
-                    rate = await in_process.dispatch(runtime, part, 1, acknowledged)
-                    rates["commands, 1 in flight" + SHARED * shared].append(rate)
-        for in_flight in IN_FLIGHT[1:]:
-            rate = await in_process.dispatch(runtime, seconds, in_flight, acknowledged)
-            rates[f"commands, {in_flight} in flight"].append(rate)
-        rates["bare INSERT of 256"].append(await bare.insert_many(connection, seconds, 256))
-    async with over_http.servers(dsn, SCHEMA) as (api, echo):
-        for connections in CONNECTIONS:
-            rates[f"echo, {connections} connections"].append(
-                await over_http.echo(echo, seconds, connections)
-            )
-            rates[f"HTTP, {connections} connections"].append(
-                await over_http.commands(api, seconds, connections, acknowledged)
-            )
-        rates["NDJSON batches of 256"].append(
-            await over_http.batches(api, seconds, 256, acknowledged)
-        )
-    rates["live, 1000 a second"].append(
-        await in_process.live(dsn, SCHEMA, 1000, seconds, acknowledged)
-    )
+async def main(given: argparse.Namespace) -> None:
+    async with postgres(given.dsn) as (dsn, server):
+        bench = Bench(dsn, server, given.seconds)
+        for number in range(given.rounds):
+            print(f"round {number + 1} of {given.rounds}", flush=True)
+            await bench.round(number)
+        events = await bench.finish(given.rounds)
+    print("\n" + text(bench.rates, bench.columns, events))
+    if given.json:
+        result = as_json(bench.rates, bench.columns, events)
+        write(Path(given.json), result)
 
 
-def report(rates: Results, count: int, target: Path | None) -> None:
-    """Print medians, ratios and bars; write the same as JSON when asked."""
-    rows = {name: median(rounds) for name, rounds in rates.items()}
-    print(f"\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    print(f"{'':34}{'per second':>12}{'p50 ms':>10}{'p99 ms':>10}")
-    for name, rate in rows.items():
-        latencies = (
-            f"{rate.percentile(0.5):10.2f}{rate.percentile(0.99):10.2f}" if rate.latencies else ""
-        )
-        print(f"{name:34}{rate.per_second:12,.0f}{latencies}")
-    figures = ratios(rows)
-    print()
-    for name, figure in figures.items():
-        bar = BARS.get(name)
-        verdict = (
-            "" if bar is None else f"   (bar {bar:,g}: {'met' if figure >= bar else 'MISSED'})"
-        )
-        print(f"{name:50}{figure:12,.2f}{verdict}")
-    p50 = rows["live, 1000 a second"].percentile(0.5)
-    met = "met" if p50 <= LATENCY_BAR else "MISSED"
-    print(f"{'append to handler, p50 ms':50}{p50:12,.2f}   (bar {LATENCY_BAR:g}: {met})")
-    print(f"\nhistory: {count:,} events; 0 lost, 0 reordered, 0 doubled")
-    if target:
-        target.write_text(json.dumps({"figures": figures, "events": count}, indent=2) + "\n")
-
-
-def ratios(rows: dict[str, Rate]) -> dict[str, float]:
-    """The figures that travel between machines."""
-    per_second = {name: rate.per_second for name, rate in rows.items()}
-    return {
-        "commands, 1 in flight / bare INSERT": per_second["commands, 1 in flight"]
-        / per_second["bare INSERT"],
-        f"commands, 1 in flight / bare INSERT{SHARED}": per_second[f"commands, 1 in flight{SHARED}"]
-        / per_second[f"bare INSERT{SHARED}"],
-        "commands, 256 in flight, per second": per_second["commands, 256 in flight"],
-        "commands, 256 in flight / bare INSERT of 256": per_second["commands, 256 in flight"]
-        / per_second["bare INSERT of 256"],
-        **{
-            f"HTTP / echo, {n} connections": per_second[f"HTTP, {n} connections"]
-            / per_second[f"echo, {n} connections"]
-            for n in CONNECTIONS
-        },
-        "catch-up, decoded events per second": per_second["catch-up"],
-    }
+def write(target: Path, result: Mapping[str, object]) -> None:
+    target.write_text(json.dumps(result, indent=2) + "\n")
 
 
 def arguments() -> argparse.Namespace:

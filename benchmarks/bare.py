@@ -1,6 +1,5 @@
-"""The limits: asyncpg inserting into a table of the same columns and indexes, and nothing else."""
+"""The limits: asyncpg inserting into a table with the store's columns and indexes, nothing else."""
 
-import json
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from benchmarks.domain import NOTE
+from benchmarks.domain import DATA
 from benchmarks.measure import Rate, run_for
 
 COLUMNS = "position, stream, version, id, type, data, metadata, correlation_id, causation_id, time"
@@ -20,19 +19,18 @@ select * from unnest($1::bigint[],$2::text[],$3::bigint[],$4::uuid[],$5::text[],
   $6::text[]::json[],$7::text[]::json[],$8::uuid[],$9::uuid[],$10::timestamptz[])"""
 
 _positions = count(1)
-_DATA = json.dumps({"amount": 1, "note": NOTE})
 
 
 def _row() -> tuple[Any, ...]:
     position = next(_positions)
     id_ = uuid.UUID(int=position << 64 | position)
     stream = f"counter-{position % 256}"
-    return position, stream, position, id_, "Added", _DATA, None, id_, id_, datetime.now(UTC)
+    return position, stream, position, id_, "Added", DATA, None, id_, id_, datetime.now(UTC)
 
 
 @asynccontextmanager
 async def connected(dsn: str, schema: str) -> "AsyncGenerator[asyncpg.Connection[Any]]":
-    """A connection beside an empty table like the store's."""
+    """Connect, with an empty table like the store's on the search path."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(f'set search_path to "{schema}"')
@@ -45,7 +43,7 @@ async def connected(dsn: str, schema: str) -> "AsyncGenerator[asyncpg.Connection
 
 
 async def insert_one(connection: "asyncpg.Connection[Any]", seconds: float) -> Rate:
-    """One row a transaction, one at a time."""
+    """Insert one row a transaction, one at a time."""
     statement = await connection.prepare(ONE)
 
     async def insert(_worker: int) -> None:
@@ -55,7 +53,7 @@ async def insert_one(connection: "asyncpg.Connection[Any]", seconds: float) -> R
 
 
 async def insert_many(connection: "asyncpg.Connection[Any]", seconds: float, size: int) -> Rate:
-    """`size` rows a transaction, one transaction at a time."""
+    """Insert `size` rows a transaction, one transaction at a time."""
     statement = await connection.prepare(MANY)
 
     async def insert(_worker: int) -> None:

@@ -1,8 +1,8 @@
-"""Cores of their own for the two sides of a measurement where one always waits for the other.
+"""Separate cores for the two sides of a measurement in which one always waits for the other.
 
-With one operation in flight, the client sleeps while Postgres works and the other way round. On a
-virtual machine the scheduler takes the core of the sleeping side for one that is lost, and wakes it
-on the other's: with every message, or not at all, by chance. That moves such a rate by a quarter.
+With one operation in flight, the client sleeps while Postgres works and vice versa. A virtual
+machine's scheduler then takes the sleeping side's core for an idle one and migrates the other side
+to it, on every message or never, by chance. That moves such a rate by a quarter.
 """
 
 import os
@@ -12,14 +12,14 @@ from pathlib import Path
 
 
 @contextmanager
-def apart(client: int, server: int | None) -> Generator[None]:
-    """Keep a process on the first core and another with its children on the rest.
+def apart(clients: Collection[int], server: int | None) -> Generator[None]:
+    """Pin clients to the first core, and the server with its children to the others.
 
-    Does nothing where there is one core, no server of ours, or no way to ask for it.
+    Does nothing on a single core, without a server, or where the system cannot pin processes.
 
     Args:
-        client: a process, with all its threads.
-        server: the main process of Postgres; what it starts meanwhile inherits its place.
+        clients: process ids; all threads of these are pinned.
+        server: the main process of Postgres; children that it starts meanwhile inherit its cores.
     """
     if server is None or not hasattr(os, "sched_setaffinity"):
         yield
@@ -28,16 +28,15 @@ def apart(client: int, server: int | None) -> Generator[None]:
     if len(cores) < 2:
         yield
         return
-    servers = [server, *children(server)]
-    _place([client], cores[:1])
-    _place(servers, cores[1:])
+    _pin(clients, cores[:1])
+    _pin([server, *children(server)], cores[1:])
     try:
         yield
     finally:
-        _place([client, server, *children(server)], cores)
+        _pin([*clients, server, *children(server)], cores)
 
 
-def _place(processes: Collection[int], cores: Collection[int]) -> None:
+def _pin(processes: Collection[int], cores: Collection[int]) -> None:
     for process in processes:
         for thread in _threads(process):
             with suppress(ProcessLookupError):
@@ -54,7 +53,7 @@ def children(process: int) -> list[int]:
     found: list[int] = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(FileNotFoundError, ProcessLookupError):
-            # The name of a program, in brackets, may hold anything.
+            # The program's name stands in brackets and may contain spaces and brackets itself.
             parent = status.read_text().rpartition(")")[2].split()[1]
             if int(parent) == process:
                 found.append(int(status.parent.name))

@@ -1,6 +1,7 @@
 """The smallest domain that does real work: a counter that is added to."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 
 from chekov import (
     Aggregate,
@@ -11,10 +12,15 @@ from chekov import (
     EventHandler,
     Identifier,
     apply,
-    definition_of,
     execute,
     handle,
 )
+
+NOTE = "twenty bytes of text " * 4
+DATA = json.dumps({"amount": 1, "note": NOTE}, separators=(",", ":"))
+"""The stored form of one `Added`."""
+ADDED = "Added"
+"""Its stored type: the class's name, written out because releases differ in where they keep it."""
 
 
 class Added(Event):
@@ -40,23 +46,15 @@ class Counter(Aggregate, identity="counter"):
         self.total += event.amount
 
 
-class Watch(EventHandler, name="watch"):
-    """Hands every event to whoever listens."""
+def watching(domain: str, seen: Callable[[Context], None]) -> Domain:
+    """A domain with one event handler, which calls `seen` for every event from the origin."""
 
-    def __init__(self) -> None:
-        self.seen: list[int] = []
-        self.on_event = self._count
+    class Watch(EventHandler, name="watch"):
+        @handle
+        async def added(self, _: Added, context: Context) -> None:
+            seen(context)
 
-    def _count(self, context: Context) -> None:
-        self.seen.append(context.position)
+    return Domain(domain, aggregates=[Counter], handlers=[Watch()])
 
-    @handle
-    async def added(self, event: Added, context: Context) -> None:
-        del event
-        self.on_event(context)
-
-
-ADDED = definition_of(Added).name
-NOTE = "twenty bytes of text " * 4
 
 commands = Domain("bench", aggregates=[Counter])

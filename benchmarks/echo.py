@@ -1,4 +1,4 @@
-"""What aiohttp costs alone: an application that sends back what it was sent."""
+"""The cost of aiohttp alone: an application that returns the body of each request."""
 
 import sys
 

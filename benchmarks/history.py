@@ -1,23 +1,38 @@
-"""The check that makes a figure worth printing: nothing lost, reordered or stored twice."""
+"""The check that makes a figure worth printing: nothing lost, reordered or duplicated."""
 
 from collections import Counter as Tally
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
 
-from chekov.store.port import EventStore
+from chekov import RecordedEvent
 
 
 class HistoryError(Exception):
     """The store does not hold exactly what was acknowledged."""
 
 
-async def check(store: EventStore, acknowledged: Mapping[str, int]) -> int:
-    """Read everything and compare it with how many events each stream was acknowledged.
+class Log(Protocol):
+    """A store, as far as the check reads it."""
 
-    Returns the number of events. Every position must follow the one before it, every version
-    the one before it in its stream, no id may come twice.
+    def read_all(self) -> AsyncIterator[RecordedEvent]:
+        """All events, by position."""
+        ...
+
+
+async def check(store: Log, acknowledged: Mapping[str, int]) -> int:
+    """Read everything and compare it with the number of events acknowledged in each stream.
+
+    Positions must be contiguous, versions must be contiguous in each stream, and ids unique.
+
+    Args:
+        store: what is read.
+        acknowledged: stream → events, of all processes that appended.
+
+    Returns:
+        The number of events.
 
     Raises:
-        HistoryError: says what is missing, doubled or out of order.
+        HistoryError: events are missing, duplicated or out of order.
     """
     position = 0
     versions: Tally[str] = Tally()
@@ -26,19 +41,19 @@ async def check(store: EventStore, acknowledged: Mapping[str, int]) -> int:
         position += 1
         versions[event.stream] += 1
         if event.position != position:
-            raise HistoryError(f"position {position} is missing: {event.position} came instead")
+            raise HistoryError(f"position {event.position} follows {position - 1}")
         if event.version != versions[event.stream]:
             raise HistoryError(
-                f"{event.stream}: {event.version} after {versions[event.stream] - 1}"
+                f"{event.stream}: version {event.version} follows {versions[event.stream] - 1}"
             )
         ids.add(event.id.bytes)
     if len(ids) != position:
-        raise HistoryError(f"{position - len(ids)} ids came twice")
-    wrong = {
-        name: (count, versions[name])
-        for name, count in acknowledged.items()
-        if versions[name] != count
-    }
-    if wrong or position != sum(acknowledged.values()):
-        raise HistoryError(f"acknowledged and stored differ: {dict(list(wrong.items())[:5])}")
+        raise HistoryError(f"{position - len(ids)} event ids are stored twice")
+    wrong = [
+        f"{name}: {acknowledged.get(name, 0)} acknowledged, {versions[name]} stored"
+        for name in sorted({*acknowledged, *versions})
+        if versions[name] != acknowledged.get(name, 0)
+    ]
+    if wrong:
+        raise HistoryError("; ".join(wrong[:5]))
     return position

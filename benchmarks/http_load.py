@@ -1,11 +1,11 @@
-"""A load generator that costs little: prepared requests over kept-alive connections."""
+"""A cheap load generator: prepared requests over keep-alive connections."""
 
 import asyncio
 from typing import Self, cast
 
 
 class BadAnswer(Exception):
-    """The server did not answer 200."""
+    """The server answered something other than 200, or closed the connection."""
 
 
 class Client(asyncio.Protocol):
@@ -52,7 +52,7 @@ class Client(asyncio.Protocol):
         return len(self._buffer) >= self._need
 
     def send(self, request: bytes) -> asyncio.Future[bytes]:
-        """Send one prepared request; the future holds the whole answer."""
+        """Send one prepared request; the future resolves to the whole answer."""
         assert self._transport
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)

@@ -1,80 +1,151 @@
-"""Commands, catch-up and live delivery inside one process."""
+"""Commands, catch-up and live delivery inside one process, through nothing but the public API."""
 
 import asyncio
+import random
 import time
 from collections import Counter as Tally
-from collections.abc import MutableMapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import uuid4
 
-from benchmarks.domain import NOTE, Add, Watch, commands
-from benchmarks.domain import Counter as CounterAggregate
-from benchmarks.measure import Rate, run_for
-from chekov import Context, Domain, Runtime
-from chekov.engine.subscriptions.page_reader import PageReader
+from benchmarks.domain import NOTE, Add, watching
+from benchmarks.measure import Load, Rate, run
+from chekov import ChekovError, Context, Runtime
+
+LOST = {"WrongExpectedVersion", "TooManyConflicts"}
+"""Errors of a command that lost every retry to another process, by name: releases differ."""
 
 
-async def dispatch(
-    runtime: Runtime, seconds: float, in_flight: int, acknowledged: MutableMapping[str, int]
-) -> Rate:
-    """Commands to 64 instances for each one in flight, 1,024 at most: soon all are loaded."""
-    tally: Tally[str] = Tally()
-    turn = [0] * in_flight
-    instances = min(1024, 64 * in_flight)
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """The outcome of one measurement of commands.
+
+    Attributes:
+        rate: commands that were acknowledged, with the time they took.
+        streams: events acknowledged in each stream.
+        refused: attempts that lost every retry to another process; each was dispatched again.
+    """
+
+    rate: Rate
+    streams: Mapping[str, int]
+    refused: int = 0
+
+
+def aggregates_for(in_flight: int) -> int:
+    """How many aggregates a load is spread over; enough for each worker to have its own."""
+    return max(200, 4 * in_flight)
+
+
+async def warm(runtime: Runtime, name: str, aggregates: int) -> Mapping[str, int]:
+    """Send one command to each aggregate: a server's aggregates are loaded once and then used.
+
+    Returns:
+        The events acknowledged in each stream.
+    """
+    client = _Client(runtime)
+    async with asyncio.TaskGroup() as group:
+        for number in range(aggregates):
+            group.create_task(client.add(f"{name}-{number}"))
+    return client.streams
+
+
+async def dispatch(runtime: Runtime, load: Load, aggregates: int) -> Dispatched:
+    """Send commands at random, each worker to a share of the aggregates of its own.
+
+    So no command waits for another of the same process, and any number of processes with the same
+    load name share all aggregates.
+    """
+    client = _Client(runtime)
+    chance = random.Random(load.first)
+    share = aggregates // load.in_flight
 
     async def one(worker: int) -> None:
-        turn[worker] += 1
-        name = f"{in_flight}-{(worker + turn[worker] * in_flight) % instances}"
-        result = await runtime.dispatch(Add(counter=name, amount=1, note=NOTE))
-        tally[result.stream] += 1
+        number = (worker - load.first) + load.in_flight * chance.randrange(share)
+        await client.add(f"{load.name}-{number}")
 
-    rate = await run_for(seconds, in_flight, one)
-    for stream, count in tally.items():
-        acknowledged[stream] = acknowledged.get(stream, 0) + count
-    return rate
+    rate = await run(load, one)
+    return Dispatched(rate, client.streams, client.refused)
 
 
-async def catch_up(runtime: Runtime) -> Rate:
-    """Read everything from the origin as a subscription does, and decode it."""
-    async with asyncio.TaskGroup() as group:
-        pages = PageReader(runtime.store, group.create_task)
-        started = time.perf_counter()
-        count = after = 0
-        while page := await pages.after(after):
-            events = runtime.codec.decode_page(page)
-            count += len(events)
-            after = page[-1].position
-        return Rate(count, time.perf_counter() - started)
+class _Client:
+    """Dispatches commands, and counts the events that were acknowledged."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._dispatch = runtime.dispatch
+        self.streams: Tally[str] = Tally()
+        self.refused = 0
+
+    async def add(self, counter: str) -> None:
+        command = Add(counter=counter, amount=1, note=NOTE)
+        while True:
+            try:
+                result = await self._dispatch(command)
+            except ChekovError as error:
+                if type(error).__name__ not in LOST:
+                    raise
+                self.refused += 1
+            else:
+                self.streams[result.stream] += 1
+                return
 
 
-async def live(
-    dsn: str, schema: str, per_second: int, seconds: float, acknowledged: MutableMapping[str, int]
-) -> Rate:
-    """Latency from the answer of an append to its handler, at a steady rate."""
-    watch = Watch()
-    domain = Domain("bench-live", aggregates=[CounterAggregate], handlers=[watch])
-    answered: dict[int, float] = {}
-    handled: dict[int, float] = {}
-    order: list[int] = []
+async def catch_up(dsn: str, schema: str) -> Rate:
+    """Deliver everything from the origin to a new event handler, from its first event to its last.
+
+    Raises:
+        AssertionError: the handler missed events, or saw them twice or out of order.
+    """
+    clock = time.perf_counter
+    positions: list[int] = []
+    times: list[float] = []
 
     def seen(context: Context) -> None:
-        handled[context.position] = time.perf_counter()
-        order.append(context.position)
+        positions.append(context.position)
+        times.append(clock())
 
+    domain = watching(f"bench-{uuid4().hex[:8]}", seen)
     async with Runtime(domain, store=dsn, schema=schema) as runtime:
         head = await runtime.store.head()
         await runtime.wait(head, timeout=600)
-        watch.on_event = seen
+    if positions[:head] != list(range(1, head + 1)):
+        raise AssertionError("the handler did not see every event once and in order")
+    return Rate(head - 1, times[head - 1] - times[0], started=times[0])
+
+
+async def live(
+    dsn: str, schema: str, per_second: int, seconds: float
+) -> tuple[Rate, Mapping[str, int]]:
+    """Latency from the acknowledgement of an append to its handler, at a steady rate.
+
+    Returns:
+        The latencies, and the events acknowledged in each stream.
+
+    Raises:
+        AssertionError: the handler missed events, or saw them twice or out of order.
+    """
+    streams: Tally[str] = Tally()
+    answered: dict[int, float] = {}
+    handled: dict[int, float] = {}
+    order: list[int] = []
+    measuring = False
+
+    def seen(context: Context) -> None:
+        if measuring:
+            handled[context.position] = time.perf_counter()
+            order.append(context.position)
+
+    async with Runtime(watching("bench-live", seen), store=dsn, schema=schema) as runtime:
+        await runtime.wait(await runtime.store.head(), timeout=600)
+        measuring = True
         started = time.perf_counter()
         for number in range(int(per_second * seconds)):
             await asyncio.sleep(max(0.0, started + number / per_second - time.perf_counter()))
             result = await runtime.dispatch(Add(counter="live", amount=1, note=NOTE))
             answered[result.position] = time.perf_counter()
-        acknowledged["counter-live"] = acknowledged.get("counter-live", 0) + len(answered)
+            streams[result.stream] += 1
         await runtime.wait(max(answered), timeout=60)
         elapsed = time.perf_counter() - started
     if order != sorted(answered):
         raise AssertionError("the handler did not see every event once and in order")
     latencies = [max(0.0, handled[position] - answered[position]) for position in answered]
-    return Rate(len(answered), elapsed, latencies)
-
-
-__all__ = ["catch_up", "commands", "dispatch", "live"]
+    return Rate(len(answered), elapsed, latencies, started), streams

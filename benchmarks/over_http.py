@@ -1,21 +1,50 @@
-"""Commands over HTTP, from a server in a process of its own, beside a bare echo."""
+"""Commands over HTTP to a server in a process of its own, beside a bare echo."""
 
 import asyncio
 import json
 import os
+import socket
 import sys
 from collections.abc import AsyncGenerator, MutableMapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from benchmarks.domain import NOTE
 from benchmarks.http_load import Client, post
 from benchmarks.measure import Rate, run_for
-from chekov.embedded_postgres import free_port
 
 
 @asynccontextmanager
-async def process(*arguments: str, port: int, **environment: str) -> AsyncGenerator[int]:
-    """Run a Python module until the block ends; it answers on `port` when the block starts."""
+async def api_server(dsn: str, schema: str) -> AsyncGenerator[int]:
+    """Serve the benchmarks' domain; yields the port of its API."""
+    api, management = free_port(), free_port()
+    async with _process(
+        "-m",
+        "chekov.cli",
+        "serve",
+        port=api,
+        CHEKOV_STORE=dsn,
+        CHEKOV_SCHEMA=schema,
+        CHEKOV_DOMAIN="benchmarks.domain:commands",
+        CHEKOV_HTTP_HOST="127.0.0.1",
+        CHEKOV_HTTP_PORT=str(api),
+        CHEKOV_MANAGEMENT_PORT=str(management),
+        CHEKOV_LOG_LEVEL="warning",
+        CHEKOV_MIGRATE="true",
+    ):
+        yield api
+
+
+@asynccontextmanager
+async def echo_server() -> AsyncGenerator[int]:
+    """Serve the bare echo; yields its port."""
+    port = free_port()
+    async with _process("-m", "benchmarks.echo", str(port), port=port):
+        yield port
+
+
+@asynccontextmanager
+async def _process(*arguments: str, port: int, **environment: str) -> AsyncGenerator[None]:
+    """Run Python until the block ends; it accepts connections on `port` when the block starts."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
@@ -23,15 +52,15 @@ async def process(*arguments: str, port: int, **environment: str) -> AsyncGenera
         stdout=asyncio.subprocess.DEVNULL,
     )
     try:
-        await _answering(port, child)
-        yield port
+        await _accepting(port, child)
+        yield
     finally:
         if child.returncode is None:
             child.terminate()
         await child.wait()
 
 
-async def _answering(port: int, child: asyncio.subprocess.Process) -> None:
+async def _accepting(port: int, child: asyncio.subprocess.Process) -> None:
     async with asyncio.timeout(60):
         while child.returncode is None:
             try:
@@ -41,36 +70,18 @@ async def _answering(port: int, child: asyncio.subprocess.Process) -> None:
                 continue
             writer.close()
             return
-    raise RuntimeError("the server ended before it answered")
+    raise RuntimeError("the server exited before it accepted a connection")
 
 
-@asynccontextmanager
-async def servers(dsn: str, schema: str) -> AsyncGenerator[tuple[int, int]]:
-    """The runtime's API port and the echo's port."""
-    async with AsyncExitStack() as stack:
-        api, management, echo = free_port(), free_port(), free_port()
-        await stack.enter_async_context(
-            process(
-                "-m",
-                "chekov.cli",
-                "serve",
-                port=api,
-                CHEKOV_STORE=dsn,
-                CHEKOV_SCHEMA=schema,
-                CHEKOV_DOMAIN="benchmarks.domain:commands",
-                CHEKOV_HTTP_HOST="127.0.0.1",
-                CHEKOV_HTTP_PORT=str(api),
-                CHEKOV_MANAGEMENT_PORT=str(management),
-                CHEKOV_LOG_LEVEL="warning",
-                CHEKOV_MIGRATE="true",
-            )
-        )
-        await stack.enter_async_context(process("-m", "benchmarks.echo", str(echo), port=echo))
-        yield api, echo
+def free_port() -> int:
+    """A free port on the loopback interface."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def echo(port: int, seconds: float, connections: int) -> Rate:
-    """Requests of a command's size to the bare echo."""
+    """Send requests of a command's size to the bare echo."""
     request = post("/echo", _body("echo"))
     return await _load(port, seconds, [request] * connections)
 
@@ -78,7 +89,7 @@ async def echo(port: int, seconds: float, connections: int) -> Rate:
 async def commands(
     port: int, seconds: float, connections: int, acknowledged: MutableMapping[str, int]
 ) -> Rate:
-    """One command a request, each connection to an instance of its own."""
+    """Send one command a request, each connection to an aggregate of its own."""
     names = [f"http-{connections}-{number}" for number in range(connections)]
     done = [0] * connections
     rate = await _load(port, seconds, [post("/commands/Add", _body(name)) for name in names], done)
@@ -91,7 +102,7 @@ async def commands(
 async def batches(
     port: int, seconds: float, size: int, acknowledged: MutableMapping[str, int]
 ) -> Rate:
-    """`size` commands a request as NDJSON, one connection."""
+    """Send `size` commands a request as NDJSON, over one connection."""
     client = await Client.connect(port)
     names = [f"batch-{number}" for number in range(size)]
     lines = (

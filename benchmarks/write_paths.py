@@ -263,7 +263,7 @@ class Bench:
             with subject.off():
                 await self.run(store, load)
             self.find_backends()
-            with apart(os.getpid(), self.server):
+            with apart([os.getpid()], self.server):
                 for _ in range(pairs):
                     usual = await self.run(store, load)
                     with subject.off():

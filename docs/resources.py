@@ -11,8 +11,10 @@ TARGET = HERE / "reference" / "resources.md"
 TEXT = HERE / "resources.txt"
 CRDS = HERE.parent / "crds"
 
-# Fields of Kubernetes' own making, the same in every resource, told once in the text.
-TOLD_ONCE = ".status.conditions[]"
+# Conditions are the same in every resource, so the text describes them once.
+DESCRIBED_ONCE = ".status.conditions[]"
+# A field that takes whatever Kubernetes takes there; only names are restricted within it.
+OPEN = "x-kubernetes-preserve-unknown-fields"
 
 
 def page() -> str:
@@ -35,10 +37,12 @@ def _table(node: dict[str, Any], name: str) -> str:
 
 
 def _rows(node: dict[str, Any], path: str, *, required: bool) -> Iterable[str]:
-    if f".{path}".startswith(TOLD_ONCE):
+    if f".{path}".startswith(DESCRIBED_ONCE):
         return
     meaning = " ".join(node.get("description", "").split())
     yield f"| `{path}` | {_type(node, required=required)} | {meaning} |\n"
+    if node.get(OPEN):
+        return
     for name, child in node.get("properties", {}).items():
         yield from _rows(child, f"{path}.{name}", required=name in node.get("required", ()))
     items = node.get("items", {})

@@ -1,1 +1,1 @@
-"""The same work given to the store and to its peers, in one run and on one Postgres."""
+"""Measures the store and its peers with the same work, in one run and on one Postgres."""

@@ -1,4 +1,4 @@
-"""`make bench-peers`: the same work for the store and its peers, in one run on one Postgres."""
+"""`make bench-peers`: the store and its peers with the same work, in one run on one Postgres."""
 
 import argparse
 import asyncio
@@ -7,9 +7,7 @@ import os
 import platform
 import signal
 import sys
-import tempfile
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,19 +16,19 @@ import uvloop
 
 from benchmarks.peers import large, report
 from benchmarks.peers.rounds import Outcome, Rounds
-from benchmarks.peers.systems import OURS, SYSTEMS
+from benchmarks.peers.systems import CHEKOV, SYSTEMS
 from benchmarks.peers.workloads import WORKLOADS
-from chekov.embedded_postgres import EmbeddedPostgres
+from benchmarks.postgres import postgres
 
 # The peers' pools and the bare INSERT's add up to more than Postgres allows by default.
 SETTINGS = {"max_connections": "300"}
 
 
 async def main(given: argparse.Namespace) -> int:
-    """Measure, print, and tell by the exit code whether ours lost, doubled or reordered."""
+    """Measure and print; the exit code is 1 if chekov lost, duplicated or reordered an event."""
     head = heading(given)
     stop_cleanly()
-    async with postgres(given.dsn) as (dsn, pid):
+    async with postgres(given.dsn, SETTINGS) as (dsn, pid):
         outcome = await compare(dsn, pid, given)
         flat: Mapping[str, float] = {}
         if given.large or "large" in given.workloads.split(","):
@@ -44,22 +42,22 @@ async def main(given: argparse.Namespace) -> int:
     print("\nbars\n" + "\n".join(f"  {bar.line()}" for bar in judged))
     if given.json:
         write(Path(given.json), report.as_json(outcome, judged, flat))
-    return 1 if outcome.is_faulty(OURS) else 0
+    return 1 if outcome.is_faulty(CHEKOV) else 0
 
 
 def stop_cleanly() -> None:
-    """Let SIGTERM end the run as Ctrl-C does: workers, databases and the server go with it."""
+    """Let SIGTERM end the run as Ctrl-C does: with its workers, databases and server."""
     task = asyncio.current_task()
     assert task
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 async def compare(dsn: str, server: int | None, given: argparse.Namespace) -> Outcome:
-    """The rounds through the chosen systems and workloads."""
+    """Run the rounds over the chosen systems and workloads."""
     systems = [system for system in SYSTEMS if chosen(system.name, given.only)]
     workloads = [item for item in WORKLOADS if chosen(item.name, given.workloads)]
     idle = chosen("idle", given.workloads)
-    rounds = Rounds(dsn, server, given.seconds, say)
+    rounds = Rounds(dsn, server, given.seconds, say, two=not given.one_process)
     if workloads or idle:
         for number in range(given.rounds):
             last = number == given.rounds - 1
@@ -72,12 +70,12 @@ def write(target: Path, result: Mapping[str, object]) -> None:
 
 
 def chosen(name: str, names: str) -> bool:
-    """Whether a list of names holds this one; an empty list holds all."""
+    """Whether a comma-separated list contains a name; an empty list contains all."""
     return not names or name in names.split(",")
 
 
 def heading(given: argparse.Namespace) -> str:
-    """What a reader has to know to compare the figures with others."""
+    """The circumstances that figures depend on."""
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {platform.machine()}, {os.cpu_count()} cores; "
         f"Python {platform.python_version()}; {given.rounds} rounds of {given.seconds:g} s; "
@@ -89,24 +87,6 @@ def load() -> str:
     return f"{os.getloadavg()[0]:.1f}"
 
 
-@asynccontextmanager
-async def postgres(dsn: str | None) -> AsyncGenerator[tuple[str, int | None]]:
-    """The server that was given, or a fresh one with its defaults and more connections.
-
-    Its DSN, and the process if it is ours.
-    """
-    if dsn is not None:
-        yield dsn, None
-        return
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        server = EmbeddedPostgres(Path(folder), settings=SETTINGS)
-        try:
-            await server.start()
-            yield server.dsn, server.pid
-        finally:
-            await server.stop()
-
-
 async def version(dsn: str) -> str:
     connection = await asyncpg.connect(dsn)
     try:
@@ -116,7 +96,7 @@ async def version(dsn: str) -> str:
 
 
 def say(text: str) -> None:
-    """One line that is written over on a terminal, and a line each elsewhere."""
+    """Report progress: on one line of a terminal, otherwise on a line each."""
     end = "" if sys.stderr.isatty() else "\n"
     start = "\r\x1b[K" if sys.stderr.isatty() else ""
     print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
@@ -131,6 +111,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workloads", default="", help=f"by comma: {', '.join(workloads)}")
     parser.add_argument("--seconds", type=float, default=2.0, help="time for each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds")
+    parser.add_argument(
+        "--one-process", action="store_true", help="skip the columns with a second process"
+    )
     parser.add_argument("--json", help="write the figures to this file")
     parser.add_argument("--large", action="store_true", help="also appends to a large store")
     parser.add_argument("--large-events", type=int, default=10_000_000, help="its size")

@@ -1,12 +1,12 @@
-"""The workloads for every system that is driven with asyncio."""
+"""The workloads of every system that is driven with asyncio."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Protocol, TypeAlias
 
-from benchmarks.measure import Rate, run_for
+from benchmarks.measure import Load, Rate, run, run_for
 from benchmarks.peers.wire import Checked, Measured
 from benchmarks.peers.work import (
     CATEGORY,
@@ -14,7 +14,6 @@ from benchmarks.peers.work import (
     Appends,
     Decisions,
     Ledger,
-    Load,
     order_faults,
 )
 
@@ -26,13 +25,13 @@ SETTLE = 30.0
 
 
 class Driver(Protocol):
-    """What differs from system to system; versions count from 1."""
+    """One system's client; versions count from 1."""
 
     contiguous: bool
-    """Whether its positions promise to have no gaps."""
+    """Whether the system promises positions without gaps."""
 
     async def append(self, stream: str, version: int, events: int) -> None:
-        """Append `events` to a stream that must stand at `version`."""
+        """Append `events` to a stream whose version must be `version`."""
         ...
 
     async def append_together(self, streams: Sequence[tuple[str, int]]) -> bool:
@@ -44,30 +43,30 @@ class Driver(Protocol):
         ...
 
     def pages(self) -> AsyncIterator[int]:
-        """Read everything; how many typed events each page held."""
+        """Read everything; yields the number of typed events in each page."""
         ...
 
     def follow(self, seen: Seen, *, here: bool) -> AbstractAsyncContextManager[object]:
-        """Tell `seen` the stream and version of every event, from the next one on.
+        """Call `seen` with the stream and version of every event, from the next one on.
 
-        `here` shares the store that appends; otherwise the subscriber has one of its own.
+        With `here`, the subscriber shares the store that appends; otherwise it has its own.
         """
         ...
 
     def stored(self, after: int) -> AsyncIterator[Sequence[Row]]:
-        """Position, stream and version of everything above a position, in order."""
+        """Read position, stream and version of every event above a position, in order."""
         ...
 
 
 class AsyncWorker:
-    """Measures a driver, and checks what it stored."""
+    """Measures a driver, and checks the events that it stored."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._ledger = Ledger()
 
     async def append(self, load: Load) -> Measured:
-        """Appends to streams that no two workers share, each with its expected version."""
+        """Append to streams that no two workers share, each with its expected version."""
         names = Appends(load)
         acknowledged = self._ledger.acknowledged
         if await self._driver.append_together([]):
@@ -78,8 +77,9 @@ class AsyncWorker:
             await self._driver.append(stream, acknowledged[stream], load.events)
             acknowledged[stream] += load.events
 
-        await run_for(min(WARM_UP, load.seconds), load.in_flight, one)
-        return Measured(await run_for(load.seconds, load.in_flight, one, weight=load.events))
+        if load.count is None:  # two processes are warmed up before they start together
+            await run_for(min(WARM_UP, load.seconds), load.in_flight, one, first=load.first)
+        return Measured(await run(load, one, weight=load.events))
 
     async def _append_together(self, load: Load, names: Appends) -> Measured:
         acknowledged = self._ledger.acknowledged
@@ -94,7 +94,7 @@ class AsyncWorker:
         return Measured(await run_for(load.seconds, 1, one, weight=load.in_flight))
 
     async def decide(self, load: Load) -> Measured:
-        """Decisions on aggregates of a few events."""
+        """Decide on aggregates of a few events."""
         names = Decisions(load)
         acknowledged = self._ledger.acknowledged
 
@@ -104,10 +104,10 @@ class AsyncWorker:
             acknowledged[stream] += 1
 
         await run_for(min(WARM_UP, load.seconds), load.in_flight, one)
-        return Measured(await run_for(load.seconds, load.in_flight, one))
+        return Measured(await run(load, one))
 
     async def catch_up(self, seconds: float) -> Measured:
-        """Everything from the origin, or as much as `seconds` allow."""
+        """Read everything from the origin, or as much as `seconds` allow."""
         started = time.perf_counter()
         count = 0
         whole = True
@@ -122,10 +122,10 @@ class AsyncWorker:
         return Measured(rate, faults if whole else ())
 
     async def live(self, load: Load, per_second: int, *, here: bool) -> Measured:
-        """From the call of an append to the subscriber's call, one append after the other."""
+        """Time from the call of an append to that of the subscriber, one append after another."""
         watch = _Watch(f"{CATEGORY}-{load.name}-0-0")
         async with self._driver.follow(watch.note, here=here):
-            # One event ahead of the measured ones: when it is seen, the subscriber follows.
+            # One unmeasured event first: once it is seen, the subscriber is live.
             await self._append_one(f"{CATEGORY}-{load.name}-0-1")
             await asyncio.wait_for(watch.following.wait(), SETTLE)
             started = time.perf_counter()
@@ -146,12 +146,12 @@ class AsyncWorker:
         self._ledger.acknowledged[stream] += 1
 
     async def idle(self, seconds: float) -> None:
-        """Follow, while nothing happens."""
+        """Keep a subscriber attached while nothing is appended."""
         async with self._driver.follow(lambda _stream, _version: None, here=True):
             await asyncio.sleep(seconds)
 
     async def check(self) -> Checked:
-        """Compare what was stored since the last check with what was acknowledged."""
+        """Compare the events stored since the last check with those acknowledged."""
         ledger = self._ledger
         faults: list[str] = []
         async for rows in self._driver.stored(ledger.position):
@@ -159,9 +159,15 @@ class AsyncWorker:
         faults += ledger.missing()
         return Checked(ledger.stored, ledger.total, faults[:MOST_FAULTS])
 
+    def acknowledged(self) -> Mapping[str, int]:
+        return self._ledger.acknowledged
+
+    def merge(self, streams: Mapping[str, int]) -> None:
+        self._ledger.merge(streams)
+
 
 class _Watch:
-    """Puts the calls of appends and of the subscriber side by side."""
+    """Pairs the calls of appends with those of the subscriber."""
 
     def __init__(self, stream: str) -> None:
         self.stream = stream

@@ -1,4 +1,4 @@
-"""Peers are installed on demand into `.cache/peers`, never into the project's environment."""
+"""Installs peers on demand into `.cache/peers`, never into the project's environment."""
 
 import asyncio
 import hashlib
@@ -7,18 +7,17 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-CACHE = ROOT / ".cache" / "peers"
+CACHE = HERE.parents[1] / ".cache" / "peers"
 NODE = CACHE / "node"
 ENVIRONMENT = CACHE / "eventsourcing"
 
 
 class InstallError(Exception):
-    """A peer could not be installed; the message holds the end of the installer's output."""
+    """A peer could not be installed; the message ends with the installer's output."""
 
 
 async def npm_packages() -> Path:
-    """The folder that holds `node_modules` with what package.json pins."""
+    """Install the packages that package.json pins; returns the folder of `node_modules`."""
     manifest = HERE / "package.json"
     if _is_current(NODE, manifest):
         return NODE
@@ -34,7 +33,7 @@ async def npm_packages() -> Path:
 
 
 async def python_environment() -> Path:
-    """The interpreter of an environment with what requirements.txt pins."""
+    """Install the packages that requirements.txt pins; returns the environment's interpreter."""
     requirements = HERE / "requirements.txt"
     python = ENVIRONMENT / "bin" / "python"
     if _is_current(ENVIRONMENT, requirements):

@@ -1,9 +1,9 @@
-"""Whether appends stay as fast when the store is large: two stores, measured in turn.
+"""Whether appends stay as fast in a large store: a small and a large store, measured in turn.
 
-Of the large one, twice: appends to as many streams as the small one has, spread over the whole
-store, as in a service of which most entities are at rest; and to any of its streams, where nearly
-every append needs a page of the index that none before it needed. What such a page costs is shown
-by bare INSERTs of the same rows, which look nothing up.
+The large one is measured twice: with appends to as many streams as the small one has, spread over
+the whole store, as in a service most of whose entities are inactive; and with appends to any of its
+streams, where nearly every append needs an index page that is not cached. Bare INSERTs of the same
+rows, which look nothing up, show the cost of such a page.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from typing import Any
 
 import asyncpg
 
-from benchmarks.domain import ADDED, NOTE, Added, commands
+from benchmarks.domain import ADDED, DATA
 from benchmarks.measure import run_for
-from benchmarks.peers.rounds import fresh_database, turned
+from benchmarks.peers.rounds import turned
 from benchmarks.peers.work import CATEGORY, event_id
-from chekov.serialization.codec import Codec
+from benchmarks.postgres import fresh_database
 from chekov.store.port import NewEvent
 from chekov.store.postgres import PostgresStore
 
@@ -36,24 +36,26 @@ BARE_SMALL, BARE_ANY = "bare small", "bare any stream"
 INSERT = f"""insert into {SCHEMA}.events (position, stream, version, id, type, data, time)
 select * from unnest($1::bigint[], $2::text[], $3::bigint[], $4::uuid[], $5::text[],
     $6::text[]::json[], $7::timestamptz[])"""
-# Versions of bare INSERTs: above all others of their streams, so beside them in the index.
+# Versions of bare INSERTs: above all others of their streams, hence next to them in the index.
 FAR = 1_000_000_000
 Say = Callable[[str], None]
 Rates = dict[tuple[str, int], list[float]]
 
 
 class Damaged(Exception):
-    """The store does not hold what was acknowledged."""
+    """The store does not hold exactly what was acknowledged."""
 
 
 @dataclass(slots=True)
 class Subject:
-    """A store of a size.
+    """A store of one size.
 
     Attributes:
         title: the size in words.
-        streams: how many there are after filling.
-        acknowledged: events so far.
+        dsn: its database.
+        store: the open store.
+        streams: number of streams after filling.
+        acknowledged: events acknowledged so far.
     """
 
     title: str
@@ -86,7 +88,7 @@ async def measure(dsn: str, events: int, seconds: float, rounds: int, say: Say) 
         for subject in (small, large):
             say(f"checking {subject.title}")
             await check(subject)
-        # The stores are of no use after that.
+        # These rows make the stores unusable, so they come last.
         for number in range(rounds):
             for in_flight in IN_FLIGHT:
                 for name, subject in turned([(BARE_SMALL, small), (BARE_ANY, large)], number):
@@ -99,7 +101,7 @@ async def measure(dsn: str, events: int, seconds: float, rounds: int, say: Say) 
 
 @asynccontextmanager
 async def filled(dsn: str, events: int, say: Say) -> AsyncGenerator[Subject]:
-    """A store that holds so many events, opened by a process that did not write them."""
+    """Fill a store, close it, and open it anew, as a process that did not write the events."""
     admin = await asyncpg.connect(dsn)
     title, streams = f"{events:,} events", events // PER_STREAM
     try:
@@ -114,9 +116,9 @@ async def filled(dsn: str, events: int, say: Say) -> AsyncGenerator[Subject]:
 
 
 async def fill(subject: Subject, say: Say) -> None:
-    """Append to one new stream after the other; several at once become statements of 1,000 rows."""
+    """Append to one new stream after another; concurrent appends share statements of 1,000 rows."""
     numbers = iter(range(subject.streams))
-    data = Codec(commands).encode(Added(amount=1, note=NOTE))
+    data = DATA.encode()
     twentieth = max(1, subject.streams // 20)
 
     async def work() -> None:
@@ -134,9 +136,9 @@ async def fill(subject: Subject, say: Say) -> None:
 
 
 async def append(subject: Subject, seconds: float, in_flight: int, streams: int) -> float:
-    """Single events to some streams, spread over the store; how many a second."""
+    """Append single events to some streams, spread over the store; returns events a second."""
     chance = random.Random(in_flight)
-    data = Codec(commands).encode(Added(amount=1, note=NOTE))
+    data = DATA.encode()
     apart = subject.streams // streams
 
     async def one(_worker: int) -> None:
@@ -148,20 +150,19 @@ async def append(subject: Subject, seconds: float, in_flight: int, streams: int)
 
 
 async def insert(subject: Subject, seconds: float, size: int) -> float:
-    """Bare statements of some rows for any of the streams, one at a time; rows a second."""
+    """Insert rows for any of the streams, one bare statement at a time; returns rows a second."""
     connection = await asyncpg.connect(subject.dsn)
     try:
         last = await connection.fetchval(f"select max(position) from {SCHEMA}.events")
         statement = await connection.prepare(INSERT)
         positions = count(last + 1)
         chance = random.Random(size)
-        data = Codec(commands).encode(Added(amount=1, note=NOTE)).decode()
 
         def row() -> tuple[Any, ...]:
             position = next(positions)
             stream = stream_name(chance.randrange(subject.streams))
             now = datetime.now(UTC)
-            return position, stream, FAR + position, event_id(), ADDED, data, now
+            return position, stream, FAR + position, event_id(), ADDED, DATA, now
 
         async def one(_worker: int) -> None:
             await statement.fetch(*zip(*[row() for _ in range(size)], strict=True))
@@ -172,7 +173,7 @@ async def insert(subject: Subject, seconds: float, size: int) -> float:
 
 
 async def maintain(subject: Subject, statement: str) -> None:
-    """What a server does by itself in time, done before the clock starts."""
+    """Run maintenance that the server would otherwise do during the measurement."""
     connection = await asyncpg.connect(subject.dsn)
     try:
         await connection.execute(statement)
@@ -181,7 +182,11 @@ async def maintain(subject: Subject, statement: str) -> None:
 
 
 async def check(subject: Subject) -> None:
-    """Count everything, and look for gaps."""
+    """Compare the number of events with those acknowledged, and look for gaps.
+
+    Raises:
+        Damaged: events are missing, or positions or versions have gaps.
+    """
     connection = await asyncpg.connect(subject.dsn)
     try:
         stored = await connection.fetchval(f"select count(*) from {SCHEMA}.events")
@@ -204,7 +209,7 @@ def stream_name(number: int) -> str:
 
 
 def figures(rates: Rates, fewer: int, events: int) -> dict[str, float]:
-    """Medians, and the median over the rounds of the ratio in each."""
+    """Median rates, and the medians over the rounds of the ratio in each."""
     found = {f"{name}, {n} in flight": statistics.median(rates[name, n]) for name, n in rates}
     for name, other in ((IN_USE, LITTLE), (ANY, LITTLE), (BARE_ANY, BARE_SMALL)):
         for n in IN_FLIGHT:

@@ -1,21 +1,22 @@
-"""Tables, bars, and the same as JSON."""
+"""The tables and bars of `make bench-peers`, and the same as JSON."""
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from benchmarks.measure import Rate, median
+from benchmarks.measure import Rate, median, ratio
 from benchmarks.peers.large import ANY, IN_USE
-from benchmarks.peers.rounds import Outcome
-from benchmarks.peers.systems import OURS, SYSTEMS
-from benchmarks.peers.workloads import WORKLOADS
+from benchmarks.peers.rounds import COLUMNS, Column, Outcome
+from benchmarks.peers.systems import CHEKOV, SYSTEMS
+from benchmarks.peers.workloads import WORKLOADS, Workload
 
 EMPTY = "-"
+TITLES: Mapping[Column, str] = {"idle": "second idle", "two": "two processes"}
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A figure and what it has to be."""
+    """A figure and the limit that it is held to."""
 
     name: str
     figure: float | None
@@ -36,22 +37,21 @@ class Bar:
 
 
 def times(outcome: Outcome, workload: str, system: str) -> float | None:
-    """How many times as fast ours was: the median over the rounds of the ratio in each."""
-    ours = outcome.rates.get((workload, OURS), ())
-    theirs = outcome.rates.get((workload, system), ())
-    ratios = [
-        one.per_second / other.per_second
-        for one, other in zip(ours, theirs, strict=False)
-        if other.count
-    ]
-    return statistics.median(ratios) if ratios else None
+    """How many times as fast as a system chekov was: the median of the ratios in each round."""
+    rates = outcome.rates
+    return ratio(rates.get((workload, CHEKOV), ()), rates.get((workload, system), ()))
+
+
+def column_ratio(outcome: Outcome, key: tuple[str, str], column: Column) -> float | None:
+    """The ratio to the same system's one process: the median of the ratios in each round."""
+    return ratio(outcome.columns.get((key, column), ()), outcome.rates.get(key, ()))
 
 
 def bars(outcome: Outcome, large: Mapping[str, float]) -> list[Bar]:
-    """The bars that the store is held to, as far as this run measured them."""
-    live = _median(outcome.rates.get(("live", OURS), ()))
-    alone = _median(outcome.rates.get(("append 256", OURS), ()))
-    catch_up = _median(outcome.rates.get(("catch-up", OURS), ()))
+    """The store's bars; those that this run did not measure have no figure."""
+    live = _median(outcome.rates.get(("live", CHEKOV), ()))
+    alone = _median(outcome.rates.get(("append 256", CHEKOV), ()))
+    catch_up = _median(outcome.rates.get(("catch-up", CHEKOV), ()))
     return [
         Bar("16 in flight / eventsourcing", times(outcome, "append 16", "eventsourcing"), 20),
         Bar("16 in flight / Emmett", times(outcome, "append 16", "emmett"), 7),
@@ -60,6 +60,7 @@ def bars(outcome: Outcome, large: Mapping[str, float]) -> list[Bar]:
         ),
         Bar("256 in flight, a second", alone and alone.per_second, 30_000),
         Bar("1 in flight / bare INSERT", times(outcome, "append 1", "bare"), 0.9),
+        *_two_processes(outcome),
         Bar("100 events / eventsourcing", times(outcome, "append 100", "eventsourcing"), 4),
         Bar("catch-up, typed events a second", catch_up and catch_up.per_second, 300_000),
         Bar("live at 1,000 a second, p50 ms", live and live.percentile(0.5), 1, at_most=True),
@@ -68,8 +69,23 @@ def bars(outcome: Outcome, large: Mapping[str, float]) -> list[Bar]:
             Bar(f"10 million events / 100,000 events: {name}", large.get(f"ratio, {name}"), 0.8)
             for name in (IN_USE, ANY)
         ),
-        Bar("statements a second when idle", outcome.idle.get(OURS), 2, at_most=True),
+        Bar("statements a second when idle", outcome.idle.get(CHEKOV), 2, at_most=True),
     ]
+
+
+def _two_processes(outcome: Outcome) -> list[Bar]:
+    found = [
+        Bar(
+            f"second process idle / none, {n} in flight",
+            column_ratio(outcome, (f"append {n}", CHEKOV), "idle"),
+            0.9,
+        )
+        for n in (1, 16, 64, 256)
+    ]
+    for n, wanted in ((16, 0.75), (256, 0.9)):
+        figure = column_ratio(outcome, (f"append {n}", CHEKOV), "two")
+        found.append(Bar(f"two processes / one, {n} in flight", figure, wanted))
+    return found
 
 
 def _median(rates: Sequence[Rate]) -> Rate | None:
@@ -79,37 +95,62 @@ def _median(rates: Sequence[Rate]) -> Rate | None:
 def tables(outcome: Outcome) -> str:
     """One table for each workload that was measured."""
     return "\n\n".join(
-        "\n".join([f"{workload.title}", *_table(outcome, workload.name, workload.unit)])
+        "\n".join([workload.title, *_table(outcome, workload)])
         for workload in WORKLOADS
         if any(name == workload.name for name, _ in (*outcome.rates, *outcome.faults))
     )
 
 
-def _table(outcome: Outcome, workload: str, unit: str) -> list[str]:
-    lines = [f"  {'':34}{unit + '/s':>12}{'p50 ms':>10}{'p99 ms':>10}{'ours is':>10}  check"]
+def _table(outcome: Outcome, workload: Workload) -> list[str]:
+    two = workload.has_two_processes and any(key[0] == workload.name for key, _ in outcome.columns)
+    lines = [_head(workload.unit, two=two)]
+    notes: dict[str, None] = {}
     for system in SYSTEMS:
-        key = workload, system.name
+        key = workload.name, system.name
         rates = outcome.rates.get(key, [])
         faults = outcome.faults.get(key, [])
-        if rates or faults:
-            lines.append(f"  {system.title:34}{_figures(outcome, key, rates)}  {_check(faults)}")
-            if note := outcome.notes.get(key):
-                lines.append(f"    {note}")
-    return lines
+        if not rates and not faults:
+            continue
+        columns = "".join(_column(outcome, key, column) for column in COLUMNS) if two else ""
+        figures = _figures(outcome, key, rates)
+        lines.append(f"  {system.title:34}{figures}{columns}  {_check(faults)}")
+        if note := outcome.notes.get(key):
+            lines.append(f"    {note}")
+        if two and system.one_process:
+            notes[f"  {EMPTY} {system.title}: one process only, {system.one_process}"] = None
+    if two and workload.given["in_flight"] == 1:
+        notes["  two processes: 1 in flight each"] = None
+    return [*lines, *notes]
+
+
+def _head(unit: str, *, two: bool) -> str:
+    columns = "".join(f"{TITLES[column]:>15}{'x':>6}" for column in COLUMNS) if two else ""
+    return (
+        f"  {'':34}{unit + '/s':>12}{'p50 ms':>10}{'p99 ms':>10}{'chekov is':>11}{columns}  check"
+    )
+
+
+def _column(outcome: Outcome, key: tuple[str, str], column: Column) -> str:
+    rates = outcome.columns.get((key, column))
+    if not rates:
+        return f"{EMPTY:>15}{EMPTY:>6}"
+    factor = column_ratio(outcome, key, column)
+    shown = EMPTY if factor is None else f"{factor:.2f}"
+    return f"{median(rates).per_second:15,.0f}{shown:>6}"
 
 
 def _figures(outcome: Outcome, key: tuple[str, str], rates: Sequence[Rate]) -> str:
     if not rates:
-        return f"{EMPTY:>12}{EMPTY:>10}{EMPTY:>10}{EMPTY:>10}"
+        return f"{EMPTY:>12}{EMPTY:>10}{EMPTY:>10}{EMPTY:>11}"
     rate = median(rates)
     p50, p99 = (
         (f"{rate.percentile(0.5):.2f}", f"{rate.percentile(0.99):.2f}")
         if rate.latencies
         else (EMPTY, EMPTY)
     )
-    ratio = times(outcome, *key)
-    shown = EMPTY if ratio is None or key[1] == OURS else f"{ratio:.2f} x"
-    return f"{rate.per_second:12,.0f}{p50:>10}{p99:>10}{shown:>10}"
+    factor = times(outcome, *key)
+    shown = EMPTY if factor is None or key[1] == CHEKOV else f"{factor:.2f} x"
+    return f"{rate.per_second:12,.0f}{p50:>10}{p99:>10}{shown:>11}"
 
 
 def _check(faults: Sequence[str]) -> str:
@@ -117,7 +158,7 @@ def _check(faults: Sequence[str]) -> str:
 
 
 def idle(outcome: Outcome) -> str:
-    """Transactions a second of a store that is followed and to which nothing happens."""
+    """Transactions a second with one subscriber attached and nothing appended."""
     lines = [
         f"  {system.title:34}{outcome.idle[system.name]:12.1f}"
         for system in SYSTEMS
@@ -133,9 +174,7 @@ def text(outcome: Outcome) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def as_json(
-    outcome: Outcome, judged: Sequence[Bar], large: Mapping[str, float]
-) -> dict[str, object]:
+def as_json(outcome: Outcome, judged: Sequence[Bar], large: Mapping[str, float]) -> dict[str, Any]:
     """Everything but the single latencies."""
     rows = [
         {
@@ -146,6 +185,14 @@ def as_json(
             "p99_ms": [rate.percentile(0.99) for rate in rates if rate.latencies],
             "times": times(outcome, workload, system),
             "faults": outcome.faults.get((workload, system), []),
+            "columns": {
+                column: {
+                    "per_second": [rate.per_second for rate in outcome.columns[key, column]],
+                    "ratio": column_ratio(outcome, key, column),
+                }
+                for key, column in outcome.columns
+                if key == (workload, system)
+            },
         }
         for (workload, system), rates in outcome.rates.items()
     ]

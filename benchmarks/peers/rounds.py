@@ -5,20 +5,21 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from typing import Literal, TypeAlias, TypeVar
 
 import asyncpg
 
 from benchmarks.cores import apart
+from benchmarks.lines import Answer, rate_of
 from benchmarks.measure import Rate
+from benchmarks.peers.asynchronous import WARM_UP
 from benchmarks.peers.install import InstallError
-from benchmarks.peers.process import WorkerError, WorkerProcess, started
 from benchmarks.peers.systems import System
-from benchmarks.peers.wire import Answer
 from benchmarks.peers.workloads import Workload
+from benchmarks.postgres import Connection, fresh_database
+from benchmarks.process import SETTLE, WorkerError, WorkerProcess, halves, share, started
 
-# A backend tells its transactions up to ten seconds late.
+# A backend reports its transactions up to ten seconds late.
 IDLE_SETTLE = 12.0
 IDLE = 10.0
 CATCH_UP_TIMES = 3
@@ -26,23 +27,29 @@ FOLLOWED = "live"
 
 T = TypeVar("T")
 Key = tuple[str, str]
-Connection: TypeAlias = "asyncpg.Connection[Any]"
+Column: TypeAlias = Literal["idle", "two"]
+COLUMNS: tuple[Column, ...] = ("idle", "two")
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run found.
+    """The results of a run.
 
     Attributes:
         rates: (workload, system) → one rate a round.
-        faults: (workload, system) → what was lost, doubled or out of order, or how it failed.
+        columns: (workload, system) and column → one rate a round with a second process: attached
+            and idle, or sharing the load.
+        faults: (workload, system) → events lost, duplicated or out of order, or the failure.
         notes: (workload, system) → what a reader of the figure has to know.
-        stored: system → events that were stored and compared with what was acknowledged.
+        stored: system → events that were stored and compared with those acknowledged.
         idle: system → transactions a second while nothing happened.
         absent: system → why it could not take part.
     """
 
     rates: defaultdict[Key, list[Rate]] = field(default_factory=lambda: defaultdict(list))
+    columns: defaultdict[tuple[Key, Column], list[Rate]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     faults: defaultdict[Key, list[str]] = field(default_factory=lambda: defaultdict(list))
     notes: dict[Key, str] = field(default_factory=dict[Key, str])
     stored: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -50,41 +57,92 @@ class Outcome:
     absent: dict[str, str] = field(default_factory=dict[str, str])
 
     def is_faulty(self, system: str) -> bool:
-        """Whether anything at all was wrong with a system."""
+        """Whether a check found a fault, or the system failed or could not take part."""
         faulty = {name for (_, name), faults in self.faults.items() if faults}
         return system in faulty or system in self.absent
 
+    def note(self, key: Key, answer: Answer, checked: Answer) -> None:
+        """Add one process's rate of one round, with its check."""
+        self.rates[key].append(rate_of(answer))
+        self.faults[key] += answer.get("faults", ())
+        if note := answer.get("note"):
+            self.notes[key] = note
+        self.note_check(key, checked)
+
+    def note_check(self, key: Key, checked: Answer) -> None:
+        """Add the faults that a check found."""
+        stored, acknowledged = checked.get("stored", 0), checked.get("acknowledged")
+        self.faults[key] += checked.get("faults", ())
+        if stored != acknowledged:
+            self.faults[key].append(f"{acknowledged} acknowledged, {stored} stored")
+        self.stored[key[1]] = max(self.stored[key[1]], stored)
+
 
 def turned(items: Sequence[T], number: int) -> Sequence[T]:
-    """The items in the order of a round: each time another one is first."""
+    """The items in the order of a round: each round starts with another one."""
     first = number % len(items)
     return [*items[first:], *items[:first]]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A system in a round.
+
+    Attributes:
+        command: starts its worker.
+        worker: its process.
+    """
+
+    system: System
+    command: tuple[str, ...]
+    worker: WorkerProcess
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The processes of a round.
+
+    Attributes:
+        admin: a connection to the server, outside of the systems' databases.
+        running: system → its process, unless it has failed.
+    """
+
+    admin: Connection
+    running: dict[str, Running]
 
 
 class Rounds:
     """Runs the workloads on one Postgres server.
 
     Args:
-        dsn: a database of the server, by a role that may create databases.
-        server: its main process, if it is ours.
+        dsn: a database of the server, as a role that may create databases.
+        server: its main process, if it may be pinned to cores.
         seconds: how long each measurement lasts.
-        say: is told what happens next.
+        say: reports progress.
+        two: whether to measure with a second process as well.
     """
 
     def __init__(
-        self, dsn: str, server: int | None, seconds: float, say: Callable[[str], None]
+        self,
+        dsn: str,
+        server: int | None,
+        seconds: float,
+        say: Callable[[str], None],
+        *,
+        two: bool,
     ) -> None:
         self._dsn = dsn
         self._server = server
         self._seconds = seconds
         self._say = say
+        self._two = two
         self._round = ""
         self.outcome = Outcome()
 
     async def run(
         self, number: int, systems: Sequence[System], workloads: Sequence[Workload], *, idle: bool
     ) -> None:
-        """One round, in databases of its own; `number` turns the order of the systems."""
+        """One round, in databases of its own; `number` rotates the order of the systems."""
         order = turned(systems, number)
         self._round = f"round {number + 1}"
         async with self._bench(order) as bench:
@@ -94,7 +152,7 @@ class Rounds:
             await self._all(bench, order, [item for item in workloads if not item.is_followed])
 
     @asynccontextmanager
-    async def _bench(self, systems: Sequence[System]) -> AsyncGenerator["Bench"]:
+    async def _bench(self, systems: Sequence[System]) -> AsyncGenerator[Bench]:
         """A fresh database and a worker for each system."""
         async with AsyncExitStack() as stack:
             admin = await asyncpg.connect(self._dsn)
@@ -106,62 +164,93 @@ class Rounds:
                     fresh_database(admin, self._dsn, system.database)
                 )
                 try:
-                    worker = started(system.title, await system.command(dsn))
-                    bench.workers[system.name] = await stack.enter_async_context(worker)
+                    command = await system.command(dsn)
+                    worker = await stack.enter_async_context(started(system.title, command))
+                    bench.running[system.name] = Running(system, command, worker)
                 except (InstallError, WorkerError) as error:
                     self.outcome.absent[system.name] = str(error)
             yield bench
 
     async def _all(
-        self, bench: "Bench", systems: Sequence[System], workloads: Sequence[Workload]
+        self, bench: Bench, systems: Sequence[System], workloads: Sequence[Workload]
     ) -> None:
         for workload in workloads:
             for system in systems:
-                if workload.name in system.workloads and system.name in bench.workers:
+                if workload.name in system.workloads and system.name in bench.running:
                     self._say(f"{self._round}: {workload.title}: {system.title}")
                     await bench.admin.execute("checkpoint")
-                    await self._measure(bench.workers, system, workload)
+                    await self._measure(bench, system, workload)
 
-    async def _measure(
-        self, workers: dict[str, WorkerProcess], system: System, workload: Workload
-    ) -> None:
-        key = workload.name, system.name
-        worker = workers[system.name]
+    async def _measure(self, bench: Bench, system: System, workload: Workload) -> None:
+        running = bench.running[system.name]
+        try:
+            count = await self._one(running, workload)
+            if self._two and workload.has_two_processes and not system.one_process:
+                await bench.admin.execute("checkpoint")
+                await self._with_second(running, workload, count)
+        except* WorkerError as group:
+            self.outcome.faults[workload.name, system.name] += [
+                str(error) for error in group.exceptions
+            ]
+            del bench.running[system.name]
+
+    async def _one(self, running: Running, workload: Workload) -> int:
+        """Measure one process; returns the number of its operations."""
+        worker = running.worker
         name = workload.name.replace(" ", "_")
         seconds = self._seconds * (CATCH_UP_TIMES if workload.do == "catch_up" else 1)
-        try:
-            with apart(worker.pid, self._server if workload.is_lone else None):
-                answer = await worker.ask(workload.do, seconds, name=name, **workload.given)
-            checked = await worker.ask("check")
-        except WorkerError as error:
-            self.outcome.faults[key].append(str(error))
-            del workers[system.name]
-            return
-        self._note(key, answer, checked)
+        with apart([worker.pid], self._server if workload.is_lone else None):
+            answer = await worker.ask(workload.do, seconds, name=name, **workload.given)
+        checked = await worker.ask("check")
+        self.outcome.note((workload.name, running.system.name), answer, checked)
+        return answer.get("count", 0)
 
-    def _note(self, key: Key, answer: Answer, checked: Answer) -> None:
-        outcome = self.outcome
-        latencies = [value / 1e6 for value in answer.get("latencies", ())]
-        rate = Rate(answer.get("count", 0), answer.get("seconds", 0.0), latencies)
-        outcome.rates[key].append(rate)
-        outcome.faults[key] += [*answer.get("faults", ()), *checked.get("faults", ())]
-        if note := answer.get("note"):
-            outcome.notes[key] = note
-        stored = checked.get("stored", 0)
-        if stored != checked.get("acknowledged"):
-            outcome.faults[key].append(
-                f"{checked.get('acknowledged')} acknowledged, {stored} stored"
-            )
-        outcome.stored[key[1]] = max(outcome.stored[key[1]], stored)
+    async def _with_second(self, running: Running, workload: Workload, count: int) -> None:
+        """Measure beside an idle second process, then let both share as many operations."""
+        first, system = running.worker, running.system
+        command = (*running.command, *system.second)
+        async with started(f"{system.title}, second process", command) as second:
+            await asyncio.sleep(SETTLE)
+            with apart([first.pid, second.pid], self._server if workload.is_lone else None):
+                await self._beside_idle(first, system, workload)
+                await self._share((first, second), system, workload, count)
+        await asyncio.sleep(SETTLE)
 
-    async def _idle(self, bench: "Bench", systems: Sequence[System]) -> None:
+    async def _beside_idle(self, first: WorkerProcess, system: System, workload: Workload) -> None:
+        key = workload.name, system.name
+        name = f"{workload.name}_idle".replace(" ", "_")
+        answer = await first.ask(workload.do, self._seconds, name=name, **workload.given)
+        self.outcome.columns[key, "idle"].append(rate_of(answer))
+        self.outcome.note_check(key, await first.ask("check"))
+
+    async def _share(
+        self,
+        workers: tuple[WorkerProcess, WorkerProcess],
+        system: System,
+        workload: Workload,
+        count: int,
+    ) -> None:
+        key = workload.name, system.name
+        given = {"name": f"{workload.name}_two".replace(" ", "_")}
+        in_flight = int(workload.given["in_flight"])
+        await _warm_up(workers, workload.do, in_flight, given["name"])
+        rate, _ = await share(
+            workers, workload.do, count=count, in_flight=in_flight, given=(given, given)
+        )
+        self.outcome.columns[key, "two"].append(rate)
+        first, second = workers
+        acknowledged = await second.ask("acknowledged")
+        await first.ask("merge", streams=acknowledged.get("streams", {}))
+        self.outcome.note_check(key, await first.ask("check"))
+
+    async def _idle(self, bench: Bench, systems: Sequence[System]) -> None:
         followed = [
-            item for item in systems if FOLLOWED in item.workloads and item.name in bench.workers
+            item for item in systems if FOLLOWED in item.workloads and item.name in bench.running
         ]
         self._say(f"{self._round}: counting transactions while nothing happens")
         async with asyncio.TaskGroup() as group:
             for system in followed:
-                worker = bench.workers[system.name]
+                worker = bench.running[system.name].worker
                 group.create_task(worker.ask("idle", IDLE_SETTLE + IDLE + 1))
             await asyncio.sleep(IDLE_SETTLE)
             before = await _transactions(bench.admin)
@@ -172,17 +261,15 @@ class Rounds:
             self.outcome.idle[system.name] = count / IDLE
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What a round works with.
-
-    Attributes:
-        admin: a connection to the server, outside of the systems' databases.
-        workers: system → its worker, as long as it has not failed.
-    """
-
-    admin: Connection
-    workers: dict[str, WorkerProcess]
+async def _warm_up(
+    workers: tuple[WorkerProcess, WorkerProcess], do: str, in_flight: int, name: str
+) -> None:
+    loads = halves(in_flight)
+    async with asyncio.TaskGroup() as group:
+        for number, worker in enumerate(workers):
+            group.create_task(
+                worker.ask(do, WARM_UP, name=name, in_flight=loads[number], first=loads[0] * number)
+            )
 
 
 async def _transactions(admin: Connection) -> dict[str, int]:
@@ -191,14 +278,3 @@ async def _transactions(admin: Connection) -> dict[str, int]:
         " where datname like 'peers_%'"
     )
     return {row["datname"]: row["count"] for row in rows}
-
-
-@asynccontextmanager
-async def fresh_database(admin: Connection, dsn: str, name: str) -> AsyncGenerator[str]:
-    """An empty database of this name, dropped when the block ends; gives its DSN."""
-    await admin.execute(f'drop database if exists "{name}" with (force)')
-    await admin.execute(f'create database "{name}"')
-    try:
-        yield urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
-    finally:
-        await admin.execute(f'drop database if exists "{name}" with (force)')

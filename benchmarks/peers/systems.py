@@ -17,22 +17,27 @@ class System:
     Attributes:
         name: what `--only` calls it.
         title: what the tables call it.
-        command: the worker's command line, ahead of which it is installed; takes the DSN.
-        workloads: those that it can do.
+        command: installs the system and returns the worker's command line; takes the DSN.
+        workloads: the names of those that it supports.
+        second: further arguments of a second process at the same database.
+        one_process: why no second process may append to the same database; empty if it may.
     """
 
     name: str
     title: str
     command: Callable[[str], Awaitable[Command]]
     workloads: frozenset[str] = ALL
+    second: tuple[str, ...] = ()
+    one_process: str = ""
 
     @property
     def database(self) -> str:
         return f"peers_{self.name.replace('-', '_')}"
 
 
-OURS = "chekov"
+CHEKOV = "chekov"
 APPENDS = frozenset(name for name in ALL if name.startswith("append"))
+COUNTER = "its positions come from a counter inside the process"
 
 
 async def _chekov(dsn: str) -> Command:
@@ -71,9 +76,15 @@ async def _message_db_spread(dsn: str) -> Command:
 
 
 SYSTEMS = (
-    System(OURS, "chekov", _chekov),
-    System("bare", "bare INSERT", _bare, APPENDS | {"catch-up"}),
-    System("bare-batched", "bare INSERT, batched", _bare_batched, APPENDS - {"append 100"}),
+    System(CHEKOV, "chekov", _chekov),
+    System("bare", "bare INSERT", _bare, APPENDS | {"catch-up"}, one_process=COUNTER),
+    System(
+        "bare-batched",
+        "bare INSERT, batched",
+        _bare_batched,
+        APPENDS - {"append 100"},
+        one_process=COUNTER,
+    ),
     System("eventsourcing", "eventsourcing", _eventsourcing, ALL - {"live here"}),
     System(
         "eventsourcing-fast",
@@ -81,12 +92,19 @@ SYSTEMS = (
         _eventsourcing_fast,
         ALL - {"live here"},
     ),
-    System("emmett", "Emmett", _emmett, ALL - {"live here"}),
-    System("message-db", "message-db", _message_db, ALL - {"live here", "append 100"}),
+    System("emmett", "Emmett", _emmett, ALL - {"live here"}, second=("--second",)),
+    System(
+        "message-db",
+        "message-db",
+        _message_db,
+        ALL - {"live here", "append 100"},
+        second=("--second",),
+    ),
     System(
         "message-db-spread",
         "message-db, 16 categories",
         _message_db_spread,
         APPENDS - {"append 100"},
+        second=("--second",),
     ),
 )

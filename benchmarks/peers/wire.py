@@ -1,58 +1,35 @@
-"""What the harness and its workers say to each other: one JSON object a line.
+"""What the harness may ask of each system's worker.
 
 Only the standard library is used here, since one worker runs in an environment of its own.
 """
 
-import asyncio
-import json
-import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypedDict
+from typing import Any, Protocol
 
-from benchmarks.measure import Rate
-from benchmarks.peers.work import Load
-
-LINE_LIMIT = 256 * 1024 * 1024
-
-
-class Answer(TypedDict, total=False):
-    """What a worker measured or found.
-
-    `latencies` are microseconds, to keep lines short.
-    """
-
-    count: int
-    seconds: float
-    latencies: Sequence[int]
-    stored: int
-    acknowledged: int
-    faults: Sequence[str]
-    note: str
+from benchmarks.lines import Answer, load_of, rate_answer
+from benchmarks.lines import serve as serve_lines
+from benchmarks.measure import Load, Rate
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A rate, and what was wrong with it."""
+    """A rate, and what the check of the same events found."""
 
     rate: Rate
     faults: Sequence[str] = ()
     note: str = ""
 
     def answer(self) -> Answer:
-        return {
-            "count": self.rate.count,
-            "seconds": self.rate.seconds,
-            "latencies": [round(value * 1e6) for value in self.rate.latencies],
-            "faults": list(self.faults),
-            "note": self.note,
-        }
+        answer = rate_answer(self.rate)
+        answer["faults"] = list(self.faults)
+        answer["note"] = self.note
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What is stored beside what was acknowledged."""
+    """The number of events stored, beside the number acknowledged."""
 
     stored: int
     acknowledged: int
@@ -76,36 +53,26 @@ class Worker(Protocol):
     async def idle(self, seconds: float) -> None: ...
     async def check(self) -> Checked: ...
 
+    def acknowledged(self) -> Mapping[str, int]:
+        """Events acknowledged in each stream."""
+        ...
 
-async def serve(worker: Worker) -> None:
-    """Say that the worker is ready, then answer standard input line by line until it ends."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=LINE_LIMIT)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    _write({})
-    while line := await reader.readline():
-        _write(await _answer(worker, json.loads(line)))
+    def merge(self, streams: Mapping[str, int]) -> None:
+        """Add events that were acknowledged to another process, for the next check."""
+        ...
 
 
-def _write(answer: Mapping[str, object]) -> None:
-    sys.stdout.write(json.dumps(answer) + "\n")
-    sys.stdout.flush()
+async def serve(worker: Worker, **ready: object) -> None:
+    """Announce `ready`, then answer the harness until it closes standard input."""
+
+    async def answer(request: Mapping[str, Any]) -> Answer:
+        return await _answer(worker, request)
+
+    await serve_lines(answer, **ready)
 
 
-async def _answer(worker: Worker, request: Mapping[str, Any]) -> Mapping[str, object]:
-    try:
-        return await _measured(worker, request)
-    except Exception:  # noqa: BLE001 - the harness shows it and goes on with the others
-        return {"error": traceback.format_exc()}
-
-
-async def _measured(worker: Worker, request: Mapping[str, Any]) -> Answer:
-    load = Load(
-        request.get("name", ""),
-        request.get("in_flight", 1),
-        request.get("seconds", 0.0),
-        request.get("events", 1),
-    )
+async def _answer(worker: Worker, request: Mapping[str, Any]) -> Answer:
+    load = load_of(request)
     match request["do"]:
         case "append":
             return (await worker.append(load)).answer()
@@ -121,5 +88,10 @@ async def _measured(worker: Worker, request: Mapping[str, Any]) -> Answer:
             return {}
         case "check":
             return (await worker.check()).answer()
+        case "acknowledged":
+            return {"streams": worker.acknowledged()}
+        case "merge":
+            worker.merge(request["streams"])
+            return {}
         case unknown:
-            raise ValueError(f"no such request: {unknown}")
+            raise ValueError(f"unknown request: {unknown}")

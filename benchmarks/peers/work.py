@@ -1,4 +1,4 @@
-"""The work as a worker sees it: stream names, the ledger of what was acknowledged, the check.
+"""The work of each worker: stream names, the ledger of acknowledged events, the check.
 
 Only the standard library is used here, since one worker runs in an environment of its own.
 """
@@ -7,9 +7,11 @@ import secrets
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, pairwise
+
+from benchmarks.measure import Load
 
 CATEGORY = "counter"
 STREAMS = 1024
@@ -19,31 +21,15 @@ NOTE = "twenty bytes of text " * 4
 MOST_FAULTS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How one measurement is to be made.
-
-    Attributes:
-        name: tells its streams from those of other measurements.
-        in_flight: how many operations are under way at any time.
-        events: events of one append.
-        seconds: for how long.
-    """
-
-    name: str
-    in_flight: int
-    seconds: float
-    events: int = 1
-
-
 @dataclass(slots=True)
 class Ledger:
-    """What was acknowledged, to be compared with what is stored.
+    """The events that were acknowledged, to be compared with those stored.
 
     Attributes:
         acknowledged: stream → number of events.
-        seen: stream → number of events that the check has met so far.
-        position: the last one that the check has met.
+        seen: stream → number of events checked so far.
+        position: the last one checked.
+        stored: number of events checked so far.
     """
 
     acknowledged: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -52,25 +38,30 @@ class Ledger:
     stored: int = 0
 
     def check(self, rows: Iterable[tuple[int, str, int]], *, contiguous: bool) -> list[str]:
-        """Go on with the rows above `position`, in their order; say what is out of order."""
+        """Continue with the rows above `position`, by position; returns those out of order."""
         faults: list[str] = []
         for position, stream, version in rows:
             self.stored += 1
             self.seen[stream] += 1
             if version != self.seen[stream]:
-                faults.append(f"{stream}: version {version} came as number {self.seen[stream]}")
+                faults.append(f"{stream}: version {version} is number {self.seen[stream]}")
             if contiguous and position != self.position + 1:
-                faults.append(f"position {position} came after {self.position}")
+                faults.append(f"position {position} follows {self.position}")
             self.position = position
         return faults
 
     def missing(self) -> list[str]:
-        """Streams that hold another number of events than was acknowledged."""
+        """Streams whose number of events differs from the number acknowledged."""
         return [
             f"{stream}: {self.acknowledged[stream]} acknowledged, {self.seen[stream]} stored"
             for stream in {*self.acknowledged, *self.seen}
             if self.acknowledged[stream] != self.seen[stream]
         ]
+
+    def merge(self, streams: Mapping[str, int]) -> None:
+        """Add events that were acknowledged to another process."""
+        for stream, events in streams.items():
+            self.acknowledged[stream] += events
 
     @property
     def total(self) -> int:
@@ -78,15 +69,15 @@ class Ledger:
 
 
 class Appends:
-    """Names the stream of each append; no two workers share one, so none has a conflict."""
+    """Names the stream of each append; no two workers share one, so there are no conflicts."""
 
     def __init__(self, load: Load) -> None:
-        self._turns = [count() for _ in range(load.in_flight)]
+        self._turns = turns(load)
         self._each = min(MOST_EACH, STREAMS // load.in_flight)
         self._name = load.name
 
     def next(self, worker: int) -> str:
-        """Each worker goes round its share of the streams."""
+        """Each worker cycles through its share of the streams."""
         turn = next(self._turns[worker]) % self._each
         return f"{CATEGORY}-{self._name}-{worker}-{turn}"
 
@@ -95,17 +86,22 @@ class Decisions:
     """Names the aggregate of each decision: a few on each, then a new one."""
 
     def __init__(self, load: Load) -> None:
-        self._turns = [count() for _ in range(load.in_flight)]
+        self._turns = turns(load)
         self._name = load.name
 
     def next(self, worker: int) -> str:
-        """An aggregate never holds more than `DECISIONS` events."""
+        """An aggregate never has more than `DECISIONS` events."""
         turn = next(self._turns[worker]) // DECISIONS
         return f"{CATEGORY}-{self._name}-{worker}-{turn}"
 
 
+def turns(load: Load) -> dict[int, "count[int]"]:
+    """A counter for each worker of a load."""
+    return {worker: count() for worker in range(load.first, load.first + load.in_flight)}
+
+
 def order_faults(versions: Sequence[int], wanted: int) -> list[str]:
-    """What a subscriber missed, saw twice, or saw out of order."""
+    """The number of events that a subscriber missed, saw twice, or saw out of order."""
     if list(versions) == list(range(1, wanted + 1)):
         return []
     lost = wanted - len(set(versions))
@@ -115,7 +111,7 @@ def order_faults(versions: Sequence[int], wanted: int) -> list[str]:
 
 
 def worker_of(stream: str) -> int:
-    """The number of the worker whose stream this is."""
+    """The number of the worker that appends to a stream."""
     return int(stream.split("-")[-2])
 
 
@@ -125,7 +121,7 @@ def identifier(stream: str) -> str:
 
 
 def event_id() -> uuid.UUID:
-    """A time-ordered id, in the layout of version 7, for the systems that do not make their own."""
+    """A time-ordered UUID (version 7), for the systems that do not make their own."""
     return uuid.UUID(int=int(time.time() * 1000) << 80 | 7 << 76 | 2 << 62 | next(_serial))
 
 

@@ -1,4 +1,4 @@
-"""What every system is asked to do, in the order in which it is done."""
+"""The workloads, in the order in which they are measured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ class Workload:
     """One table of the report.
 
     Attributes:
-        name: tells it from the others.
+        name: what `--workloads` calls it.
         title: heads the table.
-        do: the request a worker gets.
-        given: the request's further fields.
+        do: the request that is sent to a worker.
         unit: what is counted.
+        given: further fields of the request.
     """
 
     name: str
@@ -32,8 +32,13 @@ class Workload:
         """Whether client and Postgres always wait for each other."""
         return self.given.get("in_flight") == 1
 
+    @property
+    def has_two_processes(self) -> bool:
+        """Whether it is also measured with a second process at the same database."""
+        return self.do == "append" and "events" not in self.given
 
-# Subscribers come first: they start at an empty store, so nobody has to catch up unmeasured.
+
+# Subscribers come first: the store is still empty, so that none has to catch up unmeasured.
 WORKLOADS = (
     Workload(
         "live",

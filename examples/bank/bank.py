@@ -88,7 +88,6 @@ class Account(Aggregate, identity="account"):
 
     @execute
     def close(self, command: CloseAccount) -> Iterable[AccountClosed]:
-        del command
         self._require_open(1)
         if self.balance:
             raise Rejected(f"withdraw the remaining {self.balance} first")
@@ -104,7 +103,6 @@ class Account(Aggregate, identity="account"):
 
     @apply
     def was_closed(self, event: AccountClosed) -> None:
-        del event
         self.closed = True
 
     def _require_open(self, amount: int) -> None:
@@ -137,18 +135,23 @@ class Balances(Projection, name="balances", version=1):
 
     @handle
     async def closed(self, event: AccountClosed, transaction: Transaction) -> None:
-        del event
         await transaction.connection.execute(
             "delete from balances where account = $1", transaction.stream
         )
 
     @query
     async def balance(self, connection: Connection, account: str) -> int | None:
-        return await connection.fetchval("select balance from balances where account = $1", account)
+        balance: int | None = await connection.fetchval(
+            "select balance from balances where account = $1", account
+        )
+        return balance
 
     @query
     async def total(self, connection: Connection) -> int:
-        return await connection.fetchval("select coalesce(sum(balance), 0)::bigint from balances")
+        total: int = await connection.fetchval(
+            "select coalesce(sum(balance), 0)::bigint from balances"
+        )
+        return total
 
 
 domain = Domain("bank", aggregates=[Account], handlers=[Balances()])

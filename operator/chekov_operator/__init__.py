@@ -1,1 +1,1 @@
-"""The operator: makes EventStores and DomainBundles as their specs say."""
+"""The operator of EventStores and DomainBundles."""

@@ -1,4 +1,4 @@
-"""The operator's process: probes first, then the Lease, then watches and workers while it leads."""
+"""The operator's process: probes first, then the Lease, then watches and workers as the leader."""
 
 import asyncio
 import logging
@@ -11,20 +11,22 @@ from typing import Any, Final, cast
 import kopf
 from opentelemetry.trace import Tracer
 
-from chekov_operator import definitions, logs, management, tracing
-from chekov_operator.access import connection_of, load_configuration
-from chekov_operator.audit import Audit
-from chekov_operator.client import Client, connected
-from chekov_operator.database import Databases
-from chekov_operator.lease import Lease, LeaseLost
+from chekov.telemetry import logs
+from chekov_operator import management, tracing
+from chekov_operator.controllers.reconciler import Reconciler
+from chekov_operator.controllers.registry import all_controllers
+from chekov_operator.kube import definitions
+from chekov_operator.kube.access import connection_of, load_configuration
+from chekov_operator.kube.cache import Cache
+from chekov_operator.kube.client import Client, connected
+from chekov_operator.kube.lease import Lease, LeaseLost
+from chekov_operator.kube.watch import Watch, configured
+from chekov_operator.kube.watch_check import WatchCheck
+from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.management import Health
 from chekov_operator.metrics import Metrics
-from chekov_operator.observe import Observer
-from chekov_operator.queue import Queue
-from chekov_operator.reconcile import Reconciler
 from chekov_operator.settings import Settings, SettingsError, read
-from chekov_operator.watch import Watch, configured
-from chekov_operator.world import World
+from chekov_operator.stores.databases import Databases
 
 _FAILED: Final = 1
 _MISUSED: Final = 2
@@ -33,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Stopped(Exception):
-    """SIGTERM or SIGINT came."""
+    """The process received SIGTERM or SIGINT."""
 
 
 async def operate(settings: Settings) -> None:
@@ -49,7 +51,7 @@ async def operate(settings: Settings) -> None:
         )
         configuration = await load_configuration()
         client = await stack.enter_async_context(connected(configuration, metrics))
-        await definitions.installed(client, health)
+        await definitions.wait_until_installed(client, health)
         lease = Lease(
             client,
             namespace=settings.namespace,
@@ -59,7 +61,7 @@ async def operate(settings: Settings) -> None:
         )
         health.ready.set()
         async with asyncio.TaskGroup() as group:
-            group.create_task(definitions.watch_over(client, health), name="definitions")
+            group.create_task(definitions.keep_checking(client, health), name="definitions")
             await lease.acquire()
             stack.push_async_callback(lease.release)
             health.leading = True
@@ -74,10 +76,10 @@ async def _tracer(settings: Settings) -> AsyncGenerator[Tracer]:
     if not settings.tracing:
         yield tracing.NO_TRACER
         return
-    from chekov_operator.exporting import exporting  # noqa: PLC0415 -- most do without, and it is big
+    from chekov.telemetry.trace_export import exporting  # noqa: PLC0415 -- large, and rarely used
 
-    async with exporting(settings.name) as tracer:
-        yield tracer
+    async with exporting({"service.instance.id": settings.name}) as provider:
+        yield provider.get_tracer("chekov_operator")
 
 
 async def _lead(
@@ -88,31 +90,38 @@ async def _lead(
     health: Health,
     tracer: Tracer,
 ) -> None:
-    world, queue = World(), Queue(metrics)
-    watch = Watch(queue, world, metrics)
-    audit = Audit(client, world, settings.watch_namespaces)
-    # Before everything is known, a child that is there would seem to be missing.
-    await audit.fill()
+    cache, queue = Cache(), WorkQueue(metrics)
+    watch = Watch(queue, cache, metrics)
+    watch_check = WatchCheck(client, cache, settings.watch_namespaces)
+    # With a partly filled cache, existing children would seem to be missing.
+    await watch_check.fill()
     namespaced = bool(settings.watch_namespaces)
     async with AsyncExitStack() as stack:
-        # Entered last, the group ends first: nobody asks any more when the connections go.
+        # The task group is entered last and so ends first: no task uses a closed connection.
         databases = stack.enter_context(closing(Databases(client)))
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        observer = Observer(client, world, databases)
-        reconciler = Reconciler(client, world, queue, metrics, observer, settings, tracer)
+        reconciler = Reconciler(
+            client,
+            cache,
+            queue,
+            metrics,
+            all_controllers(client, cache, databases, settings),
+            instance=settings.name,
+            tracer=tracer,
+        )
         for number in range(settings.workers):
             group.create_task(queue.work(reconciler), name=f"worker {number}")
-        group.create_task(audit.watch_over(queue, health), name="audit")
+        group.create_task(watch_check.run(queue, health), name="watch check")
         await kopf.operator(
             registry=watch.registry(lambda: connection_of(configuration)),
             settings=configured(kopf.OperatorSettings(), namespaced=namespaced),
             standalone=True,
-            # By default kopf asks for the user's name, and a numeric uid need not have one.
+            # By default kopf looks up the user's name, and a numeric uid need not have one.
             identity=settings.name,  # pyright: ignore[reportArgumentType]
             clusterwide=not namespaced,
             namespaces=settings.watch_namespaces,
         )
-        # kopf listens for signals in our place while it runs, and returns after one.
+        # While it runs, kopf handles the signals, and it returns after one.
         raise _Stopped
 
 
@@ -127,31 +136,31 @@ async def _until_signalled(settings: Settings) -> None:
         raise _Stopped
 
 
-def _told(error: BaseException) -> list[str]:
-    """What an error says, or each error of a group of groups."""
+def _messages(error: BaseException) -> list[str]:
+    """The message of an error, or of each error in a tree of groups."""
     if not isinstance(error, BaseExceptionGroup):
         return [str(error)]
     errors = cast("BaseExceptionGroup[BaseException]", error).exceptions
-    return [message for inner in errors for message in _told(inner)]
+    return [message for inner in errors for message in _messages(inner)]
 
 
 def main() -> int:
-    """Run the operator; the exit code."""
+    """Run the operator; return the exit code."""
     try:
         settings = read()
     except SettingsError as error:
         sys.stderr.write(f"chekov-operator: {error}\n")
         return _MISUSED
-    logs.configure(settings.log_level)
+    logs.configure("json", settings.log_level)
     code = 0
     try:
         asyncio.run(_until_signalled(settings))
     except* _Stopped:
         _log.info("stopped")
     except* LeaseLost as lost:
-        _log.error("no longer leading", extra={"error": "; ".join(_told(lost))})
+        _log.error("no longer leading", extra={"error": "; ".join(_messages(lost))})
         code = _FAILED
-    except* Exception:  # noqa: BLE001 told in the log, and by the exit code
+    except* Exception:  # noqa: BLE001 logged, and reported by the exit code
         _log.exception("the operator failed")
         code = _FAILED
     return code

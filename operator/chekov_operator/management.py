@@ -1,4 +1,4 @@
-"""The operator's own probes and metrics."""
+"""The operator's management port: probes and metrics."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,13 +12,13 @@ from chekov_operator.metrics import Metrics
 
 @dataclass(slots=True)
 class Health:
-    """What probes are told.
+    """What the probes report.
 
     Attributes:
         missing: resource definitions that are not installed.
         leading: whether this replica leads.
-        ready: set when watches run, or when this replica stands by.
-        stalled: whether watches should have told something and did not.
+        ready: set once this replica can take part in the leader election.
+        stalled: whether watches failed to deliver changes that the API server lists.
     """
 
     missing: list[str] = field(default_factory=list[str])
@@ -29,7 +29,7 @@ class Health:
 
 @asynccontextmanager
 async def serving(health: Health, metrics: Metrics, port: int) -> AsyncGenerator[None]:
-    """Answer probes while the block runs."""
+    """Serve the management port while the block runs."""
 
     async def livez(_request: web.Request) -> web.Response:
         if health.stalled:
@@ -46,7 +46,7 @@ async def serving(health: Health, metrics: Metrics, port: int) -> AsyncGenerator
             return web.Response(status=503, text="starting\n")
         return web.Response(text="leading\n" if health.leading else "standing by\n")
 
-    async def exposed(_request: web.Request) -> web.Response:
+    async def metrics_text(_request: web.Request) -> web.Response:
         return web.Response(
             body=metrics.exposition(),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
@@ -55,7 +55,7 @@ async def serving(health: Health, metrics: Metrics, port: int) -> AsyncGenerator
     application = web.Application()
     application.router.add_get("/livez", livez)
     application.router.add_get("/readyz", readyz)
-    application.router.add_get("/metrics", exposed)
+    application.router.add_get("/metrics", metrics_text)
     runner = web.AppRunner(application, access_log=None, handle_signals=False)
     await runner.setup()
     try:

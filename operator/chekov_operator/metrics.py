@@ -1,4 +1,4 @@
-"""What the operator measures of itself, in a registry of its own."""
+"""The operator's own metrics."""
 
 from prometheus_client import (
     CollectorRegistry,
@@ -10,12 +10,10 @@ from prometheus_client import (
     generate_latest,
 )
 
-from chekov_operator.resources import Key
+from chekov_operator.kube.kinds import Key
 
 
 class Metrics:
-    """Counters, gauges and histograms of one operator process."""
-
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -66,23 +64,22 @@ class Metrics:
 
         self._ready: dict[Key, str] = {}
 
-    def told(self, key: Key, ready: str | None) -> None:
-        """An object's readiness was found out."""
-        self.gone(key)
+    def set_ready(self, key: Key, ready: str | None) -> None:
+        """Count an object under the status of its condition `Ready`."""
+        self.forget(key)
         if ready is not None:
             self._ready[key] = ready
             self.objects.labels(key.kind, ready).inc()
 
-    def gone(self, key: Key) -> None:
-        """An object is not there any more."""
+    def forget(self, key: Key) -> None:
+        """Stop counting an object that was deleted."""
         before = self._ready.pop(key, None)
         if before is not None:
             self.objects.labels(key.kind, before).dec()
 
-    def called(self, method: str, kind: str, code: int) -> None:
-        """Count a request to the API server."""
+    def count_call(self, method: str, kind: str, code: int) -> None:
         self.calls.labels(method, kind, str(code)).inc()
 
     def exposition(self) -> bytes:
-        """All of it in the text format."""
+        """All metrics in the Prometheus text format."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""What the operator is told by its environment: the only module that reads it."""
+"""The operator's settings, read from environment variables."""
 
 import os
 import socket
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chekov.errors import ChekovError
+from chekov_operator.api.reference_names import LABEL, SUBDOMAIN, Rule
 
 _PREFIX: Final = "CHEKOV_OPERATOR_"
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -16,10 +17,10 @@ _MOST_WORKERS: Final = 256
 
 
 class SettingsError(ChekovError):
-    """Variables have values that cannot be used.
+    """Environment variables have invalid values.
 
     Attributes:
-        faults: one sentence a variable: its name, what is expected, what came.
+        faults: one sentence per variable: its name, what is expected, and its value.
     """
 
     def __init__(self, faults: Sequence[str]) -> None:
@@ -29,22 +30,22 @@ class SettingsError(ChekovError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How this operator runs.
+    """The settings of one operator process.
 
     Attributes:
-        namespace: where the operator lives, and its Lease.
-        name: names this replica in the Lease.
-        runtime_image: runs inline code, migrations and checks.
+        namespace: the operator's own namespace, which also has its Lease.
+        name: of this replica, for the Lease.
+        runtime_image: the image that runs inline code, migrations and checks.
         runtime_pull_policy: of that image.
-        watch_namespaces: empty for all.
-        allow_inline: whether bundles may carry their code.
+        watch_namespaces: the namespaces to watch; empty for all.
+        allow_inline: whether bundles may contain code or take it from ConfigMaps.
         log_level: debug, info, warning or error.
-        management_port: probes and metrics.
-        workers: objects reconciled at a time.
-        lease_name: of the Lease; two operators that watch different namespaces need two.
-        lease_seconds: after which a silent leader is replaced.
-        refresh_seconds: between two looks at a store, in which nothing tells of changes.
-        tracing: whether spans are sent to where the standard `OTEL_*` variables say.
+        management_port: of the probes and metrics.
+        workers: the number of objects reconciled at the same time.
+        lease_name: of the Lease. Operators that watch different namespaces need different ones.
+        lease_seconds: after which a leader that no longer renews the Lease is replaced.
+        refresh_seconds: between two reads of a store, whose changes no watch reports.
+        tracing: whether spans are exported, as the standard `OTEL_*` variables configure.
     """
 
     namespace: str = "default"
@@ -63,15 +64,15 @@ class Settings:
 
 
 def read(environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings of the environment, by default the process's own. Empty counts as unset.
+    """Read the settings, by default from the process's environment. Empty values count as unset.
 
     Raises:
-        SettingsError: lists every variable whose value cannot be used.
+        SettingsError: lists every variable with an invalid value.
     """
     variables = _Variables(os.environ if environment is None else environment)
     default = Settings()
     settings = Settings(
-        namespace=variables.text("NAMESPACE", default.namespace),
+        namespace=variables.name("NAMESPACE", default.namespace, LABEL),
         name=variables.text("NAME", socket.gethostname()),
         runtime_image=variables.text("RUNTIME_IMAGE", default.runtime_image),
         runtime_pull_policy=variables.choice(
@@ -82,7 +83,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         log_level=variables.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         management_port=variables.count("MANAGEMENT_PORT", default.management_port, _HIGHEST_PORT),
         workers=variables.count("WORKERS", default.workers, _MOST_WORKERS),
-        lease_name=variables.text("LEASE_NAME", default.lease_name),
+        lease_name=variables.name("LEASE_NAME", default.lease_name, SUBDOMAIN),
         lease_seconds=variables.seconds("LEASE_SECONDS", default.lease_seconds),
         refresh_seconds=variables.seconds("REFRESH_SECONDS", default.refresh_seconds),
         tracing=variables.tracing(),
@@ -93,7 +94,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 class _Variables:
-    """Reads variables, and remembers what is wrong with them."""
+    """Reads variables and collects the faults of all of them."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self._given = given
@@ -102,9 +103,18 @@ class _Variables:
     def text(self, name: str, otherwise: str) -> str:
         return self._given.get(_PREFIX + name, "").strip() or otherwise
 
+    def name(self, name: str, otherwise: str, rule: Rule) -> str:
+        value = self.text(name, otherwise)
+        if not rule.accepts(value):
+            self._fault(name, rule.words, value)
+        return value
+
     def names(self, name: str) -> tuple[str, ...]:
-        parts = self.text(name, "").split(",")
-        return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+        parts = [part.strip() for part in self.text(name, "").split(",") if part.strip()]
+        for part in parts:
+            if not LABEL.accepts(part):
+                self._fault(name, f"namespaces made of {LABEL.words}", part)
+        return tuple(dict.fromkeys(parts))
 
     def choice(self, name: str, otherwise: str, allowed: tuple[str, ...]) -> str:
         value = self.text(name, otherwise)

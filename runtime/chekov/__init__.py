@@ -1,8 +1,12 @@
-"""What the author of a domain imports."""
+"""What the author of a domain imports, and a program that runs one."""
+
+from typing import TYPE_CHECKING
 
 from chekov.domain.aggregate import Aggregate, CommandHandler, apply, execute, prepare
 from chekov.domain.definitions import definition_of, stream_of
 from chekov.domain.domain import Domain
+from chekov.domain.envelope import CommandEnvelope
+from chekov.domain.event_filter import EventFilter
 from chekov.domain.handler import (
     Connection,
     Context,
@@ -13,41 +17,112 @@ from chekov.domain.handler import (
     query,
 )
 from chekov.domain.messages import Command, Event, Identifier
+from chekov.domain.middleware import Middleware
 from chekov.domain.personal import FORGOTTEN, Forgotten, Personal
 from chekov.domain.serializer import Serializer
 from chekov.domain.upcasting import Origin, Upcaster, upcast
-from chekov.errors import ChekovError, DefinitionError, Rejected
+from chekov.engine.commands.aggregates import Loaded
+from chekov.engine.commands.execution import Dispatched
+from chekov.engine.observer import CommandObservation, Observer
+from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.subscription import SubscriptionStatus
+from chekov.errors import (
+    ChekovError,
+    CommandIdReused,
+    CommandTimeout,
+    ConsistencyTimeout,
+    DefinitionError,
+    Draining,
+    DuplicateCommand,
+    DuplicateEvent,
+    EventNotFound,
+    HistoryTruncated,
+    InvalidAppend,
+    InvalidCommand,
+    KeyUnusable,
+    Overloaded,
+    Rejected,
+    SchemaMismatch,
+    StoreClosed,
+    StoreError,
+    StoreUnavailable,
+    StreamDeleted,
+    StreamExists,
+    StreamNotFound,
+    Undecodable,
+    UnknownCommand,
+    UnknownSubscription,
+    WrongExpectedVersion,
+)
 from chekov.runtime import Runtime
 from chekov.serialization.serializers import Json, MessagePack
 from chekov.store.memory import MemoryStore
-from chekov.store.port import RecordedEvent
+from chekov.store.port import Expected, NewEvent, RecordedEvent
+
+if TYPE_CHECKING:
+    from chekov.store.postgres import PostgresStore
 
 __all__ = [
     "FORGOTTEN",
     "Aggregate",
     "ChekovError",
     "Command",
+    "CommandEnvelope",
     "CommandHandler",
+    "CommandIdReused",
+    "CommandObservation",
+    "CommandTimeout",
     "Connection",
+    "ConsistencyTimeout",
     "Context",
     "DefinitionError",
+    "Dispatched",
     "Domain",
+    "Draining",
+    "DuplicateCommand",
+    "DuplicateEvent",
     "Event",
+    "EventFilter",
     "EventHandler",
+    "EventNotFound",
+    "Expected",
     "Forgotten",
+    "HistoryTruncated",
     "Identifier",
+    "InvalidAppend",
+    "InvalidCommand",
     "Json",
+    "KeyUnusable",
+    "Loaded",
     "MemoryStore",
     "MessagePack",
+    "Middleware",
+    "NewEvent",
+    "Observer",
     "Origin",
+    "Overloaded",
     "Personal",
+    "PostgresStore",
     "Projection",
     "RecordedEvent",
     "Rejected",
+    "Retry",
     "Runtime",
+    "SchemaMismatch",
     "Serializer",
+    "StoreClosed",
+    "StoreError",
+    "StoreUnavailable",
+    "StreamDeleted",
+    "StreamExists",
+    "StreamNotFound",
+    "SubscriptionStatus",
     "Transaction",
+    "Undecodable",
+    "UnknownCommand",
+    "UnknownSubscription",
     "Upcaster",
+    "WrongExpectedVersion",
     "apply",
     "definition_of",
     "execute",
@@ -57,3 +132,12 @@ __all__ = [
     "stream_of",
     "upcast",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import `PostgresStore` when it is first used: it needs the driver of `chekov[postgres]`."""
+    if name != "PostgresStore":
+        raise AttributeError(f"module 'chekov' has no attribute {name!r}")
+    from chekov.store.postgres import PostgresStore  # noqa: PLC0415 only if needed
+
+    return PostgresStore

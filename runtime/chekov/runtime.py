@@ -3,34 +3,40 @@
 import asyncio
 import os
 import socket
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
+from chekov.domain.envelope import CommandEnvelope, Consistency
 from chekov.domain.messages import Command, Event
-from chekov.engine.commands.consistency import subscription_names
-from chekov.engine.commands.executor import Dispatched
+from chekov.engine.commands.aggregates import Loaded
+from chekov.engine.commands.execution import Dispatched
 from chekov.engine.engine import Engine
-from chekov.engine.observer import Observer
-from chekov.engine.reading import Reading
+from chekov.engine.observer import Observer, combined, overrides
+from chekov.engine.subscriptions.control import SubscriptionControl
 from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.keys import subscription_key
+from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from chekov.errors import StoreClosed, StoreError
 from chekov.serialization.codec import Codec
+from chekov.serialization.validation import validate
 from chekov.store.open import open_store, seal_store
-from chekov.store.port import Store
+from chekov.store.port import RecordedEvent, Store, SubscriptionKey
 
+A = TypeVar("A", bound=Aggregate)
 E = TypeVar("E", bound=Event)
 
 DRAIN_SECONDS = 25.0
 
 
-class Runtime(Reading):
+class Runtime:
     """Executes the commands of a domain and runs its subscriptions, while it is entered.
 
     It must be entered and left in one task. A background task that fails ends the block with the
@@ -41,13 +47,14 @@ class Runtime(Reading):
         codec: reads and writes the domain's messages.
         engine: the parts it is made of.
         drained: whether it has begun to shut down.
+        pause, resume, parked: of subscriptions, see `SubscriptionControl`.
 
     Args:
         domain: what to run.
         store: a Postgres DSN, or a store, which is entered and left with the runtime.
         schema: of a DSN, the database schema that holds the event store.
         node: names this process among those that share the store; host and process id by default.
-        observer: is told what happens.
+        observers: each is reported what happens; see `Observer`.
         subscriptions: whether handlers and projections run here.
         migrate: of a DSN, whether to bring its schema up to date; otherwise it is only checked.
         command_timeout: seconds that a command may take, unless it says otherwise.
@@ -66,7 +73,7 @@ class Runtime(Reading):
         store: str | Store,
         schema: str = "chekov",
         node: str | None = None,
-        observer: Observer | None = None,
+        observers: Sequence[Observer] = (),
         subscriptions: bool = True,
         migrate: bool = True,
         command_timeout: float = 5.0,
@@ -76,22 +83,18 @@ class Runtime(Reading):
         retry: Retry | None = None,
         master_key: str | Path | None = None,
     ) -> None:
-        codec = Codec(domain)
-        self._observer = observer or Observer()
-        self._store = open_store(
-            store,
-            schema=schema,
-            migrate=migrate,
-            pool_size=pool_size,
-            on_batch=self._observer.appended,
-        )
+        validate(domain)
+        self.domain = domain
+        self.codec = Codec(domain)
+        self._observer = combined(observers)
+        self._store = open_store(store, schema=schema, migrate=migrate, pool_size=pool_size)
         self._unsealed = seal_store(
             self._store, domain, master_key=master_key, on_forgotten=self._forgotten
         )
-        engine = Engine(
+        self.engine = Engine(
             domain,
             self._unsealed,
-            codec,
+            self.codec,
             self._observer,
             node=node or f"{socket.gethostname()}-{os.getpid()}",
             command_timeout=command_timeout,
@@ -100,8 +103,10 @@ class Runtime(Reading):
             retry=retry or Retry(),
             subscriptions=subscriptions,
         )
-        super().__init__(domain, self._store, codec, engine)
-        self._subscribing = subscriptions
+        control = SubscriptionControl(self._store.subscriptions, domain.name)
+        self.pause, self.resume, self.parked = control.pause, control.resume, control.parked
+        self._execute = self.engine.dispatcher.execute
+        self._aggregates = self.engine.dispatcher.aggregates
         self._stack: AsyncExitStack | None = None
         self.drained = False
 
@@ -115,8 +120,9 @@ class Runtime(Reading):
             KeyUnusable: the master key is not the one that wrapped the keys of personal data.
             DefinitionError: the database refuses the tables of a projection.
         """
-        self._refuse_projections_in_memory()
         async with AsyncExitStack() as stack:
+            if overrides(self._observer, "appended"):
+                stack.enter_context(self._store.reporting_commits(self._observer.appended))
             await stack.enter_async_context(self._unsealed)
             await self.engine.prepare()
             group = await stack.enter_async_context(asyncio.TaskGroup())
@@ -140,7 +146,7 @@ class Runtime(Reading):
             self._stack = None
             await self.engine.halt()
             if stack is not None and cancelled:
-                # The group tells its own cancellation, of a task that failed, from others.
+                # The group distinguishes its own cancellation, after a task failed, from others.
                 await stack.__aexit__(kind, error, traceback)
             elif stack is not None:
                 # What the block raised leaves it as it is, not wrapped in the group's.
@@ -164,7 +170,17 @@ class Runtime(Reading):
         """Whether it is entered and no background task has ended before its time."""
         return self._stack is not None and self.engine.alive
 
-    async def dispatch(
+    @property
+    def subscriptions(self) -> Mapping[SubscriptionKey, SubscriptionStatus]:
+        """The status of each subscription in this process."""
+        return self.engine.subscriptions
+
+    @property
+    def instances(self) -> int:
+        """How many aggregates this process holds in memory."""
+        return len(self._aggregates)
+
+    def dispatch(
         self,
         command: Command[E],
         *,
@@ -174,18 +190,19 @@ class Runtime(Reading):
         metadata: Mapping[str, Any] | None = None,
         expected_version: int | None = None,
         timeout: float | None = None,
-        consistency: Literal["eventual", "strong"] | Sequence[str] = "eventual",
+        consistency: Consistency = "eventual",
         consistency_timeout: float = 5.0,
-    ) -> Dispatched[E]:
-        """Execute a command and store what it yields.
+    ) -> Coroutine[Any, Any, Dispatched[E]]:
+        """Execute a command and store the events it yields.
 
         Args:
             command: what to do.
-            command_id: its own id, which its events carry as their cause; a new one by default.
-                A command whose id is given is executed once: sent again, it is answered with what
-                it stored then, for as long as that is stored. One that stored nothing is
-                executed again.
-            correlation_id: shared by all that follows from one request; `command_id` by default.
+            command_id: the id of this command, which its events carry as their cause; a new one by
+                default. A command whose id is given is executed once: sent again, it is answered
+                with what it stored the first time, as long as that is stored. One that stored
+                nothing is executed again.
+            correlation_id: shared by everything that follows from one request; `command_id` by
+                default.
             causation_id: the event or command that led to this one.
             metadata: stored with each of its events, as JSON.
             expected_version: refuse unless the stream is at this version; then never retried.
@@ -203,61 +220,137 @@ class Runtime(Reading):
             HistoryTruncated: the instance's first events are gone, and no snapshot fits.
             WrongExpectedVersion: the version is not the expected one, or others changed the stream
                 at every attempt.
-            CommandTimeout: it took too long; `stored` tells whether it may have been stored.
-            ConsistencyTimeout: it is stored, but handlers are behind.
-            KeyError: `consistency` names a subscription that the domain does not have.
-            Overloaded: too many commands wait.
+            CommandTimeout: it took too long; `stored` says whether it may have been stored.
+            ConsistencyTimeout: it is stored, but subscriptions have not handled it yet.
+            InvalidConsistency: `consistency` is neither of these.
+            UnknownSubscription: it names a subscription that the domain does not have.
+            Overloaded: too many commands are in flight.
             Draining: the process is shutting down.
             StoreUnavailable: the database does not answer.
         """
+        return self.execute(
+            CommandEnvelope.of(
+                command,
+                command_id=command_id,
+                correlation_id=correlation_id,
+                causation_id=causation_id,
+                metadata=metadata,
+                expected_version=expected_version,
+                timeout=timeout,
+                consistency=consistency,
+                consistency_timeout=consistency_timeout,
+            )
+        )
+
+    def execute(self, envelope: CommandEnvelope[E]) -> Coroutine[Any, Any, Dispatched[E]]:
+        """Execute the command in an envelope, as `dispatch` does.
+
+        Raises:
+            ChekovError: as `dispatch`.
+        """
         if self._stack is None:
             raise StoreClosed("the runtime is not running: use `async with Runtime(…)`")
-        names: Collection[str] | None = ()
-        if consistency != "eventual":
-            names = subscription_names(consistency)
-            self.engine.consistency.check(names)
-        dispatched = await self.engine.dispatcher.dispatch(
-            command,
-            command_id=command_id,
-            correlation_id=correlation_id,
-            causation_id=causation_id,
-            metadata=metadata,
-            expected_version=expected_version,
-            timeout=timeout,
-        )
-        if consistency != "eventual" and dispatched.events:
-            await self.wait(dispatched.position, names, consistency_timeout)
-        return dispatched
+        if envelope.consistency == "eventual":
+            return self._execute(envelope)
+        return self._execute_and_wait(envelope)
 
-    async def delete(
-        self, aggregate: type[Aggregate], identifier: object, *, erase: bool = False
-    ) -> int:
-        """End an instance: commands to it are refused from then on, and its events stay.
+    async def load(
+        self, aggregate: type[A], identifier: object, *, at: int | datetime | None = None
+    ) -> Loaded[A]:
+        """A copy of an instance's state as it is stored now, or as it was.
 
         Args:
             aggregate: its class.
             identifier: which instance.
-            erase: take away for good what its events hold. The identifier is free again, but better
-                not used again: a process that still has the instance in memory takes a new one
-                that has as many events for it.
+            at: a version that it had; or a time with a zone, for the last version until then.
+
+        Raises:
+            StreamNotFound: nothing was stored for it, or nothing until then.
+            StreamDeleted: it was deleted.
+            WrongExpectedVersion: it has no version `at`.
+            HistoryTruncated: its first events are gone, and no snapshot fits.
+            Undecodable: one of its events cannot be read.
+            ValueError: the time has no zone.
+        """
+        return await self._aggregates.load(aggregate, identifier, at)
+
+    async def query(self, projection: str, query: str, arguments: Mapping[str, object]) -> object:
+        """Ask a projection.
+
+        Raises:
+            LookupError: there is no such projection, or it has no such query.
+            StoreError: the store has no read models.
+            TypeError: the arguments are not those of the query.
+        """
+        found = {definition_of(item).name: item for item in self.domain.projections}[projection]
+        method = definition_of(found).queries[query]
+        key = subscription_key(self.domain, found)
+        read_models = self._store.read_models
+        if read_models is None:
+            raise StoreError("the store in memory has no tables to query: use Postgres")
+        async with read_models.read_connection(
+            search_path=read_models.schema_for(key)
+        ) as connection:
+            return await method.function(found, connection, **arguments)
+
+    def decode(self, recorded: RecordedEvent) -> Event:
+        """Decode a stored event.
+
+        Raises:
+            Undecodable: the domain does not know it, it does not fit, or upcasters make none or
+                several of it; or it is sealed, since it was not read from `unsealed`.
+        """
+        return self.codec.decode(recorded)
+
+    def decode_all(self, recorded: RecordedEvent) -> Sequence[Event]:
+        """Decode a stored event into the events that upcasters make of it; mostly one.
+
+        Raises:
+            Undecodable: the domain does not know it, it does not fit, or an upcaster failed.
+        """
+        return self.codec.decode_all(recorded)
+
+    async def wait(
+        self, position: int, subscriptions: Collection[str] | None = None, timeout: float = 5.0
+    ) -> None:
+        """Return when subscriptions, by default all of the domain, have handled a position.
+
+        Raises:
+            ConsistencyTimeout: `timeout` seconds passed before.
+            UnknownSubscription: the domain has no subscription of a name.
+        """
+        consistency = self.engine.consistency
+        await consistency.wait(position, consistency.named(subscriptions), timeout)
+
+    async def delete(
+        self, aggregate: type[Aggregate], identifier: object, *, erase: bool = False
+    ) -> int:
+        """Delete an instance: commands to it are refused from then on, and its events stay.
+
+        Args:
+            aggregate: its class.
+            identifier: which instance.
+            erase: remove the content of its events for good. The identifier can be reused, but
+                avoid it: a process with the old instance cached mistakes a new stream of equal
+                length for it.
 
         Returns:
-            The position of the event that tells of it.
+            The position of the event that records the deletion.
 
         Raises:
             StreamNotFound: nothing was stored for it.
             StreamDeleted: it was deleted before; it can still be erased.
         """
-        return await self.engine.dispatcher.instances.delete(aggregate, identifier, erase=erase)
+        return await self._aggregates.delete(aggregate, identifier, erase=erase)
 
     async def forget(self, subject: str) -> bool:
-        """Take away for good what the personal data about somebody is read with.
+        """Destroy the key of the personal data about somebody.
 
-        From then on it reads as `FORGOTTEN`, here at once; what is stored about them later has
-        another key. What projections and handlers made of it elsewhere is theirs to remove.
+        From then on it reads as `FORGOTTEN`, in this process at once; what is stored about them
+        later has another key. Copies that projections and handlers made are theirs to remove.
 
         Args:
-            subject: as the events' subject fields name them, or a stream.
+            subject: the value of the events' subject fields, or the name of a stream.
 
         Returns:
             Whether there was anything to forget.
@@ -265,9 +358,9 @@ class Runtime(Reading):
         return bool(await self._unsealed.keys.forget_keys([subject]))
 
     async def drain(self, timeout: float = DRAIN_SECONDS) -> None:
-        """Refuse new commands, finish those in flight, stop subscriptions at a checkpoint.
+        """Refuse new commands, stop subscriptions at a checkpoint, finish commands in flight.
 
-        What is not done after `timeout` seconds is cancelled. A second call does nothing.
+        After `timeout` seconds, the rest is cancelled. A second call does nothing.
         """
         if self.drained:
             return
@@ -278,13 +371,13 @@ class Runtime(Reading):
         except TimeoutError:
             await self.engine.halt()
 
+    async def _execute_and_wait(self, envelope: CommandEnvelope[E]) -> Dispatched[E]:
+        consistency = self.engine.consistency
+        keys = consistency.keys(envelope.consistency)
+        dispatched = await self._execute(envelope)
+        if dispatched.events:
+            await consistency.wait(dispatched.position, keys, envelope.consistency_timeout)
+        return dispatched
+
     def _forgotten(self) -> None:
         self.engine.drop()
-
-    def _refuse_projections_in_memory(self) -> None:
-        names = [definition_of(item).name for item in self.domain.projections]
-        if self._subscribing and names and self._store.read_models is None:
-            raise StoreError(
-                f"projections keep their tables in Postgres, and the store in memory has none: "
-                f"give Runtime a Postgres DSN to run {', '.join(names)}, or subscriptions=False"
-            )

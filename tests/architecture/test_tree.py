@@ -82,7 +82,9 @@ def test_layers_hold() -> None:
     assert answer.returncode == 0, answer.stdout
 
 
-@pytest.mark.parametrize("name", ["asyncpg", "aiohttp", "kopf", "opentelemetry", "yaml"])
+@pytest.mark.parametrize(
+    "name", ["asyncpg", "aiohttp", "cryptography", "kopf", "opentelemetry", "yaml"]
+)
 def test_a_domain_imports_without_the_server(name: str) -> None:
     code = f"import sys, chekov, chekov.testing; sys.exit({name!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Handle the test cluster by hand: `python -m tests.cluster up`."""
+"""Manage the test cluster by hand: `python -m tests.cluster up`."""
 
 import argparse
 import sys
@@ -13,8 +13,8 @@ COMMANDS = {
     "up": "start the cluster, unless it runs",
     "images": "build the images from the work tree and load them",
     "demo": "up, images, charts, and the bank with a Postgres to look at",
-    "down": "end the cluster with everything on it",
-    "status": "say whether it runs",
+    "down": "stop the cluster with everything on it",
+    "status": "print whether it runs",
     "env": 'print what a shell needs to use it: eval "$(python -m tests.cluster env)"',
     "inside": "run a program in the namespaces of the node: inside -- ip route",
 }
@@ -35,7 +35,6 @@ def _env() -> None:
 
 
 def main() -> None:
-    """Do what the command line says."""
     described = "\n".join(f"  {name:8} {text}" for name, text in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="python -m tests.cluster",

@@ -1,4 +1,4 @@
-"""The bank as a client and an operator of it see it, and the load it can be put under."""
+"""The bank, as its clients and its operators use it, and a load on it."""
 
 import json
 from collections import Counter, defaultdict
@@ -20,13 +20,12 @@ RUNTIME = "app.kubernetes.io/name=chekov-runtime,app.kubernetes.io/component=run
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back over HTTP; status 0 when nothing did."""
+    """The response to an HTTP request; status 0 if there was none."""
 
     status: int
     text: str
 
     def json(self) -> Any:
-        """The body, decoded."""
         return json.loads(self.text)
 
 
@@ -46,7 +45,7 @@ class Bank:
 
     @property
     def url(self) -> str:
-        """Where clients of the cluster reach it."""
+        """The URL for clients inside the cluster."""
         return f"http://{self.name}:{API_PORT}"
 
     def apply(self, code: manifests.Manifest, **settings: Any) -> None:
@@ -58,7 +57,7 @@ class Bank:
         self.kubectl.wait("condition=Ready", f"domainbundle/{self.name}", timeout=timeout)
 
     def wait_until_served(self) -> None:
-        """Wait until it is ready and the Service leads to it, which the API does not tell.
+        """Wait until it is ready and its Service routes to it, which the API does not report.
 
         The node's proxy learns of a ready pod a moment after everybody else; until then it refuses
         connections to a Service that had no pod before.
@@ -81,10 +80,10 @@ class Bank:
         """Make a request to any address from a pod of the namespace."""
         request = {"method": method, "url": url, "body": body, "headers": dict(headers or {})}
         script = (INSIDE / "call.py").read_text()
-        said = self.kubectl.exec(
+        output = self.kubectl.exec(
             "toolbox", "python", "-c", script, stdin=json.dumps([request]), timeout=90
         )
-        return Answer(**json.loads(said)[0])
+        return Answer(**json.loads(output)[0])
 
     def command(
         self, name: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
@@ -95,30 +94,30 @@ class Bank:
     def history(self) -> list[dict[str, Any]]:
         """Every stored event, in order."""
         script = (INSIDE / "call.py").read_text()
-        said = self.kubectl.exec("toolbox", "python", "-c", script, "history", self.url)
-        return json.loads(said)
+        output = self.kubectl.exec("toolbox", "python", "-c", script, "history", self.url)
+        return json.loads(output)
 
     def total(self) -> int:
-        """The money of all accounts, as the projection has it."""
+        """The total of all balances in the projection."""
         answer = self.call("GET", "/queries/balances/total")
         return answer.json() if answer.status == 200 else -1
 
     def wait_for_words(self, *words: str) -> dict[str, Any]:
-        """Wait until a condition of the bundle tells these words, and return it."""
+        """Wait until a condition's message contains these words, and return the condition."""
         return self.kubectl.wait_for_words("domainbundle", self.name, *words)
 
     def pods(self) -> list[dict[str, Any]]:
-        """The pods that run it."""
+        """Its runtime pods."""
         return self.kubectl.list("pods", f"{RUNTIME},chekov.dev/bundle={self.name}")
 
     def sql(self, statement: str) -> str:
-        """Ask its Postgres itself."""
+        """Query its Postgres directly."""
         words = ("psql", manifests.LOCAL_DSN, "-Atc", statement)
         return self.kubectl.exec("postgres-0", *words).strip()
 
 
 def kill(kubectl: Kubectl, pod: Mapping[str, Any], killer: Kubectl) -> None:
-    """kill -9 the first process of a pod's first container, and wait until kubelet saw it."""
+    """kill -9 the first process of a pod's first container, and wait until the kubelet noticed."""
     name = pod["metadata"]["name"]
     before = pod["status"]["containerStatuses"][0]
     container = before["containerID"].partition("://")[2]
@@ -146,7 +145,7 @@ class Load:
         self.wait_for_more(50)
 
     def wait_for_more(self, commands: int) -> None:
-        """Wait until this many further commands were acknowledged."""
+        """Wait until this many more commands are acknowledged."""
         goal = self._acknowledged() + commands
 
         def reached() -> bool:
@@ -155,19 +154,19 @@ class Load:
         wait_for(f"{goal} acknowledged commands", reached, timeout=90)
 
     def stop(self) -> dict[str, Any]:
-        """End it and return its ledger."""
+        """Stop it and return its ledger."""
         kubectl = self._bank.kubectl
         kubectl.exec(self._name, "sh", "-c", "kill -TERM 1")
         kubectl.wait("jsonpath={.status.phase}=Succeeded", f"pod/{self._name}")
         return json.loads(kubectl.run("logs", self._name).splitlines()[-1])
 
     def remove(self) -> None:
-        """Remove its pod, whatever became of it."""
+        """Delete its pod."""
         self._bank.kubectl.delete("pod", self._name, "--ignore-not-found", "--now")
 
     def _acknowledged(self) -> int:
-        said = self._tail()
-        return said.get("acknowledged", 0)
+        output = self._tail()
+        return output.get("acknowledged", 0)
 
     def _tail(self) -> dict[str, Any]:
         pod = self._bank.kubectl.get("pod", self._name)
@@ -181,9 +180,9 @@ class Load:
 
 
 def assert_nothing_lost_or_doubled(bank: Bank, ledger: Mapping[str, Any]) -> None:
-    """Hold the ledger of a load against the stored history, and the history against the read model.
+    """Compare the ledger of a load with the stored history, and the history with the read model.
 
-    Each acknowledged command is stored once, at the position that its answer told; each unknown
+    Each acknowledged command is stored once, at the position in its response; each unknown
     one is stored once or never; positions have no gap; the projection has added up every event.
     """
     history = bank.history()

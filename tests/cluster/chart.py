@@ -1,4 +1,4 @@
-"""Installs the charts of the work tree, as the README tells a person to."""
+"""Installs the charts of the work tree as the README describes."""
 
 from tests.cluster.clusters import REPOSITORY, Cluster
 from tests.cluster.kube.shell import run, step
@@ -7,7 +7,7 @@ NAMESPACE = "chekov-system"
 
 
 def install(cluster: Cluster) -> None:
-    """Install or upgrade both charts with the cluster's image, and wait until all is ready."""
+    """Install or upgrade both charts with the cluster's image, and wait until they are ready."""
     repository, _, tag = cluster.image.rpartition(":")
     values = {
         "image.repository": repository,

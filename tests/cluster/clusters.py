@@ -1,4 +1,4 @@
-"""The clusters that tests can run on: one of our own making, kind, or whichever the user names."""
+"""The clusters that tests can run on: the one built here, kind, or one that the user names."""
 
 import os
 import shutil
@@ -18,10 +18,10 @@ BANK = REPOSITORY / "examples/bank"
 
 
 class Cluster(Protocol):
-    """A Kubernetes to test on.
+    """A Kubernetes cluster for tests.
 
     Attributes:
-        image: The image of the runtime and the operator; its tag tells its content.
+        image: The image of the runtime and the operator; its tag is a hash of its content.
         bank_image: The bank on top of it.
         services_image: An image with Debian's Postgres and Prometheus.
     """
@@ -31,7 +31,7 @@ class Cluster(Protocol):
     services_image: str
 
     def environment(self) -> dict[str, str]:
-        """The variables that lead kubectl and helm to the cluster."""
+        """The environment variables for kubectl and helm."""
         ...
 
     def is_up(self) -> bool:
@@ -43,16 +43,16 @@ class Cluster(Protocol):
         ...
 
     def down(self) -> None:
-        """End it, if it was started here."""
+        """Stop it, if it was started here."""
         ...
 
     def provide_images(self) -> None:
-        """Build the images from the work tree as it is and hand them to the cluster."""
+        """Build the images from the work tree and load them into the cluster."""
         ...
 
 
 class OwnCluster:
-    """A node on this machine: Debian, root, no Docker and no image registry needed."""
+    """A node on this machine, which needs Debian and root, but neither Docker nor a registry."""
 
     image = RUNTIME_IMAGE
     bank_image = BANK_IMAGE
@@ -62,7 +62,7 @@ class OwnCluster:
         self.layout = layout or Layout.from_environment()
 
     def environment(self) -> dict[str, str]:
-        """The variables that lead kubectl and helm to the cluster."""
+        """The environment variables for kubectl and helm."""
         return {"KUBECONFIG": str(self.layout.kubeconfig()), "PATH": self.layout.path()}
 
     def is_up(self) -> bool:
@@ -70,7 +70,7 @@ class OwnCluster:
         return node.is_up(self.layout)
 
     def build(self) -> None:
-        """Build the programs of the node and the images that do not change."""
+        """Build the node's programs and the base images."""
         install_packages()
         build_binaries(self.layout)
         images.make_pause(self.layout)
@@ -84,7 +84,7 @@ class OwnCluster:
             node.start(self.layout)
 
     def down(self) -> None:
-        """End the node with everything on it."""
+        """Stop the node with everything on it."""
         node.stop(self.layout)
 
     def provide_images(self) -> None:
@@ -106,7 +106,7 @@ class KindCluster:
     name = "chekov"
 
     def environment(self) -> dict[str, str]:
-        """The variables that lead kubectl and helm to the cluster."""
+        """The environment variables for kubectl and helm."""
         return {"KUBECONFIG": str(self._kubeconfig())}
 
     def is_up(self) -> bool:
@@ -114,7 +114,7 @@ class KindCluster:
         return self.name in run("kind", "get", "clusters").split()
 
     def up(self) -> None:
-        """Make the cluster, unless it is there."""
+        """Create the cluster, unless it exists."""
         self._kubeconfig().parent.mkdir(parents=True, exist_ok=True)
         if self.is_up():
             run("kind", "export", "kubeconfig", f"--name={self.name}", env=self.environment())
@@ -145,7 +145,7 @@ class KindCluster:
 
 
 class NamedCluster:
-    """A cluster of the user's; it pulls its images from where the user has put them."""
+    """The user's own cluster, which pulls images that the user has pushed."""
 
     def __init__(self, context: str) -> None:
         self._context = context
@@ -154,24 +154,24 @@ class NamedCluster:
         self.services_image = _required("CHEKOV_TEST_SERVICES_IMAGE")
 
     def environment(self) -> dict[str, str]:
-        """The variables that lead kubectl and helm to the cluster."""
+        """The environment variables for kubectl and helm."""
         return {"KUBECONFIG": str(self._kubeconfig()), "HELM_KUBECONTEXT": self._context}
 
     def is_up(self) -> bool:
-        """A cluster that was named is the user's concern."""
+        """Always true, since the user manages the cluster."""
         return True
 
     def up(self) -> None:
-        """Write a kubeconfig that knows this context alone."""
+        """Write a kubeconfig with this context only."""
         shown = ("config", "view", "--minify", "--flatten", f"--context={self._context}")
         self._kubeconfig().parent.mkdir(parents=True, exist_ok=True)
         self._kubeconfig().write_text(run("kubectl", *shown))
 
     def down(self) -> None:
-        """Leave the user's cluster alone."""
+        """Do nothing, since the user manages the cluster."""
 
     def provide_images(self) -> None:
-        """The cluster pulls them."""
+        """Do nothing, since the cluster pulls the images."""
 
     def _kubeconfig(self) -> Path:
         return Layout.from_environment().cache / "named.kubeconfig"
@@ -193,7 +193,7 @@ def _usual() -> str:
 
 
 def chosen_cluster() -> Cluster:
-    """The cluster that the environment asks for.
+    """The cluster that the environment variables select.
 
     CHEKOV_TEST_CONTEXT names a context of the user's kubeconfig. CHEKOV_TEST_CLUSTER asks for kind
     on the Docker of this machine, or for a node of our own making, which takes root; where it is

@@ -22,13 +22,13 @@ _MEASURED: list[str] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run these tests last, since they are the dearest, and give each more time."""
-    ours = [item for item in items if item.path.is_relative_to(_HERE)]
-    for item in ours:
+    """Run these tests last, since they take longest, and give each more time."""
+    slow = [item for item in items if item.path.is_relative_to(_HERE)]
+    for item in slow:
         item.add_marker(pytest.mark.cluster)
-        # Bringing the cluster up from nothing takes minutes and is no test's fault.
+        # Fixtures do not count: building the cluster takes minutes.
         item.add_marker(pytest.mark.timeout(300, func_only=True))
-    items[:] = [item for item in items if item not in ours] + ours
+    items[:] = [item for item in items if item not in slow] + slow
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -51,7 +51,7 @@ def cluster(request: pytest.FixtureRequest) -> Generator[Cluster]:
     ran_before = found.is_up()
     capture = request.config.pluginmanager.getplugin("capturemanager")
     assert isinstance(capture, CaptureManager)
-    # Somebody may watch, and wonder what takes minutes.
+    # Show progress, because this can take minutes.
     with capture.global_and_fixture_disabled():
         found.up()
         found.provide_images()
@@ -70,7 +70,7 @@ def system(cluster: Cluster) -> Kubectl:
 
 @pytest.fixture(scope="session")
 def killer(system: Kubectl, cluster: Cluster) -> Generator[Kubectl]:
-    """A namespace with a pod that may end processes."""
+    """A namespace with a pod that may kill processes."""
     with _namespace(system, "killer") as kubectl:
         kubectl.apply(manifests.killer(cluster.image))
         kubectl.wait("condition=Ready", "pod/killer")
@@ -91,7 +91,7 @@ def _namespace(kubectl: Kubectl, prefix: str) -> Generator[Kubectl]:
 def kubectl(
     system: Kubectl, cluster: Cluster, request: pytest.FixtureRequest
 ) -> Generator[Kubectl]:
-    """A namespace for the module, with a Postgres and a pod to make requests from."""
+    """A namespace for the module, with a Postgres and a pod that sends requests."""
     with _namespace(system, request.path.stem.replace("_", "-")) as namespace:
         namespace.apply(*manifests.postgres(cluster.services_image, namespace.namespace))
         namespace.apply(manifests.toolbox(cluster.image))
@@ -107,7 +107,7 @@ def _wait_for_pod(kubectl: Kubectl, pod: str) -> None:
 
 @pytest.fixture(scope="module")
 def bank(kubectl: Kubectl, cluster: Cluster) -> Bank:
-    """The bank of inline code, ready; how long that took is told at the end of the run."""
+    """The bank with inline code, ready; the time until then is printed after the run."""
     found = Bank(kubectl, cluster)
     with _measured("EventStore and bundle (2 pods, image present) ready after apply in"):
         kubectl.apply(
@@ -120,5 +120,5 @@ def bank(kubectl: Kubectl, cluster: Cluster) -> Bank:
 
 @pytest.fixture(scope="session")
 def notes() -> list[str]:
-    """What is worth knowing at the end of the run."""
+    """Lines to print after the run."""
     return _MEASURED

@@ -1,8 +1,8 @@
-"""Puts the bank on the test cluster for a person to look at, the way the README tells."""
+"""Runs the bank on the test cluster as the README describes, to try it by hand."""
 
 from tests.cluster import chart, manifests
 from tests.cluster.clusters import REPOSITORY, chosen_cluster
-from tests.cluster.kube.shell import say, step
+from tests.cluster.kube.shell import print_progress, step
 from tests.cluster.kubectl import Kubectl
 
 NAMESPACE = "bank"
@@ -25,7 +25,7 @@ The bank runs on Kubernetes. In a shell:
 
 
 def show(python: str) -> None:
-    """Start the cluster, install the charts, apply the bank with a Postgres; say how to use it."""
+    """Start the cluster, install the charts, apply the bank, and print how to use it."""
     cluster = chosen_cluster()
     cluster.up()
     cluster.provide_images()
@@ -37,4 +37,4 @@ def show(python: str) -> None:
         kubectl.run("rollout", "status", "statefulset/postgres", "--timeout=60s")
         kubectl.run("apply", f"--filename={REPOSITORY / 'examples/bank/bundle-inline.yaml'}")
         kubectl.wait("condition=Ready", "domainbundle/bank", timeout=120)
-    say(_GUIDE.format(python=python, namespace=NAMESPACE))
+    print_progress(_GUIDE.format(python=python, namespace=NAMESPACE))

@@ -1,4 +1,4 @@
-"""kubectl as the tests speak it: objects in, objects out."""
+"""kubectl for tests: objects in, objects out."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ class Kubectl:
     """kubectl for one namespace of a cluster.
 
     Attributes:
-        namespace: Where everything that is named here lies.
+        namespace: The namespace of all objects.
     """
 
     def __init__(self, environment: Mapping[str, str], namespace: str = "default") -> None:
@@ -46,11 +46,11 @@ class Kubectl:
         raise AssertionError(f"the API server took what it should refuse: {manifests}")
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
-        """One object."""
+        """An object."""
         return json.loads(self.run("get", kind, name, "--output=json"))
 
     def list(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
-        """The objects of one kind that carry the labels."""
+        """The objects of a kind that have the labels."""
         words = ("get", kind, f"--selector={selector}", "--output=json")
         return json.loads(self.run(*words))["items"]
 
@@ -59,7 +59,7 @@ class Kubectl:
         return self.run("get", kind, name, "--ignore-not-found", "--output=name") != ""
 
     def patch(self, kind: str, name: str, change: Object) -> None:
-        """Merge a change into an object."""
+        """Apply a merge patch."""
         self.run("patch", kind, name, "--type=merge", f"--patch={json.dumps(change)}")
 
     def delete(self, kind: str, name: str, *options: str) -> None:
@@ -70,7 +70,7 @@ class Kubectl:
         """Wait for a condition of an object, like `kubectl wait` does.
 
         Raises:
-            CommandFailed: It did not come about; the message holds the object's state.
+            CommandFailed: It timed out; the message contains the object's state.
         """
         try:
             words = ("wait", f"--for={condition}", target, f"--timeout={timeout:.0f}s")
@@ -79,13 +79,13 @@ class Kubectl:
             raise CommandFailed(f"{error}\n{self.describe(target)}") from error
 
     def describe(self, target: str) -> str:
-        """Everything a person would look at after a failure."""
-        said = [self._tried("get", target, "--output=yaml")]
-        said += [self._tried("get", "events", "--sort-by=.lastTimestamp")]
-        said += [self._tried("get", "pods", "--output=wide")]
+        """What a person would inspect after a failure."""
+        shown = [self._tried("get", target, "--output=yaml")]
+        shown += [self._tried("get", "events", "--sort-by=.lastTimestamp")]
+        shown += [self._tried("get", "pods", "--output=wide")]
         if target.startswith("pod/"):
-            said += [self._tried("logs", target, "--tail=20")]
-        return "\n".join(said)
+            shown += [self._tried("logs", target, "--tail=20")]
+        return "\n".join(shown)
 
     def condition(self, kind: str, name: str, of: str) -> dict[str, Any]:
         """One condition of an object; empty when it has none of that type."""
@@ -94,10 +94,10 @@ class Kubectl:
         return found[0] if found else {}
 
     def wait_for_words(self, kind: str, name: str, *words: str) -> dict[str, Any]:
-        """Wait until a condition about the object as it is now tells these words; return it."""
+        """Wait for a condition of the current generation that contains these words; return it."""
         found: list[dict[str, Any]] = []
 
-        def told() -> bool:
+        def is_reported() -> bool:
             known = self.get(kind, name)
             generation = known["metadata"]["generation"]
             for condition in known.get("status", {}).get("conditions", []):
@@ -107,7 +107,7 @@ class Kubectl:
             return found != []
 
         try:
-            wait_for(f"a condition of {kind}/{name} that tells {words}", told, timeout=60)
+            wait_for(f"a condition of {kind}/{name} that contains {words}", is_reported, timeout=60)
         except Exception as error:
             error.add_note(self.describe(f"{kind}/{name}"))
             raise

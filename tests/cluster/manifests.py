@@ -1,4 +1,4 @@
-"""The objects that tests put on the cluster."""
+"""The objects that tests apply."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ Manifest = dict[str, Any]
 PASSWORD = "tests-only"
 LOCAL_DSN = f"postgresql://chekov:{PASSWORD}@127.0.0.1:5432/chekov"
 
-# Postgres refuses to be root, and its data has to outlive its process but not its pod.
+# Postgres refuses to run as root; its data must survive its process, but not its pod.
 _POSTGRES = """
 mkdir -p /data/base /data/run && chown -R postgres /data && chmod 700 /data/base
 as_postgres() { setpriv --reuid=postgres --regid=postgres --init-groups "$@"; }
@@ -44,13 +44,13 @@ def container(name: str, image: str, *command: str, **settings: Any) -> Manifest
 
 
 def pod(name: str, spec: Manifest) -> Manifest:
-    """A pod that ends at once when told to, and only runs once."""
+    """A pod that runs once and is killed without a grace period."""
     settings = {"terminationGracePeriodSeconds": 0, "restartPolicy": "Never"}
     return named("Pod", "v1", name, spec={**settings, **spec})
 
 
 def service(name: str, ports: Mapping[str, int], labels: Mapping[str, str]) -> Manifest:
-    """A Service that leads to the pods with these labels."""
+    """A Service for the pods with these labels."""
     listed = [{"name": key, "port": port} for key, port in ports.items()]
     return named("Service", "v1", name, spec={"selector": dict(labels), "ports": listed})
 
@@ -67,8 +67,8 @@ def config_map(name: str, **values: str) -> Manifest:
 
 
 def postgres(image: str, namespace: str) -> list[Manifest]:
-    """A Postgres whose data outlives its process, its Service, and a Secret with its DSN."""
-    # The operator, in a namespace of its own, has to find it as well.
+    """A Postgres whose data survives its process, its Service, and a Secret with its DSN."""
+    # The operator runs in another namespace and has to resolve the name too.
     dsn = LOCAL_DSN.replace("127.0.0.1", f"postgres.{namespace}.svc")
     labels = {"app": "postgres"}
     checked = {"exec": {"command": ["pg_isready", "-h", "127.0.0.1", "-U", "chekov"]}}
@@ -123,7 +123,7 @@ def bundle(name: str, code: Manifest, **settings: Any) -> Manifest:
 
 
 def inline(source: str, module: str = "bank.py") -> Manifest:
-    """Code that is written in the bundle itself."""
+    """Inline code."""
     return {"inline": {"modules": {module: source}}}
 
 
@@ -137,13 +137,13 @@ def script_pod(name: str, image: str, source: str, *words: str) -> list[Manifest
 
 
 def toolbox(image: str) -> Manifest:
-    """A pod to run small programs in, on the pods' network."""
+    """A pod for running small programs on the pods' network."""
     waiting = container("toolbox", image, "sleep", "infinity")
     return pod("toolbox", {"containers": [waiting]})
 
 
 def killer(image: str) -> Manifest:
-    """A pod that sees every process of the node and may end it."""
+    """A pod that may kill every process of the node."""
     security = {"runAsUser": 0}
     waiting = container("killer", image, "sleep", "infinity", securityContext=security)
     return pod("killer", {"containers": [waiting], "hostPID": True})

@@ -1,4 +1,4 @@
-"""What the API server takes and refuses by the resources' schemas, one good and one bad a rule."""
+"""What the API server accepts and refuses: one good and one bad object for each rule."""
 
 import json
 from collections.abc import Generator
@@ -9,6 +9,7 @@ import pytest
 from tests.cluster.kube.shell import CommandFailed
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.manifests import bundle, event_store
+from tests.operator.named_fields import BUNDLE_FIELDS, ELSEWHERE, STORE_FIELDS
 
 Spec = dict[str, Any]
 Manifest = dict[str, Any]
@@ -21,13 +22,13 @@ SECRET = {"name": "API_KEY", "valueFrom": {"secretKeyRef": {"name": "shop", "key
 
 @pytest.fixture(scope="module")
 def api(system: Kubectl) -> Kubectl:
-    """A namespace of the cluster on which the definitions are installed."""
+    """A namespace of the cluster, with the definitions installed."""
     return system.within("default")
 
 
 @pytest.fixture
 def stored(api: Kubectl) -> Generator[Manifest]:
-    """An EventStore that is there."""
+    """An existing EventStore."""
     manifest = event_store("kept")
     api.apply(manifest)
     yield manifest
@@ -69,27 +70,27 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
     "a store has one connection": (
         store(connection={"cloudNativePG": {"cluster": "main"}}),
         store(connection={"cloudNativePG": {"cluster": "main"}, "secretRef": {"name": "main"}}),
-        "give exactly one of secretRef and cloudNativePG",
+        "set exactly one of secretRef and cloudNativePG",
     ),
     "a store has any connection": (
         store(connection={"secretRef": {"name": "main"}}),
         store(connection={}),
-        "give exactly one of secretRef and cloudNativePG",
+        "set exactly one of secretRef and cloudNativePG",
     ),
     "a pooler is reached by way of a Secret": (
         store(connection={"secretRef": {"name": "main"}, "pooled": True}),
         store(connection={"cloudNativePG": {"cluster": "main"}, "pooled": True}),
-        "pooled goes with secretRef",
+        "pooled requires secretRef",
     ),
     "a schema is named in small letters": (
         store(schema="bank_2"),
         store(schema="Bank"),
-        "a schema is named by 1 to 40 lower-case letters",
+        "a schema name consists of 1 to 40 lower-case letters",
     ),
     "a schema is not one of Postgres": (
         store(schema="pgbank"),
         store(schema="pg_bank"),
-        "Postgres keeps the names pg_*",
+        "Postgres reserves the names pg_*",
     ),
     "migration is automatic or manual": (
         store(migrate="Manual"),
@@ -119,37 +120,37 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
     "code has one form": (
         of(code={"image": "registry.example/bank:1"}),
         of(code={"image": "registry.example/bank:1", "configMapRef": {"name": "bank"}}),
-        "give exactly one of image, inline and configMapRef",
+        "set exactly one of image, inline and configMapRef",
     ),
     "code has any form": (
         of(code={"configMapRef": {"name": "bank"}}),
         of(code={}),
-        "give exactly one of image, inline and configMapRef",
+        "set exactly one of image, inline and configMapRef",
     ),
     "an image is one word": (
         of(code={"image": f"registry.example:5000/bank@sha256:{'a' * 64}"}),
         of(code={"image": "bank 1"}),
-        "an image is written without spaces",
+        "an image name has no spaces",
     ),
     "modules are Python files": (
         of(code=modules(bank="", _rules2="")),
         of(code={"inline": {"modules": {"bank.py": "", "my-rules.py": ""}}}),
-        "a module is named like bank.py",
+        "a module has a name like bank.py",
     ),
     "inline code is small": (
         of(code=modules(bank=HALF, rules=HALF)),
         of(code=modules(bank=HALF, rules=HALF, more="x")),
-        "inline code has at most 256 KiB in all",
+        "inline code has at most 256 KiB in total",
     ),
     "the entrypoint is a module of the code": (
         of(code=modules(shop=""), entrypoint="shop:domain"),
         of(code=modules(shop=""), entrypoint="bank:domain"),
-        "for bank:domain there must be a bank.py",
+        "bank:domain needs a bank.py",
     ),
     "the entrypoint names an object": (
         of(code={"image": "bank:1"}, entrypoint="shop.bank:Parts.domain"),
         of(code={"image": "bank:1"}, entrypoint="shop.bank"),
-        "an entrypoint is written module:object",
+        "an entrypoint has the form module:object",
     ),
     "there are not too many replicas": (
         of(replicas=100),
@@ -174,7 +175,7 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
     "a variable has one value": (
         of(env=[SECRET]),
         of(env=[{**SECRET, "value": "1"}]),
-        "give value or valueFrom, not both",
+        "set value or valueFrom, not both",
     ),
     "a variable is named once": (
         of(env=[{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]),
@@ -184,7 +185,7 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
     "variables come from one source": (
         of(envFrom=[{"secretRef": {"name": "shop"}, "prefix": "SHOP_"}]),
         of(envFrom=[{"prefix": "SHOP_"}]),
-        "give exactly one of configMapRef and secretRef",
+        "set exactly one of configMapRef and secretRef",
     ),
     "resources are quantities": (
         of(resources={"requests": {"cpu": 1, "memory": "64Mi"}, "limits": {"cpu": "1500m"}}),
@@ -204,7 +205,7 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
     "a peer is of one sort": (
         of(networkPolicy={"ingressFrom": [POD, {"ipBlock": {"cidr": "10.0.0.0/8"}}]}),
         of(networkPolicy={"ingressFrom": [{**POD, "ipBlock": {"cidr": "10.0.0.0/8"}}]}),
-        "give an ipBlock alone, or a podSelector, a namespaceSelector or both",
+        "set an ipBlock alone, or a podSelector, a namespaceSelector or both",
     ),
     "traces go to a URL": (
         of(telemetry={"otlpEndpoint": "https://collector.example:4318"}),
@@ -226,25 +227,41 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         of(replica=2),
         'unknown field "spec.replica"',
     ),
+    **{
+        f"{field} of a bundle stays in the namespace": (
+            of(**made("shop-2")),
+            of(**made(ELSEWHERE)),
+            "in body should match",
+        )
+        for field, made in BUNDLE_FIELDS.items()
+    },
+    **{
+        f"{field} of a store stays in the namespace": (
+            store(**made("shop-2")),
+            store(**made(ELSEWHERE)),
+            "in body should match",
+        )
+        for field, made in STORE_FIELDS.items()
+    },
 }
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_the_api_server_takes_the_good_and_refuses_the_bad(
+def test_the_api_server_accepts_the_good_and_refuses_the_bad(
     api: Kubectl, case: tuple[Manifest, Manifest, str]
 ) -> None:
-    good, bad, told = case
+    good, bad, words = case
     tried(api, good)
-    assert told in refusal(api, bad)
+    assert words in refusal(api, bad)
 
 
 def test_the_schema_of_a_store_stays(api: Kubectl, stored: Manifest) -> None:
     moved = {**stored, "spec": {**stored["spec"], "schema": "elsewhere"}}
-    assert "its events would be left behind" in api.refusal(moved)
+    assert "its events would stay in the old one" in api.refusal(moved)
     api.apply({**stored, "spec": {**stored["spec"], "migrate": "Manual"}})
 
 
-def test_what_is_left_out_has_defaults_that_can_be_seen(api: Kubectl) -> None:
+def test_defaults_are_visible_in_the_stored_object(api: Kubectl) -> None:
     least = of()
     del least["spec"]["replicas"]
     spec = tried(api, least)
@@ -261,16 +278,16 @@ def test_what_is_left_out_has_defaults_that_can_be_seen(api: Kubectl) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "told"),
+    ("field", "words"),
     [
-        ("domainbundle.spec.code", "Exactly one form is given"),
-        ("eventstore.spec.connection.secretRef.key", "whose value is a DSN"),
-        ("bundle.status.subscriptions", "how far each is"),
-        ("evs.status.neededSchemaVersion", "this operator's Chekov works with"),
+        ("domainbundle.spec.code", "Exactly one of image, inline and configMapRef is set"),
+        ("eventstore.spec.connection.secretRef.key", "The key of the DSN"),
+        ("bundle.status.subscriptions", "and their progress"),
+        ("evs.status.neededSchemaVersion", "that this operator needs"),
     ],
 )
-def test_kubectl_explains_every_field(api: Kubectl, field: str, told: str) -> None:
-    assert told in " ".join(api.run("explain", field).split())
+def test_kubectl_explains_every_field(api: Kubectl, field: str, words: str) -> None:
+    assert words in " ".join(api.run("explain", field).split())
 
 
 def test_a_pod_template_is_passed_on_whole(api: Kubectl) -> None:

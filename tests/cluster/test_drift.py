@@ -1,4 +1,4 @@
-"""What somebody edits by hand in a child is set right again, whatever Kubernetes makes of it."""
+"""The operator repairs what is edited by hand in a child, however Kubernetes stores the edit."""
 
 import json
 from typing import Any
@@ -64,7 +64,7 @@ _EDITS: dict[str, tuple[str, Any]] = {
 
 
 def _shown(kubectl: Kubectl, kind: str, name: str) -> dict[str, Any]:
-    """What the operator says about a child: everything but what changes with each write."""
+    """A child without the fields that change with each write."""
     child = kubectl.get(kind, name)
     kept = ("labels", "ownerReferences")
     metadata = {field: child["metadata"].get(field) for field in kept}

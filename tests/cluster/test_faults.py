@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a load: nothing acknowledged is lost, nothing is there twice."""
+"""kill -9 during a load: nothing acknowledged is lost, and nothing is stored twice."""
 
 from collections.abc import Callable, Iterator
 
@@ -60,7 +60,7 @@ def _ready(bank: Bank, wanted: str) -> Callable[[], bool]:
 
 
 def _owner(bank: Bank) -> dict[str, object]:
-    """The pod that owns the projection; a name of its process follows that of the pod."""
+    """The pod that owns the projection, without the name of its process."""
 
     def owner() -> str:
         status = bank.kubectl.get("domainbundle", bank.name)["status"]
@@ -68,5 +68,5 @@ def _owner(bank: Bank) -> dict[str, object]:
         return owners[0].partition("/")[0] if owners else ""
 
     names = [pod["metadata"]["name"] for pod in bank.pods()]
-    wait_for("the status to tell the owner", lambda: owner() in names)
+    wait_for("the owner in the status", lambda: owner() in names)
     return bank.kubectl.get("pod", owner())

@@ -1,4 +1,4 @@
-"""Children come back when deleted, go with their bundle, and leave the events behind."""
+"""Deleted children are restored; children are deleted with their bundle; events are kept."""
 
 from uuid import uuid4
 

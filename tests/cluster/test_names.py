@@ -1,4 +1,4 @@
-"""The longest names that the definitions allow leave room for everything that is made from them."""
+"""The longest allowed names leave room for the names of all children."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def _labels(child: dict[str, Any]) -> list[str]:
 
 def test_the_longest_names_serve(kubectl: Kubectl, cluster: Cluster) -> None:
     store = event_store(STORE)
-    # A schema of its own, so that a Job has to migrate it.
+    # A separate schema, so that a Job has to migrate it.
     store["spec"]["schema"] = "longest"
     kubectl.apply(store)
     bank = Bank(kubectl, cluster, name=BUNDLE)

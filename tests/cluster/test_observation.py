@@ -1,4 +1,4 @@
-"""Prometheus finds the pods and the operator, and what it reads is true."""
+"""Prometheus discovers the pods and the operator, and scrapes the right values."""
 
 from urllib.parse import quote
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What is wrong with a bundle is told in words that say what to change."""
+"""Faults of a bundle are reported with what to change."""
 
 from typing import Any
 
@@ -34,22 +34,22 @@ domain = Domain("bank", aggregates=[Account], handlers=[Balances()])
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "words"),
     [
         ({"code": {**CODE, "image": "bank:1"}}, "exactly one of image, inline"),
         ({"code": {}}, "exactly one of image, inline"),
         ({"entrypoint": "bank"}, "module:object, for example bank:domain"),
-        ({"entrypoint": "shop:domain"}, "there must be a bank.py"),
+        ({"entrypoint": "shop:domain"}, "needs a bank.py"),
         ({"replicas": -1}, "greater than or equal to 0"),
     ],
     ids=["two forms of code", "no code", "no object", "no such module", "fewer pods than none"],
 )
 def test_the_api_server_refuses_what_can_never_work(
-    kubectl: Kubectl, change: dict[str, Any], told: str
+    kubectl: Kubectl, change: dict[str, Any], words: str
 ) -> None:
     manifest = bundle("refused", CODE)
     manifest["spec"] |= change
-    assert told in kubectl.refusal(manifest)
+    assert words in kubectl.refusal(manifest)
 
 
 def test_a_name_that_leaves_no_room_for_children_is_refused(kubectl: Kubectl) -> None:
@@ -79,7 +79,7 @@ def test_a_bundle_without_its_store_says_which_is_missing(
 
 
 @pytest.mark.parametrize(
-    ("source", "entrypoint", "told"),
+    ("source", "entrypoint", "words"),
     [
         (SOURCE.replace("domain = Domain", "other = Domain"), "bank:domain", ["domain"]),
         (SOURCE, "bank:Account", ["Account", "Domain"]),
@@ -89,18 +89,18 @@ def test_a_bundle_without_its_store_says_which_is_missing(
     ids=["no such object", "not a domain", "does not import", "three faults"],
 )
 def test_code_that_cannot_run_ends_in_a_condition(
-    kubectl: Kubectl, cluster: Cluster, source: str, entrypoint: str, told: list[str]
+    kubectl: Kubectl, cluster: Cluster, source: str, entrypoint: str, words: list[str]
 ) -> None:
     kubectl.apply(event_store())
     faulty = Bank(kubectl, cluster, name="faulty")
     faulty.apply(inline(source), entrypoint=entrypoint)
-    faulty.wait_for_words(*told)
+    faulty.wait_for_words(*words)
     assert kubectl.condition("domainbundle", faulty.name, "Ready")["status"] == "False"
     assert faulty.pods() == []
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "words"),
     [
         ({"nodeSelectr": {"disk": "ssd"}}, "nodeSelectr: field not declared in schema"),
         (
@@ -112,9 +112,9 @@ def test_code_that_cannot_run_ends_in_a_condition(
     ids=["an unknown field", "no quantity", "no such value"],
 )
 def test_a_pod_template_that_no_pod_can_have_ends_in_a_condition(
-    kubectl: Kubectl, cluster: Cluster, spec: dict[str, Any], told: str
+    kubectl: Kubectl, cluster: Cluster, spec: dict[str, Any], words: str
 ) -> None:
     kubectl.apply(event_store())
     odd = Bank(kubectl, cluster, name="odd")
     odd.apply(CODE, podTemplate={"spec": spec})
-    assert odd.wait_for_words(told)["reason"] == "ChildRefused"
+    assert odd.wait_for_words(words)["reason"] == "ChildRefused"

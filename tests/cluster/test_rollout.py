@@ -1,4 +1,4 @@
-"""A change of the code rolls over without a failed command; a bad change changes nothing."""
+"""A change of the code rolls out without a failed command; a bad change has no effect."""
 
 from uuid import uuid4
 
@@ -53,7 +53,7 @@ def test_new_code_rolls_over_under_load_with_no_failed_command(
 
 
 @pytest.mark.parametrize(
-    ("broken", "told"),
+    ("broken", "words"),
     [
         (SOURCE.replace("class Balances", "class Balances\n", 1), "SyntaxError"),
         (SOURCE + "\nimport no_such_library\n", "no_such_library"),
@@ -61,10 +61,10 @@ def test_new_code_rolls_over_under_load_with_no_failed_command(
     ids=["a syntax error", "a library that is missing"],
 )
 def test_code_that_does_not_import_leaves_the_running_revision_alone(
-    bank: Bank, broken: str, told: str
+    bank: Bank, broken: str, words: str
 ) -> None:
     before = _revision(bank), sorted(pod["metadata"]["uid"] for pod in bank.pods())
     bank.apply(inline(broken))
-    bank.wait_for_words(told)
+    bank.wait_for_words(words)
     assert before == (_revision(bank), sorted(pod["metadata"]["uid"] for pod in bank.pods()))
     assert bank.command("OpenAccount", {"account_id": str(uuid4()), "owner": "A"}).status == 200

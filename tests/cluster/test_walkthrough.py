@@ -1,4 +1,4 @@
-"""What a newcomer does: apply the bank, execute commands, look at what came of it."""
+"""What a newcomer does: apply the bank, execute commands, read the results."""
 
 import json
 from collections.abc import Mapping
@@ -65,14 +65,14 @@ def test_the_status_names_what_the_domain_holds(bank: Bank) -> None:
         now = bank.kubectl.get("domainbundle", bank.name)["status"]
         return [found["name"] for found in now["subscriptions"]]
 
-    wait_for("the subscriptions to be told", lambda: subscriptions() == ["balances"])
+    wait_for("the subscriptions in the status", lambda: subscriptions() == ["balances"])
 
 
 @pytest.mark.parametrize("path", ["domainbundle.spec", "domainbundle.status", "eventstore.spec"])
 def test_explain_describes_every_field(bank: Bank, path: str) -> None:
-    told = bank.kubectl.run("explain", path)
-    assert "<no description>" not in told
-    assert "FIELDS:" in told
+    explained = bank.kubectl.run("explain", path)
+    assert "<no description>" not in explained
+    assert "FIELDS:" in explained
 
 
 def _log(kubectl: Kubectl, pod: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chekov import Runtime
 from tests.integration.engine_domain import Totals, counting
-from tests.unit.engine.bank import Add
+from tests.unit.engine.bank import Add, status
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +59,7 @@ async def main(dsn: str, commands: int) -> None:
     """Run until killed."""
     domain = counting(Totals())
     async with Runtime(domain, store=dsn, lease=LEASE, node="killed") as runtime:
-        await until(lambda: runtime.subscriptions["totals"].owned)
+        await until(lambda: status(runtime, "totals").owned)
         print("owned", flush=True)  # noqa: T201 the test reads it
         for number in range(commands):
             await runtime.dispatch(Add(counter=f"killed-{number % 3}", amount=1))

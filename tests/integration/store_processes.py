@@ -104,7 +104,8 @@ class Followers:
         while True:
             after = len(self.seen)
             try:
-                page = await store.changed(after, 0.2)
+                await store.wait("events", after, 0.2)
+                page = await store.tail.after(after)
                 if not page or page[0].position != after + 1:
                     page = await store.read_page(after=after)
             except StoreError:

@@ -25,9 +25,9 @@ from chekov import (
     upcast,
 )
 from chekov.engine.subscriptions.delivery import Retry
-from chekov.engine.uuid7 import uuid7
 from chekov.server import rendering
 from chekov.store.port import NewEvent
+from chekov.uuid7 import uuid7
 
 
 class Sent(Event, name="sent", aliases=("dispatched",), revision=2):

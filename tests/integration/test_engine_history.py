@@ -10,7 +10,7 @@ from chekov import Domain, Runtime
 from chekov.errors import CommandIdReused, HistoryTruncated, StreamDeleted
 from tests.integration.engine_domain import counting
 from tests.unit.engine.bank import Add, AddAtMost, Counter
-from tests.unit.engine.snapshots import KeptCounter, Told
+from tests.unit.engine.snapshots import KeptCounter, SnapshotLog
 from tests.waiting import until
 
 KEPT = Domain("counting", aggregates=[KeptCounter])
@@ -47,16 +47,16 @@ async def test_a_command_sent_again_after_a_restart_is_answered_as_before(dsn: s
 
 
 async def test_a_restarted_process_reads_a_snapshot_and_what_is_behind_it(dsn: str) -> None:
-    told = Told()
-    async with Runtime(KEPT, store=dsn, observer=told) as runtime:
+    log = SnapshotLog()
+    async with Runtime(KEPT, store=dsn, observers=[log]) as runtime:
         for _ in range(3):
             await runtime.dispatch(ONE)
-        await until(lambda: told.outcomes == ["kept"])
+        await until(lambda: log.outcomes == ["kept"])
         await runtime.dispatch(ONE)
         await runtime.store.streams.truncate("counter-a", before=3, erase=True)
-    async with Runtime(KEPT, store=dsn, observer=told) as runtime:
+    async with Runtime(KEPT, store=dsn, observers=[log]) as runtime:
         assert (await runtime.load(KeptCounter, "a")).state.amounts == [1, 1, 1, 1]
-        assert told.read == [1]
+        assert log.read == [1]
         await runtime.store.snapshots.forget("counter-a")
     async with Runtime(KEPT, store=dsn) as runtime:
         with pytest.raises(HistoryTruncated):

@@ -9,7 +9,7 @@ from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import ChekovError
 from tests.integration.engine_domain import Totals, counting
 from tests.integration.engine_process import LEASE, process
-from tests.unit.engine.bank import Add, AddAtMost, Counter, Seen, TooMuch
+from tests.unit.engine.bank import Add, AddAtMost, Counter, Seen, TooMuch, status
 from tests.waiting import until
 
 
@@ -45,11 +45,9 @@ async def test_one_process_owns_a_subscription_and_the_other_takes_over(dsn: str
         async with Runtime(counting(first), store=dsn, lease=LEASE, node="one") as one:
             for amount in range(1, 11):
                 await one.dispatch(Add(counter="a", amount=amount), consistency="strong")
-            assert [one.subscriptions["seen"].owned, two.subscriptions["seen"].owned].count(
-                True
-            ) == 1
+            assert [status(one, "seen").owned, status(two, "seen").owned].count(True) == 1
         await two.dispatch(Add(counter="a", amount=11), consistency="strong")
-        await until(lambda: two.subscriptions["seen"].owned)
+        await until(lambda: status(two, "seen").owned)
     assert sorted(first.amounts + second.amounts) == list(range(1, 12))
 
 
@@ -57,14 +55,14 @@ async def test_the_owner_is_killed_and_the_projection_goes_on_exactly_once(dsn: 
     async with process(dsn, commands=300) as owner:
         await owner.says("owned")
         async with Runtime(counting(Totals()), store=dsn, lease=LEASE, node="heir") as heir:
-            assert not heir.subscriptions["totals"].owned
-            await until(lambda: heir.subscriptions["totals"].position > 50)
+            assert not status(heir, "totals").owned
+            await until(lambda: status(heir, "totals").position > 50)
             await owner.kill()
             head = await heir.store.head()
             assert head > 50
             await heir.dispatch(Add(counter="heir", amount=1))
             await heir.wait(head + 1, timeout=30)
-            assert heir.subscriptions["totals"].owned
+            assert status(heir, "totals").owned
             assert await seen(heir) == list(range(1, head + 2))
 
 

@@ -8,6 +8,7 @@ from chekov import DefinitionError, Projection, Runtime, Transaction, handle
 from chekov.engine.subscriptions.delivery import Retry
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from tests.integration.engine_domain import NewTotals, StoppingTotals, Totals, counting
+from tests.unit.engine import bank
 from tests.unit.engine.bank import Add, Added, Note
 from tests.waiting import until
 
@@ -28,7 +29,7 @@ async def total(runtime: Runtime, counter: str = "counter-a") -> object:
 
 
 def status(runtime: Runtime) -> SubscriptionStatus:
-    return runtime.subscriptions["totals"]
+    return bank.status(runtime, "totals")
 
 
 async def test_a_projection_is_written_once_for_each_event_and_can_be_asked(dsn: str) -> None:

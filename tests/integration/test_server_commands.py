@@ -1,4 +1,4 @@
-"""The commands that look at a store from a terminal."""
+"""The commands that inspect and change a store from a terminal."""
 
 import json
 from uuid import uuid4
@@ -15,7 +15,7 @@ async def test_a_schema_is_migrated_once(empty_dsn: str) -> None:
     assert (code, done["schema"], done["from"]) == (0, "chekov", 0)
     assert done["to"] > 0
     code, out, _ = await run("migrate", "--dsn", empty_dsn)
-    assert (code, out) == (0, f"schema chekov is at version {done['to']} already\n")
+    assert (code, out) == (0, f"schema chekov is already at version {done['to']}\n")
 
 
 async def test_what_a_store_holds_is_listed(dsn: str) -> None:
@@ -45,6 +45,41 @@ async def test_what_a_store_holds_is_listed(dsn: str) -> None:
     (subscription,) = json.loads(out)
     assert (subscription["name"], subscription["position"]) == ("balances", 2)
     assert (subscription["lag"], subscription["parked"]) == (0, 0)
+
+
+async def test_a_subscription_is_paused_and_resumed(dsn: str) -> None:
+    environment = bank(dsn)
+    at = ("--domain", "bank", "--dsn", dsn)
+    async with chekov("serve", **environment) as server, aiohttp.ClientSession() as session:
+        await server.serving()
+        code, out, _ = await run("subscriptions", "pause", "balances", *at, "-o", "json")
+        (subscription,) = json.loads(out)
+        assert (code, subscription["state"], subscription["owner"]) == (0, "paused", None)
+        account = str(uuid4())
+        opening = {"account_id": account, "owner": "Ada"}
+        async with session.post(server.api("/commands/OpenAccount"), json=opening) as response:
+            assert response.status == 200
+        code, out, _ = await run("subscriptions", "list", *at)
+        assert out.splitlines()[1].split()[:6] == ["balances", "1", "0", "paused", "0", "1"]
+        code, out, _ = await run("subscriptions", "resume", "balances", *at, "-o", "json")
+        assert (code, json.loads(out)[0]["state"]) == (0, "running")
+        async with session.post(
+            server.api("/commands/Deposit"),
+            json={"account_id": account, "amount": 5},
+            headers={"Prefer": "wait=30"},
+        ) as response:
+            assert (await response.json())["consistent"] is True
+    code, out, _ = await run("subscriptions", "parked", "balances", *at)
+    assert (code, len(out.splitlines())) == (0, 1)
+    code, _, errors = await run("subscriptions", "pause", "balance", *at)
+    assert code == 1
+    assert "no subscription 'balance'; it has balances" in errors
+
+
+async def test_a_subscription_to_pause_has_to_be_named(dsn: str) -> None:
+    code, _, errors = await run("subscriptions", "pause", "--domain", "bank", "--dsn", dsn)
+    assert code == 2
+    assert "needs the NAME of a subscription" in errors
 
 
 async def test_events_are_followed(dsn: str) -> None:

@@ -120,7 +120,7 @@ async def test_a_request_that_is_still_being_sent_is_waited_for(dsn: str) -> Non
         assert await server.ended() == 0
 
 
-async def test_a_listener_that_does_not_read_holds_nobody_up(dsn: str) -> None:
+async def test_a_client_that_does_not_read_delays_nobody(dsn: str) -> None:
     environment = bank(dsn, CHEKOV_DRAIN_TIMEOUT="3600")
     async with chekov("serve", **environment) as server, aiohttp.ClientSession() as session:
         await server.serving()

@@ -39,8 +39,8 @@ async def events(session: aiohttp.ClientSession, url: str, after: int, count: in
 async def try_out(session: aiohttp.ClientSession, server: Server) -> None:
     """Do what the program says one could try."""
     assert server.child.stdout
-    told = json.loads(await server.child.stdout.readline())
-    command, reading = (shlex.split(line) for line in told["try"])
+    shown = json.loads(await server.child.stdout.readline())
+    command, reading = (shlex.split(line) for line in shown["try"])
     headers = {"Content-Type": "application/json"}
     async with session.post(command[2], data=command[4], headers=headers) as response:
         assert response.status == 200

@@ -99,7 +99,7 @@ async def test_log_lines_name_the_trace_of_their_request(dsn: str) -> None:
     assert line["correlation_id"] == correlation
 
 
-async def test_a_collector_that_is_away_holds_nobody_up(dsn: str) -> None:
+async def test_an_unavailable_collector_delays_nobody(dsn: str) -> None:
     async with TestServer(Collector().application()) as receiver:
         nobody = str(receiver.make_url(""))
     environment = bank(dsn, OTEL_EXPORTER_OTLP_ENDPOINT=nobody)

@@ -56,7 +56,7 @@ class Load:
         """Wait until this many more events are acknowledged."""
         target = len(self.acknowledged) + count
         while len(self.acknowledged) < target:
-            await self.store.changed(self.head, 0.1)
+            await self.store.wait("events", self.head, 0.1)
             await asyncio.sleep(0.01)
 
     @property
@@ -95,7 +95,8 @@ async def follow(store: PostgresStore, seen: list[int]) -> None:
     while True:
         after = seen[-1] if seen else 0
         try:
-            page = await store.changed(after, 0.2) or await store.read_page(after=after)
+            await store.wait("events", after, 0.2)
+            page = await store.tail.after(after) or await store.read_page(after=after)
         except StoreUnavailable:
             continue
         assert not page or page[0].position == after + 1

@@ -70,7 +70,8 @@ async def following(store: PostgresStore) -> AsyncGenerator[list[RecordedEvent]]
     async def follow() -> None:
         while True:
             try:
-                page = await store.changed(len(seen), 0.1)
+                await store.wait("events", len(seen), 0.1)
+                page = await store.tail.after(len(seen))
                 if not page or page[0].position != len(seen) + 1:
                     page = await store.read_page(after=len(seen), limit=10)
             except StoreError:

@@ -156,7 +156,7 @@ async def test_a_network_that_drops_everything(dsn: str, direction: Direction) -
         await until(writer.append_together)
         # The listener notices too, and is notified again.
         head = await other.head()
-        heard = asyncio.create_task(store.changed(head, 60))
+        heard = asyncio.create_task(store.wait("events", head, 60))
         writer.store = other
         assert await writer.append()
         await heard

@@ -74,11 +74,11 @@ async def test_another_process_is_heard_of(pooled_dsn: str, pooled_store: Postgr
     async with PostgresStore(pooled_dsn, pooled=True) as other:
         for number in range(5):
             async with asyncio.TaskGroup() as group:
-                waiting = group.create_task(pooled_store.changed(number, 60))
+                waiting = group.create_task(pooled_store.wait("events", number, 60))
                 await asyncio.sleep(0)
                 await other.append("a", [event()])
-            assert not waiting.result()
-            assert len(await pooled_store.read_page(after=number)) == 1
+            assert waiting.result() == number + 1
+            assert len(await pooled_store.tail.after(number) or ()) == 1
 
 
 async def test_a_projection_s_transaction_and_its_checkpoint(pooled_store: PostgresStore) -> None:
@@ -159,7 +159,7 @@ async def test_processes_share_one_order(pooled_dsn: str, pooled_store: Postgres
     seen: list[int] = []
     ends: Counter[str] = Counter()
     while len(seen) < total:
-        await pooled_store.changed(len(seen), 1)
+        await pooled_store.wait("events", len(seen), 1)
         for item in await pooled_store.read_page(after=len(seen)):
             seen.append(item.position)
             ends[item.stream] += 1

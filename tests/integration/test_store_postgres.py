@@ -231,7 +231,7 @@ async def test_a_store_is_entered_again_and_closed_once(dsn: str) -> None:
     with pytest.raises(StoreClosed):
         await store.read_page()
     with pytest.raises(StoreClosed):
-        await store.changed(0, 0)
+        await store.wait("events", 0, 0)
     async with store:
         assert await store.head() == 2
 
@@ -278,19 +278,19 @@ async def test_another_process_hears_of_events(dsn: str) -> None:
     async with PostgresStore(dsn) as one, PostgresStore(dsn) as two:
         for number in range(20):
             async with asyncio.TaskGroup() as group:
-                waiting = group.create_task(two.changed(number, 60))
+                waiting = group.create_task(two.wait("events", number, 60))
                 await asyncio.sleep(0)
                 await one.append("a", [event()])
-            assert not waiting.result()
-            assert len(await two.read_page(after=number)) == 1
+            assert waiting.result() == number + 1
+            assert len(await two.tail.after(number) or ()) == 1
 
 
 async def test_a_release_wakes_another_process(dsn: str) -> None:
     async with PostgresStore(dsn) as one, PostgresStore(dsn) as two:
         await claimed(one)
-        seen = await two.subscriptions.freed(0, 60)
+        seen = await two.wait("subscriptions", 0, 60)
         async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(two.subscriptions.freed(seen, 60))
+            waiting = group.create_task(two.wait("subscriptions", seen, 60))
             await asyncio.sleep(0)
             await one.subscriptions.release("one", [KEY])
         assert waiting.result() > seen
@@ -301,9 +301,9 @@ async def test_an_idle_store_sends_few_statements(dsn: str) -> None:
     """Two statements a second at most, counted by Postgres."""
     connection = await asyncpg.connect(dsn)
     async with PostgresStore(dsn, migrate=False) as store:
-        await store.changed(0, 1.5)
+        await store.wait("events", 0, 1.5)
         before = await _transactions(connection)
-        await store.changed(0, 3)
+        await store.wait("events", 0, 3)
         after = await _transactions(connection)
     await connection.close()
     assert after - before <= 2 * 3 + 2
@@ -340,7 +340,7 @@ async def test_processes_share_one_order(dsn: str, postgres_store: PostgresStore
     total = 3 * 8 * 25 * 2
     seen: list[int] = []
     while len(seen) < total:
-        await postgres_store.changed(len(seen), 1)
+        await postgres_store.wait("events", len(seen), 1)
         page = await postgres_store.read_page(after=len(seen))
         seen += [item.position for item in page]
     assert seen == list(range(1, total + 1))

@@ -103,11 +103,11 @@ async def test_notifications_stay_in_their_store(one: PostgresStore, two: Postgr
     await one.append("a", [event()])
     await one.subscriptions.register([KEY])
     await one.subscriptions.claim("owner", [KEY], lease=3600)
-    seen = await two.subscriptions.freed(0, 60)
+    seen = await two.wait("subscriptions", 0, 60)
     await asyncio.gather(*(one.append("a", [event()]) for _ in range(100)))
     await one.subscriptions.release("owner", [KEY])
-    assert await two.subscriptions.freed(seen, 0.3) == seen
-    assert two._background.listener.known == 0
+    assert await two.wait("subscriptions", seen, 0.3) == seen
+    assert two.tail.head.value == 0
 
 
 async def test_turns_are_taken_by_store(dsn: str, one: PostgresStore, two: PostgresStore) -> None:
@@ -121,19 +121,23 @@ async def test_turns_are_taken_by_store(dsn: str, one: PostgresStore, two: Postg
     await connection.close()
 
 
+def alone(store: PostgresStore) -> bool:
+    return store._background.listener.alone()
+
+
 async def test_a_store_in_another_schema_is_not_another_writer(
     one: PostgresStore, two: PostgresStore
 ) -> None:
     """Each knows itself alone in its store, and appends without taking turns."""
 
     async def both_alone() -> bool:
-        return all(store._background.listener.alone() for store in (one, two))
+        return all(alone(store) for store in (one, two))
 
     await until(both_alone)
     for number in range(50):
         for store in (one, two):
             assert (await store.append("a", [event()], expected=number)).position == number + 1
     async with PostgresStore(one._schema.pool.options.dsn) as third:
-        await until(lambda: not one._background.listener.alone())
-        assert two._background.listener.alone()
+        await until(lambda: not alone(one))
+        assert alone(two)
         assert (await third.append("a", [event()])).position == 51

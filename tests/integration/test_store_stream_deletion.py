@@ -9,6 +9,7 @@ import pytest
 from chekov.errors import InvalidAppend, StoreUnavailable
 from chekov.store.port import NewEvent, Snapshot
 from chekov.store.postgres import PostgresStore
+from tests.store_state import listener_has_polled
 from tests.waiting import until
 
 
@@ -96,9 +97,25 @@ async def test_waiting_appends_fail_when_the_store_is_cancelled(dsn: str) -> Non
 async def test_erased_events_are_dropped_from_the_tail(postgres_store: PostgresStore) -> None:
     await postgres_store.append("a", [event(), event()])
     await postgres_store.append("b", [event()])
-    assert len(await postgres_store.changed(0, 1)) == 3
+    assert len(postgres_store.tail.cached(0) or ()) == 3
     await postgres_store.streams.truncate("a", before=2, erase=True)
-    assert not await postgres_store.changed(0, 1)
+    assert postgres_store.tail.cached(0) is None
     await postgres_store.append("b", [event()])
     await postgres_store.streams.delete("a", erase=True)
-    assert not [item for item in await postgres_store.changed(0, 1) if item.stream == "a"]
+    assert not [item for item in await postgres_store.tail.after(0) or () if item.stream == "a"]
+
+
+async def test_what_is_erased_elsewhere_is_dropped_here(dsn: str) -> None:
+    async with PostgresStore(dsn) as one, PostgresStore(dsn) as two:
+        await listener_has_polled(dsn)
+        await one.append("a", [event(), event()])
+        assert one.tail.cached(0) is not None
+        for erasing in (
+            two.streams.truncate("a", before=2, erase=True),
+            two.streams.delete("a", erase=True),
+        ):
+            seen = one.tail.drops.value
+            await erasing
+            assert await one.wait("keys", seen, 60) > seen
+            assert one.tail.cached(0) is None
+            assert "$erased" in {item.type for item in await one.tail.after(0) or ()}

@@ -56,7 +56,7 @@ async def test_others_wait_for_the_transaction_and_hear_of_its_end(
     await transaction.start()
     await postgres_store.read_models.append_in_transaction(connection, "a", [event()])
     waiting = asyncio.create_task(postgres_store.append("b", [event()]))
-    heard = asyncio.create_task(postgres_store.changed(0, 30))
+    heard = asyncio.create_task(postgres_store.wait("events", 0, 30))
     await transaction.commit()
     await heard
     assert (await waiting).position == 2

@@ -130,7 +130,7 @@ async def test_pending_steps_are_listed_without_applying_them(empty_dsn: str) ->
 
 @pytest.mark.parametrize("version", [0, -1, needed_version() + 1])
 async def test_an_unknown_version_is_refused(empty_dsn: str, version: int) -> None:
-    with pytest.raises(StoreError, match="there is no version"):
+    with pytest.raises(StoreError, match="does not exist"):
         await migrate(empty_dsn, "chekov", to=version)
 
 

@@ -16,14 +16,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from chekov import Connection, Context, EventHandler, MemoryStore, Projection, Transaction, handle
 from chekov.engine.observer import Observer
-from chekov.engine.subscriptions.delivery import Delivery, Retry
-from chekov.engine.subscriptions.feed import Feed
+from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.invocation import Subject
+from chekov.engine.subscriptions.kinds import kind_of
+from chekov.engine.subscriptions.page_cache import PageCache
 from chekov.engine.subscriptions.subscription import Subscription
-from chekov.engine.uuid7 import uuid7
 from chekov.errors import StoreUnavailable
 from chekov.serialization.codec import Codec
 from chekov.store.memory.subscriptions import MemorySubscriptions
 from chekov.store.port import Claim, NewEvent, ReadModels, SubscriptionKey
+from chekov.uuid7 import uuid7
+from chekov.watermark import Watermark
 from tests.integration.engine_domain import counting
 from tests.unit.engine.bank import Added
 from tests.waiting import until
@@ -62,8 +65,10 @@ class Faults:
 class FaultySubscriptions(MemorySubscriptions):
     """Loses answers of saves."""
 
-    def __init__(self, clock: Callable[[], datetime], end: Callable[[], int]) -> None:
-        super().__init__(clock, end)
+    def __init__(
+        self, clock: Callable[[], datetime], end: Callable[[], int], freed: Watermark
+    ) -> None:
+        super().__init__(clock, end, freed)
         self.faults = Faults()
 
     async def save(self, claim: Claim, position: int) -> None:
@@ -103,7 +108,9 @@ class FaultyStore(MemoryStore):
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         super().__init__(clock=lambda: self.now)
-        subscriptions = FaultySubscriptions(lambda: self.now, lambda: self._log.history.head)
+        subscriptions = FaultySubscriptions(
+            lambda: self.now, lambda: self._log.history.head, self.changes.subscriptions
+        )
         self.faulty = FaultyReadModels(subscriptions)
         self.subscriptions = subscriptions
         self.read_models = cast("ReadModels", self.faulty)
@@ -148,26 +155,23 @@ class Reader(EventHandler, name="subject"):
 
 
 class Node:
-    """One process: a feed and a subscription, and the claim it was last answered."""
+    """One process: a subscription, and the claim it was last answered."""
 
     def __init__(self, store: FaultyStore, handler: EventHandler, name: str) -> None:
         self.name = name
         self.store = store
         self.key = SubscriptionKey("counting", "subject")
-        self.feed = Feed(store, Observer())
         codec = Codec(counting(handler))
         retry = Retry(attempts=2, first=0.0, longest=0.0)
-        delivery = Delivery(handler, store, codec, Observer(), retry)
-        self.subscription = Subscription(self.key, store, self.feed, delivery, Observer())
+        invocation = kind_of(handler)(Subject(self.key, handler, store, codec))
+        self.subscription = Subscription(invocation, store, Observer(), retry)
         self.tasks: list[asyncio.Task[None]] = []
         self.answer: tuple[float, Sequence[Claim]] | None = None
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
-        self.tasks = [
-            loop.create_task(self.feed.run(loop.create_task)),
-            loop.create_task(self.subscription.run(loop.create_task)),
-        ]
+        pages = PageCache(self.store, self.store.tail.drops, loop.create_task)
+        self.tasks = [loop.create_task(self.subscription.run(pages))]
 
     async def ask(self) -> None:
         asked_at = asyncio.get_running_loop().time()
@@ -188,7 +192,7 @@ class Node:
 
     async def drain(self) -> None:
         self.subscription.stop()
-        await asyncio.wait(self.tasks[1:], timeout=10)
+        await asyncio.wait(self.tasks, timeout=10)
         await self.crash()
         await self.store.subscriptions.release(self.name, [self.key])
 

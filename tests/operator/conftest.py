@@ -5,9 +5,23 @@ from collections.abc import AsyncGenerator
 import pytest
 from kubernetes.aio.client import Configuration
 
-from chekov_operator.client import Client, connected
+from chekov_operator.kube.client import Client, connected
 from chekov_operator.metrics import Metrics
 from tests.operator.fake_api import FakeApi, serving
+from tests.operator.rendering import build_helm
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the building of Helm out of a test's time-out."""
+    for item in items:
+        if "helm_built" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(120, func_only=True))
+
+
+@pytest.fixture(scope="session")
+def helm_built() -> None:
+    """Helm, built by whichever test needs it first."""
+    build_helm()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Make the chart's copies of the CRDs: `python -m tests.operator.crd_copies`."""
+"""Generate the chart's copies of the CRDs: `python -m tests.operator.crd_copies`."""
 
 from pathlib import Path
 
@@ -11,15 +11,17 @@ _KEPT = f"{_METADATA}  annotations:\n    helm.sh/resource-policy: keep\n"
 
 
 def copy_of(source: Path) -> str:
-    """The text of a CRD as a template that Helm upgrades and never deletes."""
+    """A CRD as a template that Helm upgrades and never deletes."""
     text = source.read_text()
     if "{{" in text:
-        raise ValueError(f"{source.name} holds {{{{, which Helm would take for an instruction")
-    return f"# Made from crds/{source.name}; change that one.\n" + text.replace(_METADATA, _KEPT, 1)
+        raise ValueError(f"{source.name} contains {{{{, which Helm would evaluate")
+    return f"# Generated from crds/{source.name}; edit that file.\n" + text.replace(
+        _METADATA, _KEPT, 1
+    )
 
 
 def copies() -> dict[str, str]:
-    """The text of every copy by its file name."""
+    """The text of each copy, by file name."""
     return {source.name: copy_of(source) for source in sorted(SOURCES.glob("*.yaml"))}
 
 

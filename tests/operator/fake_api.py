@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from chekov_operator.resources import Object
+from chekov_operator.kube.objects import Object
 
 _APPLY = "application/apply-patch+yaml"
 _OPERATIONS = "application/json-patch+json"
@@ -60,6 +60,7 @@ class FakeApi:
         meta = {
             "uid": str(uuid4()),
             "generation": 1,
+            "creationTimestamp": f"2026-11-24T10:{self._version // 60:02}:{self._version % 60:02}Z",
             "name": path.rpartition("/")[2],
             **_namespace(path),
             **body.get("metadata", {}),
@@ -74,7 +75,7 @@ class FakeApi:
         self.failures.append((method, part, _refusal(status, reason, reason, headers)))
 
     def writes(self) -> list[str]:
-        """Method and path of each request that was not a mere look."""
+        """Method and path of each request that was not a read."""
         return [f"{item.method} {item.path}" for item in self.requests if item.method != "GET"]
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -114,7 +115,7 @@ class FakeApi:
             if _within(path, request.path)
             and wanted.items() <= item["metadata"].get("labels", {}).items()
         ]
-        # Items of a list do not tell their kind, as those of a real server do not.
+        # Like those of a real server, the items of a list have no kind.
         bare = [
             {k: v for k, v in item.items() if k not in ("kind", "apiVersion")} for item in found
         ]

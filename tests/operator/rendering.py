@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +62,13 @@ def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
     return [found for found in manifests if found["kind"] == kind]
 
 
-@cache
+def build_helm() -> None:
+    """Build Helm unless the machine has one, which takes minutes: the fixture `helm_built`."""
+    if shutil.which("helm") is None:
+        build_tool(Layout.from_environment(), "helm")
+
+
 def _program() -> str | Path:
-    return shutil.which("helm") or build_tool(Layout.from_environment(), "helm")
+    found = shutil.which("helm") or Layout.from_environment().binaries / "helm"
+    assert Path(found).exists(), "a test that renders charts uses the fixture helm_built"
+    return found

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from chekov_operator.api import Bundle, Store, parse_bundle, parse_store
-from chekov_operator.resources import Object
-from chekov_operator.revision import revision_of
-from chekov_operator.workloads import Target
+from chekov_operator.api.domain_bundle import Bundle, parse_bundle
+from chekov_operator.api.event_store import Store, parse_store
+from chekov_operator.children.revision import Revision, revision_name
+from chekov_operator.kube.objects import Object
 
 SOURCE = "domain = Domain('bank')"
 RUNTIME_IMAGE = "registry.example/chekov:1"
@@ -53,12 +53,12 @@ def store(**spec: Any) -> Store:
     return parse_store(store_body(**spec))
 
 
-def target(**spec: Any) -> Target:
+def target(**spec: Any) -> Revision:
     """What the pods of the bank are made from."""
     wanted, kept = bundle(**spec), store()
-    return Target(
+    return Revision(
         bundle=wanted,
-        revision=revision_of(wanted, wanted.code.modules, kept.schema, RUNTIME_IMAGE),
+        name=revision_name(wanted, wanted.code.modules, kept.schema, RUNTIME_IMAGE),
         image=wanted.code.image or RUNTIME_IMAGE,
         modules=wanted.code.modules,
         store=kept,

@@ -9,29 +9,19 @@ from opentelemetry.trace import Tracer
 
 from chekov.store.port import SubscriptionKey, SubscriptionRow
 from chekov.store.postgres.inspect import Progress, StoreStatus
-from chekov_operator.api import Store
-from chekov_operator.client import Client
-from chekov_operator.database import Databases
+from chekov_operator.api.event_store import Store
+from chekov_operator.api.fault import Fault
+from chekov_operator.controllers.reconciler import Reconciler
+from chekov_operator.controllers.registry import all_controllers
+from chekov_operator.kube.cache import Cache
+from chekov_operator.kube.client import Client
+from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, JOB, POD, STORE, WATCHED, Key, Kind
+from chekov_operator.kube.objects import Object, condition_of
+from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.metrics import Metrics
-from chekov_operator.observe import Observer
-from chekov_operator.observed import Fault
-from chekov_operator.queue import Queue
-from chekov_operator.reconcile import Reconciler
-from chekov_operator.resources import (
-    BUNDLE,
-    DEPLOYMENT,
-    JOB,
-    POD,
-    STORE,
-    WATCHED,
-    Key,
-    Kind,
-    Object,
-    condition,
-)
 from chekov_operator.settings import Settings
+from chekov_operator.stores.databases import Databases
 from chekov_operator.tracing import NO_TRACER
-from chekov_operator.world import World
 from tests.operator.fake_api import FakeApi
 from tests.operator.samples import RUNTIME_IMAGE, bundle_body, store_body
 
@@ -101,16 +91,21 @@ class Scene:
     ) -> None:
         self.api = api
         self.databases = Answers(client)
-        self.world = World()
-        self.queue = Queue(metrics)
+        self.cache = Cache()
+        self.queue = WorkQueue(metrics)
         self.reconciler = Reconciler(
             client,
-            self.world,
+            self.cache,
             self.queue,
             metrics,
-            Observer(client, self.world, self.databases),
-            Settings(runtime_image=RUNTIME_IMAGE, name="operator-1", **settings),
-            tracer,
+            all_controllers(
+                client,
+                self.cache,
+                self.databases,
+                Settings(runtime_image=RUNTIME_IMAGE, **settings),
+            ),
+            instance="operator-1",
+            tracer=tracer,
         )
         self.api.put(SECRET_PATH, {"data": {"dsn": "cG9zdGdyZXM6Ly91OnBAZGIuZXhhbXBsZS9iYW5r"}})
 
@@ -136,7 +131,7 @@ class Scene:
         self.give(bundle_body(**spec))
 
     async def reconcile(self, key: Key = BANK) -> list[str]:
-        """One pass, after watches have told everything; the writes that it made."""
+        """One reconciliation, after watches have delivered everything; return its writes."""
         self._watch()
         self.api.requests.clear()
         await self.reconciler(key)
@@ -185,15 +180,15 @@ class Scene:
 
     def condition(self, of: str, key: Key = BANK) -> tuple[str, str, str]:
         """Status, reason and message of a condition."""
-        found = condition({"status": self.status(key)}, of)
+        found = condition_of({"status": self.status(key)}, of)
         return found["status"], found["reason"], found["message"]
 
     def _watch(self) -> None:
         for kind in WATCHED:
-            for place in list(self.world.places(kind)):
+            for place in list(self.cache.versions(kind)):
                 if kind.path(place[1], place[2]) not in self.api.objects:
-                    gone = self.world.get(kind, place[1], place[2])
+                    gone = self.cache.get(kind, place[1], place[2])
                     assert gone is not None
-                    self.world.drop(kind, gone)
+                    self.cache.drop(kind, gone)
             for body in self.all(kind):
-                self.world.put(kind, body, watched=True)
+                self.cache.put(kind, body, watched=True)

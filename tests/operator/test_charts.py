@@ -11,6 +11,8 @@ import yaml
 from chekov_operator import settings as operator_settings
 from tests.operator.rendering import CHARTS, Manifest, Refused, helm, of_kind, rendered
 
+pytestmark = pytest.mark.usefixtures("helm_built")
+
 CHART_NAMES = ("chekov", "chekov-crds")
 VALUES: Manifest = yaml.safe_load((CHARTS / "chekov" / "values.yaml").read_text())
 ALLOWED: Manifest = json.loads((CHARTS / "chekov" / "values.schema.json").read_text())
@@ -108,8 +110,8 @@ def test_the_operator_is_probed_on_its_management_port(usual: list[Manifest]) ->
     }
 
 
-def test_the_operator_understands_what_the_chart_tells_it() -> None:
-    told = environment(
+def test_the_operator_understands_the_variables_of_the_chart() -> None:
+    variables = environment(
         rendered(
             "chekov",
             "image.repository=registry.example/chekov",
@@ -120,7 +122,7 @@ def test_the_operator_understands_what_the_chart_tells_it() -> None:
             "runtime.image.pullPolicy=Always",
         )
     )
-    known = {name: value for name, value in told.items() if isinstance(value, str)}
+    known = {name: value for name, value in variables.items() if isinstance(value, str)}
     settings = operator_settings.read(known)
     assert settings.runtime_image == "registry.example/chekov:9"
     assert settings.runtime_pull_policy == "Always"
@@ -129,8 +131,10 @@ def test_the_operator_understands_what_the_chart_tells_it() -> None:
     assert settings.log_level == "debug"
     assert settings.management_port == 9090
     assert settings.lease_name == "chekov"
-    assert told["CHEKOV_OPERATOR_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
-    assert told["CHEKOV_OPERATOR_NAMESPACE"] == {"fieldRef": {"fieldPath": "metadata.namespace"}}
+    assert variables["CHEKOV_OPERATOR_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+    assert variables["CHEKOV_OPERATOR_NAMESPACE"] == {
+        "fieldRef": {"fieldPath": "metadata.namespace"}
+    }
 
 
 def test_images_are_named_by_tag_or_digest(usual: list[Manifest]) -> None:

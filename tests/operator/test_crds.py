@@ -1,12 +1,15 @@
 """The resources' definitions: described throughout, small, and the same in the chart."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
+from chekov_operator.api.reference_names import DATA_KEY, LABEL, SUBDOMAIN
 from tests.operator.crd_copies import COPIES, SOURCES, copies
+from tests.operator.named_fields import BAD_NAMES, BUNDLE_FIELDS, STORE_FIELDS
 
 Schema = dict[str, Any]
 
@@ -72,6 +75,37 @@ def test_every_list_in_the_spec_is_bounded_and_says_how_it_merges(name: str) -> 
     }
     assert [path for path, node in lists.items() if "maxItems" not in node] == []
     assert [path for path, node in lists.items() if "x-kubernetes-list-type" not in node] == []
+
+
+NAMING = [("domainbundles", field) for field in BUNDLE_FIELDS] + [
+    ("eventstores", field) for field in STORE_FIELDS
+]
+FREE = {
+    # Not the name of an object: that of a variable.
+    ".spec.env[].name",
+}
+
+
+@pytest.mark.parametrize(("name", "field"), NAMING)
+def test_a_field_that_names_an_object_takes_nothing_else(name: str, field: str) -> None:
+    node = paths(name)[f".{field.replace('[0]', '[]')}"]
+    rules = {rule.pattern: rule.longest for rule in (SUBDOMAIN, LABEL, DATA_KEY)}
+    assert rules[node["pattern"]] == node["maxLength"]
+    assert node["minLength"] == 1
+    taken = [
+        bad
+        for bad in BAD_NAMES
+        if 1 <= len(bad) <= node["maxLength"] and re.search(f"{node['pattern'][:-1]}\\Z", bad)
+    ]
+    assert taken == []
+
+
+@EVERY
+def test_no_field_that_names_an_object_is_forgotten(name: str) -> None:
+    naming = re.compile(r"([.](name|key|cluster)|[a-z]Name)$")
+    known = {f".{field.replace('[0]', '[]')}" for kind, field in NAMING if kind == name}
+    found = {path for path in paths(name) if path.startswith(".spec") and naming.search(path)}
+    assert found - FREE == known
 
 
 @EVERY

@@ -1,4 +1,4 @@
-"""The operator's own probes: what kubelet and people are told."""
+"""The operator's probes and metrics."""
 
 from collections.abc import AsyncGenerator
 
@@ -66,7 +66,7 @@ async def test_the_leader_says_that_it_leads(site: Site, health: Health) -> None
 
 
 async def test_metrics_are_a_prometheus_page(site: Site, metrics: Metrics) -> None:
-    metrics.called("PATCH", "Deployment", 200)
+    metrics.count_call("PATCH", "Deployment", 200)
     status, page = await site.get("/metrics")
     assert status == 200
     assert (

@@ -1,16 +1,20 @@
 """The chart gives the operator every right that its work takes, and no other."""
 
-from chekov_operator.client import Client
-from chekov_operator.definitions import look
-from chekov_operator.lease import Lease
+import pytest
+
+from chekov_operator.kube.client import Client
+from chekov_operator.kube.definitions import check_installed
+from chekov_operator.kube.events import Events
+from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, SERVICE_ACCOUNT, WATCHED
+from chekov_operator.kube.lease import Lease
 from chekov_operator.management import Health
 from chekov_operator.metrics import Metrics
-from chekov_operator.recorder import Recorder
-from chekov_operator.resources import BUNDLE, CONFIG_MAP, SERVICE_ACCOUNT, WATCHED
 from tests.operator.fake_api import FakeApi, Request
 from tests.operator.rendering import Manifest, of_kind, rendered
 from tests.operator.samples import bundle_body, store_body
 from tests.operator.scene import FINE, MAIN, Scene
+
+pytestmark = pytest.mark.usefixtures("helm_built")
 
 Right = tuple[str, str]
 """Verb, and resource with its group."""
@@ -80,10 +84,10 @@ async def work(api: FakeApi, client: Client, metrics: Metrics) -> list[Request]:
             else:
                 scene.roll_out()
     api.requests.clear()
-    recorder = Recorder(client, "operator-1")
+    events = Events(client, "operator-1")
     for _ in range(2):
-        await recorder.record(scene.one(BUNDLE, "bank"), "Normal", "Serving", "2 of 2")
-    await look(client, Health())
+        await events.emit(scene.one(BUNDLE, "bank"), "Normal", "Serving", "2 of 2")
+    await check_installed(client, Health())
     lease = Lease(client, namespace="shops", name="lease", holder="one", seconds=15)
     for _ in range(2):
         await lease.acquire()
@@ -102,7 +106,7 @@ _SPECS: list[Manifest] = [
 
 
 def watched() -> set[Right]:
-    """What watches, and their audit, ask for."""
+    """What watches, and their watch_check, ask for."""
     kinds = [f"{kind.plural}.{kind.api.rpartition('/')[0]}".rstrip(".") for kind in WATCHED]
     return {(verb, kind) for kind in kinds for verb in ("list", "watch")}
 

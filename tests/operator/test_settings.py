@@ -1,4 +1,4 @@
-"""The operator's settings: read once, all faults told at once."""
+"""The operator's settings: read once, all faults reported at once."""
 
 import pytest
 
@@ -54,9 +54,12 @@ def test_every_setting_has_its_variable() -> None:
         ("LEASE_SECONDS", "soon", "a number of seconds from 1"),
         ("LEASE_SECONDS", "nan", "a number of seconds from 1"),
         ("REFRESH_SECONDS", "-1", "a number of seconds from 1"),
+        ("NAMESPACE", "../kube-system", "lower-case letters, digits and '-'"),
+        ("WATCH_NAMESPACES", "kube-system/secrets", "namespaces made of lower-case letters"),
+        ("LEASE_NAME", "chekov?", "lower-case letters, digits, '-' and '.'"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_told_with_its_variable(
+def test_an_invalid_value_is_reported_with_its_variable(
     variable: str, value: str, expected: str
 ) -> None:
     with pytest.raises(SettingsError) as caught:
@@ -85,7 +88,7 @@ def test_traces_are_sent_when_the_standard_variables_say_where(
     assert read(environment).tracing is traced
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         read({"CHEKOV_OPERATOR_WORKERS": "many", "CHEKOV_OPERATOR_LOG_LEVEL": "loud"})
     assert len(caught.value.faults) == 2

@@ -11,11 +11,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode, Tracer
 
-from chekov_operator import logs, tracing
-from chekov_operator.client import Client
-from chekov_operator.exporting import exporting
+from chekov.telemetry import logs
+from chekov.telemetry.trace_export import exporting
+from chekov_operator import tracing
+from chekov_operator.kube.client import Client
+from chekov_operator.kube.kinds import CONFIG_MAP
 from chekov_operator.metrics import Metrics
-from chekov_operator.resources import CONFIG_MAP
 from tests.operator.fake_api import FakeApi
 from tests.operator.scene import BANK, Scene
 
@@ -66,9 +67,9 @@ async def test_its_requests_are_spans_below_it(
     assert made.parent is not None
     assert made.parent.span_id == whole.context.span_id
     assert (made.attributes or {})["http.response.status_code"] == 201
-    (looked,) = named(exported, "GET Job")
-    assert (looked.attributes or {})["http.response.status_code"] == 404
-    assert looked.status.status_code is StatusCode.UNSET
+    (read,) = named(exported, "GET Job")
+    assert (read.attributes or {})["http.response.status_code"] == 404
+    assert read.status.status_code is StatusCode.UNSET
 
 
 async def test_a_pass_that_fails_says_so(
@@ -92,20 +93,20 @@ async def test_a_request_outside_of_a_pass_leaves_no_trace(
     assert exported.get_finished_spans() == ()
 
 
-def test_a_log_line_of_a_pass_tells_its_trace(
+def test_a_log_line_of_a_reconciliation_has_its_trace_id(
     tracer: Tracer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:
-        logs.configure("info")
+        logs.configure("json", "info")
         with tracing.reconciling(tracer, BANK) as span:
             logging.getLogger("chekov_operator.test").info("changed")
         logging.getLogger("chekov_operator.test").info("done")
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
-    inside, outside = map(json.loads, capsys.readouterr().out.splitlines())
+    inside, outside = map(json.loads, capsys.readouterr().err.splitlines())
     assert inside["trace_id"] == f"{span.get_span_context().trace_id:032x}"
     assert "trace_id" not in outside
 
@@ -126,8 +127,8 @@ async def test_spans_are_sent_to_the_collector_before_the_process_ends(
     await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{unused_tcp_port}")
     try:
-        async with exporting("operator-1") as sending:
-            with tracing.reconciling(sending, BANK):
+        async with exporting({"service.instance.id": "operator-1"}) as provider:
+            with tracing.reconciling(provider.get_tracer("test"), BANK):
                 pass
         assert b"reconcile DomainBundle" in await received.get()
     finally:

@@ -23,6 +23,7 @@ from chekov import (
     upcast,
 )
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
+from chekov.store.port import SubscriptionKey
 from chekov.testing import Spec
 from examples.bank.bank import (
     Account,
@@ -54,7 +55,7 @@ async def reading(runtime: Runtime) -> None:
     assert_type(account.state.owner, str | None)
     assert_type((await runtime.load(Account, uuid4(), at=datetime.now(UTC))).state, Account)
     assert_type(await runtime.delete(Account, uuid4()), int)
-    assert_type(runtime.subscriptions, Mapping[str, SubscriptionStatus])
+    assert_type(runtime.subscriptions, Mapping[SubscriptionKey, SubscriptionStatus])
     async for recorded in runtime.store.read_all(after=0):
         assert_type(recorded, RecordedEvent)
 

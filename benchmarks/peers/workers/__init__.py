@@ -1,1 +1,1 @@
-"""One process for each system; `emmett.mjs` is the only one that is not Python."""
+"""One process for each system; only `emmett.mjs` is not Python."""

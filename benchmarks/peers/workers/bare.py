@@ -1,7 +1,6 @@
-"""The limit: asyncpg inserting into a table like the store's, and nothing around it."""
+"""The limit: asyncpg inserting into a table like the store's, and nothing else."""
 
 import argparse
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -12,10 +11,10 @@ import msgspec
 import uvloop
 
 from benchmarks.bare import COLUMNS, MANY, ONE
-from benchmarks.domain import Added
+from benchmarks.domain import DATA, Added
 from benchmarks.peers.asynchronous import AsyncWorker, Row, Seen
 from benchmarks.peers.wire import serve
-from benchmarks.peers.work import NOTE, event_id
+from benchmarks.peers.work import event_id
 from benchmarks.peers.workers.connections import Connections
 from chekov.store.postgres import PostgresStore
 
@@ -24,7 +23,6 @@ CONNECTIONS = 16
 PAGE = 1000
 READ = f"""select {COLUMNS.replace("data, metadata", "json_send(data), json_send(metadata)")}
 from bare where position > $1 order by position limit {PAGE}"""
-DATA = json.dumps({"amount": 1, "note": NOTE})
 
 _decode = msgspec.json.Decoder(Added).decode
 
@@ -42,7 +40,7 @@ class Bare:
 
     async def __aenter__(self) -> Self:
         async with PostgresStore(self._dsn, schema=SCHEMA):
-            """Opening it makes the table whose columns and indexes are wanted."""
+            """Opening the store creates the table whose columns and indexes are copied."""
         await self._pool.__aenter__()
         await self._pool.run(["create table bare (like events including all)"])
         return self

@@ -1,21 +1,18 @@
-"""Our own store and runtime, as a program uses them."""
+"""Chekov's store and runtime, as a program uses them."""
 
 import argparse
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Self
 
 import uvloop
 
-from benchmarks.domain import ADDED, NOTE, Add, Added, Watch, commands
-from benchmarks.domain import Counter as CounterAggregate
+import chekov
+from benchmarks.domain import ADDED, DATA, NOTE, Add, commands, watching
 from benchmarks.peers.asynchronous import AsyncWorker, Row, Seen
 from benchmarks.peers.wire import serve
 from benchmarks.peers.work import event_id, identifier
-from chekov import Context, Domain, Runtime
-from chekov.engine.subscriptions.page_reader import PageReader
-from chekov.serialization.codec import Codec
+from chekov import Context, Runtime
 from chekov.store.port import NewEvent
 from chekov.store.postgres import PostgresStore
 
@@ -24,14 +21,13 @@ PAGE = 1000
 
 
 class Chekov:
-    """One store; the runtime around it is the one that decides."""
+    """One store, and a runtime over it for decisions."""
 
     contiguous = True
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._codec = Codec(commands)
-        self._data = self._codec.encode(Added(amount=1, note=NOTE))
+        self._data = DATA.encode()
         self._store = PostgresStore(dsn, schema=SCHEMA)
         self._runtime = Runtime(commands, store=self._store)
         self._stack = AsyncExitStack()
@@ -54,27 +50,19 @@ class Chekov:
     async def decide(self, stream: str) -> None:
         await self._runtime.dispatch(Add(counter=identifier(stream), amount=1, note=NOTE))
 
-    async def pages(self) -> AsyncIterator[int]:
-        async with asyncio.TaskGroup() as group:
-            pages = PageReader(self._store, group.create_task)
-            after = 0
-            while page := await pages.after(after):
-                yield len(self._codec.decode_page(page))
-                after = page[-1].position
-            pages.close()
+    def pages(self) -> AsyncIterator[int]:
+        from benchmarks.typed_pages import typed_pages  # noqa: PLC0415 - other releases lack it
+
+        return typed_pages(self._runtime)
 
     @asynccontextmanager
     async def follow(self, seen: Seen, *, here: bool) -> AsyncGenerator[None]:
-        """A handler of a runtime of its own: with this store, or as another pod would be."""
-        watch = Watch()
+        """Run an event handler in a second runtime: over this store, or as another pod would."""
 
         def note(context: Context) -> None:
             seen(context.stream, context.version)
 
-        watch.on_event = note
-        domain = Domain(
-            "watch-here" if here else "watch", aggregates=[CounterAggregate], handlers=[watch]
-        )
+        domain = watching("watch-here" if here else "watch", note)
         store = self._store if here else PostgresStore(self._dsn, schema=SCHEMA)
         async with Runtime(domain, store=store) as runtime:
             await runtime.wait(await self._store.head(), timeout=600)
@@ -90,7 +78,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("dsn")
     async with Chekov(parser.parse_args().dsn) as driver:
-        await serve(AsyncWorker(driver))
+        await serve(AsyncWorker(driver), chekov=chekov.__file__)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A plain stack of connections: asyncpg's pool adds a round trip of cleaning to every use."""
+"""A plain stack of connections: asyncpg's pool adds a round trip for the reset after each use."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ Statement: TypeAlias = "PreparedStatement[Any]"
 
 
 class Connections:
-    """As many connections as were asked for; who finds none waits.
+    """A fixed number of connections; a caller that finds none free waits.
 
     Args:
         dsn: the database.
-        size: how many.
+        size: the number of connections.
         search_path: of each connection.
     """
 
@@ -41,7 +41,7 @@ class Connections:
             await connection.close()
 
     async def fetch(self, sql: str, *parameters: object) -> list[Any]:
-        """Run a prepared statement on a free connection; who waits longest is next."""
+        """Run a prepared statement on a free connection; callers are served in order."""
         async with self._turn:
             connection = self._free.pop()
             try:
@@ -54,6 +54,6 @@ class Connections:
                 self._free.append(connection)
 
     async def run(self, scripts: Iterable[str]) -> None:
-        """Run SQL scripts, one after the other."""
+        """Run SQL scripts in order."""
         for script in scripts:
             await self._all[0].execute(script)

@@ -1,10 +1,10 @@
 // Emmett on Postgres, driven as its users drive it: the event store, CommandHandler and a consumer.
-// It speaks the lines of wire.py and gives the same work as work.py: node emmett.mjs DSN FOLDER,
-// where FOLDER holds the node_modules.
+// It speaks the protocol of lines.py and wire.py and does the work of work.py:
+// node emmett.mjs DSN FOLDER [--second], where FOLDER holds the node_modules.
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
-const [, , dsn, folder] = process.argv;
+const [, , dsn, folder, second] = process.argv;
 const require = createRequire(`${folder}/package.json`);
 const { CommandHandler } = require('@event-driven-io/emmett');
 const { getPostgreSQLEventStore } = require('@event-driven-io/emmett-postgresql');
@@ -21,7 +21,8 @@ const WARM_UP = 0.2;
 const SETTLE = 30;
 const MOST_FAULTS = 5;
 
-const now = () => performance.now() / 1000;
+// The monotonic clock that Python's time.perf_counter reads.
+const now = () => Number(process.hrtime.bigint()) / 1e9;
 const sleep = (seconds) =>
   seconds > 0 ? new Promise((done) => setTimeout(done, seconds * 1000)) : new Promise(setImmediate);
 
@@ -30,7 +31,7 @@ const store = getPostgreSQLEventStore(dsn, {
   schema: { autoMigration: 'None' },
   connectionOptions: { pool },
 });
-await store.schema.migrate();
+if (second === undefined) await store.schema.migrate();
 
 const added = (amount) => ({ type: 'Added', data: { amount, note: NOTE } });
 const decide = CommandHandler({
@@ -46,26 +47,31 @@ let checked = 0n;
 const acknowledge = (stream, count) =>
   acknowledged.set(stream, (acknowledged.get(stream) ?? 0) + count);
 
-async function runFor(seconds, inFlight, operation, weight = 1) {
+async function run({ seconds, in_flight, first = 0, count, start }, operation, weight = 1) {
   const latencies = [];
+  if (start !== undefined) await sleep(start - now());
   const started = now();
-  const deadline = started + seconds;
+  const deadline = count === undefined ? started + seconds : Infinity;
+  let left = count ?? Infinity;
   const work = async (worker) => {
     let before = now();
-    while (before < deadline) {
+    while (before < deadline && left > 0) {
+      left -= 1;
       await operation(worker);
       const after = now();
       latencies.push(Math.round((after - before) * 1e6));
       before = after;
     }
   };
-  await Promise.all(Array.from({ length: inFlight }, (_, worker) => work(worker)));
-  return { count: latencies.length * weight, seconds: now() - started, latencies };
+  await Promise.all(Array.from({ length: in_flight }, (_, worker) => work(first + worker)));
+  return { count: latencies.length * weight, seconds: now() - started, started, latencies };
 }
 
-async function measured({ seconds, in_flight, events = 1 }, operation) {
-  await runFor(Math.min(WARM_UP, seconds), in_flight, operation);
-  return runFor(seconds, in_flight, operation, events);
+async function measured(load, operation) {
+  // Two processes are warmed up before they start together.
+  if (load.count === undefined)
+    await run({ ...load, seconds: Math.min(WARM_UP, load.seconds) }, operation);
+  return run(load, operation, load.events ?? 1);
 }
 
 async function appendTo(stream, events) {
@@ -78,8 +84,10 @@ async function appendTo(stream, events) {
   acknowledge(stream, events);
 }
 
+const turnsOf = ({ in_flight, first = 0 }) => new Array(first + in_flight).fill(0);
+
 async function append(load) {
-  const turns = new Array(load.in_flight).fill(0);
+  const turns = turnsOf(load);
   const each = Math.min(MOST_EACH, Math.floor(STREAMS / load.in_flight));
   return measured(load, (worker) =>
     appendTo(`${CATEGORY}-${load.name}-${worker}-${turns[worker]++ % each}`, load.events ?? 1),
@@ -87,7 +95,7 @@ async function append(load) {
 }
 
 async function decisions(load) {
-  const turns = new Array(load.in_flight).fill(0);
+  const turns = turnsOf(load);
   return measured(load, async (worker) => {
     const turn = Math.floor(turns[worker]++ / DECISIONS);
     const stream = `${CATEGORY}-${load.name}-${worker}-${turn}`;
@@ -181,7 +189,7 @@ async function check() {
       const number = (seen.get(row.stream_id) ?? 0) + 1;
       seen.set(row.stream_id, number);
       if (Number(row.stream_position) !== number)
-        faults.push(`${row.stream_id}: version ${row.stream_position} came as number ${number}`);
+        faults.push(`${row.stream_id}: version ${row.stream_position} is number ${number}`);
     }
     stored += rows.length;
     checked = BigInt(rows.at(-1).global_position);
@@ -192,7 +200,21 @@ async function check() {
   return { stored, acknowledged: total(), faults: faults.slice(0, MOST_FAULTS) };
 }
 
-const requests = { append, decide: decisions, catch_up: catchUp, live, idle, check };
+function merge({ streams }) {
+  for (const [stream, count] of Object.entries(streams)) acknowledge(stream, count);
+  return {};
+}
+
+const requests = {
+  append,
+  decide: decisions,
+  catch_up: catchUp,
+  live,
+  idle,
+  check,
+  acknowledged: () => ({ streams: Object.fromEntries(acknowledged) }),
+  merge,
+};
 const write = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 
 write({});

@@ -1,20 +1,22 @@
-"""The library `eventsourcing`, in an environment of its own; it knows threads, so threads it gets.
+"""The library `eventsourcing`, in an environment of its own and driven with threads.
 
-Nothing of it is installed where this file is checked, hence the import by name.
+It is not installed where this file is type-checked, hence the imports by name.
 """
 
 import argparse
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
+from itertools import repeat
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from benchmarks.measure import Rate
+from benchmarks.measure import Load, Rate
 from benchmarks.peers.wire import Checked, Measured, serve
 from benchmarks.peers.work import (
     CATEGORY,
@@ -23,7 +25,6 @@ from benchmarks.peers.work import (
     Appends,
     Decisions,
     Ledger,
-    Load,
     order_faults,
 )
 
@@ -41,9 +42,9 @@ SETTLE = 30.0
 
 
 class Counter(Aggregate):
-    """The same aggregate as everywhere; what creates it is its first addition."""
+    """The same aggregate as everywhere; the first addition creates it."""
 
-    @event("EagerCoroutine")
+    @event("Started")
     def __init__(self, name: str, amount: int, note: str) -> None:
         self.name = name
         self.total = amount
@@ -124,16 +125,17 @@ class Eventsourcing:
         return await self._measure(load, one)
 
     async def _measure(self, load: Load, one: Callable[[int], None]) -> Measured:
-        await asyncio.to_thread(run_threads, min(WARM_UP, load.seconds), load.in_flight, one)
-        rate = await asyncio.to_thread(run_threads, load.seconds, load.in_flight, one)
-        weighted = Rate(rate.count * load.events, rate.seconds, rate.latencies)
-        return Measured(weighted)
+        if load.count is None:  # two processes are warmed up before they start together
+            warm_up = replace(load, seconds=min(WARM_UP, load.seconds))
+            await asyncio.to_thread(run_threads, warm_up, one)
+        rate = await asyncio.to_thread(run_threads, load, one)
+        return Measured(replace(rate, count=rate.count * load.events))
 
     async def catch_up(self, seconds: float) -> Measured:
         return await asyncio.to_thread(self._catch_up, seconds)
 
     def _catch_up(self, seconds: float) -> Measured:
-        """Pages of the notification log, which came out faster than its subscription."""
+        """Read pages of the notification log, which was faster than its subscription."""
         started = time.perf_counter()
         mapper = self._application.mapper
         count = start = 0
@@ -147,7 +149,7 @@ class Eventsourcing:
         return Measured(rate, [f"{missed} events were not read"] if missed else ())
 
     async def live(self, load: Load, per_second: int, *, here: bool) -> Measured:
-        """Its subscription has a connection of its own in any case."""
+        """The subscription has a connection of its own in any case."""
         del here
         return await asyncio.to_thread(self._live, load, per_second)
 
@@ -211,23 +213,33 @@ class Eventsourcing:
         faults += ledger.missing()
         return Checked(ledger.stored, ledger.total, faults[:MOST_FAULTS])
 
+    def acknowledged(self) -> Mapping[str, int]:
+        return self._ledger.acknowledged
+
+    def merge(self, streams: Mapping[str, int]) -> None:
+        for stream in streams:
+            self._id(stream)
+        self._ledger.merge(streams)
+
     def close(self) -> None:
         self._application.close()
 
 
-def run_threads(seconds: float, threads: int, operation: Callable[[int], None]) -> Rate:
-    """As `measure.run_for`, with a thread for each worker."""
+def run_threads(load: Load, operation: Callable[[int], None]) -> Rate:
+    """As `measure.run`, with a thread for each worker."""
     clock = time.perf_counter
     latencies: list[float] = []
     errors: list[BaseException] = []
-    gate = threading.Barrier(threads + 1)
+    gate = threading.Barrier(load.in_flight + 1)
     deadline = 0.0
+    # Advancing an iterator is atomic; decrementing a number is not.
+    left = repeat("one") if load.count is None else repeat("one", load.count)
 
     def work(worker: int) -> None:
         gate.wait()
         try:
             before = clock()
-            while before < deadline and not errors:
+            while before < deadline and not errors and next(left, None):
                 operation(worker)
                 after = clock()
                 latencies.append(after - before)
@@ -235,21 +247,24 @@ def run_threads(seconds: float, threads: int, operation: Callable[[int], None]) 
         except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
             errors.append(error)
 
-    started = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    numbers = range(load.first, load.first + load.in_flight)
+    started = [threading.Thread(target=work, args=(number,)) for number in numbers]
     for thread in started:
         thread.start()
+    if load.start is not None:
+        time.sleep(max(0.0, load.start - clock()))
     begun = clock()
-    deadline = begun + seconds
+    deadline = begun + load.seconds if load.count is None else float("inf")
     gate.wait()
     for thread in started:
         thread.join()
     if errors:
         raise errors[0]
-    return Rate(len(latencies), clock() - begun, latencies)
+    return Rate(len(latencies), clock() - begun, latencies, begun)
 
 
 def environment(dsn: str, *, fast: bool) -> dict[str, str]:
-    """Its defaults; `fast` turns on its functions in the database and its cache of aggregates."""
+    """The defaults; with `fast`, also its functions in the database and its aggregate cache."""
     parts = urlsplit(dsn)
     settings = {
         "PERSISTENCE_MODULE": "eventsourcing.postgres",

@@ -1,8 +1,7 @@
-"""message-db through asyncpg: its own SQL functions, called as its clients call them."""
+"""message-db through asyncpg: its SQL functions, called as its clients call them."""
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +11,7 @@ from typing import Any, Self
 import msgspec
 import uvloop
 
-from benchmarks.domain import ADDED, Added, Counter
+from benchmarks.domain import ADDED, DATA, Added, Counter
 from benchmarks.peers.asynchronous import AsyncWorker, Row, Seen
 from benchmarks.peers.wire import serve
 from benchmarks.peers.work import CATEGORY, NOTE, event_id, worker_of
@@ -42,31 +41,37 @@ CONNECTIONS = 16
 PAGE = 1000
 POLL = 0.1
 WRITE = f"select write_message($1, $2, '{ADDED}', $3::jsonb, null, $4)"
-DATA = json.dumps({"amount": 1, "note": NOTE})
 
 _decode = msgspec.json.Decoder(Added).decode
 
 
 class MessageDb:
-    """A pool of connections to a database with message-db's schema."""
+    """A pool of connections to a database with message-db's schema.
+
+    Args:
+        dsn: the database.
+        sources: the SQL files; `None` where another process has run them.
+        categories: over how many the streams are spread.
+    """
 
     contiguous = False
 
-    def __init__(self, dsn: str, sources: Path, categories: int) -> None:
+    def __init__(self, dsn: str, sources: Path | None, categories: int) -> None:
         self._sources = sources
         self._categories = categories
         self._pool = Connections(dsn, CONNECTIONS, "message_store,public")
 
     async def __aenter__(self) -> Self:
         await self._pool.__aenter__()
-        await self._pool.run([(self._sources / name).read_text() for name in FILES])
+        if self._sources:
+            await self._pool.run([(self._sources / name).read_text() for name in FILES])
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self._pool.__aexit__(*exc)
 
     def _name(self, stream: str) -> str:
-        """Its lock is one for each category, so a second row spreads the streams over more."""
+        """Writers lock their category, so a second row spreads the streams over several."""
         if self._categories == 1:
             return stream
         category = worker_of(stream) % self._categories
@@ -89,10 +94,10 @@ class MessageDb:
         await self._pool.fetch(WRITE, str(event_id()), stream, data, len(messages) - 1)
 
     async def pages(self) -> AsyncIterator[int]:
-        async for messages in self._read(1, command_id=True):
+        async for messages in self._read(1, once=True):
             yield len([_decode(message["data"]) for message in messages])
 
-    async def _read(self, position: int, *, command_id: bool) -> AsyncIterator[list[Any]]:
+    async def _read(self, position: int, *, once: bool) -> AsyncIterator[list[Any]]:
         while True:
             messages = await self._pool.fetch(
                 "select * from get_category_messages($1, $2, $3)", CATEGORY, position, PAGE
@@ -100,19 +105,19 @@ class MessageDb:
             if messages:
                 yield messages
                 position = messages[-1]["global_position"] + 1
-            elif command_id:
+            elif once:
                 return
             else:
                 await asyncio.sleep(POLL)
 
     @asynccontextmanager
     async def follow(self, seen: Seen, *, here: bool) -> AsyncGenerator[None]:
-        """It has no push: poll ten times a second, as its consumers do unless told otherwise."""
+        """There is no push: poll ten times a second, as its consumers do by default."""
         del here
         (last,) = await self._pool.fetch("select max(global_position) from messages")
 
         async def poll() -> None:
-            async for messages in self._read((last[0] or 0) + 1, command_id=False):
+            async for messages in self._read((last[0] or 0) + 1, once=False):
                 for message in messages:
                     _decode(message["data"])
                     seen(message["stream_name"], message["position"] + 1)
@@ -139,8 +144,10 @@ async def main() -> None:
     parser.add_argument("dsn")
     parser.add_argument("sources", type=Path)
     parser.add_argument("--categories", type=int, default=1)
+    parser.add_argument("--second", action="store_true")
     given = parser.parse_args()
-    async with MessageDb(given.dsn, given.sources, given.categories) as driver:
+    sources = None if given.second else given.sources
+    async with MessageDb(given.dsn, sources, given.categories) as driver:
         await serve(AsyncWorker(driver))
 
 

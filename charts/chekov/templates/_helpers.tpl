@@ -29,7 +29,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "chekov.commonLabels" . }}
 {{- end -}}
 
-{{/* The labels and those a user adds; ours win, because selectors rest on them. */}}
+{{/* The chart's labels and the user's; the chart's win, because selectors use them. */}}
 {{- define "chekov.labelsWith" -}}
 {{- toYaml (merge (include "chekov.labels" (first .) | fromYaml) (last .)) -}}
 {{- end -}}
@@ -55,7 +55,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- include "chekov.reference" (dict "repository" $image.repository "digest" $image.digest "tag" (default .Chart.AppVersion $image.tag)) -}}
 {{- end -}}
 
-{{/* The runtime's image is the operator's, unless a repository of its own is given. */}}
+{{/* The runtime's image is the operator's, unless its repository is set. */}}
 {{- define "chekov.runtimeImage" -}}
 {{- $image := .Values.runtime.image -}}
 {{- if $image.repository -}}
@@ -80,7 +80,7 @@ seccompProfile:
   type: RuntimeDefault
 {{- end -}}
 
-{{/* What the operator may do in a namespace that it serves. */}}
+{{/* The operator's rights in a namespace that it watches. */}}
 {{- define "chekov.rules" -}}
 - apiGroups: [chekov.dev]
   resources: [eventstores, domainbundles]
@@ -88,7 +88,7 @@ seccompProfile:
 - apiGroups: [chekov.dev]
   resources: [eventstores/status, domainbundles/status]
   verbs: [patch]
-# Where the cluster enforces it, an owner reference that blocks deletion needs this.
+# Needed for owner references that block deletion, on clusters that enforce it.
 - apiGroups: [chekov.dev]
   resources: [eventstores/finalizers, domainbundles/finalizers]
   verbs: [update]
@@ -113,7 +113,7 @@ seccompProfile:
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
-# Read by name for the address of a store; never listed or watched.
+# Read by name, for the DSN of a store; never listed or watched.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get]

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-_PARTS: Final = frozenset(
+_OPTIONAL_PACKAGES: Final = frozenset(
     {"aiohttp", "asyncpg", "opentelemetry", "prometheus_client", "pythonjsonlogger", "yaml"}
 )
 
@@ -13,14 +13,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line, by default the process's own.
 
     Returns:
-        0 when it did what it says, 1 when it failed, 2 when it was called wrongly.
+        0 on success, 1 on failure, 2 on wrong usage.
     """
     try:
-        from chekov.cli.commands import run  # noqa: PLC0415 -- part of what may be missing
+        from chekov.cli.commands import run  # noqa: PLC0415 -- needs them
 
         return run(sys.argv[1:] if arguments is None else arguments)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _PARTS:
+        if (error.name or "").partition(".")[0] not in _OPTIONAL_PACKAGES:
             raise
         sys.stderr.write(
             f"chekov: {error.name} is not installed: pip install 'chekov[runtime,embedded]'\n"

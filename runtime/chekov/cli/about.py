@@ -1,4 +1,4 @@
-"""`chekov version` and `chekov settings`: what this program is, and what it reads."""
+"""`chekov version` and `chekov settings`."""
 
 import importlib.metadata
 from argparse import Namespace
@@ -8,7 +8,6 @@ from chekov.server.settings import variables
 
 
 def version(arguments: Namespace) -> int:
-    """Tell the version."""
     found = importlib.metadata.version("chekov")
     if arguments.output == "json":
         show_json({"version": found})
@@ -18,7 +17,6 @@ def version(arguments: Namespace) -> int:
 
 
 def settings(arguments: Namespace) -> int:
-    """List the environment variables."""
     rows = [item._asdict() for item in variables()]
     if arguments.output == "json":
         show_json(rows)

@@ -1,4 +1,4 @@
-"""`chekov check`: is this domain usable? For people, pipelines and the operator."""
+"""`chekov check`: validates a domain, for people, pipelines and the operator."""
 
 from argparse import Namespace
 from collections.abc import Sequence
@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from chekov.cli.output import complain, show, show_json
-from chekov.serialization.codec import encode_any
-from chekov.server.domain_loader import BundleError, load_domain
+from chekov.errors import BundleError
+from chekov.serialization.json import to_json
+from chekov.server.domain_loader import load_domain
 from chekov.server.manifest import manifest
 from chekov.server.settings import Settings
 
 _MESSAGE_BYTES: Final = 4096
-"""What Kubernetes keeps of a container's termination message."""
+"""The limit of a container's termination message in Kubernetes."""
 _LONGEST_TEXT: Final = 1000
 
 
 def check(arguments: Namespace) -> int:
-    """Load the domain; 0 when it can run."""
+    """Load the domain; 0 if it can run."""
     settings = Settings.read(overrides={"CHEKOV_DOMAIN": arguments.domain})
     settings.require("domain")
     result = _result(settings)
@@ -46,16 +47,16 @@ def _result(settings: Settings) -> dict[str, Any]:
 
 
 def shortened(result: dict[str, Any]) -> bytes:
-    """The result as JSON within the limit; what is left off is counted under `left_off`."""
+    """The result as JSON within the limit; `left_off` counts the entries left out per list."""
     kept = dict(result)
     left_off: dict[str, int] = {}
     if "message" in kept:
         kept["message"] = str(kept["message"])[:_LONGEST_TEXT]
         kept["faults"] = [fault[:_LONGEST_TEXT] for fault in kept["faults"]]
-    while len(document := encode_any(kept)) > _MESSAGE_BYTES:
+    while len(document := to_json(kept)) > _MESSAGE_BYTES:
         name = max(
             (name for name, value in kept.items() if isinstance(value, list)),
-            key=lambda name: len(encode_any(kept[name])),
+            key=lambda name: len(to_json(kept[name])),
         )
         kept[name] = kept[name][:-1]
         left_off[name] = left_off.get(name, 0) + 1

@@ -1,4 +1,4 @@
-"""Finds the command that was asked for, and turns its errors into exit codes."""
+"""Runs the chosen command, and turns its errors into messages and exit codes."""
 
 import asyncio
 import importlib
@@ -11,11 +11,10 @@ from typing import Final, cast
 
 from chekov.cli.output import complain
 from chekov.cli.parser import parser
-from chekov.errors import ChekovError
-from chekov.server.settings import SettingsError
+from chekov.errors import ChekovError, SettingsError
 
 _FAILED: Final = 1
-_MISUSED: Final = 2
+_WRONG_USAGE: Final = 2
 _INTERRUPTED: Final = 130
 
 _log: Final = logging.getLogger(__name__)
@@ -29,11 +28,11 @@ def run(arguments: Sequence[str]) -> int:
         return command(parsed)
     except SettingsError as error:
         complain(str(error))
-        return _MISUSED
+        return _WRONG_USAGE
     except (KeyboardInterrupt, asyncio.CancelledError):
         return _INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has seen enough, as `| head` does.
+        # The reader of the output has closed it, as `| head` does.
         sys.stderr.close()
         return _FAILED
     except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 -- this is the edge
@@ -43,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
 def _failed(command: str, error: BaseException) -> int:
     expected = list(_expected(error))
     if expected:
-        text = "\n".join(map(_told, expected))
+        text = "\n".join(map(_message, expected))
         if command == "serve":
             _log.critical(text)
         else:
@@ -54,7 +53,7 @@ def _failed(command: str, error: BaseException) -> int:
 
 
 def _expected(error: BaseException) -> Iterator[ChekovError]:
-    """The errors that speak for themselves; none when there is any other."""
+    """The errors whose text is enough for people; none if any other error is among them."""
     if isinstance(error, ChekovError):
         yield error
     elif isinstance(error, BaseExceptionGroup):
@@ -65,7 +64,7 @@ def _expected(error: BaseException) -> Iterator[ChekovError]:
                 yield from part
 
 
-def _told(error: ChekovError) -> str:
+def _message(error: ChekovError) -> str:
     faults: tuple[str, ...] = getattr(error, "faults", ())
     text = str(error)
     return "\n".join([text, *(f"  - {fault}" for fault in faults if fault not in text)])
@@ -81,7 +80,7 @@ def _command(name: str) -> Callable[[Namespace], int]:
     return getattr(importlib.import_module(f"chekov.cli.{module}"), function)
 
 
-# Each is imported when it is run: a check or a migration starts in half the time of a server.
+# Imported on use: without the server, a check or a migration starts in half the time.
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("run", "serve_from_environment"),
     "run": ("run", "run_here"),
@@ -94,6 +93,6 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "version": ("about", "version"),
     "events": ("listings", "events"),
     "streams": ("listings", "streams"),
-    "subscriptions": ("listings", "subscriptions"),
+    "subscriptions": ("subscriptions", "subscriptions"),
     "forget": ("forget", "forget"),
 }

@@ -1,31 +1,26 @@
-"""`chekov events`, `streams` and `subscriptions`: what a store holds, without changing anything."""
+"""`chekov events` and `chekov streams`: lists stored events."""
 
 import asyncio
 from argparse import Namespace
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any, Final
 
-from chekov.cli.output import Output, show, show_json, show_table
+from chekov.cli.output import Output, show, show_table
+from chekov.cli.store import opened, store_settings
 from chekov.domain.event_filter import EventFilter
 from chekov.server import rendering
-from chekov.server.domain_loader import load_domain
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.serve import run
 from chekov.server.settings import Settings
-from chekov.store.port import Direction, RecordedEvent, Store, SubscriptionRow
-from chekov.store.postgres import PostgresStore
+from chekov.store.port import Direction, RecordedEvent, Store
 
 _COLUMNS: Final = ("position", "stream", "version", "type", "time", "data")
 _WAIT_SECONDS: Final = 5.0
-_CONNECTIONS: Final = 2
-_PATIENCE: Final = 3.0
 
 
 def events(arguments: Namespace) -> int:
-    """List events of all streams; with `--follow`, until interrupted."""
-    settings = _settings(arguments)
+    """List events of all streams; with `--follow`, go on until interrupted."""
+    settings = store_settings(arguments)
     if arguments.follow:
         run(lambda lifecycle: _followed(settings, arguments, lifecycle))
     else:
@@ -34,55 +29,12 @@ def events(arguments: Namespace) -> int:
 
 
 def streams(arguments: Namespace) -> int:
-    """List the events of one stream."""
-    asyncio.run(_stream(_settings(arguments), arguments))
+    asyncio.run(_stream(store_settings(arguments), arguments))
     return 0
-
-
-def subscriptions(arguments: Namespace) -> int:
-    """List the subscriptions of a domain."""
-    settings = _settings(arguments)
-    name = arguments.domain
-    if name is None:
-        settings.require("domain")
-        name = load_domain(settings.domain, Path(settings.path or ".")).name
-    rows = [_subscription(row) for row in asyncio.run(_subscriptions(settings, name))]
-    if arguments.output == "json":
-        show_json(rows)
-    else:
-        show_table(
-            ("name", "version", "state", "position", "lag", "parked", "owner", "error"), rows
-        )
-    return 0
-
-
-def _settings(arguments: Namespace) -> Settings:
-    settings = Settings.read(
-        overrides={
-            "CHEKOV_STORE": arguments.dsn,
-            "CHEKOV_SCHEMA": arguments.schema,
-            "CHEKOV_STORE_POOLED": arguments.pooled,
-        }
-    )
-    settings.require("store")
-    return settings
-
-
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncGenerator[Store]:
-    async with PostgresStore(
-        settings.store,
-        schema=settings.schema,
-        migrate=False,
-        pooled=settings.pooled,
-        pool_size=_CONNECTIONS,
-        patience=_PATIENCE,
-    ) as store:
-        yield store
 
 
 async def _events(settings: Settings, arguments: Namespace) -> None:
-    async with _opened(settings) as store:
+    async with opened(settings) as store:
         page = await store.read_page(
             after=arguments.after,
             limit=arguments.limit,
@@ -93,7 +45,7 @@ async def _events(settings: Settings, arguments: Namespace) -> None:
 
 
 async def _stream(settings: Settings, arguments: Namespace) -> None:
-    async with _opened(settings) as store:
+    async with opened(settings) as store:
         page = await store.read_stream(
             arguments.stream,
             after=arguments.after,
@@ -105,22 +57,15 @@ async def _stream(settings: Settings, arguments: Namespace) -> None:
     _show(page, arguments)
 
 
-async def _subscriptions(settings: Settings, domain: str) -> Sequence[tuple[SubscriptionRow, int]]:
-    async with _opened(settings) as store:
-        rows = await store.subscriptions.list(domain)
-        head = await store.head()
-    return [(row, head) for row in rows]
-
-
 async def _followed(settings: Settings, arguments: Namespace, lifecycle: Lifecycle) -> None:
-    async with _opened(settings) as store, asyncio.TaskGroup() as group:
+    async with opened(settings) as store, asyncio.TaskGroup() as group:
         following = group.create_task(_follow(store, arguments))
         await lifecycle.stopped()
         following.cancel()
 
 
 async def _follow(store: Store, arguments: Namespace) -> None:
-    """Show what is stored and then what comes; one event a line, so that a pipe can read it."""
+    """Show stored events, then new ones; one per line, as pipes expect."""
     position = arguments.after
     while True:
         head = await store.head()
@@ -134,7 +79,7 @@ async def _follow(store: Store, arguments: Namespace) -> None:
             position = recorded.position
         if len(page) < arguments.limit:
             position = max(position, head)
-            await store.events.changed(position, _WAIT_SECONDS)
+            await store.wait("events", position, _WAIT_SECONDS)
 
 
 def _filter(arguments: Namespace) -> EventFilter:
@@ -170,18 +115,4 @@ def _row(recorded: RecordedEvent) -> dict[str, Any]:
         "type": recorded.type,
         "time": recorded.time.isoformat(timespec="milliseconds"),
         "data": rendering.content(recorded),
-    }
-
-
-def _subscription(found: tuple[SubscriptionRow, int]) -> dict[str, Any]:
-    row, head = found
-    return {
-        "name": row.key.name,
-        "version": row.key.version,
-        "state": row.state,
-        "position": row.position,
-        "lag": head - row.position,
-        "parked": row.parked,
-        "owner": row.owner,
-        "error": row.error,
     }

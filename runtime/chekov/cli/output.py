@@ -1,33 +1,33 @@
-"""What commands print: for people or, with `--output json`, for machines."""
+"""The output of commands: tables for people or, with `--output json`, JSON for machines."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from chekov.serialization.codec import encode_any
+from chekov.serialization.json import to_json
 
 Output = Literal["table", "json"]
 
 
 def show_json(value: object) -> None:
-    """One JSON document on a line of standard output."""
-    sys.stdout.write(encode_any(value).decode() + "\n")
+    """Write one line of JSON to standard output."""
+    sys.stdout.write(to_json(value).decode() + "\n")
     sys.stdout.flush()
 
 
 def show(text: str) -> None:
-    """A line, or several, on standard output."""
+    """Write lines to standard output."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def complain(text: str) -> None:
-    """A line, or several, on standard error."""
+    """Write lines to standard error."""
     sys.stderr.write(f"chekov: {text}\n")
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Rows under upper-case headings, as kubectl prints them."""
+    """Print rows under upper-case headings, as kubectl does."""
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
     heading = [column.upper().replace("_", "-") for column in columns]
     widths = [max(map(len, column)) for column in zip(heading, *cells, strict=True)]
@@ -38,4 +38,4 @@ def show_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Non
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return value if isinstance(value, str) else encode_any(value).decode()
+    return value if isinstance(value, str) else to_json(value).decode()

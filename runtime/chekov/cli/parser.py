@@ -1,4 +1,4 @@
-"""The command line as argparse sees it."""
+"""The command line: its commands and options."""
 
 import argparse
 from importlib.metadata import version
@@ -6,15 +6,15 @@ from pathlib import Path
 
 
 def parser(name: str) -> argparse.ArgumentParser:
-    """The parser of a program that is called `name`."""
+    """The parser of a program called `name`."""
     top = argparse.ArgumentParser(
-        prog=name, description="Event-sourced services: run, check and look at them."
+        prog=name, description="Run, check and inspect event-sourced services."
     )
     top.add_argument("--version", action="version", version=f"chekov {version('chekov')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _running(commands)
     _checking(commands)
-    _looking(commands)
+    _inspecting(commands)
     _operating(commands)
     _forgetting(commands)
     return top
@@ -31,7 +31,11 @@ def _add(
 
 def _output(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--output", "-o", choices=("table", "json"), default="table", help="for people or machines"
+        "--output",
+        "-o",
+        choices=("table", "json"),
+        default="table",
+        help="for people or for machines (default: table)",
     )
 
 
@@ -45,13 +49,13 @@ def _pooled(command: argparse.ArgumentParser) -> None:
         "--pooled",
         action="store_const",
         const="true",
-        help="a pooler in transaction mode is in between (default: CHEKOV_STORE_POOLED)",
+        help="the DSN leads to a pooler in transaction mode (default: CHEKOV_STORE_POOLED)",
     )
 
 
 def _running(commands: "_Commands[argparse.ArgumentParser]") -> None:
     _add(commands, "serve", "Run the domain that the CHEKOV_* variables name, until SIGTERM.")
-    run = _add(commands, "run", "Run a bundle or a domain here, with a Postgres of its own.")
+    run = _add(commands, "run", "Run a bundle or a domain locally, with a Postgres of its own.")
     run.add_argument(
         "bundle", metavar="FILE|module:domain", help="a DomainBundle in YAML, or a domain"
     )
@@ -70,46 +74,59 @@ def _running(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 
 def _checking(commands: "_Commands[argparse.ArgumentParser]") -> None:
-    check = _add(commands, "check", "Load a domain and tell every fault of it.")
+    check = _add(commands, "check", "Load a domain and report all of its faults.")
     check.add_argument("domain", nargs="?", metavar="module:domain", help="default: CHEKOV_DOMAIN")
     check.add_argument(
         "--termination-log", type=Path, help="also write the result, as JSON, to this file"
     )
     _output(check)
-    settings = _add(commands, "settings", "List the environment variables that are read.")
+    settings = _add(
+        commands, "settings", "List the environment variables that `serve` and `run` read."
+    )
     _output(settings)
-    _output(_add(commands, "version", "Tell this program's version."))
+    _output(_add(commands, "version", "Print the version of this program."))
 
 
-def _looking(commands: "_Commands[argparse.ArgumentParser]") -> None:
+def _inspecting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     events = _add(commands, "events", "List stored events by position.")
     _page(events)
     events.add_argument("--type", action="append", help="only events of this type; repeatable")
     events.add_argument("--category", help="only streams named <category>-…")
-    events.add_argument("--follow", "-f", action="store_true", help="go on with what comes")
+    events.add_argument("--follow", "-f", action="store_true", help="continue with new events")
     streams = _add(commands, "streams", "List the events of one stream by version.")
     streams.add_argument("stream", help="the stream's whole name")
     _page(streams)
-    subscriptions = _add(commands, "subscriptions", "List a domain's subscriptions.")
-    subscriptions.add_argument("--domain", help="its name (default: that of CHEKOV_DOMAIN)")
+    subscriptions = _add(
+        commands, "subscriptions", "List, pause or resume subscriptions, or list parked events."
+    )
+    subscriptions.add_argument(
+        "action", nargs="?", choices=("list", "pause", "resume", "parked"), default="list",
+        help="what to do (default: list)",
+    )  # fmt: skip
+    subscriptions.add_argument(
+        "name", nargs="?", metavar="NAME", help="a subscription: all its versions and partitions"
+    )
+    subscriptions.add_argument(
+        "--domain", help="the domain's name (default: that of CHEKOV_DOMAIN)"
+    )
     _store(subscriptions)
     _pooled(subscriptions)
     _output(subscriptions)
 
 
 def _forgetting(commands: "_Commands[argparse.ArgumentParser]") -> None:
-    forget = _add(commands, "forget", "Make personal data unreadable for ever: no way back.")
+    forget = _add(commands, "forget", "Make personal data unreadable. This cannot be undone.")
     forget.add_argument(
-        "subjects", nargs="+", metavar="SUBJECT", help="about whom, as events name them"
+        "subjects", nargs="+", metavar="SUBJECT", help="a subject, as events name it"
     )
     _store(forget)
     _output(forget)
 
 
 def _operating(commands: "_Commands[argparse.ArgumentParser]") -> None:
-    migrate = _add(commands, "migrate", "Bring the event store's schema up to date.")
+    migrate = _add(commands, "migrate", "Migrate the event store's schema.")
     migrate.add_argument("--to", type=int, help="stop at this version (default: the newest)")
-    migrate.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+    migrate.add_argument("--dry-run", action="store_true", help="only list the pending steps")
     _store(migrate)
     _output(migrate)
     roles = _add(commands, "roles", "Print SQL for three database roles with least privilege.")
@@ -117,8 +134,8 @@ def _operating(commands: "_Commands[argparse.ArgumentParser]") -> None:
     roles.add_argument("--writer", required=True, help="the role that domains run as")
     roles.add_argument("--reader", required=True, help="the role that only reads")
     roles.add_argument("--schema", help="the store's schema (default: CHEKOV_SCHEMA)")
-    _transfer(_add(commands, "export", "Write all events as lines of JSON, as of this moment."))
-    _transfer(_add(commands, "import", "Store exported events; an import that broke off goes on."))
+    _transfer(_add(commands, "export", "Export all events as lines of JSON, as of now."))
+    _transfer(_add(commands, "import", "Import exported events; an interrupted import continues."))
     commands.choices["export"].add_argument(
         "--after", type=int, default=0, help="only events above this position"
     )
@@ -127,19 +144,21 @@ def _operating(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 def _transfer(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "file", nargs="?", default="-", help="a name that ends with .gz is compressed (default: -)"
+        "file", nargs="?", default="-", help="compressed if its name ends with .gz (default: -)"
     )
     command.add_argument(
-        "--keys", action="store_true", help="also the keys of personal data: keep them safe"
+        "--keys", action="store_true", help="include the keys of personal data: keep the file safe"
     )
     command.add_argument("--quiet", "-q", action="store_true", help="no progress, no summary")
     _store(command)
 
 
 def _page(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--after", type=int, default=0, help="start behind this number")
-    command.add_argument("--limit", type=int, default=100, help="how many at most")
-    command.add_argument("--backward", action="store_true", help="the newest first")
+    command.add_argument(
+        "--after", type=int, default=0, help="start after this position or version"
+    )
+    command.add_argument("--limit", type=int, default=100, help="show at most this many")
+    command.add_argument("--backward", action="store_true", help="show the newest first")
     _store(command)
     _pooled(command)
     _output(command)

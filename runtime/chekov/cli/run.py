@@ -12,15 +12,15 @@ from chekov.cli.output import complain, show, show_json
 from chekov.domain.definitions import stream_of
 from chekov.domain.domain import Domain
 from chekov.embedded_postgres import embedded_postgres
-from chekov.serialization.codec import encode_any
-from chekov.server import logs
-from chekov.server.aggregates import identifier_type
+from chekov.serialization.codec import convert
+from chekov.serialization.examples import example
+from chekov.serialization.json import to_json
 from chekov.server.bundle_file import read_bundle
 from chekov.server.domain_loader import load_domain
-from chekov.server.examples import sample
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.serve import Ports, run, serve
 from chekov.server.settings import Settings, provide
+from chekov.telemetry import logs
 
 _LOCAL: Final = {
     "CHEKOV_HTTP_HOST": "127.0.0.1",
@@ -34,7 +34,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 def serve_from_environment(_arguments: Namespace) -> int:
-    """Run what the environment names."""
+    """Serve the domain that the environment names."""
     settings = Settings.read()
     settings.require("store", "domain")
     logs.configure(settings.log_format, settings.log_level)
@@ -44,7 +44,7 @@ def serve_from_environment(_arguments: Namespace) -> int:
 
 
 def run_here(arguments: Namespace) -> int:
-    """Run a bundle or a domain on this machine."""
+    """Serve a bundle or a domain on this machine."""
     with ExitStack() as stack:
         name, entrypoint, folder = _code(arguments.bundle, stack)
         settings = Settings.read(
@@ -60,8 +60,8 @@ def run_here(arguments: Namespace) -> int:
         )
         logs.configure(settings.log_format, settings.log_level)
         domain = load_domain(entrypoint, folder)
-        tell = _announcer(settings, domain, arguments)
-        run(lambda lifecycle: _run(settings, domain, arguments, lifecycle, tell))
+        announcer = _announcer(settings, domain, arguments)
+        run(lambda lifecycle: _run(settings, domain, arguments, lifecycle, announcer))
     return 0
 
 
@@ -70,7 +70,7 @@ async def _run(
     domain: Domain,
     arguments: Namespace,
     lifecycle: Lifecycle,
-    tell: Callable[[str], Callable[[Ports], None]],
+    announcer: Callable[[str], Callable[[Ports], None]],
 ) -> None:
     async with AsyncExitStack() as stack:
         dsn = arguments.dsn
@@ -80,11 +80,11 @@ async def _run(
             where = str(folder)
             complain(f"starting Postgres in {folder}")
             dsn = await stack.enter_async_context(embedded_postgres(folder))
-        await serve(replace(settings, store=dsn), domain, lifecycle, tell(where))
+        await serve(replace(settings, store=dsn), domain, lifecycle, announcer(where))
 
 
 def _code(bundle: str, stack: ExitStack) -> tuple[str, str, Path]:
-    """Name, entrypoint and folder of what is to be run."""
+    """Name, entrypoint and folder of the code to run."""
     path = Path(bundle)
     if path.suffix in {".yaml", ".yml", ".json"} or path.is_file():
         read = read_bundle(path)
@@ -96,7 +96,7 @@ def _code(bundle: str, stack: ExitStack) -> tuple[str, str, Path]:
 def _announcer(
     settings: Settings, domain: Domain, arguments: Namespace
 ) -> Callable[[str], Callable[[Ports], None]]:
-    def told(where: str) -> Callable[[Ports], None]:
+    def announcing(where: str) -> Callable[[Ports], None]:
         def announce(ports: Ports) -> None:
             api = f"http://{settings.http_host}:{ports.http}"
             management = f"http://{settings.http_host}:{ports.management}"
@@ -108,7 +108,7 @@ def _announcer(
 
         return announce
 
-    return told
+    return announcing
 
 
 def _welcome(name: str, api: str, management: str, where: str, first: list[str]) -> str:
@@ -125,19 +125,19 @@ def _welcome(name: str, api: str, management: str, where: str, first: list[str])
 
 
 def first_requests(domain: Domain, api: str) -> list[str]:
-    """Command lines that execute the domain's first command and show what came of it."""
+    """Command lines that execute a command of the domain and show its events.
+
+    Empty if no command has an example.
+    """
     for name, command in domain.commands.items():
         aggregate = domain.aggregate_of(command)
-        if aggregate is None:
+        body = example(command)
+        if aggregate is None or body is None:
             continue
-        body = sample(command)
-        identifier = body.get(domain.identifier_of(command))
-        if identifier is None or identifier_type(domain, aggregate) is None:
-            continue
-        document = encode_any(body).decode().replace("'", "'\\''")
-        stream = stream_of(aggregate, identifier)
+        identifier = getattr(convert(body, command), domain.identifier_of(command))
+        document = to_json(body).decode().replace("'", "'\\''")
         return [
             f"curl -s {api}/commands/{name} --json '{document}'",
-            f"curl -s {api}/streams/{stream}",
+            f"curl -s {api}/streams/{stream_of(aggregate, identifier)}",
         ]
     return []

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from chekov.cli.output import complain, show, show_json
-from chekov.cli.progress import Progress
+from chekov.cli.progress_bar import ProgressBar
+from chekov.cli.store import store_settings
 from chekov.errors import ChekovError
-from chekov.server.settings import Settings
 from chekov.store.postgres.exporter import Exported, export_events
 from chekov.store.postgres.importer import import_events
 
@@ -22,11 +22,10 @@ _GZIP_LEVEL: Final = 6
 
 
 def export(arguments: Namespace) -> int:
-    """Write the events of a store to a file or to standard output."""
-    settings = _settings(arguments)
+    settings = store_settings(arguments)
     with (
-        Progress(quiet=arguments.quiet) as progress,
-        _target(arguments.file, secret=arguments.keys) as file,
+        ProgressBar(quiet=arguments.quiet) as progress,
+        _output_file(arguments.file, secret=arguments.keys) as file,
     ):
         done: Exported = asyncio.run(
             export_events(
@@ -44,9 +43,8 @@ def export(arguments: Namespace) -> int:
 
 
 def import_(arguments: Namespace) -> int:
-    """Store the events of a file or of standard input."""
-    settings = _settings(arguments)
-    with Progress(quiet=arguments.quiet) as progress, _source(arguments.file) as file:
+    settings = store_settings(arguments)
+    with ProgressBar(quiet=arguments.quiet) as progress, _input_file(arguments.file) as file:
         done = asyncio.run(
             import_events(
                 settings.store,
@@ -59,22 +57,14 @@ def import_(arguments: Namespace) -> int:
     if arguments.output == "json":
         show_json(done._asdict())
     else:
-        before = f" after the {done.found} that were there" if done.found else ""
+        before = f" after the {done.found} stored before" if done.found else ""
         show(f"imported {done.events} events{before} and {done.streams} streams, up to {done.head}")
     return 0
 
 
-def _settings(arguments: Namespace) -> Settings:
-    settings = Settings.read(
-        overrides={"CHEKOV_STORE": arguments.dsn, "CHEKOV_SCHEMA": arguments.schema}
-    )
-    settings.require("store")
-    return settings
-
-
 @contextmanager
-def _target(name: str, *, secret: bool) -> Generator[IO[bytes]]:
-    """A file that has its name only when it is whole; with keys in it, only for its owner."""
+def _output_file(name: str, *, secret: bool) -> Generator[IO[bytes]]:
+    """A file that gets its name only once it is complete; with keys, readable by its owner only."""
     if name == _STANDARD:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -84,15 +74,15 @@ def _target(name: str, *, secret: bool) -> Generator[IO[bytes]]:
         descriptor = os.open(
             part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if secret else 0o666
         )
-        with os.fdopen(descriptor, "wb") as file, _packed(file, name) as target:
-            yield target
+        with os.fdopen(descriptor, "wb") as file, _packed(file, name) as packed:
+            yield packed
         part.replace(name)
     except OSError as error:
         raise ChekovError(f"{name} cannot be written: {error.strerror or error}") from error
 
 
 @contextmanager
-def _source(name: str) -> Generator[IO[bytes]]:
+def _input_file(name: str) -> Generator[IO[bytes]]:
     if name == _STANDARD:
         yield sys.stdin.buffer
         return

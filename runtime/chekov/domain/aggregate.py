@@ -1,7 +1,9 @@
 """Aggregates: a state that commands read and events change."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
+from functools import wraps
+from inspect import isgeneratorfunction
 from typing import (
     Any,
     ClassVar,
@@ -17,6 +19,8 @@ from typing import (
 from chekov.domain.keywords import refuse_unknown_keywords
 from chekov.domain.messages import Command, Event, event_types
 from chekov.domain.methods import Method, by_message, check_messages, mark, marked
+from chekov.domain.names import NAME_BYTES, OWN, UUID_BYTES
+from chekov.errors import DefinitionError
 
 A = TypeVar("A")
 C = TypeVar("C", bound=Command[Any])
@@ -161,10 +165,21 @@ class CommandHandler:
 
 
 def _check_identity(cls: type[Aggregate], identity: str, faults: list[str]) -> None:
+    longest = NAME_BYTES - UUID_BYTES - len("-")
     if not identity or "-" in identity or not identity.isprintable():
         faults.append(
             f"{cls.__qualname__}: identity {identity!r} must be printable, not empty and "
             "without '-', which separates it from the identifier"
+        )
+    elif identity.startswith(OWN):
+        faults.append(
+            f"{cls.__qualname__}: identity {identity!r} must not start with {OWN!r}, which begins "
+            "the store's own streams"
+        )
+    elif len(identity.encode()) > longest:
+        faults.append(
+            f"{cls.__qualname__}: identity {identity[:60]!r}… has {len(identity.encode())} bytes; "
+            f"{longest} leave room for a UUID in the stream's name"
         )
 
 
@@ -205,7 +220,26 @@ def _executors(
     }
     for command, method in executors.items():
         _check_promise(cls, command, method, faults)
+        if not isgeneratorfunction(method.function):
+            executors[command] = replace(method, function=_returning(cls, method))
     return executors
+
+
+def _returning(cls: type[Aggregate], method: Method) -> Callable[[Any, Any], Iterable[Event]]:
+    """An executor without `yield`, which returns the events and may forget to."""
+
+    @wraps(method.function)
+    def executor(state: Aggregate, command: Command[Any]) -> Iterable[Event]:
+        events = method.function(state, command)
+        if isinstance(events, Iterable) and not isinstance(events, Event):
+            return cast("Iterable[Event]", events)
+        came = "None" if events is None else f"a value of type {type(events).__qualname__}"
+        raise DefinitionError(
+            f"{cls.__qualname__}.{method.name}",
+            [f"it returned {came}: `yield` the events, or return a list of them"],
+        )
+
+    return executor
 
 
 def _check_executor(cls: type[Aggregate], method: Method, faults: list[str]) -> None:
@@ -245,6 +279,8 @@ def _appliers(
         label = f"{cls.__qualname__}.{method.name}"
         if method.is_async:
             faults.append(f"{label} is async, but an applier is pure")
+        if isgeneratorfunction(method.function):
+            faults.append(f"{label} yields, so it would never run: an applier changes the state")
         _check_alone(label, method, "event", faults)
         check_messages(cls, method, Event, "applies", faults)
     table = by_message(cls, chosen, faults)

@@ -9,10 +9,11 @@ from chekov.domain.definitions import definition_of
 from chekov.domain.handler import EventHandler, Projection
 from chekov.domain.messages import Command, Event, identifier_fields
 from chekov.domain.methods import Method
+from chekov.domain.middleware import Middleware, check_middleware
 from chekov.domain.personal import personal_events
 from chekov.domain.serializer import Serializer
 from chekov.domain.stored_names import StoredNames
-from chekov.domain.upcasting import Upcaster, Upcasting
+from chekov.domain.upcasting import Upcaster, UpcasterChain
 from chekov.errors import DefinitionError
 
 M = TypeVar("M", Event, Command[Any])
@@ -21,17 +22,17 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}\Z")
 
 
 class Domain:
-    """Everything that one service consists of. Building it checks all of it.
+    """All parts of one service. Its construction checks all of them.
 
     Attributes:
         name: names its subscriptions in the store; keep it when the code changes.
-        aggregates: the aggregate classes.
         handlers: the event handlers and projections.
-        command_handlers: what looks at commands before their aggregates do.
+        command_handlers: these see commands before their aggregates do.
+        middleware: surrounds the execution of every command, the first outermost.
         commands: stored name → command type.
         events: current stored name → event type.
-        personal: event types with personal fields → which these are.
-        serializer: writes the content of events; `None` writes JSON.
+        personal: event types with personal fields → these fields.
+        serializer: encodes the content of events; `None` means JSON.
 
     Raises:
         DefinitionError: lists every fault of the domain and its classes.
@@ -44,6 +45,7 @@ class Domain:
         aggregates: Sequence[type[Aggregate]] = (),
         handlers: Sequence[EventHandler] = (),
         command_handlers: Sequence[CommandHandler] = (),
+        middleware: Sequence[Middleware] = (),
         upcasters: Sequence[Upcaster[Any]] = (),
         serializer: Serializer | None = None,
     ) -> None:
@@ -51,6 +53,7 @@ class Domain:
         self.aggregates = tuple(aggregates)
         self.handlers = tuple(handlers)
         self.command_handlers = tuple(command_handlers)
+        self.middleware = tuple(middleware)
         self.serializer = serializer
         faults: list[str] = []
         _check_name(name, faults)
@@ -63,7 +66,9 @@ class Domain:
         self._identifier_of = _identifier_of(self._aggregate_of, faults)
         self._preparer_of = _preparer_of(sound_command_handlers, self._aggregate_of, faults)
         _check_handler_names(sound_handlers, faults)
+        check_middleware(self.middleware, faults)
         self.commands = _by_name(self._aggregate_of, "command", faults)
+        _check_command_names(self.commands, faults)
         self.events = _by_name(_event_types(sound_aggregates, sound_handlers), "event", faults)
         self.personal = personal_events(self.events.values(), faults)
         self._stored_names = StoredNames(self.events, upcasters, faults)
@@ -75,20 +80,20 @@ class Domain:
         return self._aggregate_of.get(command)
 
     def identifier_of(self, command: type[Command[Any]]) -> str:
-        """Name of the field that tells a command's instance."""
+        """Name of the field that identifies a command's instance."""
         return self._identifier_of[command]
 
     def preparer_of(self, command: type[Command[Any]]) -> tuple[CommandHandler, Method] | None:
-        """The command handler, and its method, that sees a command type first, or `None`."""
+        """The command handler and its method for a command type, or `None`."""
         return self._preparer_of.get(command)
 
     def stored_names(self, event: type[Event]) -> tuple[str, ...]:
-        """Every stored name that is read as an event type: now, as an alias, or after upcasters.
+        """Every stored name that is read as an event type, also as an alias or through upcasters.
 
-        The current one is the first.
+        The current name comes first.
 
         Raises:
-            KeyError: it is no event of the domain.
+            KeyError: the domain has no such event.
         """
         return self._stored_names.of(event)
 
@@ -98,8 +103,8 @@ class Domain:
         return self._stored_names.types
 
     @property
-    def upcasting(self) -> Upcasting:
-        """What turns events of any further stored name into these."""
+    def upcasting(self) -> UpcasterChain:
+        """Turns events of any further stored name into these."""
         return self._stored_names.upcasting
 
     @property
@@ -137,7 +142,7 @@ def _sound_handlers(items: Iterable[object], faults: list[str]) -> list[EventHan
         sound.append(item)
         definition = definition_of(item)
         faults += definition.faults
-        if not definition.handlers:
+        if not definition.handlers and not definition.faults:
             faults.append(f"{type(item).__qualname__} handles no event: add an @handle method")
     return sound
 
@@ -225,6 +230,15 @@ def _preparer_of(
                     f"{command.__qualname__}: keep one"
                 )
     return table
+
+
+def _check_command_names(commands: Mapping[str, type[Command[Any]]], faults: list[str]) -> None:
+    faults.extend(
+        f"{kind.__qualname__}: name {name[:60]!r} must be printable, not empty and without '/': "
+        "it is a part of a URL"
+        for name, kind in commands.items()
+        if not name or "/" in name or not name.isprintable()
+    )
 
 
 def _event_types(

@@ -1,11 +1,11 @@
-"""Event handlers and projections: what happens after an event is stored."""
+"""Event handlers and projections, which react to stored events."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, ClassVar, Concatenate, Literal, ParamSpec, Protocol, TypeVar
+from typing import Any, ClassVar, Concatenate, Final, Literal, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 from chekov.domain.keywords import refuse_unknown_keywords
@@ -22,13 +22,13 @@ OnFailure = Literal["park", "stop"]
 
 
 class Connection(Protocol):
-    """What handlers and queries may do with the database connection they are given.
+    """The database connection that handlers and queries are given.
 
     Parameters are written `$1`, `$2`, … and passed after the statement.
     """
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
-        """Run a statement; the answer is its command tag."""
+        """Run a statement and return its command tag."""
         ...
 
     async def executemany(
@@ -60,24 +60,24 @@ class Connection(Protocol):
         ...
 
     def cursor(self, query: str, *args: Any) -> AsyncIterator[Mapping[str, Any]]:
-        """Rows one by one, for results that are too large to hold."""
+        """Rows one by one, for results that do not fit in memory."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What is known about the event at hand; delivered at least once.
+    """Attributes of the delivered event; it is delivered at least once.
 
     Attributes:
         stream: the stream it was appended to.
         version: its place in the stream, from 1.
         position: its place among all events of the store, from 1.
-        id: its own id: the same at every delivery, so usable to recognise a repetition. The second
-            and further parts of an event that an upcaster split have ids that derive from it.
+        id: its own id, the same at every delivery, so it can be used to recognise a repetition.
+            The second and further parts of an event that an upcaster split have derived ids.
         time: when it was stored.
-        correlation_id: shared by all that follows from one request.
+        correlation_id: shared by all commands and events that one request leads to.
         causation_id: the command that caused it.
-        metadata: what the caller added.
+        metadata: added by the caller of the command.
         replaying: whether it was stored before this subscription first went live.
         attempt: 1 at the first try.
     """
@@ -116,10 +116,10 @@ def handle(
 def query(
     method: Callable[Concatenate[H, Connection, P], Awaitable[R]],
 ) -> Callable[Concatenate[H, Connection, P], Awaitable[R]]:
-    """Mark a method of a `Projection` that answers `GET /queries/<projection>/<method>`.
+    """Mark a method of a `Projection` as a query, served as `GET /queries/<projection>/<method>`.
 
-    It is given a read-only connection; its further parameters come from the query string, by
-    their annotations.
+    It is given a read-only connection; its further parameters come from the query string, converted
+    to their annotations.
     """
     return mark("query", method)
 
@@ -148,6 +148,7 @@ class HandlerDefinition:
 
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}\Z")
+_HIGHEST_VERSION: Final = 2**31 - 1
 
 
 def _check_keywords(
@@ -158,8 +159,10 @@ def _check_keywords(
             f"{cls.__qualname__}: name {definition.name!r} must start with a letter and hold only "
             "letters, digits, '-' and '_', 40 at most"
         )
-    if definition.version < 1:
-        faults.append(f"{cls.__qualname__}: version {definition.version} must be 1 or more")
+    if not 1 <= definition.version <= _HIGHEST_VERSION:
+        faults.append(
+            f"{cls.__qualname__}: version {definition.version} must be 1 to {_HIGHEST_VERSION}"
+        )
     if definition.on_failure not in {"park", "stop"}:
         faults.append(
             f"{cls.__qualname__}: on_failure {definition.on_failure!r} is not 'park' or 'stop'"

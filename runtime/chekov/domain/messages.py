@@ -25,7 +25,7 @@ T = TypeVar("T")
 E_co = TypeVar("E_co", bound="Event", covariant=True)
 
 REVISION_MARK: Final = "@"
-"""Stands between the name and the revision in a stored name."""
+"""Separates the name and the revision in a stored name."""
 
 
 class IdentifierMark:
@@ -33,9 +33,9 @@ class IdentifierMark:
 
 
 Identifier: TypeAlias = Annotated[T, IdentifierMark()]
-"""The type of the one field of a command that tells which instance it is for.
+"""The type of the one field of a command that identifies the instance it is for.
 
-Checkers see the type itself: `Identifier[UUID]` is a `UUID`. The stream is named by the
+Type checkers see the type itself: `Identifier[UUID]` is a `UUID`. The stream is named by the
 aggregate's identity and `str()` of the value.
 """
 
@@ -76,8 +76,8 @@ class Event(Message):
     Class keywords:
         name: the stored name; the class name when left out.
         aliases: further stored names whose events are read as this class, such as a former name.
-        revision: 1, and one more whenever the content changes so that an upcaster has to turn
-            the former content into the new one. From 2 on, the stored name is `name@revision`.
+        revision: 1, and one more whenever the content changes in a way that needs an upcaster from
+            the former content to the new one. From 2 on, the stored name is `name@revision`.
         subject: the field that says whom its `Personal` fields are about: a `str`, an `int` or a
             `UUID`; that of the base class, or the stream's name, when left out.
     """

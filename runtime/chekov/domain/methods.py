@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar, get_type_hints
 
-from chekov.domain.messages import Message, event_types
+from chekov.domain.messages import Command, Event, Message, event_types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MARK: Final = "__chekov_role__"
+_BASES: Final = (Message, Event, Command)
 
 
 class Parameter(NamedTuple):
@@ -137,6 +138,13 @@ def _read(
     if role != "query":
         kinds = event_types(parameters[0].annotation) if parameters else ()
         messages = tuple(kind for kind in kinds if issubclass(kind, Message))
+        base = next((kind for kind in messages if kind in _BASES), None)
+        if base is not None:
+            faults.append(
+                f"{label} takes {base.__name__}, the base class: name the types it takes, "
+                "or a union of them"
+            )
+            return None
         if not messages or len(messages) != len(kinds):
             faults.append(
                 f"{label}: annotate its first parameter with the message type it takes, "

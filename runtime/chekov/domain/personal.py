@@ -1,4 +1,4 @@
-"""Personal data in events: marked fields, whom they are about, and what is left when forgotten."""
+"""Personal data in events: marked fields, their subject, and what is left when it is forgotten."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -41,7 +41,7 @@ class Forgotten(Enum):
 
 
 FORGOTTEN: Final = Forgotten.FORGOTTEN
-"""Stands in a personal field whose person was forgotten: false, `[forgotten]` as text."""
+"""The value of a personal field whose subject was forgotten: false, `[forgotten]` as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +60,26 @@ if TYPE_CHECKING:
 else:
 
     class Personal:
-        """The type of a field of an `Event` that is stored encrypted, with a key of its person.
+        """The type of a field of an `Event` that is stored encrypted, with a key of its subject.
 
-        Checkers see `Personal[str]` as `str | Forgotten`. When the person was forgotten, the field
-        reads as `FORGOTTEN`. A `FORGOTTEN` that is put into a new event stays one, or becomes
+        Type checkers see `Personal[str]` as `str | Forgotten`. Once the subject was forgotten, the
+        field reads as `FORGOTTEN`. A `FORGOTTEN` that is put into a new event stays one, or becomes
         `None` in a field that may be `None`.
         """
 
         def __class_getitem__(cls, item: Any) -> Any:
-            """The annotation; decoders see that the value may be absent."""
+            """The annotation, for decoders one of an optional value."""
             return Annotated[Optional[item], PersonalMark(item)]  # noqa: UP045 it may be a string
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalFields:
-    """What is personal in an event type.
+    """The personal fields of an event type.
 
     Attributes:
-        names: the personal fields.
-        required: those of them that are never `None`.
-        subject: the field that tells whom they are about; `None` when the stream's name does.
+        names: all of them.
+        required: those that are never `None`.
+        subject: the field that says whom they are about; `None` when the stream's name does.
     """
 
     names: tuple[str, ...]
@@ -90,22 +90,22 @@ class PersonalFields:
 def personal_events(
     events: Iterable[type[Event]], faults: list[str]
 ) -> Mapping[type[Event], PersonalFields]:
-    """The event types with personal fields; what is wrong with any is added to `faults`."""
+    """The event types with personal fields."""
     found: dict[type[Event], PersonalFields] = {}
     for kind in events:
         try:
             hints = get_type_hints(kind, include_extras=True)
-        except (NameError, TypeError):  # the codec tells
+        except (NameError, TypeError):  # the codec reports it
             continue
         own = {item.name: hints[item.name] for item in fields(cast("Any", kind))}
         marks = _marks(own)
         faults.extend(
-            f"{kind.__qualname__}.{name}: Personal is inside of its annotation, where it protects "
+            f"{kind.__qualname__}.{name}: Personal is inside its annotation, where it protects "
             "nothing: mark the whole field, as in `Personal[list[str]]`"
             for name, hint in own.items()
             if _is_inside(hint)
         )
-        faults.extend(_subject_faults(kind, own, marks))
+        _check_subject(kind, own, marks, faults)
         if marks:
             found[kind] = PersonalFields(
                 tuple(marks), _required(marks), definition_of(kind).subject
@@ -139,14 +139,14 @@ def _allows_none(hint: object) -> bool:
 
 
 def _is_inside(hint: object) -> bool:
-    """Whether a part of an annotation is marked, other than the annotation itself."""
+    """Whether a part of an annotation is marked, but not the annotation as a whole."""
     seen: set[type] = set()
 
     def parts(item: Any) -> Iterable[Any]:
         yield from get_args(item)
         if isinstance(item, type) and is_dataclass(item) and item not in seen:
             seen.add(item)
-            with suppress(NameError, TypeError):  # the codec tells
+            with suppress(NameError, TypeError):  # the codec reports it
                 yield from get_type_hints(item, include_extras=True).values()
 
     def holds_mark(item: object) -> bool:
@@ -155,25 +155,28 @@ def _is_inside(hint: object) -> bool:
     return holds_mark(hint)
 
 
-def _subject_faults(
-    kind: type[Event], hints: Mapping[str, Any], marks: Mapping[str, PersonalMark]
-) -> Iterable[str]:
+def _check_subject(
+    kind: type[Event],
+    hints: Mapping[str, Any],
+    marks: Mapping[str, PersonalMark],
+    faults: list[str],
+) -> None:
     name = definition_of(kind).subject
     if name is None:
         return
     if name not in hints:
-        yield f"{kind.__qualname__}: subject {name!r} is no field of it"
+        faults.append(f"{kind.__qualname__}: subject {name!r} is not one of its fields")
     elif name in marks:
-        yield (
-            f"{kind.__qualname__}: its subject {name!r} is personal, and would have to be read to "
-            "find the key that it is read with: name a field with an id"
+        faults.append(
+            f"{kind.__qualname__}: its subject {name!r} is personal, so it would be encrypted with "
+            "the key that it has to find: name a field with an id"
         )
-    elif _bare(hints[name]) not in (str, int, UUID):
-        yield f"{kind.__qualname__}: its subject {name!r} must be a str, an int or a UUID"
+    elif unwrapped(hints[name]) not in (str, int, UUID):
+        faults.append(f"{kind.__qualname__}: its subject {name!r} must be a str, an int or a UUID")
 
 
-def _bare(hint: Any) -> Any:
-    """The type behind `NewType` and `Annotated`."""
+def unwrapped(hint: Any) -> Any:
+    """The type that `NewType` and `Annotated` are made of."""
     while hasattr(hint, "__supertype__") or hasattr(hint, "__metadata__"):
         hint = getattr(hint, "__supertype__", None) or hint.__origin__
     return hint

@@ -1,4 +1,4 @@
-"""How the content of events becomes bytes."""
+"""The protocol of serializers, which turn the content of events into bytes."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -7,15 +7,15 @@ T = TypeVar("T")
 
 
 class Serializer(Protocol):
-    """Writes the content of events as bytes, and reads it again in the type it is of.
+    """Encodes the content of events as bytes, and decodes it into its type.
 
-    What it writes must not begin with `{`, unless it is JSON: whatever does is read as JSON, so
-    that a domain which changes its serializer still reads what it stored before.
+    The bytes must not begin with `{`, unless they are JSON: content that does is read as JSON, so
+    that a domain which changes its serializer can still read what it stored before.
     """
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """Its name in error messages."""
         ...
 
     def encode(self, value: object, /) -> bytes:
@@ -23,9 +23,9 @@ class Serializer(Protocol):
         ...
 
     def decoder(self, type_: type[T], /) -> Callable[[bytes], T]:
-        """What reads such bytes as `type_`: an event type, or `dict[str, Any]`.
+        """Return a function that decodes such bytes as `type_`: an event type or `dict[str, Any]`.
 
-        It is asked for once for each type, when the domain is put to use. It raises when the type
-        cannot be read, and so does its answer when the bytes do not fit.
+        It is called once for each type, at the start. It raises when it cannot decode the type, and
+        the returned function raises when the bytes do not fit.
         """
         ...

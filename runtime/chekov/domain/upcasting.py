@@ -1,4 +1,4 @@
-"""Upcasters: what was recorded under a former name, turned into what the domain knows today."""
+"""Upcasters: turn events recorded under a former name into events that the domain has today."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from chekov.errors import Undecodable
 R_co = TypeVar("R_co", covariant=True)
 
 Data: TypeAlias = dict[str, Any]
-"""The content of an event as plain values, as JSON has them, whatever it was stored as."""
+"""The content of an event as plain values, as JSON has them, whichever serializer stored it."""
 
 Target: TypeAlias = str | type[Event]
-"""What an upcaster leads to: an event type, or a stored name."""
+"""The result of an upcaster: an event type, or a stored name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The facts about a recorded event that no upcaster changes.
+    """The attributes of a recorded event that no upcaster changes.
 
     Attributes:
         type: the stored name that it was recorded under.
@@ -28,7 +28,7 @@ class Origin:
         version: its place in the stream, from 1.
         position: its place among all events of the store, from 1.
         time: when it was stored.
-        metadata: what the caller added.
+        metadata: added by the caller of the command.
     """
 
     type: str
@@ -40,14 +40,13 @@ class Origin:
 
 
 class Upcaster(Generic[R_co]):
-    """A function that `upcast` made an upcaster; it can still be called as what it was.
+    """A function decorated with `upcast`; it can still be called as before.
 
     Attributes:
         source: the stored name whose content it takes.
-        to: what it may lead to, as it was said.
+        to: the possible results, as they were given to `upcast`.
         targets: the stored names of these.
-        many: whether it answers with any number of events.
-        function: what it calls.
+        many: whether it returns any number of events.
     """
 
     def __init__(
@@ -63,7 +62,6 @@ class Upcaster(Generic[R_co]):
         self.targets = tuple(map(_stored, self.to))
 
     def __call__(self, data: Data, origin: Origin) -> R_co:
-        """What the function makes of `data`."""
         return self.function(data, origin)
 
     def __str__(self) -> str:
@@ -83,23 +81,23 @@ def upcast(
     source: str, /, *, to: Target
 ) -> Callable[[Callable[[Data, Origin], Data]], Upcaster[Data]]: ...
 def upcast(source: str, /, *, to: Target | tuple[Target, ...]) -> Callable[[Any], Upcaster[Any]]:
-    """Make a function the upcaster of what was recorded under the stored name `source`.
+    """Make a function the upcaster of events that were recorded under the stored name `source`.
 
-    With one `to`, an event type or a stored name, the function is given the content and the facts
-    of a recorded event and returns the content under the other name. With a tuple it returns, or
-    yields, any number of pairs of one of these and a content: several, or none, which drops the
-    event. A name that it leads to may be the source of another upcaster.
+    With one `to`, an event type or a stored name, the function is given the content and the origin
+    of a recorded event and returns the content under the new name. With a tuple it returns, or
+    yields, any number of pairs of one of its members and a content: several, or none, which drops
+    the event. A target name may be the source of another upcaster.
 
-    An upcaster is pure: it sees an event every time it is read, and nothing of it is stored.
+    An upcaster is pure: it runs every time an event is read, and its result is not stored.
     """
 
-    def made(function: Callable[[Data, Origin], Any]) -> Upcaster[Any]:
+    def decorate(function: Callable[[Data, Origin], Any]) -> Upcaster[Any]:
         return Upcaster(function, source, to)
 
-    return made
+    return decorate
 
 
-class Upcasting:
+class UpcasterChain:
     """The upcasters of a domain, one after the other."""
 
     def __init__(self, upcasters: Mapping[str, Upcaster[Any]]) -> None:
@@ -113,44 +111,44 @@ class Upcasting:
         return len(self._upcasters)
 
     def results(self, name: str, data: Data, origin: Origin) -> Iterator[tuple[str, Data]]:
-        """Stored name of today and content of each event that a recorded one becomes.
+        """Current stored name and content of each event that a recorded one becomes.
 
         Raises:
-            Undecodable: an upcaster raises, or answers what it did not promise.
+            Undecodable: an upcaster raises, or returns a result of another form or name.
         """
         upcaster = self._upcasters.get(name)
         if upcaster is None:
             yield name, data
             return
-        for target, content in _answers(upcaster, data, origin):
+        for target, content in _results(upcaster, data, origin):
             yield from self.results(target, content, origin)
 
 
-def _answers(upcaster: Upcaster[Any], data: Data, origin: Origin) -> Sequence[tuple[str, Data]]:
+def _results(upcaster: Upcaster[Any], data: Data, origin: Origin) -> Sequence[tuple[str, Data]]:
     try:
-        answer = upcaster.function(data, origin)
-        # All of them before the first goes on: what fails behind it is another upcaster's failure.
-        answers: list[Any] = list(answer) if upcaster.many else [(upcaster.to[0], answer)]
+        result = upcaster.function(data, origin)
+        # All of them before the next upcaster runs, so that an error is blamed on the right one.
+        results: list[Any] = list(result) if upcaster.many else [(upcaster.to[0], result)]
     except Exception as error:
         raise _undecodable(upcaster, origin, f"raised {type(error).__name__}: {error}") from error
-    return [_checked(upcaster, item, origin) for item in answers]
+    return [_checked(upcaster, item, origin) for item in results]
 
 
-def _checked(upcaster: Upcaster[Any], answer: object, origin: Origin) -> tuple[str, Data]:
-    target, content = _pair(answer)
+def _checked(upcaster: Upcaster[Any], result: object, origin: Origin) -> tuple[str, Data]:
+    target, content = _pair(result)
     if not isinstance(content, dict):
-        # Its type alone: the content may be personal, and errors are kept.
-        got = f"a {type(answer if upcaster.many else content).__name__}"
-        wanted = "pairs of what it leads to and a dict" if upcaster.many else "a dict"
-        raise _undecodable(upcaster, origin, f"answered {got}, expected {wanted}")
+        # Only its type: the content may be personal, and errors are stored.
+        got = f"a {type(result if upcaster.many else content).__name__}"
+        wanted = "pairs of an event type or stored name and a dict" if upcaster.many else "a dict"
+        raise _undecodable(upcaster, origin, f"returned {got}, expected {wanted}")
     name = _stored(target)
     if name not in upcaster.targets:
         raise _undecodable(upcaster, origin, f"leads to {name!r}, which its `to` does not name")
     return name, cast("Data", content)
 
 
-def _pair(answer: Any) -> tuple[object, object]:
-    match answer:
+def _pair(result: Any) -> tuple[object, object]:
+    match result:
         case (target, content):
             return target, content
         case _:

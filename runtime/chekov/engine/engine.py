@@ -2,27 +2,24 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Final
 from uuid import uuid4
 
-from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
-from chekov.domain.handler import EventHandler, Projection
+from chekov.domain.handler import EventHandler
 from chekov.engine.commands.consistency import Consistency
 from chekov.engine.commands.dispatcher import Dispatcher
-from chekov.engine.commands.snapshots import AggregateSnapshots
+from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer
-from chekov.engine.subscriptions.delivery import Delivery, Retry
-from chekov.engine.subscriptions.feed import Feed
+from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.invocation import Subject
+from chekov.engine.subscriptions.keys import subscription_key
+from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
+from chekov.engine.subscriptions.page_cache import PageCache
 from chekov.engine.subscriptions.subscription import Subscription, SubscriptionStatus
-from chekov.errors import StoreError
 from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
 from chekov.store.port import Store, SubscriptionKey
-
-_RELEASE_SECONDS: Final = 2.0
 
 
 class Engine:
@@ -52,108 +49,106 @@ class Engine:
         self._codec = codec
         self._observer = observer
         self._retry = retry
-        self._feed = Feed(store.events, observer)
-        self._snapshots = AggregateSnapshots(store.snapshots, SnapshotCodec(domain), observer)
+        self._pages: PageCache | None = None
+        self._snapshotter = Snapshotter(store.snapshots, SnapshotCodec(domain), observer)
         self.dispatcher = Dispatcher(
             domain,
             store,
             codec,
             observer,
-            self._snapshots,
+            self._snapshotter,
             timeout=command_timeout,
             max_in_flight=max_in_flight,
         )
-        self._handlers = {
-            SubscriptionKey(domain.name, definition.name, definition.version): handler
-            for handler in domain.handlers
-            for definition in (definition_of(handler),)
-        }
+        keys = {subscription_key(domain, handler): handler for handler in domain.handlers}
         self._subscriptions = {
             key: self._subscription(key, handler)
-            for key, handler in (self._handlers.items() if subscriptions else ())
+            for key, handler in (keys.items() if subscriptions else ())
         }
-        self._ownership = LeaseKeeper(
-            store.subscriptions,
+        self._leases = LeaseKeeper(
+            store,
             self._subscriptions,
             domain=domain.name,
             # A process that comes back under its old name must not pass for the one that died.
             owner=f"{node}/{uuid4().hex[:8]}",
             lease=lease,
         )
-        self.consistency = Consistency(store.subscriptions, self._handlers, self._subscriptions)
-        self._keeping: asyncio.Task[None] | None = None
-        self._background: list[asyncio.Task[None]] = []
+        self.consistency = Consistency(store.subscriptions, keys, self._subscriptions)
+        self._background: dict[str, asyncio.Task[None]] = {}
         self._running: list[asyncio.Task[None]] = []
 
     @property
-    def subscriptions(self) -> Mapping[str, SubscriptionStatus]:
-        """How each subscription stands here."""
-        return {key.name: item.status for key, item in self._subscriptions.items()}
+    def subscriptions(self) -> Mapping[SubscriptionKey, SubscriptionStatus]:
+        """The status of each subscription in this process."""
+        return {key: item.status for key, item in self._subscriptions.items()}
 
     @property
     def alive(self) -> bool:
         """Whether no background task has ended while it should run."""
-        return not any(task.done() for task in (*self._background, *self._running))
+        return not any(task.done() for task in (*self._background.values(), *self._running))
 
     async def prepare(self) -> None:
-        """Make what subscriptions need in the store: their rows and their tables."""
-        read_models = self._store.read_models
-        for key in self._subscriptions:
-            handler = self._handlers[key]
-            if isinstance(handler, Projection) and read_models is not None:
-                await read_models.create_tables(
-                    read_models.schema_for(key), definition_of(handler).tables
-                )
-        if self._subscriptions:
-            await self._store.subscriptions.register(self._subscriptions.keys())
+        """Create what subscriptions need in the store: their rows and their tables."""
+        for subscription in self._subscriptions.values():
+            await subscription.prepare()
 
     def drop(self) -> None:
-        """Hold no state and no event any more; what is needed is read again."""
-        self._feed.drop()
-        for item in self._subscriptions.values():
-            item.drop()
-        self._snapshots.drop()
-        self.dispatcher.instances.drop()
+        """Discard every cached state and event; what is needed is read again."""
+        if self._pages is not None:
+            self._pages.clear()
+        self._snapshotter.drop()
+        self.dispatcher.aggregates.drop()
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Start every background task on `group`, which ends when one of them fails."""
-        if self._snapshots.used:
-            self._keeping = group.create_task(self._snapshots.run(), name="snapshots")
-            self._background.append(self._keeping)
+        if self._snapshotter.enabled:
+            self._background["snapshots"] = group.create_task(self._snapshotter.run())
         if not self._subscriptions:
             return
-        self._background += [
-            group.create_task(self._feed.run(group.create_task), name="feed"),
-            group.create_task(self._ownership.run(), name="ownership"),
-        ]
+        pages = self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
+        self._background["leases"] = group.create_task(self._leases.run())
         self._running = [
-            group.create_task(item.run(group.create_task), name=f"subscription {key.name}")
+            group.create_task(item.run(pages), name=f"subscription {key.name}")
             for key, item in self._subscriptions.items()
         ]
 
     async def drain(self) -> None:
-        """Finish commands in flight, stop subscriptions at a checkpoint, give them up."""
+        """Refuse new commands, stop subscriptions at a checkpoint, then finish what is in flight.
+
+        In this order, a handler that dispatches a command meanwhile is refused, ends at its event,
+        and another process repeats that event.
+        """
+        self.dispatcher.close()
+        await self._stop_subscriptions()
         await self.dispatcher.drain()
-        if self._keeping is not None:
-            await self._snapshots.drain(self._keeping)
+        if "snapshots" in self._background:
+            await self._snapshotter.drain(self._background["snapshots"])
         await self.consistency.drain()
-        for item in self._subscriptions.values():
-            item.stop()
-        if self._running:
-            await asyncio.wait(self._running)
         await self.halt()
 
     async def halt(self) -> None:
         """Cancel what is still running, and give up what it owned."""
-        tasks = (*self._running, *self._background)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-        with suppress(StoreError, TimeoutError):  # the lease runs out by itself
-            async with asyncio.timeout(_RELEASE_SECONDS):
-                await self._ownership.release()
+        await _cancelled(*self._running, *self._background.values())
+        await self._leases.release()
+
+    async def _stop_subscriptions(self) -> None:
+        """End each at its checkpoint, and let other processes have them."""
+        for item in self._subscriptions.values():
+            item.stop()
+        if self._running:
+            await asyncio.wait(self._running)
+            self._running.clear()
+            await _cancelled(self._background.pop("leases"))
+            await self._leases.release()
 
     def _subscription(self, key: SubscriptionKey, handler: EventHandler) -> Subscription:
-        delivery = Delivery(handler, self._store, self._codec, self._observer, self._retry)
-        return Subscription(key, self._store, self._feed, delivery, self._observer)
+        subject = Subject(key, handler, self._store, self._codec)
+        invocation = kind_of(handler)(subject)
+        return Subscription(invocation, self._store, self._observer, self._retry)
+
+
+async def _cancelled(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)

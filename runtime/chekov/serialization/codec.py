@@ -1,6 +1,6 @@
-"""Messages to bytes and back; msgspec is known to this module and those beside it alone.
+"""Encoding and decoding the messages of a domain.
 
-A decoder is built for each type when the codec is, so a type that cannot be JSON is found when the
+Each type's decoder is built with the codec, so a type that JSON cannot hold is found when the
 program starts and not when its first event is read.
 """
 
@@ -24,7 +24,7 @@ from chekov.errors import (
 from chekov.serialization.personal import converters, forgetful, sealed_finder
 from chekov.serialization.serializers import JSON_BEGINS, decoder_of, either, json_decoder, plain
 from chekov.serialization.stored import StoredEvent
-from chekov.serialization.upcasting import Upcast
+from chekov.serialization.upcasting import UpcastDecoder
 
 T = TypeVar("T")
 
@@ -41,12 +41,11 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 _encode: Final = msgspec.json.Encoder().encode
 _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_any: Final = msgspec.json.Decoder().decode
 _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
 class Codec:
-    """Turns the messages of one domain into bytes and back: commands as JSON, events as it says.
+    """Encodes and decodes the messages of one domain: commands as JSON, events by its serializer.
 
     Raises:
         DefinitionError: a message has a field that JSON, or the domain's serializer, cannot hold;
@@ -84,14 +83,14 @@ class Codec:
             )
         self._events = {name: self._own[kind] for name, kind in domain.stored_types.items()}
         self._mixed = bool(domain.upcasting)
-        self._upcast = Upcast(domain, read, personal)
+        self._upcast = UpcastDecoder(domain, read, personal)
         self._fields = {
             name: frozenset(item.name for item in fields(cast("Any", kind)))
             for name, kind in domain.commands.items()
         }
 
     def stored_names(self, event: type[Event]) -> Sequence[str]:
-        """Every stored name that `decode_all` may read as this type."""
+        """Every stored name that `decode_all` may decode as this type."""
         return self._domain.stored_names(event)
 
     def is_upcast(self, name: str) -> bool:
@@ -103,10 +102,10 @@ class Codec:
         return name in self._events or self.is_upcast(name)
 
     def encode(self, message: Event | Command[Any]) -> bytes:
-        """The content of a message: of a command as JSON.
+        """Encode a message: a command as JSON, an event by the domain's serializer.
 
-        Dataclasses do not check their fields, so an event of the domain is read back at once: what
-        could never be decoded again is refused here.
+        Dataclasses do not check their fields, so an event of the domain is decoded at once: content
+        that could never be decoded is refused here.
 
         Raises:
             InvalidAppend: the event's values do not fit its annotations.
@@ -123,11 +122,11 @@ class Codec:
         return data
 
     def decode(self, recorded: StoredEvent) -> Event:
-        """A stored event in its type.
+        """Decode a stored event.
 
         Raises:
             Undecodable: no type has this stored name, the content does not fit the type, or
-                upcasters make none or several of it.
+                upcasters turn it into none or several.
         """
         try:
             return self._events[recorded.type](recorded.data)
@@ -140,12 +139,12 @@ class Codec:
                 recorded.type,
                 recorded.stream,
                 recorded.version,
-                f"upcasters make {len(events)} events of it: decode all of them",
+                f"upcasters turn it into {len(events)} events: use decode_all",
             )
         return events[0]
 
     def decode_all(self, recorded: StoredEvent) -> list[Event]:
-        """What a stored event is to the domain: one event, or what upcasters make of it.
+        """Decode a stored event into one event, or those that upcasters turn it into.
 
         Raises:
             Undecodable: no type has this stored name, the content does not fit, or an upcaster
@@ -161,17 +160,17 @@ class Codec:
             raise self._undecodable(recorded, error) from error
 
     def decode_page(self, recorded: Sequence[StoredEvent]) -> list[Event]:
-        """What many stored events are, in order; faster than one by one.
+        """Decode many stored events in order; faster than one by one.
 
         Raises:
-            Undecodable: of the first event that cannot be decoded.
+            Undecodable: for the first event that cannot be decoded.
         """
         decoders = self._events
         try:
             if self._mixed:
                 return self._decode_mixed(recorded)
             return [decoders[item.type](item.data) for item in recorded]
-        except Exception:  # noqa: BLE001 the slow way finds out which event it was, and tells
+        except Exception:  # noqa: BLE001 one by one, to name the event at fault
             return [event for item in recorded for event in self.decode_all(item)]
 
     def _decode_mixed(self, recorded: Sequence[StoredEvent]) -> list[Event]:
@@ -190,7 +189,7 @@ class Codec:
             reason = "the domain has no event type of this name and no upcaster for it"
         elif self._serializer is None and not recorded.data.startswith(JSON_BEGINS):
             reason = (
-                f"it is no JSON object, since it does not begin with {JSON_BEGINS.decode()!r}: if "
+                f"expected a JSON object, but it does not begin with {JSON_BEGINS.decode()!r}: if "
                 "another serializer wrote it, pass that one as Domain(serializer=…)"
             )
         else:
@@ -198,7 +197,7 @@ class Codec:
         return Undecodable(recorded.type, recorded.stream, recorded.version, reason)
 
     def decode_command(self, name: str, data: bytes) -> Command[Any]:
-        """A command from its stored name and a JSON object.
+        """Decode a command from its name and a JSON object.
 
         Raises:
             UnknownCommand: no aggregate of the domain executes it.
@@ -218,32 +217,11 @@ class Codec:
         return command
 
 
-def encode_any(value: object) -> bytes:
-    """Any value as JSON: dataclasses, UUIDs, times, decimals, sets and what they hold.
-
-    Raises:
-        TypeError: it holds what JSON cannot.
-    """
-    return _encode(value)
-
-
-def decode_any(data: bytes | str) -> Any:
-    """The plain Python values of a JSON document.
-
-    Raises:
-        InvalidCommand: it is no JSON.
-    """
-    try:
-        return _decode_any(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        _invalid(error)
-
-
 def decode_line(line: bytes) -> tuple[str, bytes, UUID | None]:
-    """Name, content and id of one line of a batch of commands; the content stays as it came.
+    """Name, encoded content and id of one line of a batch of commands.
 
     Raises:
-        InvalidCommand: it is no object with `command`, `data` and, if at all, `id`.
+        InvalidCommand: the line is not an object with `command`, `data` and optionally `id`.
     """
     try:
         read = _decode_line(line)
@@ -253,7 +231,7 @@ def decode_line(line: bytes) -> tuple[str, bytes, UUID | None]:
 
 
 def convert(value: object, type_: type[T]) -> T:
-    """A plain value in a type, reading numbers, truth values, UUIDs and times from strings.
+    """Convert a plain value to a type; strings become numbers, booleans, UUIDs and times.
 
     Raises:
         InvalidCommand: it does not fit; `path` says where.
@@ -267,15 +245,15 @@ def convert(value: object, type_: type[T]) -> T:
 def schemas(
     types: Iterable[object], ref_template: str = "#/components/schemas/{name}"
 ) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
-    """JSON Schemas of types: one reference (or inline schema) each, and what they refer to."""
+    """JSON Schemas of types: a reference or an inline schema for each, and the components."""
     return msgspec.json.schema_components(tuple(types), ref_template=ref_template)
 
 
 def encode_metadata(metadata: Mapping[str, Any]) -> bytes | None:
-    """Metadata as it is stored; `None` when there is none.
+    """Encode metadata; `None` when there is none.
 
     Raises:
-        InvalidCommand: it holds what JSON cannot.
+        InvalidCommand: JSON cannot hold it.
     """
     if not metadata:
         return None
@@ -286,7 +264,7 @@ def encode_metadata(metadata: Mapping[str, Any]) -> bytes | None:
 
 
 def decode_metadata(metadata: bytes | None) -> dict[str, Any]:
-    """Stored metadata; empty when there is none or it is no object."""
+    """Decode stored metadata; empty when there is none or it is not an object."""
     if metadata is None:
         return {}
     try:
@@ -296,7 +274,7 @@ def decode_metadata(metadata: bytes | None) -> dict[str, Any]:
 
 
 def _invalid(error: Exception) -> NoReturn:
-    """Say where the fault is in the form `$.field`, which callers show to people."""
+    """Raise `InvalidCommand` with the path of the field at fault, as `$.field`."""
     message = str(error)
     at = _AT.search(message)
     path = at["path"] if at else ""

@@ -1,4 +1,4 @@
-"""Reading events with personal fields, in which what is forgotten stands as `FORGOTTEN`."""
+"""Decoding events with personal fields, whose forgotten values become `FORGOTTEN`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -18,27 +18,26 @@ Content = dict[str, Any]
 Convert = Callable[[Content], Event]
 
 SEALED: Final = "$sealed"
-"""The only member of what stands in a field whose value is sealed: a text, or `null` when its key
-is gone."""
+"""The only member of a sealed field's object: the ciphertext, or `null` when its key is gone."""
 
 _MARK: Final = SEALED.encode()
 
 
 def sealed_finder(serializer: Serializer | None) -> Callable[[bytes], bool]:
-    """What tells whether there may be a sealed field in the content of an event."""
+    """A function that says whether the content of an event may have a sealed field."""
     shows_text = serializer is None or isinstance(serializer, MessagePack)
 
     def may_be_sealed(data: bytes) -> bool:
-        # Other serializers may compress, for example.
+        # The mark cannot be seen in the content of other serializers, which may compress.
         return _MARK in data or not (shows_text or data.startswith(JSON_BEGINS))
 
     return may_be_sealed
 
 
 def converters(domain: Domain) -> Mapping[type[Event], Convert]:
-    """What makes an event of plain values, for each event type with personal fields.
+    """Event type with personal fields → a function that converts plain values to the event.
 
-    It raises `ValueError` when a value is still sealed, because it could not be opened.
+    It raises `ValueError` when a value is still sealed.
     """
     return {kind: _converter(kind, personal) for kind, personal in domain.personal.items()}
 
@@ -50,14 +49,14 @@ def forgetful(
     convert: Callable[[Content], Event],
     may_be_sealed: Callable[[bytes], bool],
 ) -> Callable[[bytes], E]:
-    """What reads the content of events whose personal fields may be forgotten.
+    """A decoder of events whose personal fields may be forgotten.
 
     Args:
-        decode: reads content in which nothing is.
+        decode: decodes content without forgotten values.
         required: the personal fields that are never `None`.
-        read: reads any content as plain values.
-        convert: makes an event of these.
-        may_be_sealed: tells whether to look into some content.
+        read: decodes any content to plain values.
+        convert: converts these to an event.
+        may_be_sealed: whether content may have a sealed field.
     """
 
     def forgetfully(data: bytes) -> E:
@@ -66,7 +65,7 @@ def forgetful(
         try:
             event = decode(data)
         except Exception:
-            # Its author's checks may have met a `None` that stands for what is forgotten.
+            # `__post_init__` may have met a `None` that stands for a forgotten value.
             content = read(data)
             if any(content.get(name, ...) is None for name in required):
                 return cast("E", convert(content))
@@ -79,7 +78,7 @@ def forgetful(
 
 
 def shown(content: Content) -> Content:
-    """Plain values with `FORGOTTEN` in place of what is forgotten, for upcasters."""
+    """Plain values with `FORGOTTEN` for each forgotten one, for upcasters."""
     return {
         name: FORGOTTEN if _is_forgotten(value, required=False) else value
         for name, value in content.items()
@@ -87,7 +86,7 @@ def shown(content: Content) -> Content:
 
 
 def sealed_text(value: object) -> str | None:
-    """What is sealed in a plain value; `None` when nothing is, or its key is gone."""
+    """The ciphertext in a plain value; `None` when it is not sealed, or its key is gone."""
     text = cast("Content", value)[SEALED] if _is_sealed(value) else None
     return text if isinstance(text, str) else None
 
@@ -105,11 +104,12 @@ def _converter(kind: type[Event], personal: PersonalFields) -> Convert:
         for name in personal.names:
             if sealed_text(content.get(name)) is not None:
                 raise ValueError(
-                    f"{name} cannot be opened: the master key is another one, or it was changed"
+                    f"{name} is still encrypted: it was not read from `Runtime.unsealed`, the "
+                    "master key is another one, or the ciphertext was changed"
                 )
         if not forgotten:
             return msgspec.convert(content, kind, str_keys=True)
-        # Made by its class, so that what the author checks there sees what is forgotten.
+        # By its constructor, so that `__post_init__` sees the forgotten values.
         values = {
             name: msgspec.convert(content[name], own[name], str_keys=True)
             for name in own

@@ -1,4 +1,4 @@
-"""The serializers that Chekov has: JSON, which is the default, and MessagePack."""
+"""The built-in serializers: JSON, which is the default, and MessagePack."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
@@ -10,7 +10,7 @@ from chekov.domain.serializer import Serializer
 T = TypeVar("T")
 
 JSON_BEGINS: Final = b"{"
-"""What tells the content of an event that is JSON from any other."""
+"""The first byte of JSON content, and of no other."""
 
 _encode_json: Final = msgspec.json.Encoder().encode
 _read_map: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
@@ -22,11 +22,9 @@ class Json:
     name = "json"
 
     def encode(self, value: object, /) -> bytes:
-        """A value as JSON."""
         return _encode_json(value)
 
     def decoder(self, type_: type[T], /) -> Callable[[bytes], T]:
-        """What reads JSON as `type_`."""
         return msgspec.json.Decoder(type_).decode
 
 
@@ -39,16 +37,14 @@ class MessagePack:
     name = "messagepack"
 
     def encode(self, value: object, /) -> bytes:
-        """A value as MessagePack."""
         return msgspec.msgpack.encode(value)
 
     def decoder(self, type_: type[T], /) -> Callable[[bytes], T]:
-        """What reads MessagePack as `type_`."""
         return msgspec.msgpack.Decoder(type_).decode
 
 
 def json_decoder(type_: type[T], faults: list[str]) -> Callable[[bytes], T]:
-    """What reads JSON as `type_`; when JSON cannot hold it, that is added to `faults`."""
+    """A decoder of JSON; a type that JSON cannot hold is a fault."""
     decoder = msgspec.json.Decoder(cast("type[T]", object))
     try:
         decoder = msgspec.json.Decoder(type_)
@@ -60,25 +56,25 @@ def json_decoder(type_: type[T], faults: list[str]) -> Callable[[bytes], T]:
 
 
 def decoder_of(serializer: Serializer, type_: type[T], faults: list[str]) -> Callable[[bytes], T]:
-    """What reads `type_` by a serializer; when it refuses to, that is added to `faults`."""
+    """The decoder of a serializer; a type that it cannot decode is a fault."""
     try:
         return serializer.decoder(type_)
-    except Exception as error:  # noqa: BLE001 whatever a serializer may raise is told
-        faults.append(f"{type_.__qualname__} cannot be read by {serializer.name}: {error}")
+    except Exception as error:  # noqa: BLE001 a serializer may raise anything
+        faults.append(f"{type_.__qualname__} cannot be decoded by {serializer.name}: {error}")
         return cast("Callable[[bytes], T]", msgspec.json.decode)
 
 
 def either(json: Callable[[bytes], T], other: Callable[[bytes], T]) -> Callable[[bytes], T]:
-    """What reads content that is JSON with the one, and any other content with the other."""
+    """A decoder that uses `json` for JSON content, and `other` for any other."""
 
-    def read(data: bytes) -> T:
+    def decode(data: bytes) -> T:
         return json(data) if data.startswith(JSON_BEGINS) else other(data)
 
-    return read
+    return decode
 
 
 def plain(read: Callable[[bytes], dict[str, Any]]) -> Callable[[bytes], dict[str, Any]]:
-    """What reads as `read` does, but gives times, bytes and keys in the form that JSON has."""
+    """A decoder like `read`, whose times, bytes and keys have the form that JSON gives them."""
 
     def read_plain(data: bytes) -> dict[str, Any]:
         return msgspec.to_builtins(read(data), str_keys=True)
@@ -87,7 +83,7 @@ def plain(read: Callable[[bytes], dict[str, Any]]) -> Callable[[bytes], dict[str
 
 
 def as_json(data: bytes) -> bytes | None:
-    """The content of an event as JSON, whichever of the two wrote it; `None` when neither did."""
+    """JSON or MessagePack content of an event as JSON; `None` when it is neither."""
     if data.startswith(JSON_BEGINS):
         return data
     try:

@@ -1,4 +1,4 @@
-"""The states of aggregates as snapshots, and back."""
+"""Encoding and decoding the states of aggregates as snapshots."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -18,24 +18,24 @@ _POSITION_BYTES: Final = 8
 
 
 class RestoredState(NamedTuple):
-    """A state as a snapshot gave it back."""
+    """A state decoded from a snapshot."""
 
     state: Aggregate
     version: int
     position: int
-    """Of the event at `version`: a stream that was erased and began anew has another one there."""
+    """Of the event at `version`: if the stream was erased and recreated, it differs."""
 
 
 class EncodedState(NamedTuple):
     """A state in bytes."""
 
     kind: str
-    """Digest of the state's shape; a snapshot of another kind is ignored."""
+    """Digest of the shape of the state; a snapshot of another kind is ignored."""
     data: bytes
 
 
 class Unstorable(Exception):
-    """A state would not come back from a snapshot as it is."""
+    """Decoding would not give the same state back."""
 
 
 class _Shape(NamedTuple):
@@ -45,7 +45,7 @@ class _Shape(NamedTuple):
 
 
 class SnapshotCodec:
-    """Turns the states of a domain's aggregates into snapshots, with its serializer, and back.
+    """Encodes and decodes the states of a domain's aggregates, with its serializer.
 
     Raises:
         DefinitionError: an aggregate with snapshots has a field that cannot be stored; every one
@@ -85,7 +85,7 @@ class SnapshotCodec:
         position = int.from_bytes(encoded.data[:_POSITION_BYTES], "big")
         try:
             state = shape.decode(encoded.data[_POSITION_BYTES:])
-        except Exception:  # noqa: BLE001 whatever a serializer raises, the events are still there
+        except Exception:  # noqa: BLE001 a serializer may raise anything; the events are still there
             return None
         return RestoredState(state, version, position)
 
@@ -99,17 +99,17 @@ def _shape(aggregate: type[Aggregate], serializer: Serializer, faults: list[str]
     shape = _Shape(_kind(aggregate, serializer), serializer.encode, _forgetful(aggregate, decode))
     if len(faults) == known:
         try:
-            # What an empty state cannot do, such as a tuple that comes back as a list, none can.
+            # A field that is lost in the empty state, such as a tuple decoded as a list, always is.
             _checked(shape, aggregate())
         except Unstorable as error:
-            faults.append(f"{aggregate.__qualname__} cannot be kept in a snapshot: {error}")
+            faults.append(f"{aggregate.__qualname__} cannot be stored in a snapshot: {error}")
     return shape
 
 
 def _forgetful(
     aggregate: type[Aggregate], decode: Callable[[bytes], Aggregate]
 ) -> Callable[[bytes], Aggregate]:
-    """What reads a state, with `FORGOTTEN` in personal fields where that was written as `null`."""
+    """A decoder of states that reads `null` in required personal fields as `FORGOTTEN`."""
     personal = required_fields(aggregate)
     if not personal:
         return decode
@@ -131,27 +131,29 @@ def _checked(shape: _Shape, state: Aggregate) -> bytes:
     except Exception as error:
         raise Unstorable(str(error)) from error
     back = vars(decoded)
-    # Not by comparing the states themselves: fields may be left out of that, and others added.
+    # Not `decoded == state`: its author may exclude fields, and appliers may add attributes.
     wrong = [name for name, value in vars(state).items() if back.get(name, ...) != value]
     if wrong:
         names = ", ".join(wrong)
-        raise Unstorable(f"{names} would not come back as it was: annotate it with what it holds")
+        raise Unstorable(
+            f"{names} would come back with another value: annotate it with its exact type"
+        )
     return data
 
 
 def _kind(aggregate: type[Aggregate], serializer: Serializer) -> str:
-    """A digest of whatever changes when the shape of the state does, in its nested types too."""
+    """A digest that changes with the shape of the state, its nested types included."""
     hints = get_type_hints(aggregate)
     names = [item.name for item in fields(cast("Any", aggregate))]
     try:
         nested = repr(schemas([aggregate]))
     except (TypeError, NameError):
-        # A serializer may write what JSON cannot.
+        # The domain's serializer may support types that JSON cannot hold.
         nested = ""
-    told = (
+    shape = (
         definition_of(aggregate).snapshot_version,
         serializer.name,
         [(name, repr(hints[name])) for name in names],
         nested,
     )
-    return sha256(repr(told).encode()).hexdigest()[:32]
+    return sha256(repr(shape).encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Reading events that were recorded under former names: their content, upcast, in today's types."""
+"""Decoding events that were recorded under former names, by upcasters."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -13,13 +13,12 @@ from chekov.serialization.personal import shown
 from chekov.serialization.stored import StoredEvent
 
 
-class Upcast:
-    """The upcasters of a domain over recorded events.
+class UpcastDecoder:
+    """Applies the upcasters of a domain to recorded events.
 
     Args:
-        domain: whose they are.
-        read: turns stored content into plain values.
-        personal: makes events of plain values, where some of these may be forgotten.
+        read: decodes stored content to plain values.
+        personal: event type with personal fields → converts plain values to the event.
     """
 
     def __init__(
@@ -34,11 +33,11 @@ class Upcast:
         self._read = read
 
     def events(self, recorded: StoredEvent, metadata: Mapping[str, Any]) -> list[Event]:
-        """What a recorded event becomes: one event, several or none.
+        """The events that a recorded one becomes: one, several or none.
 
         Raises:
             Undecodable: an upcaster failed.
-            Exception: the content cannot be read, or what became of it does not fit its type.
+            Exception: the content cannot be decoded, or an upcaster's result does not fit its type.
         """
         origin = Origin(
             type=recorded.type,

@@ -1,4 +1,4 @@
-"""`GET /aggregates/{identity}/{id}`: the state that commands would meet now, or met once."""
+"""`GET /aggregates/{identity}/{id}`: an instance's state, now or at an earlier version or time."""
 
 from datetime import datetime
 from typing import Any, get_type_hints
@@ -11,15 +11,14 @@ from chekov.domain.domain import Domain
 from chekov.engine.commands.aggregates import Loaded
 from chekov.errors import InvalidCommand, WrongExpectedVersion
 from chekov.runtime import Runtime
-from chekov.serialization.codec import convert, encode_any
+from chekov.serialization.codec import convert
+from chekov.serialization.json import to_json
 from chekov.server import parameters, rendering
 from chekov.server.commands import JSON
-from chekov.server.problems import MALFORMED, NOT_FOUND, RequestError
+from chekov.server.problems import MALFORMED, NOT_FOUND, RequestError, malformed
 
 
 class Aggregates:
-    """Answers with the state of instances."""
-
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._types = {definition_of(item).identity: item for item in runtime.domain.aggregates}
@@ -29,17 +28,16 @@ class Aggregates:
         }
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """The handler."""
         identity = request.match_info["identity"]
         aggregate = self._types.get(identity)
         if aggregate is None:
             known = ", ".join(sorted(self._types))
-            raise RequestError(NOT_FOUND, f"There is no aggregate {identity!r}; there is {known}.")
+            raise RequestError(NOT_FOUND, f"There is no aggregate {identity!r}; known: {known}.")
         identifier = self._identifier(request, identity)
         loaded = await self._loaded(aggregate, identifier, _at(request))
         head = f'{{"stream":{rendering.text(loaded.stream)},"version":{loaded.version},"state":'
         return web.Response(
-            body=b"".join((head.encode(), encode_any(loaded.state), b"}")),
+            body=b"".join((head.encode(), to_json(loaded.state), b"}")),
             headers={**JSON, "ETag": f'"{loaded.version}"'},
         )
 
@@ -49,7 +47,7 @@ class Aggregates:
         try:
             return await self._runtime.load(aggregate, identifier, at=at)
         except WrongExpectedVersion as error:
-            detail = f"{error.stream} is at version {error.actual}; there is no version {at} yet."
+            detail = f"{error.stream} is at version {error.actual}; it has no version {at} yet."
             raise RequestError(NOT_FOUND, detail, {"actual": error.actual}) from error
 
     def _identifier(self, request: web.Request, identity: str) -> object:
@@ -58,7 +56,7 @@ class Aggregates:
             return convert(value, self._identifiers[identity])
         except InvalidCommand as error:
             raise RequestError(
-                MALFORMED, f"{value[:100]!r} cannot identify an instance: {error}"
+                MALFORMED, f"{value[:100]!r} is not an identifier of {identity}: {error}"
             ) from error
 
 
@@ -67,12 +65,12 @@ def _at(request: web.Request) -> int | datetime | None:
     parameters.refuse_unknown(query, {"version", "time"})
     version, time = parameters.version(query, "version"), parameters.moment(query, "time")
     if version is not None and time is not None:
-        raise RequestError(MALFORMED, "version: not together with time", {"path": "version"})
+        raise malformed("path", "version", "not together with time")
     return time if version is None else version
 
 
 def identifier_type(domain: Domain, aggregate: type[Aggregate]) -> Any:
-    """What tells the instances of an aggregate apart; its first command says so."""
+    """The type of an aggregate's identifiers, as its first command declares it."""
     for command in definition_of(aggregate).executors:
         return get_type_hints(command)[domain.identifier_of(command)]
     return str

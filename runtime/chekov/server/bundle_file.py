@@ -1,4 +1,4 @@
-"""Reads a `DomainBundle` from its YAML file, to run it here the way a cluster would."""
+"""Reads a `DomainBundle` from its YAML file, to run it locally as a cluster would."""
 
 import re
 import tempfile
@@ -10,40 +10,36 @@ from typing import Any, Final, cast
 
 import yaml
 
-from chekov.server.domain_loader import BundleError
+from chekov.errors import InvalidBundleFile
 
 _GROUP: Final = "chekov.dev/"
 _MODULE: Final = re.compile(r"(?:[A-Za-z_][\w-]*/)*[A-Za-z_][\w-]*\.[A-Za-z]+\Z")
 
 
-class InvalidBundleFile(BundleError):
-    """The file holds no bundle that can run here."""
-
-
 @dataclass(frozen=True, slots=True)
 class BundleFile:
-    """What a local run needs of a bundle."""
+    """The parts of a bundle that a local run needs."""
 
     name: str
     entrypoint: str
     folder: Path
-    """Where the code lies when it is not in the file itself."""
+    """Where the code is, unless the file contains it."""
     modules: Mapping[str, str] = field(default_factory=dict[str, str])
-    """File name → source, of code that the file holds."""
+    """File name → source, for code in the file itself."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @contextmanager
     def code(self) -> Generator[Path]:
-        """The folder to import from; what the file holds is written down for as long."""
+        """The folder to import from; code in the file is written to a temporary one."""
         if not self.modules:
             yield self.folder
             return
         with tempfile.TemporaryDirectory(prefix=f"chekov-{self.name}-") as name:
             folder = Path(name)
             for module, source in self.modules.items():
-                target = folder / module
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(source, encoding="utf-8")
+                source_file = folder / module
+                source_file.parent.mkdir(parents=True, exist_ok=True)
+                source_file.write_text(source, encoding="utf-8")
             yield folder
 
 
@@ -56,7 +52,9 @@ def read_bundle(path: Path) -> BundleFile:
     documents = _documents(path)
     bundles = [item for item in documents if item.get("kind") == "DomainBundle"]
     if len(bundles) != 1:
-        raise InvalidBundleFile(f"{path} must hold one DomainBundle, it holds {len(bundles)}")
+        raise InvalidBundleFile(
+            f"{path} must contain one DomainBundle, but contains {len(bundles)}"
+        )
     bundle = bundles[0]
     if not str(bundle.get("apiVersion")).startswith(_GROUP):
         raise InvalidBundleFile(f"{path}: apiVersion must be chekov.dev/v1alpha1")
@@ -79,7 +77,7 @@ def _documents(path: Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise InvalidBundleFile(f"{path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidBundleFile(f"{path} is no YAML: {error}") from error
+        raise InvalidBundleFile(f"{path} is not valid YAML: {error}") from error
     return [cast("dict[str, Any]", item) for item in loaded if isinstance(item, dict)]
 
 
@@ -106,7 +104,7 @@ def _modules(
             if item.get("kind") == "ConfigMap" and item.get("metadata", {}).get("name") == wanted:
                 return _sources(_mapping(item, "data", path), path)
         raise InvalidBundleFile(
-            f"{path}: to run here, it must also hold the ConfigMap {wanted!r} that spec.code names"
+            f"{path}: to run here, it must also contain the ConfigMap {wanted!r} of spec.code"
         )
     return {}
 
@@ -114,7 +112,7 @@ def _modules(
 def _sources(modules: Mapping[str, Any], path: Path) -> Mapping[str, str]:
     for name in modules:
         if not _MODULE.match(name):
-            raise InvalidBundleFile(f"{path}: {name!r} is no usable file name for a module")
+            raise InvalidBundleFile(f"{path}: {name!r} cannot be the file name of a module")
     return {name: str(source) for name, source in modules.items()}
 
 

@@ -1,8 +1,8 @@
-"""`POST /commands`: many commands as NDJSON, answered line by line in the order they came.
+"""`POST /commands`: many commands as NDJSON, with one result line each, in the same order.
 
-Lines of one instance are executed one after the other, all others side by side. At most `WINDOW`
-lines are at work or wait to be sent, so neither a fast sender nor a slow reader makes the process
-hold more.
+Commands to one instance are executed one after another, commands to different ones concurrently.
+At most `WINDOW` lines are in progress or wait to be sent, which bounds the memory that a fast
+sender or a slow reader can take.
 """
 
 import asyncio
@@ -10,17 +10,16 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any, Final
-from uuid import UUID
 
 from aiohttp import StreamReader, web
 
 from chekov.domain.definitions import stream_of
-from chekov.domain.messages import Command
+from chekov.domain.envelope import CommandEnvelope
 from chekov.errors import Draining, InvalidCommand
 from chekov.runtime import Runtime
 from chekov.serialization.codec import decode_line
-from chekov.server import context, headers
-from chekov.server.commands import answer, target
+from chekov.server import headers, rendering
+from chekov.server.commands import instance_of
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.problems import (
     INTERNAL,
@@ -31,25 +30,23 @@ from chekov.server.problems import (
     RequestError,
     problem_of,
 )
+from chekov.telemetry import context
 
 WINDOW: Final = 256
 _NDJSON: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
-_LONGEST_STALL: Final = 60.0
-_TOGETHER: Final = 64
+_WRITE_TIMEOUT: Final = 60.0
+_MOST_LINES_PER_WRITE: Final = 64
 
 _log: Final = logging.getLogger(__name__)
 
 
-class Batches:
-    """Answers batches of commands."""
-
+class CommandBatches:
     def __init__(self, runtime: Runtime, lifecycle: Lifecycle, line_limit: int) -> None:
         self._runtime = runtime
         self._lifecycle = lifecycle
         self._line_limit = line_limit
 
     async def post(self, request: web.Request) -> web.StreamResponse:
-        """The handler."""
         _require_ndjson(request)
         response = web.StreamResponse(
             headers={
@@ -58,26 +55,26 @@ class Batches:
             }
         )
         await response.prepare(request)
-        answers = _Answers()
+        results = _Results()
         async with asyncio.TaskGroup() as group:
-            group.create_task(_write(response, answers))
-            await self._read(request.content, group, answers)
+            group.create_task(_write(response, results))
+            await self._read(request.content, group, results)
         return response
 
     async def _read(
-        self, content: StreamReader, group: asyncio.TaskGroup, answers: "_Answers"
+        self, content: StreamReader, group: asyncio.TaskGroup, results: "_Results"
     ) -> None:
         latest: dict[str, asyncio.Task[bytes]] = {}
         try:
             async with self._lifecycle.until_drained():
                 async for line in lines(content.iter_any(), self._line_limit):
-                    await answers.window.acquire()
-                    answers.add(self._start(line, group, latest))
+                    await results.window.acquire()
+                    results.add(self._start(line, group, latest))
         except (ConnectionError, web.RequestPayloadError):
-            _log.info("a batch of commands broke off; what came of it is executed")
+            _log.info("a batch of commands ended early; the lines received are executed")
         if self._lifecycle.phase == "draining" and not content.at_eof():
-            answers.add(group.create_task(_answered(_problem(Draining()))))
-        answers.end()
+            results.add(group.create_task(_completed(_problem(Draining()))))
+        results.end()
 
     def _start(
         self,
@@ -85,97 +82,95 @@ class Batches:
         group: asyncio.TaskGroup,
         latest: dict[str, asyncio.Task[bytes]],
     ) -> asyncio.Task[bytes]:
-        """Begin with one line, behind the one before it that is for the same instance."""
+        """Start one line, to be executed after the previous one for the same instance."""
         try:
-            command, command_id = self._decode(line)
-            aggregate, identifier = target(self._runtime, command)
+            envelope = self._decode(line)
+            aggregate, identifier = instance_of(self._runtime, envelope.command)
         except Exception as error:  # noqa: BLE001
-            return group.create_task(_answered(_problem(error)))
+            return group.create_task(_completed(_problem(error)))
         stream = stream_of(aggregate, identifier)
-        task = group.create_task(self._execute(command, command_id, latest.get(stream)))
+        task = group.create_task(self._execute(envelope, latest.get(stream)))
         latest[stream] = task
         task.add_done_callback(
             lambda done: latest.pop(stream) if latest.get(stream) is done else None
         )
         return task
 
-    def _decode(self, line: bytes | None) -> tuple[Command[Any], UUID | None]:
+    def _decode(self, line: bytes | None) -> CommandEnvelope[Any]:
         if line is None:
-            raise RequestError(TOO_LARGE, f"At most {self._line_limit} bytes a line are accepted.")
+            raise RequestError(TOO_LARGE, f"The limit of a line is {self._line_limit} bytes.")
         name, data, command_id = decode_line(line)
-        return self._runtime.codec.decode_command(name, data), command_id
+        return CommandEnvelope.of(
+            self._runtime.codec.decode_command(name, data),
+            command_id=command_id,
+            correlation_id=context.correlation_id.get(),
+        )
 
     async def _execute(
         self,
-        command: Command[Any],
-        command_id: UUID | None,
+        envelope: CommandEnvelope[Any],
         before: asyncio.Task[bytes] | None,
     ) -> bytes:
         if before is not None:
             await asyncio.wait((before,))
         try:
-            dispatched = await self._runtime.dispatch(
-                command,
-                command_id=command_id,
-                correlation_id=context.correlation_id.get(),
-            )
+            dispatched = await self._runtime.execute(envelope)
         except Exception as error:  # noqa: BLE001
             return _problem(error)
-        return answer(dispatched)
+        return rendering.dispatched(dispatched)
 
 
-class _Answers:
-    """The lines that were begun, in the order they came.
+class _Results:
+    """The result lines of commands in progress, in the order of the commands.
 
     Attributes:
-        window: to be acquired before a further one is begun.
+        window: acquired before each command is started, released when its result is taken.
     """
 
     def __init__(self) -> None:
         self.window = asyncio.Semaphore(WINDOW)
-        self._begun: deque[asyncio.Task[bytes]] = deque()
+        self._started: deque[asyncio.Task[bytes]] = deque()
         self._more = asyncio.Event()
         self._ended = False
 
     def add(self, task: asyncio.Task[bytes]) -> None:
-        """One more line was begun."""
-        self._begun.append(task)
+        self._started.append(task)
         self._more.set()
 
     def end(self) -> None:
-        """There are no further ones."""
+        """No further commands follow."""
         self._ended = True
         self._more.set()
 
     async def next(self) -> bytes | None:
-        """The next answer, `None` at the end."""
-        while not self._begun:
+        """The next result, or `None` after the last."""
+        while not self._started:
             if self._ended:
                 return None
             self._more.clear()
             await self._more.wait()
-        answered = await self._begun.popleft()
+        result = await self._started.popleft()
         self.window.release()
-        return answered
+        return result
 
     def next_is_done(self) -> bool:
-        """Whether the next answer can be had without waiting."""
-        return bool(self._begun) and self._begun[0].done()
+        """Whether the next result is available without waiting."""
+        return bool(self._started) and self._started[0].done()
 
 
-async def _write(response: web.StreamResponse, answers: _Answers) -> None:
-    """Send the answers; when the reader is gone, still wait for what was begun."""
+async def _write(response: web.StreamResponse, results: _Results) -> None:
+    """Send the results. If the client is gone, still wait for the commands in progress."""
     gone = False
     ready: list[bytes] = []
-    while (answered := await answers.next()) is not None:
-        ready.append(answered)
-        if len(ready) >= _TOGETHER or not answers.next_is_done():
+    while (result := await results.next()) is not None:
+        ready.append(result)
+        if len(ready) >= _MOST_LINES_PER_WRITE or not results.next_is_done():
             gone = gone or not await _sent(response, ready)
             ready.clear()
 
 
 async def lines(chunks: AsyncIterable[bytes], limit: int) -> AsyncIterator[bytes | None]:
-    """The lines of a stream that are not blank; `None` for each that is longer than `limit`."""
+    """The lines of a stream without blank ones; `None` in place of each one above `limit`."""
     held = b""
     too_long = False
     async for chunk in chunks:
@@ -198,14 +193,14 @@ async def lines(chunks: AsyncIterable[bytes], limit: int) -> AsyncIterator[bytes
 async def _sent(response: web.StreamResponse, ready: list[bytes]) -> bool:
     """Whether somebody still reads."""
     try:
-        async with asyncio.timeout(_LONGEST_STALL):
+        async with asyncio.timeout(_WRITE_TIMEOUT):
             await response.write(b"\n".join((*ready, b"")))
     except (ConnectionError, TimeoutError):
         return False
     return True
 
 
-async def _answered(line: bytes) -> bytes:
+async def _completed(line: bytes) -> bytes:
     return line
 
 

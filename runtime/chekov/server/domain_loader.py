@@ -1,67 +1,31 @@
-"""Finds the user's domain: imports `module:object`, and says exactly what is wrong when it cannot.
+"""Loads the user's domain: imports `module:object`, or explains exactly why it cannot.
 
-The file may lie in an image, be mounted or be written down from a bundle: for this loader they
-are all folders on the import path.
+Code from an image, a mounted volume or an inline bundle is always a folder on the import path here.
 """
 
 import importlib
 import sys
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 from chekov.domain.domain import Domain
-from chekov.errors import ChekovError, DefinitionError
-from chekov.serialization.codec import Codec
-from chekov.serialization.snapshots import SnapshotCodec
+from chekov.errors import (
+    DefinitionError,
+    EntrypointNotFound,
+    ImportFailed,
+    InvalidDomain,
+    NotADomain,
+)
+from chekov.serialization.validation import validate
 
-_OURS: Final = str(Path(__file__).parents[1])
-
-
-class BundleError(ChekovError):
-    """The domain cannot be had from its code.
-
-    Attributes:
-        reason: one word for machines.
-        faults: what is to be changed, one sentence each; may be empty.
-    """
-
-    reason: ClassVar[str] = "InvalidBundle"
-
-    def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
-        self.faults = tuple(faults)
-        super().__init__(message)
-
-
-class EntrypointNotFound(BundleError):
-    """There is no such module, or no such object in it."""
-
-    reason = "EntrypointNotFound"
-
-
-class ImportFailed(BundleError):
-    """The module is there, but running it raises."""
-
-    reason = "ImportFailed"
-
-
-class NotADomain(BundleError):
-    """The object that the entrypoint names is something else than a `Domain`."""
-
-    reason = "NotADomain"
-
-
-class InvalidDomain(BundleError):
-    """The domain is wrong as written; every fault is listed."""
-
-    reason = "InvalidDomain"
+_OWN_CODE: Final = str(Path(__file__).parents[1])
 
 
 def load_domain(entrypoint: str, folder: Path | None = None) -> Domain:
-    """Import the domain that `entrypoint`, as `module:object`, names.
+    """Import the domain that `entrypoint` names as `module:object`.
 
-    `folder` is put first on the import path and stays there: handlers may import later.
+    `folder` becomes the first entry of the import path and stays: handlers may import later.
 
     Raises:
         BundleError: one of its four kinds.
@@ -79,8 +43,7 @@ def load_domain(entrypoint: str, folder: Path | None = None) -> Domain:
             f"{entrypoint} is {_kind(found)}, but the entrypoint must name a Domain(…)"
         )
     try:
-        Codec(found)
-        SnapshotCodec(found)
+        validate(found)
     except DefinitionError as error:
         raise _invalid(error) from error
     return found
@@ -140,11 +103,11 @@ def _failure(module: str, error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """File and line of the user's own code where the error arose, or an empty string."""
+    """File and line in the user's code where the error arose, or an empty string."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     for frame in reversed(frames):
-        if not frame.filename.startswith(("<", _OURS)) and "importlib" not in frame.filename:
+        if not frame.filename.startswith(("<", _OWN_CODE)) and "importlib" not in frame.filename:
             return f"{frame.filename}:{frame.lineno}"
     return ""

@@ -1,115 +1,133 @@
-"""What surrounds every handler: ids, span, measuring, errors as problems, and the drain.
+"""What surrounds every HTTP handler: ids, span, measuring, errors as problems, and the drain.
 
-It is a plain function around the handler and not a middleware: on the way of each command, a
-middleware costs more than the rest of the framework.
+It is a plain function around the handler: an aiohttp middleware would cost each command more than
+the rest of the framework does.
 """
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from aiohttp import web
+from opentelemetry.trace import Span
 
-from chekov.engine.uuid7 import uuid7
-from chekov.server import context, headers
+from chekov.server import headers
 from chekov.server.lifecycle import Lifecycle
-from chekov.server.logs import trace_ids
+from chekov.server.metrics import Metrics
 from chekov.server.problems import (
     CONTENT_TYPE,
+    FIRST_SERVER_ERROR,
     INTERNAL,
     MALFORMED,
     TOO_LARGE,
     Problem,
     problem_of,
 )
-from chekov.server.telemetry import Telemetry
-from chekov.server.tracing import tell_status
+from chekov.server.tracing import Tracing, set_http_status
+from chekov.telemetry import context
+from chekov.uuid7 import uuid7
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+BODY_LIMIT: Final = web.AppKey("body_limit", int)
+
+_CLIENT_CLOSED_REQUEST: Final = 499
+_NO_SPAN: Final = nullcontext(None)
+
 _log: Final = logging.getLogger(__name__)
-_CLIENT_IS_GONE: Final = 499
-_FIRST_FAULT_OF_OURS: Final = 500
 
 
 class Endpoints:
     """Makes handlers into endpoints of one listener."""
 
-    def __init__(self, telemetry: Telemetry, lifecycle: Lifecycle) -> None:
-        self._telemetry = telemetry
+    def __init__(self, metrics: Metrics, tracing: Tracing | None, lifecycle: Lifecycle) -> None:
+        self._metrics = metrics
+        self._tracing = tracing
         self._lifecycle = lifecycle
 
     def endpoint(self, method: str, route: str, handler: Handler) -> Handler:
         """`handler` with everything around it; `route` is the path's pattern."""
-        measure = self._telemetry.metrics.http(method, route)
-        answer = self._answer
+        measure = self._metrics.http(method, route)
 
         async def endpoint(request: web.Request) -> web.StreamResponse:
             started = measure.start()
-            status = _FIRST_FAULT_OF_OURS
+            status = FIRST_SERVER_ERROR
             try:
-                response = await answer(request, method, route, handler)
-                status = response.status
+                with self._span(method, route, request) as span:
+                    try:
+                        given = headers.correlation_id(request.headers)
+                        context.correlation_id.set(given or uuid7())
+                        response = await handler(request)
+                    except Exception as error:  # noqa: BLE001
+                        response = _failed(request, error)
+                    status = response.status
+                    if span is not None:
+                        set_http_status(span, status)
+                self._finish(request, response)
             finally:
                 measure.finish(started, status)
             return response
 
         return endpoint
 
-    async def _answer(
-        self, request: web.Request, method: str, route: str, handler: Handler
-    ) -> web.StreamResponse:
-        given = request.headers
-        incoming = given.get("traceparent")
-        if incoming is not None and context.is_traceparent(incoming):
-            context.traceparent.set(incoming)
-        else:
-            incoming = None
-        with self._telemetry.request(method, route, incoming) as span:
-            response = await _handled(request, handler)
-            if span is not None:
-                tell_status(span, response.status)
+    def _span(
+        self, method: str, route: str, request: web.Request
+    ) -> AbstractContextManager[Span | None]:
+        incoming = request.headers.get("traceparent")
+        if incoming is not None:
+            if context.is_traceparent(incoming):
+                context.traceparent.set(incoming)
+            else:
+                incoming = None
+        if self._tracing is None:
+            return _NO_SPAN
+        return self._tracing.request(method, route, incoming)
+
+    def _finish(self, request: web.Request, response: web.StreamResponse) -> None:
         if not response.prepared:
             response.headers[headers.CORRELATION_ID] = str(context.correlation_id.get())
             if self._lifecycle.phase == "draining":
                 response.force_close()
         if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("%s %s %d", method, request.path_qs, response.status)
-        return response
+            _log.debug("%s %s %d", request.method, request.path_qs, response.status)
 
 
-async def _handled(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        given = headers.correlation_id(request.headers)
-        context.correlation_id.set(given or uuid7())
-        return await handler(request)
-    except Exception as error:  # noqa: BLE001
-        if context.correlation_id.get() is None:
-            context.correlation_id.set(uuid7())
-        return _failed(request, error)
+def reporting_problems(handler: Handler) -> Handler:
+    """`handler` whose errors become problems, and nothing else around it."""
+
+    async def reporting(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Exception as error:  # noqa: BLE001
+            return _failed(request, error)
+
+    return reporting
 
 
 def _failed(request: web.Request, error: Exception) -> web.Response:
+    if context.correlation_id.get() is None:  # the request's own was malformed
+        context.correlation_id.set(uuid7())
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         limit = request.app[BODY_LIMIT]
-        return problem_response(Problem(TOO_LARGE, f"At most {limit} bytes are accepted."))
+        return _response(Problem(TOO_LARGE, f"The limit is {limit} bytes."))
     if isinstance(error, web.HTTPException):
         raise error
     if request.transport is None or request.transport.is_closing():
-        return web.Response(status=_CLIENT_IS_GONE)
+        return web.Response(status=_CLIENT_CLOSED_REQUEST)
     if isinstance(error, web.RequestPayloadError):
-        return problem_response(Problem(MALFORMED, "The request's content is broken off."))
+        return _response(Problem(MALFORMED, "The request's content ended early."))
     problem = problem_of(error)
     if problem.kind is INTERNAL:
         _log.error("%s %s failed", request.method, request.path, exc_info=error)
-    return problem_response(problem)
+    return _response(problem)
 
 
-def problem_response(problem: Problem) -> web.Response:
-    """The answer that tells a client of a problem; faults of ours name the trace to look for."""
+def _response(problem: Problem) -> web.Response:
+    """The response to a problem; a server error names the trace and request to look for in logs."""
     further: dict[str, str] = {}
-    if problem.kind.status >= _FIRST_FAULT_OF_OURS:
-        trace_id, _ = trace_ids()
+    if problem.kind.status >= FIRST_SERVER_ERROR:
+        trace_id, _ = context.trace_ids()
         further = {"trace_id": trace_id} if trace_id else {}
         further["correlation_id"] = str(context.correlation_id.get())
     return web.Response(
@@ -117,6 +135,3 @@ def problem_response(problem: Problem) -> web.Response:
         body=problem.document(**further),
         headers={"Content-Type": CONTENT_TYPE, **problem.headers},
     )
-
-
-BODY_LIMIT: Final = web.AppKey("body_limit", int)

@@ -1,15 +1,16 @@
-"""`GET /events` as server-sent events: what is stored, then what comes, without an end."""
+"""`GET /events` as server-sent events (SSE): stored events, then new ones as they are stored."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from aiohttp import web
 
 from chekov.domain.event_filter import EventFilter
-from chekov.server import context, headers, parameters, rendering
+from chekov.server import headers, parameters, rendering
 from chekov.server.lifecycle import Lifecycle
-from chekov.server.problems import MALFORMED, RequestError
+from chekov.server.problems import malformed
 from chekov.store.port import RecordedEvent, Store
+from chekov.telemetry import context
 
 _PAGE: Final = 500
 _HEARTBEAT_SECONDS: Final = 15.0
@@ -17,8 +18,6 @@ _EVENT_STREAM: Final = "text/event-stream"
 
 
 class EventStream:
-    """Follows the store for as long as a client listens."""
-
     def __init__(
         self,
         store: Store,
@@ -31,9 +30,8 @@ class EventStream:
         self._heartbeat = heartbeat
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """The handler."""
         position = _start(request)
-        wanted = parameters.filter_(request.query)
+        wanted = parameters.event_filter(request.query)
         response = web.StreamResponse(
             headers={
                 "Content-Type": _EVENT_STREAM,
@@ -42,7 +40,7 @@ class EventStream:
                 headers.CORRELATION_ID: str(context.correlation_id.get()),
             }
         )
-        # Raises while a problem can still be answered, and makes sure that there is a store.
+        # Once the response has started, an unavailable store can no longer be reported.
         await self._store.ping()
         response.force_close()
         await response.prepare(request)
@@ -55,27 +53,26 @@ class EventStream:
         self, response: web.StreamResponse, position: int, wanted: EventFilter
     ) -> None:
         while True:
-            head = await self._store.head()
-            page = await self._store.read_page(after=position, limit=_PAGE, filter=wanted)
-            position = await _send(response, page, position)
-            if len(page) == _PAGE:
-                continue
-            # Nothing wanted lies between the page's end and what was the head before it.
-            position = max(position, head)
-            position = await self._follow_live(response, position, wanted)
+            recorded = await self._store.tail.after(position)
+            if recorded is None:
+                position = await self._catch_up(response, position, wanted)
+            elif recorded:
+                await _send(response, filter(wanted.matches, recorded))
+                position = recorded[-1].position
+            elif await self._store.wait("events", position, self._heartbeat) <= position:
+                await response.write(b": still here\n\n")
 
-    async def _follow_live(
+    async def _catch_up(
         self, response: web.StreamResponse, position: int, wanted: EventFilter
     ) -> int:
-        """Send what this process hands over directly, until a page must be read again."""
-        while True:
-            recorded = await self._store.events.changed(position, self._heartbeat)
-            if not recorded:
-                await response.write(b": still here\n\n")
-                return position
-            kept = [item for item in recorded if wanted.matches(item)]
-            await _send(response, kept, position)
-            position = recorded[-1].position
+        """Send one page of what is wanted far below the head, and return the position after it."""
+        head = self._store.tail.head.value
+        page = await self._store.read_page(after=position, limit=_PAGE, filter=wanted)
+        await _send(response, page)
+        if len(page) == _PAGE:
+            return page[-1].position
+        # The store has nothing else that is wanted up to what was its head before the page.
+        return max(head, page[-1].position if page else position)
 
 
 def wants_stream(request: web.Request) -> bool:
@@ -83,17 +80,14 @@ def wants_stream(request: web.Request) -> bool:
     return _EVENT_STREAM in request.headers.get("Accept", "")
 
 
-async def _send(
-    response: web.StreamResponse, recorded: Sequence[RecordedEvent], position: int
-) -> int:
-    if not recorded:
-        return position
-    await response.write(b"".join(map(_event, recorded)))
-    return recorded[-1].position
+async def _send(response: web.StreamResponse, recorded: Iterable[RecordedEvent]) -> None:
+    data = b"".join(map(_event, recorded))
+    if data:
+        await response.write(data)
 
 
 def _event(recorded: RecordedEvent) -> bytes:
-    # Line ends can only be white space between the tokens of stored JSON; the client joins them.
+    # In stored JSON, a line end can only be white space between tokens; clients join the lines.
     data = rendering.event(recorded).replace(b"\r", b"").replace(b"\n", b"\ndata: ")
     return b"id: %d\ndata: %b\n\n" % (recorded.position, data)
 
@@ -101,10 +95,10 @@ def _event(recorded: RecordedEvent) -> bytes:
 def _start(request: web.Request) -> int:
     page = parameters.page(request.query, parameters.FILTERS)
     if page.direction == "backward":
-        raise RequestError(MALFORMED, "direction: events are followed forward only")
+        raise malformed("path", "direction", "an event stream goes forward only")
     last = request.headers.get("Last-Event-ID")
     if last is None:
         return page.after
     if not last.isascii() or not last.isdecimal():
-        raise RequestError(MALFORMED, f"Last-Event-ID: expected a position, got {last[:100]!r}")
+        raise malformed("header", "Last-Event-ID", "expected a position", last)
     return int(last)

@@ -1,4 +1,4 @@
-"""The garbage collector of a process that serves: it need not look at what never goes away."""
+"""Garbage-collector tuning for serving processes: freeze start-up objects, collect less often."""
 
 import gc
 from typing import Final
@@ -8,12 +8,12 @@ _YOUNG: Final = 20
 _OLD: Final = 50
 
 
-def settle() -> None:
-    """Set what exists now apart, and collect less often.
+def tune() -> None:
+    """Exclude all existing objects from collection, and raise the thresholds.
 
-    Events and commands hold no circles, so they go without the collector. At its default
-    thresholds it would walk over every module and class a few times for each page of events:
-    more work than decoding them.
+    Events and commands have no reference cycles, so reference counting frees them. At its default
+    thresholds the collector would traverse every module and class a few times per page of events,
+    which is more work than decoding the page.
     """
     gc.collect()
     gc.freeze()

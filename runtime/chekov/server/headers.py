@@ -1,11 +1,11 @@
-"""The request headers that this API understands, turned into typed values."""
+"""The request headers of the API as typed values."""
 
 import re
 from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from chekov.server.problems import MALFORMED, UNSUPPORTED, RequestError
+from chekov.server.problems import UNSUPPORTED, RequestError, malformed
 from chekov.store.port import Expected
 
 CORRELATION_ID: Final = "X-Correlation-ID"
@@ -19,7 +19,7 @@ def correlation_id(headers: Mapping[str, str]) -> UUID | None:
     """The id in `X-Correlation-ID`.
 
     Raises:
-        RequestError: it is no UUID.
+        RequestError: the value is not a UUID.
     """
     return _uuid(headers, CORRELATION_ID)
 
@@ -28,16 +28,16 @@ def command_id(headers: Mapping[str, str]) -> UUID | None:
     """The id in `Idempotency-Key`, which becomes the command's id.
 
     Raises:
-        RequestError: it is no UUID.
+        RequestError: the value is not a UUID.
     """
     return _uuid(headers, "Idempotency-Key")
 
 
 def expected_version(headers: Mapping[str, str]) -> int | None:
-    """What `If-Match` or `If-None-Match: *` expect of the stream; `None` when they are absent.
+    """The stream version that `If-Match` or `If-None-Match: *` require; `None` if absent.
 
     Raises:
-        RequestError: it is neither a version, quoted or not, nor `*`.
+        RequestError: the value is neither a version, quoted or not, nor `*`.
     """
     match = headers.get("If-Match")
     none = headers.get("If-None-Match")
@@ -45,29 +45,29 @@ def expected_version(headers: Mapping[str, str]) -> int | None:
         return None
     if none is not None:
         if match is not None or none.strip() != "*":
-            raise _malformed("If-None-Match", "expected *, alone", none)
+            raise malformed("header", "If-None-Match", "expected *, alone", none)
         return int(Expected.NO_STREAM)
     assert match is not None  # noqa: S101
     if match.strip() == "*":
         return int(Expected.STREAM_EXISTS)
     found = _VERSION.match(match.strip())
     if found is None:
-        raise _malformed("If-Match", 'expected a version such as "3", or *', match)
+        raise malformed("header", "If-Match", 'expected a version such as "3", or *', match)
     return int(found[2])
 
 
 def wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `Prefer: wait=…` grants the handlers, 60 at most; `None` when absent."""
+    """Seconds to wait for subscriptions, from `Prefer: wait=…`; 60 at most, `None` if absent."""
     preference = headers.get("Prefer")
     found = _WAIT.search(preference.lower()) if preference else None
     return float(min(int(found[1]), _LONGEST_WAIT)) if found else None
 
 
 def require_json(headers: Mapping[str, str]) -> None:
-    """Accept JSON, or content whose type is not told.
+    """Accept JSON, and content without a type.
 
     Raises:
-        RequestError: the content is told to be something else.
+        RequestError: `Content-Type` is another one.
     """
     content_type = headers.get("Content-Type")
     if content_type is None or content_type == "application/json":
@@ -88,8 +88,4 @@ def _uuid(headers: Mapping[str, str], name: str) -> UUID | None:
     try:
         return UUID(value.strip().strip('"'))
     except ValueError:
-        raise _malformed(name, "expected a UUID", value) from None
-
-
-def _malformed(name: str, expected: str, value: str) -> RequestError:
-    return RequestError(MALFORMED, f"{name}: {expected}, got {value[:100]!r}", {"header": name})
+        raise malformed("header", name, "expected a UUID", value) from None

@@ -1,4 +1,4 @@
-"""The API: which path leads to which handler."""
+"""The routes of the HTTP API."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -6,31 +6,36 @@ from typing import Final
 from aiohttp import web
 
 from chekov.runtime import Runtime
-from chekov.serialization.codec import encode_any
+from chekov.serialization.json import to_json
 from chekov.server.aggregates import Aggregates
-from chekov.server.command_batch import Batches
+from chekov.server.command_batch import CommandBatches
 from chekov.server.commands import JSON, Commands
 from chekov.server.endpoint import BODY_LIMIT, Endpoints, Handler
 from chekov.server.event_stream import EventStream, wants_stream
 from chekov.server.lifecycle import Lifecycle
+from chekov.server.metrics import Metrics
 from chekov.server.openapi import document
 from chekov.server.problems import METHOD_NOT_ALLOWED, NOT_FOUND, RequestError
 from chekov.server.queries import Queries
 from chekov.server.settings import Settings
 from chekov.server.streams import Streams
-from chekov.server.subjects import Forgetting
-from chekov.server.telemetry import Telemetry
+from chekov.server.subjects import Subjects
+from chekov.server.tracing import Tracing
 
-_ELSE: Final = "/{path:.*}"
+_ANY_PATH: Final = "/{path:.*}"
 
 
 def application(
-    runtime: Runtime, telemetry: Telemetry, lifecycle: Lifecycle, settings: Settings
+    runtime: Runtime,
+    metrics: Metrics,
+    tracing: Tracing | None,
+    lifecycle: Lifecycle,
+    settings: Settings,
 ) -> web.Application:
-    """The API of an opened runtime."""
+    """The HTTP API of a runtime that is open."""
     app = web.Application(client_max_size=settings.body_limit)
     app[BODY_LIMIT] = settings.body_limit
-    endpoints = Endpoints(telemetry, lifecycle)
+    endpoints = Endpoints(metrics, tracing, lifecycle)
 
     def add(method: str, path: str, handler: Handler) -> None:
         endpoint = endpoints.endpoint(method, path, handler)
@@ -39,11 +44,11 @@ def application(
             app.router.add_route("HEAD", path, endpoint)
 
     commands = Commands(runtime)
-    # A path of its own for each command: found in a dict, where a pattern would be searched for.
+    # aiohttp finds a fixed path in a dict, but tries patterns one after another.
     for name in filter(str.isidentifier, runtime.domain.commands):
         add("POST", f"/commands/{name}", commands.handler(name))
     add("POST", "/commands/{command}", commands.other)
-    add("POST", "/commands", Batches(runtime, lifecycle, settings.body_limit).post)
+    add("POST", "/commands", CommandBatches(runtime, lifecycle, settings.body_limit).post)
     add("GET", "/aggregates/{identity}/{id}", Aggregates(runtime).get)
     streams = Streams(runtime.store)
     add("GET", "/streams", streams.streams)
@@ -51,15 +56,15 @@ def application(
     add("GET", "/events", _events(streams, EventStream(runtime.store, lifecycle)))
     add("GET", "/queries/{projection}/{query}", Queries(runtime).get)
     if runtime.domain.personal:
-        add("DELETE", "/subjects/{subject}", Forgetting(runtime).delete)
-    add("GET", "/openapi.json", _fixed(encode_any(document(runtime.domain))))
-    app.router.add_route("*", _ELSE, endpoints.endpoint("*", "*", _nowhere))
+        add("DELETE", "/subjects/{subject}", Subjects(runtime).delete)
+    add("GET", "/openapi.json", _fixed(to_json(document(runtime.domain))))
+    app.router.add_route("*", _ANY_PATH, endpoints.endpoint("*", "*", _not_found))
     return app
 
 
-def _events(streams: Streams, following: EventStream) -> Handler:
+def _events(streams: Streams, event_stream: EventStream) -> Handler:
     def get(request: web.Request) -> Awaitable[web.StreamResponse]:
-        return (following.get if wants_stream(request) else streams.events)(request)
+        return (event_stream.get if wants_stream(request) else streams.events)(request)
 
     return get
 
@@ -71,11 +76,11 @@ def _fixed(body: bytes) -> Callable[[web.Request], Awaitable[web.StreamResponse]
     return get
 
 
-async def _nowhere(request: web.Request) -> web.StreamResponse:
-    """Tell whether the path is wrong, or only the method."""
+async def _not_found(request: web.Request) -> web.StreamResponse:
+    """Report whether the path is wrong or only the method."""
     allowed: set[str] = set()
     for resource in request.app.router.resources():
-        if resource.canonical != _ELSE.replace(":.*", ""):
+        if resource.canonical != _ANY_PATH.replace(":.*", ""):
             _, methods = await resource.resolve(request)
             allowed |= methods
     if not allowed:
@@ -83,6 +88,6 @@ async def _nowhere(request: web.Request) -> web.StreamResponse:
     listed = ", ".join(sorted(allowed))
     raise RequestError(
         METHOD_NOT_ALLOWED,
-        f"{request.method} is not allowed here, but {listed}.",
+        f"{request.method} is not allowed here; use {listed}.",
         headers={"Allow": listed},
     )

@@ -1,4 +1,4 @@
-"""Listeners that end without cutting off a request."""
+"""A listening port that closes without cutting off a request."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -7,23 +7,19 @@ from typing import Final
 
 from aiohttp import web
 
-from chekov.errors import ChekovError
+from chekov.errors import CannotListen
 
 _BACKLOG: Final = 1024
 _QUIET_SECONDS: Final = 0.25
-_LOOK_SECONDS: Final = 0.02
-_LAST_SECONDS: Final = 1.0
-
-
-class CannotListen(ChekovError):
-    """The address or port cannot be listened on."""
+_POLL_SECONDS: Final = 0.02
+_SHUTDOWN_SECONDS: Final = 1.0
 
 
 class HttpListener:
     """One open port.
 
     Attributes:
-        port: the port, also when a free one was asked for.
+        port: the actual port, which differs from the requested one if that was 0.
     """
 
     def __init__(self, runner: web.AppRunner, site: web.TCPSite) -> None:
@@ -32,10 +28,10 @@ class HttpListener:
         self.port = site.port
 
     async def finish(self, seconds: float, busy: Callable[[], int]) -> None:
-        """Take no further connections and let what is there come to its end.
+        """Accept no further connections, and close the open ones once they are quiet.
 
-        Kept-alive connections go on being answered until nothing is `busy` and no request came
-        for a moment: one that was on its way when the listener closed is still answered.
+        Requests on open connections are answered until nothing is `busy` and none has arrived for
+        a moment, so that a request that was on its way when the listener closed is answered.
         """
         await self._site.stop()
         server = self._runner.server
@@ -48,9 +44,9 @@ class HttpListener:
                 quiet_since, seen = loop.time(), server.requests_count
             elif loop.time() - quiet_since > _QUIET_SECONDS:
                 break
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
         server.pre_shutdown()
-        await server.shutdown(_LAST_SECONDS)
+        await server.shutdown(_SHUTDOWN_SECONDS)
 
 
 @asynccontextmanager
@@ -58,10 +54,10 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncGenerato
     """Serve an application until the block ends.
 
     Raises:
-        CannotListen: the port is taken, or the address is not of this machine.
+        CannotListen: the port is in use, or the address belongs to another machine.
     """
     runner = web.AppRunner(
-        app, handle_signals=False, access_log=None, shutdown_timeout=_LAST_SECONDS
+        app, handle_signals=False, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
     )
     await runner.setup()
     try:

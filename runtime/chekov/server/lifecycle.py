@@ -1,4 +1,4 @@
-"""Where this process stands between its start and its end, as every listener must know."""
+"""The phases of a server process: starting, serving, draining."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -9,37 +9,37 @@ Phase = Literal["starting", "serving", "draining"]
 
 
 class Lifecycle:
-    """One value that the probes read, the listeners follow and the shutdown moves on.
+    """The phase, which probes and listeners read, and the request to stop.
 
     Attributes:
-        phase: starting, serving or draining; it only moves forward.
-        reason: why it is not serving, for people.
+        phase: only moves forward.
+        reason: why the process is not serving, for people.
     """
 
     def __init__(self) -> None:
         self.phase: Phase = "starting"
         self.reason = "the process is starting"
         self._stop = asyncio.Event()
-        self._followers: set[asyncio.Timeout] = set()
+        self._endless_responses: set[asyncio.Timeout] = set()
         self._starting: set[asyncio.Timeout] = set()
 
     @property
     def stopping(self) -> bool:
-        """Whether the process was asked to end."""
+        """Whether the process was asked to stop."""
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """Ask the process to end; may be called from a signal handler, and again."""
+        """Ask the process to stop; may be called from a signal handler, and repeatedly."""
         if not self._stop.is_set():
             self._stop.set()
             _end(self._starting)
 
     async def stopped(self) -> None:
-        """Wait until the process is asked to end."""
+        """Wait until the process is asked to stop."""
         await self._stop.wait()
 
     async def pause(self, seconds: float) -> None:
-        """Wait for a time, or until the process is asked to end."""
+        """Wait for a time, but only until the process is asked to stop."""
         try:
             async with asyncio.timeout(seconds):
                 await self._stop.wait()
@@ -47,22 +47,21 @@ class Lifecycle:
             return
 
     def serve(self) -> None:
-        """The process takes requests from now on."""
         self.phase = "serving"
         self.reason = ""
 
     def drain(self) -> None:
-        """The process finishes what it has; endless answers end now."""
+        """Finish what is in progress; endless responses end now."""
         self.phase = "draining"
         self.reason = "the process is shutting down"
-        _end(self._followers)
+        _end(self._endless_responses)
 
     def until_drained(self) -> AbstractAsyncContextManager[None]:
-        """Surrounds an answer without an end: the block is left, without an error, at the drain."""
-        return _until(self._followers, ended=self.phase == "draining")
+        """Surrounds an endless response: leaves the block, without an error, at the drain."""
+        return _until(self._endless_responses, ended=self.phase == "draining")
 
     def until_stopped(self) -> AbstractAsyncContextManager[None]:
-        """Surrounds a start: the block is left, without an error, when the process is to end."""
+        """Surrounds the start: leaves the block, without an error, when the process has to stop."""
         return _until(self._starting, ended=self.stopping)
 
 

@@ -1,8 +1,7 @@
-"""The management port: probes, metrics, and what runs here. Nothing on it changes anything."""
+"""The management port: probes, metrics, the manifest and the state of subscriptions."""
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Final
 
 from aiohttp import web
@@ -10,48 +9,62 @@ from aiohttp import web
 from chekov.domain.domain import Domain
 from chekov.errors import ChekovError
 from chekov.runtime import Runtime
-from chekov.serialization.codec import encode_any
+from chekov.serialization.json import to_json
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.manifest import manifest
 from chekov.server.metrics import Metrics
 from chekov.server.runtime_collector import RuntimeCollector
+from chekov.server.subscriptions import SubscriptionEndpoints
 
-_PING_SECONDS: Final = 2.0
-_PING_AGE_SECONDS: Final = 1.0
+_PING_TIMEOUT: Final = 2.0
+_PING_INTERVAL: Final = 1.0
 _UNAVAILABLE: Final = 503
 
 
 class Management:
-    """Answers for one process, from before its runtime is open until after it is closed."""
+    """The management endpoints, from before the runtime opens until after it closes.
+
+    Args:
+        domain: its names make up the manifest.
+        metrics: exposed at `/metrics`.
+        lifecycle: decides what the probes answer.
+        about: further members of the manifest.
+        token: a bearer token for requests that change something; empty for none.
+    """
 
     def __init__(
-        self, domain: Domain, metrics: Metrics, lifecycle: Lifecycle, about: Mapping[str, str]
+        self,
+        domain: Domain,
+        metrics: Metrics,
+        lifecycle: Lifecycle,
+        about: Mapping[str, str],
+        token: str = "",
     ) -> None:
-        self._standing = RuntimeCollector()
+        self._collector = RuntimeCollector()
         self._metrics = metrics
         self._lifecycle = lifecycle
-        self._manifest = encode_any({**manifest(domain), **about})
+        self._manifest = to_json({**manifest(domain), **about})
         self._store = _StoreProbe()
-        metrics.watch(self._standing.collect)
+        self._subscriptions = SubscriptionEndpoints(lambda: self.runtime, lifecycle, token)
+        metrics.watch(self._collector.collect)
 
     @property
     def runtime(self) -> Runtime | None:
-        """The runtime, when it is open."""
-        return self._standing.runtime
+        """The runtime, once it is open."""
+        return self._collector.runtime
 
     @runtime.setter
     def runtime(self, opened: Runtime) -> None:
-        self._standing.runtime = opened
+        self._collector.runtime = opened
 
     def application(self) -> web.Application:
-        """What the management port serves."""
         app = web.Application()
         app.router.add_get("/livez", self._live)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/startupz", self._started)
         app.router.add_get("/metrics", self._exposition)
         app.router.add_get("/manifest", self._show_manifest)
-        app.router.add_get("/subscriptions", self._subscriptions)
+        app.router.add_routes(self._subscriptions.routes())
         return app
 
     async def _live(self, _request: web.Request) -> web.Response:
@@ -68,43 +81,37 @@ class Management:
         return _status(await self._store.fault(self.runtime))
 
     async def _exposition(self, request: web.Request) -> web.Response:
-        await self._standing.look()
+        await self._collector.refresh()
         page, content_type = self._metrics.exposition(request.headers.get("Accept", ""))
         return web.Response(body=page, headers={"Content-Type": content_type})
 
     async def _show_manifest(self, _request: web.Request) -> web.Response:
         return _json(self._manifest)
 
-    async def _subscriptions(self, _request: web.Request) -> web.Response:
-        if self.runtime is None:
-            return _status(self._lifecycle.reason)
-        states = [asdict(item) for item in self.runtime.subscriptions.values()]
-        return _json(encode_any({"subscriptions": states}))
-
 
 class _StoreProbe:
-    """Asks the store whether it answers, at most once a second however many ask."""
+    """Pings the store at most once a second, however many probes arrive."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._known_until = float("-inf")
+        self._valid_until = float("-inf")
         self._fault = ""
 
     async def fault(self, runtime: Runtime) -> str:
-        """What is wrong with the store; empty when nothing is."""
+        """Why the store is unavailable; empty if it is available."""
         async with self._lock:
             loop = asyncio.get_running_loop()
-            if loop.time() >= self._known_until:
-                self._fault = await self._ask(runtime)
-                self._known_until = loop.time() + _PING_AGE_SECONDS
+            if loop.time() >= self._valid_until:
+                self._fault = await self._ping(runtime)
+                self._valid_until = loop.time() + _PING_INTERVAL
             return self._fault
 
-    async def _ask(self, runtime: Runtime) -> str:
+    async def _ping(self, runtime: Runtime) -> str:
         try:
-            async with asyncio.timeout(_PING_SECONDS):
+            async with asyncio.timeout(_PING_TIMEOUT):
                 await runtime.store.ping()
         except TimeoutError:
-            return f"the event store did not answer within {_PING_SECONDS:g} s"
+            return f"the event store did not answer within {_PING_TIMEOUT:g} s"
         except ChekovError as error:
             return str(error)
         return ""
@@ -113,7 +120,7 @@ class _StoreProbe:
 def _status(fault: str) -> web.Response:
     if not fault:
         return _json(b'{"status":"ok"}')
-    return _json(encode_any({"status": "unavailable", "reason": fault}), _UNAVAILABLE)
+    return _json(to_json({"status": "unavailable", "reason": fault}), _UNAVAILABLE)
 
 
 def _json(body: bytes, status: int = 200) -> web.Response:

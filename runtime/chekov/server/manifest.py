@@ -1,23 +1,20 @@
-"""What a domain consists of, as machines are told it: by `/manifest` and by `chekov check`."""
+"""The names of a domain's parts, for `/manifest` and `chekov check`."""
 
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
-from chekov.domain.handler import EventHandler, Projection
+from chekov.domain.handler import EventHandler
+from chekov.engine.subscriptions.kinds import kind_of
 
 
 class SubscriptionEntry(TypedDict):
-    """One event handler or projection."""
-
     name: str
-    kind: Literal["handler", "projection"]
+    kind: str
     version: int
 
 
 class Manifest(TypedDict):
-    """Everything of a domain that has a name."""
-
     domain: str
     aggregates: list[str]
     commands: list[str]
@@ -26,7 +23,6 @@ class Manifest(TypedDict):
 
 
 def manifest(domain: Domain) -> Manifest:
-    """The names of a domain."""
     return Manifest(
         domain=domain.name,
         aggregates=[definition_of(item).identity for item in domain.aggregates],
@@ -40,6 +36,6 @@ def _subscription(handler: EventHandler) -> SubscriptionEntry:
     definition = definition_of(handler)
     return SubscriptionEntry(
         name=definition.name,
-        kind="projection" if isinstance(handler, Projection) else "handler",
+        kind=kind_of(handler).kind,
         version=definition.version,
     )

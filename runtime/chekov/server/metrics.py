@@ -1,7 +1,7 @@
 """Prometheus metrics of one process, in a registry of its own.
 
-What happens often is counted on children that are bound beforehand; what merely is, such as where
-subscriptions stand, is read when it is scraped.
+Counters and histograms are here, with the children of frequent ones looked up beforehand. Gauges
+that are read at a scrape, such as the lag of subscriptions, are in `runtime_collector`.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,6 +23,7 @@ from chekov.engine.observer import (
     Outcome,
     SnapshotOutcome,
 )
+from chekov.store.port import SubscriptionKey
 
 _FAST: Final = (
     0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1, 2, 5, 10,
@@ -32,13 +33,13 @@ _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 class Metrics(Observer):
-    """Counts and times what the engine and the listeners tell.
+    """Counts and times what the engine and the listeners report.
 
     Attributes:
-        registry: what `/metrics` shows.
+        registry: what `/metrics` exposes.
     """
 
-    def __init__(self, commands: Iterable[str], subscriptions: Iterable[str]) -> None:
+    def __init__(self, commands: Iterable[str], subscriptions: Iterable[SubscriptionKey]) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
         self._commands = _CommandMetrics(self.registry)
         self._store = _StoreMetrics(self.registry)
@@ -48,64 +49,65 @@ class Metrics(Observer):
             collector(registry=self.registry)
         for name in commands:
             self._commands.bind(name)
-        for name in subscriptions:
-            self._deliveries.bind(name)
+        for key in subscriptions:
+            self._deliveries.bind(key)
 
     def describe(self, **labels: str) -> None:
-        """Say what this process runs, as the labels of `chekov_build_info`."""
+        """Describe this process by the labels of `chekov_build_info`."""
         info = Gauge(
-            "chekov_build_info", "What runs here; always 1.", list(labels), registry=self.registry
+            "chekov_build_info",
+            "Always 1; its labels describe the process.",
+            list(labels),
+            registry=self.registry,
         )
         info.labels(**labels).set(1)
 
     def watch(self, collect: Callable[[], Iterable[Metric]]) -> None:
-        """Also show what `collect` tells at each scrape."""
+        """Also expose the metrics that `collect` returns at each scrape."""
         self.registry.register(_Watch(collect))
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
-        """The page that Prometheus reads, and its content type."""
+        """The exposition in the format that `Accept` asks for, and its content type."""
         encode, content_type = choose_encoder(accept)
         return encode(self.registry), content_type
 
     @property
     def requests_in_flight(self) -> int:
-        """HTTP requests that are being answered."""
+        """HTTP requests in progress."""
         return self._http.running
 
     def http(self, method: str, route: str) -> "HttpRoute":
-        """What measures the requests of one route."""
+        """The measurements of one route."""
         return HttpRoute(self._http, method, route)
 
     def command(self, command: str, stream: str) -> CommandObservation:
-        """A command starts."""
-        del stream
         return self._commands.start(command)
 
     def delivered(
-        self, subscription: str, outcome: DeliveryOutcome, events: int, seconds: float, age: float
+        self,
+        subscription: SubscriptionKey,
+        outcome: DeliveryOutcome,
+        events: int,
+        seconds: float,
+        age: float,
     ) -> None:
-        """Events were handled, or given up for now."""
         self._deliveries.done(subscription, outcome, events, seconds, age)
 
     def loaded(self, aggregate: str, events: int, seconds: float) -> None:
-        """An instance was rebuilt from the store."""
         self._store.loads.labels(aggregate).observe(seconds)
         self._store.load_events.labels(aggregate).inc(events)
 
     def snapshot(self, aggregate: str, outcome: SnapshotOutcome) -> None:
-        """A snapshot was kept or could not be; or one was found, and used or ignored."""
         self._store.snapshots.labels(aggregate, outcome).inc()
 
     def appended(self, appends: int, events: int, seconds: float) -> None:
-        """The store committed one batch of appends."""
         self._store.batch_seconds.observe(seconds)
         self._store.batch_events.observe(events)
         self._store.appends.inc(appends)
         self._store.events.inc(events)
 
-    def missing(self, subscription: str, events: int) -> None:
-        """Positions were found absent between two events."""
-        self._deliveries.missing.labels(subscription).inc(events)
+    def missing(self, subscription: SubscriptionKey, events: int) -> None:
+        self._deliveries.bound(subscription).missing.inc(events)
 
 
 class _Watch(Collector):
@@ -122,19 +124,19 @@ class _Watch(Collector):
 class _CommandMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.total = Counter(
-            "chekov_commands", "Commands by how they ended.", ["command", "outcome"],
+            "chekov_commands", "Commands by outcome.", ["command", "outcome"],
             registry=registry,
         )  # fmt: skip
         self.seconds = Histogram(
-            "chekov_command_seconds", "Seconds from a command's arrival to its end.", ["command"],
-            buckets=_FAST, registry=registry,
+            "chekov_command_seconds", "Seconds from a command's arrival to its result.",
+            ["command"], buckets=_FAST, registry=registry,
         )  # fmt: skip
         self.retries = Counter(
             "chekov_command_retries", "Executions repeated after a version conflict.", ["command"],
             registry=registry,
         )  # fmt: skip
         self._in_flight = Gauge(
-            "chekov_commands_in_flight", "Commands at work or waiting.", registry=registry
+            "chekov_commands_in_flight", "Commands in progress or waiting.", registry=registry
         )
         self._in_flight.set_function(lambda: self.running)
         self.running = 0
@@ -167,7 +169,6 @@ class _Observation:
         self._started = perf_counter()
 
     def finish(self, outcome: Outcome, *, events: int, retries: int) -> None:
-        del events
         self._metrics.running -= 1
         self._bound.outcomes[outcome].inc()
         self._bound.seconds.observe(perf_counter() - self._started)
@@ -178,7 +179,7 @@ class _Observation:
 class _StoreMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.appends = Counter(
-            "chekov_appends", "Appends committed, one a command that yields events.",
+            "chekov_appends", "Appends committed, one per command that yields events.",
             registry=registry,
         )  # fmt: skip
         self.events = Counter(
@@ -193,50 +194,74 @@ class _StoreMetrics:
             registry=registry,
         )  # fmt: skip
         self.loads = Histogram(
-            "chekov_aggregate_load_seconds", "Seconds to rebuild one instance from the store.",
+            "chekov_aggregate_load_seconds", "Seconds to rehydrate one instance from the store.",
             ["aggregate"], buckets=_FAST, registry=registry,
         )  # fmt: skip
         self.load_events = Counter(
-            "chekov_aggregate_load_events", "Events read to rebuild instances.", ["aggregate"],
+            "chekov_aggregate_load_events", "Events read to rehydrate instances.", ["aggregate"],
             registry=registry,
         )  # fmt: skip
         self.snapshots = Counter(
-            "chekov_snapshots", "Snapshots that were kept or could not be, used or ignored.",
+            "chekov_snapshots", "Snapshots by outcome: kept, failed, used or ignored.",
             ["aggregate", "outcome"], registry=registry,
         )  # fmt: skip
+
+
+# Without the partition: the counts of partitions add up, and each histogram has 18 series.
+_SUBSCRIPTION: Final = ("domain", "subscription", "version")
 
 
 class _DeliveryMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.total = Counter(
-            "chekov_deliveries", "Events given to a handler, by how it ended.",
-            ["subscription", "outcome"], registry=registry,
+            "chekov_deliveries", "Events given to a handler, by outcome.",
+            [*_SUBSCRIPTION, "outcome"], registry=registry,
         )  # fmt: skip
         self.seconds = Histogram(
-            "chekov_delivery_seconds", "Seconds that one call of a handler, or one batch, took.",
-            ["subscription"], buckets=_FAST, registry=registry,
+            "chekov_delivery_seconds", "Seconds that a handler took for one event or one batch.",
+            _SUBSCRIPTION, buckets=_FAST, registry=registry,
         )  # fmt: skip
         self.age = Histogram(
-            "chekov_delivery_age_seconds", "Seconds from an event's storing to its handling.",
-            ["subscription"], buckets=_AGES, registry=registry,
+            "chekov_delivery_age_seconds", "Seconds from an event's commit to its handling.",
+            _SUBSCRIPTION, buckets=_AGES, registry=registry,
         )  # fmt: skip
         self.missing = Counter(
             "chekov_events_missing", "Positions absent from history; anything above 0 is a fault.",
-            ["subscription"], registry=registry,
+            _SUBSCRIPTION, registry=registry,
         )  # fmt: skip
+        self._bound: dict[SubscriptionKey, _BoundSubscription] = {}
 
-    def bind(self, subscription: str) -> None:
-        """Make the series exist at 0, so that alerts and rates see the first change."""
-        for outcome in get_args(DeliveryOutcome):
-            self.total.labels(subscription, outcome)
-        self.missing.labels(subscription)
+    def bind(self, key: SubscriptionKey) -> "_BoundSubscription":
+        """Create the series at 0, so that alerts and rates see the first change."""
+        self._bound[key] = bound = _BoundSubscription(self, key)
+        return bound
+
+    def bound(self, key: SubscriptionKey) -> "_BoundSubscription":
+        return self._bound.get(key) or self.bind(key)
 
     def done(
-        self, subscription: str, outcome: DeliveryOutcome, events: int, seconds: float, age: float
+        self,
+        key: SubscriptionKey,
+        outcome: DeliveryOutcome,
+        events: int,
+        seconds: float,
+        age: float,
     ) -> None:
-        self.total.labels(subscription, outcome).inc(events)
-        self.seconds.labels(subscription).observe(seconds)
-        self.age.labels(subscription).observe(max(age, 0.0))
+        bound = self.bound(key)
+        bound.outcomes[outcome].inc(events)
+        bound.seconds.observe(seconds)
+        bound.age.observe(max(age, 0.0))
+
+
+class _BoundSubscription:
+    def __init__(self, metrics: _DeliveryMetrics, key: SubscriptionKey) -> None:
+        labels = (key.domain, key.name, str(key.version))
+        self.outcomes: dict[str, Counter] = {
+            outcome: metrics.total.labels(*labels, outcome) for outcome in get_args(DeliveryOutcome)
+        }
+        self.seconds = metrics.seconds.labels(*labels)
+        self.age = metrics.age.labels(*labels)
+        self.missing = metrics.missing.labels(*labels)
 
 
 class _HttpMetrics:
@@ -246,11 +271,11 @@ class _HttpMetrics:
             ["method", "route", "status"], registry=registry,
         )  # fmt: skip
         self.seconds = Histogram(
-            "chekov_http_request_seconds", "Seconds from a request's head to its answer's end.",
+            "chekov_http_request_seconds", "Seconds from a request's headers to its response.",
             ["method", "route"], buckets=_FAST, registry=registry,
         )  # fmt: skip
         in_flight = Gauge(
-            "chekov_http_requests_in_flight", "HTTP requests being answered.", registry=registry
+            "chekov_http_requests_in_flight", "HTTP requests in progress.", registry=registry
         )
         in_flight.set_function(lambda: self.running)
         self.running = 0
@@ -266,12 +291,11 @@ class HttpRoute:
         self._statuses: dict[int, Counter] = {}
 
     def start(self) -> float:
-        """A request came; pass what is returned to `finish`."""
+        """A request starts; pass the result to `finish`."""
         self._metrics.running += 1
         return perf_counter()
 
     def finish(self, started: float, status: int) -> None:
-        """It was answered."""
         self._metrics.running -= 1
         counter = self._statuses.get(status)
         if counter is None:

@@ -9,9 +9,9 @@ from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Message
 from chekov.serialization.codec import schemas
+from chekov.serialization.examples import example
 from chekov.server import problems
 from chekov.server.aggregates import identifier_type
-from chekov.server.examples import sample
 from chekov.server.openapi_parts import (
     COUNT,
     ID,
@@ -20,7 +20,7 @@ from chekov.server.openapi_parts import (
     SCHEMAS,
     STRING,
     Document,
-    answer,
+    json_response,
     parameter,
     problem_responses,
     query_parameter,
@@ -28,7 +28,7 @@ from chekov.server.openapi_parts import (
     ref,
     refusals,
 )
-from chekov.server.queries import Query, queries
+from chekov.server.queries import QueryEndpoint, queries
 
 _ON_COMMANDS: Final = (
     problems.MALFORMED, problems.VERSION_CONFLICT, problems.STREAM_DELETED, problems.TOO_LARGE,
@@ -68,19 +68,19 @@ def document(domain: Domain) -> Document:
 
 
 class _Shapes:
-    """JSON Schemas of the domain's types."""
+    """JSON Schemas of the domain's types, collected as components."""
 
     def __init__(self, domain: Domain) -> None:
         self.components: Document = {}
         for command in domain.commands.values():
             name = self.of(command).get("$ref", "").rpartition("/")[2]
-            # Unlike stored events, a command with a field that is not known is refused.
+            # Commands with unknown fields are refused; stored events with them are accepted.
             self.components.get(name, {})["additionalProperties"] = False
         for event in domain.events.values():
             self.of(event)
 
     def of(self, kind: object) -> Document:
-        """The schema of one type, empty when it has none."""
+        """The schema of one type; empty if JSON Schema cannot describe it."""
         try:
             (schema,), components = schemas([kind])
         except (TypeError, ValueError, NameError):
@@ -103,16 +103,17 @@ def _command(domain: Domain, name: str, shapes: _Shapes) -> Document:
         ],
         "requestBody": {
             "required": True,
-            "content": {
-                "application/json": {"schema": shapes.of(command), "example": sample(command)}
-            },
+            "content": {"application/json": {"schema": shapes.of(command), **_example(command)}},
         },
         "responses": {
             "200": {
-                **answer("The events are stored.", ref("Dispatched")),
+                **json_response("The events are stored.", ref("Dispatched")),
                 "headers": {"Idempotency-Replayed": REPLAYED},
             },
-            "202": answer("They are stored, but not yet handled everywhere.", ref("Dispatched")),
+            "202": json_response(
+                "The events are stored, but not all subscriptions have handled them yet.",
+                ref("Dispatched"),
+            ),
             **refusals(_ON_COMMANDS),
         },
     }
@@ -122,7 +123,7 @@ def _batch() -> Document:
     return {
         "operationId": "executeMany",
         "tags": ["batch"],
-        "summary": "Execute many commands: one a line in, one answer a line out, in their order",
+        "summary": "Execute many commands, one per line; results come in the same order",
         "parameters": [parameter("CorrelationId")],
         "requestBody": {
             "required": True,
@@ -130,7 +131,7 @@ def _batch() -> Document:
         },
         "responses": {
             "200": {
-                "description": "For each line what it stored, or its problem.",
+                "description": "For each line, the result of its command or its problem.",
                 "content": {
                     "application/x-ndjson": {
                         "schema": {"anyOf": [ref("Dispatched"), ref("Problem")]}
@@ -148,11 +149,11 @@ def _aggregate(aggregate: type[Aggregate], domain: Domain, shapes: _Shapes) -> D
     return {
         "operationId": f"get{aggregate.__name__}",
         "tags": [definition_of(aggregate).identity],
-        "summary": "The state that commands would meet now, or would have met once",
+        "summary": "The state of an instance, now or at an earlier version or time",
         "parameters": [path, *map(parameter, ("AtVersion", "AtTime"))],
         "responses": {
-            "200": answer(
-                "State and version.",
+            "200": json_response(
+                "The state and its version.",
                 record(stream=STRING, version=COUNT, state=shapes.of(aggregate)),
             ),
             **refusals((*_ON_READS, problems.STREAM_NOT_FOUND, problems.STREAM_DELETED)),
@@ -164,14 +165,17 @@ def _streams() -> Document:
     return {
         "operationId": "getStreams",
         "tags": ["events"],
-        "summary": "The streams that can be read, by name",
+        "summary": "The streams that can be read, ordered by name",
         "parameters": [
             query_parameter("prefix", STRING),
             query_parameter("containing", STRING),
             query_parameter("after", STRING),
             parameter("Limit"),
         ],
-        "responses": {"200": answer("A page of streams.", ref("Streams")), **refusals(_ON_READS)},
+        "responses": {
+            "200": json_response("A page of streams.", ref("Streams")),
+            **refusals(_ON_READS),
+        },
     }
 
 
@@ -180,23 +184,23 @@ def _stream() -> Document:
     return {
         "operationId": "getStream",
         "tags": ["events"],
-        "summary": "The events of one stream, by version",
+        "summary": "The events of one stream, ordered by version",
         "parameters": [path, *map(parameter, ("After", "Limit", "Direction", "Until"))],
         "responses": {
-            "200": answer("A page of events.", ref("Page")),
+            "200": json_response("A page of events.", ref("Page")),
             **refusals((*_ON_READS, problems.STREAM_NOT_FOUND, problems.STREAM_DELETED)),
         },
     }
 
 
 def _events() -> Document:
-    page = answer("A page of events, or all events without an end.", ref("Page"))
+    page = json_response("A page of events, or an endless stream of them.", ref("Page"))
     page["content"]["text/event-stream"] = {"schema": STRING}
     types = {"type": "array", "items": STRING}
     return {
         "operationId": "getEvents",
         "tags": ["events"],
-        "summary": "The events of all streams, by position",
+        "summary": "The events of all streams, ordered by position",
         "parameters": [
             *map(parameter, ("After", "Limit", "Direction", "LastEventId")),
             query_parameter("type", types),
@@ -214,32 +218,37 @@ def _forget() -> Document:
     return {
         "operationId": "forget",
         "tags": ["subjects"],
-        "summary": "Make the personal data about somebody unreadable, for ever",
+        "summary": "Make the personal data of a subject unreadable for good",
         "parameters": [path],
         "responses": {
-            "204": {"description": "It can no longer be read, if there was any."},
+            "204": {"description": "The personal data, if there was any, can no longer be read."},
             **refusals((problems.INTERNAL, problems.UNAVAILABLE)),
         },
     }
 
 
-def _query(query: Query, shapes: _Shapes) -> Document:
+def _query(query: QueryEndpoint, shapes: _Shapes) -> Document:
     return {
         "operationId": f"{query.projection}.{query.name}",
         "tags": [query.projection],
-        "summary": query.meaning.partition("\n")[0] or f"Ask {query.projection} for {query.name}",
+        "summary": query.summary or f"Query {query.name} of {query.projection}",
         "parameters": [
             {**query_parameter(item.name, shapes.of(item.type)), "required": item.required}
             for item in query.parameters
         ],
         "responses": {
-            "200": answer("The answer.", shapes.of(query.returns)),
+            "200": json_response("The result.", shapes.of(query.returns)),
             **refusals((*_ON_READS, problems.NOT_FOUND)),
         },
     }
 
 
+def _example(command: type[Message]) -> Document:
+    found = example(command)
+    return {} if found is None else {"example": found}
+
+
 def _summary(message: type[Message]) -> str:
     text = inspect.getdoc(message) or ""
-    # A dataclass without a docstring is given its signature as one.
+    # A dataclass without a docstring gets its signature as one.
     return "" if text.startswith(f"{message.__name__}(") else text.partition("\n")[0]

@@ -1,4 +1,4 @@
-"""The parts of the OpenAPI document that are the same for every domain."""
+"""The parts of the OpenAPI document that every domain shares."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -15,18 +15,18 @@ COUNT: Final = {"type": "integer", "minimum": 0}
 TIME: Final = {"type": "string", "format": "date-time"}
 NUMBER: Final = {"type": "integer", "minimum": 1}
 REPLAYED: Final = {
-    "description": "`true` when the command had been executed before, and this was its answer.",
+    "description": "`true` if the command had been executed before and this is its first result.",
     "schema": {"const": "true"},
 }
 
 
 def ref(name: str) -> Document:
-    """A reference to a schema of ours."""
+    """A reference to one of `SCHEMAS`."""
     return {"$ref": f"#/components/schemas/Chekov.{name}"}
 
 
 def parameter(name: str) -> Document:
-    """A reference to a parameter of ours."""
+    """A reference to one of `PARAMETERS`."""
     return {"$ref": f"#/components/parameters/{name}"}
 
 
@@ -35,23 +35,23 @@ def query_parameter(name: str, schema: Mapping[str, Any]) -> Document:
     return {"name": name, "in": "query", "schema": dict(schema)}
 
 
-def answer(description: str, schema: Document) -> Document:
-    """A response that is JSON."""
+def json_response(description: str, schema: Document) -> Document:
+    """A response with a JSON body."""
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
 def record(**properties: Mapping[str, Any]) -> Document:
-    """A schema of an object whose members are all there."""
+    """The schema of an object with required members."""
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def refusals(kinds: Iterable[Kind]) -> Document:
-    """References to the responses of these problems, by status."""
+    """References to the problem responses of these kinds, by status."""
     return {str(kind.status): {"$ref": f"#/components/responses/{kind.status}"} for kind in kinds}
 
 
 def problem_responses() -> Document:
-    """The responses that tell of problems, by status."""
+    """The problem responses by status."""
     titles: dict[int, list[Kind]] = {}
     for kind in problems.KINDS:
         titles.setdefault(kind.status, []).append(kind)
@@ -79,14 +79,14 @@ _EVENT: Final = record(
 _DISPATCHED: Final = record(
     stream=STRING,
     version=COUNT,
-    position={**COUNT, "description": "Of the last event; 0 when there is none."},
+    position={**COUNT, "description": "Position of the last event; 0 if there is none."},
     command_id=ID,
     correlation_id=ID,
     events={"type": "array", "items": ref("Event")},
 )
 _DISPATCHED["properties"]["repeated"] = {
     "const": True,
-    "description": "There when the command had been executed before, and this is what it stored.",
+    "description": "Present if the command had been executed before and this is what it stored.",
 }
 SCHEMAS: Final[Document] = {
     "Chekov.Event": _EVENT,
@@ -95,7 +95,7 @@ SCHEMAS: Final[Document] = {
             events={"type": "array", "items": ref("Event")},
             next={
                 "type": ["integer", "null"],
-                "description": "What to pass as `after` for the next page.",
+                "description": "The `after` of the next page; null on the last one.",
             },
         )
     },
@@ -106,7 +106,7 @@ SCHEMAS: Final[Document] = {
         },
         next={
             "type": ["string", "null"],
-            "description": "What to pass as `after` for the next page.",
+            "description": "The `after` of the next page; null on the last one.",
         },
     ),
     "Chekov.Dispatched": _DISPATCHED,
@@ -133,21 +133,21 @@ PARAMETERS: Final[Document] = {
         "in": "header",
         "schema": ID,
         "description": (
-            "Becomes the command's id, which its events carry as their cause. A command that is "
-            "sent again under its id is answered with what it stored the first time."
+            "Becomes the command's id, which is the causation id of its events. A command that is "
+            "sent again with its id returns what it stored the first time."
         ),
     },
     "IfMatch": {
         "name": "If-Match",
         "in": "header",
         "schema": STRING,
-        "description": 'The version that the stream must be at, such as "3"; * if it must exist.',
+        "description": 'The version that the stream must have, such as "3"; * if it must exist.',
     },
     "Prefer": {
         "name": "Prefer",
         "in": "header",
         "schema": STRING,
-        "description": "`wait=5` answers when all handlers passed the events, or after 5 seconds.",
+        "description": "`wait=5` waits up to 5 s for all subscriptions to handle the events.",
     },
     "After": query_parameter("after", {**COUNT, "default": 0}),
     "Limit": query_parameter(

@@ -1,4 +1,4 @@
-"""Query-string parameters of what is read: pages, filters, and how far."""
+"""Query-string parameters of reads: pages, filters and limits in time or version."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from uuid import UUID
 from multidict import MultiMapping
 
 from chekov.domain.event_filter import EventFilter
-from chekov.server.problems import MALFORMED, RequestError
+from chekov.server.problems import MALFORMED, RequestError, malformed
 from chekov.store.port import Direction
 
 DEFAULT_LIMIT: Final = 100
@@ -17,12 +17,12 @@ LARGEST_LIMIT: Final = 1000
 _LARGEST_POSITION: Final = 2**63 - 1
 
 FILTERS: Final = frozenset({"type", "category", "prefix", "correlation", "causation"})
-"""Names of the parameters that choose among events."""
+"""The parameters that filter events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a sequence of events is asked for."""
+    """The requested part of a sequence of events."""
 
     after: int
     limit: int
@@ -33,12 +33,12 @@ def page(query: MultiMapping[str], further: Collection[str] = ()) -> Page:
     """`after`, `limit` and `direction` of a request.
 
     Raises:
-        RequestError: a value is out of range, or a parameter is neither of these nor of `further`.
+        RequestError: a value is out of range, or a parameter is not one of these or of `further`.
     """
     refuse_unknown(query, {"after", "limit", "direction", *further})
     direction = query.get("direction", "forward")
     if direction not in {"forward", "backward"}:
-        raise _malformed("direction", "expected forward or backward", direction)
+        raise malformed("path", "direction", "expected forward or backward", direction)
     return Page(
         after=_number(query, "after", 0, 0, _LARGEST_POSITION),
         limit=limit(query),
@@ -50,16 +50,16 @@ def limit(query: MultiMapping[str]) -> int:
     """`limit` of a request.
 
     Raises:
-        RequestError: it is out of range.
+        RequestError: the value is out of range.
     """
     return _number(query, "limit", DEFAULT_LIMIT, 1, LARGEST_LIMIT)
 
 
-def filter_(query: MultiMapping[str]) -> EventFilter:
-    """The parameters that `FILTERS` names, of which `type` may be repeated.
+def event_filter(query: MultiMapping[str]) -> EventFilter:
+    """The filter of a request, from the parameters in `FILTERS`; `type` may be repeated.
 
     Raises:
-        RequestError: an id is no UUID.
+        RequestError: an id is not a UUID.
     """
     return EventFilter(
         types=frozenset(query.getall("type", [])) or None,
@@ -71,38 +71,38 @@ def filter_(query: MultiMapping[str]) -> EventFilter:
 
 
 def version(query: MultiMapping[str], name: str) -> int | None:
-    """A version, when it is asked for.
+    """A version, or `None` if the parameter is absent.
 
     Raises:
-        RequestError: it is none.
+        RequestError: the value is not a version.
     """
     return _number(query, name, 0, 1, _LARGEST_POSITION) if name in query else None
 
 
 def moment(query: MultiMapping[str], name: str) -> datetime | None:
-    """A time with a zone, when it is asked for.
+    """A time with a zone, or `None` if the parameter is absent.
 
     Raises:
-        RequestError: it is none.
+        RequestError: the value is not such a time.
     """
     value = query.get(name)
     if value is None:
         return None
     try:
-        # A plus sign that nobody encoded arrives as a space.
+        # A plus sign that was not percent-encoded arrives as a space.
         read = datetime.fromisoformat(value.replace(" ", "+"))
         if read.tzinfo is not None:
             return read.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise _malformed(name, "expected a time with a zone such as 2026-01-31T12:00:00Z", value)
+    raise malformed("path", name, "expected a time with a zone such as 2026-01-31T12:00:00Z", value)
 
 
 def until(query: MultiMapping[str]) -> int | datetime | None:
-    """The version or the time in `until`, when it is asked for.
+    """The version or the time in `until`, or `None` if it is absent.
 
     Raises:
-        RequestError: it is neither.
+        RequestError: the value is neither.
     """
     if query.get("until", "").isdecimal():
         return version(query, "until")
@@ -110,7 +110,7 @@ def until(query: MultiMapping[str]) -> int | datetime | None:
 
 
 def refuse_unknown(query: MultiMapping[str], known: Collection[str]) -> None:
-    """Refuse parameters that nothing here reads, which are most often misspelt.
+    """Refuse parameters that the endpoint does not read; most often they are misspelt.
 
     Raises:
         RequestError: names the first such parameter.
@@ -126,7 +126,7 @@ def _number(query: MultiMapping[str], name: str, default: int, lowest: int, high
     if value is None:
         return default
     if not value.isascii() or not value.isdecimal() or not lowest <= int(value[:20]) <= highest:
-        raise _malformed(name, f"expected a whole number from {lowest} to {highest}", value)
+        raise malformed("path", name, f"expected a whole number from {lowest} to {highest}", value)
     return int(value)
 
 
@@ -137,8 +137,4 @@ def _id(query: MultiMapping[str], name: str) -> UUID | None:
     try:
         return UUID(value)
     except ValueError:
-        raise _malformed(name, "expected a UUID", value) from None
-
-
-def _malformed(name: str, expected: str, value: str) -> RequestError:
-    return RequestError(MALFORMED, f"{name}: {expected}, got {value[:100]!r}", {"path": name})
+        raise malformed("path", name, "expected a UUID", value) from None

@@ -1,17 +1,18 @@
-"""The one table that turns errors into answers: RFC 9457 problems with stable types."""
+"""The problem table: which error becomes which RFC 9457 problem, with its stable type."""
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from chekov import errors
 
 CONTENT_TYPE: Final = "application/problem+json"
+FIRST_SERVER_ERROR: Final = 500
 
 
 class Kind(NamedTuple):
-    """A kind of problem: what `type`, `title` and `status` say."""
+    """A kind of problem, with the `type`, `title` and `status` of its documents."""
 
     slug: str
     status: int
@@ -19,38 +20,44 @@ class Kind(NamedTuple):
 
     @property
     def type(self) -> str:
-        """The URI that identifies this kind for ever."""
+        """The stable URI of this kind."""
         return f"urn:chekov:problem:{self.slug}"
 
 
 MALFORMED: Final = Kind("malformed-request", 400, "The request is malformed")
 INVALID_COMMAND: Final = Kind("invalid-command", 400, "The command does not fit its type")
-NOT_FOUND: Final = Kind("not-found", 404, "There is nothing at this address")
+UNAUTHORIZED: Final = Kind("unauthorized", 401, "A token is required")
+NOT_FOUND: Final = Kind("not-found", 404, "Nothing was found at this address")
 UNKNOWN_COMMAND: Final = Kind("unknown-command", 404, "The domain has no such command")
-STREAM_NOT_FOUND: Final = Kind("stream-not-found", 404, "There is no such stream")
+UNKNOWN_SUBSCRIPTION: Final = Kind(
+    "unknown-subscription", 404, "The domain has no such subscription"
+)
+STREAM_NOT_FOUND: Final = Kind("stream-not-found", 404, "The stream does not exist")
 METHOD_NOT_ALLOWED: Final = Kind("method-not-allowed", 405, "The method is not allowed here")
 VERSION_CONFLICT: Final = Kind("version-conflict", 409, "The stream is at another version")
-DUPLICATE_EVENT: Final = Kind("duplicate-event", 409, "An event of this id is stored already")
+DUPLICATE_EVENT: Final = Kind("duplicate-event", 409, "An event with this id is already stored")
 DUPLICATE_COMMAND: Final = Kind("duplicate-command", 409, "The command was executed before")
-HISTORY_TRUNCATED: Final = Kind("history-truncated", 410, "The history is gone that this needs")
+HISTORY_TRUNCATED: Final = Kind("history-truncated", 410, "The required events were truncated")
 STREAM_DELETED: Final = Kind("stream-deleted", 410, "The stream was deleted")
 TOO_LARGE: Final = Kind("content-too-large", 413, "The content is too large")
-UNSUPPORTED: Final = Kind("unsupported-media-type", 415, "The content is of an unsupported type")
+UNSUPPORTED: Final = Kind("unsupported-media-type", 415, "The content type is not supported")
 REJECTED: Final = Kind("rejected", 422, "The domain rejected the command")
 COMMAND_ID_REUSED: Final = Kind("command-id-reused", 422, "The id belongs to another command")
 NOT_STORABLE: Final = Kind("not-storable", 422, "The resulting events cannot be stored")
 OVERLOADED: Final = Kind("overloaded", 429, "Too many commands are in flight")
-INTERNAL: Final = Kind("internal-error", 500, "An error inside the service")
+INTERNAL: Final = Kind("internal-error", 500, "The service failed")
 UNDECODABLE: Final = Kind("undecodable-event", 500, "A stored event cannot be decoded")
 DRAINING: Final = Kind("draining", 503, "This process is shutting down")
-UNAVAILABLE: Final = Kind("store-unavailable", 503, "The event store is away")
+NOT_READY: Final = Kind("not-ready", 503, "This process is not ready")
+UNAVAILABLE: Final = Kind("store-unavailable", 503, "The event store is unavailable")
 TIMED_OUT: Final = Kind("timed-out", 504, "The command did not finish in time")
 
 KINDS: Final = (
-    MALFORMED, INVALID_COMMAND, NOT_FOUND, UNKNOWN_COMMAND, STREAM_NOT_FOUND, METHOD_NOT_ALLOWED,
+    MALFORMED, INVALID_COMMAND, UNAUTHORIZED, NOT_FOUND, UNKNOWN_COMMAND, UNKNOWN_SUBSCRIPTION,
+    STREAM_NOT_FOUND, METHOD_NOT_ALLOWED,
     VERSION_CONFLICT, DUPLICATE_EVENT, DUPLICATE_COMMAND, HISTORY_TRUNCATED, STREAM_DELETED,
     TOO_LARGE, UNSUPPORTED, REJECTED, COMMAND_ID_REUSED, NOT_STORABLE, OVERLOADED, INTERNAL,
-    UNDECODABLE, DRAINING, UNAVAILABLE, TIMED_OUT,
+    UNDECODABLE, DRAINING, NOT_READY, UNAVAILABLE, TIMED_OUT,
 )  # fmt: skip
 
 _SOON: Final = {"Retry-After": "1"}
@@ -58,12 +65,12 @@ _SOON: Final = {"Retry-After": "1"}
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What went wrong, as a client is told it."""
+    """What went wrong, as the client sees it."""
 
     kind: Kind
     detail: str
     members: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Further members of the document, by name."""
+    """Further members of the document."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def document(self, **further: str) -> bytes:
@@ -83,7 +90,7 @@ class Problem:
 
 
 class RequestError(Exception):
-    """The request itself is at fault; carries the problem to answer with."""
+    """The request itself is wrong; carries the problem to respond with."""
 
     def __init__(
         self,
@@ -96,12 +103,20 @@ class RequestError(Exception):
         super().__init__(detail)
 
 
+def malformed(
+    place: Literal["header", "path"], name: str, fault: str, value: str | None = None
+) -> RequestError:
+    """The error of a header, or of a parameter or field (`path`), that cannot be used."""
+    given = "" if value is None else f", got {value[:100]!r}"
+    return RequestError(MALFORMED, f"{name}: {fault}{given}", {place: name})
+
+
 def problem_of(error: BaseException) -> Problem:
-    """The problem that an error is answered with; unknown ones tell nothing of their inside."""
+    """The problem that an error becomes; an unknown error reveals no details."""
     for kind in type(error).__mro__:
         if kind in _TABLE:
             return _TABLE[kind](error)
-    return Problem(INTERNAL, "The service failed on this request; its log tells why.")
+    return Problem(INTERNAL, "The service failed on this request; its log has the details.")
 
 
 def _rejected(error: Any) -> Problem:
@@ -130,6 +145,9 @@ _TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
     RequestError: lambda error: error.problem,
     errors.UnknownCommand: lambda error: Problem(
         UNKNOWN_COMMAND, str(error), {"command": error.command}
+    ),
+    errors.UnknownSubscription: lambda error: Problem(
+        UNKNOWN_SUBSCRIPTION, str(error), {"subscription": error.name}
     ),
     errors.InvalidCommand: lambda error: Problem(
         INVALID_COMMAND, str(error), {"path": error.path} if error.path else {}

@@ -1,4 +1,4 @@
-"""`GET /queries/{projection}/{query}`: a read model, asked through its own methods."""
+"""`GET /queries/{projection}/{query}`: calls the `@query` methods of projections."""
 
 import inspect
 from collections.abc import Mapping
@@ -11,10 +11,11 @@ from chekov.domain.domain import Domain
 from chekov.domain.methods import Method
 from chekov.errors import InvalidCommand
 from chekov.runtime import Runtime
-from chekov.serialization.codec import convert, encode_any
+from chekov.serialization.codec import convert
+from chekov.serialization.json import to_json
 from chekov.server.commands import JSON
 from chekov.server.parameters import refuse_unknown
-from chekov.server.problems import MALFORMED, NOT_FOUND, RequestError
+from chekov.server.problems import NOT_FOUND, RequestError, malformed
 
 
 class Parameter(NamedTuple):
@@ -26,28 +27,28 @@ class Parameter(NamedTuple):
     repeated: bool
 
 
-class Query(NamedTuple):
+class QueryEndpoint(NamedTuple):
     """A query as HTTP offers it."""
 
     projection: str
     name: str
     parameters: tuple[Parameter, ...]
     returns: Any
-    meaning: str
+    summary: str
 
 
 _REPEATED: Final = (list, tuple, set, frozenset)
 
 
-def queries(domain: Domain) -> tuple[Query, ...]:
+def queries(domain: Domain) -> tuple[QueryEndpoint, ...]:
     """Every query of every projection."""
     return tuple(
-        Query(
+        QueryEndpoint(
             projection=definition_of(projection).name,
             name=name,
             parameters=_parameters(method),
             returns=method.returns,
-            meaning=inspect.getdoc(method.function) or "",
+            summary=(inspect.getdoc(method.function) or "").partition("\n")[0],
         )
         for projection in domain.projections
         for name, method in definition_of(projection).queries.items()
@@ -55,25 +56,22 @@ def queries(domain: Domain) -> tuple[Query, ...]:
 
 
 class Queries:
-    """Answers queries."""
-
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._queries = {(item.projection, item.name): item for item in queries(runtime.domain)}
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """The handler."""
         name = request.match_info["projection"], request.match_info["query"]
         query = self._queries.get(name)
         if query is None:
             known = ", ".join(sorted("/".join(item) for item in self._queries)) or "none"
             raise RequestError(NOT_FOUND, f"There is no query {'/'.join(name)}; known: {known}.")
         result = await self._runtime.query(*name, arguments(query, request))
-        return web.Response(body=encode_any(_plain(result)), headers=JSON)
+        return web.Response(body=to_json(_plain(result)), headers=JSON)
 
 
-def arguments(query: Query, request: web.Request) -> Mapping[str, object]:
-    """The query string in the types of the query's parameters.
+def arguments(query: QueryEndpoint, request: web.Request) -> Mapping[str, object]:
+    """The arguments in a query string, converted to the types of the query's parameters.
 
     Raises:
         RequestError: names the parameter that is missing, unknown or of another type.
@@ -85,15 +83,15 @@ def arguments(query: Query, request: web.Request) -> Mapping[str, object]:
         values = given.getall(parameter.name, [])
         if not values:
             if parameter.required:
-                raise _malformed(parameter, "it is missing")
+                raise malformed("path", parameter.name, "missing")
             continue
         if len(values) > 1 and not parameter.repeated:
-            raise _malformed(parameter, f"it came {len(values)} times")
+            raise malformed("path", parameter.name, f"expected once, got {len(values)} values")
         try:
             value = values if parameter.repeated else values[0]
             found[parameter.name] = convert(value, parameter.type)
         except InvalidCommand as error:
-            raise _malformed(parameter, str(error)) from error
+            raise malformed("path", parameter.name, str(error)) from error
     return found
 
 
@@ -110,13 +108,9 @@ def _parameters(method: Method) -> tuple[Parameter, ...]:
 
 
 def _plain(value: object) -> object:
-    """Rows of a database driver as mappings, which JSON can hold."""
+    """Database rows as dicts, which can be written as JSON."""
     if isinstance(value, list | tuple):
         return [_plain(item) for item in cast("list[object]", value)]
     if hasattr(value, "keys") and hasattr(value, "items"):
         return dict(cast("Mapping[str, object]", value).items())
     return value
-
-
-def _malformed(parameter: Parameter, reason: str) -> RequestError:
-    return RequestError(MALFORMED, f"{parameter.name}: {reason}", {"path": parameter.name})

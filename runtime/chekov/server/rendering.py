@@ -1,10 +1,12 @@
-"""Stored events and results as JSON, without taking their payloads apart again."""
+"""Stored events and command results as JSON, without decoding their payloads."""
 
 import json.encoder
 from base64 import b64encode
 from collections.abc import Iterable
 from typing import Final
 
+from chekov.domain.messages import Event
+from chekov.engine.commands.execution import Dispatched
 from chekov.serialization.serializers import as_json
 from chekov.store.port import RecordedEvent
 
@@ -30,7 +32,7 @@ def event(recorded: RecordedEvent) -> bytes:
 
 
 def content(recorded: RecordedEvent) -> str:
-    """What a stored event holds, for people: JSON, or base64 of what nobody here can read."""
+    """A stored event's payload for people: JSON, or base64 of any other format."""
     shown = as_json(recorded.data)
     return b64encode(recorded.data).decode() if shown is None else shown.decode()
 
@@ -40,11 +42,23 @@ def events(recorded: Iterable[RecordedEvent]) -> bytes:
     return b"[%b]" % b",".join(map(event, recorded))
 
 
-def page(recorded: Iterable[RecordedEvent], following: int | None, **members: bytes) -> bytes:
-    """A page of events; `following` is what to pass as `after` for the one behind it."""
+def page(recorded: Iterable[RecordedEvent], after: int | None, **members: bytes) -> bytes:
+    """A page of events; `after` is the parameter of the next page, `None` on the last one."""
     further = b"".join(b'"%b":%b,' % (name.encode(), value) for name, value in members.items())
-    after = b"null" if following is None else b"%d" % following
-    return b'{%b"events":%b,"next":%b}' % (further, events(recorded), after)
+    following = b"null" if after is None else b"%d" % after
+    return b'{%b"events":%b,"next":%b}' % (further, events(recorded), following)
+
+
+def dispatched(result: Dispatched[Event], state: bytes = b"", members: bytes = b"") -> bytes:
+    """A command's result as a JSON object; `members` are further members, each after a comma."""
+    head = (
+        f'{{"stream":{_quote(result.stream)},"version":{result.version},'
+        f'"position":{result.position},"command_id":"{result.command_id}",'
+        f'"correlation_id":"{result.correlation_id}","events":'
+    )
+    with_state = b',"state":' + state if state else b""
+    end = b',"repeated":true}' if result.repeated else b"}"
+    return b"".join((head.encode(), events(result.recorded), with_state, members, end))
 
 
 def _content(data: bytes) -> bytes:

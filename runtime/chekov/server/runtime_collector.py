@@ -1,4 +1,7 @@
-"""Where subscriptions and instances stand, as gauges that are read when they are scraped."""
+"""Gauges that are read at each scrape: lag and state of subscriptions, aggregates in memory.
+
+A subscription's series carry its version and partition, so that two of them never share one.
+"""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -6,45 +9,47 @@ from typing import Final
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
+from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from chekov.errors import StoreError
 from chekov.runtime import Runtime
+from chekov.store.port import SubscriptionKey
 
-_LOOK_SECONDS: Final = 1.0
+_STORE_TIMEOUT: Final = 1.0
 
+_LABELS: Final = ("domain", "subscription", "version", "partition")
 _GAUGES: Final = {
-    "subscription_position": "Position that a subscription has handled.",
+    "subscription_position": "Position up to which a subscription has handled all events.",
     "subscription_head": "Position of the store's last event, as the subscription knows it.",
-    "subscription_lag_events": "Events between a subscription and the head.",
-    "subscription_owned": "1 when this process runs the subscription.",
-    "parked_events": "Events set aside after their retries, for a person to look at.",
+    "subscription_lag_events": "Events between a subscription's position and the head.",
+    "subscription_owned": "1 if this process runs the subscription.",
+    "parked_events": "Events set aside after their last attempt.",
 }
 
 
 class RuntimeCollector:
-    """Tells of a runtime that may not be open yet.
+    """Collects the gauges of a runtime; without one they have no series.
 
     Attributes:
-        runtime: set when it is open.
+        runtime: set once it is open.
     """
 
     def __init__(self) -> None:
         self.runtime: Runtime | None = None
-        self._parked: Mapping[tuple[str, int], int] = {}
+        self._parked: Mapping[SubscriptionKey, int] = {}
 
-    async def look(self) -> None:
-        """Ask the store what only it knows; when it does not answer, the last answer stands."""
+    async def refresh(self) -> None:
+        """Read the number of parked events from the store; if that fails, keep the last one."""
         if self.runtime is None:
             return
         try:
-            async with asyncio.timeout(_LOOK_SECONDS):
+            async with asyncio.timeout(_STORE_TIMEOUT):
                 rows = await self.runtime.store.subscriptions.list(self.runtime.domain.name)
         except (StoreError, TimeoutError):
             return
-        parked: dict[tuple[str, int], int] = {}
-        for row in rows:
-            key = row.key.name, row.key.version
-            parked[key] = parked.get(key, 0) + row.parked
-        self._parked = parked
+        self._parked = {row.key: row.parked for row in rows}
+
+    def _statuses(self) -> Iterable[tuple[SubscriptionKey, SubscriptionStatus]]:
+        return () if self.runtime is None else self.runtime.subscriptions.items()
 
     def collect(self) -> Iterable[Metric]:
         """The gauges as they are now."""
@@ -54,20 +59,24 @@ class RuntimeCollector:
             value=self.runtime.instances if self.runtime else 0,
         )
         families = {
-            name: GaugeMetricFamily(f"chekov_{name}", meaning, labels=["subscription"])
+            name: GaugeMetricFamily(f"chekov_{name}", meaning, labels=_LABELS)
             for name, meaning in _GAUGES.items()
         }
         states = GaugeMetricFamily(
             "chekov_subscription_state",
             "1 for the state that a subscription is in, as this process knows it.",
-            labels=["subscription", "state"],
+            labels=(*_LABELS, "state"),
         )
-        for item in self.runtime.subscriptions.values() if self.runtime else ():
-            parked = self._parked.get((item.name, item.version), item.parked)
-            families["subscription_position"].add_metric([item.name], item.position)
-            families["subscription_head"].add_metric([item.name], item.head)
-            families["subscription_lag_events"].add_metric([item.name], item.lag)
-            families["subscription_owned"].add_metric([item.name], item.owned)
-            families["parked_events"].add_metric([item.name], parked)
-            states.add_metric([item.name, item.state], 1)
+        for key, status in self._statuses():
+            labels = (key.domain, key.name, str(key.version), str(key.partition))
+            values = {
+                "subscription_position": status.position,
+                "subscription_head": status.head,
+                "subscription_lag_events": status.lag,
+                "subscription_owned": status.owned,
+                "parked_events": self._parked.get(key, status.parked),
+            }
+            for name, value in values.items():
+                families[name].add_metric(labels, value)
+            states.add_metric((*labels, status.state), 1)
         return [instances, *families.values(), states]

@@ -1,21 +1,24 @@
-"""One process from its start to its end: what is opened in which order, and closed in reverse.
+"""The lifespan of a server process: what is opened in which order, and closed in reverse.
 
-The management port comes first, so that probes are answered while the store is waited for. On
-SIGTERM the process turns unready, waits until routes have changed, takes no further connections,
-answers what it has, lets the subscriptions stop at a checkpoint, and only then closes the store.
+The management port opens first, so that probes are answered while the process waits for the store.
+On SIGTERM the process becomes unready, waits until routes have changed, accepts no further
+connections, finishes its requests, stops the subscriptions at a checkpoint and closes the store.
 """
 
 import asyncio
 import logging
 import platform
 import signal
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
-from chekov.domain.definitions import definition_of
+from chekov.backoff import Backoff
 from chekov.domain.domain import Domain
+from chekov.engine.observer import Observer
+from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.keys import subscription_key
 from chekov.errors import StoreUnavailable
 from chekov.runtime import Runtime
 from chekov.server import gc_tuning, http
@@ -24,14 +27,13 @@ from chekov.server.lifecycle import Lifecycle
 from chekov.server.management import Management
 from chekov.server.metrics import Metrics
 from chekov.server.settings import Settings
-from chekov.server.telemetry import Telemetry
-from chekov.server.traced_store import TracedEventStore
+from chekov.server.tracing import CallersTrace, Tracing
 from chekov.store.port import Store
 from chekov.store.postgres import PostgresStore
 
 _FIRST_WAIT: Final = 0.25
 _LONGEST_WAIT: Final = 5.0
-_LAST_SECONDS: Final = 0.5
+_SHORTEST_DRAIN: Final = 0.5
 
 try:
     from uvloop import new_event_loop as _loop_factory
@@ -49,12 +51,12 @@ class Ports(NamedTuple):
 
 
 def run(main: Callable[[Lifecycle], Coroutine[Any, Any, None]]) -> None:
-    """Run `main` in a loop of its own; SIGTERM and SIGINT stop the lifecycle it is given.
+    """Run `main` in an event loop of its own; SIGTERM and SIGINT stop its lifecycle.
 
     Raises:
-        ChekovError: it cannot start.
-        BaseExceptionGroup: something in the background failed.
-        CancelledError: SIGINT came again, which cuts everything off.
+        ChekovError: the process cannot start.
+        BaseExceptionGroup: a background task failed.
+        CancelledError: a second SIGINT cancelled everything.
     """
 
     async def signalled() -> None:
@@ -81,25 +83,30 @@ async def serve(
     lifecycle: Lifecycle,
     announce: Callable[[Ports], None] | None = None,
 ) -> None:
-    """Serve until `lifecycle` is stopped; `announce` is called when requests are taken."""
+    """Serve until `lifecycle` is stopped; call `announce` once requests are accepted."""
     about = _about(settings, domain)
     async with AsyncExitStack() as stack:
-        telemetry = await stack.enter_async_context(_observing(settings, domain, about))
-        management = Management(domain, telemetry.metrics, lifecycle, about)
+        tracing = await stack.enter_async_context(_tracing(settings, about))
+        keys = [subscription_key(domain, handler) for handler in domain.handlers]
+        metrics = Metrics(domain.commands, keys)
+        metrics.describe(**about)
+        management = Management(domain, metrics, lifecycle, about, settings.management_token)
         probes = await stack.enter_async_context(
             listening(management.application(), settings.http_host, settings.management_port)
         )
         _log.info("answering probes", extra={"management": probes.port})
-        runtime = await _opened(stack, settings, domain, telemetry, lifecycle)
+        runtime = await _opened(
+            stack, settings, domain, [metrics, tracing or CallersTrace()], lifecycle
+        )
         if runtime is None:
             return
         management.runtime = runtime
-        app = http.application(runtime, telemetry, lifecycle, settings)
+        app = http.application(runtime, metrics, tracing, lifecycle, settings)
         api = await stack.enter_async_context(
             listening(app, settings.http_host, settings.http_port)
         )
         ports = Ports(http=api.port, management=probes.port)
-        gc_tuning.settle()
+        gc_tuning.tune()
         lifecycle.serve()
         _log.info("serving", extra={**about, **ports._asdict()})
         if announce is not None:
@@ -111,47 +118,45 @@ async def serve(
         lifecycle.drain()
         await asyncio.sleep(settings.drain_delay)
         await api.finish(
-            max(deadline - loop.time(), _LAST_SECONDS),
-            busy=lambda: telemetry.metrics.requests_in_flight,
+            max(deadline - loop.time(), _SHORTEST_DRAIN),
+            busy=lambda: metrics.requests_in_flight,
         )
-        await runtime.drain(max(deadline - loop.time(), _LAST_SECONDS))
+        await runtime.drain(max(deadline - loop.time(), _SHORTEST_DRAIN))
     _log.info("drained")
 
 
 @asynccontextmanager
-async def _observing(
-    settings: Settings, domain: Domain, about: Mapping[str, str]
-) -> AsyncGenerator[Telemetry]:
-    metrics = Metrics(domain.commands, (definition_of(handler).name for handler in domain.handlers))
-    metrics.describe(**about)
+async def _tracing(settings: Settings, about: Mapping[str, str]) -> AsyncGenerator[Tracing | None]:
     if settings.tracing == "off":
-        yield Telemetry(metrics)
+        yield None
         return
-    from chekov.server.trace_export import exporting  # noqa: PLC0415 -- loads a tenth of a second
+    from chekov.telemetry.trace_export import exporting  # noqa: PLC0415 -- loads for a tenth of a second
 
     attributes = {f"chekov.{name}": value for name, value in about.items() if value}
     attributes["service.instance.id"] = settings.node
-    async with exporting(attributes, to_console=settings.tracing == "console") as tracing:
-        yield Telemetry(metrics, tracing)
+    async with exporting(attributes, to_console=settings.tracing == "console") as provider:
+        yield Tracing(provider)
 
 
 async def _opened(
     stack: AsyncExitStack,
     settings: Settings,
     domain: Domain,
-    telemetry: Telemetry,
+    observers: Sequence[Observer],
     lifecycle: Lifecycle,
 ) -> Runtime | None:
-    """The runtime, as soon as its store answers; `None` when the process is to end before."""
-    wait = _FIRST_WAIT
+    """The runtime once its store answers, or `None` if the process is stopped before that."""
+    backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT)
     while not lifecycle.stopping:
         runtime = Runtime(
             domain,
-            store=_store(settings, telemetry),
+            store=_store(settings),
             node=settings.node,
-            observer=telemetry,
+            observers=observers,
             command_timeout=settings.command_timeout,
             max_in_flight=settings.max_in_flight,
+            lease=settings.lease,
+            retry=retry_policy(settings),
             master_key=settings.master_key or None,
         )
         try:
@@ -159,25 +164,31 @@ async def _opened(
                 return await stack.enter_async_context(runtime)
         except StoreUnavailable as error:
             lifecycle.reason = f"the event store is away: {error}"
-            _log.warning("waiting for the event store", extra={"error": str(error), "wait": wait})
-        await lifecycle.pause(wait)
-        wait = min(wait * 2, _LONGEST_WAIT)
+            wait = backoff.next()
+            _log.warning(
+                "waiting for the event store", extra={"error": str(error), "wait": round(wait, 2)}
+            )
+            await lifecycle.pause(wait)
     return None
 
 
-def _store(settings: Settings, telemetry: Telemetry) -> Store:
-    store = PostgresStore(
+def _store(settings: Settings) -> Store:
+    return PostgresStore(
         settings.store,
         schema=settings.schema,
         pool_size=settings.pool_size,
         migrate=settings.migrate,
         pooled=settings.pooled,
         statement_timeout=settings.statement_timeout,
-        on_batch=telemetry.appended,
     )
-    if telemetry.tracing is not None:
-        store.events = TracedEventStore(store.events, telemetry.tracing)
-    return store
+
+
+def retry_policy(settings: Settings) -> Retry:
+    return Retry(
+        attempts=settings.retry_attempts,
+        first=settings.retry_first_pause,
+        longest=settings.retry_longest_pause,
+    )
 
 
 def _about(settings: Settings, domain: Domain) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The environment, read once: one frozen value that says how this process runs."""
+"""The settings of a process: read once from the environment into one frozen value."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, NamedTuple, cast
 
-from chekov.errors import ChekovError
+from chekov.errors import SettingsError
 
 LogFormat = Literal["json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -18,28 +18,16 @@ _HIGHEST_PORT: Final = 65535
 _TRACES: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
-class SettingsError(ChekovError):
-    """The environment holds values that cannot be used; all of them are listed.
-
-    Attributes:
-        faults: one sentence a variable: its name, what came, what is expected.
-    """
-
-    def __init__(self, faults: list[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(faults))
-
-
 class Variable(NamedTuple):
-    """One row of the table of settings."""
+    """One row of the settings reference."""
 
     name: str
     default: str
     meaning: str
 
 
-class _Unusable(ValueError):
-    """Tells what a value should have been."""
+class _InvalidValue(ValueError):
+    """Says what the value should have been."""
 
 
 def _setting(name: str, default: object, meaning: str, parse: Callable[[str], object]) -> Any:
@@ -52,37 +40,37 @@ def _text(value: str) -> str:
 
 def _dsn(value: str) -> str:
     if not value.startswith(("postgresql://", "postgres://")):
-        raise _Unusable("a DSN that starts with postgresql://")
+        raise _InvalidValue("a DSN that starts with postgresql://")
     return value
 
 
 def _path(value: str) -> str:
     if not value.startswith("/"):
-        raise _Unusable("an absolute path")
+        raise _InvalidValue("an absolute path")
     return value
 
 
 def _entrypoint(value: str) -> str:
     if not _ENTRYPOINT.match(value):
-        raise _Unusable("module:object, for example bank:domain")
+        raise _InvalidValue("module:object, for example bank:domain")
     return value
 
 
 def _schema(value: str) -> str:
     if not _SCHEMA.match(value):
-        raise _Unusable("a name of lower-case letters, digits and '_', 63 at most")
+        raise _InvalidValue("a name of lower-case letters, digits and '_', 63 at most")
     return value
 
 
 def _port(value: str) -> int:
     if not value.isdecimal() or int(value) > _HIGHEST_PORT:
-        raise _Unusable("a port from 0 to 65535 (0 takes a free one)")
+        raise _InvalidValue("a port from 0 to 65535 (0 takes a free one)")
     return int(value)
 
 
 def _count(value: str) -> int:
     if not value.isdecimal() or int(value) < 1:
-        raise _Unusable("a whole number from 1")
+        raise _InvalidValue("a whole number from 1")
     return int(value)
 
 
@@ -92,27 +80,27 @@ def _seconds(value: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise _Unusable("a number of seconds, 0 or more")
+        raise _InvalidValue("a number of seconds, 0 or more")
     return seconds
 
 
 def _some_seconds(value: str) -> float:
     seconds = _seconds(value)
     if seconds == 0:
-        raise _Unusable("a number of seconds above 0")
+        raise _InvalidValue("a number of seconds above 0")
     return seconds
 
 
 def _switch(value: str) -> bool:
     if value.lower() not in {"true", "false", "1", "0"}:
-        raise _Unusable("true or false")
+        raise _InvalidValue("true or false")
     return value.lower() in {"true", "1"}
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value.lower() not in choices:
-            raise _Unusable(f"one of {', '.join(choices)}")
+            raise _InvalidValue(f"one of {', '.join(choices)}")
         return value.lower()
 
     return parse
@@ -141,45 +129,52 @@ class Settings:
     statement_timeout: float = _setting(
         "CHEKOV_STATEMENT_TIMEOUT",
         20.0,
-        "Seconds after which Postgres gives up one of the store's statements; half of it is the "
+        "Seconds after which Postgres cancels one of the store's statements; half of it is the "
         "longest wait for a lock. Behind a pooler, set it for the role.",
         _some_seconds,
     )
     domain: str = _setting("CHEKOV_DOMAIN", "", "The domain to run, as module:object.", _entrypoint)
     path: str = _setting(
-        "CHEKOV_PATH", "", "Folder the domain's module is imported from first.", _text
+        "CHEKOV_PATH", "", "Folder to import the domain's module from first.", _text
     )
     migrate: bool = _setting(
         "CHEKOV_MIGRATE",
         False,  # noqa: FBT003
-        "Whether to bring the schema up to date at the start instead of refusing an old one.",
+        "Whether to migrate an old schema at the start instead of refusing it.",
         _switch,
     )
     master_key: str = _setting(
         "CHEKOV_MASTER_KEY_FILE",
         "",
         "File with the master key that wraps the keys of personal data, or a folder of such files, "
-        "as a mounted Secret gives it; the last by name wraps new keys.",
+        "such as a mounted Secret; the last by name wraps new keys.",
         _path,
     )
     http_host: str = _setting(
         "CHEKOV_HTTP_HOST",
         "0.0.0.0",  # noqa: S104
-        "Address both listeners bind to.",
+        "Address that both listeners bind to.",
         _text,
     )
     http_port: int = _setting("CHEKOV_HTTP_PORT", 8080, "Port of the API.", _port)
     management_port: int = _setting(
         "CHEKOV_MANAGEMENT_PORT", 9090, "Port of probes, metrics and the manifest.", _port
     )
+    management_token: str = _setting(
+        "CHEKOV_MANAGEMENT_TOKEN",
+        "",
+        "Bearer token for requests to the management port that change something, such as pausing a "
+        "subscription; without one, no token is required.",
+        _text,
+    )
     node: str = _setting(
-        "CHEKOV_NODE", "", "This process's name; empty takes the host's name and the pid.", _text
+        "CHEKOV_NODE", "", "This process's name; by default host name and process id.", _text
     )
     bundle: str = _setting(
-        "CHEKOV_BUNDLE", "", "The bundle's name, told in metrics and traces.", _text
+        "CHEKOV_BUNDLE", "", "The bundle's name, shown in metrics and traces.", _text
     )
     revision: str = _setting(
-        "CHEKOV_REVISION", "", "The bundle's revision, told in metrics and traces.", _text
+        "CHEKOV_REVISION", "", "The bundle's revision, shown in metrics and traces.", _text
     )
     log_format: LogFormat = _setting(  # noqa: RUF009
         "CHEKOV_LOG_FORMAT", "json", "json, or text for a terminal.", _log_format
@@ -193,29 +188,55 @@ class Settings:
     drain_timeout: float = _setting(
         "CHEKOV_DRAIN_TIMEOUT",
         25.0,
-        "Seconds that a shutdown may take until what is left is cut off.",
+        "Seconds that a shutdown may take before the remaining work is cancelled.",
         _some_seconds,
     )
     drain_delay: float = _setting(
         "CHEKOV_DRAIN_DELAY",
         0.0,
-        "Seconds between turning unready and closing the listener, so that routes can change.",
+        "Seconds between becoming unready and closing the listener, so that routes can change.",
         _seconds,
     )
     command_timeout: float = _setting(
         "CHEKOV_COMMAND_TIMEOUT", 5.0, "Seconds that one command may take.", _some_seconds
     )
+    lease: float = _setting(
+        "CHEKOV_LEASE",
+        5.0,
+        "Seconds after which another process takes over the subscriptions of one that died.",
+        _some_seconds,
+    )
+    retry_attempts: int = _setting(
+        "CHEKOV_RETRY_ATTEMPTS",
+        5,
+        "Attempts at an event that a handler fails on before it is parked, or the subscription "
+        "stops.",
+        _count,
+    )
+    retry_first_pause: float = _setting(
+        "CHEKOV_RETRY_FIRST_PAUSE",
+        0.1,
+        "Seconds before the second attempt; doubled before each further one.",
+        _seconds,
+    )
+    retry_longest_pause: float = _setting(
+        "CHEKOV_RETRY_LONGEST_PAUSE", 30.0, "Most seconds between two attempts.", _seconds
+    )
     max_in_flight: int = _setting(
         "CHEKOV_MAX_IN_FLIGHT",
         2000,
-        "Commands at work or waiting in this process before further ones are refused.",
+        "Commands in progress or waiting in this process before further ones are refused.",
         _count,
     )
     pool_size: int = _setting(
-        "CHEKOV_POOL_SIZE", 10, "Database connections of this process at most.", _count
+        "CHEKOV_POOL_SIZE",
+        10,
+        "Database connections for reading and handling, at most; appends and notifications use up "
+        "to four more.",
+        _count,
     )
     body_limit: int = _setting(
-        "CHEKOV_BODY_LIMIT", 1024 * 1024, "Bytes that one command may have.", _count
+        "CHEKOV_BODY_LIMIT", 1024 * 1024, "Size limit of one command, in bytes.", _count
     )
     tracing: Literal["off", "otlp", "console"] = field(default="off")
     """Whether traces are exported: an OTLP endpoint is set in the standard `OTEL_*` variables."""
@@ -228,10 +249,12 @@ class Settings:
         defaults: Mapping[str, str] | None = None,
         overrides: Mapping[str, str | None] | None = None,
     ) -> "Settings":
-        """Read the environment, by default the process's own. Empty variables count as unset.
+        """Read the environment, in which an empty variable counts as unset.
 
-        `defaults` holds, by variable, what is taken for those that are not set, and `overrides`
-        what is taken in any case unless it is `None`.
+        Args:
+            environment: the variables; by default those of this process.
+            defaults: values of variables that are not set.
+            overrides: values that win over variables that are set; `None` overrides nothing.
 
         Raises:
             SettingsError: lists every variable whose value cannot be used.
@@ -249,22 +272,22 @@ class Settings:
             if name in source:
                 try:
                     values[item.name] = item.metadata["parse"](source[name])
-                except _Unusable as unusable:
-                    faults.append(_fault(name, source[name], str(unusable)))
+                except _InvalidValue as invalid:
+                    faults.append(_fault(name, source[name], str(invalid)))
         if faults:
             raise SettingsError(faults)
         values.setdefault("node", f"{socket.gethostname()}-{os.getpid()}")
         return cls(**values)
 
     def require(self, *names: str) -> None:
-        """Refuse to go on without the settings of these attribute names.
+        """Check that these attributes are set.
 
         Raises:
             SettingsError: names the variables that are not set.
         """
         variables = {item.name: item.metadata.get("variable", "") for item in fields(self)}
         faults = [
-            f"{variables[name]} is not set: it is needed here"
+            f"{variables[name]} is not set, but required"
             for name in names
             if not getattr(self, name)
         ]
@@ -273,13 +296,13 @@ class Settings:
 
 
 def provide(environment: Mapping[str, str]) -> None:
-    """Give this process, and so the user's code, variables that are not set yet."""
+    """Set environment variables of this process, for the user's code, unless they are set."""
     for name, value in environment.items():
         os.environ.setdefault(name, value)
 
 
 def variables() -> tuple[Variable, ...]:
-    """Every variable that is read, with its default and meaning, for documentation."""
+    """Every variable that is read, for documentation."""
     return tuple(
         Variable(item.metadata["variable"], _shown(item.default), item.metadata["meaning"])
         for item in fields(Settings)
@@ -294,8 +317,7 @@ def _shown(default: object) -> str:
 
 
 def _fault(name: str, value: str, expected: str) -> str:
-    # A DSN holds a password; a wrong one may still be most of one. And what should be the path of a
-    # key may be the key.
+    # A mistyped DSN may still contain a password, and the key may be given instead of its path.
     shown = "its value" if name in {"CHEKOV_STORE", "CHEKOV_MASTER_KEY_FILE"} else repr(value)
     return f"{name}: expected {expected}; {shown} is not"
 

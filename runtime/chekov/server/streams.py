@@ -1,4 +1,4 @@
-"""`GET /streams`, `/streams/{stream}` and `/events`: what is stored, page by page."""
+"""`GET /streams`, `/streams/{stream}` and `/events`: stored events, page by page."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from chekov.errors import StreamNotFound
-from chekov.serialization.codec import encode_any
+from chekov.serialization.json import to_json
 from chekov.server import parameters, rendering
 from chekov.server.commands import JSON
 from chekov.store.port import RecordedEvent, Store
@@ -15,8 +15,6 @@ _FIRST: Final = 1
 
 
 class Streams:
-    """Answers with what is stored."""
-
     def __init__(self, store: Store) -> None:
         self._store = store
 
@@ -33,7 +31,7 @@ class Streams:
         )
         shown = found[:limit]
         following = shown[-1].stream if len(found) > limit else None
-        body = encode_any({"streams": [info._asdict() for info in shown], "next": following})
+        body = to_json({"streams": [info._asdict() for info in shown], "next": following})
         return web.Response(body=body, headers=JSON)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -48,7 +46,7 @@ class Streams:
             until=parameters.until(request.query),
         )
         if not found:
-            # An empty page is fine behind the end of a stream, not of one that does not exist.
+            # A page after the end of a stream is empty; a stream that does not exist is an error.
             await self._exists(name)
         shown = found[: page.limit]
         following = shown[-1].version if len(found) > page.limit else None
@@ -58,7 +56,7 @@ class Streams:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The events of all streams by position."""
         page = parameters.page(request.query, parameters.FILTERS)
-        wanted = parameters.filter_(request.query)
+        wanted = parameters.event_filter(request.query)
         found = await self._store.read_page(
             after=page.after, limit=page.limit + 1, direction=page.direction, filter=wanted
         )

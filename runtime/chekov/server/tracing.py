@@ -15,11 +15,19 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvid
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chekov.engine.observer import CommandObservation, Observer, Outcome
-from chekov.store.port import RecordedEvent
+from chekov.server.problems import FIRST_SERVER_ERROR
+from chekov.store.port import RecordedEvent, SubscriptionKey
+from chekov.telemetry import context
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
-_FAULTS: Final = frozenset({"failed", "timeout"})
-_FIRST_FAULT_OF_OURS: Final = 500
+_ERRORS: Final[frozenset[Outcome]] = frozenset({"failed", "timeout"})
+
+
+class CallersTrace(Observer):
+    """Stores the caller's trace context with events where no spans are exported."""
+
+    def traceparent(self) -> str | None:
+        return context.traceparent.get()
 
 
 class Tracing(Observer):
@@ -30,7 +38,7 @@ class Tracing(Observer):
 
     @contextmanager
     def request(self, method: str, route: str, incoming: str | None) -> Generator[Span]:
-        """Surrounds an HTTP request; continues the caller's trace when it tells one."""
+        """Surrounds an HTTP request; it continues the trace of `incoming`, a traceparent."""
         with self._tracer.start_as_current_span(
             f"{method} {route}",
             context=_extract(incoming),
@@ -41,7 +49,7 @@ class Tracing(Observer):
             yield span
 
     def command(self, command: str, stream: str) -> CommandObservation:
-        """A command starts: what runs until its end belongs to its span."""
+        """Start a span that is current until the command ends."""
         span = self._tracer.start_span(
             f"command {command}",
             attributes={"chekov.command": command, "chekov.stream": stream},
@@ -50,16 +58,19 @@ class Tracing(Observer):
         return _CommandSpan(span, token)
 
     def traceparent(self) -> str | None:
-        """The context of the span that is current, whether it is sampled or not."""
+        """The context of the current span, whether it is sampled or not."""
         current = trace.get_current_span().get_span_context()
         if not current.is_valid:
-            return None
+            return context.traceparent.get()
         return f"00-{current.trace_id:032x}-{current.span_id:016x}-{int(current.trace_flags):02x}"
 
     def delivery(
-        self, subscription: str, events: Sequence[RecordedEvent], metadata: Mapping[str, object]
+        self,
+        subscription: SubscriptionKey,
+        events: Sequence[RecordedEvent],
+        metadata: Mapping[str, object],
     ) -> AbstractContextManager[None]:
-        """Surrounds handling: a child of what stored the event, when that was traced."""
+        """A span below the one that recorded the event, if that was traced."""
         incoming = metadata.get("traceparent")
         if not isinstance(incoming, str) or not events:
             return nullcontext()
@@ -67,15 +78,17 @@ class Tracing(Observer):
 
     @contextmanager
     def _handling(
-        self, subscription: str, events: Sequence[RecordedEvent], incoming: str
+        self, subscription: SubscriptionKey, events: Sequence[RecordedEvent], incoming: str
     ) -> Generator[None]:
         first = events[0]
         with self._tracer.start_as_current_span(
-            f"handle {subscription}",
+            f"handle {subscription.name}",
             context=_extract(incoming),
             kind=SpanKind.CONSUMER,
             attributes={
-                "chekov.subscription": subscription,
+                "chekov.subscription": subscription.name,
+                "chekov.subscription.version": subscription.version,
+                "chekov.subscription.partition": subscription.partition,
                 "chekov.stream": first.stream,
                 "chekov.event": first.type,
                 "chekov.position": first.position,
@@ -86,7 +99,6 @@ class Tracing(Observer):
 
     @contextmanager
     def append(self, stream: str, events: int) -> Generator[None]:
-        """Surrounds one append, from its queueing to the commit."""
         with self._tracer.start_as_current_span(
             "append",
             kind=SpanKind.CLIENT,
@@ -110,16 +122,16 @@ class _CommandSpan:
         self._span.set_attributes(
             {"chekov.outcome": outcome, "chekov.events": events, "chekov.retries": retries}
         )
-        if outcome in _FAULTS:
+        if outcome in _ERRORS:
             self._span.set_status(Status(StatusCode.ERROR, outcome))
         self._span.end()
         otel_context.detach(self._token)
 
 
-def tell_status(span: Span, status: int) -> None:
-    """Note how an HTTP request was answered; only faults of the server count as errors."""
+def set_http_status(span: Span, status: int) -> None:
+    """Record a response's status; only server errors make the span an error."""
     span.set_attribute("http.response.status_code", status)
-    if status >= _FIRST_FAULT_OF_OURS:
+    if status >= FIRST_SERVER_ERROR:
         span.set_status(Status(StatusCode.ERROR))
 
 

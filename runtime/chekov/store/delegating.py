@@ -77,9 +77,3 @@ class DelegatingEventStore:
     def head(self) -> "CoroutineType[Any, Any, int]":
         """See `EventStore.head`."""
         return self.events.head()
-
-    def changed(
-        self, position: int, wait_for: float
-    ) -> "CoroutineType[Any, Any, Sequence[RecordedEvent]]":
-        """See `EventStore.changed`."""
-        return self.events.changed(position, wait_for)

@@ -4,9 +4,10 @@ import json
 from typing import Final
 from uuid import UUID, uuid5
 
+from chekov.domain.names import OWN
 from chekov.errors import EventNotFound
 from chekov.store.port import NewEvent, RecordedEvent
-from chekov.store.validation import LINK, OWN
+from chekov.store.validation import LINK
 
 _SPACE: Final = UUID("b3f0b1c4-6d0e-5c55-9a56-0d6f6e8f7a21")
 

@@ -14,7 +14,6 @@ def open_store(
     schema: str = "chekov",
     pool_size: int = 10,
     migrate: bool = True,
-    on_batch: Callable[[int, int, float], None] | None = None,
 ) -> Store:
     """The store itself, or the one in Postgres that a DSN names; to be entered by the caller.
 
@@ -23,7 +22,6 @@ def open_store(
         schema: holds the store's tables in that database.
         pool_size: most connections for reading and for subscriptions.
         migrate: bring the schema up to date when opening.
-        on_batch: called after each statement of appends with appends, events and seconds.
 
     Raises:
         StoreError: the driver is not installed, or the DSN is invalid.
@@ -36,9 +34,7 @@ def open_store(
         from chekov.store.postgres.store import PostgresStore  # noqa: PLC0415 only if needed
     except ImportError as error:
         raise StoreError("the driver is missing: pip install 'chekov[postgres]'") from error
-    return PostgresStore(
-        store, schema=schema, pool_size=pool_size, migrate=migrate, on_batch=on_batch
-    )
+    return PostgresStore(store, schema=schema, pool_size=pool_size, migrate=migrate)
 
 
 def seal_store(

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from chekov.domain.names import NAME_BYTES, OWN, is_name
 from chekov.errors import InvalidAppend, StoreError
 from chekov.store.port import Expected, ExpectedVersion, NewEvent, Snapshot, StreamAppend
-
-OWN: Final = "$"
-"""The prefix of the store's own types and streams."""
 
 DELETED: Final = "$deleted"
 """The type of the event that ends a deleted stream."""
@@ -19,9 +17,6 @@ ERASED: Final = "$erased"
 
 LINK: Final = "$link"
 """The type of a link."""
-
-NAME_BYTES: Final = 1000
-"""The longest name of a stream or event type, in UTF-8: an index entry must hold it."""
 
 APPEND_BYTES: Final = 128 * 1024 * 1024
 """The largest payload of one append."""
@@ -40,16 +35,6 @@ _LAST: Final = datetime.max.replace(tzinfo=UTC)
 """Postgres's driver takes these two for the infinities."""
 
 _good_types: set[str] = set()
-
-
-def is_name(name: str) -> bool:
-    """Whether `name` can be that of a stream or a type."""
-    if not name or "\0" in name:
-        return False
-    try:
-        return len(name.encode()) <= NAME_BYTES
-    except UnicodeEncodeError:
-        return False
 
 
 def check_append(

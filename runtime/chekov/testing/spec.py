@@ -8,19 +8,24 @@ from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
 from chekov.domain.messages import Command, Event
 from chekov.errors import UnknownCommand
+from chekov.serialization.validation import validate_aggregate
 
 A = TypeVar("A", bound=Aggregate)
 E = TypeVar("E", bound=Event)
 
 
 class Spec(Generic[A]):
-    """The history of one instance, to which commands can be put.
+    """One instance with a history, to send commands to.
 
     Attributes:
         state: what the given events made of it.
+
+    Raises:
+        DefinitionError: the aggregate is wrong as written; every fault is listed.
     """
 
     def __init__(self, aggregate: type[A]) -> None:
+        validate_aggregate(aggregate)
         self._aggregate = aggregate
         self.state = aggregate()
 
@@ -36,7 +41,7 @@ class Spec(Generic[A]):
         return after
 
     def when(self, command: Command[E]) -> Sequence[E]:
-        """What the command yields in this state, which stays as it is.
+        """Return the events that the command yields in this state, which does not change.
 
         Raises:
             Rejected: the domain refuses.

@@ -1,4 +1,4 @@
-"""Makes the HTTP requests that standard input lists, and prints the answers as JSON.
+"""Sends the HTTP requests listed on standard input, and prints the responses as JSON.
 
 Runs in a pod, so that requests go the way of every client: names, Services, pods.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def call(request: dict[str, Any]) -> dict[str, Any]:
-    """Make one request."""
+    """Send one request."""
     body = request.get("body")
     made = urllib.request.Request(
         request["url"],

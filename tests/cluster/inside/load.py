@@ -1,4 +1,4 @@
-"""Deposits money until SIGTERM tells it to stop, and keeps a ledger of every answer.
+"""Deposits money until SIGTERM, and records every response in a ledger.
 
 Runs in a pod. Prints one line of JSON each half second with the counts so far, and at the end one
 with the ledger. It sends no command twice: what has no clear answer stays unknown, so that the
@@ -106,23 +106,23 @@ async def work(
     numbers: Iterator[int],
     stop: asyncio.Event,
 ) -> None:
-    """Deposit again and again, until told to stop."""
+    """Deposit again and again, until stopped."""
     while not stop.is_set():
         number = next(numbers)
         await deposit(session, ledger, accounts[number % len(accounts)], number)
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-def say(content: object) -> None:
+def print_json(content: object) -> None:
     """Print a line of JSON."""
     sys.stdout.write(json.dumps(content) + "\n")
     sys.stdout.flush()
 
 
-async def tell(ledger: Ledger, stop: asyncio.Event) -> None:
-    """Print the counts so far, until told to stop."""
+async def report(ledger: Ledger, stop: asyncio.Event) -> None:
+    """Print the counts so far, until stopped."""
     while not stop.is_set():
-        say(ledger.counts())
+        print_json(ledger.counts())
         await asyncio.sleep(0.5)
 
 
@@ -144,12 +144,12 @@ async def main() -> None:
             await open_account(session, account)
         try:
             async with asyncio.timeout(arguments.seconds), asyncio.TaskGroup() as tasks:
-                tasks.create_task(tell(ledger, stop))
+                tasks.create_task(report(ledger, stop))
                 for _ in range(arguments.workers):
                     tasks.create_task(work(session, ledger, accounts, numbers, stop))
         except TimeoutError:
-            ledger.fail("nobody said stop")
-    say(asdict(ledger))
+            ledger.fail("it was not stopped")
+    print_json(asdict(ledger))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Turns the archive of a whole image into one that holds only what the node lacks.
+"""Turns the archive of an image into one with only the layers that the node lacks.
 
 Images of one run share nearly all of their layers, and a change of code is a small one on top.
 """
@@ -15,7 +15,7 @@ _OCI = "application/vnd.oci.image"
 
 
 def repack(whole: Path, needed: Path, tag: str, known: Collection[str]) -> None:
-    """Write a Docker archive again as an OCI archive, without the layers that are known.
+    """Convert a Docker archive to an OCI archive without the known layers.
 
     Args:
         whole: The Docker archive of one image.

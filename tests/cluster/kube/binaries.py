@@ -33,7 +33,7 @@ def kubernetes_version() -> str:
 
 
 def build_binaries(layout: Layout) -> None:
-    """Build what the cache does not hold yet; from nothing it takes minutes."""
+    """Build what is missing in the cache; with an empty cache that takes minutes."""
     layout.binaries.mkdir(parents=True, exist_ok=True)
     _once(layout, "kubebin", _fingerprint(), _build_components)
     for name in TOOLS:
@@ -41,7 +41,7 @@ def build_binaries(layout: Layout) -> None:
 
 
 def build_tool(layout: Layout, name: str) -> Path:
-    """Build one of `TOOLS`, unless the cache holds it; where it is."""
+    """Build one of `TOOLS`, unless it is in the cache; return its path."""
     layout.binaries.mkdir(parents=True, exist_ok=True)
     _once(layout, name, TOOLS[name], _install_tool)
     return layout.binaries / name

@@ -1,4 +1,4 @@
-"""The cluster's own authority, and a certificate with a kubeconfig for each of its users."""
+"""The cluster's certificate authority, and a certificate and a kubeconfig for each user."""
 
 import json
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ USERS = (
 
 
 def make_certificates(layout: Layout) -> None:
-    """Make what is not there yet."""
+    """Create what does not exist yet."""
     pki = layout.pki
     if (pki / "done").exists():
         return

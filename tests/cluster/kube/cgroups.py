@@ -1,4 +1,4 @@
-"""The control groups of the node: made before it starts, removed after it ended."""
+"""The control groups of the node: created before it starts, removed after it has ended."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -13,19 +13,19 @@ def _roots() -> list[Path]:
 
 
 def make_cgroups() -> None:
-    """Make the node's group in every hierarchy, ready to hold groups of pods."""
+    """Create the node's group in every hierarchy, for the groups of pods."""
     for group in _roots():
         group.mkdir(exist_ok=True)
-        # Version 1 lets nobody into a group whose processors and memory were not named.
+        # In version 1 a group accepts processes only after its processors and memory nodes are set.
         for setting in ("cpuset.cpus", "cpuset.mems"):
             inherited = group.parent / setting
             if inherited.exists():
                 (group / setting).write_text(inherited.read_text())
-        # The whole node competes as one with each single process of the host.
+        # By default the node has the share of a single process of the host.
         for setting, weight in (("cpu.shares", "4096"), ("cpu.weight", "400")):
             if (group / setting).exists():
                 (group / setting).write_text(weight)
-        # Version 2 hands a controller down only where it was asked to.
+        # In version 2 a controller has to be enabled for the groups below.
         available = group.parent / "cgroup.controllers"
         if available.exists():
             for controller in available.read_text().split():

@@ -45,7 +45,7 @@ def containerd(layout: Layout, *, configuration: str = "containerd.toml") -> Com
 
 
 def etcd(layout: Layout) -> Component:
-    """Keeps the objects; a test cluster need not survive a power cut."""
+    """Stores the objects; a test cluster need not survive a power failure."""
     folder = layout.state / "etcd"
     return Component("etcd", ["etcd", "--data-dir", folder, "--unsafe-no-fsync"])
 
@@ -67,7 +67,7 @@ def apiserver(layout: Layout) -> Component:
         f"--service-account-signing-key-file={pki / 'service-accounts.key'}",
         f"--kubelet-client-certificate={pki / 'admin.crt'}",
         f"--kubelet-client-key={pki / 'admin.key'}",
-        # The name of the node is known to nobody's resolver.
+        # No resolver knows the name of the node.
         "--kubelet-preferred-address-types=InternalIP",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
@@ -99,7 +99,7 @@ def controller_manager(layout: Layout) -> Component:
 
 
 def scheduler(layout: Layout) -> Component:
-    """Gives pods their node."""
+    """Assigns pods to the node."""
     config = f"--kubeconfig={layout.kubeconfig('scheduler')}"
     return Component("scheduler", ["kube-scheduler", config, "--leader-elect=false"])
 
@@ -128,13 +128,13 @@ def kubelet(layout: Layout) -> Component:
 
 
 def kube_proxy(layout: Layout) -> Component:
-    """Leads the addresses of Services to pods."""
+    """Routes the addresses of Services to pods."""
     command = [
         "kube-proxy",
         f"--kubeconfig={layout.kubeconfig('proxy')}",
         f"--hostname-override={NODE}",
         f"--cluster-cidr={PODS}",
-        # Both need rights over the host that the root of a sandbox may lack.
+        # Both need rights that root in a sandbox may lack.
         "--conntrack-max-per-core=0",
         "--oom-score-adj=0",
     ]

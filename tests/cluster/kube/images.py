@@ -1,4 +1,4 @@
-"""Makes images without a registry, and hands them to the node."""
+"""Builds images without a registry, and loads them into the node."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ SERVICES_IMAGE = "docker.io/chekov/test-services:1"
 SERVICES = ("postgresql", "prometheus")
 _PYTHON = ("python3", "python3-venv", "python3-pip", "ca-certificates")
 _NEEDLESS = ("usr/share/doc/*", "usr/share/man/*", "usr/share/locale/*", "usr/share/info/*")
-# Most of what these packages bring, and nothing that Postgres or Prometheus need to serve.
+# Most of the size of these packages, which Postgres and Prometheus do not need to run.
 _UNUSED = (
     "usr/lib/*/libLLVM*",
     "usr/lib/postgresql/*/lib/*llvmjit*",
@@ -30,7 +30,7 @@ _CACHED = ("var/cache/apt/archives/*.deb", "var/cache/apt/*.bin", "var/lib/apt/l
 
 
 def make_pause(layout: Layout) -> None:
-    """Make the image that holds the namespaces of each pod, as an archive in the cache."""
+    """Build the pause image as an archive in the cache."""
     archive = layout.cache / "pause.tar"
     if archive.exists():
         return
@@ -41,7 +41,7 @@ def make_pause(layout: Layout) -> None:
 
 
 def make_python() -> None:
-    """Make the base image of the Dockerfile from Debian's Python, where no registry is reached."""
+    """Build the base image of the Dockerfile from Debian's Python, without a registry."""
     if _exists(PYTHON_IMAGE):
         return
     with step(f"making {PYTHON_IMAGE}"), tempfile.TemporaryDirectory() as folder:
@@ -55,7 +55,7 @@ def make_python() -> None:
 
 
 def make_services() -> None:
-    """Make an image with Postgres and Prometheus, as Debian has them."""
+    """Build an image with Debian's Postgres and Prometheus."""
     if _exists(SERVICES_IMAGE):
         return
     with step(f"making {SERVICES_IMAGE}"), tempfile.TemporaryDirectory() as folder:
@@ -67,7 +67,7 @@ def make_services() -> None:
 
 
 def build(context: Path, name: str, arguments: Mapping[str, str]) -> str:
-    """Build a Dockerfile and return the image's name with a tag that tells its content.
+    """Build a Dockerfile and return the image's name with a tag made from its content.
 
     The steps use the host's network, resolver and certificates.
     """
@@ -83,7 +83,7 @@ def build(context: Path, name: str, arguments: Mapping[str, str]) -> str:
 
 
 def load(layout: Layout, tag: str) -> None:
-    """Hand an image to the node, unless it has it already."""
+    """Load an image into the node, unless it has it already."""
     identity = run("buildah", "inspect", "--type=image", "--format={{.FromImageID}}", tag)
     stamp = layout.state / "images" / tag.replace("/", "_")
     if stamp.exists() and stamp.read_text() == identity:
@@ -99,7 +99,7 @@ def load(layout: Layout, tag: str) -> None:
 
 
 def client(layout: Layout) -> Sequence[str]:
-    """The client of the node's containerd, to be run inside of the node."""
+    """The command of containerd's client, to be run inside the node."""
     return ("ctr", f"--address={layout.containerd_socket}", "--namespace=k8s.io")
 
 

@@ -1,4 +1,4 @@
-"""The first process of the node: sets its machine up, starts its components, buries the dead.
+"""Process 1 of the node: sets up its namespaces, starts its components, reaps zombies.
 
 It runs in namespaces of its own. When it ends, the kernel ends every process, mount and network
 device of the node.
@@ -27,7 +27,7 @@ from tests.cluster.kube.shell import run, succeeds, wait_for
 
 
 def main() -> None:
-    """Set up the node, start it, and stay until killed."""
+    """Set up the node, start it, and run until killed."""
     layout = Layout.from_environment()
     os.environ["PATH"] = layout.path()
     _mount(layout)
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _mount(layout: Layout) -> None:
-    # Nothing goes back to the host, and kubelet can share mounts with containers.
+    # No mount propagates to the host, and the kubelet can share mounts with containers.
     run("mount", "--make-rprivate", "/")
     run("mount", "--make-rshared", "/")
     run("mount", "-t", "tmpfs", "tmpfs", "/run")
@@ -116,7 +116,7 @@ def _running(layout: Layout, component: Component) -> Generator[None]:
 
 
 def _forget_containers(layout: Layout) -> None:
-    """Remove what a cluster before this one has left, but keep the images."""
+    """Remove what a previous cluster left, except images."""
     if not (layout.state / "containerd").exists():
         return
     client = ("ctr", "-a", layout.containerd_socket, "-n", "k8s.io", "containers")

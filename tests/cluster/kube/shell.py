@@ -1,4 +1,4 @@
-"""Running programs, waiting for conditions, telling a person how far it is."""
+"""Running programs, waiting for conditions, and printing progress."""
 
 import os
 import subprocess
@@ -11,11 +11,11 @@ from pathlib import Path
 
 
 class CommandFailed(Exception):
-    """A program ended with an error; the message holds the end of what it said."""
+    """A program failed; the message contains the end of its output."""
 
 
 class GaveUp(Exception):
-    """A condition did not come about in time."""
+    """A condition was not met in time."""
 
 
 def run(
@@ -52,13 +52,13 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise CommandFailed(f"{' '.join(words)}: not done after {timeout:.0f} s") from error
     if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip())[-3000:]
-        raise CommandFailed(f"{' '.join(words)}: exit {done.returncode}\n{said}")
+        output = (done.stderr.strip() or done.stdout.strip())[-3000:]
+        raise CommandFailed(f"{' '.join(words)}: exit {done.returncode}\n{output}")
     return done.stdout
 
 
 def succeeds(*command: str | Path, env: Mapping[str, str] | None = None) -> bool:
-    """Whether a program ends well."""
+    """Whether a program succeeds."""
     try:
         run(*command, env=env)
     except (CommandFailed, FileNotFoundError):
@@ -67,7 +67,7 @@ def succeeds(*command: str | Path, env: Mapping[str, str] | None = None) -> bool
 
 
 def wait_for(what: str, met: Callable[[], bool], *, timeout: float = 60) -> None:
-    """Wait until a condition is met, looking ten times a second.
+    """Wait until a condition is met, checking ten times a second.
 
     Raises:
         GaveUp: It was not met within `timeout` seconds.
@@ -79,20 +79,20 @@ def wait_for(what: str, met: Callable[[], bool], *, timeout: float = 60) -> None
         pause.wait(0.1)
 
 
-def say(text: str) -> None:
-    """Tell a person something, beside the output that programs read."""
+def print_progress(text: str) -> None:
+    """Print to standard error, since programs read standard output."""
     sys.stderr.write(text)
     sys.stderr.flush()
 
 
 @contextmanager
 def step(what: str) -> Generator[None]:
-    """Say what begins, and how long it took."""
-    say(f"cluster: {what} … ")
+    """Print what begins, and how long it took."""
+    print_progress(f"cluster: {what} … ")
     began = time.monotonic()
     try:
         yield
     except BaseException:
-        say("failed\n")
+        print_progress("failed\n")
         raise
-    say(f"{time.monotonic() - began:.1f} s\n")
+    print_progress(f"{time.monotonic() - began:.1f} s\n")

@@ -1,45 +1,83 @@
-"""Ratios and verdicts of the comparison."""
+"""Tables, ratios and bars of `make bench`."""
 
 from benchmarks.measure import Rate
-from benchmarks.peers.report import Bar, bars, tables, times
-from benchmarks.peers.rounds import Outcome
+from benchmarks.report import Figure, as_json, column_ratio, columns_table, figures, table, text
+from benchmarks.two_processes import COLUMNS, Column, Columns
 
 
-def outcome(**rates: tuple[int, ...]) -> Outcome:
-    made = Outcome()
-    for system, rounds in rates.items():
-        made.rates["append 16", system] = [Rate(count, 1.0, [0.001]) for count in rounds]
+def columns(in_flight: int = 16, **rates: tuple[int, ...]) -> Columns:
+    made = Columns()
+    for column in COLUMNS:
+        if column in rates:
+            made.rates[in_flight, column] = [Rate(count, 1.0, [0.001]) for count in rates[column]]
     return made
 
 
-def test_a_ratio_is_the_median_of_the_ratios_in_each_round() -> None:
-    assert times(outcome(chekov=(100, 900, 300), emmett=(10, 10, 100)), "append 16", "emmett") == 10
+MEASURED = columns(one=(100, 200, 400), idle=(90, 190, 380), shared=(30, 80, 100))
 
 
-def test_there_is_no_ratio_without_both() -> None:
-    assert times(outcome(chekov=(100,)), "append 16", "emmett") is None
+def ratio_of(column: Column) -> float | None:
+    return column_ratio(MEASURED, 16, column)
 
 
-def test_a_bar_is_met_from_its_side() -> None:
-    assert [Bar("", 3, 2).verdict, Bar("", 1, 2).verdict] == ["met", "MISSED"]
-    assert [Bar("", 3, 2, at_most=True).verdict, Bar("", 2, 2, at_most=True).verdict] == [
-        "MISSED",
-        "met",
-    ]
-    assert Bar("", None, 2).verdict == "not measured"
+def test_a_column_is_compared_with_one_process_of_the_same_round() -> None:
+    assert ratio_of("idle") == 0.95
+    assert ratio_of("shared") == 0.3
+    assert ratio_of("separate") is None
 
 
-def test_bars_are_judged_by_what_was_measured() -> None:
-    judged = bars(outcome(chekov=(2000,), eventsourcing=(100,)), {"ratio, any stream": 0.7})
-    verdicts = {bar.name: bar.verdict for bar in judged}
-    assert verdicts["16 in flight / eventsourcing"] == "met"
-    assert verdicts["16 in flight / Emmett"] == "not measured"
-    assert verdicts["10 million events / 100,000 events: any stream"] == "MISSED"
+def test_absolute_rates_and_ratios_stand_side_by_side() -> None:
+    *_, row = columns_table(MEASURED).splitlines()
+    assert row.split() == ["16", "200", "190", "0.95", "80", "0.30", "-", "-"]
 
 
-def test_a_fault_shows_in_the_table_and_fails_the_run() -> None:
-    found = outcome(chekov=(100,), emmett=(10,))
-    found.faults["append 16", "emmett"].append("2 acknowledged, 1 stored")
-    assert "FAULTY (1): 2 acknowledged, 1 stored" in tables(found)
-    assert found.is_faulty("emmett")
-    assert not found.is_faulty("chekov")
+def test_one_in_flight_is_one_in_each_process() -> None:
+    assert "1 (two: 1 each)" in columns_table(columns(1, one=(100,)))
+
+
+def test_commands_that_lost_every_retry_are_mentioned() -> None:
+    made = columns(one=(100,))
+    assert "lost every retry" not in columns_table(made)
+    made.refused[16, "shared"] = 3
+    assert "3 commands lost every retry" in columns_table(made)
+
+
+def test_a_row_shows_its_median_round() -> None:
+    rates = {"commands": [Rate(count, 1.0, [0.002]) for count in (10, 30, 20)]}
+    *_, row = table(rates).splitlines()
+    assert row.split() == ["commands", "20", "2.00", "2.00"]
+
+
+def test_figures_are_those_that_were_measured() -> None:
+    rates = {
+        "commands, 1 in flight": [Rate(90, 1.0)],
+        "bare INSERT": [Rate(100, 1.0)],
+        "live, 1000 a second": [Rate(1, 1.0, [0.003])],
+    }
+    found = {figure.name: (figure.value, figure.verdict) for figure in figures(rates, MEASURED)}
+    assert found == {
+        "commands, 1 in flight / bare INSERT": (0.9, "met"),
+        "append to handler, p50 ms": (3.0, "MISSED"),
+        "second process idle / none, 16 in flight": (0.95, "met"),
+        "two processes / one, shared aggregates, 16 in flight": (0.3, "MISSED"),
+    }
+
+
+def test_a_figure_without_a_bar_has_no_verdict() -> None:
+    assert Figure("x", 1.0).verdict == ""
+    assert "≥" not in Figure("x", 1.0).line()
+
+
+def test_the_text_holds_every_part() -> None:
+    whole = text({"commands": [Rate(10, 1.0)]}, MEASURED, 1234)
+    assert "second idle" in whole
+    assert whole.endswith("history: 1,234 events; 0 lost, 0 reordered, 0 duplicated")
+
+
+def test_the_columns_are_in_the_json() -> None:
+    found = as_json({}, MEASURED, 5)
+    assert {row["column"]: row["ratio"] for row in found["columns"]} == {
+        "one": 1.0,
+        "idle": 0.95,
+        "shared": 0.3,
+    }

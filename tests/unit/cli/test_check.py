@@ -1,4 +1,4 @@
-"""`chekov check` tells people, pipelines and the operator whether a domain can run."""
+"""`chekov check` reports to people, pipelines and the operator whether a domain can run."""
 
 import json
 

@@ -34,7 +34,7 @@ domain = Domain("shop", aggregates=[Account])
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working directory and an environment without settings of ours."""
+    """An empty working directory and an environment without CHEKOV_ variables."""
     monkeypatch.chdir(tmp_path)
     for name in ("CHEKOV_DOMAIN", "CHEKOV_PATH", "CHEKOV_STORE"):
         monkeypatch.delenv(name, raising=False)
@@ -98,15 +98,13 @@ def test_a_reason_is_one_word(
     assert json.loads(capsys.readouterr().out)["reason"] == reason
 
 
-def test_a_missing_setting_is_a_wrong_call(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_setting_is_wrong_usage(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check"]) == 2
     assert "CHEKOV_DOMAIN is not set" in capsys.readouterr().err
     assert main(["serve"]) == 2
 
 
-def test_an_unknown_command_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["fly"])
     assert caught.value.code == 2
@@ -120,9 +118,7 @@ def test_a_missing_bundle_is_a_failure(folder: Path, capsys: pytest.CaptureFixtu
     )
 
 
-def test_a_port_that_is_none_is_a_wrong_call(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_invalid_port_is_wrong_usage(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "shop:domain", "--http-port", "many"]) == 2
     assert "CHEKOV_HTTP_PORT: expected a port" in capsys.readouterr().err
 
@@ -135,7 +131,7 @@ def test_the_settings_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"name", "default", "meaning"} == set(rows[0])
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["version"]
 

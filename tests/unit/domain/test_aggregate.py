@@ -1,8 +1,10 @@
 # Its classes are wrong on purpose, and checkers see most of it.
-# pyright: basic, reportArgumentType=false, reportGeneralTypeIssues=false, reportCallIssue=false
+# pyright: basic, reportArgumentType=false, reportGeneralTypeIssues=false, reportCallIssue=false, reportUndefinedVariable=false
+
 import asyncio
 from collections.abc import Iterable
 from types import new_class
+from uuid import uuid4
 
 import pytest
 
@@ -19,21 +21,18 @@ from chekov import (
     apply,
     definition_of,
     execute,
-    handle,
     prepare,
     stream_of,
 )
+from chekov.domain.names import is_name
 from tests.unit.domain.messages import Either, Left, Right
+from tests.unit.domain.turning import faults, of
 
 NAMES = (
     "aggregate", "appliers", "command", "commands", "definition", "events", "executors", "faults",
     "fields", "handlers", "identity", "name", "position", "snapshot_due", "snapshot_every",
     "snapshot_version", "state", "stream", "version",
 )  # fmt: skip
-
-
-def faults(aggregate: type[Aggregate]) -> str:
-    return "\n".join(definition_of(aggregate).faults)
 
 
 def test_the_definition_holds_what_the_class_statement_says() -> None:
@@ -105,7 +104,9 @@ def test_an_aggregate_without_marked_methods_is_a_fault() -> None:
         def open(self, command: Either) -> Iterable[Left]:
             yield Left(text=command.key)
 
-    assert "Forgetful executes no command and applies no event" in faults(Forgetful)
+    assert "Forgetful executes no command and applies no event" in "\n".join(
+        definition_of(Forgetful).faults
+    )
 
 
 def test_an_executor_yields_events_and_returns_none() -> None:
@@ -118,37 +119,8 @@ def test_an_executor_yields_events_and_returns_none() -> None:
         def turned(self, event: Left | Right) -> None:
             pass
 
-    assert "Returning.either returns" in faults(Returning)
-    assert "`yield` the events" in faults(Returning)
-
-
-def test_marks_that_have_no_effect_are_faults() -> None:
-    class Odd(Aggregate):
-        @handle
-        async def left(self, event: Left, context: object) -> None:
-            pass
-
-        @staticmethod
-        @apply
-        def right(event: Right) -> None:
-            pass
-
-        @apply
-        def turned(self, event: Left, twice: bool) -> None:  # noqa: FBT001
-            pass
-
-    text = faults(Odd)
-    assert "Odd.left is marked @handle, which has no effect" in text
-    assert "Odd.right must be a plain method, not a staticmethod" in text
-    assert "Odd.turned takes the event, nothing else" in text
-
-    class Preparing(CommandHandler):
-        @execute
-        def either(self, command: Either) -> Iterable[Left]:
-            yield Left(text=command.key)
-
-    (fault,) = definition_of(Preparing).faults
-    assert "Preparing.either is marked @execute, which has no effect" in fault
+    assert "Returning.either returns" in "\n".join(definition_of(Returning).faults)
+    assert "`yield` the events" in "\n".join(definition_of(Returning).faults)
 
 
 def test_a_misspelt_class_keyword_is_named_with_the_known_ones() -> None:
@@ -196,3 +168,96 @@ def test_command_handlers_may_keep_attributes_of_any_name() -> None:
 
     domain = Domain("turning", aggregates=[Turns], command_handlers=[Preparing()])
     assert domain.preparer_of(Either) is not None
+
+
+@pytest.mark.parametrize(
+    ("identity", "text"),
+    [
+        ("", "must be printable, not empty"),
+        ("lo-st", "without '-'"),
+        ("a\nb", "must be printable"),
+        ("$own", "must not start with '$'"),
+        ("x" * 964, "has 964 bytes; 963 leave room for a UUID"),
+    ],
+)
+def test_an_identity_must_be_able_to_begin_the_name_of_a_stream(identity: str, text: str) -> None:
+    class Turns(Aggregate, identity=identity):
+        @apply
+        def turned(self, event: Left) -> None:
+            pass
+
+    (fault,) = definition_of(Turns).faults
+    assert text in fault
+
+
+def test_a_long_identity_leaves_room_for_a_uuid() -> None:
+    class Turns(Aggregate, identity="x" * 963):
+        @apply
+        def turned(self, event: Left) -> None:
+            pass
+
+    assert definition_of(Turns).faults == ()
+    assert is_name(stream_of(Turns, uuid4()))
+
+
+def test_an_executor_may_return_its_events() -> None:
+    class Turns(Aggregate):
+        @execute
+        def either(self, command: Either) -> Iterable[Left | Right]:
+            return [Left(text=command.key)]
+
+        @apply
+        def turned(self, event: Left | Right) -> None:
+            pass
+
+    execute_either = definition_of(Turns).executors[Either].function
+    assert execute_either(Turns(), Either(key="a")) == [Left(text="a")]
+
+
+def test_an_event_that_nobody_applies_is_a_fault() -> None:
+    class HalfTurns(Aggregate, identity="half"):
+        @execute
+        def either(self, command: Either) -> Iterable[Left]:
+            yield Left(text=command.key)
+
+        @apply
+        def turned(self, event: Left) -> None:
+            pass
+
+    (fault,) = faults(of(HalfTurns))
+    assert "Either yields Right, which" in fault
+    assert "add an @apply method" in fault
+
+
+def test_an_executor_yields_what_its_command_promises() -> None:
+    class Turn(Command[Left]):
+        key: Identifier[str]
+
+    class Liar(Aggregate, identity="liar"):
+        @execute
+        def turn(self, command: Turn) -> Iterable[Right]:
+            yield Right(number=len(command.key))
+
+        @apply
+        def turned(self, event: Left | Right) -> None:
+            pass
+
+    (fault,) = faults(of(Liar))
+    assert "Liar.turn yields Right, but" in fault
+
+
+def test_a_command_that_does_not_say_what_it_yields_is_a_fault() -> None:
+    class Silent(Command):
+        key: Identifier[str]
+
+    class Listener(Aggregate, identity="listener"):
+        @execute
+        def silent(self, command: Silent) -> Iterable[Left]:
+            yield Left(text=command.key)
+
+        @apply
+        def turned(self, event: Left) -> None:
+            pass
+
+    (fault,) = faults(of(Listener))
+    assert "Silent does not say what it yields" in fault

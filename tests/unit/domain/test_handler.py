@@ -1,5 +1,6 @@
 # Its classes are wrong on purpose, and checkers see most of it.
-# pyright: basic, reportArgumentType=false, reportGeneralTypeIssues=false, reportCallIssue=false
+# pyright: basic, reportArgumentType=false, reportGeneralTypeIssues=false, reportCallIssue=false, reportUndefinedVariable=false
+
 import pytest
 
 from chekov import (
@@ -14,10 +15,11 @@ from chekov import (
     handle,
     query,
 )
-from tests.unit.domain.messages import Left, Right
+from tests.unit.domain.messages import Either, Left, Right
+from tests.unit.domain.turning import Turns, faults, of
 
 
-class Turns(Projection, name="turns", version=3, on_failure="stop"):
+class Counts(Projection, name="turns", version=3, on_failure="stop"):
     tables = "create table turns (id bigint)"
 
     @handle
@@ -30,11 +32,11 @@ class Turns(Projection, name="turns", version=3, on_failure="stop"):
 
 
 def test_the_definition_holds_what_the_class_says() -> None:
-    definition = definition_of(Turns())
-    assert definition == definition_of(Turns)
+    definition = definition_of(Counts())
+    assert definition == definition_of(Counts)
     assert (definition.name, definition.version, definition.on_failure) == ("turns", 3, "stop")
     assert definition.handlers.keys() == {Left, Right}
-    assert definition.tables == Turns.tables
+    assert definition.tables == Counts.tables
     assert [tuple(item) for item in definition.queries["count"].parameters] == [
         ("connection", Connection, True),
         ("least", int, False),
@@ -97,3 +99,81 @@ def test_a_misspelt_class_keyword_is_named_with_the_known_ones() -> None:
     assert caught.value.subject.endswith("Balances")
     assert "no class keyword 'versions': did you mean 'version'?" in fault
     assert "name, version, on_failure" in fault
+
+
+def test_handlers_are_checked() -> None:
+    class Odd(EventHandler, name="odd one", version=0, on_failure="ignore"):
+        @handle
+        async def command(self, event: Either, context: Context) -> None:
+            pass
+
+        @handle
+        async def no_context(self, event: Left) -> None:
+            pass
+
+        @handle
+        async def transaction(self, event: Right, context: Transaction) -> None:
+            pass
+
+    class Idle(EventHandler, name="idle"):
+        pass
+
+    found = "\n".join(faults(of(Turns, handlers=[Odd(), Idle()])))
+    for part in (
+        "name 'odd one' must start with a letter",
+        "version 0 must be 1 to 2147483647",
+        "on_failure 'ignore' is not 'park' or 'stop'",
+        "handles Either, which is not an Event",
+        "no_context takes the event and a second parameter annotated Context",
+        "transaction takes the event and a second parameter annotated Context",
+        "Idle handles no event",
+    ):
+        assert part in found
+
+
+def test_projections_are_checked() -> None:
+    class Bare(Projection, name="bare"):
+        @handle
+        async def turned(self, event: Left, context: Context) -> None:
+            pass
+
+        @query
+        def now(self, connection: Connection) -> int:
+            return id(connection)
+
+        @query
+        async def unclear(self, connection: Connection, limit) -> int:  # noqa: ANN001
+            del connection
+            return int(limit)
+
+        @query
+        async def no_connection(self, limit: int) -> int:
+            return limit
+
+    class Same(Projection, name="BARE"):
+        tables = "create table turns (id bigint)"
+
+        @handle
+        async def turned(self, event: Left, transaction: Transaction) -> None:
+            pass
+
+    found = "\n".join(faults(of(Turns, handlers=[Bare(), Same()])))
+    for part in (
+        "Bare needs `tables`",
+        "Bare.now must be written with `async def`",
+        "Bare.unclear: annotate its parameter 'limit'",
+        "Bare.no_connection: annotate its first parameter with Connection",
+        "share the table schema",
+    ):
+        assert part in found
+
+
+def test_a_projection_may_take_a_plain_context() -> None:
+    class Plain(Projection, name="plain"):
+        tables = "create table turns (id bigint)"
+
+        @handle
+        async def turned(self, event: Left, context: Context) -> None:
+            pass
+
+    assert Domain("turning", aggregates=[Turns], handlers=[Plain()]).projections

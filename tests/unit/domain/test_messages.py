@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chekov import Command, DefinitionError, Event, Identifier, definition_of
-from chekov.domain.messages import identifier_fields
+from chekov.domain.messages import event_types, identifier_fields
 from tests.unit.domain.messages import Either, Left, Right
 
 
@@ -90,3 +90,34 @@ def test_a_misspelt_class_keyword_is_named_with_the_known_ones(base: Any, known:
 
     (fault,) = caught.value.faults
     assert fault == f"it has no class keyword 'names': did you mean 'name'? It takes {known}"
+
+
+def test_an_alias_of_a_union_is_seen_through() -> None:
+    """A stand-in for `type Turn = Left | Right`, which older interpreters cannot parse."""
+
+    class Alias:
+        __value__ = Left | Right
+
+    assert event_types(Alias()) == (Left, Right)
+    assert event_types(list[Left]) == ()
+
+
+def test_a_message_may_have_a_field_called_name() -> None:
+    class Registered(Event, name="registered"):
+        name: str
+
+    class Renamed(Registered, revision=2):
+        former: str = ""
+
+    class Defaulted(Event):
+        name: str = "nobody"
+
+    assert (definition_of(Registered).name, definition_of(Renamed).name) == (
+        "registered",
+        "Renamed@2",
+    )
+    assert Registered(name="Ada").name == "Ada"
+    assert Renamed(name="Ada") == Renamed(name="Ada", former="")
+    assert (Defaulted().name, definition_of(Defaulted).name) == ("nobody", "Defaulted")
+    with pytest.raises(TypeError, match="name"):
+        Registered()  # pyright: ignore[reportCallIssue]

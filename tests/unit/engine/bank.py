@@ -11,11 +11,14 @@ from chekov import (
     EventHandler,
     Identifier,
     Rejected,
+    Runtime,
     apply,
     execute,
     handle,
     prepare,
 )
+from chekov.engine.subscriptions.subscription import SubscriptionStatus
+from chekov.store.port import SubscriptionKey
 
 
 class Added(Event):
@@ -113,3 +116,8 @@ class Seen(EventHandler, name="seen"):
             raise RuntimeError(f"no {event.amount} please")
         self.amounts.append(event.amount)
         self.contexts.append(context)
+
+
+def status(runtime: Runtime, name: str) -> SubscriptionStatus:
+    """The only subscription of a name in the runtime's domain."""
+    return runtime.subscriptions[SubscriptionKey(runtime.domain.name, name)]

@@ -8,7 +8,7 @@ from chekov.engine.observer import Observer, SnapshotOutcome
 from tests.unit.engine.bank import Add, AddAtMost, Added, TooMuch
 
 
-class Told(Observer):
+class SnapshotLog(Observer):
     """Remembers what became of snapshots, and how many events were read to rebuild states."""
 
     def __init__(self) -> None:

@@ -20,9 +20,7 @@ from chekov.errors import (
 from chekov.serialization.codec import (
     Codec,
     convert,
-    decode_any,
     decode_metadata,
-    encode_any,
     encode_metadata,
     schemas,
 )
@@ -230,20 +228,6 @@ def test_values_are_read_from_query_strings(text: str, type_: type[Any], value: 
 def test_a_query_string_that_does_not_fit_is_told() -> None:
     with pytest.raises(InvalidCommand):
         convert("three", int)
-
-
-def test_anything_can_be_written() -> None:
-    value = {"id": UUID(int=1), "at": NOW, "address": Address("x"), "n": Decimal("1.5")}
-    assert decode_any(encode_any(value)) == {
-        "id": str(UUID(int=1)),
-        "at": "2024-05-06T07:08:09.123456Z",
-        "address": {"street": "x", "lines": []},
-        "n": "1.5",
-    }
-    with pytest.raises(TypeError):
-        encode_any(Opaque())
-    with pytest.raises(InvalidCommand):
-        decode_any(b"{")
 
 
 def test_schemas_describe_messages() -> None:

@@ -122,7 +122,7 @@ async def test_values_of_all_types_come_back_or_are_forgotten(
     async with sealed(memory_store, accounts(serializer)) as store:
         await store.append("account-1", [NewEvent(uuid4(), "opened@2", codec.encode(ADA))])
         [kept] = await memory_store.read_page()
-        with pytest.raises(Undecodable, match="first cannot be opened"):
+        with pytest.raises(Undecodable, match="first is still encrypted"):
             codec.decode(kept)
         for expected in (ADA, NOBODY):
             [read] = await store.read_page()

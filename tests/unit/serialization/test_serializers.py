@@ -172,7 +172,7 @@ def test_a_type_that_a_serializer_refuses_is_found_at_the_start() -> None:
                 raise ValueError("too heavy")
             return super().decoder(type_)
 
-    with pytest.raises(DefinitionError, match="Weighed cannot be read by reversed: too heavy"):
+    with pytest.raises(DefinitionError, match="Weighed cannot be decoded by reversed: too heavy"):
         codec(Picky())
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
@@ -24,19 +25,23 @@ from chekov import (
     Rejected,
     Runtime,
     apply,
-    definition_of,
     execute,
     handle,
 )
+from chekov.engine.subscriptions.keys import subscription_key
 from chekov.errors import StoreUnavailable
 from chekov.server import http
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.management import Management
 from chekov.server.metrics import Metrics
+from chekov.server.serve import retry_policy
 from chekov.server.settings import Settings
-from chekov.server.telemetry import Telemetry
+from chekov.server.tracing import CallersTrace
 
 Client = TestClient[Request, Application]
+
+ID = "0192f0c1-0000-7000-8000-000000000001"
+OPEN = {"account_id": ID, "owner": "Ada"}
 
 
 class AccountOpened(Event):
@@ -99,16 +104,19 @@ class Account(Aggregate, identity="account"):
 
 
 class Welcome(EventHandler, name="welcome"):
-    """Handles when it is let."""
+    """Waits until it is open, and fails if it is given a `failure`."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
         self.open.set()
+        self.failure = ""
 
     @handle
     async def opened(self, event: AccountOpened, context: Context) -> None:
         del event, context
         await self.open.wait()
+        if self.failure:
+            raise RuntimeError(self.failure)
 
 
 class Store(MemoryStore):
@@ -141,16 +149,23 @@ async def running(
     settings = Settings.read(environment)
     welcome = Welcome()
     domain = Domain("shop", aggregates=[Account], handlers=[welcome], **domain_options)
-    telemetry = Telemetry(Metrics(domain.commands, [definition_of(welcome).name]))
+    metrics = Metrics(domain.commands, [subscription_key(domain, welcome)])
     lifecycle = Lifecycle()
-    management = Management(domain, telemetry.metrics, lifecycle, {"bundle": "shop"})
+    management = Management(
+        domain, metrics, lifecycle, {"bundle": "shop"}, settings.management_token
+    )
     store = Store()
     async with (
         TestClient(TestServer(management.application())) as probes,
-        Runtime(domain, store=store, observer=telemetry) as runtime,
+        Runtime(
+            domain,
+            store=store,
+            observers=[metrics, CallersTrace()],
+            retry=retry_policy(settings),
+        ) as runtime,
     ):
         management.runtime = runtime
-        app = http.application(runtime, telemetry, lifecycle, settings)
+        app = http.application(runtime, metrics, None, lifecycle, settings)
         async with TestClient(TestServer(app)) as api:
             lifecycle.serve()
             yield Server(api, probes, runtime, lifecycle, welcome, store)
@@ -165,3 +180,26 @@ Serving = Callable[..., AbstractAsyncContextManager[Server]]
 def serving() -> Serving:
     """Starts a server for a block; its environment is given by name."""
     return running
+
+
+async def fill(server: Server, deposits: int = 3) -> None:
+    """Open the account and deposit 1, 2, … there."""
+    await server.api.post("/commands/OpenAccount", json=OPEN)
+    for amount in range(1, deposits + 1):
+        body = {"account_id": ID, "amount": amount}
+        assert (await server.api.post("/commands/deposit-money", json=body)).status == 200
+
+
+async def slug(response: ClientResponse) -> tuple[int, str]:
+    """The status of a problem, and the last part of its type."""
+    return response.status, (await response.json())["type"].rpartition(":")[2]
+
+
+async def problem(response: ClientResponse, status: int, slug: str) -> dict[str, object]:
+    """The problem document of a response, checked for its status and type."""
+    assert response.status == status
+    assert response.content_type == "application/problem+json"
+    document = await response.json()
+    assert document["type"] == f"urn:chekov:problem:{slug}"
+    assert document["status"] == status
+    return document

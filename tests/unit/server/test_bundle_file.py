@@ -1,10 +1,15 @@
 """A DomainBundle's YAML runs on a laptop as it does on a cluster."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
+import yaml
 
-from chekov.server.bundle_file import InvalidBundleFile, read_bundle
+from chekov.errors import InvalidBundleFile
+from chekov.server.bundle_file import read_bundle
+
+BANK = Path(__file__).parents[3] / "examples" / "bank"
 
 STORE = "apiVersion: chekov.dev/v1alpha1\nkind: EventStore\nmetadata: {name: main}\nspec: {}\n---\n"
 BUNDLE = """\
@@ -53,16 +58,16 @@ def test_plain_environment_variables_are_taken_along(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (STORE, "must hold one DomainBundle, it holds 0"),
-        (f"{BUNDLE}---\n{BUNDLE}", "it holds 2"),
-        ("a: [", "is no YAML"),
+        (STORE, "must contain one DomainBundle, but contains 0"),
+        (f"{BUNDLE}---\n{BUNDLE}", "but contains 2"),
+        ("a: [", "is not valid YAML"),
         (BUNDLE.replace("chekov.dev/v1alpha1", "apps/v1"), "apiVersion must be"),
         (BUNDLE.replace("shop:domain", "shop"), "spec.entrypoint must be module:object"),
         (BUNDLE, "needs 'code'"),
         (BUNDLE + "  code: {}\n", "exactly one of"),
         (BUNDLE + "  code: {image: x, configMapRef: {name: y}}\n", "exactly one of"),
-        (BUNDLE + "  code: {configMapRef: {name: y}}\n", "must also hold the ConfigMap 'y'"),
-        (BUNDLE + "  code: {inline: {modules: {../x.py: y}}}\n", "no usable file name"),
+        (BUNDLE + "  code: {configMapRef: {name: y}}\n", "must also contain the ConfigMap 'y'"),
+        (BUNDLE + "  code: {inline: {modules: {../x.py: y}}}\n", "cannot be the file name"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
@@ -73,3 +78,24 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidBundleFile, match=r"none.yaml cannot be read: No such file"):
         read_bundle(tmp_path / "none.yaml")
+
+
+def test_the_inline_bundle_holds_the_bank_as_it_is() -> None:
+    spec = importlib.util.spec_from_file_location("make_inline", BANK / "make_inline.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (BANK / "bundle-inline.yaml").read_text() == module.text()
+    bundle = read_bundle(BANK / "bundle-inline.yaml")
+    assert bundle.modules == {"bank.py": (BANK / "bank.py").read_text()}
+
+
+def test_both_bundles_differ_in_their_code_only() -> None:
+    image, inline = (
+        list(yaml.safe_load_all((BANK / name).read_text()))
+        for name in ("bundle.yaml", "bundle-inline.yaml")
+    )
+    for documents in (image, inline):
+        del documents[1]["spec"]["code"]
+    assert image == inline

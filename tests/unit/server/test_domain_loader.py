@@ -6,13 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from chekov.server.domain_loader import (
-    EntrypointNotFound,
-    ImportFailed,
-    InvalidDomain,
-    NotADomain,
-    load_domain,
-)
+from chekov.errors import EntrypointNotFound, ImportFailed, InvalidDomain, NotADomain
+from chekov.server.domain_loader import load_domain
 
 GOOD = """\
 from chekov.domain.aggregate import Aggregate, apply, execute
@@ -82,19 +77,19 @@ def test_a_missing_object_is_named_with_what_is_there(write: Write) -> None:
         load_domain("shop_named:domain", folder)
 
 
-def test_a_module_that_raises_is_told_with_file_and_line(write: Write) -> None:
+def test_an_error_in_a_module_is_reported_with_file_and_line(write: Write) -> None:
     folder = write("shop_raises.py", "x = 1\n\nx.missing\n")
     with pytest.raises(ImportFailed, match=r"shop_raises.py:3: AttributeError: .*'missing'"):
         load_domain("shop_raises:domain", folder)
 
 
-def test_a_dependency_that_is_not_installed_is_told_with_file_and_line(write: Write) -> None:
+def test_a_missing_dependency_is_reported_with_file_and_line(write: Write) -> None:
     folder = write("shop_needs.py", "\nimport nowhere_to_be_found\n")
     with pytest.raises(ImportFailed, match=r"shop_needs.py:2: .*nowhere_to_be_found"):
         load_domain("shop_needs:domain", folder)
 
 
-def test_bad_syntax_is_told_with_file_and_line(write: Write) -> None:
+def test_bad_syntax_is_reported_with_file_and_line(write: Write) -> None:
     folder = write("shop_syntax.py", "x = 1\ndef broken(:\n")
     with pytest.raises(ImportFailed, match=r"shop_syntax.py:2: SyntaxError"):
         load_domain("shop_syntax:domain", folder)
@@ -113,7 +108,7 @@ def test_something_else_than_a_domain_is_named(write: Write, name: str, kind: st
         load_domain(f"shop_good:{name}", folder)
 
 
-def test_all_faults_of_a_domain_are_told(write: Write) -> None:
+def test_all_faults_of_a_domain_are_reported(write: Write) -> None:
     folder = write("shop_faulty.py", FAULTY)
     with pytest.raises(InvalidDomain, match=r"'shop' \(.*shop_faulty.py:20\)") as caught:
         load_domain("shop_faulty:domain", folder)

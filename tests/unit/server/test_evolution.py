@@ -3,11 +3,10 @@
 from typing import Any
 
 from chekov import MessagePack, Origin, upcast
-from chekov.engine.uuid7 import uuid7
 from chekov.store.port import NewEvent
-from tests.unit.server.conftest import AccountOpened, Server, Serving
+from chekov.uuid7 import uuid7
+from tests.unit.server.conftest import ID, AccountOpened, Server, Serving, slug
 from tests.unit.server.test_event_stream import ACCEPT, block
-from tests.unit.server.test_reads import ID, slug
 
 
 @upcast("opened", to=AccountOpened)
@@ -48,7 +47,7 @@ async def test_a_stream_is_shown_as_stored_and_its_state_as_of_today(serving: Se
         assert [event["position"] for event in found["events"]] == [1]
 
 
-async def test_content_that_nobody_can_read_is_shown_as_base64(serving: Serving) -> None:
+async def test_unreadable_content_is_shown_as_base64(serving: Serving) -> None:
     async with serving() as server:
         await store(server, ("sealed", b"\x00\xff"))
         page = await (await server.api.get("/events")).json()

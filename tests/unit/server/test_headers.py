@@ -6,7 +6,6 @@ import pytest
 from multidict import CIMultiDict
 
 from chekov.server import headers
-from chekov.server.context import is_traceparent
 from chekov.server.problems import RequestError
 from chekov.store.port import Expected
 
@@ -24,7 +23,7 @@ def test_ids_are_uuids() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "7", "order-7"])
-def test_an_id_that_is_no_uuid_is_refused(value: str) -> None:
+def test_an_id_must_be_a_uuid(value: str) -> None:
     with pytest.raises(RequestError, match="X-Correlation-ID: expected a UUID"):
         headers.correlation_id(given(x_correlation_id=value))
 
@@ -76,30 +75,6 @@ def test_prefer_wait_grants_seconds(value: str, seconds: float | None) -> None:
     assert headers.wait(given(prefer=value)) == seconds
 
 
-@pytest.mark.parametrize(
-    "value", ["application/json", "application/json; charset=utf-8", "application/vnd.bank+json"]
-)
-def test_json_is_accepted(value: str) -> None:
-    headers.require_json(given(content_type=value))
-    headers.require_json(given())
-
-
 def test_other_content_is_refused() -> None:
     with pytest.raises(RequestError, match="expected application/json"):
         headers.require_json(given(content_type="text/xml"))
-
-
-@pytest.mark.parametrize(
-    ("value", "fine"),
-    [
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", True),
-        ("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more", True),
-        ("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", False),
-        ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", False),
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", False),
-        ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", False),
-        ("nonsense", False),
-    ],
-)
-def test_only_a_well_formed_traceparent_is_passed_on(value: str, *, fine: bool) -> None:
-    assert is_traceparent(value) is fine

@@ -1,4 +1,4 @@
-"""A process moves from starting over serving to draining, and endless answers end with it."""
+"""A process starts, serves and drains; endless responses end at the drain."""
 
 import asyncio
 

@@ -64,7 +64,8 @@ async def test_subscriptions_are_listed_and_measured(serving: Serving) -> None:
         page = await (await server.management.get("/metrics")).text()
     assert subscription["name"] == "welcome"
     assert subscription["position"] == 1
-    assert 'chekov_subscription_position{subscription="welcome"} 1.0' in page
-    assert 'chekov_subscription_lag_events{subscription="welcome"} 0.0' in page
-    assert 'chekov_subscription_owned{subscription="welcome"} 1.0' in page
-    assert 'chekov_parked_events{subscription="welcome"} 0.0' in page
+    labels = 'domain="shop",partition="0",subscription="welcome",version="1"'
+    assert f"chekov_subscription_position{{{labels}}} 1.0" in page
+    assert f"chekov_subscription_lag_events{{{labels}}} 0.0" in page
+    assert f"chekov_subscription_owned{{{labels}}} 1.0" in page
+    assert f"chekov_parked_events{{{labels}}} 0.0" in page

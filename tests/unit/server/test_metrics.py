@@ -1,6 +1,11 @@
 """What happens is counted under names that dashboards rely on."""
 
+from dataclasses import replace
+
 from chekov.server.metrics import Metrics
+from chekov.store.port import SubscriptionKey
+
+BALANCES = SubscriptionKey("bank", "balances")
 
 
 def page(metrics: Metrics) -> list[str]:
@@ -9,16 +14,22 @@ def page(metrics: Metrics) -> list[str]:
     return text.decode().splitlines()
 
 
+def sample(name: str, outcome: str, value: float) -> str:
+    """A line about the subscription."""
+    labels = ['domain="bank"', outcome, 'subscription="balances"', 'version="1"']
+    return f"{name}{{{','.join(filter(None, labels))}}} {value}"
+
+
 def metrics() -> Metrics:
-    return Metrics(["Open", "Close"], ["balances"])
+    return Metrics(["Open", "Close"], [BALANCES])
 
 
 def test_series_exist_before_anything_happens() -> None:
     lines = page(metrics())
     assert 'chekov_commands_total{command="Open",outcome="accepted"} 0.0' in lines
     assert 'chekov_commands_total{command="Close",outcome="rejected"} 0.0' in lines
-    assert 'chekov_deliveries_total{outcome="parked",subscription="balances"} 0.0' in lines
-    assert 'chekov_events_missing_total{subscription="balances"} 0.0' in lines
+    assert sample("chekov_deliveries_total", 'outcome="parked"', 0.0) in lines
+    assert sample("chekov_events_missing_total", "", 0.0) in lines
     assert any(line.startswith("process_cpu_seconds_total") for line in lines)
 
 
@@ -46,14 +57,25 @@ def test_a_batch_of_appends_is_counted() -> None:
 
 def test_deliveries_are_counted_timed_and_aged() -> None:
     measured = metrics()
-    measured.delivered("balances", "handled", 4, 0.002, 0.003)
-    measured.delivered("balances", "parked", 1, 0.002, -0.1)
-    measured.missing("balances", 2)
+    measured.delivered(BALANCES, "handled", 4, 0.002, 0.003)
+    measured.delivered(BALANCES, "parked", 1, 0.002, -0.1)
+    measured.missing(BALANCES, 2)
     lines = page(measured)
-    assert 'chekov_deliveries_total{outcome="handled",subscription="balances"} 4.0' in lines
-    assert 'chekov_deliveries_total{outcome="parked",subscription="balances"} 1.0' in lines
-    assert 'chekov_delivery_age_seconds_count{subscription="balances"} 2.0' in lines
-    assert 'chekov_events_missing_total{subscription="balances"} 2.0' in lines
+    assert sample("chekov_deliveries_total", 'outcome="handled"', 4.0) in lines
+    assert sample("chekov_deliveries_total", 'outcome="parked"', 1.0) in lines
+    assert sample("chekov_delivery_age_seconds_count", "", 2.0) in lines
+    assert sample("chekov_events_missing_total", "", 2.0) in lines
+
+
+def test_versions_of_a_subscription_have_their_own_series_and_partitions_add_up() -> None:
+    measured = metrics()
+    measured.delivered(BALANCES, "handled", 1, 0.002, 0.003)
+    measured.delivered(replace(BALANCES, partition=1), "handled", 2, 0.002, 0.003)
+    measured.delivered(replace(BALANCES, version=2), "handled", 4, 0.002, 0.003)
+    lines = page(measured)
+    for version, count in ((1, 3), (2, 4)):
+        labels = f'domain="bank",outcome="handled",subscription="balances",version="{version}"'
+        assert f"chekov_deliveries_total{{{labels}}} {count}.0" in lines
 
 
 def test_snapshots_are_counted() -> None:
@@ -82,7 +104,7 @@ def test_requests_are_counted_by_route_and_status() -> None:
         assert f"chekov_http_requests_total{{{labels}}} 1.0" in lines
 
 
-def test_the_build_is_told() -> None:
+def test_the_build_is_described() -> None:
     measured = metrics()
     measured.describe(version="1", bundle="bank")
     assert 'chekov_build_info{bundle="bank",version="1"} 1.0' in page(measured)

@@ -63,20 +63,20 @@ EVENT = RecordedEvent(
     ],
 )
 def test_a_filter_keeps_what_it_names(parameter: str, value: str, *, kept: bool) -> None:
-    wanted = parameters.filter_(MultiDict([("type", "a"), (parameter, value)]))
+    wanted = parameters.event_filter(MultiDict([("type", "a"), (parameter, value)]))
     if parameter == "type":
-        wanted = parameters.filter_(MultiDict([("type", "c"), (parameter, value)]))
+        wanted = parameters.event_filter(MultiDict([("type", "c"), (parameter, value)]))
     assert wanted.matches(EVENT) is kept
 
 
 def test_no_filter_keeps_everything() -> None:
-    assert parameters.filter_(MultiDict()).matches(EVENT)
+    assert parameters.event_filter(MultiDict()).matches(EVENT)
 
 
 def test_an_id_is_a_uuid() -> None:
     for name in ("correlation", "causation"):
         with pytest.raises(RequestError, match=name):
-            parameters.filter_(MultiDict({name: "seven"}))
+            parameters.event_filter(MultiDict({name: "seven"}))
 
 
 def test_an_end_is_a_version_or_a_time() -> None:

@@ -1,4 +1,4 @@
-"""Each error of ours has one problem; everything else tells nothing of its inside."""
+"""Each error has one problem; an unknown error reveals no details."""
 
 import json
 

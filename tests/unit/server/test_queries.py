@@ -44,7 +44,7 @@ def asked(text: str) -> dict[str, object]:
 
 def test_a_query_is_described_by_its_method() -> None:
     assert (FOUND.projection, FOUND.name) == ("sales", "between")
-    assert FOUND.meaning.startswith("How much was sold.")
+    assert FOUND.summary.startswith("How much was sold.")
     assert [(item.name, item.required) for item in FOUND.parameters] == [
         ("shop", True),
         ("days", True),
@@ -67,8 +67,8 @@ def test_a_parameter_with_a_default_may_be_left_out() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("days=2026-01-02", "shop: it is missing"),
-        (f"shop={SHOP}&shop={SHOP}&days=2026-01-02", "shop: it came 2 times"),
+        ("days=2026-01-02", "shop: missing"),
+        (f"shop={SHOP}&shop={SHOP}&days=2026-01-02", "shop: expected once, got 2 values"),
         ("shop=7&days=2026-01-02", "shop: "),
         (f"shop={SHOP}&days=yesterday", "days: "),
         (f"shop={SHOP}&days=2026-01-02&limit=many", "limit: "),

@@ -39,16 +39,16 @@ def test_an_event_is_json_with_its_payload_untouched() -> None:
 
 
 def test_content_that_is_not_json_is_shown_as_json_where_it_can_be() -> None:
-    told = json.loads(rendering.event(EVENT._replace(data=b"\x81\xa6amount\x03")))
-    assert told["data"] == {"amount": 3}
-    assert "data_base64" not in told
+    shown = json.loads(rendering.event(EVENT._replace(data=b"\x81\xa6amount\x03")))
+    assert shown["data"] == {"amount": 3}
+    assert "data_base64" not in shown
     opaque = EVENT._replace(data=b"\x00\xff")
-    told = json.loads(rendering.event(opaque))
-    assert (told["data"], told["data_base64"]) == (None, "AP8=")
+    shown = json.loads(rendering.event(opaque))
+    assert (shown["data"], shown["data_base64"]) == (None, "AP8=")
     assert (rendering.content(EVENT), rendering.content(opaque)) == ('{"amount":1.10}', "AP8=")
 
 
-def test_a_page_tells_where_the_next_one_begins() -> None:
+def test_a_page_says_where_the_next_one_begins() -> None:
     page = json.loads(rendering.page([EVENT], 7, stream=b'"s"'))
     assert page["stream"] == "s"
     assert page["next"] == 7

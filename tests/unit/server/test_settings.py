@@ -2,7 +2,10 @@
 
 import pytest
 
-from chekov.server.settings import Settings, SettingsError, variables
+from chekov.engine.subscriptions.delivery import Retry
+from chekov.errors import SettingsError
+from chekov.server.serve import retry_policy
+from chekov.server.settings import Settings, variables
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -24,8 +27,10 @@ def test_values_get_their_types() -> None:
             "CHEKOV_DRAIN_DELAY": "2.5",
             "CHEKOV_MIGRATE": "True",
             "CHEKOV_LOG_LEVEL": "DEBUG",
+            "CHEKOV_LEASE": "12.5",
         }
     )
+    assert settings.lease == 12.5
     assert settings.store == "postgresql://user:secret@host/base"
     assert settings.domain == "bank.main:domain"
     assert settings.http_port == 0
@@ -46,6 +51,9 @@ def test_values_get_their_types() -> None:
         ("CHEKOV_DRAIN_TIMEOUT", "nan", "above 0|0 or more"),
         ("CHEKOV_DRAIN_DELAY", "soon", "a number of seconds"),
         ("CHEKOV_POOL_SIZE", "0", "a whole number from 1"),
+        ("CHEKOV_LEASE", "0", "above 0"),
+        ("CHEKOV_RETRY_ATTEMPTS", "0", "a whole number from 1"),
+        ("CHEKOV_RETRY_FIRST_PAUSE", "soon", "a number of seconds"),
         ("CHEKOV_LOG_FORMAT", "xml", "one of json, text"),
         ("CHEKOV_MIGRATE", "maybe", "true or false"),
     ],
@@ -58,7 +66,7 @@ def test_a_bad_value_names_the_variable_what_came_and_what_is_expected(
     assert repr(value) in str(caught.value)
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.read({"CHEKOV_HTTP_PORT": "x", "CHEKOV_POOL_SIZE": "y"})
     assert len(caught.value.faults) == 2
@@ -68,6 +76,16 @@ def test_a_bad_dsn_is_not_shown_because_it_may_hold_a_password() -> None:
     with pytest.raises(SettingsError, match="CHEKOV_STORE: expected a DSN") as caught:
         Settings.read({"CHEKOV_STORE": "mysql://root:hunter2@host"})
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_retry_policy_can_be_set() -> None:
+    assert retry_policy(Settings.read({})) == Retry()
+    given = {
+        "CHEKOV_RETRY_ATTEMPTS": "2",
+        "CHEKOV_RETRY_FIRST_PAUSE": "0",
+        "CHEKOV_RETRY_LONGEST_PAUSE": "1.5",
+    }
+    assert retry_policy(Settings.read(given)) == Retry(attempts=2, first=0.0, longest=1.5)
 
 
 def test_an_empty_variable_counts_as_unset() -> None:

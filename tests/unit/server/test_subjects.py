@@ -11,7 +11,6 @@ from chekov.server import http
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.metrics import Metrics
 from chekov.server.settings import Settings
-from chekov.server.telemetry import Telemetry
 from tests.unit.server.conftest import Client, Serving
 from tests.unit.store.people import clubs
 
@@ -22,10 +21,10 @@ JOIN = {"club": "a", "member": str(ADA), "name": "Ada", "email": "ada@example"}
 @asynccontextmanager
 async def club_api() -> AsyncGenerator[Client]:
     domain = clubs()
-    telemetry = Telemetry(Metrics(domain.commands, ()))
+    metrics = Metrics(domain.commands, ())
     lifecycle = Lifecycle()
-    async with Runtime(domain, store=MemoryStore(), observer=telemetry) as runtime:
-        app = http.application(runtime, telemetry, lifecycle, Settings.read({}))
+    async with Runtime(domain, store=MemoryStore(), observers=[metrics]) as runtime:
+        app = http.application(runtime, metrics, None, lifecycle, Settings.read({}))
         async with TestClient(TestServer(app)) as api:
             lifecycle.serve()
             yield api

@@ -10,14 +10,16 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from chekov.server import context
+from chekov.engine.observer import combined
 from chekov.server.metrics import Metrics
-from chekov.server.telemetry import Telemetry
-from chekov.server.tracing import Tracing, tell_status
-from chekov.store.port import RecordedEvent
+from chekov.server.tracing import CallersTrace, Tracing, set_http_status
+from chekov.store.port import RecordedEvent, SubscriptionKey
+from chekov.telemetry import context
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 INCOMING = f"00-{TRACE}-00f067aa0ba902b7-01"
+
+WELCOME = SubscriptionKey("shop", "welcome", 2)
 
 
 def recorded() -> RecordedEvent:
@@ -32,10 +34,10 @@ def exporter() -> InMemorySpanExporter:
 
 
 @pytest.fixture
-def telemetry(exporter: InMemorySpanExporter) -> Iterator[Telemetry]:
+def tracing(exporter: InMemorySpanExporter) -> Iterator[Tracing]:
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    yield Telemetry(Metrics([], []), Tracing(provider))
+    yield Tracing(provider)
     provider.shutdown()
 
 
@@ -48,15 +50,16 @@ def parent(span: ReadableSpan) -> int | None:
 
 
 def test_a_request_continues_the_callers_trace_down_to_the_handler(
-    telemetry: Telemetry, exporter: InMemorySpanExporter
+    tracing: Tracing, exporter: InMemorySpanExporter
 ) -> None:
-    assert telemetry.tracing
-    with telemetry.request("POST", "/commands/Open", INCOMING):
-        command = telemetry.command("Open", "account-1")
-        with telemetry.tracing.append("account-1", 1):
-            stored = telemetry.traceparent()
+    observer = combined([Metrics([], []), tracing])
+    with tracing.request("POST", "/commands/Open", INCOMING):
+        command = observer.command("Open", "account-1")
+        assert command
+        with observer.append("account-1", 1):
+            stored = observer.traceparent()
         command.finish("accepted", events=1, retries=0)
-    with telemetry.delivery("welcome", [recorded()], {"traceparent": stored}):
+    with observer.delivery(WELCOME, [recorded()], {"traceparent": stored}):
         pass
 
     found = spans(exporter)
@@ -71,32 +74,33 @@ def test_a_request_continues_the_callers_trace_down_to_the_handler(
     assert parent(handler) == append.context.span_id
     assert handler.attributes
     assert handler.attributes["chekov.position"] == 5
+    assert handler.attributes["chekov.subscription.version"] == 2
 
 
-def test_after_a_command_its_span_is_no_longer_current(telemetry: Telemetry) -> None:
-    assert telemetry.traceparent() is None
-    command = telemetry.command("Open", "account-1")
-    assert telemetry.traceparent() is not None
+def test_after_a_command_its_span_is_not_current_any_more(tracing: Tracing) -> None:
+    assert tracing.traceparent() is None
+    command = tracing.command("Open", "account-1")
+    assert tracing.traceparent() is not None
     command.finish("accepted", events=1, retries=0)
-    assert telemetry.traceparent() is None
+    assert tracing.traceparent() is None
 
 
 @pytest.mark.parametrize(
     ("outcome", "is_error"), [("accepted", False), ("rejected", False), ("failed", True)]
 )
 def test_only_failures_are_errors(
-    telemetry: Telemetry, exporter: InMemorySpanExporter, outcome: str, *, is_error: bool
+    tracing: Tracing, exporter: InMemorySpanExporter, outcome: str, *, is_error: bool
 ) -> None:
-    telemetry.command("Open", "account-1").finish(outcome, events=0, retries=0)  # pyright: ignore[reportArgumentType]
+    tracing.command("Open", "account-1").finish(outcome, events=0, retries=0)  # pyright: ignore[reportArgumentType]
     assert (spans(exporter)["command Open"].status.status_code.name == "ERROR") is is_error
 
 
 def test_a_faulty_answer_makes_the_request_span_an_error(
-    telemetry: Telemetry, exporter: InMemorySpanExporter
+    tracing: Tracing, exporter: InMemorySpanExporter
 ) -> None:
-    with telemetry.request("GET", "/events", None) as span:
+    with tracing.request("GET", "/events", None) as span:
         assert span
-        tell_status(span, 503)
+        set_http_status(span, 503)
     found = spans(exporter)["GET /events"]
     assert found.status.status_code.name == "ERROR"
     assert found.attributes
@@ -104,9 +108,9 @@ def test_a_faulty_answer_makes_the_request_span_an_error(
 
 
 def test_an_event_that_was_not_traced_makes_no_span(
-    telemetry: Telemetry, exporter: InMemorySpanExporter
+    tracing: Tracing, exporter: InMemorySpanExporter
 ) -> None:
-    with telemetry.delivery("welcome", [recorded()], {}):
+    with tracing.delivery(WELCOME, [recorded()], {}):
         pass
     assert spans(exporter) == {}
 
@@ -114,20 +118,18 @@ def test_an_event_that_was_not_traced_makes_no_span(
 def test_what_is_not_sampled_is_not_exported_but_passed_on(exporter: InMemorySpanExporter) -> None:
     provider = TracerProvider(sampler=ALWAYS_OFF)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    telemetry = Telemetry(Metrics([], []), Tracing(provider))
-    with telemetry.request("POST", "/commands/Open", INCOMING):
-        stored = telemetry.traceparent()
+    tracing = Tracing(provider)
+    with tracing.request("POST", "/commands/Open", INCOMING):
+        stored = tracing.traceparent()
     assert stored
     assert stored.startswith(f"00-{TRACE}-")
     assert stored.endswith("-00")
     assert spans(exporter) == {}
 
 
-def test_without_tracing_the_callers_context_is_still_stored() -> None:
-    telemetry = Telemetry(Metrics([], []))
+def test_without_spans_the_callers_context_is_still_stored() -> None:
+    observer = combined([Metrics([], []), CallersTrace()])
     token = context.traceparent.set(INCOMING)
-    with telemetry.request("POST", "/commands/Open", INCOMING) as span:
-        assert span is None
-        assert telemetry.traceparent() == INCOMING
+    assert observer.traceparent() == INCOMING
     context.traceparent.reset(token)
-    assert telemetry.traceparent() is None
+    assert observer.traceparent() is None

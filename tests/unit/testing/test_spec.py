@@ -1,10 +1,11 @@
 from collections.abc import Iterable
 from dataclasses import field
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 
-from chekov import Aggregate, apply, execute
+from chekov import Aggregate, DefinitionError, apply, execute
 from chekov.errors import Rejected, UnknownCommand
 from chekov.testing import Spec
 from examples.bank.bank import (
@@ -81,17 +82,39 @@ class Impure(Aggregate, identity="impure"):
         yield Left(text=command.key)
 
     @apply
-    def turned(self, event: Left) -> None:
+    def turned(self, event: Left | Right) -> None:
         pass
 
 
 class Careless(Aggregate, identity="careless"):
     @execute
+    def either(self, command: Either) -> Iterable[Any]:
+        yield AccountClosed()
+
+    @apply
+    def turned(self, event: Left | Right) -> None:
+        pass
+
+
+class Forgetful(Aggregate, identity="forgetful"):
+    @execute
     def either(self, command: Either) -> Iterable[Left | Right]:
-        yield Right(number=len(command.key))
+        yield Left(text=command.key)
 
     @apply
     def turned(self, event: Left) -> None:
+        pass
+
+
+class Silent(Aggregate, identity="silent"):
+    """Its author forgot `yield`."""
+
+    @execute
+    def either(self, command: Either) -> Iterable[Left | Right]:
+        return cast("Any", None if command.key == "none" else Left(text=command.key))
+
+    @apply
+    def turned(self, event: Left | Right) -> None:
         pass
 
 
@@ -102,5 +125,21 @@ def test_an_executor_that_changes_the_state_is_caught(key: str) -> None:
 
 
 def test_an_event_that_cannot_be_applied_is_caught() -> None:
-    with pytest.raises(AssertionError, match="Careless does not apply Right"):
+    with pytest.raises(AssertionError, match="Careless does not apply AccountClosed"):
         Spec(Careless).when(Either(key="a"))
+
+
+def test_an_aggregate_that_is_wrong_as_written_has_no_spec() -> None:
+    with pytest.raises(DefinitionError, match="Forgetful has 1 fault") as caught:
+        Spec(Forgetful)
+    assert "Either yields Right, which Forgetful does not apply" in caught.value.faults[0]
+
+
+@pytest.mark.parametrize(("key", "came"), [("none", "None"), ("x", "a value of type Left")])
+def test_an_executor_that_forgot_to_yield_is_named(key: str, came: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        Spec(Silent).when(Either(key=key))
+    assert caught.value.subject == "Silent.either"
+    assert caught.value.faults == (
+        f"it returned {came}: `yield` the events, or return a list of them",
+    )

@@ -1,4 +1,4 @@
-"""Live aggregates: one command at a time each, their state kept between commands."""
+"""The live aggregates of a process: their states, kept between commands."""
 
 import copy
 from collections import OrderedDict
@@ -8,9 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import stream_of
-from chekov.engine.commands.live_aggregate import LiveAggregate
+from chekov.engine.commands.live_aggregate import LiveAggregate, restorable
 from chekov.engine.commands.rehydration import Rehydrator
-from chekov.engine.commands.rollback import restorable
 from chekov.errors import HistoryTruncated, StreamNotFound, WrongExpectedVersion
 from chekov.store.port import Store
 
@@ -27,7 +26,7 @@ class Loaded(Generic[A]):
 
 
 class AggregateCache:
-    """The instances of a process, the least recently used ones forgotten beyond `capacity`."""
+    """The instances of a process; beyond `capacity`, the least recently used ones are dropped."""
 
     def __init__(self, store: Store, rehydrator: Rehydrator, *, capacity: int = 10_000) -> None:
         self._events = store.events
@@ -40,8 +39,8 @@ class AggregateCache:
     def __len__(self) -> int:
         return len(self._live)
 
-    def get(self, aggregate: type[Aggregate], stream: str) -> LiveAggregate:
-        """The instance of a stream, not necessarily loaded."""
+    def get_or_create(self, aggregate: type[Aggregate], stream: str) -> LiveAggregate:
+        """The instance of a stream; its state may have to be read still."""
         live = self._live
         instance = live.get(stream)
         if instance is not None:
@@ -61,7 +60,7 @@ class AggregateCache:
         stream = stream_of(aggregate, identifier)
         if at is not None:
             return await self._load_at(aggregate, stream, at)
-        instance = self.get(aggregate, stream)
+        instance = self.get_or_create(aggregate, stream)
         await instance.acquire()
         try:
             await self._rehydrator.catch_up(instance)
@@ -74,9 +73,9 @@ class AggregateCache:
             self._release(instance)
 
     async def delete(self, aggregate: type[Aggregate], identifier: object, *, erase: bool) -> int:
-        """End the stream of one instance; see `Runtime.delete`."""
+        """Delete the stream of one instance; see `Runtime.delete`."""
         stream = stream_of(aggregate, identifier)
-        instance = self.get(aggregate, stream)
+        instance = self.get_or_create(aggregate, stream)
         await instance.acquire()
         try:
             return await self._streams.delete(stream, erase=erase)
@@ -85,7 +84,7 @@ class AggregateCache:
             self._release(instance)
 
     def drop(self) -> None:
-        """Forget every state; those that are worked with, as soon as that is done."""
+        """Drop every state; that of a busy instance when it is released."""
         for instance in self._live.values():
             if instance.busy:
                 instance.stale = True
@@ -127,7 +126,7 @@ class AggregateCache:
                 return
 
     def _release(self, instance: LiveAggregate) -> None:
-        """Let the next one have it; one that is not stored is not kept, so asking costs nothing."""
+        """Release the lock, and drop an instance that has no events."""
         instance.release()
         known = self._live.get(instance.stream)
         if not instance.version and not instance.busy and known is instance:

@@ -1,19 +1,24 @@
 """Reading one's own writes: waiting until handlers, wherever they run, have passed a position."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 from chekov.engine.subscriptions.subscription import Subscription, current_subscription
-from chekov.errors import ConsistencyTimeout, StoreUnavailable
+from chekov.errors import (
+    ConsistencyTimeout,
+    InvalidConsistency,
+    StoreUnavailable,
+    UnknownSubscription,
+)
 from chekov.store.port import SubscriptionKey, Subscriptions
 
-_LOOK_SECONDS: Final = 0.025
+_POLL_SECONDS: Final = 0.025
 
 
 class Consistency:
-    """Waits by what this process runs itself, and by the store's checkpoints for the rest.
+    """Waits by the progress of this process's own subscriptions, and by checkpoints for the rest.
 
     A handler that waits is not waited for.
     """
@@ -21,83 +26,106 @@ class Consistency:
     def __init__(
         self,
         store: Subscriptions,
-        keys: Collection[SubscriptionKey],
+        keys: Iterable[SubscriptionKey],
         subscriptions: Mapping[SubscriptionKey, Subscription],
     ) -> None:
         self._store = store
-        self._keys = {key.name: key for key in keys}
+        self._keys = tuple(keys)
         self._subscriptions = subscriptions
-        self._look: asyncio.Future[None] | None = None
+        self._reading: asyncio.Future[None] | None = None
         self._checkpoints: Mapping[SubscriptionKey, int] = {}
         self._waiting = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def check(self, names: Collection[str] | None) -> None:
-        """Refuse what could never be waited for.
+    def keys(self, consistency: str | Collection[str]) -> Sequence[SubscriptionKey]:
+        """Return the subscriptions that a dispatch with `consistency` waits for.
 
         Raises:
-            KeyError: the domain has no subscription of a name.
+            InvalidConsistency: it is neither "eventual" nor "strong" nor a list of names.
+            UnknownSubscription: the domain has no subscription of a name.
         """
-        for name in names or ():
-            if name not in self._keys:
-                raise KeyError(f"there is no subscription {name!r}")
+        if consistency == "eventual":
+            return ()
+        if consistency == "strong":
+            return self._keys
+        if isinstance(consistency, str):
+            raise InvalidConsistency(consistency)
+        return self.named(consistency)
 
-    async def wait(self, position: int, names: Collection[str] | None, timeout: float) -> None:
-        """Return when every named subscription, by default each one, is at `position` or above.
+    def named(self, names: Collection[str] | None) -> Sequence[SubscriptionKey]:
+        """Return the subscriptions with these names, every version and partition; all for `None`.
+
+        Raises:
+            UnknownSubscription: the domain has no subscription of a name.
+        """
+        if names is None:
+            return self._keys
+        known = {key.name for key in self._keys}
+        for name in names:
+            if name not in known:
+                raise UnknownSubscription(name, sorted(known))
+        return [key for key in self._keys if key.name in names]
+
+    async def wait(self, position: int, keys: Sequence[SubscriptionKey], timeout: float) -> None:
+        """Return when each of these subscriptions has handled everything up to `position`.
 
         Raises:
             ConsistencyTimeout: `timeout` seconds passed before.
-            KeyError: the domain has no subscription of a name.
         """
-        self.check(names)
-        behind = dict.fromkeys(self._keys if names is None else names)
         own = current_subscription.get()
-        if own is not None and own == self._keys.get(own.name):
-            behind.pop(own.name, None)
+        behind = [key for key in keys if key != own]
         self._waiting += 1
         self._idle.clear()
         try:
             async with asyncio.timeout(timeout):
-                for name in tuple(behind):
-                    await self._one(self._keys[name], position)
-                    del behind[name]
+                while behind := self._behind(behind, position):
+                    await self._progress(behind, position)
         except TimeoutError:
-            raise ConsistencyTimeout(position, tuple(behind)) from None
+            behind = self._behind(behind, position)
+            names = dict.fromkeys(key.name for key in behind)
+            if names:
+                raise ConsistencyTimeout(position, tuple(names)) from None
         finally:
             self._waiting -= 1
             if not self._waiting:
                 self._idle.set()
 
     async def drain(self) -> None:
-        """Return when nobody waits any more."""
+        """Return when there is no waiter left."""
         await self._idle.wait()
 
-    async def _one(self, key: SubscriptionKey, position: int) -> None:
-        here = self._subscriptions.get(key)
-        while not (here is not None and await here.reached(position)):
-            with suppress(StoreUnavailable):
-                await self._refresh()
-            if self._checkpoints.get(key, 0) >= position:
-                return
-            await asyncio.sleep(_LOOK_SECONDS)
+    def _behind(self, keys: Iterable[SubscriptionKey], position: int) -> list[SubscriptionKey]:
+        return [key for key in keys if not self._passed(key, position)]
 
-    async def _refresh(self) -> None:
-        """Look into the store; one look serves everyone who asks while it is under way."""
-        if self._look is not None:
-            await asyncio.wait([self._look])
+    def _passed(self, key: SubscriptionKey, position: int) -> bool:
+        here = self._subscriptions.get(key)
+        if here is not None and here.passed(position):
+            return True
+        return self._checkpoints.get(key, 0) >= position
+
+    async def _progress(self, behind: Sequence[SubscriptionKey], position: int) -> None:
+        """Wait until one that is behind may have arrived."""
+        here = [self._subscriptions.get(key) for key in behind]
+        if all(item is not None and item.running for item in here):
+            first = here[0]
+            if first is not None:
+                await first.reached(position)
             return
-        self._look = asyncio.get_running_loop().create_future()
+        with suppress(StoreUnavailable):
+            await self._read_checkpoints()
+        if len(self._behind(behind, position)) == len(behind):
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _read_checkpoints(self) -> None:
+        """Read what the store knows; one read serves all that ask while it is under way."""
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+            return
+        self._reading = asyncio.get_running_loop().create_future()
         try:
-            rows = await self._store.list(next(iter(self._keys.values())).domain)
+            rows = await self._store.list(self._keys[0].domain)
             self._checkpoints = {row.key: row.position for row in rows}
         finally:
-            self._look.cancel()
-            self._look = None
-
-
-def subscription_names(consistency: str | Collection[str]) -> Collection[str] | None:
-    """Whom a dispatch waits for: nobody is an empty collection, `None` is everyone."""
-    if consistency == "eventual":
-        return ()
-    return None if consistency == "strong" else consistency
+            self._reading.cancel()
+            self._reading = None

@@ -1,71 +1,71 @@
-"""Time limits for many short waits: one timer for all of them, instead of one each."""
+"""The third stage of the pipeline: how long a command may take."""
 
 import asyncio
 from time import monotonic
-from typing import Any, Final
+from typing import Final
+
+from chekov.engine.commands.execution import Execution
+from chekov.errors import CommandTimeout
 
 _LOOK_SECONDS: Final = 0.05
 
 
-class Deadline:
-    """When a task's wait is to end.
-
-    Attributes:
-        at: when it is over, as `time.monotonic` tells it.
-        expired: whether it was over before it was ended.
-        task: is cancelled then.
-        cancelled: how many cancellations the task knew of before it.
-    """
-
-    __slots__ = ("at", "cancelled", "expired", "task")
-
-    def __init__(self, at: float, task: "asyncio.Task[Any]") -> None:
-        self.at = at
-        self.task = task
-        self.cancelled = task.cancelling()
-        self.expired = False
-
-    def is_cause(self) -> bool:
-        """Whether a `CancelledError` that came is its own, and nobody else wants the task to end.
-
-        To be asked before it is ended.
-        """
-        return self.expired and self.task.cancelling() <= self.cancelled + 1
-
-
 class Deadlines:
-    """The waits of a process that have a limit; looked at twenty times a second while any is open.
+    """Cancels the tasks of commands that take too long, within a twentieth of a second.
 
-    A limit is therefore kept to within a twentieth of a second.
+    One timer serves all of them: it looks at them twenty times a second while there are any. That
+    costs 0.6 µs a command; `asyncio.timeout` costs 5 µs, a quarter of a command over the store in
+    memory.
+
+    Args:
+        timeout: seconds for commands whose envelope gives no timeout.
     """
 
-    def __init__(self) -> None:
-        self._open: set[Deadline] = set()
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._open: set[Execution] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, at: float) -> Deadline:
-        """Cancel the task that runs now at a time, unless the deadline is ended before."""
+    def enter(self, execution: Execution) -> None:
+        """Start the time of a command, which the running task executes."""
         task = asyncio.current_task()
         if task is None:
-            raise RuntimeError("a deadline needs a task that it can cancel")
-        deadline = Deadline(at, task)
-        self._open.add(deadline)
+            raise RuntimeError("a command needs a task that its deadline can cancel")
+        seconds = execution.envelope.timeout
+        if seconds is None:
+            seconds = self._timeout
+        execution.task = task
+        execution.cancellations = task.cancelling()
+        execution.seconds = seconds
+        execution.deadline = monotonic() + seconds
+        self._open.add(execution)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
-        return deadline
 
-    def end(self, deadline: Deadline) -> None:
-        """The task is past it: take back the cancellation, if there was one."""
-        if deadline.expired:
-            deadline.task.uncancel()
+    def error(self, execution: Execution, raised: BaseException) -> BaseException:
+        """Return the error that a command ends with, which has not left yet.
+
+        That is `CommandTimeout` if its task was cancelled by this deadline alone.
+        """
+        if not execution.expired or not isinstance(raised, asyncio.CancelledError):
+            return raised
+        if execution.task.cancelling() > execution.cancellations + 1:
+            return raised
+        stored = None if execution.append_outcome_unknown else False
+        return CommandTimeout(execution.route.name, execution.seconds, stored=stored)
+
+    def leave(self, execution: Execution) -> None:
+        """Stop the time of a command; take the cancellation of its task back."""
+        if execution.expired:
+            execution.task.uncancel()
         else:
-            self._open.discard(deadline)
+            self._open.discard(execution)
 
     def _look(self) -> None:
         now = monotonic()
-        for deadline in [item for item in self._open if item.at <= now]:
-            self._open.discard(deadline)
-            deadline.expired = True
-            deadline.task.cancel()
+        for execution in [item for item in self._open if item.deadline <= now]:
+            self._open.discard(execution)
+            execution.expired = True
+            execution.task.cancel()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(_LOOK_SECONDS, self._look) if self._open else None

@@ -1,13 +1,23 @@
-"""One live aggregate: its state as this process last knew it, for one command at a time."""
+"""One aggregate instance in memory: its state as this process last knew it, and its lock."""
 
 import asyncio
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import fields
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from uuid import UUID
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
 from chekov.domain.messages import Event
+
+_SCALARS = (
+    bool, int, float, complex, str, bytes, NoneType, UUID, Decimal, date, datetime, time, timedelta,
+)  # fmt: skip
 
 
 class LiveAggregate:
@@ -17,18 +27,20 @@ class LiveAggregate:
         aggregate: its class.
         definition: of its class.
         stream: where its events are.
-        state: what they made of it; `None` when it has to be read.
+        state: what they made of it; `None` when it has to be read from the store.
         version: of the stream, as far as `state` goes.
         position: of the event at `version`; 0 at version 0.
-        busy: whether somebody works with it; who finds it idle and sets this need not wait.
-        snapshot_version: up to which version a snapshot was found or taken.
+        busy: the lock. A caller that finds it free may set it instead of awaiting `acquire`.
+        snapshot_version: the version of the newest snapshot found or taken.
         rehydration_seconds: how long it took to read the state; 0.0 when it was not read.
-        stale: whether the state is to be forgotten when whoever works with it leaves.
+        stale: whether the state is to be dropped at the next `release`.
     """
 
     __slots__ = (
+        "_before",
         "_queue",
         "_restorable",
+        "_tentative",
         "aggregate",
         "busy",
         "definition",
@@ -53,10 +65,12 @@ class LiveAggregate:
         self.rehydration_seconds = 0.0
         self.stale = False
         self._restorable = restorable
+        self._tentative = False
+        self._before: dict[str, Any] | None = None
         self._queue: deque[asyncio.Future[None]] | None = None
 
     async def acquire(self) -> None:
-        """Wait until everyone who came before has left; then it is the caller's."""
+        """Take the lock; waiters get it in the order in which they asked."""
         if not self.busy:
             self.busy = True
             return
@@ -72,7 +86,7 @@ class LiveAggregate:
             raise
 
     def release(self) -> None:
-        """Let the next one have it."""
+        """Pass the lock to the next waiter, or free it."""
         if self.stale:
             self.stale = False
             self.forget()
@@ -83,33 +97,65 @@ class LiveAggregate:
                 return
         self.busy = False
 
-    def fields(self) -> dict[str, Any] | None:
-        """What `restore` needs to put the state back, where copying its fields is enough."""
-        return dict(vars(self.state)) if self._restorable else None
+    def apply_tentatively(self, events: Iterable[Event]) -> None:
+        """Change the state by events that are not stored yet: `confirm` or `undo` comes next."""
+        self._tentative = True
+        self._before = dict(vars(self.state)) if self._restorable else None
+        self.apply(events)
 
-    def restore(self, fields: dict[str, Any] | None) -> None:
-        """Put the state back, or forget it."""
-        if fields is None:
-            self.forget()
+    def confirm(self, version: int, position: int) -> None:
+        """Keep what was applied tentatively: it is stored, up to this version and position."""
+        self._tentative = False
+        self.version = version
+        self.position = position
+
+    def undo(self, *, restore: bool) -> None:
+        """Undo what was applied tentatively, if anything.
+
+        Args:
+            restore: set the state back, if a copy of its fields is enough for that; else drop it.
+        """
+        if not self._tentative:
+            return
+        self._tentative = False
+        if restore and self._before is not None:
+            fields = vars(self.state)
+            fields.clear()
+            fields.update(self._before)
         else:
-            current = vars(self.state)
-            current.clear()
-            current.update(fields)
+            self.forget()
 
     def begin(self, state: Aggregate, version: int = 0, position: int = 0) -> None:
-        """Go on from a state: the empty one, or that of a snapshot."""
+        """Start from a state: the empty one, or that of a snapshot."""
         self.state = state
         self.version = self.snapshot_version = version
         self.position = position
 
     def forget(self) -> None:
-        """Drop a state that may no longer be what is stored."""
+        """Drop a state that may differ from what is stored."""
         self.state = None
         self.version = 0
 
     def apply(self, events: Iterable[Event]) -> None:
-        """Change the state by events; the version is the caller's."""
+        """Change the state by events; the caller sets the version."""
         state = self.state
         appliers = self.definition.appliers
         for event in events:
             appliers[type(event)].function(state, event)
+
+
+def restorable(aggregate: type[Aggregate]) -> bool:
+    """Whether all fields hold immutable values, so that copying the fields is enough."""
+    hints = get_type_hints(aggregate)
+    return all(_immutable(hints[item.name]) for item in fields(cast("Any", aggregate)))
+
+
+def _immutable(hint: object) -> bool:
+    if isinstance(hint, type) and not get_args(hint):
+        return issubclass(hint, (*_SCALARS, Enum))
+    origin = get_origin(hint)
+    if origin is Literal:
+        return True
+    if origin in (Union, UnionType, tuple, frozenset):
+        return all(item is ... or _immutable(item) for item in get_args(hint))
+    return False

@@ -1,11 +1,11 @@
-"""Making the state of an instance from what is stored: from a snapshot, if any, and events."""
+"""Rehydration: the state of an instance, from its snapshot, if it has one, and its events."""
 
 import time
 from collections.abc import Sequence
 from typing import Final
 
 from chekov.engine.commands.live_aggregate import LiveAggregate
-from chekov.engine.commands.snapshots import AggregateSnapshots
+from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer
 from chekov.errors import HistoryTruncated, StreamNotFound, Undecodable
 from chekov.serialization.codec import Codec
@@ -15,22 +15,22 @@ PAGE: Final = 1000
 
 
 class Rehydrator:
-    """Brings instances up to date. Who calls it must have the instance's turn."""
+    """Brings instances up to date. The caller holds the lock of the instance."""
 
     def __init__(
-        self, store: Store, codec: Codec, observer: Observer, snapshots: AggregateSnapshots
+        self, store: Store, codec: Codec, observer: Observer, snapshotter: Snapshotter
     ) -> None:
         self._events = store.events
         self._streams = store.streams
         self._codec = codec
         self._observer = observer
-        self._snapshots = snapshots
+        self._snapshotter = snapshotter
 
     async def catch_up(self, instance: LiveAggregate) -> bool:
-        """Bring the state up to what is stored; whether it may be another one now.
+        """Apply what was stored since; return whether the state may have changed.
 
         Raises:
-            Undecodable: an event of the stream cannot be read, or is none that it applies.
+            Undecodable: an event of the stream cannot be read, or the aggregate does not apply it.
             HistoryTruncated: its first events are gone, and no snapshot fits.
         """
         if instance.state is not None:
@@ -41,18 +41,18 @@ class Rehydrator:
         return True
 
     async def rehydrate(self, instance: LiveAggregate, until: int | None = None) -> None:
-        """Make the state anew, as it is or as it was at the version `until`.
+        """Build the state from the store, as it is now or as it was at the version `until`.
 
         Raises:
             StoreError: as `catch_up`.
         """
         started = time.perf_counter()
         count = None
-        if instance.definition.snapshot_due is not None and await self._snapshots.restore(
+        if instance.definition.snapshot_due is not None and await self._snapshotter.restore(
             instance, until
         ):
             count = await self._apply_newer(instance, until)
-            self._snapshots.restored(instance, fits=count is not None)
+            self._snapshotter.report(instance, fits=count is not None)
         if count is None:
             instance.begin(instance.aggregate())
             count = await self._apply_newer(instance, until)
@@ -61,10 +61,10 @@ class Rehydrator:
             identity = instance.definition.identity
             self._observer.loaded(identity, count or 0, instance.rehydration_seconds)
             if instance.definition.snapshot_due is not None and until is None:
-                self._snapshots.consider(instance)
+                self._snapshotter.consider(instance)
 
     async def refuse_deleted(self, stream: str) -> None:
-        """Tell a stream without events that was deleted from one that never was.
+        """Do nothing for a stream that never existed.
 
         Raises:
             StreamDeleted: it was deleted.
@@ -75,11 +75,10 @@ class Rehydrator:
             return
 
     async def _apply_newer(self, instance: LiveAggregate, until: int | None) -> int | None:
-        """Apply what comes behind the state: how many events, or `None` when it was forgotten.
+        """Apply the events stored after the cached version, and return their number.
 
-        That is when the state does not belong to what is stored: the stream was deleted, truncated
-        further, or is another one of the same name. The event at its version is read once more
-        to see that.
+        Return `None` if the cache proved stale (stream deleted, truncated further or created
+        anew) and was dropped. To detect that, the event at the cached version is read again.
         """
         count = 0
         try:
@@ -113,7 +112,7 @@ class Rehydrator:
     def _refuse_unapplied(
         self, instance: LiveAggregate, page: Sequence[RecordedEvent], error: KeyError
     ) -> None:
-        """Name the first event that no applier takes, if that is what the error was about."""
+        """Name the first event that no applier takes, if that caused the error."""
         for recorded in page:
             for event in self._codec.decode_all(recorded):
                 if type(event) not in instance.definition.appliers:
@@ -129,7 +128,7 @@ class Rehydrator:
 def _after_cached(
     instance: LiveAggregate, page: Sequence[RecordedEvent]
 ) -> Sequence[RecordedEvent] | None:
-    """The events of a page that come behind the state; `None` when it does not belong to them."""
+    """The events of a page after the cached version; `None` if the cache does not match them."""
     if not instance.version:
         if page and page[0].version > 1:
             raise HistoryTruncated(instance.stream, page[0].version)

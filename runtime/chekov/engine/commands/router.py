@@ -1,4 +1,4 @@
-"""Which aggregate and which stream a command is for: looked up once per command type."""
+"""Routing: the aggregate and the stream of a command, resolved once for each command type."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Command, Event
+from chekov.domain.names import NAME_BYTES, is_name
 from chekov.errors import InvalidCommand, UnknownCommand
-from chekov.store.validation import NAME_BYTES, is_name
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What is known about a command type before any command comes."""
+    """How the commands of one type are executed."""
 
     command: type[Command[Any]]
     name: str
@@ -36,8 +36,8 @@ class Route:
         stream = self.prefix + identifier
         if not identifier or not is_name(stream):
             raise InvalidCommand(
-                f"{self.name}: with its identifier, {identifier[:60]!r}, no stream can be named: "
-                f"that takes 1 to {NAME_BYTES - len(self.prefix.encode())} bytes of UTF-8, no NUL",
+                f"{self.name}: its identifier, {identifier[:60]!r}, cannot name a stream: it must "
+                f"have 1 to {NAME_BYTES - len(self.prefix.encode())} bytes of UTF-8, without NUL",
                 f"$.{self.field}",
             )
         return stream

@@ -1,4 +1,4 @@
-"""Snapshots of instances: found when their state is made, kept behind the backs of commands."""
+"""Snapshots of live aggregates: restored at rehydration, taken in the background."""
 
 import asyncio
 import logging
@@ -17,12 +17,12 @@ _DRAIN_SECONDS: Final = 2.0
 _log: Final = logging.getLogger(__name__)
 
 
-class AggregateSnapshots:
-    """The snapshots of a process.
+class Snapshotter:
+    """Restores instances from snapshots, and takes new ones when they are due.
 
-    What is due waits as a reference to its instance, and the state is written down when its turn
-    comes: so the newest state of a stream is kept, and a slow store makes no copies pile up. When
-    too many are due, further ones are passed over until their next event.
+    A due snapshot is queued as a reference to its instance, whose state is encoded when it is
+    its turn: so the newest state is stored, and a slow store makes no copies pile up. While
+    1000 are queued, further ones are skipped until the next event of their instance.
     """
 
     def __init__(self, store: Snapshots, codec: SnapshotCodec, observer: Observer) -> None:
@@ -34,14 +34,14 @@ class AggregateSnapshots:
         self._ended = False
 
     @property
-    def used(self) -> bool:
+    def enabled(self) -> bool:
         """Whether any aggregate of the domain has snapshots."""
         return len(self._codec) > 0
 
     async def restore(self, instance: LiveAggregate, until: int | None) -> bool:
-        """Begin with the stored snapshot, if there is one that is not of a version above `until`.
+        """Set the state to the stored snapshot, unless there is none or only one above `until`.
 
-        Whether it fits the events is for the caller to see.
+        The caller checks whether it fits the events, and calls `report`.
         """
         snapshot = await self._store.load(instance.stream)
         if snapshot is None or (until is not None and snapshot.version > until):
@@ -50,23 +50,23 @@ class AggregateSnapshots:
             instance.aggregate, snapshot.version, EncodedState(snapshot.kind, snapshot.data)
         )
         if restored is None:
-            self.restored(instance, fits=False)
+            self.report(instance, fits=False)
             return False
         instance.begin(*restored)
         return True
 
-    def restored(self, instance: LiveAggregate, *, fits: bool) -> None:
-        """Tell whoever watches what a snapshot was good for."""
+    def report(self, instance: LiveAggregate, *, fits: bool) -> None:
+        """Report to the observer whether a stored snapshot was used."""
         self._observer.snapshot(instance.definition.identity, "used" if fits else "ignored")
 
     def consider(self, instance: LiveAggregate) -> None:
-        """Ask for a snapshot of an instance of which there are more events, when it is due."""
+        """Queue a snapshot of an instance that has new events, if its policy says so."""
         due = instance.definition.snapshot_due
         events = instance.version - instance.snapshot_version
         try:
             if due is None or not due(instance.version, events, instance.rehydration_seconds):
                 return
-        except Exception:  # noqa: BLE001 the command, which is stored, must not fail for it
+        except Exception:  # noqa: BLE001 the command is stored and must not fail because of it
             _log.exception("the snapshot policy of %s failed", instance.aggregate.__qualname__)
             return
         if len(self._due) < _MOST_DUE:
@@ -74,51 +74,51 @@ class AggregateSnapshots:
             self._more.set()
 
     def drop(self) -> None:
-        """Keep nothing of what is due; the next event asks again."""
+        """Empty the queue; the next event of each instance queues it again."""
         self._due.clear()
 
     async def run(self) -> None:
-        """Keep what is due, until the end was told and all of it is done."""
+        """Take the snapshots that are due, until `drain` is called and the queue is empty."""
         while True:
             while self._due:
                 _, instance = self._due.popitem(last=False)
-                await self._keep(instance)
+                await self._take(instance)
             if self._ended:
                 return
             self._more.clear()
             await self._more.wait()
 
     async def drain(self, running: asyncio.Task[None]) -> None:
-        """Let `run` finish what is due, within two seconds; the rest is dropped."""
+        """Let `run` finish the queue within two seconds; the rest is dropped."""
         self._ended = True
         self._more.set()
         await asyncio.wait([running], timeout=_DRAIN_SECONDS)
 
-    async def _keep(self, instance: LiveAggregate) -> None:
-        """Store a snapshot; a failure is told in the log and by `Observer.snapshot` only."""
+    async def _take(self, instance: LiveAggregate) -> None:
+        """Store a snapshot; a failure shows in the log and in `Observer.snapshot` only."""
         try:
-            snapshot = await self._taken(instance)
+            snapshot = await self._snapshot(instance)
             if snapshot is None:
                 return
             await self._store.save(snapshot)
-        except Exception:  # noqa: BLE001 a shortcut that is missing is nobody's failure
+        except Exception:  # noqa: BLE001 without a snapshot, the events are read
             self._observer.snapshot(instance.definition.identity, "failed")
             _log.warning("no snapshot of %s could be kept", instance.stream, exc_info=True)
         else:
             self._observer.snapshot(instance.definition.identity, "kept")
 
-    async def _taken(self, instance: LiveAggregate) -> Snapshot | None:
-        """The state between two commands; `None` when it is not known, or was taken already."""
+    async def _snapshot(self, instance: LiveAggregate) -> Snapshot | None:
+        """Encode the state between two commands; `None` if it is unknown or stored already."""
         try:
             async with asyncio.timeout(_TURN_SECONDS):
                 await instance.acquire()
         except TimeoutError:
-            # A command takes long; the next one asks again.
+            # A command takes long; the next one queues the snapshot again.
             return None
         try:
             if instance.state is None or instance.version <= instance.snapshot_version:
                 return None
-            # Set first, so that a state that cannot be kept is not tried again at each command.
+            # Set first, so that a state that cannot be encoded is not tried at every command.
             instance.snapshot_version = instance.version
             restored = RestoredState(instance.state, instance.version, instance.position)
             return Snapshot(instance.stream, restored.version, *self._codec.encode(restored))

@@ -11,20 +11,20 @@ SAVE_SECONDS: Final = 0.2
 
 
 class Checkpoint:
-    """Goes with one claim, from the moment it is taken up to the moment it is lost or put down.
+    """Belongs to one claim, from the moment it is taken until it is lost or given up.
 
     Attributes:
         claim: under which everything is written.
         position: everything up to here is handled.
         replay_until: the last position that was stored before the subscription first ran.
         ended: set when nothing further may be handled under this claim.
-        valid_until: when the claim is worth nothing any more, by the loop's clock.
+        valid_until: when the claim runs out, by the loop's clock.
     """
 
     def __init__(
         self,
         claim: Claim,
-        checkpoints: Subscriptions,
+        store: Subscriptions,
         moved: Callable[[int], None],
         *,
         position: int,
@@ -36,7 +36,7 @@ class Checkpoint:
         self.replay_until = replay_until
         self.ended = asyncio.Event()
         self.valid_until = valid_until
-        self._checkpoints = checkpoints
+        self._store = store
         self._moved = moved
         self._saved = claim.position
         self._now = asyncio.get_running_loop().time
@@ -47,22 +47,26 @@ class Checkpoint:
         """Whether more may be handled."""
         return not self.ended.is_set() and self._now() < self.valid_until
 
-    @property
-    def unsaved(self) -> bool:
-        """Whether something is handled that the store does not know of."""
-        return self.position > self._saved
-
     def advance(self, position: int) -> bool:
-        """Everything up to `position` is handled; whether to go on before anything else is due."""
+        """Note that everything up to `position` is handled.
+
+        Returns:
+            Whether to go on before anything else is due.
+        """
         self.position = position
         self._moved(position)
         return not self.ended.is_set() and not self.due
 
     def committed(self, position: int) -> None:
-        """Everything up to `position` is handled, and the store knows."""
+        """Note that everything up to `position` is handled, and that the store has saved it."""
         self.position = self._saved = position
         self._saved_at = self._now()
         self._moved(position)
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the store does not yet have the position."""
+        return self.position > self._saved
 
     @property
     def due(self) -> bool:
@@ -75,18 +79,27 @@ class Checkpoint:
         )
 
     @property
-    def patience(self) -> float | None:
-        """Seconds until something will have to be saved; `None` when there is nothing to save."""
+    def seconds_until_due(self) -> float | None:
+        """Seconds until the next save; `None` when there is nothing to save."""
         return max(0.0, self._saved_at + SAVE_SECONDS - self._now()) if self.unsaved else None
 
+    async def pause(self, seconds: float) -> bool:
+        """Wait, but not beyond the end of the claim; return whether more may be handled."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.ended.wait()
+        except TimeoutError:
+            pass
+        return self.open
+
     async def save(self) -> None:
-        """Write the checkpoint, unless the store has it already.
+        """Write the position, unless the store has it already.
 
         Raises:
             Fenced: another process owns the subscription.
         """
         position = self.position
         if position > self._saved:
-            await self._checkpoints.save(self.claim, position)
+            await self._store.save(self.claim, position)
             self._saved = max(self._saved, position)
         self._saved_at = self._now()

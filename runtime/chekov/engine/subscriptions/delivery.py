@@ -1,33 +1,29 @@
-"""What becomes of events that a handler fails on: tried again, in the end set aside, or a stop."""
+"""What happens to an event that a handler fails on: retried, then parked, or the end."""
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
-from chekov.domain.definitions import definition_of
-from chekov.domain.handler import EventHandler, Projection
+from chekov.backoff import Backoff
 from chekov.engine.observer import DeliveryOutcome, Observer
 from chekov.engine.subscriptions.checkpoint import Checkpoint
-from chekov.engine.subscriptions.handler_routes import HandlerRoutes
-from chekov.engine.subscriptions.invocation import (
-    AtLeastOnce,
-    HandlerFailed,
-    Invocation,
-    Transactional,
-)
-from chekov.serialization.codec import Codec, decode_metadata
-from chekov.store.port import RecordedEvent, Store
+from chekov.engine.subscriptions.invocation import HandlerFailed, Invocation
+from chekov.serialization.codec import decode_metadata
+from chekov.store.port import RecordedEvent, Subscriptions
+
+_MOST_SECONDS: Final = 0.005
+"""For how long a subscription may keep the event loop."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often, and after which pauses, a failing event is tried.
+    """How often, and after which delays, a failing event is tried.
 
     Attributes:
         attempts: how many times in all.
@@ -39,160 +35,150 @@ class Retry:
     first: float = 0.1
     longest: float = 30.0
 
-    def pause(self, attempt: int) -> float:
-        """Seconds to wait after the failed `attempt`, spread so that pods do not retry in step."""
-        return min(self.longest, self.first * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+    def backoff(self) -> Backoff:
+        """Return the delays between the attempts at one event."""
+        return Backoff(self.first, self.longest, spread=(0.75, 1.25))
 
 
 class Stopped(Exception):
-    """The handler's policy says to stop at an event that keeps failing."""
+    """The handler's policy is to stop at an event that keeps failing."""
 
 
 class Delivery:
-    """Hands events to one handler, whatever it makes of them.
+    """Passes events to one handler, and decides what happens when it fails.
 
     Attributes:
-        handler: whom.
-        retrying: what went wrong with the event that is being tried again, or `None`.
-        parked: how many events it set aside since somebody put this back to 0.
+        retrying: why the event at hand is tried again, or `None`.
+        parked: how many events it parked since this was last reset to 0.
     """
 
     def __init__(
         self,
-        handler: EventHandler,
-        store: Store,
-        codec: Codec,
+        invocation: Invocation,
+        store: Subscriptions,
         observer: Observer,
         retry: Retry,
     ) -> None:
-        self.handler = handler
-        self._definition = definition_of(handler)
-        self._subscriptions = store.subscriptions
+        self._invocation = invocation
+        self._key = invocation.key
+        self._on_failure = invocation.definition.on_failure
+        self._store = store
         self._observer = observer
         self._retry = retry
-        recipient = HandlerRoutes(handler, codec)
-        self._recipient = recipient
-        read_models = store.read_models
-        # A runtime with projections refuses to start over a store without read models.
-        self._handing: Invocation = (
-            Transactional(recipient, read_models)
-            if isinstance(handler, Projection) and read_models is not None
-            else AtLeastOnce(recipient)
-        )
+        self._yield_at = 0.0
         self.retrying: str | None = None
         self.parked = 0
 
-    def wanted(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
-        """Those of `events` that concern the handler."""
-        decided = self._recipient.decided
-        try:
-            return [event for event in events if decided[event.type]]
-        except KeyError:  # at the first sight of a name
-            return [event for event in events if self._recipient.wants(event.type)]
+    async def deliver(self, checkpoint: Checkpoint, events: Sequence[RecordedEvent]) -> bool:
+        """Handle every event that concerns the handler, in order.
 
-    async def deliver(self, progress: Checkpoint, events: Sequence[RecordedEvent]) -> bool:
-        """Hand over every event, in order; whether that was done before `progress` ended.
+        Returns:
+            Whether all were handled before `checkpoint` ended.
 
         Raises:
             Fenced: another process owns the subscription.
             Stopped: an event keeps failing and the policy is to stop.
-            StoreUnavailable: the database is away; what came of the event at hand is not known.
+            StoreUnavailable: the database is away; the outcome of the event at hand is unknown.
         """
+        wanted = self._invocation.wanted(events)
+        size = self._invocation.batch_size
         start = alone = 0
-        while start < len(events):
-            if not progress.open:
+        while start < len(wanted):
+            if not checkpoint.open:
                 return False
-            most = 1 if start < alone else self._handing.most
-            batch = events[start : start + most]
+            batch = wanted[start : start + (1 if start < alone else size)]
             try:
-                start += await self._attempt(progress, batch, attempt=1)
+                start += await self._attempt(checkpoint, batch, attempt=1)
             except HandlerFailed as failed:
                 start += failed.done
-                if self._handing.together and len(batch) > 1:
+                if self._invocation.atomic and len(batch) > 1:
+                    # Which event is at fault is found by handling them one by one.
                     alone = start + len(batch)
-                elif await self._again(progress, events[start], failed):
+                elif await self._retried(checkpoint, wanted[start], failed):
                     start += 1
-            if progress.due:
-                await progress.save()
+            if checkpoint.due:
+                await checkpoint.save()
+            await self._yield()
         return True
 
-    async def _again(
-        self, progress: Checkpoint, event: RecordedEvent, failed: HandlerFailed
+    async def _yield(self) -> None:
+        """Let the process do something else now and then, also while no handler awaits anything.
+
+        Ten subscriptions that caught up kept the loop for 200 ms at a time: claims ran out before
+        they were renewed, and commands waited as long.
+        """
+        now = time.monotonic()
+        if now >= self._yield_at:
+            await asyncio.sleep(0)
+            self._yield_at = time.monotonic() + _MOST_SECONDS
+
+    async def _retried(
+        self, checkpoint: Checkpoint, event: RecordedEvent, failed: HandlerFailed
     ) -> bool:
-        """Try an event that failed once until it is handled or set aside; whether it is."""
+        """Retry an event until it is handled or parked; False when `checkpoint` ended before."""
+        attempt = 1
+        backoff = self._retry.backoff()
         try:
-            for attempt in range(2, self._retry.attempts + 1):
-                if failed.hopeless:
-                    break
+            while failed.excused or (attempt < self._retry.attempts and not failed.hopeless):
+                attempt += not failed.excused
                 self.retrying = str(failed)
-                self._told("retried", (event,), 0.0)
-                if not await _pause(progress, self._retry.pause(attempt - 1)):
+                self._report("retried", (event,), 0.0)
+                if not await checkpoint.pause(backoff.next()):
                     return False
                 try:
-                    await self._attempt(progress, (event,), attempt=attempt)
+                    await self._attempt(checkpoint, (event,), attempt=attempt)
                 except HandlerFailed as again:
                     failed = again
                 else:
                     return True
-            await self._give_up(progress, event, failed)
+            await self._give_up(checkpoint, event, failed, attempt)
         finally:
             self.retrying = None
         return True
 
     async def _attempt(
-        self, progress: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int
+        self, checkpoint: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int
     ) -> int:
         started = time.perf_counter()
         metadata = decode_metadata(events[0].metadata)
         done = 0
         try:
-            with self._observer.delivery(self._definition.name, events, metadata):
-                done = await self._handing.hand(progress, events, attempt=attempt)
+            with self._observer.delivery(self._key, events, metadata):
+                done = await self._invocation.invoke(checkpoint, events, attempt=attempt)
         except HandlerFailed as failed:
             done = failed.done
             raise
         finally:
             if done:
-                self._told("handled", events[:done], time.perf_counter() - started)
+                self._report("handled", events[:done], time.perf_counter() - started)
         return done
 
     async def _give_up(
-        self, progress: Checkpoint, event: RecordedEvent, failed: HandlerFailed
+        self, checkpoint: Checkpoint, event: RecordedEvent, failed: HandlerFailed, attempts: int
     ) -> None:
         about = {
-            "subscription": self._definition.name,
+            "subscription": self._key.name,
             "position": event.position,
             "stream": event.stream,
             "type": event.type,
             "error": str(failed),
         }
-        if self._definition.on_failure == "stop":
+        if self._on_failure == "stop":
             _log.error(
                 "a subscription stops at an event that keeps failing",
                 extra=about,
                 exc_info=failed.error,
             )
-            self._told("stopped", (event,), 0.0)
+            self._report("stopped", (event,), 0.0)
             raise Stopped(f"event {event.position} ({event.type}): {failed}")
-        attempts = 1 if failed.hopeless else self._retry.attempts
-        await self._subscriptions.park(progress.claim, event, attempts=attempts, error=str(failed))
-        progress.committed(event.position)
+        await self._store.park(checkpoint.claim, event, attempts=attempts, error=str(failed))
+        checkpoint.committed(event.position)
         self.parked += 1
-        _log.error("an event is set aside", extra=about, exc_info=failed.error)
-        self._told("parked", (event,), 0.0)
+        _log.error("an event is parked", extra=about, exc_info=failed.error)
+        self._report("parked", (event,), 0.0)
 
-    def _told(
+    def _report(
         self, outcome: DeliveryOutcome, events: Sequence[RecordedEvent], seconds: float
     ) -> None:
         age = (datetime.now(UTC) - events[-1].time).total_seconds()
-        self._observer.delivered(self._definition.name, outcome, len(events), seconds, age)
-
-
-async def _pause(progress: Checkpoint, seconds: float) -> bool:
-    """Wait, but not beyond the end of `progress`; whether it is still open."""
-    try:
-        async with asyncio.timeout(seconds):
-            await progress.ended.wait()
-    except TimeoutError:
-        pass
-    return progress.open
+        self._observer.delivered(self._key, outcome, len(events), seconds, age)

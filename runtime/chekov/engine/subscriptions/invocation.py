@@ -1,17 +1,25 @@
-"""Calling a handler with events: one after the other, or all of them in one transaction."""
+"""What differs between the kinds of handlers, as one strategy object each.
+
+A kind decides how its subscription is prepared in the store, how a batch of events reaches the
+handler, and what commits together with the checkpoint. Everything else (order, retries, parking,
+leases) is the same for all of them.
+"""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, cast
 
-from chekov.domain.handler import Context, Transaction
+from chekov.domain.definitions import definition_of
+from chekov.domain.handler import EventHandler
 from chekov.engine.subscriptions.checkpoint import Checkpoint
 from chekov.engine.subscriptions.handler_routes import HandlerRoutes
-from chekov.errors import Fenced, StoreUnavailable, Undecodable
-from chekov.serialization.codec import decode_metadata
-from chekov.store.port import ReadModels, RecordedEvent
+from chekov.errors import Draining, Fenced, Overloaded, StoreUnavailable, Undecodable
+from chekov.serialization.codec import Codec, decode_metadata
+from chekov.store.port import RecordedEvent, Store, SubscriptionKey
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -34,146 +42,115 @@ class HandlerFailed(Exception):
         """Whether trying again cannot help."""
         return isinstance(self.error, Undecodable)
 
+    @property
+    def excused(self) -> bool:
+        """Whether the process refused what the handler asked for, so the event is not at fault."""
+        return all(isinstance(error, Draining | Overloaded) for error in _leaves(self.error))
 
-class Invocation(Protocol):
-    """How events reach a handler.
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a kind is given to work with: one handler and where its events come from."""
+
+    key: SubscriptionKey
+    handler: EventHandler
+    store: Store
+    codec: Codec
+
+
+class Invocation(ABC):
+    """How events reach one handler. Subclasses are the kinds of handlers.
 
     Attributes:
-        most: how many events to hand over at once.
-        together: whether they are handled all or none.
+        kind: the kind's name, as people and machines read it.
+        batch_size: how many events to pass to `invoke` at once.
+        atomic: whether a batch is handled as a whole or not at all.
     """
 
-    most: int
-    together: bool
+    kind: ClassVar[str]
+    batch_size: ClassVar[int] = 1
+    atomic: ClassVar[bool] = False
 
-    async def hand(
-        self, progress: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int
+    def __init__(self, subject: Subject) -> None:
+        self.key = subject.key
+        self.handler = subject.handler
+        self.definition = definition_of(subject.handler)
+        self.store = subject.store
+        self.routes = HandlerRoutes(subject.handler, subject.codec)
+
+    async def prepare(self) -> None:
+        """Create in the store what the subscription needs before it runs.
+
+        Raises:
+            StoreError: the store cannot hold it.
+            DefinitionError: the database refuses it.
+        """
+        await self.store.subscriptions.register([self.key])
+
+    def wanted(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+        """Return those of `events` that concern the handler."""
+        decided = self.routes.decided
+        try:
+            return [event for event in events if decided[event.type]]
+        except KeyError:  # at the first sight of a name
+            return [event for event in events if self.routes.wants(event.type)]
+
+    @abstractmethod
+    async def invoke(
+        self, checkpoint: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int
     ) -> int:
-        """Hand over events, tell `progress`, and answer how many it was good for.
+        """Handle `events`, move `checkpoint`, and return how many were handled.
 
         Raises:
             HandlerFailed: at one of them.
             Fenced: another process owns the subscription.
-            StoreUnavailable: the database is away; what came of the events is not known.
+            StoreUnavailable: the database is away; whether the events were handled is unknown.
         """
-        ...
 
 
-class AtLeastOnce:
-    """At least once: the checkpoint follows later."""
-
-    most = 100
-    together = False
-
-    def __init__(self, recipient: HandlerRoutes) -> None:
-        self._recipient = recipient
-
-    async def hand(
-        self, progress: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int
-    ) -> int:
-        """Hand over events until something else is due."""
-        done = 0
-        decode = self._recipient.decode
-        methods = self._recipient.methods
-        replay_until = progress.replay_until
-        try:
-            for recorded in events:
-                context = Context(
-                    stream=recorded.stream,
-                    version=recorded.version,
-                    position=recorded.position,
-                    id=recorded.id,
-                    time=recorded.time,
-                    correlation_id=recorded.correlation_id,
-                    causation_id=recorded.causation_id,
-                    metadata=_metadata(recorded),
-                    replaying=recorded.position <= replay_until,
-                    attempt=attempt,
-                )
-                method = methods.get(recorded.type)
-                if method is None:
-                    await self._recipient.invoke_upcast(recorded, context)
-                else:
-                    await method(decode(recorded), context)
-                done += 1
-                if not progress.advance(recorded.position):
-                    break
-        except StoreUnavailable:
-            raise
-        except Exception as error:
-            raise HandlerFailed(done, error) from error
-        except asyncio.CancelledError as error:
-            _refuse_foreign(done, error)
-            raise
-        return done
-
-
-class Transactional:
-    """Exactly once: what the handler writes and the checkpoint commit in one transaction."""
-
-    most = 500
-    together = True
-
-    def __init__(self, recipient: HandlerRoutes, read_models: ReadModels) -> None:
-        self._recipient = recipient
-        self._read_models = read_models
-
-    async def hand(
-        self, progress: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int
-    ) -> int:
-        """Hand over all events, or none of them."""
-        claim = progress.claim
-        last = events[-1].position
-        decode = self._recipient.decode
-        methods = self._recipient.methods
-        with _failures():
-            async with self._read_models.transaction(
-                claim, last, search_path=self._read_models.schema_for(claim.key)
-            ) as connection:
-                # What user code raises must not look like a failure of the database outside.
-                with _failures():
-                    for recorded in events:
-                        transaction = Transaction(
-                            stream=recorded.stream,
-                            version=recorded.version,
-                            position=recorded.position,
-                            id=recorded.id,
-                            time=recorded.time,
-                            correlation_id=recorded.correlation_id,
-                            causation_id=recorded.causation_id,
-                            metadata=_metadata(recorded),
-                            replaying=recorded.position <= progress.replay_until,
-                            attempt=attempt,
-                            connection=connection,
-                        )
-                        method = methods.get(recorded.type)
-                        if method is None:
-                            await self._recipient.invoke_upcast(recorded, transaction)
-                        else:
-                            await method(decode(recorded), transaction)
-        progress.committed(last)
-        return len(events)
-
-
-def _metadata(recorded: RecordedEvent) -> Mapping[str, Any]:
+def metadata_of(recorded: RecordedEvent) -> Mapping[str, Any]:
+    """Return the decoded metadata of an event."""
     return _NOTHING if recorded.metadata is None else decode_metadata(recorded.metadata)
 
 
 @contextmanager
-def _failures() -> Generator[None]:
+def failures() -> Generator[None]:
+    """Turn what a handler raises into `HandlerFailed`, with none of the batch handled."""
     try:
         yield
-    except (HandlerFailed, Fenced, StoreUnavailable):
+    except (HandlerFailed, Fenced):
         raise
-    except Exception as error:
-        raise HandlerFailed(0, error) from error
-    except asyncio.CancelledError as error:
-        _refuse_foreign(0, error)
-        raise
+    except BaseException as error:
+        failed = failure_of(error, done=0)
+        if failed is None:
+            raise
+        raise failed from error
 
 
-def _refuse_foreign(done: int, error: asyncio.CancelledError) -> None:
-    """A cancellation that nobody asked of this task is a failure of what the handler awaited."""
+def failure_of(error: BaseException, *, done: int) -> HandlerFailed | None:
+    """Return what an error that a handler let out means after `done` events.
+
+    `None` when it is not the handler's: the task was cancelled, or the process exits.
+
+    Raises:
+        StoreUnavailable: the database is away.
+    """
+    leaves = _leaves(error)
+    if all(isinstance(leaf, StoreUnavailable) for leaf in leaves):
+        raise leaves[0]
+    # A cancellation that nobody requested of this task leaked from what the handler awaited.
+    leaked = isinstance(error, asyncio.CancelledError) and not _is_cancelled()
+    return HandlerFailed(done, error) if leaked or isinstance(error, Exception) else None
+
+
+def _is_cancelled() -> bool:
     task = asyncio.current_task()
-    if task is not None and not task.cancelling():
-        raise HandlerFailed(done, error) from error
+    return task is None or task.cancelling() > 0
+
+
+def _leaves(error: BaseException) -> Sequence[BaseException]:
+    """The error itself, or every error that a task group collected."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    return [leaf for inner in group.exceptions for leaf in _leaves(inner)]

@@ -1,16 +1,22 @@
-"""Which subscriptions this process runs: one statement renews what it has and takes the free."""
+"""Which subscriptions this process runs: one statement renews its claims and takes free ones."""
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Final
 
 from chekov.engine.subscriptions.subscription import Subscription
-from chekov.errors import StoreUnavailable
-from chekov.store.port import SubscriptionKey, Subscriptions
+from chekov.errors import StoreError, StoreUnavailable
+from chekov.store.port import Store, SubscriptionKey
 
 _LEARN_EVERY: Final = 10
 """Rounds after which the rows are read although this process owns everything."""
+
+_SKIPPED_SECONDS: Final = 0.1
+"""After which a claim is renewed that the store passed over."""
+
+_RELEASE_SECONDS: Final = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -18,14 +24,14 @@ _log = logging.getLogger(__name__)
 class LeaseKeeper:
     """Claims subscriptions for one process, and gives them up.
 
-    A claim is worth `lease` seconds, counted from before the store was asked. It is renewed three
-    times in that time; a subscription whose claim could not be renewed stops by itself, before
+    A claim holds for `lease` seconds, counted from before the store was asked, and is renewed three
+    times in that time. A subscription whose claim could not be renewed stops by itself before
     another process may start it.
     """
 
     def __init__(
         self,
-        store: Subscriptions,
+        store: Store,
         subscriptions: Mapping[SubscriptionKey, Subscription],
         *,
         domain: str,
@@ -38,45 +44,65 @@ class LeaseKeeper:
         self._owner = owner
         self._lease = lease
         self._rounds = 0
+        self._released = False
 
     async def run(self) -> None:
         """Renew and claim until cancelled."""
         seen = 0
         while True:
+            pause = self._lease / 3
             try:
-                # An answer that takes longer is worth nothing; the lease may have run out by then.
+                # A later answer is useless: the lease may have run out meanwhile.
                 async with asyncio.timeout(self._lease):
-                    await self._claim()
-                    for subscription in self._subscriptions.values():
-                        await subscription.save()
+                    if not await self._claim():
+                        pause = min(pause, _SKIPPED_SECONDS)
+                    await asyncio.gather(*(item.save() for item in self._subscriptions.values()))
             except (StoreUnavailable, TimeoutError) as error:
                 _log.warning("claims were not renewed", extra={"error": str(error)})
-            seen = await self._store.freed(seen, self._lease / 3)
+            seen = await self._store.wait("subscriptions", seen, pause)
 
     async def release(self) -> None:
-        """Give up everything, so that others need not wait for the lease."""
-        await self._store.release(self._owner, self._subscriptions.keys())
+        """Give up everything, so that others need not wait; to be called when `run` has ended."""
+        if self._released or not self._subscriptions:
+            return
+        with suppress(StoreError, TimeoutError):  # then the leases run out
+            async with asyncio.timeout(_RELEASE_SECONDS):
+                await self._store.subscriptions.release(self._owner, self._subscriptions.keys())
+            self._released = True
         for subscription in self._subscriptions.values():
             subscription.lose()
 
-    async def _claim(self) -> None:
+    async def _claim(self) -> bool:
+        """Claim once; return whether every claim that is held was renewed."""
         asked_at = asyncio.get_running_loop().time()
-        claims = await self._store.claim(self._owner, self._subscriptions.keys(), lease=self._lease)
+        keys = self._subscriptions.keys()
+        claims = await self._store.subscriptions.claim(self._owner, keys, lease=self._lease)
         held = {claim.key: claim for claim in claims}
         owned = {key for key, item in self._subscriptions.items() if item.owned}
-        for key, subscription in self._subscriptions.items():
-            if key in held:
-                subscription.take(held[key], asked_at=asked_at, lease=self._lease)
-            else:
-                subscription.lose()
+        for key, claim in held.items():
+            self._subscriptions[key].take(claim, asked_at=asked_at, lease=self._lease)
         self._rounds += 1
-        if held.keys() != owned or held.keys() != self._subscriptions.keys() or self._due():
-            await self._learn()
+        if held.keys() == owned == set(keys) and self._rounds % _LEARN_EVERY:
+            return True
+        return await self._learn(owned - held.keys())
 
-    def _due(self) -> bool:
-        return self._rounds % _LEARN_EVERY == 0
+    async def _learn(self, missing: Collection[SubscriptionKey]) -> bool:
+        """Read the rows, and give up what is `missing` among the claims, unless it is held still.
 
-    async def _learn(self) -> None:
-        for row in await self._store.list(self._domain):
-            if row.key in self._subscriptions:
-                self._subscriptions[row.key].learn(row)
+        The store passes over a row that is being written, also by its owner, who is saving a
+        checkpoint. Return whether there was no such row.
+        """
+        skipped = False
+        rows = {row.key: row for row in await self._store.subscriptions.list(self._domain)}
+        for key, subscription in self._subscriptions.items():
+            row = rows.get(key)
+            if key in missing:
+                if row is not None and subscription.holds(row):
+                    skipped = True
+                else:
+                    subscription.lose()
+            if row is not None:
+                subscription.learn(row)
+        # The floor under notifications, should their connection not come about.
+        self._store.tail.heard(await self._store.head())
+        return not skipped

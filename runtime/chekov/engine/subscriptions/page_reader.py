@@ -1,97 +1,68 @@
-"""Reading everything after a position, in pages that fit into memory, one ahead."""
+"""One subscription reading the log: from the tail near the head, page by page far below it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Sequence
 
-from chekov.store.port import EventStore, RecordedEvent
-
-PAGE_EVENTS: Final = 1000
-_FIRST_EVENTS: Final = 250
-_ENOUGH_BYTES: Final = 4 * 1024 * 1024
-
-
-_Page: TypeAlias = Sequence[RecordedEvent]
-
-Start: TypeAlias = Callable[
-    [Coroutine[Any, Any, _Page | Exception]], asyncio.Task[_Page | Exception]
-]
-"""Starts a task, as the `create_task` of a task group does."""
-
-
-class _Ahead(NamedTuple):
-    """A page that is being read before anybody asked for it."""
-
-    position: int
-    page: "asyncio.Task[_Page | Exception]"
+from chekov.engine.subscriptions.page_cache import Page, PageCache
+from chekov.store.port import RecordedEvent
+from chekov.store.tail import REACH, Tail
 
 
 class PageReader:
-    """Reads pages for one reader: as many events as a few megabytes hold, by those read last.
+    """Reads what all subscriptions share, and has the next page read while one is handled.
 
-    Given a way to start tasks, it has the next page on its way from the database while the reader
-    works on a full one.
+    It holds on to the page read ahead: many readers at different places would otherwise push each
+    other's out of the cache.
+
+    Attributes:
+        far: whether the events read last came from a page, far below the head.
     """
 
-    def __init__(self, store: EventStore, start: Start | None = None) -> None:
-        self._store = store
-        self._start = start
-        self._limit = _FIRST_EVENTS
-        self._ahead: _Ahead | None = None
+    def __init__(self, cache: PageCache, tail: Tail) -> None:
+        self._cache = cache
+        self._tail = tail
+        self._ahead: Page | None = None
+        self.far = False
 
     async def after(self, position: int) -> Sequence[RecordedEvent]:
-        """The events right above `position`; none means that there are no more."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is None or ahead.position != position:
-            _drop(ahead)
-            page = await self._read(position)
-        else:
-            # There may be something by now where there was nothing.
-            page = _told(await ahead.page) or await self._read(position)
-        size = size_of(page)
-        full = len(page) == self._limit
-        if size > _ENOUGH_BYTES:
-            self._limit = max(1, len(page) * _ENOUGH_BYTES // size)
-        elif size * 2 < _ENOUGH_BYTES and full:
-            self._limit = min(PAGE_EVENTS, self._limit * 2)
-        if full and self._start is not None:
-            last = page[-1].position
-            self._ahead = _Ahead(last, self._start(self._read_ahead(last)))
+        """Return events right above `position`; none at the head of the log.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        events = await self._tail.after(position)
+        if events is not None:
+            self.close()
+            return events
+        self.far = True
+        self._cache.enter(self)
+        page = await self._page(position)
+        if page.error is not None:
+            self._cache.discard(page)
+            raise page.error
+        if not page.whole:
+            # Positions are missing, so it reaches beyond its end.
+            self._cache.discard(page)
+            return [event for event in page.events if event.position > position]
+        if page.end < self._tail.head.value - REACH:
+            self._ahead = self._cache.page(page.end)
             # Let it send its statement before the reader keeps the loop busy.
             await asyncio.sleep(0)
-        return page
-
-    def read_ahead(self, start: Start) -> None:
-        """Read ahead from now on."""
-        self._start = start
+        return page.events[position - page.start :] if position > page.start else page.events
 
     def close(self) -> None:
-        """Give up what was read ahead."""
-        ahead, self._ahead = self._ahead, None
-        _drop(ahead)
+        """Discard what was read ahead: no pages are needed for now."""
+        if self.far:
+            self.far = False
+            self._ahead = None
+            self._cache.leave(self)
 
-    async def _read_ahead(self, position: int) -> _Page | Exception:
-        """The page, or the error for whoever asks for it; nobody else is hurt by that."""
-        try:
-            return await self._read(position)
-        except Exception as error:  # noqa: BLE001
-            return error
-
-    async def _read(self, position: int) -> Sequence[RecordedEvent]:
-        return await self._store.read_page(after=position, limit=self._limit)
-
-
-def size_of(events: Sequence[RecordedEvent]) -> int:
-    """Bytes of the payloads."""
-    return sum([len(event.data) for event in events])
-
-
-def _drop(ahead: _Ahead | None) -> None:
-    if ahead is not None:
-        ahead.page.cancel()
-
-
-def _told(page: _Page | Exception) -> _Page:
-    if isinstance(page, Exception):
-        raise page
-    return page
+    async def _page(self, position: int) -> Page:
+        while True:
+            page, self._ahead = self._ahead, None
+            if page is None or not page.start <= position < page.end:
+                page = self._cache.page(position)
+            await page.done.wait()
+            # What was read before a drop may show what was erased.
+            if self._cache.is_current(page):
+                return page

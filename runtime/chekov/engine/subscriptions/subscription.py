@@ -8,15 +8,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from chekov.domain.handler import Projection
+from chekov.backoff import Backoff
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.checkpoint import Checkpoint
-from chekov.engine.subscriptions.delivery import Delivery, Stopped
-from chekov.engine.subscriptions.feed import Feed
-from chekov.engine.subscriptions.page_reader import PAGE_EVENTS, PageReader, Start
-from chekov.engine.subscriptions.waiters import Waiters
+from chekov.engine.subscriptions.delivery import Delivery, Retry, Stopped
+from chekov.engine.subscriptions.invocation import Invocation
+from chekov.engine.subscriptions.page_cache import PageCache
+from chekov.engine.subscriptions.page_reader import PageReader
 from chekov.errors import Fenced, StoreUnavailable
 from chekov.store.port import Claim, RecordedEvent, Store, SubscriptionKey, SubscriptionRow
+from chekov.watermark import Watermark
 
 State = Literal["waiting", "catching-up", "live", "retrying", "paused", "stopped"]
 
@@ -36,8 +37,9 @@ class SubscriptionStatus:
 
     Attributes:
         name: as the domain calls it.
-        kind: what it feeds.
-        version: of the projection.
+        kind: of its handler: `handler`, `projection`, or one registered by other code.
+        version: of its handler.
+        partition: which part of the events it handles, from 0.
         state: `waiting` while another process runs it.
         owned: whether it runs here.
         position: everything up to here is handled; of one that runs elsewhere, as of its last
@@ -49,8 +51,9 @@ class SubscriptionStatus:
     """
 
     name: str
-    kind: Literal["handler", "projection"]
+    kind: str
     version: int
+    partition: int
     state: State
     owned: bool
     position: int
@@ -69,23 +72,27 @@ class Subscription:
     """
 
     def __init__(
-        self, key: SubscriptionKey, store: Store, feed: Feed, delivery: Delivery, observer: Observer
+        self,
+        invocation: Invocation,
+        store: Store,
+        observer: Observer,
+        retry: Retry,
     ) -> None:
-        self.key = key
+        self.key = invocation.key
         self.position = 0
+        self._invocation = invocation
         self._store = store
-        self._feed = feed
-        self._delivery = delivery
+        self._delivery = Delivery(invocation, store.subscriptions, observer, retry)
         self._observer = observer
-        self._pages = PageReader(store.events)
-        self._waiters = Waiters()
+        self._handled = Watermark()
         self._claim: Claim | None = None
         self._epoch = 0
         self._valid_until = 0.0
         self._doubted_at: float | None = None
-        self._progress: Checkpoint | None = None
-        self._changed = asyncio.Event()
+        self._checkpoint: Checkpoint | None = None
+        self._claims = Watermark()
         self._stopping = False
+        self._backoff = Backoff(0.1)
         self._state: State = "waiting"
         self._error: str | None = None
         self._parked = 0
@@ -99,11 +106,12 @@ class Subscription:
     def status(self) -> SubscriptionStatus:
         """A snapshot for people and probes."""
         retrying = self._delivery.retrying
-        head = max(self._feed.head, self.position)
+        head = max(self._store.tail.head.value, self.position)
         return SubscriptionStatus(
             name=self.key.name,
-            kind="projection" if isinstance(self._delivery.handler, Projection) else "handler",
+            kind=self._invocation.kind,
             version=self.key.version,
+            partition=self.key.partition,
             state="retrying" if retrying else self._state,
             owned=self.owned,
             position=self.position,
@@ -113,180 +121,191 @@ class Subscription:
             error=retrying or self._error,
         )
 
+    async def prepare(self) -> None:
+        """Create in the store what it needs before it runs."""
+        await self._invocation.prepare()
+
     def take(self, claim: Claim, *, asked_at: float, lease: float) -> None:
         """Run under a claim that was just made or renewed.
 
         Args:
-            claim: what the store answered.
-            asked_at: when it was asked, by the loop's clock; the claim holds from then on.
+            claim: as the store returned it.
+            asked_at: when the store was asked, by the loop's clock; the claim holds from then on.
             lease: for how many seconds.
         """
         if self._claim is not None and self._claim.epoch != claim.epoch:
             self.lose()
         self._claim = claim
         self._valid_until = asked_at + lease
-        if self._progress is not None:
-            self._progress.valid_until = self._valid_until
+        if self._checkpoint is not None:
+            self._checkpoint.valid_until = self._valid_until
         if self._doubted_at is None or asked_at > self._doubted_at:
             self._doubted_at = None
-            self._changed.set()
+            self._claims.bump()
 
     def lose(self) -> None:
-        """Stop delivering: another process owns it, or nobody may run it."""
+        """Stop delivering: another process owns it, or it is paused or stopped."""
         if self._claim is None:
             return
         if not self._stopping:
             _log.warning("a subscription is no longer owned", extra={"subscription": self.key.name})
         self._claim = None
         self._end()
-        self._show("waiting")
-        self._waiters.recheck()
+        self._state = "waiting"
+        self._handled.wake_all()
+
+    def holds(self, row: SubscriptionRow) -> bool:
+        """Whether the store's row still says what the claim of this process says."""
+        claim = self._claim
+        return (
+            claim is not None
+            and row.state == "running"
+            and (row.owner, row.epoch) == (claim.owner, claim.epoch)
+        )
 
     def learn(self, row: SubscriptionRow) -> None:
-        """Take over what the store says, as far as this process does not know better."""
+        """Adopt the store's view, except where this process knows better."""
         self._parked = row.parked
         self._delivery.parked = 0
         if self._claim is None:
-            self._moved(row.position)
+            self._move(row.position)
             self._error = row.error
-            self._show("waiting" if row.state == "running" else row.state)
+            self._state = "waiting" if row.state == "running" else row.state
 
     async def save(self) -> None:
-        """Write the checkpoint also while a handler takes its time."""
-        progress = self._progress
-        if progress is not None and progress.open:
-            with suppress(Fenced):  # `run` will find out
-                await progress.save()
+        """Write the checkpoint if that is due, also while a handler takes its time."""
+        checkpoint = self._checkpoint
+        if checkpoint is not None and checkpoint.open and checkpoint.due:
+            with suppress(Fenced):  # `run` finds out by itself
+                await checkpoint.save()
 
     def stop(self) -> None:
         """End after the event at hand; `run` returns when the checkpoint is saved."""
         self._stopping = True
         self._end()
-        self._changed.set()
+        self._claims.bump()
+        self._handled.wake_all()
 
-    def drop(self) -> None:
-        """Give up what was read ahead."""
-        self._pages.close()
+    def passed(self, position: int) -> bool:
+        """Whether everything up to `position` is known here to be handled."""
+        return self._handled.value >= position
+
+    @property
+    def running(self) -> bool:
+        """Whether it handles events in this process, and goes on doing so."""
+        return self._claim is not None and not self._stopping
 
     async def reached(self, position: int) -> bool:
-        """Wait until everything up to `position` is handled here; `False` if it will not be."""
-        while self.position < position:
-            if self._claim is None or self._stopping:
+        """Wait until everything up to `position` is handled here; False if it will not be."""
+        while not self.passed(position):
+            if not self.running:
                 return False
-            await self._waiters.wait(position)
+            await self._handled.wait_above(position - 1)
         return True
 
-    async def run(self, start: Start) -> None:
-        """Deliver whenever there is a claim, until stopped; pages are read by tasks of `start`."""
-        self._pages.read_ahead(start)
+    async def run(self, pages: PageCache) -> None:
+        """Deliver whenever there is a claim, until stopped."""
         current_subscription.set(self.key)
-        await self._feed.started()
-        while (claim := await self._turn()) is not None:
+        log = PageReader(pages, self._store.tail)
+        while (claim := await self._next_claim()) is not None:
             try:
-                await self._run(claim)
+                await self._run(claim, log)
             except Fenced:
-                if self._holds(claim):
+                if self._is_current(claim):
                     self.lose()
             except StoreUnavailable as error:
-                # An unanswered commit may have happened: only a claim asked for from now on knows.
+                # A commit without an answer may have happened: only a later claim shows.
                 self._doubted_at = asyncio.get_running_loop().time()
                 self._error = str(error)
             finally:
-                self._progress = None
+                self._checkpoint = None
 
-    async def _turn(self) -> Claim | None:
-        """The claim to run under, as soon as there is one; `None` when it is time to end."""
+    async def _next_claim(self) -> Claim | None:
+        """Return the claim to run under once there is one; `None` when it is time to end."""
         while not self._stopping:
             if self._claim is not None and self._doubted_at is None:
                 return self._claim
-            self._changed.clear()
-            await self._changed.wait()
+            await self._claims.wait_above(self._claims.value)
         return None
 
-    async def _run(self, claim: Claim) -> None:
-        progress = self._progress = self._begin(claim)
+    async def _run(self, claim: Claim, log: PageReader) -> None:
+        checkpoint = self._checkpoint = self._begin(claim)
         try:
-            await self._deliver_all(progress)
-            if self._holds(claim):
-                await progress.save()
+            while checkpoint.open:
+                await self._step(checkpoint, log)
+            if self._is_current(claim):
+                await checkpoint.save()
         except Stopped as stopped:
-            await progress.save()
+            await checkpoint.save()
             await self._store.subscriptions.stop(claim, str(stopped))
             self._claim = None
             self._error = str(stopped)
-            self._show("stopped")
-            self._waiters.recheck()
+            self._state = "stopped"
+            self._handled.wake_all()
         else:
-            if not self._stopping and self._holds(claim):
+            if not self._stopping and self._is_current(claim):
                 self.lose()
+        finally:
+            log.close()
 
     def _begin(self, claim: Claim) -> Checkpoint:
-        # Under one epoch nobody else ran it: what was handled here since the last save counts.
+        # Under one epoch no other process ran it: what was handled since the last save counts.
         known = self.position if claim.epoch == self._epoch else 0
         self._epoch = claim.epoch
         self._error = None
-        self._moved(max(claim.position, known))
+        self._move(max(claim.position, known))
         return Checkpoint(
             claim,
             self._store.subscriptions,
-            self._moved,
+            self._move,
             position=self.position,
             replay_until=claim.registered,
             valid_until=self._valid_until,
         )
 
-    async def _deliver_all(self, progress: Checkpoint) -> None:
+    async def _step(self, checkpoint: Checkpoint, log: PageReader) -> None:
         try:
-            while progress.open:
-                await self._step(progress)
-        finally:
-            self._pages.close()
-
-    async def _step(self, progress: Checkpoint) -> None:
-        events = self._feed.after(progress.position, PAGE_EVENTS)
-        if events is None:
-            self._show("catching-up")
-            events = await self._pages.after(progress.position)
-        if not events:
-            self._pages.close()
-            self._show("live")
-            await self._idle(progress)
+            events = await log.after(checkpoint.position)
+        except StoreUnavailable as error:
+            # Nothing was begun, so unlike a lost commit this leaves no doubt about the claim.
+            self._error = str(error)
+            await checkpoint.pause(self._backoff.next())
             return
-        self._check(progress.position, events)
-        if await self._delivery.deliver(progress, self._delivery.wanted(events)):
-            progress.advance(events[-1].position)
-        if progress.due:
-            await progress.save()
-        self._tell()
+        self._error = None
+        self._backoff.reset()
+        if not events:
+            self._state = "live"
+            await self._idle(checkpoint)
+            return
+        if log.far:
+            self._state = "catching-up"
+        self._report_missing(checkpoint.position, events)
+        if await self._delivery.deliver(checkpoint, events):
+            checkpoint.advance(events[-1].position)
+        if checkpoint.due:
+            await checkpoint.save()
 
-    async def _idle(self, progress: Checkpoint) -> None:
-        if progress.due:
-            await progress.save()
-        patience = progress.patience
-        await self._feed.beyond(progress.position, _IDLE_SECONDS if patience is None else patience)
+    async def _idle(self, checkpoint: Checkpoint) -> None:
+        if checkpoint.due:
+            await checkpoint.save()
+        seconds = checkpoint.seconds_until_due
+        timeout = _IDLE_SECONDS if seconds is None else seconds
+        if checkpoint.open:
+            await self._store.wait("events", checkpoint.position, timeout)
 
-    def _holds(self, claim: Claim) -> bool:
+    def _is_current(self, claim: Claim) -> bool:
         return self._claim is not None and self._claim.epoch == claim.epoch
 
     def _end(self) -> None:
-        if self._progress is not None:
-            self._progress.ended.set()
-        self._feed.wake()
+        if self._checkpoint is not None:
+            self._checkpoint.ended.set()
+        self._store.tail.head.wake_all()
 
-    def _check(self, position: int, events: Sequence[RecordedEvent]) -> None:
+    def _report_missing(self, position: int, events: Sequence[RecordedEvent]) -> None:
         absent = events[-1].position - position - len(events)
         if absent:
-            self._observer.missing(self.key.name, absent)
+            self._observer.missing(self.key, absent)
 
-    def _moved(self, position: int) -> None:
+    def _move(self, position: int) -> None:
         self.position = position
-        self._waiters.reach(position)
-
-    def _show(self, state: State) -> None:
-        if state != self._state:
-            self._state = state
-            self._tell()
-
-    def _tell(self) -> None:
-        head = max(self._feed.head, self.position)
-        self._observer.subscription(self.key.name, self._state, self.position, head)
+        self._handled.advance(position)

@@ -17,8 +17,6 @@ from chekov.store.port import (
 )
 from chekov.store.validation import LARGEST_PAGE, check_append, check_expected, check_together
 
-_AT_HAND = 1000
-
 
 class MemoryEventStore:
     """Checks appends, and stores and reads events in a `Log`."""
@@ -87,10 +85,3 @@ class MemoryEventStore:
         """The position of the last event."""
         self._log.check_open()
         return self._log.history.head
-
-    async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
-        """Wait until there are events above `position`."""
-        self._log.check_open()
-        await self._log.head.wait_above(position, wait_for)
-        self._log.check_open()
-        return self._log.history.page(position, _AT_HAND, "forward", None)

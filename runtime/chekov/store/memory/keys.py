@@ -8,12 +8,17 @@ from chekov.watermark import Watermark
 
 
 class MemoryKeys:
-    """One live key per subject."""
+    """One live key per subject.
 
-    def __init__(self) -> None:
+    Args:
+        changed: rises when keys were deleted.
+    """
+
+    def __init__(self, changed: Watermark) -> None:
         self._keys: dict[UUID, Key | None] = {}
         self._live: dict[str, Key] = {}
-        self._forgettings = Watermark(1)
+        self._forgotten = 0
+        self._changed = changed
 
     async def live_keys(self, subjects: Collection[str]) -> Mapping[str, Key]:
         """Subject → its key, for the subjects that have one."""
@@ -35,11 +40,10 @@ class MemoryKeys:
         for key in gone:
             self._keys[key.id] = None
         if gone:
-            self._forgettings.bump()
+            self._forgotten += len(gone)
+            self._changed.bump()
         return [key.subject for key in gone]
 
-    async def forgotten(self, seen: int, wait_for: float) -> int:
-        """Wait until keys may have been deleted."""
-        if not seen:
-            return self._forgettings.value
-        return await self._forgettings.wait_above(seen, wait_for)
+    async def count_forgotten(self) -> int:
+        """How many keys were deleted so far."""
+        return self._forgotten

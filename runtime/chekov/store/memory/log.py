@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from time import perf_counter
 from uuid import UUID
 
 from chekov.errors import (
@@ -16,8 +17,15 @@ from chekov.errors import (
 )
 from chekov.store.memory.documents import is_json
 from chekov.store.memory.history import History
-from chekov.store.port import Appended, Expected, ExpectedVersion, NewEvent, StreamAppend
-from chekov.watermark import Watermark
+from chekov.store.port import (
+    Appended,
+    CommitReport,
+    Expected,
+    ExpectedVersion,
+    NewEvent,
+    StreamAppend,
+)
+from chekov.store.tail import Tail
 
 
 class Log:
@@ -26,18 +34,21 @@ class Log:
     Attributes:
         history: the events.
         now: the clock.
-        head: the last position, to wait for.
+        tail: is given what is appended, and dropped when something is erased.
         entered: how often the store is entered; 0 when it is closed.
+        reports: called after each append, as `Store.reporting_commits` says.
     """
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Callable[[], datetime], tail: Tail) -> None:
         self.history = History()
         self.now = clock
-        self.head = Watermark()
+        self.tail = tail
         self.entered = 0
+        self.reports: list[CommitReport] = []
 
     def append(self, appends: Sequence[StreamAppend], command_id: UUID | None) -> list[Appended]:
         """Store appends: all of them or none."""
+        started = perf_counter()
         self.check_open()
         ids: set[UUID] = set()
         if command_id is not None and self.history.is_caused_by(command_id):
@@ -55,7 +66,10 @@ class Log:
             recorded = self.history.add(stream, events, now)
             last = recorded[-1]
             answers.append(Appended(stream, last.version, last.position, recorded))
-        self.grew()
+        self.tail.push([event for answer in answers for event in answer.recorded])
+        stored, seconds = sum(len(item.events) for item in appends), perf_counter() - started
+        for report in self.reports:
+            report(len(appends), stored, seconds)
         return answers
 
     def check_open(self) -> None:
@@ -82,10 +96,6 @@ class Log:
             raise StreamExists(stream, actual)
         if expected > 0 and expected != actual:
             raise WrongExpectedVersion(stream, expected, actual)
-
-    def grew(self) -> None:
-        """Wake whoever waits for new events."""
-        self.head.advance(self.history.head)
 
 
 def _check_content(events: Sequence[NewEvent]) -> None:

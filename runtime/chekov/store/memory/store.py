@@ -1,9 +1,11 @@
 """The store in memory: one object per role over one log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Self
 
+from chekov.store.changes import Changes, Topic
 from chekov.store.delegating import DelegatingEventStore
 from chekov.store.memory.event_store import MemoryEventStore
 from chekov.store.memory.keys import MemoryKeys
@@ -11,7 +13,16 @@ from chekov.store.memory.log import Log
 from chekov.store.memory.snapshots import MemorySnapshots
 from chekov.store.memory.streams import MemoryStreams
 from chekov.store.memory.subscriptions import MemorySubscriptions
-from chekov.store.port import Keys, ReadModels, Snapshots, Streams, Subscriptions
+from chekov.store.port import (
+    CommitReport,
+    Keys,
+    ReadModels,
+    RecordedEvent,
+    Snapshots,
+    Streams,
+    Subscriptions,
+)
+from chekov.store.tail import Tail
 
 
 def _utc_now() -> datetime:
@@ -35,13 +46,17 @@ class MemoryStore(DelegatingEventStore):
     read_models: ReadModels | None
 
     def __init__(self, *, clock: Callable[[], datetime] = _utc_now) -> None:
-        self._log = Log(clock)
+        self.changes = Changes()
+        self.tail = Tail(self._read, head=self.changes.events, drops=self.changes.keys)
+        self._log = Log(clock, self.tail)
         self.events = MemoryEventStore(self._log)
         self.streams = MemoryStreams(self._log)
-        self.subscriptions = MemorySubscriptions(clock, lambda: self._log.history.head)
+        self.subscriptions = MemorySubscriptions(
+            clock, lambda: self._log.history.head, self.changes.subscriptions
+        )
         self.read_models = None
         self.snapshots = MemorySnapshots(self._log.history)
-        self.keys = MemoryKeys()
+        self.keys = MemoryKeys(self.changes.keys)
 
     async def __aenter__(self) -> Self:
         self._log.entered += 1
@@ -50,8 +65,27 @@ class MemoryStore(DelegatingEventStore):
     async def __aexit__(self, *exc: object) -> None:
         self._log.entered -= 1
         if not self._log.entered:
-            self._log.head.wake_all()
+            self.changes.wake_all()
+
+    async def wait(self, topic: Topic, seen: int, timeout: float) -> int:
+        """Wait for a change; see `Store.wait`."""
+        self._log.check_open()
+        value = await self.changes.wait(topic, seen, timeout)
+        self._log.check_open()
+        return value
+
+    @contextmanager
+    def reporting_commits(self, report: CommitReport) -> Generator[None]:
+        """See `Store.reporting_commits`."""
+        self._log.reports.append(report)
+        try:
+            yield
+        finally:
+            self._log.reports.remove(report)
 
     async def ping(self) -> None:
         """Return when the store is open."""
         self._log.check_open()
+
+    async def _read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
+        return await self.events.read_page(after=after, limit=limit)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import uuid4
 
+from chekov.domain.names import is_name
 from chekov.errors import StreamDeleted, StreamNotFound, WrongExpectedVersion
 from chekov.store.links import linkable, new_link
 from chekov.store.memory.log import Log
@@ -14,14 +15,7 @@ from chekov.store.port import (
     StreamAppend,
     StreamInfo,
 )
-from chekov.store.validation import (
-    DELETED,
-    LARGEST_PAGE,
-    check_append,
-    check_expected,
-    check_link,
-    is_name,
-)
+from chekov.store.validation import DELETED, LARGEST_PAGE, check_append, check_expected, check_link
 
 
 class MemoryStreams:
@@ -47,7 +41,10 @@ class MemoryStreams:
         history.deleted.add(stream)
         if erase:
             history.erase(stream, ending.version + 1)
-        self._log.grew()
+            self._log.tail.drop()
+            self._log.tail.heard(ending.position)
+        else:
+            self._log.tail.push([ending])
         return ending.position
 
     async def truncate(self, stream: str, *, before: int, erase: bool = False) -> None:
@@ -63,6 +60,7 @@ class MemoryStreams:
         self._log.history.truncate(stream, before)
         if erase:
             self._log.history.erase(stream, before)
+            self._log.tail.drop()
 
     async def link(
         self, stream: str, positions: Sequence[int], *, expected: ExpectedVersion = Expected.ANY

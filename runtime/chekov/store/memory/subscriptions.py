@@ -24,13 +24,21 @@ class _Row:
 
 
 class MemorySubscriptions:
-    """One row per subscription, changed only through a claim that is not stale."""
+    """One row per subscription, changed only through a claim that is not stale.
 
-    def __init__(self, clock: Callable[[], datetime], end: Callable[[], int]) -> None:
+    Args:
+        clock: tells the time of leases.
+        end: gives the last position of the log.
+        freed: rises when a subscription may have become free.
+    """
+
+    def __init__(
+        self, clock: Callable[[], datetime], end: Callable[[], int], freed: Watermark
+    ) -> None:
         self._now = clock
         self._end = end
         self._rows: dict[SubscriptionKey, _Row] = {}
-        self._freed = Watermark()
+        self._freed = freed
 
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
         """Add those of `keys` that are new."""
@@ -105,10 +113,6 @@ class MemorySubscriptions:
             row.state = "paused"
             self._give_up(row)
         self._freed.bump()
-
-    async def freed(self, seen: int, wait_for: float) -> int:
-        """Wait until a subscription may have become free."""
-        return await self._freed.wait_above(seen, wait_for)
 
     async def list(self, domain: str) -> Sequence[SubscriptionRow]:
         """Every subscription of a domain, by name, version and partition."""

@@ -13,7 +13,7 @@ from chekov.store.port.event_store import (
 from chekov.store.port.keys import Key, Keys
 from chekov.store.port.read_models import ReadModels
 from chekov.store.port.snapshots import Snapshot, Snapshots
-from chekov.store.port.store import Store
+from chekov.store.port.store import CommitReport, Store
 from chekov.store.port.streams import StreamInfo, Streams
 from chekov.store.port.subscriptions import (
     Claim,
@@ -26,6 +26,7 @@ from chekov.store.port.subscriptions import (
 __all__ = [
     "Appended",
     "Claim",
+    "CommitReport",
     "Direction",
     "EventStore",
     "Expected",

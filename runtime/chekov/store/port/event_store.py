@@ -166,12 +166,3 @@ class EventStore(Protocol):
     async def head(self) -> int:
         """The position of the last event; 0 when there is none."""
         ...
-
-    async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
-        """Wait until there are events above `position`, for at most `wait_for` seconds.
-
-        Returns the events right above `position` that this process appended, if they are still
-        cached. An empty result means that there may be more events: read a page. A spurious
-        return is allowed, a missed one is not.
-        """
-        ...

@@ -44,11 +44,6 @@ class Keys(Protocol):
         """
         ...
 
-    async def forgotten(self, seen: int, wait_for: float) -> int:
-        """Wait until keys may have been deleted, by any process, for at most `wait_for` seconds.
-
-        Returns:
-            A counter, above `seen` when keys may have been deleted since that was returned. With
-            `seen` 0 it returns at once.
-        """
+    async def count_forgotten(self) -> int:
+        """How many keys were deleted so far, by any process."""
         ...

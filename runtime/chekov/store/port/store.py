@@ -1,13 +1,22 @@
 """The whole of a store: its roles, and the event store as its public face."""
 
-from typing import Protocol, Self
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
+from chekov.store.changes import Topic
 from chekov.store.port.event_store import EventStore
 from chekov.store.port.keys import Keys
 from chekov.store.port.read_models import ReadModels
 from chekov.store.port.snapshots import Snapshots
 from chekov.store.port.streams import Streams
 from chekov.store.port.subscriptions import Subscriptions
+
+if TYPE_CHECKING:
+    from chekov.store.tail import Tail  # which needs this package
+
+CommitReport: TypeAlias = Callable[[int, int, float], None]
+"""Takes the appends and events of a batch, and the seconds that committing it took."""
 
 
 class Store(EventStore, Protocol):
@@ -47,6 +56,34 @@ class Store(EventStore, Protocol):
     @property
     def keys(self) -> Keys:
         """The encryption keys of personal data."""
+        ...
+
+    def reporting_commits(self, report: CommitReport) -> AbstractContextManager[None]:
+        """Call `report` after each batch of appends that is committed within the block.
+
+        It must neither block nor raise.
+        """
+        ...
+
+    @property
+    def tail(self) -> "Tail":
+        """The newest events, cached once for all that follow the log live."""
+        ...
+
+    async def wait(self, topic: Topic, seen: int, timeout: float) -> int:
+        """Wait until something changed, in this process or another, or for `timeout` seconds.
+
+        The topics are `"events"`: the log reaches beyond the position `seen`; `"subscriptions"`: a
+        subscription may have become free; `"keys"`: keys may have been deleted or events erased.
+
+        Returns:
+            The newest position known, or a counter of the changes. Pass it as `seen` to the next
+            call, 0 to the first: what happens in between makes that call return at once. A call may
+            return early without a change; none is missed for longer than a lost connection lasts.
+
+        Raises:
+            StoreClosed: the store is not open.
+        """
         ...
 
     async def ping(self) -> None:

@@ -81,14 +81,6 @@ class Subscriptions(Protocol):
         """Give up the claims of `owner` among `keys`, and wake the processes that wait for them."""
         ...
 
-    async def freed(self, seen: int, wait_for: float) -> int:
-        """Wait until a subscription may have become free, for at most `wait_for` seconds.
-
-        Returns a counter of such changes (a release, a stop, a resume) by any process. Pass it as
-        `seen` to the next call, 0 at first: a change in between makes that call return at once.
-        """
-        ...
-
     async def save(self, claim: Claim, position: int) -> None:
         """Move the checkpoint forward to `position`; a lower position changes nothing.
 

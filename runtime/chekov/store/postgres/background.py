@@ -1,15 +1,17 @@
 """What runs in the background while a store is open: group commit and the listener."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 
-from chekov.store.postgres.append.batch_sender import OnBatch
+from chekov.store.changes import Changes
+from chekov.store.port import CommitReport
 from chekov.store.postgres.append.committer import Committer
 from chekov.store.postgres.listener import Listener
 from chekov.store.postgres.polling_listener import PollingListener
 from chekov.store.postgres.pool import opened
 from chekov.store.postgres.schema import Schema
+from chekov.store.tail import Tail
 
 
 class BackgroundTasks:
@@ -17,12 +19,15 @@ class BackgroundTasks:
 
     Args:
         schema: of the store.
-        on_batch: see `PostgresStore`.
+        changes: are counted here.
+        tail: is given what is appended, and learns of what is heard.
     """
 
-    def __init__(self, schema: Schema, on_batch: OnBatch | None) -> None:
+    def __init__(self, schema: Schema, changes: Changes, tail: Tail) -> None:
         self._schema = schema
-        self._on_batch = on_batch
+        self._changes = changes
+        self._tail = tail
+        self._reports: list[CommitReport] = []
         self._committer: Committer | None = None
         self._listener: Listener | None = None
 
@@ -37,12 +42,20 @@ class BackgroundTasks:
 
     @property
     def listener(self) -> Listener:
-        """Hears of new events, free subscriptions and deleted keys.
+        """Hears of what other processes change.
 
         Raises:
             StoreClosed: the store is not open.
         """
         return opened(self._listener)
+
+    def check_open(self) -> None:
+        """Raise unless the store is open.
+
+        Raises:
+            StoreClosed: it is not.
+        """
+        opened(self._committer)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -50,12 +63,13 @@ class BackgroundTasks:
         schema = self._schema
         options = schema.pool.options
         kind = PollingListener if options.pooled else Listener
-        listener = kind(options, schema.name, schema.statements("events"))
+        statements = schema.statements("events")
+        listener = kind(options, schema.name, statements, self._changes, self._tail)
         committer = Committer(
             schema,
             committed=listener.committed,
             alone=listener.alone,
-            on_batch=self._on_batch,
+            on_batch=self._report,
         )
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(listener.run())
@@ -66,9 +80,22 @@ class BackgroundTasks:
             finally:
                 self._committer = self._listener = None
                 committer.close()
-                listener.close()
+                self._changes.wake_all()
                 try:
                     await asyncio.wait([committing])
                 finally:
                     committing.cancel()
                     listening.cancel()
+
+    @contextmanager
+    def reporting_commits(self, report: CommitReport) -> Generator[None]:
+        """See `Store.reporting_commits`."""
+        self._reports.append(report)
+        try:
+            yield
+        finally:
+            self._reports.remove(report)
+
+    def _report(self, appends: int, events: int, seconds: float) -> None:
+        for report in self._reports:
+            report(appends, events, seconds)

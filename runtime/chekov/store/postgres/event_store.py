@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from chekov.domain.event_filter import EVERYTHING, EventFilter
+from chekov.domain.names import is_name
 from chekov.store.links import resolved, target
 from chekov.store.port import (
     Appended,
@@ -21,7 +22,7 @@ from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.page_statements import page_statement
 from chekov.store.postgres.row_decoding import records
 from chekov.store.postgres.schema import Schema
-from chekov.store.validation import HIGHEST, LARGEST_PAGE, LINK, is_name
+from chekov.store.validation import HIGHEST, LARGEST_PAGE, LINK
 
 _PAGE: Final = 1000
 
@@ -109,10 +110,6 @@ class PostgresEventStore:
         """The position of the last event."""
         rows = await self._read("head")
         return rows[0][0]
-
-    async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
-        """Wait until there are events above `position`."""
-        return await self._background.listener.changed(position, wait_for)
 
     async def at_positions(self, positions: Collection[int]) -> Mapping[int, RecordedEvent]:
         """Position → event, for the positions that have one."""

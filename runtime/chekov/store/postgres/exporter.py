@@ -7,7 +7,7 @@ takes and whatever others write, delete and erase meanwhile.
 from collections.abc import Callable
 from typing import Any, Final, LiteralString, NamedTuple, cast
 
-from chekov.store.exports import FORMAT, Heading, encode_heading
+from chekov.serialization.export_lines import FORMAT, Heading, encode_heading
 from chekov.store.postgres.connection_options import DriverConnection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Translator
 from chekov.store.postgres.migrator import needed_version, verify

@@ -12,8 +12,7 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 
 from chekov.errors import MalformedExport, StoreDiverged, StoreError
-from chekov.store.exports import (
-    EventLine,
+from chekov.serialization.export_lines import (
     Heading,
     KeyLine,
     StreamLine,
@@ -22,6 +21,7 @@ from chekov.store.exports import (
     decode_key,
     decode_stream,
 )
+from chekov.store.port import RecordedEvent
 from chekov.store.postgres.connection_options import DriverConnection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, Translator, fault_of
 from chekov.store.postgres.migrator import needed_version, verify
@@ -33,6 +33,11 @@ _BATCH_BYTES: Final = 8 * 1024 * 1024
 _OTHER_WRITER: Final = "another process appends to it"
 
 OnProgress = Callable[[int, int], None]
+
+
+class _EventLine(NamedTuple):
+    event: RecordedEvent
+    is_json: bool
 
 
 class Imported(NamedTuple):
@@ -151,13 +156,14 @@ class _Importer:
             if own != heading.after_id:
                 raise StoreDiverged(heading.after, f"it is event {own}, not {heading.after_id}")
 
-    def _events(self, heading: Heading) -> Iterator[list[EventLine]]:
+    def _events(self, heading: Heading) -> Iterator[list[_EventLine]]:
         """The events in batches of bounded size."""
-        batch: list[EventLine] = []
+        batch: list[_EventLine] = []
         size = 0
         for position in range(heading.after + 1, heading.head + 1):
             line = self._lines.next(f"before event {position} of {heading.head}")
-            found = decode_event(line, self._lines.number)
+            decoded = decode_event(line, self._lines.number)
+            found = _EventLine(RecordedEvent(*decoded[:-1]), decoded.is_json)
             if found.event.position != position:
                 raise MalformedExport(
                     self._lines.number,
@@ -180,7 +186,7 @@ class _Importer:
             if own != event:
                 raise StoreDiverged(event.position, "the events are not the same")
 
-    async def _store(self, batch: list[EventLine]) -> None:
+    async def _store(self, batch: list[_EventLine]) -> None:
         if not batch:
             return
         sql, connection = self._sql, self._connection
@@ -273,7 +279,7 @@ def _is_about_values(error: asyncpg.PostgresError) -> bool:
     )
 
 
-def _row(line: EventLine) -> tuple[Any, ...]:
+def _row(line: _EventLine) -> tuple[Any, ...]:
     event = line.event
     return (
         *event[:5],

@@ -3,24 +3,17 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
+from chekov.domain.names import is_name
 from chekov.store.port import Key
-from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.listener import keys_channel
 from chekov.store.postgres.schema import Schema
-from chekov.store.validation import is_name
 
 
 class PostgresKeys:
-    """One row per key; forgetting removes the secret from the row.
+    """One row per key; forgetting removes the secret from the row."""
 
-    Args:
-        schema: of the store.
-        background: hears of deleted keys.
-    """
-
-    def __init__(self, schema: Schema, background: BackgroundTasks) -> None:
+    def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self._background = background
         self._statements = schema.statements("keys")
         self._keys_channel = keys_channel(schema.name)
 
@@ -51,16 +44,7 @@ class PostgresKeys:
         rows = await self._schema.fetch(self._statements["forget_keys"], ids, self._keys_channel)
         return [row["subject"] for row in rows]
 
-    async def forgotten(self, seen: int, wait_for: float) -> int:
-        """Wait until keys may have been deleted."""
-        listener = self._background.listener
-        heard = listener.forgettings
-        count = 1 + await self._count_forgotten()
-        if seen and count <= seen:
-            await listener.forgotten(heard, wait_for)
-            count = 1 + await self._count_forgotten()
-        return count
-
-    async def _count_forgotten(self) -> int:
+    async def count_forgotten(self) -> int:
+        """How many keys were deleted so far."""
         rows = await self._schema.fetch(self._statements["forgettings"])
         return rows[0][0]

@@ -3,9 +3,9 @@
 from typing import Final, NamedTuple
 
 from chekov.domain.event_filter import EventFilter
+from chekov.domain.names import NAME_BYTES, is_name
 from chekov.store.filters import category_prefix, common_prefix, next_prefix
 from chekov.store.port import Direction
-from chekov.store.validation import NAME_BYTES, is_name
 
 _BEYOND: Final = chr(0x10FFFF) * NAME_BYTES
 """Sorts after every name."""

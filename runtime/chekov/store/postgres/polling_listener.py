@@ -1,4 +1,4 @@
-"""How this process learns of events behind a pooler, which lets nobody listen."""
+"""How a process hears of changes behind a pooler, which does not allow LISTEN."""
 
 import asyncio
 import time
@@ -7,15 +7,15 @@ from typing import Final
 from chekov.store.postgres.connection_options import connect
 from chekov.store.postgres.listener import ANSWER_SECONDS, Listener
 
-_LOOK_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.1
 _SUSPECT_SECONDS: Final = 1.0
 
 
 class PollingListener(Listener):
-    """Looks ten times a second for events, and once a second wakes who waits for anything else.
+    """Polls for events ten times a second, and counts a change of everything else once a second.
 
-    What this process appends itself it hears of at once, as always. It cannot tell whether there
-    are other processes, so it never is alone.
+    What this process appends itself reaches the tail at once, as always. It cannot tell whether
+    there are other processes, so it is never alone.
     """
 
     async def _listen(self) -> None:
@@ -23,12 +23,12 @@ class PollingListener(Listener):
         try:
             suspected = 0.0
             while True:
-                self.heard(
+                self._tail.heard(
                     await connection.fetchval(self._statements["head"], timeout=ANSWER_SECONDS)
                 )
                 if time.monotonic() - suspected >= _SUSPECT_SECONDS:
                     suspected = time.monotonic()
                     self._suspect()
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
         finally:
             connection.terminate()

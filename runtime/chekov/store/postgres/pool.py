@@ -21,6 +21,7 @@ from chekov.store.postgres.connection_options import (
     learn_types,
 )
 from chekov.store.postgres.errors import DATABASE_ERRORS
+from chekov.store.postgres.lent_connection import LentConnection, PoolerConnection
 
 T = TypeVar("T")
 
@@ -116,6 +117,7 @@ class PostgresPool:
             options.lent("chekov handlers"),
             longest=LENT_SECONDS,
             reset=_nothing if options.pooled else None,
+            connection_class=PoolerConnection if options.pooled else LentConnection,
         )
         cache = ConnectionCache(own, patience=self.patience)
         self._own, self._lent = cache, lent
@@ -134,6 +136,7 @@ class PostgresPool:
         *,
         longest: float,
         reset: Callable[[Any], Awaitable[None]] | None,
+        connection_class: type[Any] = asyncpg.Connection,
     ) -> DriverPool:
         try:
             return await asyncpg.create_pool(
@@ -146,6 +149,7 @@ class PostgresPool:
                 command_timeout=longest,
                 init=learn_types if self.options.pooled else None,
                 reset=reset,
+                connection_class=connection_class,
                 **options,
             )
         except (asyncpg.ClientConfigurationError, ValueError) as error:

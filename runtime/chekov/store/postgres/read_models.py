@@ -61,8 +61,7 @@ class PostgresReadModels:
         self, *, search_path: str | None = None
     ) -> AsyncGenerator[handler.Connection]:
         """A connection in a read-only transaction, for queries."""
-        async with self._schema.lent(readonly=True) as connection:
-            await self._set_path(connection, search_path)
+        async with self._schema.lent(readonly=True, search_path=search_path) as connection:
             yield cast("handler.Connection", connection)
 
     @asynccontextmanager
@@ -70,8 +69,7 @@ class PostgresReadModels:
         self, claim: Claim, position: int, *, search_path: str | None = None
     ) -> AsyncGenerator[handler.Connection]:
         """A database transaction that moves the checkpoint to `position` as it commits."""
-        async with self._schema.lent() as connection:
-            await self._set_path(connection, search_path)
+        async with self._schema.lent(search_path=search_path) as connection:
             yield cast("handler.Connection", connection)
             # Last, so that the row is locked for a moment only and a stale owner is still refused.
             try:
@@ -103,11 +101,7 @@ class PostgresReadModels:
         try:
             quoted = await connection.fetchval("select quote_ident($1)", schema)
             await connection.execute(f"create schema if not exists {quoted}")
-            await self._set_path(connection, schema)
+            await connection.execute(self._statements["search_path"], schema)
             await connection.execute(tables)
         except asyncpg.PostgresError as error:
             raise DefinitionError(f"the tables in {schema!r}", [str(error)]) from error
-
-    async def _set_path(self, connection: DriverConnection, schema: str | None) -> None:
-        if schema is not None:
-            await connection.execute(self._statements["search_path"], schema)

@@ -18,8 +18,9 @@ from chekov.store.postgres.errors import (
     ends_connection,
     fault_of,
 )
+from chekov.store.postgres.lent_connection import LentConnection
 from chekov.store.postgres.pool import PostgresPool
-from chekov.store.postgres.statements import Topic, check_schema, statements
+from chekov.store.postgres.statements import SqlFile, check_schema, statements
 
 T = TypeVar("T")
 
@@ -60,14 +61,14 @@ class Schema:
         self.pool = pool
         self.name = check_schema(name)
         self.translator = Translator(pool.options.dsn, name, needed_version)
-        self._statements: dict[Topic, Mapping[str, LiteralString]] = {}
+        self._statements: dict[SqlFile, Mapping[str, LiteralString]] = {}
 
-    def statements(self, topic: Topic) -> Mapping[str, LiteralString]:
-        """The statements of `sql/<topic>.sql`, by name."""
-        found = self._statements.get(topic)
+    def statements(self, file: SqlFile) -> Mapping[str, LiteralString]:
+        """The statements of `sql/<file>.sql`, by name."""
+        found = self._statements.get(file)
         if found is None:
-            found = statements(topic, self.name, pooled=self.pool.options.pooled)
-            self._statements[topic] = found
+            found = statements(file, self.name, pooled=self.pool.options.pooled)
+            self._statements[file] = found
         return found
 
     async def fetch(self, sql: LiteralString, *values: object) -> Sequence[Any]:
@@ -93,10 +94,13 @@ class Schema:
         return await patiently(fetch, patience=self.pool.patience, translator=self.translator)
 
     @asynccontextmanager
-    async def lent(self, *, readonly: bool = False) -> AsyncGenerator[DriverConnection]:
+    async def lent(
+        self, *, readonly: bool = False, search_path: str | None = None
+    ) -> AsyncGenerator[DriverConnection]:
         """Lend a connection inside a transaction, for statements of handlers and queries.
 
-        Their errors are raised as they are, unless the connection itself is at fault.
+        Unqualified names resolve first in the database schema `search_path`. Errors of the
+        statements are raised as they are, unless the connection itself is at fault.
 
         Raises:
             StoreUnavailable: no connection was free in time, or it was lost.
@@ -106,6 +110,8 @@ class Schema:
             connection = cast("DriverConnection", await pool.acquire(timeout=self.pool.patience))
         except DATABASE_ERRORS as error:
             raise self.translator.store_error(error) from error
+        if search_path is not None:
+            cast("LentConnection", connection).begin_with(search_path)
         failed: BaseException | None = None
         try:
             async with connection.transaction(readonly=readonly):

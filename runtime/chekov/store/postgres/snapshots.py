@@ -1,8 +1,9 @@
 """The role `snapshots` in Postgres."""
 
+from chekov.domain.names import is_name
 from chekov.store.port import Snapshot
 from chekov.store.postgres.schema import Schema
-from chekov.store.validation import HIGHEST, check_snapshot, is_name
+from chekov.store.validation import HIGHEST, check_snapshot
 
 
 class PostgresSnapshots:

@@ -50,7 +50,7 @@ def check_schema(schema: str) -> str:
     return schema
 
 
-Topic: TypeAlias = Literal[
+SqlFile: TypeAlias = Literal[
     "events",
     "subscriptions",
     "read_models",
@@ -62,12 +62,12 @@ Topic: TypeAlias = Literal[
 ]
 
 
-def statements(topic: Topic, schema: str, *, pooled: bool = False) -> Mapping[str, LiteralString]:
-    """The named statements of `sql/<topic>.sql`, with its fragments in place of `<fragment>`.
+def statements(file: SqlFile, schema: str, *, pooled: bool = False) -> Mapping[str, LiteralString]:
+    """The named statements of `sql/<file>.sql`, with its fragments in place of `<fragment>`.
 
     With `pooled`, a statement `<name>_pooled` replaces the one called `<name>`.
     """
-    text = (_FOLDER / f"{topic}.sql").read_text("utf-8")
+    text = (_FOLDER / f"{file}.sql").read_text("utf-8")
     parts = _NAME.split(_in_schema(text, schema))[1:]
     found = {"name": dict[str, str](), "fragment": dict[str, str]()}
     for kind, name, sql in zip(parts[::3], parts[1::3], parts[2::3], strict=True):

@@ -1,10 +1,12 @@
 """The store in Postgres: one object per role over one database."""
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
+from chekov.store.changes import Changes, Topic
 from chekov.store.delegating import DelegatingEventStore
-from chekov.store.postgres.append.batch_sender import OnBatch
+from chekov.store.port import RecordedEvent
 from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.connection_options import STATEMENT_SECONDS
 from chekov.store.postgres.event_store import PostgresEventStore
@@ -17,6 +19,7 @@ from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.snapshots import PostgresSnapshots
 from chekov.store.postgres.streams import PostgresStreams
 from chekov.store.postgres.subscriptions import PostgresSubscriptions
+from chekov.store.tail import Tail
 
 
 class PostgresStore(DelegatingEventStore):
@@ -26,8 +29,6 @@ class PostgresStore(DelegatingEventStore):
         database: where it is: a `postgresql://` URL, or a pool, which several stores may share.
         schema: holds the store's tables.
         migrate: bring the schema up to date when opening; `False` only checks it.
-        on_batch: called after each statement of appends with the number of appends, the number of
-            events and the seconds it took. It must not raise or block.
         pool_size: of a URL, see `PostgresPool`, as are the following.
         patience: how long calls wait for a database that is away, in seconds.
         pooled: the URL leads to a pooler in transaction mode, such as PgBouncer.
@@ -40,7 +41,6 @@ class PostgresStore(DelegatingEventStore):
         *,
         schema: str = "chekov",
         migrate: bool = True,
-        on_batch: OnBatch | None = None,
         pool_size: int = POOL_SIZE,
         patience: float = PATIENCE_SECONDS,
         pooled: bool = False,
@@ -54,15 +54,18 @@ class PostgresStore(DelegatingEventStore):
                 pooled=pooled,
                 statement_timeout=statement_timeout,
             )
+        self.changes = Changes()
+        self.tail = Tail(self._read, head=self.changes.events, drops=self.changes.keys)
         self._schema = Schema(database, schema, needed_version())
-        self._background = BackgroundTasks(self._schema, on_batch)
+        self._background = BackgroundTasks(self._schema, self.changes, self.tail)
         events = PostgresEventStore(self._schema, self._background)
         self.events = events
-        self.streams = PostgresStreams(self._schema, events, self._background)
-        self.subscriptions = PostgresSubscriptions(self._schema, self._background)
+        self.streams = PostgresStreams(self._schema, events, self._background, self.tail)
+        self.subscriptions = PostgresSubscriptions(self._schema)
         self.read_models = PostgresReadModels(self._schema)
         self.snapshots = PostgresSnapshots(self._schema)
-        self.keys = PostgresKeys(self._schema, self._background)
+        self.keys = PostgresKeys(self._schema)
+        self.reporting_commits = self._background.reporting_commits
         self._migrate = migrate
         self._entered = 0
         self._stack = AsyncExitStack()
@@ -87,9 +90,19 @@ class PostgresStore(DelegatingEventStore):
         if not self._entered:
             await self._stack.aclose()
 
+    async def wait(self, topic: Topic, seen: int, timeout: float) -> int:
+        """Wait for a change; see `Store.wait`."""
+        self._background.check_open()
+        value = await self.changes.wait(topic, seen, timeout)
+        self._background.check_open()
+        return value
+
     async def ping(self) -> None:
         """Return when the database answers."""
         await self.events.head()
+
+    async def _read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
+        return await self.events.read_page(after=after, limit=limit)
 
     async def _open(self, stack: AsyncExitStack) -> None:
         pool = self._schema.pool
@@ -99,4 +112,5 @@ class PostgresStore(DelegatingEventStore):
         if not self._migrate:
             async with self._schema.lent() as connection:
                 await verify(connection, self._schema.name)
+        self.tail.reset(await self.events.head())
         await stack.enter_async_context(self._background.running())

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
+from chekov.domain.names import OWN, is_name
 from chekov.errors import StreamDeleted, StreamNotFound, WrongExpectedVersion
 from chekov.store.filters import next_prefix
 from chekov.store.links import linkable, new_link
@@ -11,8 +12,10 @@ from chekov.store.port import Appended, Expected, ExpectedVersion, StreamInfo
 from chekov.store.postgres.append.batch import refusal
 from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.event_store import PostgresEventStore
+from chekov.store.postgres.listener import keys_channel
 from chekov.store.postgres.schema import Schema
-from chekov.store.validation import HIGHEST, LARGEST_PAGE, OWN, check_expected, check_link, is_name
+from chekov.store.tail import Tail
+from chekov.store.validation import HIGHEST, LARGEST_PAGE, check_expected, check_link
 
 
 class PostgresStreams:
@@ -21,7 +24,8 @@ class PostgresStreams:
     Args:
         schema: of the store.
         events: finds the events to link.
-        background: appends links, and hears of deletions.
+        background: appends links.
+        tail: drops what was erased.
     """
 
     def __init__(
@@ -29,9 +33,12 @@ class PostgresStreams:
         schema: Schema,
         events: PostgresEventStore,
         background: BackgroundTasks,
+        tail: Tail,
     ) -> None:
         self._schema = schema
         self._statements = schema.statements("events")
+        self._tail = tail
+        self._keys_channel = keys_channel(schema.name)
         self._events = events
         self._background = background
 
@@ -39,19 +46,19 @@ class PostgresStreams:
         self, stream: str, *, expected: ExpectedVersion = Expected.ANY, erase: bool = False
     ) -> int:
         """End a stream, and erase its events if asked."""
-        listener = self._background.listener
+        self._background.check_open()
         check_expected(stream, expected)
         position, outcome = await self._end("delete_stream", stream, expected, erase, uuid4())
         if position is None:
             raise refusal(stream, expected, None, outcome)
         if erase:
-            listener.forget()
-        listener.heard(position)
+            self._tail.drop()
+        self._tail.heard(position)
         return position
 
     async def truncate(self, stream: str, *, before: int, erase: bool = False) -> None:
         """Let a stream begin at the version `before`, and erase the earlier events if asked."""
-        listener = self._background.listener
+        self._background.check_open()
         within = max(min(before, HIGHEST), 0)
         (outcome,) = await self._end("truncate_stream", stream, within, erase)
         if outcome < 0:
@@ -59,7 +66,7 @@ class PostgresStreams:
         if not 0 < before <= outcome:
             raise WrongExpectedVersion(stream, before, outcome)
         if erase:
-            listener.forget()
+            self._tail.drop()
 
     async def link(
         self, stream: str, positions: Sequence[int], *, expected: ExpectedVersion = Expected.ANY
@@ -101,11 +108,11 @@ class PostgresStreams:
     async def _end(self, statement: str, stream: str, *values: object) -> Any:
         if not is_name(stream) or stream.startswith(OWN):
             raise StreamNotFound(stream)
-        rows = await self._fetch(statement, stream, *values)
-        outcome = rows[0][-1]
-        if outcome == 0:
+        rows = await self._fetch(statement, stream, *values, self._keys_channel)
+        *found, _notified = rows[0]
+        if found[-1] == 0:
             raise StreamNotFound(stream)
-        return rows[0]
+        return found
 
     async def _fetch(self, statement: str, *values: object) -> Sequence[Any]:
         return await self._schema.fetch(self._statements[statement], *values)

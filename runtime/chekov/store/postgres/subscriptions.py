@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from chekov.errors import Fenced
 from chekov.store.port import Claim, ParkedEvent, RecordedEvent, SubscriptionKey, SubscriptionRow
-from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.listener import free_channel
 from chekov.store.postgres.schema import Schema
 
@@ -13,16 +12,10 @@ _LONGEST_ERROR: Final = 10_000
 
 
 class PostgresSubscriptions:
-    """One row per subscription and one per parked event.
+    """One row per subscription and one per parked event."""
 
-    Args:
-        schema: of the store.
-        background: hears of subscriptions that become free.
-    """
-
-    def __init__(self, schema: Schema, background: BackgroundTasks) -> None:
+    def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self._background = background
         self._statements = schema.statements("subscriptions")
         self._free_channel = free_channel(schema.name)
 
@@ -84,10 +77,6 @@ class PostgresSubscriptions:
     async def pause(self, domain: str, name: str) -> None:
         """Let no process claim a subscription until it is resumed."""
         await self._fetch("pause", domain, name, self._free_channel)
-
-    async def freed(self, seen: int, wait_for: float) -> int:
-        """Wait until a subscription may have become free."""
-        return await self._background.listener.freed(seen, wait_for)
 
     async def list(self, domain: str) -> Sequence[SubscriptionRow]:
         """Every subscription of a domain, by name, version and partition."""

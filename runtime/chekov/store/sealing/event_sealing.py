@@ -12,13 +12,13 @@ from uuid import UUID
 
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
+from chekov.domain.names import OWN, is_name
 from chekov.domain.personal import PersonalFields
 from chekov.errors import InvalidAppend
+from chekov.serialization.contents import AnyContents, Contents
 from chekov.store.port import NewEvent, RecordedEvent
 from chekov.store.sealing.cipher import Tampered
-from chekov.store.sealing.contents import AnyContents, Contents
 from chekov.store.sealing.keyring import Sealer
-from chekov.store.validation import OWN, is_name
 
 
 class Value(NamedTuple):

@@ -102,8 +102,7 @@ class SealedEventStore:
         page = await self._events.read_page(
             after=after, limit=limit, direction=direction, filter=filter
         )
-        opened, _ = await self._opened(page)
-        return opened
+        return await self.opened(page)
 
     async def read_all(self, *, after: int = 0) -> AsyncIterator[RecordedEvent]:
         """Every event above a position, opened, up to the end of the log."""
@@ -112,9 +111,9 @@ class SealedEventStore:
                 yield event
             after = page[-1].position
 
-    async def changed(self, position: int, wait_for: float) -> Sequence[RecordedEvent]:
-        """Wait until there are events above `position`; the cached ones, opened."""
-        opened, _ = await self._opened(await self._events.changed(position, wait_for))
+    async def opened(self, page: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
+        """A page with its sealed values opened."""
+        opened, _ = await self._opened(page)
         return opened
 
     async def sealed(

@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Final, Self
 
+from chekov.backoff import Backoff
 from chekov.domain.domain import Domain
 from chekov.errors import StoreUnavailable
+from chekov.serialization.contents import AnyContents
 from chekov.store.delegating import DelegatingEventStore
-from chekov.store.port import Keys, Store
-from chekov.store.sealing.contents import AnyContents
+from chekov.store.port import Keys, RecordedEvent, Store
 from chekov.store.sealing.event_sealing import EventSealing
 from chekov.store.sealing.event_store import SealedEventStore
 from chekov.store.sealing.keyring import LIFE_SECONDS, Keyring
@@ -18,11 +19,10 @@ from chekov.store.sealing.master import MasterKeys
 from chekov.store.sealing.read_models import SealedReadModels
 from chekov.store.sealing.snapshot_sealing import SnapshotSealing
 from chekov.store.sealing.snapshots import SealedSnapshots
+from chekov.store.tail import Tail
 
 _PROOF: Final = "$proof"
 """The subject of a key that proves at the start that the master key is the right one."""
-
-_PAUSE_SECONDS: Final = 1.0
 
 _log: Final = logging.getLogger(__name__)
 
@@ -64,9 +64,13 @@ class SealedStore(DelegatingEventStore):
         self.read_models = None if read_models is None else SealedReadModels(read_models, events)
         self.snapshots = SealedSnapshots(store.snapshots, self._sealing)
         self.keys = _ForgettingKeys(store.keys, self._forgotten)
+        self.tail = Tail(self._read, head=store.tail.head, drops=store.tail.drops)
         self.streams = store.streams
         self.subscriptions = store.subscriptions
         self.ping = store.ping
+        self.reporting_commits = store.reporting_commits
+        self.wait = store.wait
+        self._opened = events.opened
 
     async def __aenter__(self) -> Self:
         """Open the store, and check that the keys can be used.
@@ -78,7 +82,7 @@ class SealedStore(DelegatingEventStore):
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._store)
             await self._keyring.of_subjects({_PROOF})
-            self._forgettings = await self._store.keys.forgotten(0, 0)
+            self._forgettings = await self._store.keys.count_forgotten()
             group = await stack.enter_async_context(asyncio.TaskGroup())
             watching = group.create_task(self._watch(), name="forgotten keys")
             stack.callback(watching.cancel)
@@ -88,27 +92,41 @@ class SealedStore(DelegatingEventStore):
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()
 
+    async def _read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
+        """Events for the tail: each is opened once for all its readers."""
+        page = await self._store.tail.after(after, limit)
+        if page is None:
+            page = await self._store.events.read_page(after=after, limit=limit)
+        return await self._opened(page)
+
     async def _watch(self) -> None:
         """Notice subjects that other processes forget."""
+        seen = 0
+        backoff = Backoff(0.1, 5.0)
         while True:
             try:
-                number = await self._store.keys.forgotten(self._forgettings, LIFE_SECONDS)
+                heard = await self.wait("keys", seen, LIFE_SECONDS)
+                number = await self._store.keys.count_forgotten()
                 # This process has dropped already what it forgot itself.
                 if number > self._forgettings:
                     self._forgettings = number
                     self._drop()
+                seen = heard
+                backoff.reset()
             except StoreUnavailable as error:
+                seen = -1
                 _log.warning("forgotten keys cannot be watched", extra={"error": str(error)})
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await backoff.wait()
 
     async def _forgotten(self) -> None:
         with suppress(StoreUnavailable):  # then the watcher notices, and drops once more
-            self._forgettings = await self._store.keys.forgotten(0, 0)
+            self._forgettings = await self._store.keys.count_forgotten()
         self._drop()
 
     def _drop(self) -> None:
         """Drop everything in plain, since its keys may have been deleted."""
         self._keyring.clear()
+        self.tail.drop()
         self._on_forgotten()
         self._sealing.clear()
 
@@ -122,7 +140,7 @@ class _ForgettingKeys:
         self.live_keys = keys.live_keys
         self.offer_keys = keys.offer_keys
         self.keys = keys.keys
-        self.forgotten = keys.forgotten
+        self.count_forgotten = keys.count_forgotten
 
     async def forget_keys(self, subjects: Collection[str]) -> Collection[str]:
         """Delete the keys of subjects for good."""

@@ -5,6 +5,7 @@ store; for a store with read models, `ReadModelsContract` too. They need pytest 
 in its automatic mode.
 """
 
+from chekov.testing.contract.commit_reports import CommitReportsContract
 from chekov.testing.contract.event_store import EventStoreContract
 from chekov.testing.contract.filters import FilterContract
 from chekov.testing.contract.hostile import HostileContract
@@ -13,8 +14,10 @@ from chekov.testing.contract.read_models import ReadModelsContract
 from chekov.testing.contract.snapshots import SnapshotsContract
 from chekov.testing.contract.streams import StreamsContract
 from chekov.testing.contract.subscriptions import SubscriptionsContract
+from chekov.testing.contract.tail import TailContract
 
 __all__ = [
+    "CommitReportsContract",
     "EventStoreContract",
     "FilterContract",
     "HostileContract",
@@ -24,6 +27,7 @@ __all__ = [
     "StoreContract",
     "StreamsContract",
     "SubscriptionsContract",
+    "TailContract",
 ]
 
 
@@ -35,5 +39,7 @@ class StoreContract(
     SubscriptionsContract,
     SnapshotsContract,
     KeysContract,
+    CommitReportsContract,
+    TailContract,
 ):
     """Every role but read models."""

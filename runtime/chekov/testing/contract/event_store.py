@@ -3,7 +3,6 @@
 # ruff: noqa: S101 these are tests, for others to run
 
 import asyncio
-import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -237,41 +236,6 @@ class EventStoreContract:
         await store.append("a", [event() for _ in range(2500)])
         seen = [item.position async for item in store.read_all(after=100)]
         assert seen == list(range(101, 2501))
-
-    async def test_waiting_ends_with_the_next_append(self, store: Store) -> None:
-        """With its events, and without any after the timeout."""
-        assert not await store.changed(0, 0.01)
-        async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(store.changed(0, 60))
-            await asyncio.sleep(0)
-            await store.append("a", [event()])
-        assert list(waiting.result()) == list(await store.read_page())
-        assert positions(await store.changed(0, 60)) == [1]
-        assert not await store.changed(1, 0.01)
-
-    async def test_a_follower_sees_each_event_once_and_in_order(self, store: Store) -> None:
-        """While others append; by what it is handed and by reading."""
-        total = 400
-
-        async def write(writer: int) -> None:
-            for number in range(total // 8):
-                await store.append(f"s-{writer}", [event()], expected=number)
-                if random.random() < 0.2:  # noqa: S311 no secret
-                    await asyncio.sleep(0)
-
-        async def follow() -> list[RecordedEvent]:
-            seen: list[RecordedEvent] = []
-            while len(seen) < total:
-                page = await store.changed(len(seen), 60)
-                seen += page or await store.read_page(after=len(seen), limit=50)
-            return seen
-
-        async with asyncio.TaskGroup() as group:
-            following = group.create_task(follow())
-            for writer in range(8):
-                group.create_task(write(writer))
-        assert positions(following.result()) == list(range(1, total + 1))
-        assert following.result() == [item async for item in store.read_all()]
 
     async def test_a_cancelled_append_fails_no_other(self, store: Store) -> None:
         """Whether it was stored or not, the others go on."""

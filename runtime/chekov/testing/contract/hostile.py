@@ -221,7 +221,9 @@ class HostileContract:
             assert not await store.read_page(limit=-huge)
             assert [item.position async for item in store.read_all(after=huge)] == []
             assert [item.position async for item in store.read_all(after=-huge)] == [1, 2]
-            assert not await store.changed(huge, 0)
+            assert await store.wait("events", huge, 0) == 2
+            assert await store.wait("events", -huge, 0) == 2
+            assert await store.tail.after(huge) == ()
             for direction in ("forward", "backward"):
                 read = await store.read_stream("a", until=huge, limit=huge, direction=direction)
                 assert sorted(versions(read)) == [1, 2]

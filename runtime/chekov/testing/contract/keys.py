@@ -62,16 +62,16 @@ class KeysContract:
         assert (await store.keys.live_keys(["ada"]))["ada"].id != first.id
         assert await store.keys.keys([first.id]) == {first.id: None}
 
-    async def test_waiting_ends_when_a_key_is_forgotten(self, store: Store) -> None:
-        """Also for one that starts to wait later."""
+    async def test_forgetting_is_announced_and_counted(self, store: Store) -> None:
+        """So that a process that missed the announcement can find out."""
         await store.keys.offer_keys([key("ada"), key("bob")])
-        seen = await store.keys.forgotten(0, 0)
-        assert await store.keys.forgotten(seen, 0.001) == seen
+        count = await store.keys.count_forgotten()
+        seen = store.tail.drops.value
         async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(store.keys.forgotten(seen, 60))
+            waiting = group.create_task(store.wait("keys", seen, 60))
             await asyncio.sleep(0)
             await store.keys.forget_keys(["ada"])
-        heard = waiting.result()
-        assert heard > seen
-        await store.keys.forget_keys(["bob"])
-        assert await store.keys.forgotten(heard, 60) > heard
+        assert waiting.result() > seen
+        assert await store.keys.count_forgotten() == count + 1
+        await store.keys.forget_keys(["bob", "ada", "nobody"])
+        assert await store.keys.count_forgotten() == count + 2

@@ -105,13 +105,13 @@ class SubscriptionsContract:
     async def test_a_release_wakes_waiting_processes(self, store: Store) -> None:
         """Also one that came just before."""
         await claimed(store)
-        seen = await store.subscriptions.freed(0, 0)
+        seen = await store.wait("subscriptions", 0, 0)
         async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(store.subscriptions.freed(seen, 60))
+            waiting = group.create_task(store.wait("subscriptions", seen, 60))
             await asyncio.sleep(0)
             await store.subscriptions.release("one", [KEY])
         assert waiting.result() > seen
-        assert await store.subscriptions.freed(seen, 60) > seen
+        assert await store.wait("subscriptions", seen, 60) > seen
 
     async def test_each_partition_has_an_owner_of_its_own(self, store: Store) -> None:
         """Claims for several keys take what is free among them."""
@@ -157,9 +157,9 @@ class SubscriptionsContract:
         with pytest.raises(Fenced):
             await store.subscriptions.save(claim, 1)
         assert not await store.subscriptions.claim("one", [KEY], lease=LONG)
-        seen = await store.subscriptions.freed(0, 0)
+        seen = await store.wait("subscriptions", 0, 0)
         await store.subscriptions.resume("bank", "mails")
-        assert await store.subscriptions.freed(seen, 60) > seen
+        assert await store.wait("subscriptions", seen, 60) > seen
         assert await store.subscriptions.claim("one", [KEY], lease=LONG)
 
     async def test_one_of_many_claimers_succeeds(self, store: Store) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from chekov import Domain, MemoryStore, Runtime
 from chekov.domain.event_filter import EVERYTHING, EventFilter
-from chekov.engine.observer import CommandObservation, Observer, Outcome
+from chekov.engine.observer import Observer
 from chekov.errors import (
     CommandIdReused,
     CommandTimeout,
@@ -18,13 +18,14 @@ from chekov.errors import (
 from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
 from tests.doubles import OwnEvents
 from tests.unit.engine.bank import Add, AddAtMost, Counter, Doubling, Note, TooMuch
+from tests.unit.engine.commands.outcomes import Outcomes
 
 DOMAIN = Domain("counting", aggregates=[Counter], command_handlers=[Doubling()])
 ONE = Add(counter="a", amount=1)
 
 
 class Asked(OwnEvents):
-    """Counts the look-ups by cause, and loses the answers of appends when it is told to."""
+    """Counts the look-ups by cause, and loses the answers of appends while it is stalled."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,26 +52,13 @@ class Asked(OwnEvents):
         return await super().read_page(**further, filter=filter)
 
 
-class Outcomes(Observer):
-    """Remembers how commands ended."""
-
-    def __init__(self) -> None:
-        self.all: list[tuple[Outcome, int]] = []
-
-    def command(self, command: str, stream: str) -> CommandObservation:
-        del command, stream
-        return self
-
-    def finish(self, outcome: Outcome, *, events: int, retries: int) -> None:
-        del retries
-        self.all.append((outcome, events))
-
-
 def over(store: MemoryStore, observer: Observer | None = None) -> Runtime:
-    return Runtime(DOMAIN, store=store, subscriptions=False, observer=observer)
+    return Runtime(
+        DOMAIN, store=store, subscriptions=False, observers=[observer] if observer else []
+    )
 
 
-async def test_sent_again_it_is_answered_as_before_and_stores_nothing() -> None:
+async def test_a_repeat_is_answered_like_the_first_and_stores_nothing() -> None:
     outcomes = Outcomes()
     store, key, correlation = MemoryStore(), uuid4(), uuid4()
     async with over(store, outcomes) as runtime:
@@ -86,7 +74,7 @@ async def test_sent_again_it_is_answered_as_before_and_stores_nothing() -> None:
     assert outcomes.all == [("accepted", 1), ("accepted", 1), ("repeated", 1)]
 
 
-async def test_the_state_that_it_made_may_refuse_it_now() -> None:
+async def test_a_repeat_may_be_rejected_by_the_state_that_the_first_made() -> None:
     key, other = uuid4(), uuid4()
     full = AddAtMost(counter="a", amount=3, limit=3)
     async with over(MemoryStore()) as runtime:
@@ -96,7 +84,7 @@ async def test_the_state_that_it_made_may_refuse_it_now() -> None:
             await runtime.dispatch(full, command_id=other)
 
 
-async def test_the_version_that_it_expected_may_be_gone() -> None:
+async def test_a_repeat_may_expect_a_version_that_is_gone() -> None:
     key = uuid4()
     async with over(MemoryStore()) as runtime:
         first = await runtime.dispatch(ONE, command_id=key, expected_version=0)
@@ -106,7 +94,7 @@ async def test_the_version_that_it_expected_may_be_gone() -> None:
             await runtime.dispatch(ONE, command_id=uuid4(), expected_version=0)
 
 
-async def test_it_may_yield_nothing_when_it_is_sent_again() -> None:
+async def test_a_repeat_may_yield_nothing() -> None:
     store, key = MemoryStore(), uuid4()
     async with over(store) as runtime:
         first = await runtime.dispatch(ONE, command_id=key)
@@ -114,7 +102,7 @@ async def test_it_may_yield_nothing_when_it_is_sent_again() -> None:
         assert again == first._replace(repeated=True)
 
 
-async def test_what_stored_nothing_is_executed_again() -> None:
+async def test_a_command_that_stored_nothing_is_executed_again() -> None:
     key, empty = uuid4(), uuid4()
     async with over(MemoryStore()) as runtime:
         command = AddAtMost(counter="a", amount=3, limit=2)
@@ -145,14 +133,14 @@ async def test_an_id_belongs_to_one_command() -> None:
         assert await runtime.store.head() == 1
 
 
-async def test_an_id_that_was_given_in_an_answer_may_be_used_to_ask_again() -> None:
+async def test_the_id_of_an_answer_may_be_used_for_a_repeat() -> None:
     async with over(MemoryStore()) as runtime:
         first = await runtime.dispatch(ONE)
         again = await runtime.dispatch(ONE, command_id=first.command_id)
         assert again == first._replace(repeated=True)
 
 
-async def test_nobody_else_pays_for_it() -> None:
+async def test_only_refused_repeats_are_looked_up() -> None:
     store = Asked()
     async with over(store) as runtime:
         await runtime.dispatch(ONE, command_id=uuid4())
@@ -163,7 +151,7 @@ async def test_nobody_else_pays_for_it() -> None:
         assert store.looked_up == 0
 
 
-async def test_after_a_time_out_it_can_be_sent_again() -> None:
+async def test_a_command_can_be_sent_again_after_a_timeout() -> None:
     store, key = Asked(), uuid4()
     async with over(store) as runtime:
         store.stalled = True
@@ -187,7 +175,7 @@ async def test_many_at_once_through_two_processes_store_it_once() -> None:
         assert await store.head() == 1
 
 
-async def test_what_was_deleted_or_truncated_meanwhile_is_still_answered() -> None:
+async def test_a_repeat_is_answered_after_a_deletion_or_a_truncation() -> None:
     store, keys = MemoryStore(), [uuid4(), uuid4(), uuid4()]
     async with over(store) as runtime:
         firsts = [
@@ -201,7 +189,7 @@ async def test_what_was_deleted_or_truncated_meanwhile_is_still_answered() -> No
         assert await runtime.dispatch(ONE, command_id=keys[1]) == firsts[1]
 
 
-async def test_what_was_erased_is_not_remembered() -> None:
+async def test_a_command_whose_events_were_erased_is_executed_again() -> None:
     store, key = MemoryStore(), uuid4()
     async with over(store) as runtime:
         await runtime.dispatch(ONE, command_id=key)

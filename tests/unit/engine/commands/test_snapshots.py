@@ -14,7 +14,7 @@ from chekov.store.memory.snapshots import MemorySnapshots
 from chekov.store.port import Appended, Expected, NewEvent, Snapshot
 from tests.doubles import OwnEvents
 from tests.unit.engine.bank import Add, AddAtMost, Added, Counter, TooMuch
-from tests.unit.engine.snapshots import KeptCounter, Told
+from tests.unit.engine.snapshots import KeptCounter, SnapshotLog
 from tests.waiting import until
 
 DOMAIN = Domain("counting", aggregates=[KeptCounter])
@@ -40,7 +40,9 @@ class Fragile(MemoryStore):
 
 
 def over(store: MemoryStore, observer: Observer | None = None, domain: Domain = DOMAIN) -> Runtime:
-    return Runtime(domain, store=store, subscriptions=False, observer=observer)
+    return Runtime(
+        domain, store=store, subscriptions=False, observers=[observer] if observer else []
+    )
 
 
 async def add(runtime: Runtime, *amounts: int) -> None:
@@ -54,26 +56,26 @@ async def snapshot(store: MemoryStore) -> Snapshot:
     return found
 
 
-async def state(store: MemoryStore, told: Told) -> tuple[int, Sequence[int]]:
+async def state(store: MemoryStore, log: SnapshotLog) -> tuple[int, Sequence[int]]:
     """What a process that has just started makes of the counter."""
-    async with over(store, told) as runtime:
+    async with over(store, log) as runtime:
         loaded = await runtime.load(KeptCounter, "a")
         return loaded.version, loaded.state.amounts
 
 
 async def test_a_snapshot_is_kept_every_so_often_and_the_rest_is_read_from_events() -> None:
-    told = Told()
+    log = SnapshotLog()
     store = MemoryStore()
-    async with over(store, told) as runtime:
+    async with over(store, log) as runtime:
         await add(runtime, 1, 2)
         assert await store.snapshots.load("counter-a") is None
         await add(runtime, 3)
-        await until(lambda: told.outcomes)
+        await until(lambda: log.outcomes)
         assert (await snapshot(store)).version == 3
         await add(runtime, 4)
         assert (await snapshot(store)).version == 3
-    assert await state(store, told) == (4, [1, 2, 3, 4])
-    assert (told.outcomes, told.read) == (["kept", "used"], [1])
+    assert await state(store, log) == (4, [1, 2, 3, 4])
+    assert (log.outcomes, log.read) == (["kept", "used"], [1])
 
 
 async def test_it_goes_on_from_the_snapshot_it_found() -> None:
@@ -105,7 +107,7 @@ async def test_a_function_may_say_when_one_is_due() -> None:
     assert asked == [(1, 1, False), (2, 2, False), (2, 0, True), (3, 1, True)]
 
 
-async def test_a_policy_that_fails_harms_no_command(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_policy_that_fails_fails_no_command(caplog: pytest.LogCaptureFixture) -> None:
     def policy(version: int, events: int, seconds: float) -> bool:
         raise ZeroDivisionError(version, events, seconds)
 
@@ -130,38 +132,38 @@ async def test_without_snapshots_nothing_asks_for_them() -> None:
         assert (await runtime.load(Counter, "a")).version == 1
 
 
-async def test_a_snapshot_that_cannot_be_kept_is_nobodys_failure(
+async def test_a_snapshot_that_cannot_be_stored_fails_no_command(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    told = Told()
+    log = SnapshotLog()
     store = Fragile()
     store.fragile.broken = True
-    async with over(store, told) as runtime:
+    async with over(store, log) as runtime:
         await add(runtime, 1, 2, 3, 4)
-        await until(lambda: told.outcomes == ["failed"])
+        await until(lambda: log.outcomes == ["failed"])
         store.fragile.broken = False
         await add(runtime, 5, 6, 7)
-        await until(lambda: told.outcomes == ["failed", "kept"])
+        await until(lambda: log.outcomes == ["failed", "kept"])
         assert runtime.healthy
     assert "no snapshot of counter-a could be kept" in caplog.text
 
 
-async def test_a_state_that_would_come_back_otherwise_is_not_kept() -> None:
+async def test_a_state_that_would_be_decoded_differently_is_not_stored() -> None:
     class Careless(KeptCounter, identity="counter", snapshot_every=1):
         @apply
         def added(self, event: Added) -> None:
             self.total += event.amount
             vars(self)["undeclared"] = event.amount
 
-    told = Told()
+    log = SnapshotLog()
     store = MemoryStore()
-    async with over(store, told, Domain("counting", aggregates=[Careless])) as runtime:
+    async with over(store, log, Domain("counting", aggregates=[Careless])) as runtime:
         await add(runtime, 1)
-        await until(lambda: told.outcomes == ["failed"])
+        await until(lambda: log.outcomes == ["failed"])
         assert await store.snapshots.load("counter-a") is None
 
 
-async def test_what_is_due_is_kept_before_the_end() -> None:
+async def test_snapshots_that_are_due_are_stored_before_the_end() -> None:
     store = MemoryStore()
     async with over(store) as runtime:
         await add(runtime, 1, 2, 3, 4, 5)
@@ -169,7 +171,7 @@ async def test_what_is_due_is_kept_before_the_end() -> None:
         assert (await snapshot(store)).version >= 3
 
 
-async def test_of_a_store_that_is_slow_only_the_newest_state_waits() -> None:
+async def test_while_the_store_is_slow_only_the_newest_state_is_queued() -> None:
     saving: list[int] = []
     opened = asyncio.Event()
 
@@ -194,7 +196,7 @@ async def test_of_a_store_that_is_slow_only_the_newest_state_waits() -> None:
     assert saving == [3, 13]
 
 
-async def test_a_command_that_takes_long_holds_nobody_up() -> None:
+async def test_a_slow_command_does_not_hold_up_other_snapshots() -> None:
     class Held(OwnEvents):
         held: asyncio.Event | None = None
         reached = False
@@ -212,17 +214,17 @@ async def test_a_command_that_takes_long_holds_nobody_up() -> None:
                 await self.held.wait()
             return await super().append(stream, events, expected=expected, command_id=command_id)
 
-    told, store = Told(), Held()
+    log, store = SnapshotLog(), Held()
     async with over(store) as runtime:
         await add(runtime, 1, 2, 3)
-    async with over(store, told) as runtime, asyncio.TaskGroup() as group:
+    async with over(store, log) as runtime, asyncio.TaskGroup() as group:
         await store.snapshots.forget("counter-a")
         store.held = asyncio.Event()
         group.create_task(add(runtime, 4))
         await until(lambda: store.reached)
         for amount in (1, 2, 3):
             await runtime.dispatch(Add(counter="b", amount=amount))
-        await until(lambda: told.outcomes == ["kept"])
+        await until(lambda: log.outcomes == ["kept"])
         assert await store.snapshots.load("counter-a") is None
         assert await store.snapshots.load("counter-b") is not None
         store.held.set()
@@ -240,7 +242,7 @@ async def test_a_command_that_takes_long_holds_nobody_up() -> None:
     ],
 )
 async def test_a_snapshot_that_does_not_fit_is_not_used(change: dict[str, object]) -> None:
-    told = Told()
+    log = SnapshotLog()
     store = MemoryStore()
     async with over(store) as runtime:
         await add(runtime, 1, 2, 3, 4)
@@ -248,12 +250,12 @@ async def test_a_snapshot_that_does_not_fit_is_not_used(change: dict[str, object
         found = await snapshot(store)
         await store.snapshots.forget("counter-a")
         await store.snapshots.save(found._replace(**change))  # type: ignore[arg-type]
-        assert await state(store, told) == (4, [1, 2, 3, 4])
-    assert (told.outcomes[0], told.read) == ("ignored", [4])
+        assert await state(store, log) == (4, [1, 2, 3, 4])
+    assert (log.outcomes[0], log.read) == ("ignored", [4])
 
 
 async def test_a_snapshot_from_before_a_stream_was_erased_is_not_used() -> None:
-    told = Told()
+    log = SnapshotLog()
     store = MemoryStore()
     async with over(store) as runtime:
         await add(runtime, 1, 2, 3)
@@ -264,7 +266,7 @@ async def test_a_snapshot_from_before_a_stream_was_erased_is_not_used() -> None:
             await add(runtime, 7, 8, 9, 10)
         await store.snapshots.forget("counter-a")
         await store.snapshots.save(old)
-        assert await state(store, told) == (4, [7, 8, 9, 10])
+        assert await state(store, log) == (4, [7, 8, 9, 10])
 
 
 async def test_another_snapshot_version_or_field_makes_another_kind() -> None:
@@ -291,7 +293,7 @@ async def test_a_truncated_history_needs_a_snapshot() -> None:
         await store.streams.truncate("counter-a", before=5)
         await add(runtime, 6)
     async with store:
-        assert await state(store, Told()) == (6, [1, 2, 3, 4, 5, 6])
+        assert await state(store, SnapshotLog()) == (6, [1, 2, 3, 4, 5, 6])
         await store.snapshots.forget("counter-a")
         async with over(store) as runtime:
             with pytest.raises(HistoryTruncated) as caught:
@@ -303,17 +305,17 @@ async def test_a_truncated_history_needs_a_snapshot() -> None:
                 await runtime.load(KeptCounter, "a", at=3)
 
 
-async def test_a_truncated_history_goes_on_right_behind_its_snapshot() -> None:
+async def test_a_truncated_history_continues_right_after_its_snapshot() -> None:
     store = MemoryStore()
     async with over(store) as runtime:
         await add(runtime, 1, 2, 3)
     async with over(store) as runtime:
         await add(runtime, 4)
         await store.streams.truncate("counter-a", before=4, erase=True)
-    assert await state(store, Told()) == (4, [1, 2, 3, 4])
+    assert await state(store, SnapshotLog()) == (4, [1, 2, 3, 4])
 
 
-async def test_what_others_truncated_further_is_noticed() -> None:
+async def test_a_truncation_by_another_process_is_noticed() -> None:
     store = MemoryStore()
     plain = Domain("counting", aggregates=[Counter])
     async with over(store, domain=plain) as one, over(store, domain=plain) as other:
@@ -352,7 +354,7 @@ def test_states_that_cannot_be_stored_are_faults_of_the_domain() -> None:
         over(MemoryStore(), domain=domain)
     first, second = caught.value.faults
     assert "Odd cannot be written as JSON" in first
-    assert "Vague cannot be kept in a snapshot: amounts" in second
+    assert "Vague cannot be stored in a snapshot: amounts" in second
 
 
 def test_snapshots_come_every_event_at_most() -> None:

@@ -12,13 +12,14 @@ from chekov.store.port import Key
 from chekov.store.sealing.cipher import new_secret
 from chekov.store.sealing.keyring import LIFE_SECONDS, Keyring
 from chekov.store.sealing.master import MasterKeys
+from chekov.watermark import Watermark
 
 
 class Asked(MemoryKeys):
     """Counts the questions, and holds answers back."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(Watermark())
         self.questions = 0
         self.held: asyncio.Event | None = None
 

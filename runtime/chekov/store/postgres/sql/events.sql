@@ -49,11 +49,15 @@ select current_setting('transaction_isolation')
 -- name: stored
 select position, stream, version, time from chekov.events where id = $1
 
+-- What is erased may be cached elsewhere: other processes drop it when they are notified.
+
 -- name: delete_stream
-select r_position, r_version from chekov.delete_stream_v1($1, $2, $3, $4)
+select r_position, r_version, case when $3 then pg_notify($5, '') end
+from chekov.delete_stream_v1($1, $2, $3, $4)
 
 -- name: truncate_stream
-select r_version from chekov.truncate_stream_v1($1, $2, $3)
+select r_version, case when $3 then pg_notify($4, '') end
+from chekov.truncate_stream_v1($1, $2, $3)
 
 -- name: stream_forward
 select <event> from chekov.events

@@ -1,0 +1,192 @@
+"""The tables, ratios and bars of `make bench`."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmarks.measure import Rate, median, ratio
+from benchmarks.two_processes import COLUMNS, Column, Columns
+
+EMPTY = "-"
+CONNECTIONS = (1, 16, 64)
+IN_FLIGHT = (1, 16, 64, 256)
+SHARED_CORES = ", cores shared"
+"""Suffix of rows that are measured once more with client and server wherever they are scheduled."""
+TITLES: Mapping[Column, str] = {
+    "one": "one process",
+    "idle": "second idle",
+    "shared": "two, shared",
+    "separate": "two, separate",
+}
+
+Results = Mapping[str, Sequence[Rate]]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure, and the bar that it is held to if it has one."""
+
+    name: str
+    value: float
+    bar: float | None = None
+    at_most: bool = False
+
+    @property
+    def verdict(self) -> str:
+        if self.bar is None:
+            return ""
+        met = self.value <= self.bar if self.at_most else self.value >= self.bar
+        return "met" if met else "MISSED"
+
+    def line(self) -> str:
+        sign = "≤" if self.at_most else "≥"
+        judged = "" if self.bar is None else f"   {sign} {self.bar:<10,g} {self.verdict}"
+        return f"{self.name:62}{self.value:14,.2f}{judged}"
+
+
+def text(rates: Results, columns: Columns, events: int) -> str:
+    """Everything that a run found."""
+    parts = [
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        table(rates),
+        columns_table(columns) if columns.rates else "",
+        "\n".join(figure.line() for figure in figures(rates, columns)),
+        f"history: {events:,} events; 0 lost, 0 reordered, 0 duplicated",
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def table(rates: Results) -> str:
+    """The median round of each row."""
+    lines = [f"{'':34}{'per second':>12}{'p50 ms':>10}{'p99 ms':>10}"]
+    for name, rounds in rates.items():
+        rate = median(rounds)
+        latencies = (
+            f"{rate.percentile(0.5):10.2f}{rate.percentile(0.99):10.2f}" if rate.latencies else ""
+        )
+        lines.append(f"{name:34}{rate.per_second:12,.0f}{latencies}")
+    return "\n".join(lines)
+
+
+def columns_table(columns: Columns) -> str:
+    """Commands a second by one and by two processes, with ratios to one process of the same run."""
+    head = "".join(f"{TITLES[column]:>18}{'x' if column != 'one' else '':>7}" for column in COLUMNS)
+    lines = [
+        "commands a second; two processes share the number in flight and the number of commands",
+        f"{'in flight':16}{head}",
+    ]
+    for in_flight in sorted({key[0] for key in columns.rates}):
+        label = "1 (two: 1 each)" if in_flight == 1 else str(in_flight)
+        cells = "".join(_cell(columns, in_flight, column) for column in COLUMNS)
+        lines.append(f"{label:16}{cells}")
+    refused = sum(columns.refused.values())
+    if refused:
+        lines.append(f"{refused:,} commands lost every retry to the other process and were resent")
+    return "\n".join(lines)
+
+
+def _cell(columns: Columns, in_flight: int, column: Column) -> str:
+    rounds = columns.rates.get((in_flight, column))
+    if not rounds:
+        return f"{EMPTY:>18}{EMPTY:>7}"
+    factor = None if column == "one" else column_ratio(columns, in_flight, column)
+    shown = "" if factor is None else f"{factor:.2f}"
+    return f"{median(rounds).per_second:18,.0f}{shown:>7}"
+
+
+def column_ratio(columns: Columns, in_flight: int, column: Column) -> float | None:
+    """The median over the rounds of the ratio to one process in the same round."""
+    rates = columns.rates
+    return ratio(rates.get((in_flight, column), ()), rates.get((in_flight, "one"), ()))
+
+
+def figures(rates: Results, columns: Columns) -> list[Figure]:
+    """The figures that may be compared between machines, as far as this run measured them."""
+    return [*_limits(rates), *_absolute(rates), *_two_processes(columns)]
+
+
+def _limits(rates: Results) -> list[Figure]:
+    lone, bare = "commands, 1 in flight", "bare INSERT"
+    pairs = [
+        (f"{lone} / {bare}", lone, bare, 0.85),
+        (f"{lone} / {bare}{SHARED_CORES}", lone + SHARED_CORES, bare + SHARED_CORES, None),
+        (
+            "commands, 256 in flight / bare INSERT of 256",
+            "commands, 256 in flight",
+            "bare INSERT of 256",
+            None,
+        ),
+        *(
+            (
+                f"HTTP / echo, {number} connections",
+                f"HTTP, {number} connections",
+                f"echo, {number} connections",
+                0.25 if number == 64 else None,
+            )
+            for number in CONNECTIONS
+        ),
+    ]
+    return [
+        Figure(name, median(rates[one]).per_second / median(rates[limit]).per_second, bar)
+        for name, one, limit, bar in pairs
+        if one in rates and limit in rates
+    ]
+
+
+def _absolute(rates: Results) -> list[Figure]:
+    found = [
+        Figure(name, median(rates[row]).per_second, bar)
+        for name, row, bar in (
+            ("commands, 256 in flight, per second", "commands, 256 in flight", 25_000),
+            ("catch-up, decoded events per second", "catch-up", 200_000),
+        )
+        if row in rates
+    ]
+    if live := rates.get("live, 1000 a second"):
+        p50 = median(live).percentile(0.5)
+        found.append(Figure("append to handler, p50 ms", p50, 2.0, at_most=True))
+    return found
+
+
+def _two_processes(columns: Columns) -> list[Figure]:
+    bars: tuple[tuple[str, int, Column, float], ...] = (
+        *((f"second process idle / none, {n} in flight", n, "idle", 0.9) for n in IN_FLIGHT),
+        ("two processes / one, shared aggregates, 16 in flight", 16, "shared", 0.7),
+        ("two processes / one, shared aggregates, 64 in flight", 64, "shared", 0.7),
+    )
+    return [
+        Figure(name, value, bar)
+        for name, in_flight, column, bar in bars
+        if (value := column_ratio(columns, in_flight, column)) is not None
+    ]
+
+
+def as_json(rates: Results, columns: Columns, events: int) -> dict[str, Any]:
+    """Everything but the single latencies."""
+    found = figures(rates, columns)
+    return {
+        "figures": {figure.name: figure.value for figure in found},
+        "bars": [asdict(figure) | {"verdict": figure.verdict} for figure in found if figure.bar],
+        "rows": {name: _rounds(rounds) for name, rounds in rates.items()},
+        "columns": [
+            {
+                "in_flight": in_flight,
+                "column": column,
+                "ratio": column_ratio(columns, in_flight, column),
+                "refused": columns.refused[in_flight, column],
+                **_rounds(rounds),
+            }
+            for (in_flight, column), rounds in columns.rates.items()
+        ],
+        "events": events,
+    }
+
+
+def _rounds(rounds: Sequence[Rate]) -> dict[str, list[float]]:
+    return {
+        "per_second": [rate.per_second for rate in rounds],
+        "p50_ms": [rate.percentile(0.5) for rate in rounds if rate.latencies],
+        "p99_ms": [rate.percentile(0.99) for rate in rounds if rate.latencies],
+    }

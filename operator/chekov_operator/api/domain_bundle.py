@@ -1,0 +1,132 @@
+"""A DomainBundle's spec as a typed value."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chekov_operator.api.reference_names import (
+    SUBDOMAIN,
+    Named,
+    names_of_pod,
+    names_of_secrets,
+    names_within,
+)
+from chekov_operator.api.spec import (
+    Body,
+    InvalidSpec,
+    Meta,
+    check_names,
+    parse_meta,
+    parse_name,
+)
+from chekov_operator.kube.objects import (
+    Object,
+    nested,
+    nested_list,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Where a bundle's code comes from. Exactly one of these is set."""
+
+    image: str | None = None
+    modules: Mapping[str, str] | None = None
+    config_map: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    endpoint: str | None = None
+    sample_ratio: str | None = None
+    log_level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    meta: Meta
+    store: str
+    code: Code
+    entrypoint: str
+    replicas: int = 1
+    image_pull_policy: str | None = None
+    image_pull_secrets: Sequence[Object] = ()
+    restart_nonce: str | None = None
+    env: Sequence[Object] = ()
+    env_from: Sequence[Object] = ()
+    resources: Object = field(default_factory=dict[str, Any])
+    service_account: str | None = None
+    pod_template: Object = field(default_factory=dict[str, Any])
+    service_type: str = "ClusterIP"
+    service_annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+    network_policy: bool = True
+    ingress_from: Sequence[Object] = ()
+    telemetry: Telemetry = Telemetry()
+
+
+def parse_bundle(body: Body) -> Bundle:
+    """Parse a DomainBundle.
+
+    Raises:
+        InvalidSpec: a field is invalid.
+    """
+    spec = nested(body, "spec")
+    entrypoint = str(nested(spec, "entrypoint") or "")
+    if ":" not in entrypoint:
+        raise InvalidSpec(
+            "spec.entrypoint", "must have the form module:object, for example bank:domain"
+        )
+    enabled = nested(spec, "networkPolicy", "enabled")
+    replicas = nested(spec, "replicas")
+    check_names(_names_in(spec))
+    return Bundle(
+        meta=parse_meta(body),
+        store=parse_name(nested(spec, "eventStoreRef"), "name", "spec.eventStoreRef"),
+        code=_code(nested(spec, "code")),
+        entrypoint=entrypoint,
+        replicas=1 if replicas is None else int(replicas),
+        image_pull_policy=nested(spec, "imagePullPolicy"),
+        image_pull_secrets=nested_list(spec, "imagePullSecrets"),
+        restart_nonce=nested(spec, "restartNonce"),
+        env=nested_list(spec, "env"),
+        env_from=nested_list(spec, "envFrom"),
+        resources=nested(spec, "resources") or {},
+        service_account=nested(spec, "serviceAccountName"),
+        pod_template=nested(spec, "podTemplate") or {},
+        service_type=str(nested(spec, "service", "type") or "ClusterIP"),
+        service_annotations=nested(spec, "service", "annotations") or {},
+        network_policy=enabled is None or bool(enabled),
+        ingress_from=nested_list(spec, "networkPolicy", "ingressFrom"),
+        telemetry=Telemetry(
+            endpoint=nested(spec, "telemetry", "otlpEndpoint"),
+            sample_ratio=nested(spec, "telemetry", "sampleRatio"),
+            log_level=str(nested(spec, "telemetry", "logLevel") or "info"),
+        ),
+    )
+
+
+def _names_in(spec: object) -> Iterable[Named]:
+    """The names in those parts of a spec that are copied into pods unchanged."""
+    account = nested(spec, "serviceAccountName")
+    if account is not None:
+        yield Named("spec.serviceAccountName", account, SUBDOMAIN)
+    yield from names_of_secrets(nested_list(spec, "imagePullSecrets"), "spec.imagePullSecrets")
+    yield from names_within(nested_list(spec, "env"), "spec.env")
+    yield from names_within(nested_list(spec, "envFrom"), "spec.envFrom")
+    yield from names_of_pod(nested(spec, "podTemplate", "spec"), "spec.podTemplate.spec")
+
+
+def _code(given: object) -> Code:
+    forms = [name for name in ("image", "inline", "configMapRef") if nested(given, name)]
+    if len(forms) != 1:
+        found = " and ".join(forms) or "none of them"
+        raise InvalidSpec(
+            "spec.code", f"set exactly one of image, inline and configMapRef, not {found}"
+        )
+    if forms == ["image"]:
+        return Code(image=str(nested(given, "image")))
+    if forms == ["inline"]:
+        return Code(modules=nested(given, "inline", "modules") or {})
+    return Code(
+        config_map=parse_name(nested(given, "configMapRef"), "name", "spec.code.configMapRef")
+    )

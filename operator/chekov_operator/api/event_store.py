@@ -1,0 +1,59 @@
+"""An EventStore's spec as a typed value."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from chekov_operator.api.reference_names import DATA_KEY, LABEL
+from chekov_operator.api.spec import Body, InvalidSpec, Meta, parse_meta, parse_name
+from chekov_operator.kube.objects import nested
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKey:
+    """The key of a Secret that holds a DSN."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    meta: Meta
+    secret: SecretKey
+    schema: str
+    migrate: Literal["Auto", "Manual"]
+    pooled: bool
+
+
+def parse_store(body: Body) -> Store:
+    """Parse an EventStore.
+
+    Raises:
+        InvalidSpec: a field is invalid.
+    """
+    spec = nested(body, "spec")
+    reference = nested(spec, "connection", "secretRef")
+    cluster = nested(spec, "connection", "cloudNativePG")
+    if bool(reference) == bool(cluster):
+        raise InvalidSpec("spec.connection", "set exactly one of secretRef and cloudNativePG")
+    pooled = nested(spec, "connection", "pooled") is True
+    if pooled and cluster:
+        raise InvalidSpec("spec.connection.pooled", "can only be combined with secretRef")
+    return Store(
+        meta=parse_meta(body),
+        secret=_secret(reference, cluster),
+        schema=str(nested(spec, "schema") or "chekov"),
+        migrate="Manual" if nested(spec, "migrate") == "Manual" else "Auto",
+        pooled=pooled,
+    )
+
+
+def _secret(reference: object, cluster: object) -> SecretKey:
+    if not reference:
+        path = "spec.connection.cloudNativePG"
+        # CloudNativePG keeps the DSN of the application's user there, for its -rw Service.
+        return SecretKey(f"{parse_name(cluster, 'cluster', path, LABEL)}-app", "uri")
+    path = "spec.connection.secretRef"
+    given = nested(reference, "key")
+    key = "dsn" if given is None else parse_name(reference, "key", path, DATA_KEY)
+    return SecretKey(parse_name(reference, "name", path), key)

@@ -1,0 +1,57 @@
+"""How a Job ended, read from the Job and its pods."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chekov_operator.api.fault import RETRY_SECONDS, Fault
+from chekov_operator.children.pod_state import seconds_of, start_fault, terminated
+from chekov_operator.kube.objects import Object, controller_uid, nested, nested_list
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """How a Job ended, if it did.
+
+    Attributes:
+        finished: whether it will not change any more.
+        succeeded: whether it succeeded.
+        message: its container's termination message, or else why it failed.
+        stuck: why its pod cannot start, if it cannot.
+        ended: when it ended, in seconds since the epoch; 0 if it did not or that is unknown.
+    """
+
+    finished: bool
+    succeeded: bool
+    message: str
+    stuck: Fault | None
+    ended: float = 0.0
+
+    def is_retry_due(self, now: float) -> bool:
+        return now - self.ended >= RETRY_SECONDS
+
+
+def job_outcome(job: Object, pods: Sequence[Object]) -> JobOutcome:
+    own = [pod for pod in pods if controller_uid(pod) == nested(job, "metadata", "uid")]
+    true = {
+        item["type"]: item
+        for item in nested_list(job, "status", "conditions")
+        if item["status"] == "True"
+    }
+    failed = true.get("Failed")
+    # The pod's status has the result some seconds before the Job's.
+    ended = [item for pod in own for item in terminated(pod)]
+    succeeded = "Complete" in true or any(item.get("exitCode") == 0 for item in ended)
+    finished = succeeded or failed is not None or bool(ended)
+    message = next((str(item["message"]) for item in reversed(ended) if item.get("message")), "")
+    if not message and not succeeded:
+        message = _failure(failed, ended)
+    stuck = None if finished else next((fault for pod in own if (fault := start_fault(pod))), None)
+    times = [nested(item, "finishedAt") for item in ended] + [nested(failed, "lastTransitionTime")]
+    return JobOutcome(finished, succeeded, message, stuck, max(map(seconds_of, times)))
+
+
+def _failure(failed: Object | None, ended: Sequence[Object]) -> str:
+    if failed is not None:
+        return str(failed.get("message") or failed.get("reason") or "")
+    codes = [f"{item.get('reason') or 'Error'}, exit code {item.get('exitCode')}" for item in ended]
+    return "; ".join(codes)

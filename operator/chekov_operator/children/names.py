@@ -1,0 +1,36 @@
+"""The names of children: deterministic, and short enough for Kubernetes."""
+
+import hashlib
+from typing import Final
+
+_LONGEST: Final = 63
+
+
+def fitted(*parts: str) -> str:
+    """The parts joined by `-`. If that is too long, a hash replaces the end of the first part."""
+    name = "-".join(parts)
+    if len(name) <= _LONGEST:
+        return name
+    mark = hashlib.blake2b(parts[0].encode(), digest_size=4).hexdigest()
+    rest = "-".join((mark, *parts[1:]))
+    return f"{parts[0][: _LONGEST - len(rest) - 1].rstrip('-.')}-{rest}"
+
+
+def revision(bundle: str, revision: str) -> str:
+    """The ConfigMap that stores a revision."""
+    return fitted(bundle, revision)
+
+
+def check(bundle: str, revision: str) -> str:
+    """The Job that checks a revision."""
+    return fitted(bundle, "check", revision)
+
+
+def management(bundle: str) -> str:
+    """The headless Service for the management ports."""
+    return fitted(bundle, "management")
+
+
+def migration(store: str, version: int) -> str:
+    """The Job that migrates a store's schema to a version."""
+    return fitted(store, "migrate", str(version))

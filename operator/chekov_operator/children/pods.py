@@ -1,0 +1,206 @@
+"""Pod templates of bundles, of checks and of migrations."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from chekov_operator.api.domain_bundle import Bundle
+from chekov_operator.api.event_store import SecretKey
+from chekov_operator.children.overlay import by_name, merged
+from chekov_operator.kube.objects import Object, nested, nested_list
+
+HTTP_PORT: Final = 8080
+MANAGEMENT_PORT: Final = 9090
+CODE_PATH: Final = "/etc/chekov/bundle"
+DRAIN_DELAY_SECONDS: Final = 3
+DRAIN_SECONDS: Final = 30
+GRACE_SECONDS: Final = DRAIN_DELAY_SECONDS + DRAIN_SECONDS + 7
+USER: Final = 10001
+
+_RESTRICTED: Final[Object] = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+_POD_RESTRICTED: Final[Object] = {
+    "runAsNonRoot": True,
+    "runAsUser": USER,
+    "runAsGroup": USER,
+    "fsGroup": USER,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+_JOB_RESOURCES: Final[Object] = {
+    "requests": {"cpu": "50m", "memory": "96Mi"},
+    "limits": {"memory": "512Mi"},
+}
+_RUNTIME_RESOURCES: Final[Object] = {
+    "requests": {"cpu": "100m", "memory": "128Mi"},
+    "limits": {"memory": "512Mi"},
+}
+
+
+def variable(name: str, value: str) -> Object:
+    return {"name": name, "value": value}
+
+
+def dsn_variable(secret: SecretKey) -> Object:
+    """The DSN as a reference to its Secret, so that no child contains it."""
+    reference = {"name": secret.name, "key": secret.key}
+    return {"name": "CHEKOV_STORE", "valueFrom": {"secretKeyRef": reference}}
+
+
+def from_field(name: str, path: str) -> Object:
+    """An environment variable with a field of the pod as its value."""
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+def migration_pod(
+    image: str, pull_policy: str, env: Sequence[Object], labels: Mapping[str, str]
+) -> Object:
+    """The pod that migrates a store's schema and reports the result when it ends."""
+    container: Object = {
+        **_container("migrate", ["chekov", "migrate", "--output", "json"], image, code=None),
+        "imagePullPolicy": pull_policy,
+        "env": list(env),
+        "resources": _JOB_RESOURCES,
+    }
+    spec = {**_pod(container, code=None), "restartPolicy": "Never"}
+    return {"metadata": {"labels": dict(labels)}, "spec": spec}
+
+
+def check_pod(
+    bundle: Bundle,
+    container: Object,
+    *,
+    labels: Mapping[str, str],
+    code: str | None,
+    account: str,
+) -> Object:
+    """The pod that checks a bundle's code, merged with the user's pod template."""
+    given = dict(nested(bundle.pod_template, "spec") or {})
+    # A sidecar would keep the pod from completing.
+    given["containers"] = [
+        item for item in nested_list(given, "containers") if item.get("name") == container["name"]
+    ]
+    pod = _bundle_pod(bundle, {**container, "resources": _JOB_RESOURCES}, code, account)
+    spec = merged(pod, given)
+    return {
+        "metadata": {
+            "labels": {**_template_metadata(bundle, "labels"), **labels},
+            "annotations": _template_metadata(bundle, "annotations"),
+        },
+        "spec": {**spec, "restartPolicy": "Never"},
+    }
+
+
+def runtime_pod(
+    bundle: Bundle,
+    container: Object,
+    *,
+    labels: Mapping[str, str],
+    code: str | None,
+    account: str,
+) -> Object:
+    """The template of a bundle's pods, merged with the user's pod template."""
+    serving: Object = {
+        **container,
+        "ports": [
+            {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
+            {"name": "management", "containerPort": MANAGEMENT_PORT, "protocol": "TCP"},
+        ],
+        "startupProbe": _probe("/startupz", 1, 120),
+        "readinessProbe": _probe("/readyz", 2, 2),
+        "livenessProbe": _probe("/livez", 10, 3),
+        "resources": bundle.resources or _RUNTIME_RESOURCES,
+    }
+    scraped = {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(MANAGEMENT_PORT),
+        "prometheus.io/path": "/metrics",
+    }
+    spec: Object = {
+        **_bundle_pod(bundle, serving, code, account),
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": dict(labels)},
+            }
+        ],
+    }
+    return {
+        "metadata": {
+            "labels": {**_template_metadata(bundle, "labels"), **labels},
+            "annotations": {**scraped, **_template_metadata(bundle, "annotations")},
+        },
+        "spec": merged(spec, nested(bundle.pod_template, "spec") or {}),
+    }
+
+
+def bundle_container(
+    bundle: Bundle,
+    command: Sequence[str],
+    image: str,
+    env: Sequence[Object],
+    *,
+    code: str | None,
+    pull_policy: str | None,
+) -> Object:
+    """The container that runs a bundle's code. The user's variables override the operator's."""
+    container: Object = {
+        **_container("runtime", command, image, code=code),
+        "env": by_name(env, bundle.env),
+    }
+    if pull_policy:
+        container["imagePullPolicy"] = pull_policy
+    if bundle.env_from:
+        container["envFrom"] = list(bundle.env_from)
+    return container
+
+
+def _container(name: str, command: Sequence[str], image: str, *, code: str | None) -> Object:
+    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 a volume of its own
+    if code is not None:
+        mounts.append({"name": "code", "mountPath": CODE_PATH, "readOnly": True})
+    return {
+        "name": name,
+        "image": image,
+        "command": list(command),
+        "securityContext": _RESTRICTED,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": mounts,
+    }
+
+
+def _bundle_pod(bundle: Bundle, container: Object, code: str | None, account: str) -> Object:
+    pod: Object = {**_pod(container, code=code), "serviceAccountName": account}
+    if bundle.image_pull_secrets:
+        pod["imagePullSecrets"] = list(bundle.image_pull_secrets)
+    return pod
+
+
+def _pod(container: Object, *, code: str | None) -> Object:
+    volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
+    if code is not None:
+        volumes.append({"name": "code", "configMap": {"name": code}})
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": _POD_RESTRICTED,
+        "containers": [container],
+        "volumes": volumes,
+    }
+
+
+def _template_metadata(bundle: Bundle, name: str) -> dict[str, str]:
+    return dict(nested(bundle.pod_template, "metadata", name) or {})
+
+
+def _probe(path: str, period: int, failures: int) -> Object:
+    return {
+        "httpGet": {"path": path, "port": "management", "scheme": "HTTP"},
+        "periodSeconds": period,
+        "failureThreshold": failures,
+        "timeoutSeconds": 3,
+    }

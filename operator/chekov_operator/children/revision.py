@@ -1,0 +1,64 @@
+"""A revision: the code and the configuration that decide how a bundle behaves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chekov_operator.api.domain_bundle import Bundle
+from chekov_operator.api.event_store import Store
+from chekov_operator.children import names
+from chekov_operator.kube.objects import digest
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Everything that the pods of one revision are made from.
+
+    Attributes:
+        name: the hash that `revision_name` computes.
+        bundle: the spec.
+        image: the image that the code runs in.
+        modules: the source of each file, for code that is mounted.
+        store: the store of its events.
+        pull_policy: of the image.
+    """
+
+    name: str
+    bundle: Bundle
+    image: str
+    modules: Mapping[str, str] | None
+    store: Store
+    pull_policy: str | None
+
+    @property
+    def code(self) -> str | None:
+        """The name of the ConfigMap that is mounted as the code, if there is one."""
+        name = names.revision(self.bundle.meta.name, self.name)
+        return None if self.modules is None else name
+
+    @property
+    def account(self) -> str:
+        """The name of the pods' ServiceAccount."""
+        return self.bundle.service_account or self.bundle.meta.name
+
+
+def revision_name(
+    bundle: Bundle, modules: Mapping[str, str] | None, schema: str, runtime_image: str
+) -> str:
+    """The hash that names a revision.
+
+    Replicas, resources, the log level, the Service, the network policy and the connection to the
+    store are not part of it, so they can change without a new revision.
+    """
+    return digest(
+        {
+            "image": bundle.code.image or runtime_image,
+            "modules": dict(modules) if modules is not None else None,
+            "entrypoint": bundle.entrypoint,
+            "store": [bundle.store, schema],
+            "env": list(bundle.env),
+            "envFrom": list(bundle.env_from),
+            "podSpec": bundle.pod_template.get("spec"),
+            "serviceAccount": bundle.service_account,
+            "restart": bundle.restart_nonce,
+        }
+    )

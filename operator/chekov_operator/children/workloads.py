@@ -1,0 +1,272 @@
+"""The children that a bundle or a store should have, as plain objects."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from chekov_operator.api.domain_bundle import Bundle
+from chekov_operator.api.event_store import Store
+from chekov_operator.api.spec import Meta
+from chekov_operator.children import names, pods
+from chekov_operator.children.network_policy import network_policy_spec
+from chekov_operator.children.revision import Revision
+from chekov_operator.kube.kinds import (
+    BUNDLE,
+    BUNDLE_LABEL,
+    COMPONENT_LABEL,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    JOB,
+    MANAGED,
+    NETWORK_POLICY,
+    REVISION_LABEL,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    STORE,
+    STORE_LABEL,
+    Kind,
+)
+from chekov_operator.kube.objects import (
+    Object,
+)
+from chekov_operator.settings import Settings
+from chekov_operator.stores.dsn import (
+    Address,
+)
+
+RUNTIME: Final = "runtime"
+CHECK: Final = "check"
+MIGRATION: Final = "migration"
+_TERMINATION_LOG: Final = "/dev/termination-log"
+
+
+def selector_labels(bundle: str) -> dict[str, str]:
+    """The labels by which Services, budgets and the Deployment select the pods that serve."""
+    return {
+        "app.kubernetes.io/name": "chekov-runtime",
+        BUNDLE_LABEL: bundle,
+        COMPONENT_LABEL: RUNTIME,
+    }
+
+
+def child_labels(bundle: str) -> dict[str, str]:
+    """The labels of everything that belongs to a bundle."""
+    return {
+        "app.kubernetes.io/name": "chekov-runtime",
+        "app.kubernetes.io/instance": bundle,
+        **MANAGED,
+        BUNDLE_LABEL: bundle,
+    }
+
+
+def supporting_objects(bundle: Bundle, databases: Sequence[Address]) -> list[Object]:
+    """The Services, the budget and the network policy, which are the same for every revision.
+
+    Args:
+        bundle: the spec.
+        databases: the known servers of the store.
+    """
+    wanted = [service(bundle), management_service(bundle)]
+    if bundle.replicas > 1:
+        wanted.append(disruption_budget(bundle))
+    if bundle.network_policy:
+        wanted.append(
+            {
+                **_child_of_bundle(bundle, NETWORK_POLICY, bundle.meta.name),
+                "spec": network_policy_spec(bundle, databases, selector_labels(bundle.meta.name)),
+            }
+        )
+    return wanted
+
+
+def service_account(bundle: Bundle) -> Object:
+    """An identity without a token, since pods do not call the API server."""
+    return {
+        **_child_of_bundle(bundle, SERVICE_ACCOUNT, bundle.meta.name),
+        "automountServiceAccountToken": False,
+    }
+
+
+def check_job(revision: Revision) -> Object:
+    """Loads the code in the image that will run it, and reports its faults."""
+    bundle = revision.bundle
+    labels = {REVISION_LABEL: revision.name, COMPONENT_LABEL: CHECK}
+    container = pods.bundle_container(
+        bundle,
+        ["chekov", "check", "--output", "json", "--termination-log", _TERMINATION_LOG],
+        revision.image,
+        _code_variables(revision),
+        code=revision.code,
+        pull_policy=revision.pull_policy,
+    )
+    template = pods.check_pod(
+        bundle,
+        container,
+        labels={**child_labels(bundle.meta.name), **labels},
+        code=revision.code,
+        account=revision.account,
+    )
+    name = names.check(bundle.meta.name, revision.name)
+    return {
+        **_child_of_bundle(bundle, JOB, name, labels),
+        "spec": {"backoffLimit": 0, "activeDeadlineSeconds": 300, "template": template},
+    }
+
+
+def deployment(revision: Revision) -> Object:
+    """The pods. A rollout replaces them one by one, each only once its successor is ready."""
+    bundle = revision.bundle
+    labels = {REVISION_LABEL: revision.name, COMPONENT_LABEL: RUNTIME}
+    container = pods.bundle_container(
+        bundle,
+        ["chekov", "serve"],
+        revision.image,
+        _variables(revision),
+        code=revision.code,
+        pull_policy=revision.pull_policy,
+    )
+    return {
+        **_child_of_bundle(bundle, DEPLOYMENT, bundle.meta.name, labels),
+        "spec": {
+            "replicas": bundle.replicas,
+            "revisionHistoryLimit": 3,
+            "progressDeadlineSeconds": 180,
+            "selector": {"matchLabels": selector_labels(bundle.meta.name)},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+            },
+            "template": pods.runtime_pod(
+                bundle,
+                container,
+                labels={**child_labels(bundle.meta.name), **labels},
+                code=revision.code,
+                account=revision.account,
+            ),
+        },
+    }
+
+
+def service(bundle: Bundle) -> Object:
+    body = _child_of_bundle(bundle, SERVICE, bundle.meta.name)
+    if bundle.service_annotations:
+        body["metadata"]["annotations"] = dict(bundle.service_annotations)
+    return {
+        **body,
+        "spec": {
+            "type": bundle.service_type,
+            "selector": selector_labels(bundle.meta.name),
+            "ports": [_port("http", pods.HTTP_PORT)],
+        },
+    }
+
+
+def management_service(bundle: Bundle) -> Object:
+    """The management port of each pod; headless, so that every pod has its own address."""
+    return {
+        **_child_of_bundle(bundle, SERVICE, names.management(bundle.meta.name)),
+        "spec": {
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": selector_labels(bundle.meta.name),
+            "ports": [_port("management", pods.MANAGEMENT_PORT)],
+        },
+    }
+
+
+def disruption_budget(bundle: Bundle) -> Object:
+    """Lets a node drain evict one pod at a time."""
+    name = bundle.meta.name
+    return {
+        **_child_of_bundle(bundle, DISRUPTION_BUDGET, name),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector_labels(name)}},
+    }
+
+
+def migration_job(store: Store, version: int, settings: Settings) -> Object:
+    """Migrates a store's schema to the version of the runtime image."""
+    labels = {
+        "app.kubernetes.io/name": "chekov-store",
+        "app.kubernetes.io/instance": store.meta.name,
+        **MANAGED,
+        STORE_LABEL: store.meta.name,
+        COMPONENT_LABEL: MIGRATION,
+    }
+    env = [pods.dsn_variable(store.secret), pods.variable("CHEKOV_SCHEMA", store.schema)]
+    template = pods.migration_pod(settings.runtime_image, settings.runtime_pull_policy, env, labels)
+    return {
+        **child(JOB, names.migration(store.meta.name, version), store.meta, STORE, labels),
+        "spec": {"backoffLimit": 0, "activeDeadlineSeconds": 600, "template": template},
+    }
+
+
+def child(
+    kind: Kind, name: str, owner: Meta, owner_kind: Kind, labels: Mapping[str, str]
+) -> Object:
+    """The kind and the metadata of a child, with its owner reference."""
+    return {
+        "apiVersion": kind.api,
+        "kind": kind.name,
+        "metadata": {
+            "name": name,
+            "namespace": owner.namespace,
+            "labels": dict(labels),
+            "ownerReferences": [
+                {
+                    "apiVersion": owner_kind.api,
+                    "kind": owner_kind.name,
+                    "name": owner.name,
+                    "uid": owner.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": True,
+                }
+            ],
+        },
+    }
+
+
+def _child_of_bundle(
+    bundle: Bundle, kind: Kind, name: str, labels: Mapping[str, str] | None = None
+) -> Object:
+    return child(
+        kind, name, bundle.meta, BUNDLE, {**child_labels(bundle.meta.name), **(labels or {})}
+    )
+
+
+def _variables(revision: Revision) -> Sequence[Object]:
+    bundle = revision.bundle
+    variables: list[Object] = [
+        pods.dsn_variable(revision.store.secret),
+        pods.variable("CHEKOV_SCHEMA", revision.store.schema),
+        *_code_variables(revision),
+        pods.variable("CHEKOV_HTTP_PORT", str(pods.HTTP_PORT)),
+        pods.variable("CHEKOV_MANAGEMENT_PORT", str(pods.MANAGEMENT_PORT)),
+        pods.from_field("CHEKOV_NODE", "metadata.name"),
+        pods.variable("CHEKOV_LOG_LEVEL", bundle.telemetry.log_level),
+        pods.variable("CHEKOV_DRAIN_DELAY", str(pods.DRAIN_DELAY_SECONDS)),
+        pods.variable("CHEKOV_DRAIN_TIMEOUT", str(pods.DRAIN_SECONDS)),
+        pods.variable("OTEL_SERVICE_NAME", bundle.meta.name),
+    ]
+    if revision.store.pooled:
+        variables.append(pods.variable("CHEKOV_STORE_POOLED", "true"))
+    if bundle.telemetry.endpoint:
+        variables.append(pods.variable("OTEL_EXPORTER_OTLP_ENDPOINT", bundle.telemetry.endpoint))
+    if bundle.telemetry.sample_ratio:
+        variables.append(pods.variable("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"))
+        variables.append(pods.variable("OTEL_TRACES_SAMPLER_ARG", bundle.telemetry.sample_ratio))
+    return variables
+
+
+def _code_variables(revision: Revision) -> list[Object]:
+    variables = [
+        pods.variable("CHEKOV_DOMAIN", revision.bundle.entrypoint),
+        pods.variable("CHEKOV_BUNDLE", revision.bundle.meta.name),
+        pods.variable("CHEKOV_REVISION", revision.name),
+        pods.variable("CHEKOV_LOG_FORMAT", "json"),
+    ]
+    if revision.code is not None:
+        variables.append(pods.variable("CHEKOV_PATH", pods.CODE_PATH))
+    return variables
+
+
+def _port(name: str, port: int) -> Object:
+    return {"name": name, "port": port, "protocol": "TCP", "targetPort": name}

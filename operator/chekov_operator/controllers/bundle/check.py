@@ -1,0 +1,177 @@
+"""Whether the revision that a spec asks for may run, and what its check still needs. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from chekov_operator.api.conditions import Condition, false, true, unknown
+from chekov_operator.api.domain_bundle import Bundle
+from chekov_operator.api.event_store import Store, parse_store
+from chekov_operator.api.fault import RETRY_SECONDS, Fault
+from chekov_operator.api.spec import InvalidSpec
+from chekov_operator.children import names
+from chekov_operator.children.job_outcome import JobOutcome, job_outcome
+from chekov_operator.children.pod_state import last_log_line
+from chekov_operator.children.revision import Revision, revision_name
+from chekov_operator.children.workloads import check_job, service_account
+from chekov_operator.controllers.bundle.check_result import parse_result, result_of
+from chekov_operator.controllers.bundle.observed import ObservedBundle
+from chekov_operator.controllers.bundle.revisions import config_map_of, to_config_map
+from chekov_operator.kube.kinds import DEPLOYMENT, JOB, REVISION_LABEL, Kind
+from chekov_operator.kube.objects import Object, label, nested
+from chekov_operator.settings import Settings
+
+_NO_OUTPUT: Final = "the check printed no result; does the image contain Chekov?"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The state of the check of the revision that a spec asks for.
+
+    Attributes:
+        condition: the condition `Checked`.
+        revision: the revision; `None` if it cannot be determined.
+        result: the result of a passed check.
+        fault: why the revision will not run until something changes.
+        apply: the objects that the check needs, and the ConfigMap that stores its result.
+        delete: the objects that it no longer needs.
+        requeue_after: seconds after which to reconcile again.
+    """
+
+    condition: Condition
+    revision: Revision | None = None
+    result: Object | None = None
+    fault: Fault | None = None
+    apply: Sequence[Object] = ()
+    delete: Sequence[tuple[Kind, str]] = ()
+    requeue_after: float | None = None
+
+
+def check_revision(bundle: Bundle, observed: ObservedBundle, settings: Settings) -> Check:
+    """Determine the state of the check. It needs no database, so it does not wait for the store."""
+    fault, store = _obstacle(bundle, observed, settings)
+    if fault is not None or store is None:
+        fault = fault or _no_store(bundle)
+        condition = unknown("Checked", fault.reason, f"not checked, because {fault.message}")
+        return Check(condition, fault=fault, requeue_after=RETRY_SECONDS)
+    revision = _revision(bundle, observed, store, settings)
+    stored = config_map_of(observed.children, bundle.meta.name, revision.name)
+    result = result_of(stored) or _result_on_deployment(observed, revision)
+    if result is not None:
+        return _finished(revision, observed, result)
+    name = names.check(bundle.meta.name, revision.name)
+    job = observed.children.get((JOB.name, name))
+    outcome = None if job is None else job_outcome(job, observed.pods)
+    if outcome is None or not outcome.finished:
+        return _under_way(revision, observed, outcome)
+    result = parse_result(outcome.message)
+    if result is None:
+        return _without_result(revision, observed, outcome, name)
+    return _finished(revision, observed, result)
+
+
+def _obstacle(
+    bundle: Bundle, observed: ObservedBundle, settings: Settings
+) -> tuple[Fault | None, Store | None]:
+    """Why the check cannot begin; otherwise the store."""
+    if bundle.code.image is None and not settings.allow_inline:
+        message = (
+            "spec.code: this operator accepts code in images only; build an image and set "
+            "spec.code.image"
+        )
+        return Fault("InlineForbidden", message), None
+    if observed.missing:
+        message = "; ".join(item.message for item in observed.missing)
+        return Fault(observed.missing[0].reason, message), None
+    if observed.store is None:
+        return _no_store(bundle), None
+    try:
+        return None, parse_store(observed.store)
+    except InvalidSpec as error:
+        message = f"EventStore {bundle.store!r} is invalid: {error}"
+        return Fault("EventStoreNotReady", message), None
+
+
+def _no_store(bundle: Bundle) -> Fault:
+    return Fault(
+        "EventStoreNotFound",
+        f"spec.eventStoreRef.name: there is no EventStore {bundle.store!r} in the namespace "
+        f"{bundle.meta.namespace!r}; create it, or name another one",
+    )
+
+
+def _revision(
+    bundle: Bundle, observed: ObservedBundle, store: Store, settings: Settings
+) -> Revision:
+    # The configured policy applies to the runtime image; for a user's image Kubernetes decides.
+    pull_policy = None if bundle.code.image else settings.runtime_pull_policy
+    return Revision(
+        name=revision_name(bundle, observed.modules, store.schema, settings.runtime_image),
+        bundle=bundle,
+        image=bundle.code.image or settings.runtime_image,
+        modules=observed.modules,
+        store=store,
+        pull_policy=bundle.image_pull_policy or pull_policy,
+    )
+
+
+def _result_on_deployment(observed: ObservedBundle, revision: Revision) -> Object | None:
+    live = observed.children.get((DEPLOYMENT.name, revision.bundle.meta.name))
+    return result_of(live) if label(live, REVISION_LABEL) == revision.name else None
+
+
+def _needed(revision: Revision, observed: ObservedBundle, result: Object | None) -> list[Object]:
+    account = [] if revision.bundle.service_account else [service_account(revision.bundle)]
+    return [*account, to_config_map(revision, observed.spec, result)]
+
+
+def _under_way(revision: Revision, observed: ObservedBundle, outcome: JobOutcome | None) -> Check:
+    # A Job is immutable, and its name contains the revision: an existing one is the right one.
+    job = [check_job(revision)] if outcome is None else []
+    apply = [*_needed(revision, observed, None), *job]
+    if outcome is not None and outcome.stuck is not None:
+        message = f"the check of revision {revision.name} cannot start: {outcome.stuck.message}"
+        fault = Fault(outcome.stuck.reason, message)
+        condition = unknown("Checked", fault.reason, fault.message)
+        return Check(condition, revision, fault=fault, apply=apply, requeue_after=RETRY_SECONDS)
+    message = f"revision {revision.name} is being checked"
+    return Check(unknown("Checked", "Checking", message), revision, apply=apply)
+
+
+def _without_result(
+    revision: Revision, observed: ObservedBundle, outcome: JobOutcome, job: str
+) -> Check:
+    """The check ended without a result, which says nothing about the code: retry it."""
+    cause = _NO_OUTPUT if outcome.succeeded else last_log_line(outcome.message)
+    message = f"the check of revision {revision.name} did not run: {cause}"
+    fault = Fault("CheckCannotRun", message)
+    return Check(
+        unknown("Checked", fault.reason, fault.message),
+        revision,
+        fault=fault,
+        apply=_needed(revision, observed, None),
+        delete=[(JOB, job)] if outcome.is_retry_due(observed.now) else [],
+        requeue_after=RETRY_SECONDS,
+    )
+
+
+def _finished(revision: Revision, observed: ObservedBundle, result: Object) -> Check:
+    apply = _needed(revision, observed, result)
+    if result["ok"]:
+        condition = true("Checked", "Passed", f"the code of revision {revision.name} loads")
+        return Check(condition, revision, result, apply=apply)
+    fault = Fault(str(result.get("reason") or "InvalidDomain"), _message(result))
+    condition = false("Checked", fault.reason, fault.message)
+    return Check(condition, revision, fault=fault, apply=apply)
+
+
+def _message(result: Object) -> str:
+    """All faults on one line, because `kubectl get` shows them in a table."""
+    message = str(result.get("message") or "the domain is invalid")
+    faults = [str(fault) for fault in result.get("faults") or ()]
+    left_off = nested(result, "left_off", "faults")
+    if left_off:
+        faults.append(f"and {left_off} more")
+    if not faults:
+        return message
+    return f"{message.splitlines()[0].rstrip(':')}: {'; '.join(faults)}"

@@ -1,0 +1,134 @@
+"""A DomainBundle's conditions, and its phase. Pure.
+
+`Ready` is about the current spec. It becomes false when a new revision is refused, even while the
+last revision continues to serve: a tool that waits for `Ready` after a change must not be answered
+by the old revision.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from chekov_operator.api.conditions import Condition, false, true
+from chekov_operator.api.domain_bundle import Bundle
+from chekov_operator.api.fault import Fault
+from chekov_operator.controllers.bundle.check import Check
+from chekov_operator.controllers.bundle.observed import ObservedBundle
+from chekov_operator.controllers.bundle.rollout import Rollout
+
+_WAITING: Final = "waiting for a change"
+
+
+@dataclass(frozen=True, slots=True)
+class BundleState:
+    """Everything that the conditions are derived from.
+
+    Attributes:
+        bundle: the spec.
+        observed: what belongs to the bundle.
+        check: of the revision that the spec asks for.
+        store_fault: why the store cannot be used, if so.
+        serving: the revision of the Deployment, if there is one.
+        rollout: of the revision that the spec asks for.
+    """
+
+    bundle: Bundle
+    observed: ObservedBundle
+    check: Check
+    store_fault: str | None
+    serving: str | None
+    rollout: Rollout
+
+    @property
+    def revision(self) -> str:
+        return self.check.revision.name if self.check.revision else ""
+
+
+def conditions(state: BundleState) -> list[Condition]:
+    ready = _ready(state)
+    return [ready, _progressing(state, ready), _degraded(state), state.check.condition]
+
+
+def phase(state: BundleState) -> str:
+    """The state in one word."""
+    if state.check.fault is not None:
+        return "Refused"
+    if state.check.result is None:
+        return "Checking"
+    if state.store_fault is not None:
+        return "Waiting"
+    if state.rollout.done:
+        return "Ready" if state.bundle.replicas else "Stopped"
+    if state.rollout.fault is not None or state.rollout.complete:
+        return "Degraded"
+    return "RollingOut"
+
+
+def _ready(state: BundleState) -> Condition:
+    fault = state.check.fault
+    if fault is not None:
+        return false("Ready", fault.reason, _with_serving_revision(state, fault.message))
+    if state.check.result is None:
+        return false("Ready", "Checking", state.check.condition.message)
+    if state.store_fault is not None:
+        return false("Ready", "EventStoreNotReady", state.store_fault)
+    revision, wanted = state.revision, state.bundle.replicas
+    if state.rollout.done:
+        if not wanted:
+            return true("Ready", "Stopped", f"revision {revision} has no pods: replicas is 0")
+        message = f"revision {revision} serves with {state.rollout.ready} of {wanted} pods"
+        return true("Ready", "Serving", message)
+    fault = state.rollout.fault
+    if fault is not None:
+        return false("Ready", fault.reason, fault.message)
+    return false("Ready", *_rollout_state(state))
+
+
+def _progressing(state: BundleState, ready: Condition) -> Condition:
+    if ready.status == "True":
+        return false("Progressing", "Complete", ready.message)
+    if state.check.fault is not None:
+        return false("Progressing", state.check.fault.reason, _WAITING)
+    if state.rollout.fault is not None and state.rollout.fault.reason == "RolloutTimedOut":
+        return false("Progressing", state.rollout.fault.reason, _WAITING)
+    if state.check.result is None:
+        return true("Progressing", ready.reason, ready.message)
+    if state.store_fault is not None:
+        return true("Progressing", ready.reason, "waiting for the EventStore")
+    return true("Progressing", *_rollout_state(state))
+
+
+def _degraded(state: BundleState) -> Condition:
+    fault = state.check.fault or state.rollout.fault
+    if fault is not None:
+        return true("Degraded", fault.reason, _with_serving_revision(state, fault.message))
+    if state.check.result is not None and state.rollout.complete and not state.rollout.done:
+        return true("Degraded", *_rollout_state(state))
+    fault = _subscription_fault(state.observed)
+    if fault is not None:
+        return true("Degraded", fault.reason, fault.message)
+    return false("Degraded", "AsExpected", "no faults")
+
+
+def _subscription_fault(observed: ObservedBundle) -> Fault | None:
+    rows = observed.subscriptions or ()
+    stopped = [f"{row.key.name}: {row.error}" for row in rows if row.state == "stopped"]
+    if stopped:
+        return Fault("SubscriptionStopped", f"stopped subscriptions: {'; '.join(stopped)}")
+    parked = sum(row.parked for row in rows)
+    if parked:
+        names = ", ".join(row.key.name for row in rows if row.parked)
+        return Fault("EventsParked", f"{parked} events are parked by {names}")
+    return None
+
+
+def _rollout_state(state: BundleState) -> tuple[str, str]:
+    ready, wanted = state.rollout.ready, state.bundle.replicas
+    if state.rollout.complete:
+        return "PodsNotReady", f"{ready} of {wanted} pods of revision {state.revision} are ready"
+    return "RollingOut", f"revision {state.revision} is rolling out; {ready} pods are ready"
+
+
+def _with_serving_revision(state: BundleState, message: str) -> str:
+    if state.serving is None or state.serving == state.revision:
+        return message
+    return f"{message}. Revision {state.serving} continues to serve"

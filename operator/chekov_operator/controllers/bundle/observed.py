@@ -1,0 +1,39 @@
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from chekov.store.port import SubscriptionRow
+from chekov_operator.api.fault import Fault
+from chekov_operator.kube.objects import Object
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedBundle:
+    """What belongs to a DomainBundle.
+
+    Attributes:
+        spec: as the user wrote it.
+        store: the EventStore that it names, if that exists.
+        missing: the objects that it refers to and that do not exist.
+        modules: the code to mount, from the spec or from a ConfigMap.
+        children: everything it owns, by kind and name.
+        pods: its pods, including those of checks.
+        running: the revision that runs, or ran last.
+        completed: the revision that was last rolled out completely.
+        subscriptions: those of its domain in the store; `None` if they were not read.
+        head: the store's newest position at that time.
+        now: the time in seconds since the epoch.
+    """
+
+    spec: Mapping[str, object] = field(default_factory=dict[str, object])
+    store: Object | None = None
+    missing: Sequence[Fault] = ()
+    modules: Mapping[str, str] | None = None
+    children: Mapping[tuple[str, str], Object] = field(
+        default_factory=dict[tuple[str, str], Object]
+    )
+    pods: Sequence[Object] = ()
+    running: str | None = None
+    completed: str | None = None
+    subscriptions: Sequence[SubscriptionRow] | None = None
+    head: int = 0
+    now: float = 0.0

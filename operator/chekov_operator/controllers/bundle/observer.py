@@ -1,0 +1,112 @@
+"""Observing a DomainBundle. Most of it comes from the cache and costs no request."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from chekov.store.postgres.inspect import Progress
+from chekov_operator.api.domain_bundle import Bundle
+from chekov_operator.api.event_store import parse_store
+from chekov_operator.api.fault import Fault
+from chekov_operator.api.spec import InvalidSpec
+from chekov_operator.controllers.bundle.check_result import result_of
+from chekov_operator.controllers.bundle.observed import ObservedBundle
+from chekov_operator.controllers.bundle.references import Reference, fault_of, references
+from chekov_operator.controllers.bundle.revisions import config_map_of
+from chekov_operator.kube.cache import Cache
+from chekov_operator.kube.client import Client
+from chekov_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, REVISION_LABEL, STORE, Key
+from chekov_operator.kube.objects import Object, label, nested
+from chekov_operator.stores.databases import Databases
+
+_MOST_CODE_BYTES: Final = 256 * 1024
+
+
+class BundleObserver:
+    def __init__(self, client: Client, cache: Cache, databases: Databases) -> None:
+        self._client = client
+        self._cache = cache
+        self._databases = databases
+        self._complete: dict[Key, tuple[str, int]] = {}
+
+    async def observe(self, key: Key, bundle: Bundle, body: Object) -> ObservedBundle:
+        children = self._cache.children(key)
+        store = self._cache.get(STORE, key.namespace, bundle.store)
+        running = label(children.get((DEPLOYMENT.name, key.name)), REVISION_LABEL) or nested(
+            body, "status", "revision"
+        )
+        missing, code, progress = await asyncio.gather(
+            self._missing(key, bundle),
+            self._code(bundle),
+            self._progress(store, config_map_of(children, key.name, running)),
+        )
+        modules, fault = code
+        return ObservedBundle(
+            spec=nested(body, "spec") or {},
+            store=store,
+            missing=[*missing, *([fault] if fault else [])],
+            modules=modules,
+            children=children,
+            pods=self._cache.pods(key),
+            running=running,
+            completed=nested(body, "status", "completedRevision"),
+            subscriptions=progress.rows if progress else None,
+            head=progress.head if progress else 0,
+            now=time.time(),
+        )
+
+    def forget(self, key: Key) -> None:
+        self._complete.pop(key, None)
+
+    async def _missing(self, key: Key, bundle: Bundle) -> list[Fault]:
+        """A fault for each reference that cannot be resolved.
+
+        The references are read until all exist, and after that once for each new spec.
+        """
+        spec = (bundle.meta.uid, bundle.meta.generation)
+        if self._complete.get(key) == spec:
+            return []
+        found = await asyncio.gather(
+            *(self._fault(item, bundle.meta.namespace) for item in references(bundle))
+        )
+        faults = [fault for fault in found if fault is not None]
+        if not faults:
+            self._complete[key] = spec
+        return faults
+
+    async def _fault(self, reference: Reference, namespace: str) -> Fault | None:
+        found = await self._client.get(reference.kind, namespace, reference.name)
+        return fault_of(reference, found, namespace)
+
+    async def _code(self, bundle: Bundle) -> tuple[Mapping[str, str] | None, Fault | None]:
+        name = bundle.code.config_map
+        if name is None:
+            return bundle.code.modules, None
+        found = await self._client.get(CONFIG_MAP, bundle.meta.namespace, name)
+        path = "spec.code.configMapRef.name"
+        fault = fault_of(Reference(path, CONFIG_MAP, name), found, bundle.meta.namespace)
+        if fault is not None:
+            return {}, fault
+        modules: Mapping[str, str] = nested(found, "data") or {}
+        if not modules:
+            message = f"{path}: the ConfigMap {name!r} has no modules; give it keys like bank.py"
+            return {}, Fault("ConfigMapEmpty", message)
+        size = sum(len(source.encode()) for source in modules.values())
+        if size > _MOST_CODE_BYTES:
+            message = (
+                f"{path}: the ConfigMap {name!r} has {size} bytes of code, more than the limit of "
+                f"{_MOST_CODE_BYTES}; put the code into an image and set spec.code.image"
+            )
+            return {}, Fault("ConfigMapTooLarge", message)
+        return modules, None
+
+    async def _progress(self, store: Object | None, revision: Object | None) -> Progress | None:
+        domain = nested(result_of(revision), "domain")
+        if store is None or not domain:
+            return None
+        try:
+            parsed = parse_store(store)
+        except InvalidSpec:
+            return None
+        return await self._databases.progress(parsed, str(domain))

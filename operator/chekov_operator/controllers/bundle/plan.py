@@ -1,0 +1,189 @@
+"""The planner of DomainBundles: a pure function from what is wanted and observed to a plan."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from chekov_operator.api.domain_bundle import Bundle
+from chekov_operator.api.event_store import parse_store
+from chekov_operator.api.spec import InvalidSpec
+from chekov_operator.children import names
+from chekov_operator.children.pod_state import last_became_ready
+from chekov_operator.children.revision import Revision
+from chekov_operator.children.workloads import (
+    RUNTIME,
+    deployment,
+    service_account,
+    supporting_objects,
+)
+from chekov_operator.controllers.bundle.check import Check, check_revision
+from chekov_operator.controllers.bundle.check_result import result_of, with_result
+from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
+from chekov_operator.controllers.bundle.observed import ObservedBundle
+from chekov_operator.controllers.bundle.revisions import (
+    config_map_of,
+    from_config_map,
+    is_revision,
+)
+from chekov_operator.controllers.bundle.rollout import read_rollout
+from chekov_operator.controllers.bundle.status import bundle_status, is_settled
+from chekov_operator.controllers.plan import Plan, paused_plan
+from chekov_operator.kube.kinds import (
+    COMPONENT_LABEL,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    JOB,
+    NETWORK_POLICY,
+    REVISION_LABEL,
+    SERVICE_ACCOUNT,
+    Kind,
+)
+from chekov_operator.kube.objects import Object, condition_of, label, nested
+from chekov_operator.settings import Settings
+from chekov_operator.stores.dsn import addresses_in
+
+KEPT_REVISIONS: Final = 3
+_SETTLING_SECONDS: Final = 30.0
+"""After a pod became ready, the time in which it acquires its subscriptions."""
+_SOON_SECONDS: Final = 1.0
+
+
+def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) -> Plan:
+    if bundle.meta.paused:
+        return paused_plan()
+    check = check_revision(bundle, observed, settings)
+    live = observed.children.get((DEPLOYMENT.name, bundle.meta.name))
+    serving = _serving(bundle, observed, settings, check, live)
+    state = BundleState(
+        bundle=bundle,
+        observed=observed,
+        check=check,
+        store_fault=_store_fault(bundle, observed),
+        serving=serving.name if serving else label(live, REVISION_LABEL),
+        rollout=read_rollout(
+            live, observed.pods, check.revision.name if check.revision else "", bundle.replicas
+        ),
+    )
+    status = {
+        **bundle_status(bundle, observed, live, serving, phase=phase(state)),
+        **_completed(state),
+    }
+    return Plan(
+        apply=[*check.apply, *_serving_objects(bundle, observed, check, serving)],
+        delete=[*check.delete, *_unwanted(bundle, observed, check, serving)],
+        status=status,
+        conditions=conditions(state),
+        requeue_after=check.requeue_after or _next_read(bundle, observed, status, settings),
+    )
+
+
+def _completed(state: BundleState) -> Object:
+    """The revision that was last rolled out completely.
+
+    A rollout without pods does not count, since it does not show that the revision can serve.
+    """
+    if state.rollout.complete and state.bundle.replicas:
+        return {"completedRevision": state.revision}
+    completed = state.observed.completed
+    return {"completedRevision": completed} if completed else {}
+
+
+def _next_read(
+    bundle: Bundle, observed: ObservedBundle, status: Object, settings: Settings
+) -> float:
+    """Seconds until the store is read again, since no watch reports its changes."""
+    stored = config_map_of(observed.children, bundle.meta.name, nested(status, "revision"))
+    settling = observed.now - last_became_ready(observed.pods) < _SETTLING_SECONDS
+    if settling and not is_settled(status, result_of(stored)):
+        return min(_SOON_SECONDS, settings.refresh_seconds)
+    return settings.refresh_seconds
+
+
+def _serving(
+    bundle: Bundle,
+    observed: ObservedBundle,
+    settings: Settings,
+    check: Check,
+    live: Object | None,
+) -> Revision | None:
+    """The revision that should have pods: the wanted one if it may run, or else the last one."""
+    wanted = check.revision
+    if wanted is not None and check.result is not None:
+        runs_already = label(live, REVISION_LABEL) == wanted.name
+        if runs_already or _store_fault(bundle, observed) is None:
+            return wanted
+    stored = config_map_of(observed.children, bundle.meta.name, observed.running)
+    if stored is None or not nested(result_of(stored), "ok"):
+        return None
+    try:
+        store = parse_store(observed.store or {})
+    except InvalidSpec:
+        return None
+    return from_config_map(stored, bundle, store, settings.runtime_pull_policy)
+
+
+def _serving_objects(
+    bundle: Bundle, observed: ObservedBundle, check: Check, serving: Revision | None
+) -> list[Object]:
+    if serving is None:
+        return []
+    account = [] if serving.bundle.service_account else [service_account(serving.bundle)]
+    result = check.result if serving is check.revision else None
+    if result is None:
+        result = result_of(config_map_of(observed.children, bundle.meta.name, serving.name))
+    databases = addresses_in(str(nested(observed.store, "status", "host") or ""))
+    # The Deployment holds the result too, so that it survives the deletion of the ConfigMap.
+    pods = with_result(deployment(serving), result or {})
+    return [*account, *supporting_objects(bundle, databases), pods]
+
+
+def _store_fault(bundle: Bundle, observed: ObservedBundle) -> str | None:
+    """Why the store cannot be used, if so."""
+    ready = condition_of(observed.store, "Ready")
+    if ready.get("status") == "True":
+        return None
+    why = ready.get("message") or "the operator has not checked it yet"
+    return f"EventStore {bundle.store!r} is not ready: {why}"
+
+
+def _unwanted(
+    bundle: Bundle, observed: ObservedBundle, check: Check, serving: Revision | None
+) -> Iterable[tuple[Kind, str]]:
+    """Finished checks, old revisions, and children that the spec no longer asks for."""
+    wanted = check.revision.name if check.revision else None
+    needed_job = names.check(bundle.meta.name, wanted) if wanted and not check.result else None
+    for kind, name in observed.children:
+        if kind == JOB.name and wanted and name != needed_job:
+            yield JOB, name
+    if serving is None:
+        return
+    # A pod that restarts mounts the ConfigMap of its revision, and a rollback needs that of the
+    # last complete rollout.
+    needed = {wanted, serving.name, observed.completed}
+    needed |= {
+        label(pod, REVISION_LABEL)
+        for pod in observed.pods
+        if label(pod, COMPONENT_LABEL) == RUNTIME
+    }
+    yield from _old_revisions(observed, needed)
+    unwanted = {
+        DISRUPTION_BUDGET: bundle.replicas <= 1,
+        NETWORK_POLICY: not bundle.network_policy,
+        SERVICE_ACCOUNT: bool(bundle.service_account and serving.bundle.service_account),
+    }
+    for kind, is_unwanted in unwanted.items():
+        if is_unwanted and (kind.name, bundle.meta.name) in observed.children:
+            yield kind, bundle.meta.name
+
+
+def _old_revisions(observed: ObservedBundle, needed: set[str | None]) -> Iterable[tuple[Kind, str]]:
+    """The oldest of the revisions that are not needed, as far as more than enough are stored."""
+    stored = [
+        body
+        for (kind, _), body in observed.children.items()
+        if kind == CONFIG_MAP.name and is_revision(body)
+    ]
+    spare = [body for body in stored if label(body, REVISION_LABEL) not in needed]
+    spare.sort(key=lambda body: str(nested(body, "metadata", "creationTimestamp")), reverse=True)
+    for body in spare[max(0, KEPT_REVISIONS - (len(stored) - len(spare))) :]:
+        yield CONFIG_MAP, str(body["metadata"]["name"])

@@ -1,0 +1,83 @@
+"""The progress of a rollout, read from the Deployment and its pods. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chekov_operator.api.fault import Fault
+from chekov_operator.children.pod_state import start_fault
+from chekov_operator.children.workloads import RUNTIME
+from chekov_operator.kube.kinds import COMPONENT_LABEL, REVISION_LABEL
+from chekov_operator.kube.objects import Object, label, nested, nested_list
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """The progress of a rollout.
+
+    Attributes:
+        done: whether exactly the wanted pods exist, all of the revision and all ready.
+        complete: whether it has been done once, even if pods have become unready since.
+        ready: the number of ready pods, of any revision.
+        fault: why it does not progress, if so.
+    """
+
+    done: bool
+    complete: bool
+    ready: int
+    fault: Fault | None = None
+
+
+def read_rollout(
+    live: Object | None, pods: Sequence[Object], revision: str, replicas: int
+) -> Rollout:
+    """Read the progress of a rollout.
+
+    Args:
+        live: the Deployment, if it exists.
+        pods: the bundle's pods.
+        revision: the revision to be rolled out.
+        replicas: the number of wanted pods.
+    """
+    ready = _count(live, "readyReplicas")
+    current = (
+        label(live, REVISION_LABEL) == revision
+        and nested(live, "status", "observedGeneration") == nested(live, "metadata", "generation")
+        and nested(live, "spec", "replicas") == replicas
+    )
+    replaced = (
+        current
+        and _count(live, "updatedReplicas") == replicas
+        and _count(live, "replicas") == replicas
+    )
+    return Rollout(
+        done=replaced and ready >= replicas,
+        complete=replaced and (ready >= replicas or _was_complete(live)),
+        ready=ready,
+        fault=_fault(live if current else None, pods, revision),
+    )
+
+
+def _fault(live: Object | None, pods: Sequence[Object], revision: str) -> Fault | None:
+    for pod in pods:
+        if label(pod, REVISION_LABEL) == revision and label(pod, COMPONENT_LABEL) == RUNTIME:
+            fault = start_fault(pod)
+            if fault is not None:
+                return fault
+    for item in nested_list(live, "status", "conditions"):
+        if item["type"] == "ReplicaFailure" and item["status"] == "True":
+            return Fault(str(item["reason"]), f"pods cannot be created: {item.get('message')}")
+        if item["type"] == "Progressing" and item["status"] == "False":
+            message = f"revision {revision} did not become ready in time: {item.get('message')}"
+            return Fault("RolloutTimedOut", message)
+    return None
+
+
+def _was_complete(live: Object | None) -> bool:
+    return any(
+        item["type"] == "Progressing" and item.get("reason") == "NewReplicaSetAvailable"
+        for item in nested_list(live, "status", "conditions")
+    )
+
+
+def _count(live: Object | None, name: str) -> int:
+    return int(nested(live, "status", name) or 0)

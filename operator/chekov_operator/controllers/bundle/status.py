@@ -1,0 +1,99 @@
+"""The part of a DomainBundle's status that is not conditions. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from chekov.store.port import SubscriptionRow
+from chekov_operator.api.domain_bundle import Bundle
+from chekov_operator.children.revision import Revision
+from chekov_operator.children.workloads import RUNTIME
+from chekov_operator.controllers.bundle.check_result import result_of
+from chekov_operator.controllers.bundle.observed import ObservedBundle
+from chekov_operator.controllers.bundle.revisions import config_map_of
+from chekov_operator.kube.kinds import BUNDLE_LABEL, COMPONENT_LABEL, REVISION_LABEL
+from chekov_operator.kube.objects import Object, label, nested, nested_list
+
+_WAITING: Final = "waiting"
+"""The state of a subscription that no pod owns."""
+
+
+def bundle_status(
+    bundle: Bundle,
+    observed: ObservedBundle,
+    live: Object | None,
+    serving: Revision | None,
+    *,
+    phase: str,
+) -> Object:
+    """Replicas, the domain's commands and events, and its subscriptions."""
+    ready = int(nested(live, "status", "readyReplicas") or 0)
+    revision = serving.name if serving else label(live, REVISION_LABEL) or observed.running
+    status: Object = {
+        "phase": phase,
+        "replicas": int(nested(live, "status", "replicas") or 0),
+        "readyReplicas": ready,
+        "ready": f"{ready}/{bundle.replicas}",
+    }
+    if revision:
+        selector = {
+            BUNDLE_LABEL: bundle.meta.name,
+            COMPONENT_LABEL: RUNTIME,
+            REVISION_LABEL: revision,
+        }
+        status["revision"] = revision
+        status["selector"] = ",".join(f"{name}={value}" for name, value in selector.items())
+    result = result_of(config_map_of(observed.children, bundle.meta.name, revision))
+    for name in ("commands", "events"):
+        found = nested(result, name)
+        if found:
+            status[name] = sorted(found)
+    if observed.subscriptions is not None:
+        status |= _subscriptions(observed, result)
+    return status
+
+
+def is_settled(status: Object, result: Object | None) -> bool:
+    """Whether the status has every subscription of the check's result, each owned by a pod."""
+    states = {item["name"]: item["state"] for item in nested_list(status, "subscriptions")}
+    names = [str(item.get("name")) for item in nested_list(result, "subscriptions")]
+    return all(states.get(name, _WAITING) != _WAITING for name in names)
+
+
+def _subscriptions(observed: ObservedBundle, result: Object | None) -> Object:
+    """The subscriptions of the serving revision, without those that older ones left behind."""
+    current = {str(item.get("name")): item for item in nested_list(result, "subscriptions")}
+    rows = [
+        row
+        for row in observed.subscriptions or ()
+        if (item := current.get(row.key.name)) and item.get("version", 1) == row.key.version
+    ]
+    items = [_subscription(row, observed.head, current[row.key.name]) for row in rows]
+    return {
+        "subscriptions": items,
+        "lag": max((int(item["lag"]) for item in items), default=0),
+        "parked": sum(int(item["parked"]) for item in items),
+    }
+
+
+def _subscription(row: SubscriptionRow, head: int, declared: Mapping[str, object]) -> Object:
+    item: Object = {
+        "name": row.key.name,
+        "kind": str(declared.get("kind") or "handler"),
+        "version": row.key.version,
+        "state": _state(row, head),
+        "position": row.position,
+        "lag": max(0, head - row.position),
+        "parked": row.parked,
+    }
+    if row.owner:
+        # An owner is the pod's name, "/" and an identifier of its process.
+        item["owner"] = row.owner.partition("/")[0]
+    return item
+
+
+def _state(row: SubscriptionRow, head: int) -> str:
+    if row.state != "running":
+        return row.state
+    if row.owner is None:
+        return _WAITING
+    return "live" if row.position >= head else "catching-up"

@@ -1,0 +1,46 @@
+"""What the reconciler needs of each kind that it reconciles."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol, TypeAlias
+
+from chekov_operator.controllers.plan import Plan
+from chekov_operator.kube.kinds import Key, Kind
+from chekov_operator.kube.objects import Object
+
+Children: TypeAlias = Mapping[tuple[str, str], Object]
+"""Objects by kind and name."""
+
+
+class Planned(NamedTuple):
+    """The result of observing and planning.
+
+    Attributes:
+        plan: what to change, and the status.
+        children: the children that the plan was made from.
+        replan: makes the plan again from other children, without reading anything.
+    """
+
+    plan: Plan
+    children: Children
+    replan: Callable[[Children], Plan]
+
+
+class Controller(Protocol):
+    """Observes and plans the objects of one kind."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    async def plan(self, key: Key, body: Object) -> Planned:
+        """Observe what belongs to an object, and plan what to change.
+
+        Raises:
+            InvalidSpec: a field of the spec is invalid.
+            ApiError: the API server refuses a request.
+            ApiUnavailable: the API server does not answer.
+        """
+        ...
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of an object that was deleted."""
+        ...

@@ -1,0 +1,117 @@
+"""The planner of EventStores: a pure function from what is wanted and observed to a plan."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from chekov_operator.api.conditions import false, true, unknown
+from chekov_operator.api.event_store import Store
+from chekov_operator.api.fault import RETRY_SECONDS, Fault
+from chekov_operator.children.job_outcome import job_outcome
+from chekov_operator.children.pod_state import last_log_line
+from chekov_operator.children.workloads import migration_job
+from chekov_operator.controllers.eventstore.observed import ObservedStore
+from chekov_operator.controllers.plan import Plan, paused_plan
+from chekov_operator.kube.kinds import JOB, Kind
+from chekov_operator.kube.objects import Object
+from chekov_operator.settings import Settings
+
+_UNREACHABLE_SECONDS: Final = 3.0
+"""Pause before an unreachable store is tried again; short, because people wait for it."""
+
+
+def plan_store(store: Store, observed: ObservedStore, settings: Settings) -> Plan:
+    if store.meta.paused:
+        return paused_plan()
+    fault = observed.dsn_fault or observed.unreachable
+    if fault is not None or observed.state is None:
+        fault = fault or Fault("Unreachable", "the database has not been read yet")
+        return Plan(
+            status=_host(observed),
+            conditions=[
+                false("Ready", fault.reason, fault.message),
+                unknown("Migrated", fault.reason, "the version of the schema is unknown"),
+            ],
+            requeue_after=min(_UNREACHABLE_SECONDS, settings.refresh_seconds),
+        )
+    state = observed.state
+    status = {
+        **_host(observed),
+        "serverVersion": state.server_version,
+        "schemaVersion": state.schema_version,
+        "neededSchemaVersion": state.needed_version,
+        "position": state.position,
+        "streams": state.streams,
+        "bytes": state.bytes,
+    }
+    if state.usable:
+        message = f"schema {store.schema!r} is at version {state.schema_version}"
+        return Plan(
+            delete=[(JOB, name) for name in observed.jobs],
+            status=status,
+            conditions=[
+                true("Ready", "Available", f"{message} on Postgres {state.server_version}"),
+                true("Migrated", "UpToDate", message),
+            ],
+            requeue_after=settings.refresh_seconds * 2,
+        )
+    return _plan_migration(store, observed, status, settings)
+
+
+def _plan_migration(
+    store: Store, observed: ObservedStore, status: Object, settings: Settings
+) -> Plan:
+    state = observed.state
+    needed, version = (state.needed_version, state.schema_version) if state else (0, 0)
+    found = f"schema {store.schema!r} is at version {version}, this operator needs {needed}"
+    if version > needed:
+        message = f"{found}: install a release of the chart that supports version {version}"
+        return _unmigrated(status, Fault("SchemaTooNew", message), requeue_after=RETRY_SECONDS)
+    if version == needed:
+        message = (
+            f"schema {store.schema!r} is at version {version}, but another release's migrations "
+            "made it: install that release, or choose another schema"
+        )
+        return _unmigrated(status, Fault("SchemaUnknown", message), requeue_after=RETRY_SECONDS)
+    if store.migrate == "Manual":
+        message = f"{found}: run `chekov migrate`, or set spec.migrate to Auto"
+        return _unmigrated(status, Fault("MigrationNeeded", message), requeue_after=RETRY_SECONDS)
+    wanted = migration_job(store, needed, settings)
+    name = str(wanted["metadata"]["name"])
+    live = observed.jobs.get(name)
+    old = [(JOB, other) for other in observed.jobs if other != name]
+    if live is None:
+        fault = Fault("Migrating", f"{found}; a Job migrates it")
+        return _unmigrated(status, fault, apply=[wanted], delete=old)
+    outcome = job_outcome(live, observed.pods)
+    if outcome.stuck:
+        return _unmigrated(status, outcome.stuck, delete=old)
+    if outcome.finished and not outcome.succeeded:
+        message = f"{found}; the Job {name} failed: {last_log_line(outcome.message)}"
+        failed = [(JOB, name)] if outcome.is_retry_due(observed.now) else []
+        return _unmigrated(
+            status,
+            Fault("MigrationFailed", message),
+            delete=[*old, *failed],
+            requeue_after=RETRY_SECONDS,
+        )
+    fault = Fault("Migrating", f"{found}; the Job {name} migrates it")
+    return _unmigrated(status, fault, delete=old, requeue_after=1.0 if outcome.succeeded else None)
+
+
+def _unmigrated(
+    status: Object,
+    fault: Fault,
+    *,
+    apply: Sequence[Object] = (),
+    delete: Sequence[tuple[Kind, str]] = (),
+    requeue_after: float | None = None,
+) -> Plan:
+    conditions = [
+        false("Ready", fault.reason, fault.message),
+        false("Migrated", fault.reason, fault.message),
+    ]
+    return Plan(apply, delete, status, conditions, requeue_after=requeue_after)
+
+
+def _host(observed: ObservedStore) -> Object:
+    return {"host": observed.host} if observed.host else {}

@@ -1,0 +1,36 @@
+"""What a planner decides: the changes to make, and the status to write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chekov_operator.api.conditions import Condition, true
+from chekov_operator.kube.kinds import Kind
+from chekov_operator.kube.objects import Object
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Changes to make, and the status to write.
+
+    Attributes:
+        apply: the children that should exist, as they should be.
+        delete: kind and name of the children that should not exist.
+        status: the status without its conditions.
+        conditions: those that this plan decides.
+        keep_status: whether the status and all other conditions stay as they are.
+        requeue_after: seconds after which to reconcile again, even if no watch reports a change.
+    """
+
+    apply: Sequence[Object] = ()
+    delete: Sequence[tuple[Kind, str]] = ()
+    status: Object = field(default_factory=dict[str, Any])
+    conditions: Sequence[Condition] = ()
+    keep_status: bool = False
+    requeue_after: float | None = None
+
+
+def paused_plan() -> Plan:
+    """The plan of a paused object: change nothing, and report that."""
+    message = "the annotation chekov.dev/paused keeps the operator from changing anything"
+    return Plan(conditions=[true("Paused", "PausedByAnnotation", message)], keep_status=True)

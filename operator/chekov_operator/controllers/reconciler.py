@@ -1,0 +1,147 @@
+"""Reconciling one object: observe, plan, apply, write the status."""
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from opentelemetry.trace import Tracer
+
+from chekov.errors import ChekovError
+from chekov_operator import tracing
+from chekov_operator.api.conditions import false, true
+from chekov_operator.api.fault import RETRY_SECONDS
+from chekov_operator.api.spec import InvalidSpec, parse_meta
+from chekov_operator.controllers.controller import Controller, Planned
+from chekov_operator.controllers.plan import Plan
+from chekov_operator.controllers.status_writer import StatusWriter
+from chekov_operator.kube.apply import Applier, ChildRefused, NameTaken
+from chekov_operator.kube.cache import Cache
+from chekov_operator.kube.client import Client
+from chekov_operator.kube.kinds import Key
+from chekov_operator.kube.objects import Object, nested
+from chekov_operator.kube.work_queue import WorkQueue
+from chekov_operator.metrics import Metrics
+
+_KEPT_WHEN_INVALID: Final = ("revision", "completedRevision")
+
+_log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Makes each object as its spec says, and its status as the object is."""
+
+    def __init__(
+        self,
+        client: Client,
+        cache: Cache,
+        queue: WorkQueue,
+        metrics: Metrics,
+        controllers: Iterable[Controller],
+        *,
+        instance: str,
+        tracer: Tracer = tracing.NO_TRACER,
+    ) -> None:
+        self._cache = cache
+        self._queue = queue
+        self._metrics = metrics
+        self._controllers = {controller.kind.name: controller for controller in controllers}
+        self._tracer = tracer
+        self._applier = Applier(client, cache)
+        self._status_writer = StatusWriter(client, cache, instance)
+
+    async def __call__(self, key: Key) -> None:
+        """Reconcile `key`. A failure is logged, counted, and retried later."""
+        started = time.perf_counter()
+        with tracing.reconciling(self._tracer, key) as span:
+            try:
+                requeue_after = await self._reconcile(key)
+            except ChekovError as error:
+                tracing.set_error(span, error)
+                self._retry(key, error)
+            except Exception as error:  # noqa: BLE001 one object must not stop the others
+                tracing.set_error(span, error)
+                _log.exception("unexpected error", extra={"key": str(key)})
+                self._retry(key, error)
+            else:
+                self._queue.reset_backoff(key)
+                self._metrics.reconciles.labels(key.kind, "done").inc()
+                if requeue_after is not None:
+                    self._queue.add_after(key, requeue_after)
+        self._metrics.seconds.labels(key.kind).observe(time.perf_counter() - started)
+
+    def _retry(self, key: Key, error: Exception) -> None:
+        pause = self._queue.retry(key)
+        self._metrics.reconciles.labels(key.kind, "failed").inc()
+        details = {"key": str(key), "error": str(error), "retry_in": round(pause, 1)}
+        _log.warning("reconciling failed", extra=details)
+
+    async def _reconcile(self, key: Key) -> float | None:
+        """Reconcile `key`; return the seconds after which to do that again."""
+        controller = self._controllers[key.kind]
+        body = self._cache.find(key)
+        if body is None or parse_meta(body).deleting:
+            self._queue.forget(key)
+            controller.forget(key)
+            self._metrics.forget(key)
+            return None
+        try:
+            planned = await controller.plan(key, body)
+        except InvalidSpec as error:
+            plan = _invalid(error, body)
+        else:
+            plan = await self._carry_out(key, planned)
+        await self._status_writer.write(controller.kind, body, plan)
+        self._metrics.set_ready(
+            key, {item.type: item.status for item in plan.conditions}.get("Ready")
+        )
+        return plan.requeue_after or RETRY_SECONDS
+
+    async def _carry_out(self, key: Key, planned: Planned) -> Plan:
+        """Apply and delete children; a refusal that the user has to resolve becomes a condition.
+
+        Returns:
+            The plan whose status is to be written. If something was applied, it is made from the
+            children after that: a Deployment that was just changed is not rolled out yet.
+        """
+        plan = planned.plan
+        await self._applier.delete(key.namespace, plan.delete)
+        try:
+            applied = await self._applier.apply(plan.apply, planned.children)
+        except (NameTaken, ChildRefused) as error:
+            return _refused(plan, error)
+        if applied or plan.delete:
+            deleted = [f"{kind.name}/{name}" for kind, name in plan.delete]
+            _log.info("changed", extra={"key": str(key), "applied": applied, "deleted": deleted})
+        return planned.replan(self._cache.children(key)) if applied else plan
+
+
+def _invalid(error: InvalidSpec, body: Object) -> Plan:
+    # These identify what still runs, which is needed once the spec is valid again.
+    kept = {
+        name: value
+        for name in _KEPT_WHEN_INVALID
+        if (value := nested(body, "status", name)) is not None
+    }
+    return Plan(
+        status=kept,
+        conditions=[
+            false("Ready", "InvalidSpec", str(error)),
+            true("Degraded", "InvalidSpec", str(error)),
+        ],
+    )
+
+
+def _refused(plan: Plan, error: NameTaken | ChildRefused) -> Plan:
+    reason, message = type(error).__name__, str(error)
+    conditions = {item.type: item for item in plan.conditions}
+    conditions["Ready"] = false("Ready", reason, message)
+    conditions["Degraded"] = true("Degraded", reason, message)
+    status = {**plan.status, "phase": "Degraded"} if "phase" in plan.status else plan.status
+    return replace(
+        plan,
+        status=status,
+        conditions=list(conditions.values()),
+        requeue_after=RETRY_SECONDS,
+    )

@@ -1,0 +1,80 @@
+"""Writing an object's status, and an Event when its readiness changes."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+from chekov_operator.api.conditions import Condition, rendered
+from chekov_operator.api.spec import parse_meta
+from chekov_operator.controllers.plan import Plan
+from chekov_operator.kube.cache import Cache
+from chekov_operator.kube.client import ApiError, Client
+from chekov_operator.kube.events import Events
+from chekov_operator.kube.kinds import Kind
+from chekov_operator.kube.objects import Object, condition_of, nested, nested_list
+
+_DELETED: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+
+
+class StatusWriter:
+    def __init__(self, client: Client, cache: Cache, instance: str) -> None:
+        self._client = client
+        self._cache = cache
+        self._events = Events(client, instance)
+
+    async def write(self, kind: Kind, body: Object, plan: Plan) -> None:
+        """Write the plan's status unless it is unchanged; ignore that the object was deleted.
+
+        Raises:
+            ApiError: the API server refuses the status.
+            ApiUnavailable: the API server does not answer.
+        """
+        meta = parse_meta(body)
+        status = _status(body, plan, meta.generation)
+        if status == nested(body, "status"):
+            return
+        change: Object = {
+            "apiVersion": kind.api,
+            "kind": kind.name,
+            # With the uid, a status never reaches another object that took the name.
+            "metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
+            "status": status,
+        }
+        try:
+            after = await self._client.apply_status(kind, change)
+        except ApiError as error:
+            if error.status in _DELETED:
+                return
+            raise
+        self._cache.put(kind, after)
+        await self._emit_readiness(body, plan.conditions)
+
+    async def _emit_readiness(self, body: Object, conditions: Sequence[Condition]) -> None:
+        """Emit an Event if the status or the reason of `Ready` has changed."""
+        before = condition_of(body, "Ready")
+        for item in conditions:
+            changed = (before.get("status"), before.get("reason")) != (item.status, item.reason)
+            if item.type == "Ready" and changed:
+                kind = "Warning" if _needs_attention(item, conditions) else "Normal"
+                await self._events.emit(body, kind, item.reason, item.message or item.reason)
+
+
+def _needs_attention(ready: Condition, conditions: Sequence[Condition]) -> bool:
+    """Whether a person should look at an object that is not ready.
+
+    A store has no condition `Degraded`; unless it is being migrated, it needs attention.
+    """
+    degraded = {item.status for item in conditions if item.type == "Degraded"}
+    is_faulty = "True" in degraded or not (degraded or ready.reason == "Migrating")
+    return ready.status != "True" and is_faulty
+
+
+def _status(body: Object, plan: Plan, generation: int) -> Object:
+    before = nested_list(body, "status", "conditions")
+    conditions = rendered(plan.conditions, before, generation)
+    if not plan.keep_status:
+        return {**plan.status, "observedGeneration": generation, "conditions": conditions}
+    decided = {item.type for item in plan.conditions}
+    kept = [item for item in before if item["type"] not in decided]
+    merged = sorted([*kept, *conditions], key=lambda item: item["type"])
+    return {**(nested(body, "status") or {}), "conditions": merged}

@@ -1,0 +1,110 @@
+"""Watches: each change updates the cache and puts the key of the object concerned into the queue.
+
+kopf lists, watches and reconnects. Its handlers for created or updated objects, its timers and its
+indexes are not used: they write to the objects, add finalizers and grow with their number.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import kopf
+
+from chekov_operator.kube.cache import Cache
+from chekov_operator.kube.kinds import BUNDLE, CHILDREN, MANAGED, POD, STORE, WATCHED, Key, Kind
+from chekov_operator.kube.objects import Object, key_of, nested, owner_of
+from chekov_operator.kube.work_queue import WorkQueue
+from chekov_operator.metrics import Metrics
+
+_SELECTOR: Final = ",".join(f"{name}={value}" for name, value in MANAGED.items())
+
+
+class Watch:
+    def __init__(self, queue: WorkQueue, cache: Cache, metrics: Metrics) -> None:
+        self._queue = queue
+        self._cache = cache
+        self._metrics = metrics
+        self._bundles_of: dict[Key, set[Key]] = {}
+        self._store_of: dict[Key, Key] = {}
+
+    def registry(self, connection: Callable[[], Awaitable[kopf.ConnectionInfo]]) -> Any:
+        """Kopf's handlers, in a registry of their own.
+
+        Args:
+            connection: returns how to reach the API server, each time kopf asks.
+        """
+        registry = kopf.OperatorRegistry()
+
+        async def login(**_: object) -> kopf.ConnectionInfo:
+            return await connection()
+
+        kopf.on.login(registry=registry)(login)
+        for kind in WATCHED:
+            group, _, version = kind.api.rpartition("/")
+            kopf.on.event(group, version, kind.plural, registry=registry)(self._handler(kind))
+        return registry
+
+    def receive(self, kind: Kind, change: str | None, body: Object) -> None:
+        """Take in one change that a watch delivered.
+
+        Args:
+            kind: of the object.
+            change: `ADDED`, `MODIFIED` or `DELETED`; `None` for the objects of the first list.
+            body: the object.
+        """
+        self._metrics.events.labels(kind.name).inc()
+        deleted = change == "DELETED"
+        # If a child's owner label was removed or changed, only the cache still names the owner.
+        known = self._cache.find(key_of(kind, body))
+        if deleted:
+            self._cache.drop(kind, body)
+        else:
+            self._cache.put(kind, body, watched=True)
+        for key in dict.fromkeys(self._affected(kind, body, known, deleted=deleted)):
+            self._queue.add(key)
+
+    def _handler(self, kind: Kind) -> Callable[..., Awaitable[None]]:
+        async def handle(event: Any, **_: object) -> None:
+            self.receive(kind, event["type"], dict(event["object"]))
+
+        # kopf identifies handlers by their names.
+        handle.__name__ = handle.__qualname__ = f"receive_{kind.plural}"
+        return handle
+
+    def _affected(
+        self, kind: Kind, body: Object, known: Object | None, *, deleted: bool
+    ) -> list[Key]:
+        if kind not in (STORE, BUNDLE):
+            return [owner for item in (known, body) if (owner := owner_of(item))]
+        key = key_of(kind, body)
+        if kind is BUNDLE:
+            self._index_by_store(key, body, deleted=deleted)
+            return [key]
+        return [key, *self._bundles_of.get(key, ())]
+
+    def _index_by_store(self, key: Key, body: Object, *, deleted: bool) -> None:
+        """Remember which store a bundle uses, so that changes of the store reach the bundle."""
+        old = self._store_of.pop(key, None)
+        if old is not None:
+            self._bundles_of[old].discard(key)
+            if not self._bundles_of[old]:
+                del self._bundles_of[old]
+        name = nested(body, "spec", "eventStoreRef", "name")
+        if name and not deleted:
+            store = Key(STORE.name, key.namespace, str(name))
+            self._store_of[key] = store
+            self._bundles_of.setdefault(store, set()).add(key)
+
+
+def configured(settings: kopf.OperatorSettings, *, namespaced: bool) -> kopf.OperatorSettings:
+    """Settings under which kopf writes nothing and watches only objects that the operator owns."""
+    settings.posting.enabled = False
+    settings.scanning.disabled = namespaced
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 310
+    settings.watching.connect_timeout = 10
+    settings.watching.chunk_size = 500
+    settings.networking.request_timeout = 30
+    for kind in (*CHILDREN, POD):
+        group, _, version = kind.api.rpartition("/")
+        settings.watching.label_selectors[group, version, kind.plural] = _SELECTOR
+    return settings

@@ -1,0 +1,159 @@
+"""One command in the pipeline, and what it stored in the end."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+from chekov.backoff import Backoff
+from chekov.domain.envelope import CommandEnvelope
+from chekov.domain.messages import Command, Event
+from chekov.engine.commands.router import Route, Router
+from chekov.engine.observer import CommandObservation, Outcome
+from chekov.serialization.codec import encode_metadata
+from chekov.store.port import RecordedEvent
+
+E = TypeVar("E", bound=Event)
+
+COMMAND: Final = "$command"
+"""In the metadata of an event, the name of the command whose sender chose its id."""
+
+
+class Dispatched(NamedTuple, Generic[E]):
+    """What a command stored.
+
+    Attributes:
+        stream: the stream of its instance.
+        version: the stream's version after it.
+        position: the position of its last event; 0 when it yielded none.
+        events: what it yielded, in order.
+        recorded: the same as stored.
+        command_id: its own id, which its events carry as their cause.
+        correlation_id: shared by everything that follows from one request.
+        repeated: whether the command had been executed before, and this is what it stored then.
+    """
+
+    stream: str
+    version: int
+    position: int
+    events: Sequence[E]
+    recorded: Sequence[RecordedEvent]
+    command_id: UUID
+    correlation_id: UUID
+    repeated: bool = False
+
+
+class Execution:
+    """The progress of one command through the pipeline, and what its stages note about it.
+
+    Attributes:
+        envelope: the command, as the last middleware passed it on.
+        command: to be executed: that of the envelope, or what a command handler made of it.
+        route: how its type is executed.
+        stream: of its instance.
+        metadata: to be stored with its events.
+        unique_id: its id if it must not be executed twice.
+        has_preconditions: whether a version is expected or a command handler is to be asked.
+        retries: how many version conflicts it met.
+        backoff: the waits between them.
+        append_outcome_unknown: whether an append was sent whose outcome is not known.
+        outcome: reported unless it fails.
+        events: how many events its answer has.
+        observation: where its outcome is reported, if anywhere.
+        task: executes it.
+        cancellations: how many had been requested of the task before.
+        seconds: how long it may take.
+        deadline: when that is over, in the seconds of `time.monotonic`.
+        expired: whether the task was cancelled because it was over.
+    """
+
+    envelope: CommandEnvelope[Any]
+    command: Command[Any]
+    route: Route
+    stream: str
+    metadata: bytes | None = None
+    unique_id: UUID | None = None
+    has_preconditions: bool = False
+    retries: int = 0
+    backoff: Backoff | None = None
+    append_outcome_unknown: bool = False
+    outcome: Outcome = "accepted"
+    events: int = 0
+    observation: CommandObservation | None = None
+    task: "asyncio.Task[Any]"
+    cancellations: int
+    seconds: float
+    deadline: float
+    expired: bool = False
+
+    def __init__(
+        self, envelope: CommandEnvelope[Any], router: Router, traceparent: str | None
+    ) -> None:
+        self._router = router
+        self._traceparent = traceparent
+        self.address(envelope)
+
+    def address(self, envelope: CommandEnvelope[Any]) -> None:
+        """Execute this envelope from here on.
+
+        Raises:
+            UnknownCommand: no aggregate executes its command.
+            InvalidCommand: its identifier or metadata is unusable.
+        """
+        self.route = self._router[type(envelope.command)]
+        self.stream = self.route.stream(envelope.command)
+        self.metadata = self._stored_metadata(envelope)
+        self.unique_id = envelope.command_id if envelope.idempotent else None
+        self.has_preconditions = (
+            self.route.prepare is not None or envelope.expected_version is not None
+        )
+        self.command = envelope.command
+        self.envelope = envelope
+
+    def result(
+        self,
+        version: int,
+        position: int,
+        events: Sequence[Event] = (),
+        recorded: Sequence[RecordedEvent] = (),
+    ) -> Dispatched[Any]:
+        """The answer to the command."""
+        self.events = len(events)
+        return Dispatched(
+            self.stream,
+            version,
+            position,
+            events,
+            recorded,
+            self.envelope.command_id,
+            self.envelope.correlation_id,
+        )
+
+    def repeated(
+        self, recorded: Sequence[RecordedEvent], events: Sequence[Event]
+    ) -> Dispatched[Any]:
+        """The answer to a command that had been executed before, from what it stored then."""
+        self.outcome = "repeated"
+        self.events = len(events)
+        last = recorded[-1]
+        command_id = self.envelope.command_id
+        return Dispatched(
+            last.stream,
+            last.version,
+            last.position,
+            events,
+            recorded,
+            command_id,
+            last.correlation_id or command_id,
+            repeated=True,
+        )
+
+    def _stored_metadata(self, envelope: CommandEnvelope[Any]) -> bytes | None:
+        stored = dict(envelope.metadata) if envelope.metadata else {}
+        if self._traceparent is not None:
+            stored["traceparent"] = self._traceparent
+        if envelope.causation_id is not None:
+            stored["caused_by"] = str(envelope.causation_id)
+        if envelope.idempotent:
+            stored[COMMAND] = self.route.name
+        return encode_metadata(stored) if stored else None

@@ -1,0 +1,52 @@
+"""Event handlers: each event at least once, one by one; the checkpoint follows."""
+
+from collections.abc import Sequence
+
+from chekov.domain.handler import Context
+from chekov.engine.subscriptions.checkpoint import Checkpoint
+from chekov.engine.subscriptions.invocation import Invocation, failure_of, metadata_of
+from chekov.store.port import RecordedEvent
+
+
+class AtLeastOnce(Invocation):
+    """Awaits the handler event by event; after a crash the last ones are repeated."""
+
+    kind = "handler"
+    batch_size = 100
+
+    async def invoke(
+        self, checkpoint: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int
+    ) -> int:
+        """Handle events until the checkpoint has to be saved."""
+        done = 0
+        decode = self.routes.decode
+        methods = self.routes.methods
+        replay_until = checkpoint.replay_until
+        try:
+            for recorded in events:
+                context = Context(
+                    stream=recorded.stream,
+                    version=recorded.version,
+                    position=recorded.position,
+                    id=recorded.id,
+                    time=recorded.time,
+                    correlation_id=recorded.correlation_id,
+                    causation_id=recorded.causation_id,
+                    metadata=metadata_of(recorded),
+                    replaying=recorded.position <= replay_until,
+                    attempt=attempt,
+                )
+                method = methods.get(recorded.type)
+                if method is None:
+                    await self.routes.invoke_upcast(recorded, context)
+                else:
+                    await method(decode(recorded), context)
+                done += 1
+                if not checkpoint.advance(recorded.position):
+                    break
+        except BaseException as error:
+            failed = failure_of(error, done=done)
+            if failed is None:
+                raise
+            raise failed from error
+        return done

@@ -1,0 +1,74 @@
+"""Projections: what the handler writes and the checkpoint commit in one database transaction."""
+
+from collections.abc import Sequence
+
+from chekov.domain.handler import Transaction
+from chekov.engine.subscriptions.checkpoint import Checkpoint
+from chekov.engine.subscriptions.invocation import Invocation, failures, metadata_of
+from chekov.errors import StoreError
+from chekov.store.port import ReadModels, RecordedEvent
+
+
+class Transactional(Invocation):
+    """Handles a batch in one transaction, so the tables reflect each event exactly once."""
+
+    kind = "projection"
+    batch_size = 500
+    atomic = True
+
+    async def prepare(self) -> None:
+        """Create the projection's tables, and register it.
+
+        Raises:
+            StoreError: the store has no tables.
+            DefinitionError: the database refuses the SQL, or it has changed.
+        """
+        models = self._models
+        await models.create_tables(models.schema_for(self.key), self.definition.tables)
+        await super().prepare()
+
+    async def invoke(
+        self, checkpoint: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int
+    ) -> int:
+        """Handle all events, or none of them."""
+        last = events[-1].position
+        decode = self.routes.decode
+        methods = self.routes.methods
+        models = self._models
+        with failures():
+            async with models.transaction(
+                checkpoint.claim, last, search_path=models.schema_for(self.key)
+            ) as connection:
+                # What user code raises must not look like a failure of the database outside.
+                with failures():
+                    for recorded in events:
+                        transaction = Transaction(
+                            stream=recorded.stream,
+                            version=recorded.version,
+                            position=recorded.position,
+                            id=recorded.id,
+                            time=recorded.time,
+                            correlation_id=recorded.correlation_id,
+                            causation_id=recorded.causation_id,
+                            metadata=metadata_of(recorded),
+                            replaying=recorded.position <= checkpoint.replay_until,
+                            attempt=attempt,
+                            connection=connection,
+                        )
+                        method = methods.get(recorded.type)
+                        if method is None:
+                            await self.routes.invoke_upcast(recorded, transaction)
+                        else:
+                            await method(decode(recorded), transaction)
+        checkpoint.committed(last)
+        return len(events)
+
+    @property
+    def _models(self) -> ReadModels:
+        models = self.store.read_models
+        if models is None:
+            raise StoreError(
+                "projections keep their tables in Postgres, and the store in memory has none: give "
+                f"Runtime a Postgres DSN to run {self.key.name}, or subscriptions=False"
+            )
+        return models

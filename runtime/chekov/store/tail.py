@@ -1,0 +1,170 @@
+"""The newest events of the log, cached once per process for all that follow it live."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+from chekov.backoff import Backoff
+from chekov.store.page_size import MOST_EVENTS, PageSize, size_of
+from chekov.store.port.event_store import RecordedEvent
+from chekov.watermark import Watermark
+
+REACH: Final = MOST_EVENTS
+"""How far below the head a reader may be and still be served; below that, it reads pages."""
+
+_KEEP_EVENTS: Final = 4096
+_KEEP_BYTES: Final = 16 * 1024 * 1024
+
+Read: TypeAlias = Callable[[int, int], Awaitable[Sequence[RecordedEvent]]]
+"""Reads the events right above a position, at most as many as the second argument says."""
+
+
+class _Reading(NamedTuple):
+    """A read under way that other readers wait for."""
+
+    position: int
+    page: asyncio.Future[Sequence[RecordedEvent]]
+
+
+class Tail:
+    """A run of events without gaps up to the newest one that is cached.
+
+    This process's own commits are pushed. What other processes commit is heard of, and read when
+    somebody asks for it: one read at a time serves all readers.
+
+    Attributes:
+        head: the newest position known; once the store is open, not below what it was then.
+        drops: counts the moments from which on no cached event may be shown: content was erased,
+            somebody was forgotten, or notifications of either may have been missed.
+
+    Args:
+        read: reads from the store.
+        head: shared with a tail of the same log that holds its events in another form.
+        drops: likewise.
+    """
+
+    def __init__(
+        self, read: Read, *, head: Watermark | None = None, drops: Watermark | None = None
+    ) -> None:
+        self.head = head or Watermark()
+        self.drops = drops or Watermark()
+        self._read = read
+        self._size = PageSize()
+        self._backoff = Backoff()
+        self._events: list[RecordedEvent] = []
+        self._bytes = 0
+        self._seen_drops = self.drops.value
+        self._reading: _Reading | None = None
+
+    def push(self, recorded: Sequence[RecordedEvent]) -> None:
+        """Add what this process committed, contiguous and in order."""
+        self._keep(recorded)
+        self.head.advance(recorded[-1].position)
+
+    def heard(self, position: int) -> None:
+        """Note that the log reaches up to `position`."""
+        self.head.advance(position)
+
+    def reset(self, head: int) -> None:
+        """Start anew: the store is opened, and its log may be another one by now."""
+        self.head.value = head
+        self.drop()
+
+    def drop(self) -> None:
+        """Discard every cached event, here and in what shares `drops`."""
+        self.drops.bump()
+        self._clear_dropped()
+
+    def cached(self, position: int, limit: int = MOST_EVENTS) -> Sequence[RecordedEvent] | None:
+        """Return events right above `position`; none at the head; `None` if they are not cached."""
+        if position >= self.head.value:
+            return ()
+        self._clear_dropped()
+        events = self._events
+        if not events or not events[0].position <= position + 1 <= events[-1].position:
+            return None
+        start = position + 1 - events[0].position
+        return events[start : start + limit]
+
+    async def after(
+        self, position: int, limit: int = MOST_EVENTS
+    ) -> Sequence[RecordedEvent] | None:
+        """Return events right above `position`, read if need be; none at the head.
+
+        Returns:
+            `None` for a position too far below the head: read pages of the log instead.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        while (events := self.cached(position, limit)) is None:
+            if position < self.head.value - REACH:
+                return None
+            reading = self._reading
+            if reading is None:
+                return await self._extend(position)
+            await asyncio.wait([reading.page])
+            if reading.position == position and not reading.page.cancelled():
+                return reading.page.result()
+        return events
+
+    async def _extend(self, position: int) -> Sequence[RecordedEvent]:
+        future = asyncio.get_running_loop().create_future()
+        self._reading = _Reading(position, future)
+        try:
+            page = await self._read_undropped(position)
+            future.set_result(page)
+        finally:
+            future.cancel()
+            self._reading = None
+        if page:
+            self._backoff.reset()
+        else:
+            # Heard of, and not there: after a fail-over, perhaps. Do not ask in a tight loop.
+            await self._backoff.wait()
+        return page
+
+    async def _read_undropped(self, position: int) -> Sequence[RecordedEvent]:
+        """Read a page, again if it may show what was dropped meanwhile."""
+        while True:
+            drops = self.drops.value
+            limit = self._size.limit
+            page = await self._read(position, limit)
+            if drops == self.drops.value:
+                self._size.learn(page, limit)
+                if page:
+                    self._keep(page)
+                    self.head.advance(page[-1].position)
+                return page
+
+    def _keep(self, recorded: Sequence[RecordedEvent]) -> None:
+        """Add to the run what joins it, or start a new run with what lies beyond it."""
+        self._clear_dropped()
+        first, last = recorded[0].position, recorded[-1].position
+        if last - first + 1 != len(recorded):
+            return
+        run = self._events
+        if not run or first > run[-1].position + 1:
+            self._events, self._bytes = list(recorded), size_of(recorded)
+        elif last >= run[0].position - 1:
+            older = recorded[: max(0, run[0].position - first)]
+            newer = recorded[max(0, run[-1].position + 1 - first) :]
+            run[:0] = older
+            run += newer
+            self._bytes += size_of(older) + size_of(newer)
+        if len(self._events) > 2 * _KEEP_EVENTS or self._bytes > 2 * _KEEP_BYTES:
+            self._trim()
+
+    def _trim(self) -> None:
+        """Make room, but keep the newest event: the next one must be seen to join it."""
+        del self._events[:-_KEEP_EVENTS]
+        self._bytes = size_of(self._events)
+        while self._bytes > _KEEP_BYTES and len(self._events) > 1:
+            del self._events[: (len(self._events) + 1) // 2]
+            self._bytes = size_of(self._events)
+
+    def _clear_dropped(self) -> None:
+        if self._seen_drops != self.drops.value:
+            self._seen_drops = self.drops.value
+            self._events = []
+            self._bytes = 0

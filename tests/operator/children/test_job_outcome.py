@@ -1,0 +1,94 @@
+"""Reading Jobs and pods: how they ended, and why they do not start."""
+
+from typing import Any
+
+from chekov_operator.api.fault import RETRY_SECONDS
+from chekov_operator.children.job_outcome import JobOutcome, job_outcome
+from chekov_operator.kube.objects import Object
+
+JOB: Object = {"metadata": {"name": "bank-check", "uid": "job-uid"}}
+
+
+def job(*conditions: dict[str, str]) -> Object:
+    return {**JOB, "status": {"conditions": list(conditions)}}
+
+
+def pod(owner: str = "job-uid", **status: Any) -> Object:
+    references = [{"uid": owner, "controller": True}]
+    return {"metadata": {"name": "bank-1", "ownerReferences": references}, "status": status}
+
+
+def ended(code: int, message: str = "", **more: Any) -> Object:
+    """A pod whose container has ended."""
+    state = {"terminated": {"exitCode": code, "message": message, **more}}
+    return pod(containerStatuses=[{"name": "runtime", "state": state}])
+
+
+def waiting(reason: str, message: str | None = None, **more: Any) -> Object:
+    """A pod whose container does not start."""
+    waiting_state = {"reason": reason} | ({"message": message} if message else {})
+    return pod(containerStatuses=[{"name": "runtime", "state": {"waiting": waiting_state}, **more}])
+
+
+FAILED = {
+    "type": "Failed",
+    "status": "True",
+    "reason": "DeadlineExceeded",
+    "message": "Job was active longer than its deadline",
+}
+
+
+def test_a_job_that_has_just_begun_is_not_finished() -> None:
+    assert job_outcome(JOB, []) == JobOutcome(
+        finished=False, succeeded=False, message="", stuck=None
+    )
+
+
+def test_a_container_that_ended_well_finishes_its_job_before_the_job_says_so() -> None:
+    outcome = job_outcome(JOB, [ended(0, '{"ok": true}')])
+    assert (outcome.finished, outcome.succeeded, outcome.message) == (True, True, '{"ok": true}')
+
+
+def test_a_container_that_failed_finishes_its_job_too() -> None:
+    outcome = job_outcome(JOB, [ended(1, "no module bank")])
+    assert (outcome.finished, outcome.succeeded, outcome.message) == (True, False, "no module bank")
+
+
+def test_a_container_without_a_message_is_reported_with_its_exit_code() -> None:
+    assert "exit code 137" in job_outcome(JOB, [ended(137, reason="OOMKilled")]).message
+    assert "OOMKilled" in job_outcome(JOB, [ended(137, reason="OOMKilled")]).message
+
+
+def test_a_job_that_failed_without_a_container_says_why() -> None:
+    outcome = job_outcome(job(FAILED), [])
+    assert (outcome.finished, outcome.succeeded) == (True, False)
+    assert outcome.message == "Job was active longer than its deadline"
+
+
+def test_a_job_that_completed_needs_no_pod() -> None:
+    outcome = job_outcome(job({"type": "Complete", "status": "True"}), [])
+    assert (outcome.finished, outcome.succeeded) == (True, True)
+
+
+def test_a_condition_that_does_not_hold_does_not_count() -> None:
+    assert not job_outcome(job({"type": "Failed", "status": "False"}), []).finished
+
+
+def test_pods_of_another_job_do_not_count() -> None:
+    other = ended(0, "done")
+    other["metadata"]["ownerReferences"][0]["uid"] = "other-uid"
+    assert not job_outcome(JOB, [other]).finished
+
+
+def test_a_job_whose_pod_cannot_start_is_stuck() -> None:
+    outcome = job_outcome(JOB, [waiting("ImagePullBackOff", "no such image")])
+    assert outcome.stuck is not None
+    assert outcome.stuck.reason == "ImagePullBackOff"
+    assert not outcome.finished
+
+
+def test_a_failed_job_is_due_again_after_a_while() -> None:
+    outcome = job_outcome(JOB, [ended(1, "x", finishedAt="2026-11-24T10:00:00Z")])
+    assert outcome.ended == 1795514400
+    assert not outcome.is_retry_due(outcome.ended + RETRY_SECONDS / 2)
+    assert outcome.is_retry_due(outcome.ended + RETRY_SECONDS)

@@ -1,0 +1,232 @@
+"""May the revision that a spec asks for run?"""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chekov_operator.api.fault import Fault
+from chekov_operator.children import names
+from chekov_operator.children.revision import Revision
+from chekov_operator.children.workloads import check_job, deployment
+from chekov_operator.controllers.bundle.check import Check, check_revision
+from chekov_operator.controllers.bundle.check_result import result_of
+from chekov_operator.controllers.bundle.observed import ObservedBundle
+from chekov_operator.controllers.bundle.revisions import to_config_map
+from chekov_operator.kube.objects import Object, condition_of, label
+from chekov_operator.settings import Settings
+from tests.operator.samples import RUNTIME_IMAGE, bundle, bundle_body, store_body, target
+
+SETTINGS = Settings(runtime_image=RUNTIME_IMAGE)
+PASSED: Object = {"ok": True, "domain": "bank", "commands": ["Open"], "events": ["Opened"]}
+REFUSED: Object = {
+    "ok": False,
+    "reason": "InvalidDomain",
+    "message": "the domain bank has 3 faults:\n  - one\n  - two",
+    "faults": ["Open has no executor", "Close has no identifier"],
+    "left_off": {"faults": 1},
+}
+
+
+def observed(*children: Object, pods: list[Object] | None = None, **more: Any) -> ObservedBundle:
+    """The cache around the bank, with its store there but not ready."""
+    spec = bundle_body()["spec"]
+    return replace(
+        ObservedBundle(
+            spec=spec,
+            store=store_body(),
+            modules=bundle().code.modules,
+            children={(body["kind"], body["metadata"]["name"]): body for body in children},
+            pods=pods or [],
+        ),
+        **more,
+    )
+
+
+def job(wanted: Revision) -> Object:
+    body = check_job(wanted)
+    body["metadata"]["uid"] = "job-uid"
+    return body
+
+
+def pod(**status: Any) -> Object:
+    """The pod of the check Job."""
+    owner = {"kind": "Job", "uid": "job-uid", "controller": True}
+    return {
+        "metadata": {"name": "bank-check-1", "ownerReferences": [owner]},
+        "status": {"containerStatuses": [{"name": "runtime", "state": status}]},
+    }
+
+
+def ended(message: str, code: int, at: str = "2026-11-24T10:00:00Z") -> Object:
+    return pod(terminated={"message": message, "exitCode": code, "finishedAt": at})
+
+
+def checked(*children: Object, pods: list[Object] | None = None, **more: Any) -> Check:
+    return check_revision(bundle(), observed(*children, pods=pods, **more), SETTINGS)
+
+
+def written(check: Check) -> list[str]:
+    return [body["kind"] for body in check.apply]
+
+
+def test_new_code_is_checked_in_a_job_before_anything_runs_it() -> None:
+    check = checked()
+    assert written(check) == ["ServiceAccount", "ConfigMap", "Job"]
+    assert (check.condition.status, check.condition.reason) == ("Unknown", "Checking")
+    assert check.fault is None
+    assert check.result is None
+
+
+def test_the_check_does_not_wait_for_a_store_that_is_not_ready() -> None:
+    assert condition_of(store_body(), "Ready") == {}
+    assert "Job" in written(checked())
+
+
+def test_a_job_that_is_there_is_left_alone() -> None:
+    assert "Job" not in written(checked(job(target()), pods=[pod(running={})]))
+
+
+def test_a_check_that_passed_is_kept_in_the_record() -> None:
+    check = checked(job(target()), pods=[ended(json.dumps(PASSED), 0)])
+    assert check.result == PASSED
+    assert (check.condition.status, check.condition.reason) == ("True", "Passed")
+    kept = next(body for body in check.apply if body["kind"] == "ConfigMap")
+    assert result_of(kept) == PASSED
+
+
+def test_the_end_of_the_pod_is_enough_whatever_the_job_says() -> None:
+    unaware = job(target()) | {"status": {"active": 1}}
+    assert checked(unaware, pods=[ended(json.dumps(PASSED), 0)]).result == PASSED
+
+
+@pytest.mark.parametrize("stored_on", ["record", "deployment"])
+def test_a_stored_result_is_used_again(stored_on: str) -> None:
+    wanted = target()
+    kept = to_config_map(wanted, bundle_body()["spec"], PASSED)
+    live = deployment(wanted)
+    live["metadata"]["annotations"] = kept["metadata"]["annotations"]
+    check = checked(kept if stored_on == "record" else live)
+    assert check.result == PASSED
+    assert "Job" not in written(check)
+
+
+def test_the_word_of_a_deployment_of_another_revision_does_not_count() -> None:
+    other = target(restartNonce="other")
+    live = deployment(other)
+    kept = to_config_map(other, bundle_body()["spec"], PASSED)
+    live["metadata"]["annotations"] = kept["metadata"]["annotations"]
+    assert "Job" in written(checked(live))
+
+
+def test_a_refusal_lists_every_fault_in_one_line() -> None:
+    check = checked(job(target()), pods=[ended(json.dumps(REFUSED), 1)])
+    assert check.fault == Fault(
+        "InvalidDomain",
+        "the domain bank has 3 faults: Open has no executor; Close has no identifier; and 1 more",
+    )
+    assert (check.condition.status, check.condition.reason) == ("False", "InvalidDomain")
+    assert check.result is None
+
+
+def test_a_refusal_without_faults_has_its_message() -> None:
+    said: Object = {
+        "ok": False,
+        "reason": "ImportFailed",
+        "message": "no module named x",
+        "faults": [],
+    }
+    check = checked(job(target()), pods=[ended(json.dumps(said), 1)])
+    assert check.fault == Fault("ImportFailed", "no module named x")
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (ended("", 137), "exit code 137"),
+        (ended("exec: chekov: not found", 127), "not found"),
+        (ended("", 0), "does the image contain Chekov?"),
+    ],
+    ids=["killed", "another image", "silent"],
+)
+def test_a_check_without_a_result_does_not_refuse_the_code(end: Object, words: str) -> None:
+    check = checked(job(target()), pods=[end])
+    assert check.fault is not None
+    assert check.fault.reason == "CheckCannotRun"
+    assert words in check.fault.message
+    assert check.condition.status == "Unknown"
+
+
+@pytest.mark.parametrize(("after", "tried"), [(30, 0), (90, 1)])
+def test_such_a_check_is_tried_again_after_a_while(after: float, tried: int) -> None:
+    end = ended("", 137, "1970-01-01T01:00:00Z")
+    check = checked(job(target()), pods=[end], now=3600.0 + after)
+    assert len(check.delete) == tried
+    assert check.requeue_after is not None
+
+
+def test_a_check_that_cannot_start_has_the_pods_reason() -> None:
+    waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
+    check = checked(job(target()), pods=[pod(waiting=waiting)])
+    assert check.fault is not None
+    assert check.fault.reason == "ImagePullBackOff"
+    assert "no such image" in check.fault.message
+
+
+def test_code_in_an_object_can_be_forbidden() -> None:
+    strict = replace(SETTINGS, allow_inline=False)
+    check = check_revision(bundle(), observed(), strict)
+    assert check.fault is not None
+    assert check.fault.reason == "InlineForbidden"
+    assert check.apply == ()
+    image = bundle(code={"image": "bank:1"})
+    assert check_revision(image, observed(modules=None), strict).fault is None
+
+
+def test_everything_missing_is_reported_at_once_and_nothing_is_started() -> None:
+    missing = [Fault("SecretNotFound", "no keys"), Fault("ConfigMapNotFound", "no words")]
+    check = checked(missing=missing)
+    assert check.fault == Fault("SecretNotFound", "no keys; no words")
+    assert check.apply == ()
+
+
+def test_a_missing_store_is_named_with_the_field_that_names_it() -> None:
+    check = checked(store=None)
+    assert check.fault is not None
+    assert check.fault.reason == "EventStoreNotFound"
+    assert "spec.eventStoreRef.name" in check.fault.message
+    assert "'main'" in check.fault.message
+
+
+def test_a_store_that_cannot_be_read_is_the_fault() -> None:
+    broken = store_body(connection={})
+    check = checked(store=broken)
+    assert check.fault is not None
+    assert check.fault.reason == "EventStoreNotReady"
+
+
+@pytest.mark.parametrize(
+    ("spec", "policy"),
+    [
+        ({}, "IfNotPresent"),
+        ({"imagePullPolicy": "Always"}, "Always"),
+        ({"code": {"image": "bank:1"}}, None),
+        ({"code": {"image": "bank:1"}, "imagePullPolicy": "Never"}, "Never"),
+    ],
+)
+def test_the_pull_policy_of_a_users_image_is_left_to_its_tag(
+    spec: dict[str, Any], policy: str | None
+) -> None:
+    wanted = bundle(**spec)
+    check = check_revision(wanted, observed(modules=wanted.code.modules), SETTINGS)
+    assert check.revision is not None
+    assert check.revision.pull_policy == policy
+
+
+def test_the_job_is_found_by_the_revision_in_its_name() -> None:
+    check = checked()
+    assert check.revision is not None
+    made = next(body for body in check.apply if body["kind"] == "Job")
+    assert made["metadata"]["name"] == names.check("bank", check.revision.name)
+    assert label(made, "chekov.dev/revision") == check.revision.name

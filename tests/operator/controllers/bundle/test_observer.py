@@ -1,0 +1,145 @@
+"""Observing a bundle: what is read, and how often."""
+
+from base64 import b64encode
+from typing import Any
+
+import pytest
+
+from chekov_operator.api.domain_bundle import parse_bundle
+from chekov_operator.children.workloads import deployment
+from chekov_operator.controllers.bundle.observed import ObservedBundle
+from chekov_operator.controllers.bundle.observer import BundleObserver
+from chekov_operator.kube.cache import Cache
+from chekov_operator.kube.client import Client
+from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, POD, STORE
+from chekov_operator.kube.objects import Object
+from tests.operator.fake_api import FakeApi
+from tests.operator.samples import bundle_body, store_body, target
+from tests.operator.scene import BANK, Answers
+
+CONFIG_MAPS = "/api/v1/namespaces/shops/configmaps"
+SECRETS = "/api/v1/namespaces/shops/secrets"
+ENV: dict[str, Any] = {
+    "env": [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "one"}}}],
+    "envFrom": [{"configMapRef": {"name": "words"}}],
+}
+
+
+@pytest.fixture
+def cache() -> Cache:
+    return Cache()
+
+
+@pytest.fixture
+def observer(client: Client, cache: Cache) -> BundleObserver:
+    return BundleObserver(client, cache, Answers(client))
+
+
+async def observe(observer: BundleObserver, body: Object) -> ObservedBundle:
+    return await observer.observe(BANK, parse_bundle(body), body)
+
+
+async def test_what_is_cached_costs_no_request(
+    api: FakeApi, observer: BundleObserver, cache: Cache
+) -> None:
+    cache.put(STORE, store_body())
+    live = deployment(target())
+    cache.put(DEPLOYMENT, live)
+    observed = await observe(observer, bundle_body())
+    assert observed.store is not None
+    assert ("Deployment", "bank") in observed.children
+    assert observed.running == target().name
+    assert api.requests == []
+
+
+async def test_pods_are_seen_apart_from_the_other_children(
+    observer: BundleObserver, cache: Cache
+) -> None:
+    labels = {"chekov.dev/bundle": "bank"}
+    cache.put(POD, {"metadata": {"name": "bank-1", "namespace": "shops", "labels": labels}})
+    observed = await observe(observer, bundle_body())
+    assert [pod["metadata"]["name"] for pod in observed.pods] == ["bank-1"]
+    assert observed.children == {}
+
+
+async def test_everything_that_is_missing_is_found(observer: BundleObserver) -> None:
+    observed = await observe(observer, bundle_body(**ENV))
+    assert [fault.reason for fault in observed.missing] == ["SecretNotFound", "ConfigMapNotFound"]
+    assert "spec.env[0]" in observed.missing[0].message
+    assert "spec.envFrom[0]" in observed.missing[1].message
+
+
+async def test_a_secret_without_the_key_is_found(api: FakeApi, observer: BundleObserver) -> None:
+    api.put(f"{SECRETS}/keys", {"data": {"two": b64encode(b"2").decode()}})
+    api.put(f"{CONFIG_MAPS}/words", {"data": {}})
+    [fault] = (await observe(observer, bundle_body(**ENV))).missing
+    assert fault.reason == "SecretKeyMissing"
+    assert "it has two" in fault.message
+
+
+async def test_what_is_there_is_asked_for_once_a_spec(
+    api: FakeApi, observer: BundleObserver
+) -> None:
+    api.put(f"{SECRETS}/keys", {"data": {"one": ""}})
+    api.put(f"{CONFIG_MAPS}/words", {"data": {}})
+    body = bundle_body(**ENV)
+    for _ in range(3):
+        assert (await observe(observer, body)).missing == []
+    assert len(api.requests) == 2
+    body["metadata"]["generation"] += 1
+    await observe(observer, body)
+    assert len(api.requests) == 4
+
+
+async def test_what_is_missing_is_asked_for_until_it_is_there(
+    api: FakeApi, observer: BundleObserver
+) -> None:
+    body = bundle_body(envFrom=[{"configMapRef": {"name": "words"}}])
+    assert len((await observe(observer, body)).missing) == 1
+    api.put(f"{CONFIG_MAPS}/words", {"data": {}})
+    assert (await observe(observer, body)).missing == []
+
+
+async def test_a_forgotten_bundle_is_read_again(api: FakeApi, observer: BundleObserver) -> None:
+    api.put(f"{CONFIG_MAPS}/words", {"data": {}})
+    body = bundle_body(envFrom=[{"configMapRef": {"name": "words"}}])
+    await observe(observer, body)
+    observer.forget(BANK)
+    await observe(observer, body)
+    assert len(api.requests) == 2
+
+
+async def test_code_of_a_config_map_is_read_each_time(
+    api: FakeApi, observer: BundleObserver
+) -> None:
+    body = bundle_body(code={"configMapRef": {"name": "code"}})
+    api.put(f"{CONFIG_MAPS}/code", {"data": {"bank.py": "one"}})
+    assert (await observe(observer, body)).modules == {"bank.py": "one"}
+    api.put(f"{CONFIG_MAPS}/code", {"data": {"bank.py": "two"}})
+    assert (await observe(observer, body)).modules == {"bank.py": "two"}
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (None, "ConfigMapNotFound"),
+        ({}, "ConfigMapEmpty"),
+        ({"bank.py": "x" * (256 * 1024 + 1)}, "ConfigMapTooLarge"),
+    ],
+)
+async def test_unusable_code_is_reported(
+    api: FakeApi, observer: BundleObserver, data: dict[str, str] | None, reason: str
+) -> None:
+    if data is not None:
+        api.put(f"{CONFIG_MAPS}/code", {"data": data})
+    observed = await observe(observer, bundle_body(code={"configMapRef": {"name": "code"}}))
+    assert [fault.reason for fault in observed.missing] == [reason]
+    assert "spec.code.configMapRef.name" in observed.missing[0].message
+
+
+async def test_the_revision_that_last_ran_is_known_without_a_deployment(
+    observer: BundleObserver, cache: Cache
+) -> None:
+    body = bundle_body() | {"status": {"revision": "abc"}}
+    cache.put(BUNDLE, body)
+    assert (await observe(observer, body)).running == "abc"

@@ -1,0 +1,345 @@
+"""From what is wanted and what is, to what is to be done: the planner for bundles."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from chekov.store.port import SubscriptionKey, SubscriptionRow
+from chekov_operator.api.fault import Fault
+from chekov_operator.children import names
+from chekov_operator.children.revision import Revision
+from chekov_operator.children.workloads import (
+    check_job,
+    deployment,
+    disruption_budget,
+    service_account,
+    supporting_objects,
+)
+from chekov_operator.controllers.bundle.observed import ObservedBundle
+from chekov_operator.controllers.bundle.plan import plan_bundle
+from chekov_operator.controllers.bundle.revisions import to_config_map
+from chekov_operator.controllers.plan import Plan
+from chekov_operator.kube.objects import Object, label
+from chekov_operator.settings import Settings
+from tests.operator.samples import RUNTIME_IMAGE, bundle_body, store_body
+from tests.operator.samples import bundle as parsed
+from tests.operator.samples import target as made_from
+
+SETTINGS = Settings(runtime_image=RUNTIME_IMAGE)
+PASSED: Object = {"ok": True, "domain": "bank", "commands": ["Open"], "events": ["Opened"]}
+REFUSED: Object = {"ok": False, "reason": "ImportFailed", "message": "no module x", "faults": []}
+NEW: dict[str, Any] = {"restartNonce": "new"}
+
+
+def ready_store(status: str = "True", host: str = "postgres.shops.svc:5432") -> Object:
+    ready = {"type": "Ready", "status": status, "reason": "Any", "message": "no route to host"}
+    return {**store_body(), "status": {"conditions": [ready], "host": host}}
+
+
+def kept(target: Revision, result: Object | None = PASSED, made: str = "2026-11-24") -> Object:
+    spec = bundle_body(restartNonce=target.bundle.restart_nonce)["spec"]
+    body = to_config_map(target, spec, result)
+    body["metadata"]["creationTimestamp"] = made
+    return body
+
+
+def live(target: Revision, ready: int = 2) -> Object:
+    """The Deployment of a revision, rolled out with so many pods ready."""
+    body = deployment(target)
+    body["metadata"]["generation"] = 1
+    counts = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": ready}
+    return {**body, "status": {"observedGeneration": 1, **counts}}
+
+
+def observed(*children: Object, spec: dict[str, Any] | None = None, **more: Any) -> ObservedBundle:
+    body = bundle_body(**(spec or {}))
+    found = ObservedBundle(
+        spec=body["spec"],
+        store=ready_store(),
+        modules=parsed().code.modules,
+        children={(item["kind"], item["metadata"]["name"]): item for item in children},
+    )
+    return replace(found, **more)
+
+
+def planned(*children: Object, spec: dict[str, Any] | None = None, **more: Any) -> Plan:
+    return plan_bundle(parsed(**(spec or {})), observed(*children, spec=spec, **more), SETTINGS)
+
+
+def kinds(bodies: Sequence[Object]) -> list[str]:
+    return sorted({body["kind"] for body in bodies})
+
+
+def the(kind: str, plan: Plan) -> Object:
+    [found] = [body for body in plan.apply if body["kind"] == kind]
+    return found
+
+
+def said(plan: Plan) -> dict[str, tuple[str, str]]:
+    return {item.type: (item.status, item.reason) for item in plan.conditions}
+
+
+def deleted(plan: Plan) -> list[tuple[str, str]]:
+    return [(kind.name, name) for kind, name in plan.delete]
+
+
+def test_before_its_code_is_checked_a_bundle_gets_no_pods() -> None:
+    plan = planned()
+    assert kinds(plan.apply) == ["ConfigMap", "Job", "ServiceAccount"]
+    assert said(plan)["Ready"] == ("False", "Checking")
+    assert said(plan)["Progressing"] == ("True", "Checking")
+
+
+def test_once_it_passed_everything_is_made() -> None:
+    plan = planned(kept(made_from()))
+    assert kinds(plan.apply) == [
+        "ConfigMap",
+        "Deployment",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Service",
+        "ServiceAccount",
+    ]
+    assert said(plan)["Ready"] == ("False", "RollingOut")
+
+
+def test_it_is_ready_when_all_pods_of_the_revision_serve() -> None:
+    target = made_from()
+    plan = planned(kept(target), live(target), running=target.name)
+    assert said(plan) == {
+        "Ready": ("True", "Serving"),
+        "Progressing": ("False", "Complete"),
+        "Degraded": ("False", "AsExpected"),
+        "Checked": ("True", "Passed"),
+    }
+    assert plan.status["phase"] == "Ready"
+    assert plan.status["commands"] == ["Open"]
+
+
+def test_pods_wait_for_their_store() -> None:
+    plan = planned(kept(made_from()), store=ready_store("False"))
+    assert "Deployment" not in kinds(plan.apply)
+    assert said(plan)["Ready"] == ("False", "EventStoreNotReady")
+    assert plan.status["phase"] == "Waiting"
+
+
+def test_pods_that_are_there_stay_when_their_store_goes_away() -> None:
+    target = made_from()
+    plan = planned(kept(target), live(target), store=ready_store("False"), running=target.name)
+    assert label(the("Deployment", plan), "chekov.dev/revision") == target.name
+    assert said(plan)["Ready"] == ("False", "EventStoreNotReady")
+
+
+def test_new_code_that_is_being_checked_leaves_the_old_pods_alone() -> None:
+    old = made_from()
+    plan = planned(kept(old), live(old), spec=NEW, running=old.name)
+    assert label(the("Deployment", plan), "chekov.dev/revision") == old.name
+    assert "Job" in kinds(plan.apply)
+    assert said(plan)["Ready"] == ("False", "Checking")
+
+
+def test_new_code_that_is_refused_leaves_the_old_pods_alone_and_says_who_serves() -> None:
+    old, new = made_from(), made_from(**NEW)
+    plan = planned(kept(old), kept(new, REFUSED), live(old), spec=NEW, running=old.name)
+    assert label(the("Deployment", plan), "chekov.dev/revision") == old.name
+    assert said(plan)["Ready"] == ("False", "ImportFailed")
+    assert said(plan)["Degraded"] == ("True", "ImportFailed")
+    assert said(plan)["Checked"] == ("False", "ImportFailed")
+    ready = next(item for item in plan.conditions if item.type == "Ready")
+    assert f"Revision {old.name} continues to serve" in ready.message
+    assert plan.status["revision"] == old.name
+
+
+@pytest.mark.parametrize("fault", ["checking", "refused", "missing"])
+def test_the_old_pods_come_back_when_deleted_while_the_new_ones_may_not_run(fault: str) -> None:
+    old, new = made_from(), made_from(**NEW)
+    records = [kept(old), *([kept(new, REFUSED)] if fault == "refused" else [])]
+    missing = [Fault("SecretNotFound", "no keys")] if fault == "missing" else []
+    plan = planned(*records, spec=NEW, running=old.name, missing=missing)
+    made = the("Deployment", plan)
+    assert label(made, "chekov.dev/revision") == old.name
+    assert made["spec"] == deployment(replace(old, pull_policy="IfNotPresent"))["spec"]
+
+
+def test_the_old_pods_are_scaled_while_the_new_ones_are_refused() -> None:
+    old, spec = made_from(), {**NEW, "replicas": 5}
+    new = made_from(**spec)
+    plan = planned(kept(old), kept(new, REFUSED), live(old), spec=spec, running=old.name)
+    assert the("Deployment", plan)["spec"]["replicas"] == 5
+
+
+def test_new_code_that_passed_takes_the_place_of_the_old() -> None:
+    old, new = made_from(), made_from(**NEW)
+    plan = planned(kept(old), kept(new), live(old), spec=NEW, running=old.name)
+    assert label(the("Deployment", plan), "chekov.dev/revision") == new.name
+    assert said(plan)["Ready"] == ("False", "RollingOut")
+
+
+def test_a_bundle_without_its_store_is_not_touched() -> None:
+    target = made_from()
+    plan = planned(kept(target), live(target), store=None, running=target.name)
+    assert list(plan.apply) == []
+    assert list(plan.delete) == []
+    assert said(plan)["Ready"] == ("False", "EventStoreNotFound")
+
+
+def test_a_paused_bundle_is_left_as_it_is() -> None:
+    body = bundle_body(annotations={"chekov.dev/paused": "true"})
+    paused = replace(parsed(), meta=replace(parsed().meta, paused=True))
+    plan = plan_bundle(paused, ObservedBundle(spec=body["spec"]), SETTINGS)
+    assert (list(plan.apply), list(plan.delete), plan.keep_status) == ([], [], True)
+    assert said(plan) == {"Paused": ("True", "PausedByAnnotation")}
+
+
+def test_finished_checks_are_cleared_away() -> None:
+    target, older = made_from(), made_from(**NEW)
+    plan = planned(kept(target), live(target), check_job(target), check_job(older))
+    assert sorted(deleted(plan)) == sorted(
+        ("Job", names.check("bank", item.name)) for item in (target, older)
+    )
+
+
+def test_a_refused_check_stays_for_inspection_and_older_ones_are_deleted() -> None:
+    target, older = made_from(), made_from(**NEW)
+    plan = planned(kept(target, REFUSED), check_job(target), check_job(older))
+    assert deleted(plan) == [("Job", names.check("bank", older.name))]
+
+
+def test_three_revisions_are_kept_and_none_that_is_needed_goes() -> None:
+    target = made_from()
+    older = [made_from(restartNonce=str(index)) for index in range(4)]
+    records = [kept(item, made=f"2026-11-2{index}") for index, item in enumerate(older)]
+    plan = planned(kept(target, made="2020-01-01"), *records, live(target))
+    assert sorted(deleted(plan)) == sorted(
+        ("ConfigMap", names.revision("bank", item.name)) for item in older[:2]
+    )
+
+
+def pod_of(target: Revision) -> Object:
+    labels = {"chekov.dev/revision": target.name, "app.kubernetes.io/component": "runtime"}
+    return {"metadata": {"name": "bank-1", "labels": labels}}
+
+
+@pytest.mark.parametrize("known_by", ["pods", "status"])
+def test_the_record_of_what_serves_stays_however_many_revisions_failed_since(known_by: str) -> None:
+    first = made_from(restartNonce="first")
+    failed = [made_from(restartNonce=str(index)) for index in range(5)]
+    newest = made_from()
+    plan = planned(
+        kept(first, made="2020-01-01"),
+        *(kept(item, made=f"2026-11-2{index}") for index, item in enumerate(failed)),
+        kept(newest),
+        live(newest, ready=0),
+        running=newest.name,
+        pods=[pod_of(first)] if known_by == "pods" else [],
+        completed=first.name if known_by == "status" else None,
+    )
+    gone = {name for _, name in deleted(plan)}
+    assert names.revision("bank", first.name) not in gone
+    assert gone == {names.revision("bank", item.name) for item in failed[:4]}
+
+
+def test_the_revision_that_was_rolled_out_completely_is_remembered() -> None:
+    old, new = made_from(), made_from(**NEW)
+    plan = planned(kept(old), live(old), running=old.name)
+    assert plan.status["completedRevision"] == old.name
+    under_way = planned(kept(old), kept(new), live(new, ready=1), spec=NEW, completed=old.name)
+    assert under_way.status["completedRevision"] == old.name
+
+
+def test_a_revision_that_never_had_a_pod_has_completed_nothing() -> None:
+    old, spec = made_from(), {**NEW, "replicas": 0}
+    new = made_from(**spec)
+    empty = {**deployment(new), "status": {"observedGeneration": 1}}
+    empty["metadata"]["generation"] = 1
+    plan = planned(kept(old), kept(new), empty, spec=spec, completed=old.name)
+    assert said(plan)["Ready"] == ("True", "Stopped")
+    assert plan.status["completedRevision"] == old.name
+
+
+def test_what_the_spec_no_longer_asks_for_goes() -> None:
+    spec: dict[str, Any] = {
+        "replicas": 1,
+        "networkPolicy": {"enabled": False},
+        "serviceAccountName": "mine",
+    }
+    target = made_from(**spec)
+    before = [service_account(parsed()), *supporting_objects(parsed(), ())]
+    plan = planned(kept_with(target, spec), live(target), *before, spec=spec)
+    assert sorted(deleted(plan)) == [
+        ("NetworkPolicy", "bank"),
+        ("PodDisruptionBudget", "bank"),
+        ("ServiceAccount", "bank"),
+    ]
+
+
+def kept_with(target: Revision, spec: dict[str, Any]) -> Object:
+    return to_config_map(target, bundle_body(**spec)["spec"], PASSED)
+
+
+def test_a_budget_that_is_wanted_stays() -> None:
+    target = made_from()
+    assert deleted(planned(kept(target), live(target), disruption_budget(parsed()))) == []
+
+
+def test_the_policy_lets_pods_reach_the_database_of_the_store() -> None:
+    plan = planned(kept(made_from()), store=ready_store(host="10.0.0.7:6432"))
+    egress = the("NetworkPolicy", plan)["spec"]["egress"]
+    assert {
+        "ports": [{"port": 6432, "protocol": "TCP"}],
+        "to": [{"ipBlock": {"cidr": "10.0.0.7/32"}}],
+    } in egress
+
+
+def test_a_plan_carried_out_leaves_nothing_to_do() -> None:
+    """What is planned twice in the same cache is the same."""
+    target = made_from()
+    cache = [kept(target), live(target)]
+    assert planned(*cache, running=target.name) == planned(*cache, running=target.name)
+
+
+def test_subscriptions_are_read_again_after_a_while() -> None:
+    target = made_from()
+    assert planned(kept(target), live(target)).requeue_after == SETTINGS.refresh_seconds
+
+
+BALANCES: Object = {"name": "balances", "kind": "projection", "version": 1}
+
+
+def ready_pod(at: str) -> Object:
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": at}
+    return {"metadata": {"name": "bank-1"}, "status": {"conditions": [ready]}}
+
+
+def balances(owner: str | None) -> SubscriptionRow:
+    key = SubscriptionKey("bank", "balances")
+    return SubscriptionRow(key, 0, owner, 1, "running", None, 0, datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("rows", "age", "expected"),
+    [
+        (None, 2, 1.0),
+        ([], 2, 1.0),
+        ([balances(None)], 2, 1.0),
+        ([balances("bank-1")], 2, SETTINGS.refresh_seconds),
+        ([], 40, SETTINGS.refresh_seconds),
+    ],
+    ids=["not read", "not there", "nobody's", "taken", "too long ago"],
+)
+def test_while_new_pods_take_their_subscriptions_these_are_read_often(
+    rows: list[SubscriptionRow] | None, age: float, expected: float
+) -> None:
+    target = made_from()
+    since = datetime(2026, 11, 24, tzinfo=UTC)
+    found = planned(
+        kept(target, {**PASSED, "subscriptions": [BALANCES]}),
+        live(target),
+        pods=[ready_pod(since.isoformat())],
+        subscriptions=rows,
+        now=since.timestamp() + age,
+    )
+    assert found.requeue_after == expected

@@ -1,0 +1,128 @@
+"""The part of a bundle's status that is not conditions."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from chekov.store.port import SubscriptionKey, SubscriptionRow
+from chekov_operator.controllers.bundle.observed import ObservedBundle
+from chekov_operator.controllers.bundle.revisions import to_config_map
+from chekov_operator.controllers.bundle.status import bundle_status
+from chekov_operator.kube.objects import Object
+from tests.operator.samples import bundle, bundle_body, target
+
+RESULT = {
+    "ok": True,
+    "domain": "bank",
+    "commands": ["OpenAccount", "Deposit"],
+    "events": ["money-deposited", "AccountOpened"],
+    "subscriptions": [
+        {"name": "balances", "kind": "projection", "version": 2},
+        {"name": "welcome", "kind": "handler", "version": 1},
+    ],
+}
+
+
+def row(name: str, *, version: int = 1, position: int = 40, **more: Any) -> SubscriptionRow:
+    values: dict[str, Any] = {"owner": None, "state": "running", "error": None, "parked": 0, **more}
+    return SubscriptionRow(
+        key=SubscriptionKey("bank", name, version),
+        position=position,
+        epoch=1,
+        updated=datetime(2026, 11, 24, tzinfo=UTC),
+        **values,
+    )
+
+
+def observed(rows: list[SubscriptionRow] | None, head: int = 42) -> ObservedBundle:
+    kept = to_config_map(target(), bundle_body()["spec"], RESULT)
+    children = {("ConfigMap", str(kept["metadata"]["name"])): kept}
+    return ObservedBundle(children=children, subscriptions=rows, head=head)
+
+
+def deployment(**status: Any) -> Object:
+    labels = {"chekov.dev/revision": target().name}
+    return {"metadata": {"labels": labels}, "status": status}
+
+
+def of(around: ObservedBundle, live: Object | None = None, *, phase: str = "Ready") -> Object:
+    return bundle_status(bundle(), around, live, target(), phase=phase)
+
+
+def test_pods_are_counted() -> None:
+    found = of(observed(None), deployment(replicas=3, readyReplicas=1))
+    assert (found["replicas"], found["readyReplicas"], found["ready"]) == (3, 1, "1/2")
+
+
+def test_without_a_deployment_there_are_no_pods() -> None:
+    found = of(observed(None))
+    assert (found["replicas"], found["readyReplicas"], found["ready"]) == (0, 0, "0/2")
+
+
+def test_the_selector_finds_the_pods_of_the_revision_that_serves() -> None:
+    found = of(observed(None), deployment())
+    assert found["revision"] == target().name
+    parts = dict(part.split("=") for part in found["selector"].split(","))
+    assert parts["chekov.dev/bundle"] == "bank"
+    assert parts["chekov.dev/revision"] == target().name
+
+
+def test_a_bundle_that_never_ran_has_no_revision() -> None:
+    found = bundle_status(bundle(), ObservedBundle(), None, None, phase="Checking")
+    assert found == {"phase": "Checking", "replicas": 0, "readyReplicas": 0, "ready": "0/2"}
+
+
+def test_the_domains_commands_and_events_are_sorted() -> None:
+    found = of(observed(None))
+    assert found["commands"] == ["Deposit", "OpenAccount"]
+    assert found["events"] == ["AccountOpened", "money-deposited"]
+
+
+def test_lag_is_that_of_the_slowest_and_parked_events_are_summed() -> None:
+    rows = [
+        row("balances", version=2, position=30, parked=1, owner="bank-1"),
+        row("welcome", position=42, parked=2),
+    ]
+    found = of(observed(rows))
+    assert (found["lag"], found["parked"]) == (12, 3)
+    assert found["subscriptions"] == [
+        {
+            "name": "balances",
+            "kind": "projection",
+            "version": 2,
+            "state": "catching-up",
+            "position": 30,
+            "lag": 12,
+            "parked": 1,
+            "owner": "bank-1",
+        },
+        {
+            "name": "welcome",
+            "kind": "handler",
+            "version": 1,
+            "state": "waiting",
+            "position": 42,
+            "lag": 0,
+            "parked": 2,
+        },
+    ]
+
+
+def test_subscriptions_that_older_code_left_behind_are_not_reported() -> None:
+    found = of(observed([row("balances", version=1, position=1), row("gone", position=1)]))
+    assert (found["subscriptions"], found["lag"]) == ([], 0)
+
+
+def test_a_subscription_is_never_ahead_of_its_store() -> None:
+    found = of(observed([row("welcome", position=50)], head=42))
+    assert found["subscriptions"][0]["lag"] == 0
+
+
+def test_without_a_reading_of_the_store_no_subscriptions_are_reported() -> None:
+    found = of(observed(None))
+    assert {"subscriptions", "lag", "parked"}.isdisjoint(found)
+
+
+def test_the_status_is_plain_json() -> None:
+    found = of(observed([row("welcome")]), deployment(replicas=2))
+    assert json.loads(json.dumps(found)) == found

@@ -1,0 +1,194 @@
+"""What is to be done about an EventStore, for everything that may be found."""
+
+from typing import Any
+
+import pytest
+
+from chekov.store.postgres.inspect import StoreStatus
+from chekov_operator.api.event_store import parse_store
+from chekov_operator.api.fault import RETRY_SECONDS, Fault
+from chekov_operator.controllers.eventstore.observed import ObservedStore
+from chekov_operator.controllers.eventstore.plan import plan_store
+from chekov_operator.controllers.plan import Plan
+from chekov_operator.kube.kinds import JOB
+from chekov_operator.kube.objects import Object
+from chekov_operator.settings import Settings
+from tests.operator.samples import store, store_body
+
+SETTINGS = Settings(runtime_image="chekov:1")
+NAME = "main-migrate-3"
+NOW = 1_800_000_000.0
+
+
+def status(version: int, needed: int = 3, *, usable: bool | None = None) -> StoreStatus:
+    return StoreStatus(
+        server_version="18.4",
+        schema_version=version,
+        needed_version=needed,
+        position=42,
+        streams=7,
+        bytes=8192,
+        usable=version >= needed if usable is None else usable,
+    )
+
+
+def observed(version: int = 3, **more: Any) -> ObservedStore:
+    return ObservedStore(state=status(version), host="db.example:5432", now=NOW, **more)
+
+
+def condition(plan: Plan, kind: str) -> tuple[str, str, str]:
+    (found,) = [item for item in plan.conditions if item.type == kind]
+    return found.status, found.reason, found.message
+
+
+def job(name: str = NAME) -> Object:
+    return {"metadata": {"name": name, "uid": f"{name}-uid"}}
+
+
+def pod(state: dict[str, Any], name: str = NAME) -> Object:
+    return {
+        "metadata": {
+            "name": f"{name}-1",
+            "ownerReferences": [{"uid": f"{name}-uid", "controller": True}],
+        },
+        "status": {"containerStatuses": [{"name": "migrate", "state": state}]},
+    }
+
+
+def running(**more: Any) -> dict[str, Any]:
+    """A migration Job that exists, for a schema that is out of date."""
+    return {"jobs": {NAME: job()}, **more}
+
+
+def test_a_store_that_is_up_to_date_is_ready_and_reports_its_state() -> None:
+    plan = plan_store(store(), observed(), SETTINGS)
+    assert condition(plan, "Ready")[:2] == ("True", "Available")
+    assert condition(plan, "Migrated")[:2] == ("True", "UpToDate")
+    assert plan.status == {
+        "host": "db.example:5432",
+        "serverVersion": "18.4",
+        "schemaVersion": 3,
+        "neededSchemaVersion": 3,
+        "position": 42,
+        "streams": 7,
+        "bytes": 8192,
+    }
+    assert (list(plan.apply), list(plan.delete)) == ([], [])
+    assert plan.requeue_after is not None
+
+
+def test_a_migration_that_is_done_is_tidied_away() -> None:
+    plan = plan_store(store(), observed(jobs={NAME: job()}), SETTINGS)
+    assert list(plan.delete) == [(JOB, NAME)]
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_a_schema_that_is_missing_or_old_is_migrated_by_a_job(version: int) -> None:
+    plan = plan_store(store(), observed(version), SETTINGS)
+    assert [body["metadata"]["name"] for body in plan.apply] == [NAME]
+    assert condition(plan, "Ready")[:2] == ("False", "Migrating")
+    assert condition(plan, "Migrated")[:2] == ("False", "Migrating")
+
+
+def test_a_job_that_is_there_is_not_made_again() -> None:
+    plan = plan_store(store(), observed(2, **running()), SETTINGS)
+    assert (list(plan.apply), list(plan.delete)) == ([], [])
+    assert condition(plan, "Migrated")[1] == "Migrating"
+
+
+def test_a_job_of_an_older_release_makes_way() -> None:
+    plan = plan_store(
+        store(), observed(2, jobs={"main-migrate-2": job("main-migrate-2")}), SETTINGS
+    )
+    assert list(plan.delete) == [(JOB, "main-migrate-2")]
+    assert len(plan.apply) == 1
+
+
+def test_the_database_is_read_again_as_soon_as_the_job_is_done() -> None:
+    ended = pod({"terminated": {"exitCode": 0}})
+    plan = plan_store(store(), observed(2, **running(pods=[ended])), SETTINGS)
+    assert plan.requeue_after is not None
+    assert plan.requeue_after <= 1
+    assert condition(plan, "Ready")[0] == "False"
+
+
+@pytest.mark.parametrize(("ago", "deleted"), [(1, []), (RETRY_SECONDS + 1, [(JOB, NAME)])])
+def test_a_failed_job_is_reported_and_retried_after_a_while(ago: float, deleted: list[Any]) -> None:
+    stamp = "2027-01-15T08:00:00Z"
+    ended = pod(
+        {"terminated": {"exitCode": 1, "message": "permission denied", "finishedAt": stamp}}
+    )
+    found = ObservedStore(
+        state=status(2), now=1_800_000_000.0 + ago, jobs={NAME: job()}, pods=[ended]
+    )
+    plan = plan_store(store(), found, SETTINGS)
+    assert condition(plan, "Migrated")[:2] == ("False", "MigrationFailed")
+    assert "permission denied" in condition(plan, "Ready")[2]
+    assert list(plan.delete) == deleted
+    assert plan.requeue_after is not None
+
+
+def test_a_migration_that_cannot_start_is_reported_with_the_reason() -> None:
+    waiting = pod({"waiting": {"reason": "ErrImagePull", "message": "no chekov:1"}})
+    plan = plan_store(store(), observed(2, **running(pods=[waiting])), SETTINGS)
+    assert condition(plan, "Ready")[1] == "ImagePullBackOff"
+    assert "no chekov:1" in condition(plan, "Ready")[2]
+
+
+def test_a_manual_store_waits_for_somebody_and_says_what_to_run() -> None:
+    plan = plan_store(store(migrate="Manual"), observed(2), SETTINGS)
+    assert list(plan.apply) == []
+    assert condition(plan, "Ready")[:2] == ("False", "MigrationNeeded")
+    assert "chekov migrate" in condition(plan, "Migrated")[2]
+    assert plan.requeue_after is not None
+
+
+def test_a_schema_of_a_newer_release_that_still_works_is_used() -> None:
+    plan = plan_store(store(), observed(4), SETTINGS)
+    assert list(plan.apply) == []
+    assert condition(plan, "Ready")[:2] == ("True", "Available")
+    assert "version 4" in condition(plan, "Migrated")[2]
+
+
+def test_a_schema_that_other_steps_made_is_left_alone() -> None:
+    found = ObservedStore(state=status(3, usable=False), now=NOW)
+    plan = plan_store(store(), found, SETTINGS)
+    assert list(plan.apply) == []
+    assert condition(plan, "Ready")[:2] == ("False", "SchemaUnknown")
+
+
+@pytest.mark.parametrize("migrate", ["Auto", "Manual"])
+def test_a_schema_of_a_newer_release_is_left_alone(migrate: str) -> None:
+    found = ObservedStore(state=status(4, usable=False), now=NOW)
+    plan = plan_store(store(migrate=migrate), found, SETTINGS)
+    assert list(plan.apply) == []
+    assert condition(plan, "Ready")[:2] == ("False", "SchemaTooNew")
+    assert "version 4" in condition(plan, "Ready")[2]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        ObservedStore(dsn_fault=Fault("SecretNotFound", "there is no Secret 'postgres'")),
+        ObservedStore(
+            host="db.example:5432", unreachable=Fault("Unreachable", "Postgres does not answer")
+        ),
+    ],
+    ids=["secret", "database"],
+)
+def test_an_unreadable_database_is_reported_with_the_reason(found: ObservedStore) -> None:
+    fault = found.dsn_fault or found.unreachable
+    assert fault is not None
+    plan = plan_store(store(), found, SETTINGS)
+    assert condition(plan, "Ready") == ("False", fault.reason, fault.message)
+    assert condition(plan, "Migrated")[0] == "Unknown"
+    assert (list(plan.apply), list(plan.delete)) == ([], [])
+    assert plan.requeue_after is not None
+
+
+def test_a_paused_store_is_left_as_it_is() -> None:
+    body = store_body()
+    body["metadata"]["annotations"] = {"chekov.dev/paused": "true"}
+    plan = plan_store(parse_store(body), observed(2), SETTINGS)
+    assert (list(plan.apply), list(plan.delete), plan.keep_status) == ([], [], True)
+    assert condition(plan, "Paused")[0] == "True"

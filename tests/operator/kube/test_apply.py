@@ -1,0 +1,199 @@
+"""Applying what is wanted, and leaving alone what is already so."""
+
+from typing import Any
+
+import pytest
+
+from chekov_operator.kube.apply import Applier, ChildRefused, NameTaken
+from chekov_operator.kube.cache import Cache
+from chekov_operator.kube.client import ApiError, Client
+from chekov_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, JOB, KINDS, SERVICE
+from chekov_operator.kube.objects import Object
+from tests.operator.fake_api import FakeApi
+
+Live = dict[tuple[str, str], Object]
+
+
+@pytest.fixture
+def applier(client: Client) -> Applier:
+    return Applier(client, Cache())
+
+
+def wanted(kind: str = "Service", name: str = "bank", **content: Any) -> Object:
+    owner = {"uid": "bundle-uid", "controller": True, "kind": "DomainBundle", "name": "bank"}
+    return {
+        "apiVersion": KINDS[kind].api,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "shops", "ownerReferences": [owner]},
+        **content,
+    }
+
+
+def live(api: FakeApi) -> Live:
+    """What watches would deliver."""
+    return {
+        (body["kind"], body["metadata"]["name"]): body
+        for body in api.objects.values()
+        if "kind" in body
+    }
+
+
+async def test_what_is_not_there_is_made(api: FakeApi, applier: Applier) -> None:
+    body = wanted(spec={"type": "ClusterIP"})
+    assert await applier.apply([body], {}) == ["Service/bank"]
+    assert api.objects[SERVICE.path("shops", "bank")]["spec"] == {"type": "ClusterIP"}
+
+
+async def test_what_is_as_it_should_be_costs_no_request(api: FakeApi, applier: Applier) -> None:
+    body = wanted(spec={"type": "ClusterIP"})
+    await applier.apply([body], {})
+    api.requests.clear()
+    assert await applier.apply([body], live(api)) == []
+    assert api.requests == []
+
+
+async def test_another_operator_process_knows_it_too(api: FakeApi, client: Client) -> None:
+    body = wanted(spec={"type": "ClusterIP"})
+    await Applier(client, Cache()).apply([body], {})
+    api.requests.clear()
+    assert await Applier(client, Cache()).apply([body], live(api)) == []
+    assert api.requests == []
+
+
+async def test_another_wish_is_applied(api: FakeApi, applier: Applier) -> None:
+    await applier.apply([wanted(spec={"type": "ClusterIP"})], {})
+    assert await applier.apply([wanted(spec={"type": "NodePort"})], live(api)) == ["Service/bank"]
+
+
+async def test_a_wish_that_was_taken_back_is_taken_back(api: FakeApi, applier: Applier) -> None:
+    await applier.apply([wanted(spec={"type": "ClusterIP", "note": "x"})], {})
+    await applier.apply([wanted(spec={"type": "ClusterIP"})], live(api))
+    assert api.objects[SERVICE.path("shops", "bank")]["spec"] == {"type": "ClusterIP"}
+
+
+async def test_what_somebody_changed_is_changed_back(api: FakeApi, applier: Applier) -> None:
+    body = wanted(spec={"type": "ClusterIP"})
+    await applier.apply([body], {})
+    path = SERVICE.path("shops", "bank")
+    api.put(path, {**api.objects[path], "spec": {"type": "NodePort"}})
+    assert await applier.apply([body], live(api)) == ["Service/bank"]
+    assert api.objects[path]["spec"] == {"type": "ClusterIP"}
+
+
+async def test_what_somebody_added_is_left_alone(api: FakeApi, applier: Applier) -> None:
+    body = wanted(spec={"type": "ClusterIP"})
+    await applier.apply([body], {})
+    path = SERVICE.path("shops", "bank")
+    api.put(path, {**api.objects[path], "spec": {"type": "ClusterIP", "clusterIP": "10.96.0.7"}})
+    assert await applier.apply([body], live(api)) == []
+
+
+async def test_a_value_that_the_server_writes_differently_is_applied_once_more_at_most(
+    api: FakeApi, applier: Applier
+) -> None:
+    body = wanted("Deployment", spec={"cpu": "0.5"})
+    path = DEPLOYMENT.path("shops", "bank")
+    api.rewrite[path] = lambda kept: kept | {"spec": {"cpu": "500m"}}
+    await applier.apply([body], {})
+    await applier.apply([body], live(api))
+    api.requests.clear()
+    assert await applier.apply([body], live(api)) == []
+    assert api.requests == []
+
+
+async def test_what_pods_need_is_there_before_them(api: FakeApi, applier: Applier) -> None:
+    await applier.apply([wanted("Deployment"), wanted("ServiceAccount"), wanted("ConfigMap")], {})
+    kinds = [line.split("/")[-2] for line in api.writes()]
+    assert kinds.index("deployments") == 2
+
+
+async def test_the_same_child_twice_is_applied_once(api: FakeApi, applier: Applier) -> None:
+    await applier.apply([wanted("ServiceAccount"), wanted("ServiceAccount")], {})
+    assert len(api.writes()) == 1
+
+
+async def test_an_object_of_somebody_else_is_not_taken_over(api: FakeApi, applier: Applier) -> None:
+    api.put(CONFIG_MAP.path("shops", "bank"), {"data": {"theirs": "1"}})
+    with pytest.raises(NameTaken) as caught:
+        await applier.apply([wanted("ConfigMap")], {})
+    assert "ConfigMap 'bank'" in str(caught.value)
+    assert api.writes() == []
+
+
+async def test_an_own_object_that_is_not_cached_yet_is_updated(
+    api: FakeApi, applier: Applier
+) -> None:
+    await applier.apply([wanted("ConfigMap", data={"a": "1"})], {})
+    assert await applier.apply([wanted("ConfigMap", data={"a": "2"})], {}) == ["ConfigMap/bank"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 422])
+async def test_a_refused_child_is_distinguished_from_a_failing_server(
+    api: FakeApi, applier: Applier, status: int
+) -> None:
+    api.fail("PATCH", "/bank", status, "Invalid")
+    with pytest.raises(ChildRefused):
+        await applier.apply([wanted()], {})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "failed to convert new object (shops/bank; v1, Kind=Service): quantities must match …",
+        "failed to create typed patch object (shops/bank; v1): .spec.typo: field not declared",
+    ],
+)
+async def test_a_child_that_the_server_cannot_read_is_the_users_to_change(
+    api: FakeApi, applier: Applier, said: str
+) -> None:
+    api.fail("PATCH", "/bank", 500, said)
+    with pytest.raises(ChildRefused):
+        await applier.apply([wanted()], {})
+
+
+async def test_a_server_in_trouble_is_not_the_users_fault(api: FakeApi, applier: Applier) -> None:
+    api.fail("PATCH", "/bank", 500, "InternalError")
+    with pytest.raises(ApiError):
+        await applier.apply([wanted()], {})
+
+
+async def test_what_somebody_put_in_the_way_is_removed(api: FakeApi, applier: Applier) -> None:
+    body = wanted(spec={"type": "ClusterIP"})
+    await applier.apply([body], {})
+    path = SERVICE.path("shops", "bank")
+    api.put(path, {**api.objects[path], "spec": {"type": "NodePort", "theirs": "1"}})
+    api.fail("PATCH", "/services/bank", 422, "Invalid")
+    assert await applier.apply([body], live(api)) == ["Service/bank"]
+    assert api.objects[path]["spec"] == {"type": "ClusterIP"}
+
+
+async def test_what_cannot_be_made_is_not_overwritten(api: FakeApi, applier: Applier) -> None:
+    api.fail("PATCH", "/services/bank", 422, "Invalid")
+    with pytest.raises(ChildRefused):
+        await applier.apply([wanted(spec={"type": "ClusterIP"})], {})
+    assert len(api.writes()) == 1
+
+
+async def test_a_refused_change_of_an_existing_child_is_reported(
+    api: FakeApi, applier: Applier
+) -> None:
+    await applier.apply([wanted(spec={"type": "ClusterIP"})], {})
+    for _ in range(2):
+        api.fail("PATCH", "/services/bank", 422, "Invalid")
+    with pytest.raises(ChildRefused):
+        await applier.apply([wanted(spec={"type": "Nonsense"})], live(api))
+    assert api.objects[SERVICE.path("shops", "bank")]["spec"] == {"type": "ClusterIP"}
+
+
+async def test_one_refusal_does_not_keep_the_others_back(api: FakeApi, applier: Applier) -> None:
+    api.fail("PATCH", "/services/bank", 422, "Invalid")
+    with pytest.raises(ChildRefused):
+        await applier.apply([wanted(), wanted("NetworkPolicy")], {})
+    assert "/networkpolicies/bank" in api.writes()[-1] + api.writes()[0]
+
+
+async def test_what_is_not_wanted_is_deleted(api: FakeApi, applier: Applier) -> None:
+    path = JOB.path("shops", "bank-check")
+    api.put(path, {})
+    await applier.delete("shops", [(JOB, "bank-check"), (JOB, "gone")])
+    assert path not in api.objects

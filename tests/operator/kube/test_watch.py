@@ -1,0 +1,134 @@
+"""Changes go into the cache, and the keys of the objects concerned into the queue."""
+
+from typing import Any
+
+import kopf
+import pytest
+
+from chekov_operator.kube.cache import Cache
+from chekov_operator.kube.kinds import BUNDLE, CHILDREN, DEPLOYMENT, JOB, POD, STORE, Key
+from chekov_operator.kube.objects import Object
+from chekov_operator.kube.watch import Watch, configured
+from chekov_operator.kube.work_queue import WorkQueue
+from chekov_operator.metrics import Metrics
+from tests.operator.samples import bundle_body, store_body
+
+BANK = Key("DomainBundle", "shops", "bank")
+MAIN = Key("EventStore", "shops", "main")
+
+
+class Keys(WorkQueue):
+    """Remembers what was added."""
+
+    def __init__(self) -> None:
+        super().__init__(Metrics())
+        self.added: list[Key] = []
+
+    def add(self, key: Key) -> None:
+        self.added.append(key)
+
+    def taken(self) -> list[Key]:
+        taken, self.added = self.added, []
+        return taken
+
+
+@pytest.fixture
+def queue() -> Keys:
+    return Keys()
+
+
+@pytest.fixture
+def cache() -> Cache:
+    return Cache()
+
+
+@pytest.fixture
+def watch(queue: Keys, cache: Cache, metrics: Metrics) -> Watch:
+    return Watch(queue, cache, metrics)
+
+
+def child(name: str = "x", **labels: str) -> Object:
+    return {"metadata": {"name": name, "namespace": "shops", "labels": labels}}
+
+
+def bank(store: str = "main") -> Object:
+    return bundle_body(eventStoreRef={"name": store})
+
+
+@pytest.mark.parametrize("change", [None, "ADDED", "MODIFIED", "DELETED"])
+def test_a_change_of_a_bundle_concerns_it(watch: Watch, queue: Keys, change: str | None) -> None:
+    watch.receive(BUNDLE, change, bank())
+    assert queue.taken() == [BANK]
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, JOB, POD], ids=lambda kind: kind.name)
+def test_a_change_of_a_child_concerns_its_owner(watch: Watch, queue: Keys, kind: Any) -> None:
+    watch.receive(kind, "MODIFIED", child(**{"chekov.dev/bundle": "bank"}))
+    watch.receive(kind, "DELETED", child("y", **{"chekov.dev/store": "main"}))
+    assert queue.taken() == [BANK, MAIN]
+
+
+def test_a_child_whose_label_was_taken_away_concerns_the_owner_it_had(
+    watch: Watch, queue: Keys
+) -> None:
+    watch.receive(DEPLOYMENT, "ADDED", child(**{"chekov.dev/bundle": "bank"}))
+    queue.taken()
+    watch.receive(DEPLOYMENT, "MODIFIED", child())
+    assert queue.taken() == [BANK]
+    watch.receive(DEPLOYMENT, "MODIFIED", child(**{"chekov.dev/store": "main"}))
+    assert queue.taken() == [MAIN]
+
+
+def test_a_change_of_what_is_nobodys_concerns_nobody(watch: Watch, queue: Keys) -> None:
+    watch.receive(DEPLOYMENT, "MODIFIED", child())
+    assert queue.taken() == []
+
+
+def test_a_change_of_a_store_concerns_the_bundles_that_use_it(watch: Watch, queue: Keys) -> None:
+    watch.receive(BUNDLE, None, bank())
+    queue.taken()
+    watch.receive(STORE, "MODIFIED", store_body())
+    assert queue.taken() == [MAIN, BANK]
+
+
+def test_a_bundle_that_moved_to_another_store_is_no_longer_concerned(
+    watch: Watch, queue: Keys
+) -> None:
+    watch.receive(BUNDLE, None, bank())
+    watch.receive(BUNDLE, "MODIFIED", bank("other"))
+    queue.taken()
+    watch.receive(STORE, "MODIFIED", store_body())
+    assert queue.taken() == [MAIN]
+
+
+def test_a_bundle_that_is_gone_is_no_longer_concerned(watch: Watch, queue: Keys) -> None:
+    watch.receive(BUNDLE, None, bank())
+    watch.receive(BUNDLE, "DELETED", bank())
+    queue.taken()
+    watch.receive(STORE, "MODIFIED", store_body())
+    assert queue.taken() == [MAIN]
+
+
+def test_the_cache_is_updated(watch: Watch, cache: Cache, metrics: Metrics) -> None:
+    watch.receive(BUNDLE, "ADDED", bank())
+    assert cache.get(BUNDLE, "shops", "bank") is not None
+    watch.receive(BUNDLE, "DELETED", bank())
+    assert cache.get(BUNDLE, "shops", "bank") is None
+    count = metrics.registry.get_sample_value(
+        "chekov_operator_watch_events_total", {"kind": "DomainBundle"}
+    )
+    assert count == 2
+
+
+def test_kopf_is_set_to_write_nothing_and_to_hold_only_what_is_ours() -> None:
+    settings = configured(kopf.OperatorSettings(), namespaced=False)
+    assert settings.posting.enabled is False
+    assert settings.scanning.disabled is False
+    for kind in (*CHILDREN, POD):
+        group, _, version = kind.api.rpartition("/")
+        selector = settings.watching.label_selectors[group, version, kind.plural]
+        assert selector == "app.kubernetes.io/managed-by=chekov-operator"
+
+
+def test_in_some_namespaces_kopf_looks_for_no_others() -> None:
+    assert configured(kopf.OperatorSettings(), namespaced=True).scanning.disabled is True

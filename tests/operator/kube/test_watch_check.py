@@ -1,0 +1,105 @@
+"""The watch check finds changes that watches did not deliver."""
+
+import pytest
+
+from chekov_operator.kube.cache import Cache
+from chekov_operator.kube.client import Client
+from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, WATCHED, Key
+from chekov_operator.kube.objects import Object
+from chekov_operator.kube.watch_check import WatchCheck
+from chekov_operator.kube.work_queue import WorkQueue
+from chekov_operator.metrics import Metrics
+from tests.operator.fake_api import FakeApi
+from tests.operator.samples import bundle_body
+
+PATH = BUNDLE.path("shops", "bank")
+PLACE = ("DomainBundle", "shops", "bank")
+CHILD = DEPLOYMENT.path("shops", "bank")
+
+
+@pytest.fixture
+def cache() -> Cache:
+    return Cache()
+
+
+@pytest.fixture
+def watch_check(client: Client, cache: Cache) -> WatchCheck:
+    return WatchCheck(client, cache, ())
+
+
+@pytest.fixture
+async def queue(metrics: Metrics) -> WorkQueue:
+    return WorkQueue(metrics)
+
+
+def deployment() -> Object:
+    labels = {"app.kubernetes.io/managed-by": "chekov-operator", "chekov.dev/bundle": "bank"}
+    return {"metadata": {"labels": labels}, "spec": {"replicas": 2}}
+
+
+async def test_at_the_start_everything_of_ours_is_taken_in(
+    api: FakeApi, watch_check: WatchCheck, cache: Cache
+) -> None:
+    api.put(PATH, bundle_body())
+    api.put(CHILD, deployment())
+    api.put(DEPLOYMENT.path("shops", "theirs"), {})
+    await watch_check.fill()
+    assert cache.get(BUNDLE, "shops", "bank") is not None
+    assert sorted(cache.children(Key(*PLACE))) == [("Deployment", "bank")]
+    assert cache.get(DEPLOYMENT, "shops", "theirs") is None
+
+
+async def test_only_the_namespaces_that_are_served_are_asked(
+    api: FakeApi, client: Client, cache: Cache
+) -> None:
+    api.put(PATH, bundle_body())
+    api.put(BUNDLE.path("other", "bank"), bundle_body())
+    await WatchCheck(client, cache, ("shops",)).fill()
+    assert list(cache.owners()) == [Key(*PLACE)]
+    assert all("/namespaces/shops/" in request.path for request in api.requests)
+
+
+async def test_a_delivered_change_is_not_late(
+    api: FakeApi, watch_check: WatchCheck, cache: Cache, queue: WorkQueue
+) -> None:
+    cache.put(BUNDLE, api.put(PATH, bundle_body()), watched=True)
+    assert await watch_check.undelivered(queue) == {}
+
+
+async def test_a_change_is_late_until_a_watch_delivers_it(
+    api: FakeApi, watch_check: WatchCheck, cache: Cache, queue: WorkQueue
+) -> None:
+    cache.put(BUNDLE, api.put(PATH, bundle_body()), watched=True)
+    newer = api.put(PATH, bundle_body(replicas=5))
+    late = await watch_check.undelivered(queue)
+    assert late == {PLACE: int(newer["metadata"]["resourceVersion"])}
+    assert watch_check.still_undelivered(late) == [PLACE]
+    cache.put(BUNDLE, newer, watched=True)
+    assert watch_check.still_undelivered(late) == []
+
+
+async def test_an_answer_to_a_request_of_ours_is_no_sign_of_life(
+    api: FakeApi, watch_check: WatchCheck, cache: Cache, queue: WorkQueue
+) -> None:
+    cache.put(BUNDLE, api.put(PATH, bundle_body()))
+    late = await watch_check.undelivered(queue)
+    assert watch_check.still_undelivered(late) == [PLACE]
+
+
+async def test_an_undelivered_deletion_is_dropped_and_its_owner_queued(
+    api: FakeApi, watch_check: WatchCheck, cache: Cache, queue: WorkQueue, metrics: Metrics
+) -> None:
+    cache.put(DEPLOYMENT, api.put(CHILD, deployment()), watched=True)
+    del api.objects[CHILD]
+    await watch_check.undelivered(queue)
+    assert cache.get(DEPLOYMENT, "shops", "bank") is None
+    assert metrics.registry.get_sample_value("chekov_operator_queue_depth") == 1
+
+
+async def test_later_checks_list_metadata_only(
+    api: FakeApi, watch_check: WatchCheck, queue: WorkQueue
+) -> None:
+    await watch_check.undelivered(queue)
+    accepted = [item.headers["Accept"] for item in api.requests]
+    assert len(accepted) == len(WATCHED)
+    assert [accept for accept in accepted if "PartialObjectMetadata" not in accept] == []

@@ -1,0 +1,118 @@
+import asyncio
+
+import pytest
+
+from chekov import Domain, MemoryStore, Runtime
+from chekov.engine.commands.consistency import Consistency
+from chekov.errors import ChekovError, ConsistencyTimeout, InvalidConsistency, UnknownSubscription
+from chekov.store.port import SubscriptionKey
+from tests.unit.engine.bank import Add, Added, Counter, Note, Seen
+from tests.unit.engine.running import running
+
+
+async def test_strong_consistency_answers_after_the_handler() -> None:
+    seen = Seen()
+    async with running(MemoryStore(), seen) as runtime:
+        for amount in range(1, 20):
+            await runtime.dispatch(Add(counter="a", amount=amount), consistency="strong")
+            assert seen.amounts[-1] == amount
+            await runtime.dispatch(Add(counter="b", amount=amount), consistency=["seen"])
+            assert seen.amounts[-1] == amount
+
+
+async def test_a_handler_that_waits_for_everyone_does_not_wait_for_itself() -> None:
+    async def echo(event: Added) -> None:
+        await runtime.dispatch(Note(counter="b", text="heard"), consistency="strong")
+
+    seen = Seen(echo)
+    async with running(MemoryStore(), seen) as runtime:
+        await runtime.dispatch(Add(counter="a", amount=1), consistency="strong")
+        assert await runtime.store.head() == 2
+
+
+async def test_a_subscription_that_is_unknown_is_refused_before_anything_is_stored() -> None:
+    async with running(MemoryStore(), Seen()) as runtime:
+        with pytest.raises(UnknownSubscription, match="'nobody'; it has seen"):
+            await runtime.dispatch(Add(counter="a", amount=1), consistency=["nobody"])
+        assert await runtime.store.head() == 0
+        await runtime.dispatch(Add(counter="a", amount=1), consistency=[])
+
+
+async def test_strong_consistency_counts_on_other_processes() -> None:
+    store = MemoryStore()
+    seen = Seen()
+    domain = Domain("counting", aggregates=[Counter], handlers=[seen])
+    async with Runtime(domain, store=store, subscriptions=False) as commands:
+        with pytest.raises(ConsistencyTimeout):
+            await commands.dispatch(
+                Add(counter="a", amount=1), consistency="strong", consistency_timeout=0.05
+            )
+        async with running(store, seen):
+            await commands.dispatch(Add(counter="a", amount=2), consistency="strong")
+            assert seen.amounts == [1, 2]
+
+
+class Gated(Seen):
+    """A handler that waits at each event until it may go on."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        super().__init__(self.wait)
+
+    async def wait(self, event: Added) -> None:
+        await self.gate.wait()
+
+
+class Mailer(Gated, name="mailer"):
+    pass
+
+
+async def test_a_timeout_names_only_the_subscriptions_that_are_behind() -> None:
+    mailer, fine = Mailer(), Seen()
+    async with running(MemoryStore(), mailer, fine) as runtime:
+        await runtime.dispatch(Add(counter="a", amount=1), consistency=["seen"])
+        for names in (None, ["mailer", "seen"], ["seen", "mailer"]):
+            with pytest.raises(ConsistencyTimeout) as caught:
+                await runtime.wait(1, names, timeout=0.05)
+            assert caught.value.behind == ("mailer",)
+        mailer.gate.set()
+        await runtime.wait(1)
+
+
+@pytest.mark.parametrize("consistency", ["seen", "Strong", ""])
+async def test_a_word_that_is_no_consistency_is_refused_before_anything_is_stored(
+    consistency: str,
+) -> None:
+    async with running(MemoryStore(), Seen()) as runtime:
+        with pytest.raises(InvalidConsistency, match="give a list of their names") as caught:
+            await runtime.dispatch(Add(counter="a", amount=1), consistency=consistency)  # type: ignore[arg-type]
+        assert isinstance(caught.value, ChekovError)
+        assert await runtime.store.head() == 0
+
+
+async def test_waiting_for_an_unknown_subscription_names_those_that_there_are() -> None:
+    async with running(MemoryStore(), Seen(), Mailer()) as runtime:
+        with pytest.raises(UnknownSubscription, match="'seem'; it has mailer, seen"):
+            await runtime.wait(0, ["seem"])
+
+
+async def test_versions_and_partitions_of_a_name_are_waited_for_one_by_one() -> None:
+    keys = [
+        SubscriptionKey("counting", "seen", version, partition)
+        for version, partition in ((1, 0), (2, 0), (2, 1))
+    ]
+    async with MemoryStore() as store:
+        await store.subscriptions.register(keys)
+        claims = await store.subscriptions.claim("node", keys, lease=60)
+        consistency = Consistency(store.subscriptions, keys, {})
+        assert consistency.named(["seen"]) == keys
+        for claim in claims[:2]:
+            await store.subscriptions.save(claim, 7)
+        with pytest.raises(ConsistencyTimeout) as caught:
+            await consistency.wait(7, keys, 0.05)
+        assert caught.value.behind == ("seen",)
+        await consistency.wait(7, keys[:2], 5)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(consistency.wait(7, keys, 30))
+            await store.subscriptions.save(claims[2], 7)
+        await consistency.drain()

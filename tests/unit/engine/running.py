@@ -1,0 +1,32 @@
+"""A runtime of the counter with some handlers, and what its store has of them."""
+
+from collections.abc import Sequence
+
+from chekov import Domain, EventHandler, MemoryStore, Runtime
+from chekov.engine.observer import Observer
+from chekov.engine.subscriptions.delivery import Retry
+from chekov.store.port import NewEvent
+from chekov.uuid7 import uuid7
+from tests.unit.engine.bank import Counter
+
+QUICK = Retry(attempts=3, first=0.001)
+
+
+def running(
+    store: MemoryStore,
+    *handlers: EventHandler,
+    lease: float = 5.0,
+    observers: Sequence[Observer] = (),
+    retry: Retry = QUICK,
+    node: str = "node",
+) -> Runtime:
+    domain = Domain("counting", aggregates=[Counter], handlers=handlers)
+    return Runtime(domain, store=store, lease=lease, observers=observers, retry=retry, node=node)
+
+
+async def append(store: MemoryStore, *data: bytes) -> None:
+    await store.append("counter-a", [NewEvent(uuid7(), "Added", item) for item in data])
+
+
+async def saved(store: MemoryStore, position: int) -> bool:
+    return (await store.subscriptions.list("counting"))[0].position >= position

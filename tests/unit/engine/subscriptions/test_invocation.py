@@ -1,0 +1,78 @@
+import asyncio
+
+import pytest
+
+from chekov import MemoryStore
+from chekov.engine.subscriptions.invocation import failure_of
+from chekov.errors import Draining, Overloaded, StoreUnavailable, Undecodable
+from tests.unit.engine.bank import Add, Added, Seen
+from tests.unit.engine.running import running
+
+
+async def test_a_cancellation_that_a_handler_lets_out_is_its_failure() -> None:
+    async def cancel(event: Added) -> None:
+        raise asyncio.CancelledError
+
+    store = MemoryStore()
+    async with running(store, Seen(cancel)) as runtime:
+        await runtime.dispatch(Add(counter="a", amount=1))
+        await runtime.wait(1)
+        assert runtime.healthy
+        assert len(await store.subscriptions.parked("counting", "seen")) == 1
+
+
+def test_an_error_of_the_handler_is_its_failure() -> None:
+    error = ValueError("no")
+    failed = failure_of(error, done=3)
+    assert failed is not None
+    assert (failed.done, failed.error, str(failed)) == (3, error, "ValueError: no")
+    assert not failed.hopeless
+    assert not failed.excused
+
+
+def test_an_event_that_cannot_be_decoded_is_hopeless() -> None:
+    failed = failure_of(Undecodable("Added", "counter-a", 1, "no"), done=0)
+    assert failed is not None
+    assert failed.hopeless
+
+
+def test_a_refusal_is_excused_also_from_a_task_group_unless_something_else_went_wrong() -> None:
+    refusals = [Draining("bye"), ExceptionGroup("inner", [Overloaded("wait")])]
+    for error, excused in (
+        (refusals[0], True),
+        (ExceptionGroup("outer", refusals), True),
+        (ExceptionGroup("outer", [*refusals, ValueError("mine")]), False),
+    ):
+        failed = failure_of(error, done=0)
+        assert failed is not None
+        assert failed.excused is excused
+
+
+def test_a_store_that_is_away_is_never_a_failure() -> None:
+    away = StoreUnavailable("away")
+    for error in (away, ExceptionGroup("outer", [away])):
+        with pytest.raises(StoreUnavailable, match="away"):
+            failure_of(error, done=0)
+    mixed = failure_of(ExceptionGroup("outer", [away, ValueError("mine")]), done=0)
+    assert mixed is not None
+
+
+def test_the_end_of_the_process_is_not_a_failure() -> None:
+    assert failure_of(KeyboardInterrupt(), done=0) is None
+
+
+async def test_a_cancellation_of_the_task_itself_is_not_a_failure() -> None:
+    found: list[object] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as error:
+            found.append(failure_of(error, done=0))
+            raise
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert found == [None]

@@ -1,0 +1,47 @@
+"""The state of an instance is read as it is, and as it was."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from tests.unit.server.conftest import ID, Serving, fill, slug
+
+
+async def test_an_aggregates_state_and_version_are_returned(serving: Serving) -> None:
+    async with serving() as server:
+        await fill(server)
+        response = await server.api.get(f"/aggregates/account/{ID.upper()}")
+        assert response.status == 200
+        assert response.headers["ETag"] == '"4"'
+        assert await response.json() == {
+            "stream": f"account-{ID}",
+            "version": 4,
+            "state": {"owner": "Ada", "balance": 6},
+        }
+
+
+async def test_an_aggregates_earlier_state_is_returned(serving: Serving) -> None:
+    async with serving() as server:
+        await fill(server)
+        path = f"/aggregates/account/{ID}"
+        for version, balance in ((1, 0), (3, 3), (4, 6)):
+            response = await server.api.get(path, params={"version": str(version)})
+            assert response.headers["ETag"] == f'"{version}"'
+            assert (await response.json())["state"]["balance"] == balance
+        later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        assert (await (await server.api.get(path, params={"time": later})).json())["version"] == 4
+        get = server.api.get
+        assert await slug(await get(f"{path}?version=5")) == (404, "not-found")
+        assert await slug(await get(f"{path}?time=1999-01-01T00:00:00Z")) == (
+            404,
+            "stream-not-found",
+        )
+        for bad in ("version=0", "version=x", "time=now", f"version=1&time={later[:19]}Z", "at=1"):
+            assert await slug(await get(f"{path}?{bad}")) == (400, "malformed-request")
+
+
+async def test_an_aggregate_that_does_not_exist_is_not_found(serving: Serving) -> None:
+    async with serving() as server:
+        get = server.api.get
+        assert await slug(await get(f"/aggregates/account/{uuid4()}")) == (404, "stream-not-found")
+        assert await slug(await get(f"/aggregates/car/{ID}")) == (404, "not-found")
+        assert await slug(await get("/aggregates/account/7")) == (400, "malformed-request")

@@ -1,0 +1,80 @@
+"""Every request has its ids and is measured; every error is a problem."""
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.unit.server.conftest import ID, OPEN, Serving, fill, problem
+
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+async def test_requests_are_measured_by_route(serving: Serving) -> None:
+    async with serving() as server:
+        await fill(server, 0)
+        await server.api.get(f"/streams/account-{ID}")
+        page = await (await server.management.get("/metrics")).text()
+    labels = 'method="GET",route="/streams/{stream}",status="200"'
+    assert f"chekov_http_requests_total{{{labels}}} 1.0" in page
+    assert 'chekov_commands_total{command="OpenAccount",outcome="accepted"} 1.0' in page
+
+
+async def test_the_correlation_id_is_passed_on(serving: Serving) -> None:
+    correlation = str(uuid4())
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"X-Correlation-ID": correlation}
+        )
+        (event,) = (await response.json())["events"]
+    assert event["correlation_id"] == correlation
+    assert response.headers["X-Correlation-ID"] == correlation
+
+
+async def test_a_correlation_id_must_be_a_uuid(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"X-Correlation-ID": "seven"}
+        )
+        await problem(response, 400, "malformed-request")
+        assert UUID(response.headers["X-Correlation-ID"])
+
+
+async def test_the_callers_trace_is_stored_with_the_events(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"traceparent": TRACEPARENT}
+        )
+        (event,) = (await response.json())["events"]
+        assert event["metadata"] == {"traceparent": TRACEPARENT}
+
+
+async def test_a_malformed_trace_is_not_stored(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"traceparent": "nonsense"}
+        )
+        assert (await response.json())["events"][0]["metadata"] == {}
+
+
+async def test_an_error_of_the_domain_shows_nothing_of_its_inside(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/Break", json={"account_id": ID}, headers={"traceparent": TRACEPARENT}
+        )
+        document = await problem(response, 500, "internal-error")
+    assert "hunter2" not in str(document)
+    assert document["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert document["correlation_id"] == response.headers["X-Correlation-ID"]
+    assert "password=hunter2" in caplog.text
+
+
+async def test_while_draining_connections_are_given_up(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post("/commands/OpenAccount", json=OPEN)
+        assert response.headers.get("Connection") != "close"
+        server.lifecycle.drain()
+        response = await server.api.get(f"/streams/account-{ID}")
+        assert response.status == 200
+        assert response.headers["Connection"] == "close"

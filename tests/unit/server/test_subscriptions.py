@@ -1,0 +1,87 @@
+"""The management port shows, pauses and resumes subscriptions, with a token where one is set."""
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from chekov import Domain
+from chekov.server.lifecycle import Lifecycle
+from chekov.server.management import Management
+from chekov.server.metrics import Metrics
+from tests.unit.server.conftest import Account, Server, Serving
+from tests.waiting import until
+
+OPEN = {"account_id": "0192f0c1-0000-7000-8000-000000000001", "owner": "Ada"}
+TOKEN = "a secret token"
+
+
+def state(server: Server) -> str:
+    (status,) = server.runtime.subscriptions.values()
+    return status.state
+
+
+async def test_a_subscription_is_paused_and_resumed(serving: Serving) -> None:
+    async with serving() as server:
+        paused = await server.management.post("/subscriptions/welcome/pause")
+        assert paused.status == 204
+        await until(lambda: state(server) == "paused")
+        response = await server.api.post("/commands/OpenAccount", json=OPEN)
+        assert response.status == 200
+        assert (await server.management.post("/subscriptions/welcome/resume")).status == 204
+        await server.runtime.wait(1)
+        await until(lambda: state(server) == "live")
+
+
+async def test_parked_events_are_listed(serving: Serving) -> None:
+    async with serving(CHEKOV_RETRY_ATTEMPTS="1") as server:
+        server.welcome.failure = "no greeting today"
+        await server.api.post("/commands/OpenAccount", json=OPEN, headers={"Prefer": "wait=30"})
+        listed = await (await server.management.get("/subscriptions/welcome/parked")).json()
+        assert [(item["position"], item["attempts"]) for item in listed["parked"]] == [(1, 1)]
+        assert "no greeting today" in listed["parked"][0]["error"]
+        assert listed["parked"][0]["key"]["name"] == "welcome"
+
+
+@pytest.mark.parametrize("action", ["pause", "resume"])
+async def test_an_unknown_subscription_is_not_found(serving: Serving, action: str) -> None:
+    async with serving() as server:
+        response = await server.management.post(f"/subscriptions/wellcome/{action}")
+        problem = await response.json()
+    assert response.status == 404
+    assert problem["type"] == "urn:chekov:problem:unknown-subscription"
+    assert problem["subscription"] == "wellcome"
+    assert "welcome" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": f"Basic {TOKEN}"}, 401),
+        ({"Authorization": f"Bearer {TOKEN}"}, 204),
+        ({"Authorization": f"bearer {TOKEN}"}, 204),
+    ],
+)
+@pytest.mark.parametrize("action", ["pause", "resume"])
+async def test_changing_one_requires_the_token_that_is_set(
+    serving: Serving, action: str, headers: dict[str, str], status: int
+) -> None:
+    async with serving(CHEKOV_MANAGEMENT_TOKEN=TOKEN) as server:
+        path = f"/subscriptions/welcome/{action}"
+        response = await server.management.post(path, headers=headers)
+        assert response.status == status
+        if status == 401:
+            assert response.headers["WWW-Authenticate"] == "Bearer"
+            assert state(server) != "paused"
+        assert (await server.management.get("/subscriptions")).status == 200
+
+
+async def test_before_the_runtime_is_open_the_reason_is_reported() -> None:
+    domain = Domain("shop", aggregates=[Account])
+    management = Management(domain, Metrics([], []), Lifecycle(), {})
+    async with TestClient(TestServer(management.application())) as client:
+        response = await client.get("/subscriptions")
+        problem = await response.json()
+    assert response.status == 503
+    assert problem["type"] == "urn:chekov:problem:not-ready"
+    assert problem["detail"] == "the process is starting"
