@@ -74,22 +74,30 @@ def event() -> NewEvent:
 class ErasedByOwner:
     """The streams of a writer's store, but the owner erases."""
 
-    def __init__(self, writer: Streams, owner: Streams) -> None:
-        self.writer = writer
-        self.owner = owner
-        self.link = writer.link
-        self.info = writer.info
-        self.list = writer.list
+    def __init__(self, writer: PostgresStore, owner: PostgresStore) -> None:
+        self.writer = writer.streams
+        self.owner = owner.streams
+        self.tail = writer.tail
+        self.link = writer.streams.link
+        self.info = writer.streams.info
+        self.list = writer.streams.list
 
     async def delete(
         self, stream: str, *, expected: ExpectedVersion = Expected.ANY, erase: bool = False
     ) -> int:
-        streams = self.owner if erase else self.writer
-        return await streams.delete(stream, expected=expected, erase=erase)
+        if not erase:
+            return await self.writer.delete(stream, expected=expected)
+        position = await self.owner.delete(stream, expected=expected, erase=True)
+        self.tail.drop()
+        self.tail.heard(position)
+        return position
 
     async def truncate(self, stream: str, *, before: int, erase: bool = False) -> None:
-        streams = self.owner if erase else self.writer
-        await streams.truncate(stream, before=before, erase=erase)
+        if not erase:
+            await self.writer.truncate(stream, before=before)
+        else:
+            await self.owner.truncate(stream, before=before, erase=True)
+            self.tail.drop()
 
 
 class WriterStore(PostgresStore):
@@ -105,7 +113,7 @@ class TestWriter(StoreContract, ReadModelsContract):
             PostgresStore(roles.owner) as owner,
             WriterStore(roles.writer, migrate=False) as store,
         ):
-            store.streams = ErasedByOwner(store.streams, owner.streams)
+            store.streams = ErasedByOwner(store, owner)
             yield store
 
 

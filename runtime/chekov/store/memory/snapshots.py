@@ -10,11 +10,10 @@ class MemorySnapshots:
 
     def __init__(self, history: History) -> None:
         self._history = history
-        self._snapshots: dict[str, Snapshot] = {}
 
     async def load(self, stream: str) -> Snapshot | None:
         """The snapshot of a stream; `None` when there is none."""
-        return self._snapshots.get(stream) if self._is_readable(stream) else None
+        return self._history.snapshots.get(stream)
 
     async def save(self, snapshot: Snapshot) -> None:
         """Replace the stream's snapshot, unless that is newer and of the same kind."""
@@ -22,15 +21,10 @@ class MemorySnapshots:
         found = await self.load(snapshot.stream)
         newer = found and found.kind == snapshot.kind and found.version >= snapshot.version
         ahead = snapshot.version > self._history.version(snapshot.stream)
-        if self._is_readable(snapshot.stream) and not newer and not ahead:
-            self._snapshots[snapshot.stream] = snapshot
+        deleted = snapshot.stream in self._history.deleted
+        if not (newer or ahead or deleted):
+            self._history.snapshots[snapshot.stream] = snapshot
 
     async def forget(self, stream: str) -> None:
         """Remove the snapshot of a stream, if there is one."""
-        self._snapshots.pop(stream, None)
-
-    def _is_readable(self, stream: str) -> bool:
-        if self._history.version(stream) and stream not in self._history.deleted:
-            return True
-        self._snapshots.pop(stream, None)
-        return False
+        self._history.snapshots.pop(stream, None)

@@ -38,7 +38,7 @@ class MemoryStreams:
             self._log.check_version(stream, expected)
         end = NewEvent(uuid4(), DELETED, b"{}", time=self._log.now())
         [ending] = history.add(stream, [end], self._log.now())
-        history.deleted.add(stream)
+        history.delete(stream)
         if erase:
             history.erase(stream, ending.version + 1)
             self._log.tail.drop()

@@ -33,3 +33,11 @@ class SnapshotsContract:
             assert await store.snapshots.load(name) is None
             await store.snapshots.save(Snapshot(name, 1, "k", b"x"))
             assert await store.snapshots.load(name) is None
+
+    async def test_a_new_stream_does_not_inherit_a_snapshot(self, store: Store) -> None:
+        """From an erased one of the same name."""
+        await store.append("a", [event()])
+        await store.snapshots.save(Snapshot("a", 1, "k", b"x"))
+        await store.streams.delete("a", erase=True)
+        await store.append("a", [event()])
+        assert await store.snapshots.load("a") is None

@@ -29,30 +29,19 @@ class _Batch:
         groups: those not answered yet.
         sent: whether the last attempt came so far as to send them.
         rejected: the error of the last attempt, if that was about a value.
-        repeated: whether there was an attempt before.
+        backoff: between attempts; `None` before the first failure.
         deadline: of the attempts, by the monotonic clock.
     """
 
-    __slots__ = (
-        "backoff",
-        "deadline",
-        "groups",
-        "lone",
-        "rejected",
-        "repeated",
-        "sent",
-        "together",
-    )
+    sent = False
+    rejected: Exception | None = None
+    backoff: Backoff | None = None
+    deadline = 0.0
 
     def __init__(self, groups: Sequence[Group], *, together: bool, lone: bool) -> None:
         self.groups = groups
         self.together = together
         self.lone = lone
-        self.sent = False
-        self.rejected: Exception | None = None
-        self.repeated = False
-        self.deadline = 0.0
-        self.backoff = Backoff()
 
 
 class BatchSender:
@@ -102,7 +91,7 @@ class BatchSender:
                     return
             else:
                 return
-            if batch.rejected is None:
+            if batch.rejected is None and batch.backoff is not None:
                 await batch.backoff.wait()
 
     def report(self, recorded: Sequence[RecordedEvent], appends: int, seconds: float) -> None:
@@ -118,7 +107,7 @@ class BatchSender:
         if batch.rejected is not None:
             await self._split(connection, batch, batch.rejected)
             return
-        if batch.repeated or batch.groups[0][0].uncertain:
+        if batch.backoff is not None or batch.groups[0][0].uncertain:
             batch.groups = await self._resolve(connection, batch.groups)
             if not batch.groups:
                 return
@@ -148,8 +137,8 @@ class BatchSender:
         if fault is Fault.LOST:
             connection.terminate()
         now = time.monotonic()
-        if not batch.repeated:
-            batch.repeated = True
+        if batch.backoff is None:
+            batch.backoff = Backoff()
             batch.deadline = now + self._patience
         return fault in (Fault.LOST, Fault.BUSY) and now < batch.deadline
 
