@@ -20,9 +20,9 @@ class MemorySnapshots:
         check_snapshot(snapshot)
         found = await self.load(snapshot.stream)
         newer = found and found.kind == snapshot.kind and found.version >= snapshot.version
-        ahead = snapshot.version > self._history.version(snapshot.stream)
+        version = self._history.version(snapshot.stream)
         deleted = snapshot.stream in self._history.deleted
-        if not (newer or ahead or deleted):
+        if version and snapshot.version <= version and not (newer or deleted):
             self._history.snapshots[snapshot.stream] = snapshot
 
     async def forget(self, stream: str) -> None:
