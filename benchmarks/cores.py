@@ -29,11 +29,11 @@ def apart(clients: Collection[int], server: int | None) -> Generator[None]:
         yield
         return
     _pin(clients, cores[:1])
-    _pin([server, *_children(server)], cores[1:])
+    _pin([server, *children(server)], cores[1:])
     try:
         yield
     finally:
-        _pin([*clients, server, *_children(server)], cores)
+        _pin([*clients, server, *children(server)], cores)
 
 
 def _pin(processes: Collection[int], cores: Collection[int]) -> None:
@@ -49,7 +49,7 @@ def _threads(process: int) -> list[int]:
     return []
 
 
-def _children(process: int) -> list[int]:
+def children(process: int) -> list[int]:
     found: list[int] = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(FileNotFoundError, ProcessLookupError):

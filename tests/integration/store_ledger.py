@@ -14,7 +14,7 @@ from chekov.testing.history import Attempt, Ending, Memory, Part
 
 
 class Ledger:
-    """The file of one process; an answer is on the disk before the caller goes on."""
+    """The file of one process; an answer is on disk before the caller continues."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -184,7 +184,7 @@ class Writer:
 
 
 async def main(dsn: str, path: str, number: int, seed: str) -> None:
-    """Write until nobody wants more."""
+    """Write until told to stop."""
     ledger = Ledger(Path(path))
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin, stopping.set)

@@ -9,7 +9,7 @@ import asyncpg
 from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.store.postgres.migrator import migrate
 from chekov.testing.history import Memory
-from tests.integration.store_crowd import check_everything, crowd, followed
+from tests.integration.store_processes import check_everything, followed, writer_processes
 
 WRITERS = 8
 
@@ -32,7 +32,7 @@ async def test_writers_and_connections_are_killed(dsn: str, tmp_path: Path) -> N
     connection = await asyncpg.connect(dsn)
     async with (
         followed(dsn) as followers,
-        crowd(dsn, tmp_path, writers=WRITERS, seed=random.randrange(10**6)) as writers,
+        writer_processes(dsn, tmp_path, writers=WRITERS, seed=random.randrange(10**6)) as writers,
         followers.runtime(1) as heir,
     ):
         async with followers.runtime(0):
@@ -57,7 +57,7 @@ async def test_the_server_is_killed(private_server: EmbeddedPostgres, tmp_path: 
     await migrate(private_server.dsn, "chekov")
     async with (
         followed(private_server.dsn) as followers,
-        crowd(
+        writer_processes(
             private_server.dsn, tmp_path, writers=WRITERS, seed=random.randrange(10**6)
         ) as writers,
         followers.runtime(0) as runtime,

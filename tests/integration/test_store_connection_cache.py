@@ -1,4 +1,4 @@
-"""Connections that are cache: used again, given to who waits, replaced when broken, let go."""
+"""Cached connections are reused, passed to waiting tasks, replaced when broken, and closed."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -8,7 +8,7 @@ import pytest
 
 from chekov.store.postgres import connection_cache as module
 from chekov.store.postgres.connection_cache import ConnectionCache, DriverPool, is_gone
-from chekov.store.postgres.connection_options import Connection
+from chekov.store.postgres.connection_options import DriverConnection
 from tests.waiting import until
 
 SIZE = 2
@@ -28,13 +28,11 @@ async def cache(pool: DriverPool) -> AsyncGenerator[ConnectionCache]:
     await cache.close()
 
 
-async def pid(connection: Connection) -> int:
+async def pid(connection: DriverConnection) -> int:
     return await connection.fetchval("select pg_backend_pid()")
 
 
-async def test_the_one_that_was_used_last_is_used_again(
-    cache: ConnectionCache, pool: DriverPool
-) -> None:
+async def test_the_last_used_connection_is_reused(cache: ConnectionCache, pool: DriverPool) -> None:
     first, second = await cache.acquire(), await cache.acquire()
     await cache.release(first)
     await cache.release(second)
@@ -45,7 +43,7 @@ async def test_the_one_that_was_used_last_is_used_again(
     assert (pool.get_size(), pool.get_idle_size()) == (SIZE, 0)
 
 
-async def test_who_waits_gets_one_that_is_given_back(cache: ConnectionCache) -> None:
+async def test_a_waiting_task_gets_a_released_connection(cache: ConnectionCache) -> None:
     taken = [await cache.acquire() for _ in range(SIZE)]
     waiting = [asyncio.create_task(cache.acquire()) for _ in range(SIZE)]
     await asyncio.sleep(0)
@@ -57,7 +55,7 @@ async def test_who_waits_gets_one_that_is_given_back(cache: ConnectionCache) -> 
         await cache.release(connection)
 
 
-async def test_nobody_waits_for_ever(cache: ConnectionCache, pool: DriverPool) -> None:
+async def test_waiting_has_a_timeout(cache: ConnectionCache, pool: DriverPool) -> None:
     taken = [await cache.acquire() for _ in range(SIZE)]
     impatient = ConnectionCache(pool, patience=0.01)
     with pytest.raises(TimeoutError):
@@ -70,7 +68,7 @@ async def test_nobody_waits_for_ever(cache: ConnectionCache, pool: DriverPool) -
     assert pool.get_idle_size() == SIZE
 
 
-async def test_one_that_breaks_is_replaced(cache: ConnectionCache, pool: DriverPool) -> None:
+async def test_a_broken_connection_is_replaced(cache: ConnectionCache, pool: DriverPool) -> None:
     idle, terminated = await cache.acquire(), await cache.acquire()
     broken = await pid(idle)
     await cache.release(idle)
@@ -85,7 +83,7 @@ async def test_one_that_breaks_is_replaced(cache: ConnectionCache, pool: DriverP
     assert pool.get_size() == SIZE
 
 
-async def test_those_that_nobody_needs_are_closed(
+async def test_unused_connections_are_closed(
     pool: DriverPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_TRIM_SECONDS", 0.0)

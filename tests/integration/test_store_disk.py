@@ -1,4 +1,4 @@
-"""A Postgres that has no more room, or may not write: told by name, and over when it is over."""
+"""A full disk and a read-only database: a typed error, and writing resumes afterwards."""
 
 import asyncio
 import os
@@ -95,7 +95,7 @@ async def supervise(server: EmbeddedPostgres) -> None:
 
 
 @pytest.mark.parametrize("room_made", [small_disk, quota])
-async def test_a_full_disk_loses_nothing_and_is_over_when_there_is_room(
+async def test_a_full_disk_loses_nothing_and_writing_resumes_with_space(
     room_made: Callable[[], AbstractContextManager[Room]],
 ) -> None:
     settings = {"min_wal_size": "32MB", "max_wal_size": "32MB"}
@@ -122,7 +122,7 @@ async def test_a_full_disk_loses_nothing_and_is_over_when_there_is_room(
             await server.stop()
 
 
-async def test_a_store_that_may_not_write_is_told_and_goes_on_by_itself(
+async def test_a_read_only_database_is_reported_and_writing_resumes(
     private_server: EmbeddedPostgres,
 ) -> None:
     key = SubscriptionKey("bank", "mails")

@@ -1,4 +1,4 @@
-"""The operator's look at stores: what it tells, and over how many connections."""
+"""The inspection of stores by the operator: its results, and its connections."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -52,7 +52,7 @@ async def end(dsn: str) -> None:
         await connection.close()
 
 
-async def test_a_store_tells_what_it_holds(dsn: str, inspector: Inspector) -> None:
+async def test_the_status_of_a_store(dsn: str, inspector: Inspector) -> None:
     async with PostgresStore(dsn) as store:
         await store.append("a", [event(), event()])
     status = await inspector.status("chekov")
@@ -62,7 +62,7 @@ async def test_a_store_tells_what_it_holds(dsn: str, inspector: Inspector) -> No
     assert int(status.server_version.split(".")[0]) >= 15
 
 
-async def test_the_subscriptions_of_all_domains_are_told_at_once(
+async def test_the_subscriptions_of_all_domains_are_read_at_once(
     dsn: str, inspector: Inspector
 ) -> None:
     async with PostgresStore(dsn) as store:
@@ -74,7 +74,7 @@ async def test_the_subscriptions_of_all_domains_are_told_at_once(
     assert found.head == 1
 
 
-async def test_a_database_without_a_store_says_so(empty_dsn: str) -> None:
+async def test_a_database_without_a_store(empty_dsn: str) -> None:
     inspector = Inspector(empty_dsn)
     nothing = await inspector.status("chekov")
     assert (nothing.schema_version, nothing.position, nothing.bytes) == (0, 0, 0)
@@ -83,7 +83,7 @@ async def test_a_database_without_a_store_says_so(empty_dsn: str) -> None:
     inspector.close()
 
 
-async def test_all_looks_share_one_connection(dsn: str, inspector: Inspector) -> None:
+async def test_all_reads_share_one_connection(dsn: str, inspector: Inspector) -> None:
     await asyncio.gather(
         *(inspector.status("chekov") for _ in range(5)),
         *(inspector.progress("chekov") for _ in range(5)),
@@ -93,7 +93,7 @@ async def test_all_looks_share_one_connection(dsn: str, inspector: Inspector) ->
     assert await connections(dsn) == [first]
 
 
-async def test_a_connection_that_nobody_uses_is_closed(dsn: str) -> None:
+async def test_an_idle_connection_is_closed(dsn: str) -> None:
     inspector = Inspector(dsn, idle=0)
     await inspector.status("chekov")
     await until(lambda: not inspector.in_use)
@@ -102,9 +102,7 @@ async def test_a_connection_that_nobody_uses_is_closed(dsn: str) -> None:
     inspector.close()
 
 
-async def test_a_connection_that_broke_meanwhile_is_made_anew(
-    dsn: str, inspector: Inspector
-) -> None:
+async def test_a_broken_connection_is_made_again(dsn: str, inspector: Inspector) -> None:
     await inspector.status("chekov")
     await end(dsn)
     assert (await inspector.status("chekov")).usable

@@ -75,7 +75,7 @@ async def test_a_read_does_not_wait_for_ever(dsn: str) -> None:
 
 
 async def test_what_was_given_up_does_not_hold_the_turn(dsn: str) -> None:
-    """It has the turn, and waits for a table that somebody else locked."""
+    """It holds the store's turn, and waits for a locked table."""
     async with (
         PostgresStore(dsn, statement_timeout=0.2, patience=0.3) as store,
         held(dsn, "lock table chekov.streams in exclusive mode"),

@@ -1,6 +1,6 @@
-"""A process that writes alone puts its batches where they must go, without asking or taking turns.
+"""A process that writes alone appends at the position it knows, without waiting for its turn.
 
-Another one that comes unseen, a refusal, or an id that is taken makes it ask again.
+An unseen writer, a refusal, or a duplicate id makes it look the position up again.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from chekov.errors import (
 )
 from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
 from chekov.store.postgres import PostgresStore
-from tests.looking import has_looked, is_waited_for, turn_taken
+from tests.store_state import append_lock_held, blocks_another, listener_has_polled
 from tests.waiting import until
 
 STREAMS = [f"account-{number}" for number in range(20)]
@@ -38,16 +38,16 @@ def event(
 
 @pytest.fixture
 async def store(dsn: str) -> AsyncGenerator[PostgresStore]:
-    """A store with some streams, whose process knows itself alone."""
+    """A store with some streams, whose process knows that it is alone."""
     async with PostgresStore(dsn) as store:
         await asyncio.gather(*(store.append(stream, [event()]) for stream in STREAMS))
-        await has_looked(dsn)
+        await listener_has_polled(dsn)
         yield store
 
 
 @asynccontextmanager
 async def unseen(dsn: str, position: int, stream: str) -> AsyncGenerator["asyncpg.Connection[Any]"]:
-    """A writer of another process that just started: it commits when the block ends."""
+    """An append of another process that was not seen yet; it commits when the block ends."""
     connection = await asyncpg.connect(dsn)
     try:
         async with connection.transaction():
@@ -90,7 +90,7 @@ async def test_a_batch_takes_no_turn_and_is_stored_as_answered(
         # Of one stream, and therefore together.
         *((STREAMS[5], [event()], Expected.ANY) for _ in range(3)),
     ]
-    async with turn_taken(dsn) as holder, asyncio.timeout(PATIENCE):
+    async with append_lock_held(dsn) as holder, asyncio.timeout(PATIENCE):
         answers = await asyncio.gather(
             *(
                 store.append(stream, events, expected=expected)
@@ -98,7 +98,7 @@ async def test_a_batch_takes_no_turn_and_is_stored_as_answered(
             )
         )
         turn = asyncio.create_task(store.append("new", [event()]))
-        await until(lambda: is_waited_for(holder))
+        await until(lambda: blocks_another(holder))
     answers.append(await turn)
     page = await history(store)
     assert recorded(answers) == list(page[len(STREAMS) :])
@@ -106,15 +106,15 @@ async def test_a_batch_takes_no_turn_and_is_stored_as_answered(
     assert sum(item.time == LONG_AGO for item in page) == 5
 
 
-async def test_another_writer_who_was_not_seen_is_found_out(dsn: str, store: PostgresStore) -> None:
-    # The first append goes by itself, the others together right behind it.
+async def test_an_unseen_writer_is_detected(dsn: str, store: PostgresStore) -> None:
+    # The first append is sent alone, the others in one batch after it.
     second = len(STREAMS) + 2
     async with unseen(dsn, second, STREAMS[5]) as writer, asyncio.timeout(PATIENCE):
         appending = asyncio.gather(
             *(store.append(stream, [event()], expected=1) for stream in STREAMS),
             return_exceptions=True,
         )
-        await until(lambda: is_waited_for(writer))
+        await until(lambda: blocks_another(writer))
     answers = await appending
     assert isinstance(answers[5], WrongExpectedVersion)
     stored = [answer for answer in answers if isinstance(answer, Appended)]
@@ -150,7 +150,7 @@ async def test_an_id_that_is_taken_is_refused_and_the_rest_stored(store: Postgre
     assert len(await history(store)) == 2 * len(STREAMS) - 1
 
 
-async def test_a_command_is_looked_for_all_the_same(store: PostgresStore) -> None:
+async def test_a_command_id_is_looked_up_by_a_lone_writer_too(store: PostgresStore) -> None:
     command = uuid4()
     own = NewEvent(uuid4(), "Happened", b"{}", None, command, command)
     await store.append(STREAMS[0], [own], command_id=command)
@@ -166,7 +166,7 @@ async def test_a_command_is_looked_for_all_the_same(store: PostgresStore) -> Non
     assert len(await history(store)) == 2 * len(STREAMS) - 1
 
 
-async def test_a_stream_that_was_erased_begins_anew(store: PostgresStore) -> None:
+async def test_an_erased_stream_starts_at_version_one(store: PostgresStore) -> None:
     await store.streams.delete(STREAMS[0], erase=True)
     answers = await asyncio.gather(*(store.append(stream, [event()]) for stream in STREAMS))
     assert [answer.version for answer in answers] == [1, *[2] * (len(STREAMS) - 1)]
@@ -174,7 +174,7 @@ async def test_a_stream_that_was_erased_begins_anew(store: PostgresStore) -> Non
 
 
 async def test_new_streams_begin_without_a_turn(dsn: str, store: PostgresStore) -> None:
-    async with turn_taken(dsn), asyncio.timeout(PATIENCE):
+    async with append_lock_held(dsn), asyncio.timeout(PATIENCE):
         alone = await store.append("new-0", [event()], expected=Expected.NO_STREAM)
         together = await asyncio.gather(
             *(
@@ -201,7 +201,7 @@ async def test_streams_that_are_there_are_no_new_ones(dsn: str) -> None:
         await before.streams.truncate("truncated", before=3, erase=True)
     async with PostgresStore(dsn) as store:
         await store.append("known", [event()])
-        await has_looked(dsn)
+        await listener_has_polled(dsn)
         for stream, refusal in zip(taken, (StreamExists, StreamDeleted, StreamExists), strict=True):
             with pytest.raises(refusal):
                 await store.append(stream, [event()], expected=Expected.NO_STREAM)
@@ -218,29 +218,29 @@ async def test_streams_that_are_there_are_no_new_ones(dsn: str) -> None:
         assert again.version == 1
         positions = [item.position for item in await store.read_page(limit=1000)]
         assert positions == list(range(1, len(positions) + 1))
-        # That streams were there says nothing of writers who came between.
-        async with turn_taken(dsn), asyncio.timeout(PATIENCE):
+        # Existing streams do not prove that another process wrote.
+        async with append_lock_held(dsn), asyncio.timeout(PATIENCE):
             await store.append("known", [event()], expected=1)
 
 
 async def test_what_does_not_go_at_once_takes_its_turn(dsn: str, store: PostgresStore) -> None:
     large = b'{"filling":"' + b"x" * 300_000 + b'"}'
-    async with turn_taken(dsn) as holder, asyncio.timeout(PATIENCE):
+    async with append_lock_held(dsn) as holder, asyncio.timeout(PATIENCE):
         appending = asyncio.create_task(
             store.append(STREAMS[0], [event(data=large), event(data=large)], expected=1)
         )
-        await until(lambda: is_waited_for(holder))
+        await until(lambda: blocks_another(holder))
     assert (await appending).version == 3
     assert [len(item.data) for item in (await history(store))[-2:]] == [len(large)] * 2
 
 
 async def test_many_small_events_go_at_once(dsn: str, store: PostgresStore) -> None:
-    async with turn_taken(dsn), asyncio.timeout(PATIENCE):
+    async with append_lock_held(dsn), asyncio.timeout(PATIENCE):
         answer = await store.append(STREAMS[0], [event() for _ in range(200)], expected=1)
     assert recorded([answer]) == list((await history(store))[-200:])
 
 
-async def test_who_asks_again_for_a_stream_that_is_there_stores_nothing_in_vain(
+async def test_repeated_wrong_assumptions_of_new_streams_cost_few_transactions(
     dsn: str, store: PostgresStore
 ) -> None:
     await store.streams.delete(STREAMS[0])
@@ -253,7 +253,7 @@ async def test_who_asks_again_for_a_stream_that_is_there_stores_nothing_in_vain(
         with pytest.raises(StreamDeleted):
             await store.append(STREAMS[0], [event()], expected=Expected.NO_STREAM)
     await store.append(STREAMS[1], [event()])
-    # A backend tells its figures when it ends at the latest.
+    # A backend reports its statistics at the latest when it ends.
     await connection.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where application_name = 'chekov committer' and datname = current_database()"
@@ -268,14 +268,14 @@ async def test_who_asks_again_for_a_stream_that_is_there_stores_nothing_in_vain(
     await connection.close()
 
 
-async def test_callers_who_go_leave_a_whole_history(dsn: str, store: PostgresStore) -> None:
+async def test_cancelled_callers_leave_a_whole_history(dsn: str, store: PostgresStore) -> None:
     next_ = len(STREAMS) + 1
     async with unseen(dsn, next_, STREAMS[-1]) as writer, asyncio.timeout(PATIENCE):
         appending = [
             asyncio.create_task(store.append(stream, [event(), event()], expected=1))
             for stream in STREAMS[:-1]
         ]
-        await until(lambda: is_waited_for(writer))
+        await until(lambda: blocks_another(writer))
         for task in appending:
             task.cancel()
         await asyncio.gather(*appending, return_exceptions=True)

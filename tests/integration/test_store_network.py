@@ -17,7 +17,7 @@ from chekov.store.postgres import PostgresStore, connection_options, pool
 from chekov.store.postgres.append import append_connection, committer
 from chekov.testing.history import Attempt, Memory, Part, check
 from tests.integration.wire import Wire
-from tests.looking import has_looked
+from tests.store_state import listener_has_polled
 from tests.waiting import until
 
 KEY = SubscriptionKey("bank", "mails")
@@ -133,7 +133,7 @@ async def everything_else(store: PostgresStore) -> list[StoreError | None]:
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_wire_that_swallows_everything(dsn: str, direction: Direction) -> None:
+async def test_a_network_that_drops_everything(dsn: str, direction: Direction) -> None:
     wire = Wire(dsn)
     async with (
         PostgresStore(dsn, migrate=False) as other,
@@ -154,7 +154,7 @@ async def test_a_wire_that_swallows_everything(dsn: str, direction: Direction) -
         wire.swallowing = None
         await until(writer.append)
         await until(writer.append_together)
-        # Also who listens finds out, and hears of others again.
+        # The listener notices too, and is notified again.
         head = await other.head()
         heard = asyncio.create_task(store.wait("events", head, 60))
         writer.store = other
@@ -173,7 +173,7 @@ async def test_a_wire_that_swallows_what_a_lone_writer_sends(
         writer = Writer(store)
         for _ in range(4):
             assert await writer.append()
-        await has_looked(dsn)
+        await listener_has_polled(dsn)
         wire.swallowing = direction
         # The first one brings several events, which go by COPY.
         assert not any(await asyncio.gather(*(writer.append() for _ in range(20))))
@@ -183,7 +183,7 @@ async def test_a_wire_that_swallows_what_a_lone_writer_sends(
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_caller_who_goes_over_a_wire_that_swallows_is_let_go(
+async def test_a_cancelled_caller_is_released_over_a_dead_network(
     dsn: str, direction: Direction
 ) -> None:
     wire = Wire(dsn)
@@ -282,7 +282,7 @@ async def test_a_store_does_not_open_over_a_wire_that_swallows(
                     pass
 
 
-async def test_a_slow_wire_is_slow_and_nothing_else(dsn: str) -> None:
+async def test_a_slow_network_only_delays(dsn: str) -> None:
     wire = Wire(dsn)
     async with wire.running() as through, PostgresStore(through, migrate=False) as store:
         writer = Writer(store)

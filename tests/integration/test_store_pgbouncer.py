@@ -1,4 +1,4 @@
-"""The store behind PgBouncer in transaction mode: all that it promises, without a session."""
+"""The store over PgBouncer in transaction mode: every promise holds without a session."""
 
 import asyncio
 import multiprocessing
@@ -50,7 +50,7 @@ class TestPooledStore(StoreContract):
         return pooled_store
 
 
-async def test_a_schema_is_made_and_looked_at(empty_dsn: str, port: int) -> None:
+async def test_a_schema_is_migrated_and_inspected(empty_dsn: str, port: int) -> None:
     pooled = through(empty_dsn, port)
     assert (await migrate(pooled, "chekov")).now == needed_version()
     async with PostgresStore(pooled, pooled=True) as store:
@@ -63,7 +63,7 @@ async def test_a_schema_is_made_and_looked_at(empty_dsn: str, port: int) -> None
     inspector.close()
 
 
-async def test_who_forgets_to_say_so_is_told(pooled_dsn: str) -> None:
+async def test_a_missing_pooled_option_is_reported(pooled_dsn: str) -> None:
     with pytest.raises(StoreError, match="CHEKOV_STORE_POOLED=true") as caught:
         async with PostgresStore(pooled_dsn, patience=60) as store:
             await store.head()
@@ -96,7 +96,7 @@ async def test_a_projection_s_transaction_and_its_checkpoint(pooled_store: Postg
     assert row.position == 7
 
 
-async def test_nothing_is_left_in_the_pooler_s_connections(
+async def test_the_pooler_s_connections_keep_no_state(
     dsn: str, pooled_dsn: str, pooled_store: PostgresStore
 ) -> None:
     """Every connection that PgBouncer has lent is as it was: no settings, statements, listeners."""

@@ -1,4 +1,4 @@
-"""Every page is read from one index, whatever Postgres knew of the tables when it made its plan."""
+"""Every page is read from one index, whatever statistics Postgres had when it made the plan."""
 
 import re
 from typing import Any
@@ -114,7 +114,7 @@ APPENDS = {
     ),
 }
 MOST_APPEND_PAGES = 200
-"""For at most three events, whose places in seven indexes are looked for several times."""
+"""For at most three events, each in seven indexes, which are searched several times."""
 
 
 @pytest.mark.parametrize("analyzed", [False, True])

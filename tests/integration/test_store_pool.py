@@ -83,7 +83,7 @@ async def test_closing_one_store_leaves_the_other_working(pool: PostgresPool) ->
             assert await one.head() == 1
 
 
-async def test_the_last_store_closes_a_pool_that_nobody_else_opened(empty_dsn: str) -> None:
+async def test_the_last_store_closes_a_pool_without_a_block_of_its_own(empty_dsn: str) -> None:
     pool = PostgresPool(empty_dsn, size=SIZE)
     async with PostgresStore(pool, schema="tenant_a") as a:
         async with PostgresStore(pool, schema="tenant_b") as b:

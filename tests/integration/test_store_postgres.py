@@ -260,7 +260,7 @@ async def test_a_database_that_cannot_be_reached_keeps_its_password(broken: str)
     assert "s3cret" not in str(caught.value)
 
 
-async def test_a_wrong_password_is_told_at_once(dsn: str) -> None:
+async def test_a_wrong_password_is_reported_at_once(dsn: str) -> None:
     wrong = dsn.replace("postgres:", "postgres:wr0ng", 1)
     with pytest.raises(StoreError) as caught:
         async with PostgresStore(wrong, patience=60):
@@ -269,7 +269,7 @@ async def test_a_wrong_password_is_told_at_once(dsn: str) -> None:
     assert "wr0ng" not in str(caught.value)
 
 
-async def test_what_names_no_database_is_told() -> None:
+async def test_an_invalid_dsn_is_reported() -> None:
     with pytest.raises(StoreError, match="postgresql://"):
         open_store("mysql://x")
 
@@ -297,7 +297,7 @@ async def test_a_release_wakes_another_process(dsn: str) -> None:
         assert await two.subscriptions.claim("two", [KEY], lease=60)
 
 
-async def test_an_idle_store_asks_for_nearly_nothing(dsn: str) -> None:
+async def test_an_idle_store_sends_few_statements(dsn: str) -> None:
     """Two statements a second at most, counted by Postgres."""
     connection = await asyncpg.connect(dsn)
     async with PostgresStore(dsn, migrate=False) as store:

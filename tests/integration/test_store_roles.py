@@ -17,7 +17,7 @@ from chekov.store.postgres.importer import import_events
 from chekov.store.postgres.migrator import migrate, needed_version
 from chekov.store.postgres.roles import roles_sql
 from chekov.testing.contract import ReadModelsContract, StoreContract
-from tests.looking import has_looked, turn_taken
+from tests.store_state import append_lock_held, listener_has_polled
 
 NAMES = {"owner": "shop-owner", "writer": "writer's", "reader": 'The "reader"'}
 KEY = SubscriptionKey("bank", "Balances")
@@ -122,8 +122,8 @@ async def test_a_writer_cannot_erase(roles: Roles) -> None:
 async def test_a_writer_writes_alone(roles: Roles) -> None:
     async with PostgresStore(roles.writer, migrate=False) as store:
         await store.append("a", [event()])
-        await has_looked(roles.admin)
-        async with turn_taken(roles.admin), asyncio.timeout(20):
+        await listener_has_polled(roles.admin)
+        async with append_lock_held(roles.admin), asyncio.timeout(20):
             await store.append("a", [event(), event()], expected=1)
             await store.append("b", [event(), event()], expected=Expected.NO_STREAM)
         assert (await store.streams.info("b")).version == 2
@@ -201,7 +201,7 @@ async def test_events_are_facts_for_all(roles: Roles, role: str, sql: str) -> No
         ("owner", "create role another"),
     ],
 )
-async def test_what_is_not_needed_is_not_allowed(roles: Roles, role: str, sql: str) -> None:
+async def test_other_privileges_are_denied(roles: Roles, role: str, sql: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await execute(getattr(roles, role), sql)
 
@@ -213,7 +213,7 @@ async def test_only_the_owner_migrates(roles: Roles, role: str) -> None:
         await migrate(getattr(roles, role), "chekov")
 
 
-async def test_functions_run_with_the_rights_of_who_calls_them(roles: Roles) -> None:
+async def test_functions_run_with_the_caller_s_privileges(roles: Roles) -> None:
     connection = await asyncpg.connect(roles.admin)
     definers = await connection.fetchval(
         "select count(*) from pg_proc where pronamespace = 'chekov'::regnamespace and prosecdef"
@@ -222,7 +222,7 @@ async def test_functions_run_with_the_rights_of_who_calls_them(roles: Roles) -> 
     assert definers == 0
 
 
-async def test_every_table_is_somebody_s_to_read(roles: Roles) -> None:
+async def test_every_table_can_be_read_by_a_role(roles: Roles) -> None:
     """A table that a later step adds must be named in the SQL of the roles."""
     connection = await asyncpg.connect(roles.admin)
     forgotten = await connection.fetch(

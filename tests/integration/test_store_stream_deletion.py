@@ -9,7 +9,7 @@ import pytest
 from chekov.errors import InvalidAppend, StoreUnavailable
 from chekov.store.port import NewEvent, Snapshot
 from chekov.store.postgres import PostgresStore
-from tests.looking import has_looked
+from tests.store_state import listener_has_polled
 from tests.waiting import until
 
 
@@ -51,7 +51,7 @@ async def test_a_snapshot_does_not_outlive_its_stream(
 
 
 @pytest.mark.parametrize("constraint", ["check (type <> 'bad')", "check (type <> 'bad') not valid"])
-async def test_what_the_database_s_owner_refuses_hurts_nobody_else(
+async def test_a_trigger_that_refuses_an_event_fails_its_append_only(
     dsn: str, postgres_store: PostgresStore, constraint: str
 ) -> None:
     connection = await asyncpg.connect(dsn)
@@ -70,8 +70,8 @@ async def test_what_the_database_s_owner_refuses_hurts_nobody_else(
     assert await postgres_store.head() == 49
 
 
-async def test_who_waits_is_told_when_the_store_is_cancelled(dsn: str) -> None:
-    """Whatever was under way: nobody waits for an answer that never comes."""
+async def test_waiting_appends_fail_when_the_store_is_cancelled(dsn: str) -> None:
+    """Whatever was under way: no caller waits for an answer that never comes."""
     blocker = await asyncpg.connect(dsn)
     transaction = blocker.transaction()
     await transaction.start()
@@ -94,7 +94,7 @@ async def test_who_waits_is_told_when_the_store_is_cancelled(dsn: str) -> None:
     await watch.close()
 
 
-async def test_what_is_erased_is_not_handed_over_any_more(postgres_store: PostgresStore) -> None:
+async def test_erased_events_are_dropped_from_the_tail(postgres_store: PostgresStore) -> None:
     await postgres_store.append("a", [event(), event()])
     await postgres_store.append("b", [event()])
     assert len(postgres_store.tail.cached(0) or ()) == 3
@@ -107,7 +107,7 @@ async def test_what_is_erased_is_not_handed_over_any_more(postgres_store: Postgr
 
 async def test_what_is_erased_elsewhere_is_dropped_here(dsn: str) -> None:
     async with PostgresStore(dsn) as one, PostgresStore(dsn) as two:
-        await has_looked(dsn)
+        await listener_has_polled(dsn)
         await one.append("a", [event(), event()])
         assert one.tail.cached(0) is not None
         for erasing in (

@@ -18,8 +18,8 @@ from chekov.errors import StoreError, StoreUnavailable
 from chekov.store.port import NewEvent
 from chekov.store.postgres import PostgresStore
 from tests.integration.certificates import make_authority, make_certificate
-from tests.looking import look
 from tests.packages import provide
+from tests.store_state import status_of
 
 PROGRAMS = Path("/usr/lib/postgresql")
 HBA = """
@@ -29,7 +29,7 @@ hostssl all carried 127.0.0.1/32 cert
 
 
 class Secured(NamedTuple):
-    """A server with TLS, and the files of who may trust it."""
+    """A server with TLS, and the certificates of its clients."""
 
     dsn: str
     folder: Path
@@ -121,7 +121,7 @@ def _programs() -> Path:
 
 
 async def works(dsn: str) -> None:
-    """A store there is made, written, read and looked at."""
+    """A store there is migrated, written, read and inspected."""
     async with PostgresStore(dsn) as store:
         await store.append("a", [NewEvent(uuid4(), "t", b"{}")])
         assert len(await store.read_stream("a")) == 1
@@ -129,7 +129,7 @@ async def works(dsn: str) -> None:
             assert await connection.fetchval(
                 "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
             )
-    assert (await look(dsn)).position == 1
+    assert (await status_of(dsn)).position == 1
 
 
 async def refusal(dsn: str, password: str) -> str:
@@ -140,7 +140,7 @@ async def refusal(dsn: str, password: str) -> str:
     assert not isinstance(caught.value, StoreUnavailable)
     assert password not in str(caught.value)
     with pytest.raises(StoreError) as looked:
-        await look(dsn)
+        await status_of(dsn)
     assert str(looked.value) == str(caught.value)
     return str(caught.value)
 
@@ -188,7 +188,7 @@ async def test_a_client_without_the_certificate_that_is_asked_for(secured: Secur
     assert "sslcert and sslkey" in await refusal(dsn, secured.password)
 
 
-async def test_a_client_with_a_certificate_of_somebody_else_s_authority(secured: Secured) -> None:
+async def test_a_client_certificate_of_another_authority(secured: Secured) -> None:
     dsn = secured.with_options(
         "carried",
         sslmode="verify-full",
@@ -203,7 +203,7 @@ async def test_a_client_with_a_certificate_of_somebody_else_s_authority(secured:
 
 
 @pytest.mark.parametrize("name", ["sslrootcert", "sslcert", "sslkey"])
-async def test_a_file_that_is_not_there(server: str, folder: Path, name: str) -> None:
+async def test_a_missing_file(server: str, folder: Path, name: str) -> None:
     made = Secured(server, folder)
     dsn = made.with_options(sslmode="verify-full", **{name: "missing.crt"})
     assert f"{name} in the DSN of the store names" in await refusal(dsn, made.password)

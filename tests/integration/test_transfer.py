@@ -29,7 +29,7 @@ from chekov.store.postgres.exporter import export_events
 from chekov.store.postgres.importer import Imported, import_events
 from chekov.store.postgres.migrator import migrate, needed_version
 from tests.integration.server_process import clean, run
-from tests.looking import is_waited_for
+from tests.store_state import blocks_another
 from tests.waiting import until
 
 TABLES = ("events", "streams", "keys")
@@ -243,7 +243,7 @@ async def test_what_came_later_is_added(source: Store, target: Store) -> None:
     assert await target.tables() == await source.tables()
 
 
-async def test_an_import_goes_on_where_it_stopped(source: Store, target: Store) -> None:
+async def test_an_import_continues_where_it_stopped(source: Store, target: Store) -> None:
     async with source.opened() as store:
         await fill(store, 9000)
     lines = await source.export()
@@ -259,7 +259,7 @@ async def test_an_import_goes_on_where_it_stopped(source: Store, target: Store) 
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 5, -1])
-async def test_a_truncated_file_is_told(source: Store, target: Store, cut: int) -> None:
+async def test_a_truncated_file_is_reported(source: Store, target: Store, cut: int) -> None:
     async with source.opened() as store:
         await fill(store, 10)
     lines = (await source.export())[:cut]
@@ -268,7 +268,7 @@ async def test_a_truncated_file_is_told(source: Store, target: Store, cut: int) 
     assert caught.value.line == len(lines)
 
 
-async def test_a_line_that_was_cut_in_half_is_told(source: Store, target: Store) -> None:
+async def test_a_truncated_line_is_reported(source: Store, target: Store) -> None:
     async with source.opened() as store:
         await fill(store, 10)
     lines = await source.export()
@@ -378,7 +378,7 @@ async def test_a_store_that_went_on_is_left_alone(source: Store, target: Store) 
     assert caught.value.position == 21
 
 
-async def test_somebody_who_appends_meanwhile_is_noticed(source: Store, target: Store) -> None:
+async def test_a_concurrent_append_is_detected(source: Store, target: Store) -> None:
     async with source.opened() as store:
         await fill(store, 10_000)
     lines = await source.export()
@@ -394,13 +394,13 @@ async def test_somebody_who_appends_meanwhile_is_noticed(source: Store, target: 
         async with target.opened() as store:
             await store.append("a", [event()])
 
-    with pytest.raises(StoreDiverged, match="somebody else appends"):
+    with pytest.raises(StoreDiverged, match="another process appends"):
         await asyncio.to_thread(
             lambda: asyncio.run(import_events(target.dsn, target.schema, interrupted()))
         )
 
 
-async def test_a_lone_writer_who_takes_no_turn_is_noticed_too(source: Store, target: Store) -> None:
+async def test_a_concurrent_lone_writer_is_detected(source: Store, target: Store) -> None:
     async with source.opened() as store:
         await fill(store, 20)
     lines = await source.export()
@@ -414,7 +414,7 @@ async def test_a_lone_writer_who_takes_no_turn_is_noticed_too(source: Store, tar
         )
         async with asyncio.TaskGroup() as group:
             taking = group.create_task(refused(target, lines))
-            await until(lambda: is_waited_for(writer))
+            await until(lambda: blocks_another(writer))
             await transaction.commit()
         assert taking.result() == 1
     finally:
@@ -423,7 +423,7 @@ async def test_a_lone_writer_who_takes_no_turn_is_noticed_too(source: Store, tar
 
 async def refused(target: Store, lines: Sequence[bytes]) -> int:
     """Where the store is found to hold something else."""
-    with pytest.raises(StoreDiverged, match="somebody else appends") as caught:
+    with pytest.raises(StoreDiverged, match="another process appends") as caught:
         await target.take(lines)
     return caught.value.position
 
@@ -533,7 +533,7 @@ async def test_through_a_pipe(filled: Store, target: Store) -> None:
     assert await target.tables() == await filled.tables()
 
 
-async def test_a_damaged_archive_is_told(filled: Store, target: Store, tmp_path: Path) -> None:
+async def test_a_damaged_archive_is_reported(filled: Store, target: Store, tmp_path: Path) -> None:
     file = tmp_path / "store.gz"
     whole = gzip.compress(b"".join(await filled.export()))
     for damaged in (
@@ -561,7 +561,7 @@ async def test_keys_are_written_for_their_owner_only(source: Store, tmp_path: Pa
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-async def test_an_import_that_is_killed_goes_on(
+async def test_a_killed_import_can_be_continued(
     source: Store, target: Store, tmp_path: Path
 ) -> None:
     async with source.opened() as store:
@@ -604,7 +604,7 @@ async def test_memory_stays_small_however_large_the_events(
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
-            # Not ru_maxrss, which goes on with the peak of the process that started this one.
+            # Not ru_maxrss, which starts with the peak of the parent process.
             "import sys; from chekov.cli import main; code = main(sys.argv[1:]);"
             "print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0]);"
             "sys.exit(code)",
@@ -633,4 +633,4 @@ async def test_a_migration_from_the_command_line(empty_dsn: str) -> None:
     code, out, _ = await run("migrate", "--dsn", empty_dsn, "--dry-run")
     assert "nothing is pending" in out
     code, _, errors = await run("migrate", "--dsn", empty_dsn, "--to", "99999")
-    assert (code, "there is no version 99999" in errors) == (1, True)
+    assert (code, "version 99999 does not exist" in errors) == (1, True)

@@ -11,7 +11,7 @@ from chekov.errors import SchemaMismatch, StoreError, StoreUnavailable
 from chekov.store.postgres import PostgresStore, migrator
 from chekov.store.postgres.migrator import Migrated, migrate, needed_version, pending
 from chekov.store.postgres.statements import Migration, make_migration, migrations
-from tests.looking import look
+from tests.store_state import status_of
 from tests.waiting import until
 
 SHAPE = """
@@ -92,7 +92,7 @@ async def test_a_newer_schema_that_works_with_this_code_is_used(dsn: str) -> Non
         async with PostgresStore(dsn, migrate=wanted) as store:
             assert await store.head() == 0
     assert await migrate(dsn, "chekov") == Migrated(needed + 2, needed + 2)
-    status = await look(dsn)
+    status = await status_of(dsn)
     assert (status.schema_version, status.usable) == (needed + 2, True)
 
 
@@ -105,10 +105,10 @@ async def test_one_step_that_does_not_work_with_this_code_is_enough(dsn: str) ->
     )
     with pytest.raises(SchemaMismatch, match="deploy a release"):
         await migrate(dsn, "chekov")
-    assert not (await look(dsn)).usable
+    assert not (await status_of(dsn)).usable
 
 
-async def test_a_step_that_was_changed_after_it_was_applied_is_told(dsn: str) -> None:
+async def test_a_step_changed_after_it_was_applied_is_reported(dsn: str) -> None:
     await execute(dsn, "update chekov.migrations set digest = 'x' where version = 1")
     for wanted in (True, False):
         with pytest.raises(SchemaMismatch, match="differs from this release's") as caught:
@@ -119,18 +119,18 @@ async def test_a_step_that_was_changed_after_it_was_applied_is_told(dsn: str) ->
         await pending(dsn, "chekov")
 
 
-async def test_what_would_be_done_is_told_and_not_done(empty_dsn: str) -> None:
+async def test_pending_steps_are_listed_without_applying_them(empty_dsn: str) -> None:
     found, steps = await pending(empty_dsn, "chekov")
     assert found == 0
     assert [step.version for step in steps] == list(range(1, needed_version() + 1))
-    assert (await look(empty_dsn)).schema_version == 0
+    assert (await status_of(empty_dsn)).schema_version == 0
     await migrate(empty_dsn, "chekov")
     assert await pending(empty_dsn, "chekov") == (needed_version(), [])
 
 
 @pytest.mark.parametrize("version", [0, -1, needed_version() + 1])
-async def test_a_version_that_there_is_not_is_refused(empty_dsn: str, version: int) -> None:
-    with pytest.raises(StoreError, match="there is no version"):
+async def test_an_unknown_version_is_refused(empty_dsn: str, version: int) -> None:
+    with pytest.raises(StoreError, match="does not exist"):
         await migrate(empty_dsn, "chekov", to=version)
 
 
@@ -207,7 +207,7 @@ async def test_of_many_that_build_an_index_one_does(dsn: str) -> None:
 
 
 @pytest.mark.usefixtures("next_steps")
-async def test_an_index_that_a_crash_left_behind_is_built_again(dsn: str) -> None:
+async def test_an_invalid_index_left_by_a_crash_is_built_again(dsn: str) -> None:
     """Another transaction holds the build up until its connection is cut off."""
     await migrate(dsn, "chekov", to=migrator.needed_version() - 2)
     blocker = await asyncpg.connect(dsn)
@@ -241,7 +241,7 @@ async def test_an_index_that_a_crash_left_behind_is_built_again(dsn: str) -> Non
 TURN = "select pg_advisory_xact_lock(hashtextextended('chekov', 2))"
 
 
-async def test_who_waits_for_the_turn_to_migrate_holds_nothing_up(empty_dsn: str) -> None:
+async def test_a_process_that_waits_to_migrate_blocks_nothing(empty_dsn: str) -> None:
     """A build of an index waits for the end of every transaction that it came upon."""
     connection = await asyncpg.connect(empty_dsn)
     async with connection.transaction():
@@ -265,7 +265,7 @@ async def test_who_waits_for_the_turn_to_migrate_holds_nothing_up(empty_dsn: str
     await connection.close()
 
 
-async def test_nobody_waits_for_the_turn_when_there_is_nothing_to_do(dsn: str) -> None:
+async def test_without_pending_steps_no_process_waits(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     async with connection.transaction():
         await connection.fetchval(TURN)
@@ -274,7 +274,7 @@ async def test_nobody_waits_for_the_turn_when_there_is_nothing_to_do(dsn: str) -
     await connection.close()
 
 
-async def test_who_waits_for_the_turn_too_long_is_told(empty_dsn: str) -> None:
+async def test_waiting_to_migrate_has_a_timeout(empty_dsn: str) -> None:
     connection = await asyncpg.connect(empty_dsn)
     async with connection.transaction():
         await connection.fetchval(TURN)
@@ -299,7 +299,7 @@ async def test_an_older_schema_is_refused_when_only_checking(dsn: str) -> None:
             pass
 
 
-async def test_a_role_that_may_not_create_is_told(dsn: str, empty_dsn: str) -> None:
+async def test_a_role_without_the_right_to_create_is_reported(dsn: str, empty_dsn: str) -> None:
     await execute(empty_dsn, "create role poor login password 'poor'")
     poor = empty_dsn.replace(empty_dsn.split("//")[1].split("@", maxsplit=1)[0], "poor:poor")
     try:

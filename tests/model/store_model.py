@@ -1,4 +1,4 @@
-"""What a store has to do, written down as plainly as can be: one list, looked through each time.
+"""The specification of a store in its simplest form: one list, scanned each time.
 
 It shares nothing with the store in memory. What may go wrong with a call is a set of errors: which
 of several faults a store reports first is its own choice.
@@ -216,7 +216,7 @@ def is_broken(event: NewEvent) -> bool:
 
 
 def looks_like(recorded: RecordedEvent, position: int, entry: Entry) -> bool:
-    """Whether a store's event is the model's; the store's own clock is not looked at."""
+    """Whether a store's event is the model's, apart from the time of the store's clock."""
     time = recorded.time if entry.time is None else entry.time
     return recorded == RecordedEvent(
         position,

@@ -113,7 +113,7 @@ class EventsMachine(StoreMachine):
         )
     )
     def at_once(self, wishes: list[tuple[str, Any, Any, UUID | None]]) -> None:
-        """Which order they get is the store's choice; what it tells must add up."""
+        """Their order is the store's choice; its answers must be consistent."""
         sent = [
             Wish(what, self.new(one), self.new(two), command_id)
             for what, one, two, command_id in wishes

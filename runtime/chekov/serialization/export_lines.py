@@ -30,7 +30,7 @@ class Heading(msgspec.Struct, kw_only=True):
 
 
 class StreamLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A stream, apart from its events."""
+    """A stream without its events."""
 
     name: str
     created: datetime

@@ -1,4 +1,4 @@
-"""Beginnings of stream names: what a category, a prefix or both ask for."""
+"""Prefixes of stream names."""
 
 from typing import Final
 
@@ -7,21 +7,21 @@ _SURROGATES: Final = range(0xD800, 0xE000)
 
 
 def category_prefix(category: str) -> str:
-    """How the names of a category's streams begin."""
+    """The prefix of the names of a category's streams."""
     return f"{category}-"
 
 
-def joint_prefix(one: str, other: str) -> str | None:
-    """How names begin that begin in both ways; `None` when none can."""
+def common_prefix(one: str, other: str) -> str | None:
+    """The prefix of names that have both prefixes; `None` when no name can."""
     shorter, longer = sorted((one, other), key=len)
     return longer if longer.startswith(shorter) else None
 
 
 def next_prefix(prefix: str) -> str | None:
-    """The first name, by its bytes, after all that begin with `prefix`; `None` for no end."""
+    """The first name, in byte order, after all names with a prefix; `None` when there is none."""
     kept = prefix.rstrip(_HIGHEST)
     if not kept:
         return None
     follower = ord(kept[-1]) + 1
-    # Surrogates are no characters.
+    # Surrogates are not characters.
     return kept[:-1] + chr(_SURROGATES.stop if follower in _SURROGATES else follower)

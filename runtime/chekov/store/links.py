@@ -1,4 +1,4 @@
-"""Links: events that stand for others in a second stream."""
+"""Links: events that let others appear in a second stream."""
 
 import json
 from typing import Final
@@ -13,10 +13,10 @@ _SPACE: Final = UUID("b3f0b1c4-6d0e-5c55-9a56-0d6f6e8f7a21")
 
 
 def linkable(event: RecordedEvent | None, position: int) -> RecordedEvent:
-    """The event at a position, when a link may lead to it.
+    """Return the event at a position, if it can be linked.
 
     Raises:
-        EventNotFound: there is none, or it is one of the store's own.
+        EventNotFound: there is no event, or it is one of the store's own.
     """
     if event is None or event.type.startswith(OWN):
         raise EventNotFound(position)
@@ -24,16 +24,16 @@ def linkable(event: RecordedEvent | None, position: int) -> RecordedEvent:
 
 
 def new_link(stream: str, event: RecordedEvent) -> NewEvent:
-    """The event that lets `event` appear in `stream`; its id is the same each time it is made."""
+    """A link to `event` in `stream`; its id follows from both."""
     data = json.dumps({"position": event.position}).encode()
     return NewEvent(uuid5(_SPACE, f"{event.id} {stream}"), LINK, data)
 
 
 def target(link: RecordedEvent) -> int:
-    """The position that a link leads to."""
+    """The position of the event that is linked."""
     return int(json.loads(link.data)["position"])
 
 
 def resolved(link: RecordedEvent, event: RecordedEvent) -> RecordedEvent:
-    """What a reader of the link's stream sees: the event, where the link is."""
+    """The linked event as a reader of the link's stream sees it, with the link's version."""
     return event._replace(stream=link.stream, version=link.version)

@@ -1,4 +1,4 @@
-"""Makes stores of what is said about them, so that only who needs a library imports it."""
+"""Opening stores by their options, with optional libraries imported only when needed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ def open_store(
         migrate: bring the schema up to date when opening.
 
     Raises:
-        StoreError: the driver is not installed, or the DSN is none.
+        StoreError: the driver is not installed, or the DSN is invalid.
     """
     if not isinstance(store, str):
         return store
@@ -40,17 +40,17 @@ def open_store(
 def seal_store(
     store: Store, domain: Domain, *, master_key: str | Path | None, on_forgotten: Callable[[], None]
 ) -> Store:
-    """The store itself, or one that seals its personal data, when the domain has any.
+    """Wrap a store so that it seals personal data, if the domain has any.
 
     Args:
-        store: what is behind it.
-        domain: tells what is personal.
+        store: the store to wrap.
+        domain: says what is personal.
         master_key: a file with the key that wraps all others, or a folder of such files.
-        on_forgotten: called when what is held in plain has to be dropped.
+        on_forgotten: called when everything cached in plain must be dropped.
 
     Raises:
         StoreError: cryptography is not installed.
-        KeyUnusable: there is no master key where it should be.
+        KeyUnusable: the master key is missing.
     """
     if not domain.personal:
         return store
@@ -59,8 +59,8 @@ def seal_store(
         from chekov.store.sealing.store import SealedStore  # noqa: PLC0415 only if needed
     except ImportError as error:
         raise StoreError(
-            f"domain {domain.name!r} has personal fields, and the means to seal them are missing: "
-            "pip install 'chekov[crypto]'"
+            f"domain {domain.name!r} has personal fields, and the library to seal them is "
+            "missing: pip install 'chekov[crypto]'"
         ) from error
     keys = MasterKeys(None if master_key is None else Path(master_key))
     return SealedStore(store, domain, keys, on_forgotten)

@@ -1,4 +1,4 @@
-"""Names of database schemas."""
+"""The database schemas of projections."""
 
 import hashlib
 import re
@@ -11,9 +11,9 @@ _UNSAFE: Final = re.compile(r"[^a-z0-9_]")
 
 
 def schema_name(store_schema: str, key: SubscriptionKey) -> str:
-    """Name of the schema that holds the tables of one version of a projection.
+    """The name of the schema that holds the tables of one version of a projection.
 
-    One that would be too long is cut and gets a hash of the full name.
+    A name that is too long is cut, and ends with a hash of the full name.
     """
     full = f"{store_schema}_{key.domain}_{key.name}_v{key.version}"
     name = _UNSAFE.sub("_", full.lower())

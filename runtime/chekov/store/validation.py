@@ -1,4 +1,4 @@
-"""What no store accepts, told apart before anything is sent: the same in every adapter."""
+"""What every store refuses before it sends anything, and the limits that apply."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,29 +10,29 @@ from chekov.errors import InvalidAppend, StoreError
 from chekov.store.port import Expected, ExpectedVersion, NewEvent, Snapshot, StreamAppend
 
 DELETED: Final = "$deleted"
-"""Type of the event that ends a deleted stream."""
+"""The type of the event that ends a deleted stream."""
 
 ERASED: Final = "$erased"
-"""Type, and stream, of events whose content was taken away."""
+"""The type, and the stream, of erased events."""
 
 LINK: Final = "$link"
-"""Type of an event that stands for another one."""
+"""The type of a link."""
 
 APPEND_BYTES: Final = 128 * 1024 * 1024
-"""Most payload that one append may carry."""
+"""The largest payload of one append."""
 
 EVENT_BYTES: Final = 64 * 1024 * 1024
-"""Most payload of one event."""
+"""The largest payload of one event."""
 
 HIGHEST: Final = 2**63 - 1
-"""No version and no position is above it."""
+"""The highest version and position."""
 
 LARGEST_PAGE: Final = 10_000
-"""Most events, or streams, that one read returns."""
+"""The most events, or streams, that one read returns."""
 
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 _LAST: Final = datetime.max.replace(tzinfo=UTC)
-"""These two mean the infinities to Postgres's driver."""
+"""Postgres's driver takes these two for the infinities."""
 
 _good_types: set[str] = set()
 
@@ -40,10 +40,10 @@ _good_types: set[str] = set()
 def check_append(
     stream: str, events: Sequence[NewEvent], expected: ExpectedVersion, *, own: bool = False
 ) -> int:
-    """The bytes of an append that can be stored; `own` events have a type of the store's own.
+    """Return the size of an append in bytes; `own` events have a type of the store's own.
 
     Raises:
-        InvalidAppend: says what is wrong with it.
+        InvalidAppend: the append cannot be stored.
     """
     check_stream(stream)
     if not events:
@@ -77,10 +77,10 @@ def check_append(
 
 
 def check_expected(stream: str, expected: ExpectedVersion) -> None:
-    """Refuse what no stream can be at.
+    """Check that `expected` is a version or a member of `Expected`.
 
     Raises:
-        InvalidAppend: it is no version and no member of `Expected`.
+        InvalidAppend: it is neither.
     """
     if not Expected.STREAM_EXISTS <= expected <= HIGHEST:
         raise InvalidAppend(
@@ -90,20 +90,20 @@ def check_expected(stream: str, expected: ExpectedVersion) -> None:
 
 
 def check_stream(stream: str) -> None:
-    """Refuse what cannot be the name of a stream.
+    """Check the name of a stream.
 
     Raises:
-        InvalidAppend: it is empty, too long, holds NUL, or is one of the store's own.
+        InvalidAppend: it is empty, too long, contains NUL, or is one of the store's own.
     """
     if not is_name(stream) or stream.startswith(OWN):
         raise InvalidAppend(_bad_name("stream", stream))
 
 
 def check_together(appends: Sequence[StreamAppend]) -> list[int]:
-    """The bytes of each of several appends that can be stored together.
+    """Return the size in bytes of each of several appends.
 
     Raises:
-        InvalidAppend: says what is wrong with them.
+        InvalidAppend: they cannot be stored together.
     """
     if not appends:
         raise InvalidAppend("there is nothing to append: pass one append or more")
@@ -117,10 +117,10 @@ def check_together(appends: Sequence[StreamAppend]) -> list[int]:
 
 
 def check_link(stream: str, positions: Sequence[int]) -> None:
-    """Refuse what cannot be linked.
+    """Check the arguments of a link.
 
     Raises:
-        InvalidAppend: there are no positions, or the stream's name cannot be one.
+        InvalidAppend: there are no positions, or the name cannot be that of a stream.
     """
     check_stream(stream)
     if not positions:
@@ -128,10 +128,10 @@ def check_link(stream: str, positions: Sequence[int]) -> None:
 
 
 def check_snapshot(snapshot: Snapshot) -> None:
-    """Refuse a snapshot that cannot be kept.
+    """Check the kind of a snapshot.
 
     Raises:
-        StoreError: its kind is no text, or too long.
+        StoreError: it is not valid UTF-8 text, or too long.
     """
     if not is_name(snapshot.kind):
         raise StoreError(f"a snapshot's kind must be 1 to {NAME_BYTES} bytes of UTF-8 without NUL")
@@ -140,7 +140,7 @@ def check_snapshot(snapshot: Snapshot) -> None:
 def _check_type(name: str) -> None:
     if not is_name(name) or name.startswith(OWN):
         raise InvalidAppend(_bad_name("event type", name))
-    # Bounded: names that callers make up must not fill the memory.
+    # Bounded, since callers may invent names.
     if len(_good_types) < NAME_BYTES:
         _good_types.add(name)
 

@@ -1,4 +1,4 @@
-"""A store that keeps everything in this process and forgets it: for tests."""
+"""A store in the memory of one process, for tests."""
 
 from chekov.store.memory.store import MemoryStore
 

@@ -1,17 +1,17 @@
-"""JSON as Postgres takes it, which is more than what a decoder of events takes."""
+"""JSON as Postgres accepts it, which is more than a decoder of events accepts."""
 
 import json
 from typing import NoReturn
 
 
 def is_json(data: bytes) -> bool:
-    """Whether `data` is one JSON document in UTF-8, whatever its numbers and keys.
+    """Whether `data` is one JSON document in UTF-8, of any numbers and keys.
 
-    So are numbers that no float holds, and escapes of half a character. How deep it may be nested
-    differs with the machine: a few hundred levels are always fine.
+    Numbers beyond the range of floats and escapes of lone surrogates count as JSON. The depth of
+    nesting that is accepted depends on the machine: a few hundred levels always are.
     """
     try:
-        # Numbers stay text: some of them are too long for Python's own limits.
+        # Numbers stay text, since some exceed Python's limit of digits.
         _loads(data.decode())
     except (ValueError, RecursionError):
         return False

@@ -1,4 +1,4 @@
-"""What is stored, as lists: one of all events, and one of each stream."""
+"""The stored events: a list of all of them, and one per stream."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -27,7 +27,6 @@ class History:
 
     @property
     def head(self) -> int:
-        """The last position."""
         return len(self._all)
 
     def at(self, position: int) -> RecordedEvent | None:
@@ -35,28 +34,27 @@ class History:
         return self._all[position - 1] if 0 < position <= len(self._all) else None
 
     def version(self, stream: str) -> int:
-        """A stream's version, its deletion included; 0 when there is no such stream."""
+        """A stream's version, including its deletion; 0 when it does not exist."""
         events = self._streams.get(stream)
         return events[-1].version if events else 0
 
     def info(self, stream: str) -> StreamInfo:
-        """A stream at a glance."""
         return StreamInfo(
             stream, self.version(stream), self._created[stream], self._first.get(stream, 1)
         )
 
     def names(self) -> list[str]:
-        """Streams that can be read, in order."""
+        """The streams that can be read, in order."""
         return sorted(self._streams.keys() - self.deleted)
 
     def is_caused_by(self, command: UUID) -> bool:
-        """Whether events of a command are stored."""
+        """Whether an event of a command is stored."""
         return any(event.causation_id == command for event in self._all)
 
     def add(
         self, stream: str, events: Sequence[NewEvent], now: datetime
     ) -> Sequence[RecordedEvent]:
-        """Put events at the end of a stream."""
+        """Append events to a stream."""
         position = len(self._all)
         version = self.version(stream)
         recorded = [
@@ -70,11 +68,11 @@ class History:
         return recorded
 
     def truncate(self, stream: str, before: int) -> None:
-        """Let a stream begin at a version."""
+        """Let a stream begin at the version `before`."""
         self._first[stream] = max(self._first.get(stream, 1), before)
 
     def erase(self, stream: str, before: int) -> None:
-        """Take away what the events below a version hold; a stream without any is gone."""
+        """Remove the content of events below a version; a stream without events is removed."""
         kept: list[RecordedEvent] = []
         for event in self._streams[stream]:
             if event.version >= before:

@@ -36,7 +36,7 @@ class MemoryStore(DelegatingEventStore):
     may replace a role by an object of its own.
 
     Args:
-        clock: tells the time of events and leases; must return a time with a zone.
+        clock: returns the time of events and leases, with a zone.
     """
 
     streams: Streams

@@ -24,7 +24,7 @@ class _Row:
 
 
 class MemorySubscriptions:
-    """One row for each key, changed only through a claim that is not stale.
+    """One row per subscription, changed only through a claim that is not stale.
 
     Args:
         clock: tells the time of leases.
@@ -41,14 +41,14 @@ class MemorySubscriptions:
         self._freed = freed
 
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
-        """Make rows for those of `keys` that have none."""
+        """Add those of `keys` that are new."""
         for key in keys:
             self._rows.setdefault(key, _Row(start, self._end(), self._now()))
 
     async def claim(
         self, owner: str, keys: Collection[SubscriptionKey], *, lease: float
     ) -> Sequence[Claim]:
-        """Renew what `owner` holds of `keys` and take what is free."""
+        """Renew the claims of `owner` among `keys`, and claim the free ones."""
         now = self._now()
         claims: list[Claim] = []
         for key in keys:
@@ -66,7 +66,7 @@ class MemorySubscriptions:
         return claims
 
     async def release(self, owner: str, keys: Collection[SubscriptionKey]) -> None:
-        """Give up what `owner` holds of `keys`."""
+        """Give up the claims of `owner` among `keys`."""
         held = [self._rows[key] for key in keys if key in self._rows]
         mine = [row for row in held if row.owner == owner]
         for row in mine:
@@ -87,12 +87,12 @@ class MemorySubscriptions:
         self._move(row, event.position)
 
     async def parked(self, domain: str, name: str, *, limit: int = 100) -> Sequence[ParkedEvent]:
-        """The events set aside for a subscription, by position."""
+        """The events that a subscription set aside, by position."""
         found = [event for _, row in self._of(domain, name) for event in row.parked.values()]
         return sorted(found, key=lambda event: event.position)[:limit]
 
     async def stop(self, claim: Claim, error: str) -> None:
-        """Mark the subscription stopped and give it up."""
+        """Stop the subscription and give it up."""
         row = self._owned(claim)
         row.state = "stopped"
         row.error = error
@@ -100,7 +100,7 @@ class MemorySubscriptions:
         self._freed.bump()
 
     async def resume(self, domain: str, name: str) -> None:
-        """Let a paused or stopped subscription run again."""
+        """Let processes claim a paused or stopped subscription again."""
         for _, row in self._of(domain, name):
             row.state = "running"
             row.error = None
@@ -108,7 +108,7 @@ class MemorySubscriptions:
         self._freed.bump()
 
     async def pause(self, domain: str, name: str) -> None:
-        """Let no process run this subscription until it is resumed."""
+        """Let no process claim a subscription until it is resumed."""
         for _, row in self._of(domain, name):
             row.state = "paused"
             self._give_up(row)

@@ -15,7 +15,7 @@ from chekov.domain.event_filter import EVERYTHING, EventFilter
 
 
 class Expected(IntEnum):
-    """What an append may ask of its stream besides an exact version."""
+    """What an append may expect of its stream, besides an exact version."""
 
     ANY = -1
     STREAM_EXISTS = -2
@@ -27,22 +27,22 @@ ExpectedVersion: TypeAlias = int
 
 
 class NewEvent(NamedTuple):
-    """An event that is to be appended."""
+    """An event to append."""
 
     id: UUID
     type: str
     data: bytes
-    """A JSON object in UTF-8, which starts with `{`; or anything else, which is kept as it is."""
+    """A JSON object in UTF-8, which starts with `{`; or any other bytes, stored as such."""
     metadata: bytes | None = None
-    """A JSON object, in UTF-8; `None` is the empty object."""
+    """A JSON object in UTF-8; `None` for the empty object."""
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
     time: datetime | None = None
-    """When it happened, with a zone; `None` takes the store's clock."""
+    """When it happened, with a zone; `None` for the time of the store's clock."""
 
 
 class RecordedEvent(NamedTuple):
-    """An event as the store keeps it."""
+    """An event as it is stored."""
 
     position: int
     stream: str
@@ -57,13 +57,13 @@ class RecordedEvent(NamedTuple):
 
 
 class Appended(NamedTuple):
-    """Where the last event of an append went."""
+    """The position and version of the last event of an append."""
 
     stream: str
     version: int
     position: int
     recorded: Sequence[RecordedEvent]
-    """The events of this append as they are stored, in order."""
+    """The events of the append as they are stored, in order."""
 
 
 class StreamAppend(NamedTuple):
@@ -92,24 +92,25 @@ class EventStore(Protocol):
         expected: ExpectedVersion = Expected.ANY,
         command_id: UUID | None = None,
     ) -> Appended:
-        """Store all of `events` at the end of `stream`, or none.
+        """Store all of `events` at the end of `stream`, or none of them.
 
-        A returned append is durable. A cancelled one may or may not have been stored.
+        An append that returned is durable. One that was cancelled may or may not be stored.
 
         Args:
             stream: its name; names that start with `$` are the store's own.
             events: one or more, in order.
-            expected: where the stream has to be.
-            command_id: a command's id: refuse when events that it caused are stored already.
+            expected: the version the stream must be at, or a member of `Expected`.
+            command_id: the command that caused the events; refused when other events of it are
+                stored already.
 
         Raises:
-            WrongExpectedVersion: the stream is not where `expected` says.
-            StreamExists: no stream was expected and there is one.
-            StreamNotFound: `STREAM_EXISTS` was expected and there is none.
+            WrongExpectedVersion: the stream is at another version.
+            StreamExists: `NO_STREAM` was expected, and the stream exists.
+            StreamNotFound: `STREAM_EXISTS` was expected, and the stream does not exist.
             StreamDeleted: the stream was deleted.
             DuplicateEvent: one of the ids is stored already.
-            DuplicateCommand: events of the command `command_id` are.
-            InvalidAppend: no events, or a name or payload that cannot be stored.
+            DuplicateCommand: events of the command `command_id` are stored already.
+            InvalidAppend: there are no events, or a name or payload cannot be stored.
         """
         ...
 
@@ -132,9 +133,9 @@ class EventStore(Protocol):
     ) -> Sequence[RecordedEvent]:
         """One page of a stream: forward, versions above `after`; backward, versions below it.
 
-        Backward from 0 starts at the end. A stream that does not exist, or was deleted, is an empty
-        page. `until` leaves out what is above a version or later than a time. A link appears as
-        the event it leads to, with the stream and version of the link.
+        Backward from 0 starts at the end. A stream that does not exist, or was deleted, has no
+        events. `until` excludes events above a version or later than a time. A link appears as
+        the linked event, with the stream and version of the link.
         """
         ...
 

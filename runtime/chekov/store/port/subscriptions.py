@@ -10,31 +10,31 @@ from chekov.store.port.event_store import RecordedEvent
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionKey:
-    """Names one partition of a subscription."""
+    """Identifies one partition of a subscription."""
 
     domain: str
     name: str
     version: int = 1
-    """Of a projection: a new version starts from the origin with tables of its own."""
+    """Of a projection; a new version starts from the origin, with tables of its own."""
     partition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Ownership of a subscription, worth something as long as its epoch is the newest."""
+    """Ownership of a subscription, valid while its epoch is the newest."""
 
     key: SubscriptionKey
     owner: str
     epoch: int
     position: int
-    """Where the checkpoint stood when it was claimed or last renewed."""
+    """The checkpoint when the claim was made or last renewed."""
     registered: int = 0
     """The position of the last event when the subscription was registered."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParkedEvent:
-    """An event that was set aside for one subscription."""
+    """An event that one subscription set aside."""
 
     key: SubscriptionKey
     position: int
@@ -47,7 +47,7 @@ class ParkedEvent:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionRow:
-    """A subscription as every process can see it in the store."""
+    """The state of a subscription."""
 
     key: SubscriptionKey
     position: int
@@ -60,29 +60,29 @@ class SubscriptionRow:
 
 
 class Subscriptions(Protocol):
-    """Keeps checkpoints, owners and parked events; every write is fenced by the claim's epoch."""
+    """Stores checkpoints, owners and parked events; every write is fenced by the claim's epoch."""
 
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
-        """Make rows for those of `keys` that have none, with the checkpoint at `start`."""
+        """Add those of `keys` that are new, with their checkpoint at `start`."""
         ...
 
     async def claim(
         self, owner: str, keys: Collection[SubscriptionKey], *, lease: float
     ) -> Sequence[Claim]:
-        """Renew what `owner` holds of `keys` and take what is free, in one statement.
+        """Renew the claims of `owner` among `keys`, and claim the free ones, in one statement.
 
-        A row is free when nobody owns it or its lease of `lease` seconds ran out by the store's
-        clock. Taking raises the epoch; renewing keeps it. Rows whose state is paused or stopped
-        are neither taken nor renewed.
+        A subscription is free when it has no owner, or when the lease of its owner, of `lease`
+        seconds, expired by the store's clock. A new claim raises the epoch, a renewed one keeps
+        it. Paused and stopped subscriptions are neither claimed nor renewed.
         """
         ...
 
     async def release(self, owner: str, keys: Collection[SubscriptionKey]) -> None:
-        """Give up what `owner` holds of `keys`, and wake the processes that wait for it."""
+        """Give up the claims of `owner` among `keys`, and wake the processes that wait for them."""
         ...
 
     async def save(self, claim: Claim, position: int) -> None:
-        """Move the checkpoint forward to `position`; a lower one changes nothing.
+        """Move the checkpoint forward to `position`; a lower position changes nothing.
 
         Raises:
             Fenced: the claim is stale.
@@ -98,11 +98,11 @@ class Subscriptions(Protocol):
         ...
 
     async def parked(self, domain: str, name: str, *, limit: int = 100) -> Sequence[ParkedEvent]:
-        """The events set aside for a subscription, by position."""
+        """The events that a subscription set aside, by position."""
         ...
 
     async def stop(self, claim: Claim, error: str) -> None:
-        """Mark the subscription stopped, with the reason, and give it up.
+        """Stop the subscription for the reason `error`, and give it up.
 
         Raises:
             Fenced: the claim is stale.
@@ -110,11 +110,11 @@ class Subscriptions(Protocol):
         ...
 
     async def resume(self, domain: str, name: str) -> None:
-        """Let a paused or stopped subscription run again."""
+        """Let processes claim a paused or stopped subscription again."""
         ...
 
     async def pause(self, domain: str, name: str) -> None:
-        """Let no process run this subscription until it is resumed; its claims become stale."""
+        """Let no process claim a subscription until it is resumed; its claims become stale."""
         ...
 
     async def list(self, domain: str) -> Sequence[SubscriptionRow]:

@@ -1,11 +1,11 @@
-"""Connections that are kept between statements instead of going back to their pool."""
+"""Connections that are cached between statements instead of being released to their pool."""
 
 import asyncio
 from typing import Any, Final, TypeAlias, cast
 
 import asyncpg
 
-from chekov.store.postgres.connection_options import Connection
+from chekov.store.postgres.connection_options import DriverConnection
 
 DriverPool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -13,33 +13,35 @@ _TRIM_SECONDS: Final = 150.0
 
 
 class ConnectionCache:
-    """Connections of a pool, the one that was used last given out first.
+    """Connections of a pool; the one that was used last is acquired first.
 
-    To take a connection out of a pool and bring it back costs this process as much as a short
-    statement does. Those that were not needed for some minutes are closed, as the pool does it.
+    To acquire a connection from asyncpg's pool and to release it costs this process as much as a
+    short statement: without this cache, a read of three events takes 1.4 times as long
+    (`benchmarks/write_paths.py`). Connections that were not used for some minutes are closed, as
+    the pool does it.
 
-    Callers that wait are served in the order they came. The pool's own queue lets a newcomer
+    Waiting callers are served in the order of their arrival. In the pool's own queue a newcomer can
     overtake: of ten subscriptions on five connections, some waited for seconds for each turn.
 
     Args:
-        pool: where they come from.
-        patience: how long to wait for one, in seconds.
+        pool: makes and closes the connections.
+        patience: how long `acquire` waits, in seconds.
     """
 
     def __init__(self, pool: DriverPool, *, patience: float) -> None:
         self._pool = pool
         self._patience = patience
-        self._cached: list[Connection] = []
+        self._cached: list[DriverConnection] = []
         self._free = asyncio.Semaphore(pool.get_max_size())
         self._unused = 0
         self._closing = False
         self._timer = asyncio.get_running_loop().call_later(_TRIM_SECONDS, self._trim)
 
-    async def acquire(self) -> Connection:
-        """A connection, to be given back.
+    async def acquire(self) -> DriverConnection:
+        """Return a connection; the caller releases it.
 
         Raises:
-            TimeoutError: none was free in time.
+            TimeoutError: no connection was free in time.
         """
         if self._free.locked():
             async with asyncio.timeout(self._patience):
@@ -52,8 +54,8 @@ class ConnectionCache:
             self._free.release()
             raise
 
-    async def release(self, connection: Connection) -> None:
-        """Give a connection back, also one that broke."""
+    async def release(self, connection: DriverConnection) -> None:
+        """Take a connection back, also a broken one."""
         self._free.release()
         if self._closing or is_gone(connection):
             await self._return(connection)
@@ -61,14 +63,14 @@ class ConnectionCache:
             self._cached.append(connection)
 
     async def close(self) -> None:
-        """Let the pool have all of them, now or when they are given back."""
+        """Return cached connections to the pool now; lent ones when they are released."""
         self._closing = True
         self._timer.cancel()
         while self._cached:
             await self._return(self._cached.pop())
 
     def _trim(self) -> None:
-        """Close those that were not used since this was done last."""
+        """Close the connections that were not used since the last time."""
         unused, self._cached = self._cached[: self._unused], self._cached[self._unused :]
         self._unused = len(self._cached)
         for connection in unused:
@@ -76,25 +78,25 @@ class ConnectionCache:
                 connection.terminate()
         self._timer = asyncio.get_running_loop().call_later(_TRIM_SECONDS, self._trim)
 
-    async def _taken(self) -> Connection:
+    async def _taken(self) -> DriverConnection:
         while self._cached:
             connection = self._cached.pop()
             self._unused = min(self._unused, len(self._cached))
             if not is_gone(connection):
                 return connection
             await self._return(connection)
-        # asyncpg makes a task for a time-out, which costs as much as a short statement.
+        # asyncpg makes a task for a timeout, which costs as much as a short statement.
         wait = None if self._pool.get_idle_size() else self._patience
-        return cast("Connection", await self._pool.acquire(timeout=wait))
+        return cast("DriverConnection", await self._pool.acquire(timeout=wait))
 
-    async def _return(self, connection: Connection) -> None:
+    async def _return(self, connection: DriverConnection) -> None:
         await self._pool.release(cast("Any", connection))
 
 
-def is_gone(connection: Connection) -> bool:
+def is_gone(connection: DriverConnection) -> bool:
     """Whether a connection of a pool is closed."""
     try:
         return connection.is_closed()
     except asyncpg.InterfaceError:
-        # The pool takes a broken connection away by itself.
+        # The pool has removed the broken connection itself.
         return True

@@ -1,7 +1,7 @@
 """How connections to a store's database are made: directly, or through a pooler such as PgBouncer.
 
-A pooler in transaction mode lends a server's connection for one transaction at a time. So over it
-nothing may outlive a transaction: no named statements, no settings, nobody who listens.
+A pooler in transaction mode assigns a server connection to each transaction. So nothing may outlive
+a transaction: neither prepared statements nor settings nor LISTEN.
 """
 
 import os
@@ -14,15 +14,15 @@ import asyncpg
 from chekov.errors import StoreError
 from chekov.store.postgres.errors import Translator
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+DriverConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 20.0
-"""How long Postgres works on one of the store's own statements, unless set otherwise."""
+"""The default timeout of the store's own statements."""
 GRACE_SECONDS: Final = 10.0
-"""How long an answer may still take after Postgres should have given up."""
+"""How much later an answer may come than the timeout of its statement."""
 LENT_SECONDS: Final = 60.0
-"""How long it works on one statement of a handler or query, and waits inside its transaction."""
+"""The timeout of a statement of a handler or query, and of idling in its transaction."""
 _FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _CERTIFICATE: Final = (
     "if that goes on, the server may not trust the certificate that sslcert in the DSN names"
@@ -32,9 +32,9 @@ select $1::text[], $2::integer[], $3::bigint[], $4::uuid[], $5::json[], $6::byte
     $7::timestamptz[]
 """
 _PLANNING: Final = {
-    # One plan for each of our statements: making it costs more than running it. All of them find
-    # their rows by an index and in its order, which a plan made while the tables were empty would
-    # not do; and a page is too small to be shared.
+    # One plan per statement: planning costs more than running. Every statement finds its rows by an
+    # index and in its order, which a plan made while the tables were empty would not do; and a page
+    # is too small for parallel workers.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
@@ -44,7 +44,7 @@ _PLANNING: Final = {
 
 
 _ALIVE: Final = {
-    # What a node that vanished had begun is given up after a minute, not after two hours.
+    # The transactions of a vanished node end after a minute instead of two hours.
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
@@ -52,21 +52,21 @@ _ALIVE: Final = {
 
 
 class ConnectionOptions(NamedTuple):
-    """Where a store's database is, and what a connection to it may do."""
+    """Where a store's database is, and the settings of connections to it."""
 
     dsn: str
     pooled: bool = False
-    """Whether a pooler in transaction mode is in between."""
+    """Whether the DSN leads to a pooler in transaction mode."""
     seconds: float = STATEMENT_SECONDS
-    """After which Postgres gives up a statement; half of it is the longest wait for a lock."""
+    """The timeout of a statement; half of it is the longest wait for a lock."""
 
     def own(self, application: str) -> dict[str, Any]:
-        """What asyncpg takes for a connection that runs the store's own statements."""
+        """Asyncpg's options for a connection that runs the store's own statements."""
         limits = _limits(self.seconds, self.seconds / 2)
         return self._options(application, {**_PLANNING, **_ALIVE, **limits})
 
     def lent(self, application: str) -> dict[str, Any]:
-        """What asyncpg takes for a connection that is lent to handlers and queries."""
+        """Asyncpg's options for a connection that is lent to handlers and queries."""
         return self._options(application, _limits(LENT_SECONDS))
 
     def _options(self, application: str, settings: dict[str, str]) -> dict[str, Any]:
@@ -75,11 +75,11 @@ class ConnectionOptions(NamedTuple):
         return {"server_settings": {**settings, "application_name": application}}
 
 
-async def connect(access: ConnectionOptions, *, application: str) -> Connection:
-    """A connection of our own, outside of the pool.
+async def connect(access: ConnectionOptions, *, application: str) -> DriverConnection:
+    """Make a connection outside of the pool.
 
     Raises:
-        StoreError: the DSN cannot be understood, or names files that cannot be read.
+        StoreError: the DSN is invalid, or names files that cannot be read.
     """
     connection = await _connect(access.dsn, access.own(application))
     if access.pooled:
@@ -91,26 +91,26 @@ async def connect(access: ConnectionOptions, *, application: str) -> Connection:
     return connection
 
 
-async def connect_once(dsn: str, *, application: str) -> Connection:
-    """A connection for a short piece of work, which every pooler lets pass.
+async def connect_once(dsn: str, *, application: str) -> DriverConnection:
+    """Make a connection for a short task, without settings that a pooler would refuse.
 
     Raises:
-        StoreError: the DSN cannot be understood, or names files that cannot be read.
+        StoreError: the DSN is invalid, or names files that cannot be read.
     """
     return await _connect(dsn, _without_state(application))
 
 
 async def learn_types(connection: Any) -> None:
-    """Let asyncpg look up the types of our parameters, for which it changes a setting and back.
+    """Let asyncpg look up the types of the statements' parameters.
 
-    That must happen on one of a pooler's connections, so within a transaction.
+    It changes a setting meanwhile, so a pooler must not switch connections: hence the transaction.
     """
     async with connection.transaction():
         await connection.prepare(_TYPES)
 
 
 def check_files(dsn: str) -> None:
-    """Refuse certificates that cannot be read, which would look like a database that is away.
+    """Check that the certificates can be read; otherwise the database would seem to be away.
 
     Raises:
         StoreError: names the file.
@@ -127,24 +127,24 @@ def check_files(dsn: str) -> None:
 
 
 def bad_dsn(dsn: str, error: BaseException) -> StoreError:
-    """The error of a DSN that cannot be understood, without its password."""
+    """The error of an invalid DSN, without its password."""
     text = str(Translator(dsn, "", 0).store_error(error))
-    return StoreError(f"the DSN of the store cannot be understood: {text}")
+    return StoreError(f"the DSN of the store is invalid: {text}")
 
 
-async def _connect(dsn: str, options: dict[str, Any]) -> Connection:
+async def _connect(dsn: str, options: dict[str, Any]) -> DriverConnection:
     check_files(dsn)
     try:
         return await asyncpg.connect(dsn, timeout=CONNECT_SECONDS, **options)
     except asyncpg.ConnectionDoesNotExistError as error:
-        # With TLS 1.3 a server refuses a client's certificate when the connection is made already.
+        # With TLS 1.3, a server refuses a client's certificate after the handshake.
         if "sslcert" in dsn:
             raise ConnectionError(f"{error}; {_CERTIFICATE}") from error
         raise
     except asyncpg.ClientConfigurationError as error:
         raise bad_dsn(dsn, error) from None
     except ValueError as error:
-        # A certificate that cannot be trusted is one, too.
+        # Errors of certificates are a ValueError, too.
         if isinstance(error, OSError):
             raise
         raise bad_dsn(dsn, error) from None

@@ -1,4 +1,4 @@
-"""What goes wrong with Postgres, in the store's own errors: the one place that translates."""
+"""The errors of Postgres and asyncpg: classified, and translated into the store's own."""
 
 from enum import Enum, auto
 from typing import Final
@@ -11,22 +11,22 @@ from chekov.store.postgres import tls
 
 
 class Fault(Enum):
-    """What an error says about the statement and about the connection."""
+    """What an error means for the statement and for the connection."""
 
     LOST = auto()
-    """The connection is gone or useless: what was under way may or may not have happened."""
+    """The connection is lost or useless: the statement may or may not have taken effect."""
     BUSY = auto()
-    """Nothing happened; the same statement may succeed in a moment."""
+    """The statement had no effect, and may succeed in a moment."""
     REJECTED_VALUE = auto()
-    """Nothing happened, because of the values that were sent."""
+    """The statement had no effect, because of its values."""
     SCHEMA = auto()
-    """Nothing happened: tables or functions are missing."""
+    """The statement had no effect: tables or functions are missing."""
     REFUSED = auto()
-    """Nothing happened, and nothing will until somebody changes the database."""
+    """The statement had no effect, and will have none until the database is changed."""
 
 
 _PLACES: Final = ("events_position", "events_version", "streams_name")
-"""Constraints that are violated when another writer came first, or what was known was not so."""
+"""The constraints that are violated when another writer was first, or the head cache was stale."""
 
 _ENDS: Final = (
     asyncpg.PostgresConnectionError,
@@ -39,7 +39,7 @@ _ENDS: Final = (
 )
 
 _UNDONE: Final = (asyncpg.ReadOnlySQLTransactionError, asyncpg.InvalidCachedStatementError)
-"""The connection is useless, but Postgres says that it did nothing."""
+"""The connection is useless, but the statement had no effect."""
 
 _FAULTS: Final[tuple[tuple[Fault, tuple[type[BaseException], ...]], ...]] = (
     (
@@ -93,16 +93,16 @@ DATABASE_ERRORS: Final = (
     asyncpg.InternalClientError,
     OSError,
 )
-"""All that asyncpg raises when Postgres or the way to it is at fault."""
+"""What asyncpg raises when Postgres, or the network, is at fault."""
 
 
 def repeated_id(error: asyncpg.UniqueViolationError) -> str | None:
-    """The event id that is stored already, as far as the error tells it."""
+    """The event id that is stored already, if the error names it."""
     return str(error.detail).partition("(id)=(")[2].partition(")")[0] or None
 
 
 def fault_of(error: BaseException) -> Fault:
-    """What kind of error this is."""
+    """Classify an error."""
     if isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name in _PLACES:
         return Fault.BUSY
     if isinstance(error, OSError | asyncpg.ProtocolViolationError) and _advice(error):
@@ -110,24 +110,24 @@ def fault_of(error: BaseException) -> Fault:
     for fault, kinds in _FAULTS:
         if isinstance(error, kinds):
             return fault
-    # asyncpg says so with its general error when it is asked to use a connection that is gone.
+    # asyncpg raises its general error for the use of a closed connection.
     if isinstance(error, asyncpg.InterfaceError):
         return Fault.LOST
     return Fault.REFUSED
 
 
 def leaves_doubt(error: BaseException) -> bool:
-    """Whether a statement that ended so may have done its work all the same."""
+    """Whether a statement that failed with this error may have taken effect nevertheless."""
     return fault_of(error) is Fault.LOST and not isinstance(error, _UNDONE)
 
 
 def ends_connection(error: BaseException) -> bool:
-    """Whether Postgres closes the connection with this error, whoever's statement it was."""
+    """Whether Postgres closes the connection with this error."""
     return isinstance(error, _ENDS)
 
 
 class Translator:
-    """Turns errors into ours, without the password of the DSN in them."""
+    """Translates errors into the store's, without the password of the DSN."""
 
     def __init__(self, dsn: str, schema: str, needed: int) -> None:
         self._secrets = _secrets(dsn)
@@ -135,7 +135,7 @@ class Translator:
         self._needed = needed
 
     def store_error(self, error: BaseException, *, stored: bool | None = False) -> ChekovError:
-        """The error to raise `from` this one; `stored` tells what became of an append."""
+        """The error to raise `from` this one; `stored` is the outcome of an append, if known."""
         if isinstance(error, ChekovError):
             return error
         fault = fault_of(error)
@@ -149,7 +149,7 @@ class Translator:
         )
 
     def unavailable(self, error: BaseException, *, stored: bool | None = False) -> StoreUnavailable:
-        """The error of a database that is away, whatever it looked like."""
+        """The error of a database that is away."""
         if isinstance(error, StoreUnavailable):
             return error
         return StoreUnavailable(f"Postgres cannot be used now: {self._clean(error)}", stored=stored)

@@ -1,7 +1,8 @@
-"""The role `events` in Postgres. Payloads are bytes: nothing is decoded that nobody looks at."""
+"""The role `events` in Postgres. Payloads stay bytes: the store decodes nothing."""
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
+from types import CoroutineType
 from typing import Any, Final
 from uuid import UUID
 
@@ -43,16 +44,16 @@ class PostgresEventStore:
         self._statements = schema.statements("events")
         self._background = background
 
-    async def append(
+    def append(
         self,
         stream: str,
         events: Sequence[NewEvent],
         *,
         expected: ExpectedVersion = Expected.ANY,
         command_id: UUID | None = None,
-    ) -> Appended:
+    ) -> "CoroutineType[Any, Any, Appended]":
         """Store all of `events` at the end of `stream`, or none."""
-        return await self._background.committer.append(stream, events, expected, command_id)
+        return self._background.committer.append(stream, events, expected, command_id)
 
     async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
         """Store appends to several streams: all of them or none."""
@@ -111,7 +112,7 @@ class PostgresEventStore:
         return rows[0][0]
 
     async def at_positions(self, positions: Collection[int]) -> Mapping[int, RecordedEvent]:
-        """The events at these positions that are there."""
+        """Position → event, for the positions that have one."""
         if not positions:
             return {}
         wanted = [position for position in positions if 0 < position <= HIGHEST]
@@ -119,7 +120,7 @@ class PostgresEventStore:
         return {event.position: event for event in found}
 
     async def _resolved(self, page: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
-        """The page with what its links lead to, where there are any."""
+        """The page with its links replaced by the linked events."""
         leads = {event.position: target(event) for event in page if event.type == LINK}
         if not leads:
             return page

@@ -1,28 +1,28 @@
-"""Export: the lines are made by Postgres and passed on as they come, so memory stays small.
+"""Export: Postgres makes the lines, and they are passed on as they arrive, in little memory.
 
-All of it is seen in one snapshot, so an export is of one moment however long it takes, while others
-write, delete and erase.
+All of them come from one database snapshot, so an export shows a single moment, however long it
+takes and whatever others write, delete and erase meanwhile.
 """
 
 from collections.abc import Callable
 from typing import Any, Final, LiteralString, NamedTuple, cast
 
 from chekov.serialization.export_lines import FORMAT, Heading, encode_heading
-from chekov.store.postgres.connection_options import Connection, connect_once
+from chekov.store.postgres.connection_options import DriverConnection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Translator
 from chekov.store.postgres.migrator import needed_version, verify
 from chekov.store.postgres.statements import check_schema, statements
 
-# As CSV with a quote and a delimiter that JSON cannot hold, a line comes as it is.
+# In CSV with a quote and a delimiter that JSON cannot contain, a line is not changed.
 _FORMAT: Final[dict[str, Any]] = {"format": "csv", "quote": "\x01", "delimiter": "\x02"}
 
 Write = Callable[[bytes], object]
-Progress = Callable[[int, int], None]
-"""Told how many events are done, and how many there are."""
+OnProgress = Callable[[int, int], None]
+"""Called with the number of events done, and of all events."""
 
 
 class Exported(NamedTuple):
-    """What went into an export."""
+    """What an export holds."""
 
     events: int
     head: int
@@ -38,7 +38,7 @@ async def export_events(
     *,
     after: int = 0,
     keys: bool = False,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Exported:
     """Write a store's events and streams as lines of JSON.
 
@@ -47,16 +47,16 @@ async def export_events(
         schema: the store's schema.
         write: takes bytes; it may block.
         after: only events above this position.
-        keys: also the keys of personal data, which whoever reads the lines can then read.
-        progress: called now and then.
+        keys: also export the keys of personal data, so that readers of the lines can read it.
+        progress: called after each chunk.
 
     Raises:
-        StoreUnavailable: the database cannot be reached, or was lost on the way.
-        SchemaMismatch: there is no store that this code knows.
+        StoreUnavailable: the database cannot be reached, or was lost meanwhile.
+        SchemaMismatch: the schema holds no store that this code knows.
         StoreError: the database refuses.
     """
     sql = statements("transfer", check_schema(schema))
-    connection: Connection | None = None
+    connection: DriverConnection | None = None
     try:
         connection = await connect_once(dsn, application="chekov export")
         async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -89,10 +89,10 @@ async def export_events(
 
 
 async def _copy(
-    connection: Connection,
+    connection: DriverConnection,
     sql: LiteralString,
     write: Write,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     total: int = 0,
 ) -> None:
     done = 0

@@ -1,7 +1,7 @@
-"""Import: exported events into a store, in transactions of some thousand, each all or nothing.
+"""Import: exported events are stored in transactions of some thousand.
 
-An import that was cut off goes on where it stopped: events that are stored already are compared
-with the lines instead of stored again.
+An import that was interrupted continues where it stopped: events that are stored already are
+compared with the lines instead of being stored again.
 """
 
 import zlib
@@ -22,7 +22,7 @@ from chekov.serialization.export_lines import (
     decode_stream,
 )
 from chekov.store.port import RecordedEvent
-from chekov.store.postgres.connection_options import Connection, connect_once
+from chekov.store.postgres.connection_options import DriverConnection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, Translator, fault_of
 from chekov.store.postgres.migrator import needed_version, verify
 from chekov.store.postgres.row_decoding import EVENT_COLUMNS, records
@@ -30,9 +30,9 @@ from chekov.store.postgres.statements import check_schema, statements
 
 _BATCH_LINES: Final = 4000
 _BATCH_BYTES: Final = 8 * 1024 * 1024
-_ELSE: Final = "somebody else appends to it"
+_OTHER_WRITER: Final = "another process appends to it"
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 class _EventLine(NamedTuple):
@@ -59,27 +59,28 @@ async def import_events(
     lines: Iterable[bytes],
     *,
     keys: bool = False,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Imported:
     """Store what `export_events` wrote, at the same positions.
 
-    Nobody else may append meanwhile. The store must be empty, or hold a beginning of the export.
+    No other process may append meanwhile. The store must be empty, or hold the first events of the
+    export.
 
     Args:
         dsn: where the database is.
-        schema: the store's schema, which `chekov migrate` has made.
+        schema: the store's schema; `chekov migrate` creates it.
         lines: of the export.
-        keys: also the keys of personal data, if they are in the export.
-        progress: called now and then.
+        keys: also import the keys of personal data, if the export holds them.
+        progress: called after each batch.
 
     Raises:
         MalformedExport: the lines cannot be read, are in the wrong order, or end too early.
         StoreDiverged: the store holds other events.
-        StoreUnavailable: the database cannot be reached, or was lost; import again to go on.
-        SchemaMismatch: there is no store that this code knows.
+        StoreUnavailable: the database cannot be reached, or was lost; import again to continue.
+        SchemaMismatch: the schema holds no store that this code knows.
         StoreError: the database refuses.
     """
-    connection: Connection | None = None
+    connection: DriverConnection | None = None
     try:
         connection = await connect_once(dsn, application="chekov import")
         async with connection.transaction():
@@ -101,10 +102,10 @@ class _Lines:
         self.number = 0
 
     def next(self, missing: str) -> bytes:
-        """The next line; there has to be one."""
+        """The next line, which must exist."""
         line = self.next_if_any()
         if line is None:
-            raise MalformedExport(self.number, f"the export ends here, {missing}: it was cut off")
+            raise MalformedExport(self.number, f"the export ends here, {missing}: it is truncated")
         return line
 
     def next_if_any(self) -> bytes | None:
@@ -112,14 +113,14 @@ class _Lines:
         try:
             line = next(self._lines, None)
         except (EOFError, OSError, ValueError, zlib.error) as error:
-            raise MalformedExport(self.number, f"the export cannot be read on: {error}") from error
+            raise MalformedExport(self.number, f"the export cannot be read: {error}") from error
         self.number += line is not None
         return line
 
 
 class _Importer:
     def __init__(
-        self, connection: Connection, schema: str, lines: _Lines, progress: Progress | None
+        self, connection: DriverConnection, schema: str, lines: _Lines, progress: OnProgress | None
     ) -> None:
         self._connection = connection
         self._schema = schema
@@ -141,7 +142,7 @@ class _Importer:
         await self._streams(heading.streams)
         stored_keys = await self._keys(heading.keys, wanted=keys)
         if self._lines.next_if_any() is not None:
-            raise MalformedExport(self._lines.number, "there is more than the heading says")
+            raise MalformedExport(self._lines.number, "there are more lines than the heading says")
         before = max(min(found, end) - heading.after, 0)
         return Imported(end - heading.after - before, before, end, heading.streams, stored_keys)
 
@@ -149,7 +150,7 @@ class _Importer:
         if found < heading.after:
             raise StoreDiverged(found + 1, f"the export has only events above {heading.after}")
         if found > heading.head:
-            raise StoreDiverged(heading.head + 1, f"the store goes on to {found}")
+            raise StoreDiverged(heading.head + 1, f"the store has events up to {found}")
         if heading.after:
             own = await self._connection.fetchval(self._sql["id_at"], heading.after)
             if own != heading.after_id:
@@ -196,7 +197,7 @@ class _Importer:
                 await connection.execute(sql["turn"])
                 head = await connection.fetchval(sql["head"])
                 if head != span[0]:
-                    raise StoreDiverged(min(head, span[0]) + 1, _ELSE)
+                    raise StoreDiverged(min(head, span[0]) + 1, _OTHER_WRITER)
                 await connection.copy_records_to_table(
                     "events",
                     schema_name=self._schema,
@@ -213,8 +214,8 @@ class _Importer:
         except (asyncpg.PostgresError, ValueError, TypeError) as error:
             if isinstance(error, asyncpg.PostgresError):
                 if _is_taken(error):
-                    # A lone writer, which takes no turns, came between.
-                    raise StoreDiverged(span[0] + 1, _ELSE) from error
+                    # A lone writer, which does not wait for its turn, stored an event in between.
+                    raise StoreDiverged(span[0] + 1, _OTHER_WRITER) from error
                 if not _is_about_values(error):
                     raise
             raise MalformedExport(

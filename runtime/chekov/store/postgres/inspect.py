@@ -1,4 +1,4 @@
-"""A look at stores from outside, over one connection that is kept for a while: for the operator."""
+"""Reading the state of stores from outside, over one reused connection: for the operator."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -7,42 +7,42 @@ from typing import Final, TypeAlias, TypeVar
 
 from chekov.errors import StoreUnavailable
 from chekov.store.port import SubscriptionRow
-from chekov.store.postgres.connection_options import Connection, connect_once
+from chekov.store.postgres.connection_options import DriverConnection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, Translator, fault_of
 from chekov.store.postgres.migrator import applied, is_usable, needed_version
 from chekov.store.postgres.statements import statements
 from chekov.store.postgres.subscriptions import subscription_rows
 
 T = TypeVar("T")
-_Look: TypeAlias = Callable[[Connection, str], Awaitable[T]]
+_Read: TypeAlias = Callable[[DriverConnection, str], Awaitable[T]]
 
-LOOK_SECONDS: Final = 5.0
+READ_SECONDS: Final = 5.0
 IDLE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class StoreStatus:
-    """A store at a glance."""
+    """The state of a store."""
 
     server_version: str
-    """Postgres's own, such as `18.4`."""
+    """Of Postgres, such as `18.4`."""
     schema_version: int
     """0 when the schema holds no event store."""
     needed_version: int
-    """What this code works with."""
+    """The version that this code works with."""
     position: int
     """Of the last event."""
     streams: int
-    """How many there are; estimated by Postgres's statistics."""
+    """Their number, as Postgres's statistics estimate it."""
     bytes: int
-    """On disk: tables and indexes of the store."""
+    """The size of the store's tables and indexes on disk."""
     usable: bool = False
-    """Whether this code works with the schema as it is, which may be newer."""
+    """Whether this code works with the schema, which may be newer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far subscriptions are."""
+    """The progress of subscriptions."""
 
     rows: Sequence[SubscriptionRow]
     """By domain, name, version and partition."""
@@ -51,93 +51,93 @@ class Progress:
 
 
 class Inspector:
-    """Looks at the stores of one database, at one after the other.
+    """Reads the state of the stores of one database, of one after the other.
 
     Args:
         dsn: where the database is.
-        timeout: for one look, waiting for those before it included, in seconds.
-        idle: after which the connection is closed if nobody looks, in seconds.
+        timeout: of one read, including the wait for earlier ones, in seconds.
+        idle: seconds without a read after which the connection is closed.
     """
 
     def __init__(
-        self, dsn: str, *, timeout: float = LOOK_SECONDS, idle: float = IDLE_SECONDS
+        self, dsn: str, *, timeout: float = READ_SECONDS, idle: float = IDLE_SECONDS
     ) -> None:
         self._dsn = dsn
         self._timeout = timeout
         self._idle = idle
         self._turn = asyncio.Lock()
-        self._kept: Connection | None = None
+        self._cached: DriverConnection | None = None
         self._end: asyncio.TimerHandle | None = None
 
     @property
     def in_use(self) -> bool:
-        """Whether it has a connection, or is about to have one."""
-        return self._kept is not None or self._turn.locked()
+        """Whether there is a connection, or a read is under way."""
+        return self._cached is not None or self._turn.locked()
 
     async def status(self, schema: str) -> StoreStatus:
-        """What the store in a schema holds.
+        """The state of the store in a schema.
 
         Raises:
             StoreUnavailable: the database does not answer in time.
-            StoreError: it refuses.
+            StoreError: the database refuses.
         """
-        return await self._looked(schema, _status)
+        return await self._read_in_turn(schema, _status)
 
     async def progress(self, schema: str) -> Progress:
-        """How far all subscriptions of the store in a schema are.
+        """The progress of every subscription of the store in a schema.
 
         Raises:
-            SchemaMismatch: there is no store in this schema.
+            SchemaMismatch: the schema holds no store.
             StoreUnavailable: the database does not answer in time.
         """
-        return await self._looked(schema, _progress)
+        return await self._read_in_turn(schema, _progress)
 
     def close(self) -> None:
-        """Give the connection up; the next look makes another."""
-        kept = self._taken()
-        if kept is not None:
-            kept.terminate()
+        """Close the connection; the next read makes another."""
+        cached = self._take()
+        if cached is not None:
+            cached.terminate()
 
-    async def _looked(self, schema: str, look: _Look[T]) -> T:
+    async def _read_in_turn(self, schema: str, read: _Read[T]) -> T:
         try:
             async with asyncio.timeout(self._timeout), self._turn:
-                return await self._look(schema, look)
+                return await self._read(schema, read)
         except TimeoutError as error:
             raise StoreUnavailable(f"Postgres did not answer within {self._timeout:g} s") from error
         except DATABASE_ERRORS as error:
             translator = Translator(self._dsn, schema, needed_version())
             raise translator.store_error(error) from error
 
-    async def _look(self, schema: str, look: _Look[T]) -> T:
-        kept = self._taken()
-        if kept is not None and not kept.is_closed():
+    async def _read(self, schema: str, read: _Read[T]) -> T:
+        cached = self._take()
+        if cached is not None and not cached.is_closed():
             try:
-                return await self._look_over(kept, schema, look)
+                return await self._read_over(cached, schema, read)
             except DATABASE_ERRORS as error:
-                # It broke since the last look, which tells nothing about the database now.
+                # It broke since the last read, which says nothing about the database now.
                 if fault_of(error) is not Fault.LOST:
                     raise
         connection = await connect_once(self._dsn, application="chekov inspect")
-        return await self._look_over(connection, schema, look)
+        return await self._read_over(connection, schema, read)
 
-    async def _look_over(self, connection: Connection, schema: str, look: _Look[T]) -> T:
+    async def _read_over(self, connection: DriverConnection, schema: str, read: _Read[T]) -> T:
         try:
-            found = await look(connection, schema)
+            found = await read(connection, schema)
         except BaseException:
             connection.terminate()
             raise
-        self._kept = connection
+        self._cached = connection
         self._end = asyncio.get_running_loop().call_later(self._idle, self.close)
         return found
 
-    def _taken(self) -> "Connection | None":
+    def _take(self) -> "DriverConnection | None":
         if self._end is not None:
             self._end.cancel()
-        kept, self._kept, self._end = self._kept, None, None
-        return kept
+        cached, self._cached, self._end = self._cached, None, None
+        return cached
 
 
-async def _status(connection: Connection, schema: str) -> StoreStatus:
+async def _status(connection: DriverConnection, schema: str) -> StoreStatus:
     sql = statements("inspect", schema)
     server: str = await connection.fetchval("show server_version")
     steps = await applied(connection, schema)
@@ -151,7 +151,7 @@ async def _status(connection: Connection, schema: str) -> StoreStatus:
     return StoreStatus(version, found, needed_version(), position, streams, size, usable)
 
 
-async def _progress(connection: Connection, schema: str) -> Progress:
+async def _progress(connection: DriverConnection, schema: str) -> Progress:
     every = statements("subscriptions", schema)["subscriptions"]
     rows = subscription_rows(await connection.fetch(every, None))
     # The head is read after the rows, or a subscription could seem to be ahead of its store.

@@ -14,7 +14,7 @@ from chekov.backoff import Backoff
 from chekov.errors import StoreError
 from chekov.store.changes import Changes
 from chekov.store.port import RecordedEvent
-from chekov.store.postgres.connection_options import Connection, ConnectionOptions, connect
+from chekov.store.postgres.connection_options import ConnectionOptions, DriverConnection, connect
 from chekov.store.postgres.errors import DATABASE_ERRORS
 from chekov.store.tail import Tail
 
@@ -104,14 +104,14 @@ class Listener:
         finally:
             connection.terminate()
 
-    async def _poll(self, connection: Connection) -> None:
+    async def _poll(self, connection: DriverConnection) -> None:
         row: Any = await connection.fetchrow(
             self._statements["look"], self._application, timeout=ANSWER_SECONDS
         )
         position, self._others = row
         self._tail.heard(position)
 
-    async def _announce_until(self, end: float, connection: Connection) -> None:
+    async def _announce_until(self, end: float, connection: DriverConnection) -> None:
         """Notify the others of what this process stores, until it is time to poll again."""
         while (remaining := end - time.monotonic()) > 0:
             if not self._others:

@@ -1,9 +1,9 @@
 """The schema's versions: numbered SQL files, applied in order, each once.
 
-A step may say, in the comment that it begins with, `works with: N`: code of version N can still
-use the schema after it (the step expands). And `transaction: none`: its statements, each ending
-with `;` at the end of a line, run one by one, as `create index concurrently` must. They have to be
-repeatable, since a crash in the middle starts them again.
+A step may say in its first comment `works with: N`: code of version N still works with the schema
+after it (the step expands). And `transaction: none`: its statements, each ending with `;` at the
+end of a line, run one by one, as `create index concurrently` must. They must be repeatable, since
+they run again after a crash.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Final, LiteralString, NamedTuple, cast
 
 from chekov.backoff import Backoff
 from chekov.errors import SchemaMismatch, StoreError, StoreUnavailable
-from chekov.store.postgres.connection_options import Connection, connect_once
+from chekov.store.postgres.connection_options import DriverConnection, connect_once
 from chekov.store.postgres.errors import Translator
 from chekov.store.postgres.schema import patiently
 from chekov.store.postgres.statements import Migration, check_schema, migrations, statements
@@ -25,12 +25,12 @@ class Migrated(NamedTuple):
     """What a migration did."""
 
     found: int
-    """The version before; 0 when there was none."""
+    """The version before; 0 for an empty schema."""
     now: int
 
 
 class Applied(NamedTuple):
-    """A step as the database remembers it."""
+    """A step as it is recorded in the database."""
 
     version: int
     digest: str
@@ -45,14 +45,14 @@ def needed_version() -> int:
 async def migrate(dsn: str, schema: str, *, to: int | None = None, patience: float = 5) -> Migrated:
     """Bring a store's schema to this code's version, or to an earlier one.
 
-    Safe when several processes start at once: the others wait, and find nothing left to do. Nobody
-    waits when there is nothing to do. A newer schema that still works with this code is left as it
-    is.
+    Safe when several processes start at once: one migrates, the others wait and find nothing left
+    to do. Without anything to do, no process waits. A newer schema that still works with this code
+    stays as it is.
 
     Raises:
-        SchemaMismatch: the database's schema is newer than this code can use, or was made by
-            steps that are not this code's.
-        StoreError: there is no version `to`.
+        SchemaMismatch: the schema is newer than this code can use, or its steps differ from this
+            code's.
+        StoreError: the version `to` does not exist.
         StoreUnavailable: the database cannot be reached, tables stay locked, or another
             process migrates for more than `patience` seconds.
     """
@@ -78,7 +78,7 @@ async def migrate(dsn: str, schema: str, *, to: int | None = None, patience: flo
 async def pending(
     dsn: str, schema: str, *, to: int | None = None, patience: float = 5
 ) -> tuple[int, Sequence[Migration]]:
-    """The version that a store's schema has, and the steps that `migrate` would take.
+    """The version of a store's schema, and the steps that `migrate` would apply.
 
     Raises:
         StoreError: as `migrate`.
@@ -96,30 +96,30 @@ async def pending(
     return await patiently(work, patience=patience, translator=_translator(dsn, schema))
 
 
-async def applied(connection: Connection, schema: str) -> Sequence[Applied]:
-    """The steps that made a store's schema, in order; none when there is no store."""
+async def applied(connection: DriverConnection, schema: str) -> Sequence[Applied]:
+    """The steps applied to a store's schema, in order; empty when it holds no store."""
     sql = statements("migrations", schema)
     if not await connection.fetchval(sql["exists"], schema):
         return ()
     return [Applied(*row) for row in await connection.fetch(sql["applied"])]
 
 
-async def schema_version(connection: Connection, schema: str) -> int:
-    """The version a store's schema has; 0 when there is none."""
+async def schema_version(connection: DriverConnection, schema: str) -> int:
+    """The version of a store's schema; 0 when it holds no store."""
     return max((step.version for step in await applied(connection, schema)), default=0)
 
 
-async def verify(connection: Connection, schema: str) -> None:
+async def verify(connection: DriverConnection, schema: str) -> None:
     """Check that this code can work with the schema.
 
     Raises:
-        SchemaMismatch: it is missing, older, newer than this code can use, or made by other steps.
+        SchemaMismatch: it is missing, older, newer than this code can use, or its steps differ.
     """
     _verify(schema, await applied(connection, schema))
 
 
 def is_usable(schema: str, steps: Sequence[Applied]) -> bool:
-    """Whether this code can work with a schema that these steps made."""
+    """Whether this code works with a schema of these steps."""
     try:
         _verify(schema, steps)
     except SchemaMismatch:
@@ -138,7 +138,7 @@ def _steps(schema: str, to: int | None) -> Sequence[Migration]:
     if to is None:
         return steps
     if not 0 < to <= steps[-1].version:
-        raise StoreError(f"there is no version {to}: this release knows 1 to {steps[-1].version}")
+        raise StoreError(f"version {to} does not exist: this release has 1 to {steps[-1].version}")
     return steps[:to]
 
 
@@ -149,10 +149,10 @@ def _translator(dsn: str, schema: str) -> Translator:
 def _checked(schema: str, found: Sequence[Applied]) -> int:
     """The version of a schema that this code can use or bring up to date."""
     version = found[-1].version if found else 0
-    ours = {step.version: step for step in migrations(schema)}
-    needed = max(ours)
+    known = {step.version: step for step in migrations(schema)}
+    needed = max(known)
     for step in found:
-        own = ours.get(step.version)
+        own = known.get(step.version)
         if own is None and step.works_with > needed:
             raise SchemaMismatch(schema, version, needed)
         if own is not None and own.digest != step.digest:
@@ -161,9 +161,13 @@ def _checked(schema: str, found: Sequence[Applied]) -> int:
 
 
 async def _apply(
-    connection: Connection, schema: str, steps: Sequence[Migration], patience: float
+    connection: DriverConnection, schema: str, steps: Sequence[Migration], patience: float
 ) -> tuple[int, Migration | None]:
-    """Take steps in a transaction; the version before, and the next step if it must be outside."""
+    """Apply steps in a transaction.
+
+    Returns:
+        The version before, and the next step if that must run outside of a transaction.
+    """
     sql = statements("migrations", schema)
     async with _turn(connection, schema, patience):
         found = _checked(schema, await applied(connection, schema))
@@ -181,9 +185,9 @@ async def _apply(
 
 
 async def _apply_outside(
-    dsn: str, connection: Connection, schema: str, step: Migration, patience: float
+    dsn: str, connection: DriverConnection, schema: str, step: Migration, patience: float
 ) -> None:
-    """Take a step outside of a transaction, also when an earlier try was cut off."""
+    """Apply a step outside of a transaction, also after an interrupted try."""
     holder = await connect_once(dsn, application=_APPLICATION)
     try:
         async with _turn(holder, schema, patience):
@@ -193,8 +197,8 @@ async def _apply_outside(
         holder.terminate()
 
 
-async def _build(connection: Connection, schema: str, step: Migration) -> None:
-    # What a crash left behind has its name and is of no use.
+async def _build(connection: DriverConnection, schema: str, step: Migration) -> None:
+    # An index whose build crashed has its name, and is invalid.
     for (name,) in await connection.fetch(
         statements("migrations", schema)["broken_indexes"], schema
     ):
@@ -206,11 +210,11 @@ async def _build(connection: Connection, schema: str, step: Migration) -> None:
 
 
 @asynccontextmanager
-async def _turn(connection: Connection, schema: str, patience: float) -> AsyncGenerator[None]:
-    """A transaction that has the turn to migrate, and no snapshot that an index build waits for.
+async def _turn(connection: DriverConnection, schema: str, patience: float) -> AsyncGenerator[None]:
+    """Hold the migration lock in a transaction without a snapshot, which index builds wait for.
 
-    Each try is a transaction of its own: a build of an index may wait for the end of any that it
-    came upon, also of one that waits for the turn.
+    Each try is a transaction of its own: the build of an index waits for the end of all older
+    transactions, including those that wait for the lock.
     """
     sql = statements("migrations", schema)
     deadline = asyncio.get_running_loop().time() + patience
@@ -218,7 +222,7 @@ async def _turn(connection: Connection, schema: str, patience: float) -> AsyncGe
     while True:
         async with connection.transaction():
             if await connection.fetchval(sql["take_turn"], schema):
-                # Ends the statement before, which would otherwise keep its snapshot.
+                # Replaces the statement that took the lock, which would keep its snapshot.
                 await connection.execute(sql["limits"])
                 yield
                 return
@@ -227,6 +231,6 @@ async def _turn(connection: Connection, schema: str, patience: float) -> AsyncGe
         await backoff.wait()
 
 
-async def _record(connection: Connection, schema: str, step: Migration) -> None:
+async def _record(connection: DriverConnection, schema: str, step: Migration) -> None:
     sql = statements("migrations", schema)
     await connection.execute(sql["record"], step.version, step.name, step.digest, step.works_with)

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from chekov.domain.event_filter import EventFilter
 from chekov.domain.names import NAME_BYTES, is_name
-from chekov.store.filters import category_prefix, joint_prefix, next_prefix
+from chekov.store.filters import category_prefix, common_prefix, next_prefix
 from chekov.store.port import Direction
 
 _BEYOND: Final = chr(0x10FFFF) * NAME_BYTES
@@ -25,7 +25,7 @@ def page_statement(filter: EventFilter, direction: Direction) -> PageStatement |
     names = None if filter.types is None else sorted(name for name in filter.types if is_name(name))
     stream = filter.stream
     category = "" if filter.category is None else category_prefix(filter.category)
-    prefix = joint_prefix(filter.prefix or "", category)
+    prefix = common_prefix(filter.prefix or "", category)
     if names == [] or prefix is None or (prefix and not is_name(prefix)):
         return None
     if stream is not None and not (is_name(stream) and stream.startswith(prefix)):

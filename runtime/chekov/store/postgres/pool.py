@@ -32,8 +32,8 @@ PATIENCE_SECONDS: Final = 10.0
 class PostgresPool:
     """Connections to a database, made when they are needed; opened as an async context manager.
 
-    Half of them run the statements of the stores and keep no session state, the other half are lent
-    to handlers and queries, with a transaction around each use.
+    Half of the connections run the stores' own statements and keep no session state. The other half
+    are lent to handlers and queries, each time inside a transaction.
 
     Several stores, each in a schema of its own, may share a pool; it closes when the last of them
     and its own block is left. Each store still has connections of its own for appends (up to three)
@@ -73,7 +73,7 @@ class PostgresPool:
         """Open the pool.
 
         Raises:
-            StoreError: the DSN cannot be understood, or names files that cannot be read.
+            StoreError: the DSN is invalid, or names files that cannot be read.
         """
         if not self._entered:
             async with AsyncExitStack() as stack:

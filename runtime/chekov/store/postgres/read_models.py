@@ -20,7 +20,7 @@ from chekov.store.port import (
     SubscriptionKey,
 )
 from chekov.store.postgres.append.append_in_transaction import append_in_transaction
-from chekov.store.postgres.connection_options import Connection
+from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.subscriptions import check_fenced, owner_of
 from chekov.store.projection_schema import schema_name
@@ -82,7 +82,7 @@ class PostgresReadModels:
 
     async def append_in_transaction(
         self,
-        connection: "handler.Connection | Connection",
+        connection: "handler.Connection | DriverConnection",
         stream: str,
         events: Sequence[NewEvent],
         *,
@@ -91,13 +91,13 @@ class PostgresReadModels:
     ) -> Appended:
         """Append within the caller's transaction."""
         return await append_in_transaction(
-            cast("Connection", connection),
+            cast("DriverConnection", connection),
             self._schema,
             StreamAppend(stream, events, expected),
             command_id,
         )
 
-    async def _create(self, connection: Connection, schema: str, tables: str) -> None:
+    async def _create(self, connection: DriverConnection, schema: str, tables: str) -> None:
         try:
             quoted = await connection.fetchval("select quote_ident($1)", schema)
             await connection.execute(f"create schema if not exists {quoted}")

@@ -1,4 +1,4 @@
-"""Roles with least privilege, as SQL for whoever administers the database."""
+"""Roles with least privilege, as SQL for the administrator of the database."""
 
 from chekov.errors import StoreError
 from chekov.store.postgres.statements import script
@@ -7,10 +7,10 @@ _NAME_BYTES = 63
 
 
 def roles_sql(schema: str, *, owner: str, writer: str, reader: str) -> str:
-    """SQL that makes three roles and gives each its rights on a store; it may be run again.
+    """SQL that creates three roles and grants each its rights on a store; it can be repeated.
 
     Args:
-        schema: the store's schema, which is made when it is missing.
+        schema: the store's schema, created when it is missing.
         owner: migrates, erases and imports.
         writer: appends and runs subscriptions.
         reader: only reads.

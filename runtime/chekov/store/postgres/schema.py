@@ -10,7 +10,7 @@ import asyncpg
 from chekov.backoff import Backoff
 from chekov.errors import StoreUnavailable
 from chekov.store.postgres.connection_cache import is_gone
-from chekov.store.postgres.connection_options import Connection
+from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.errors import (
     DATABASE_ERRORS,
     Fault,
@@ -20,7 +20,7 @@ from chekov.store.postgres.errors import (
 )
 from chekov.store.postgres.lent_connection import LentConnection
 from chekov.store.postgres.pool import PostgresPool
-from chekov.store.postgres.statements import Topic, check_schema, statements
+from chekov.store.postgres.statements import SqlFile, check_schema, statements
 
 T = TypeVar("T")
 
@@ -61,18 +61,18 @@ class Schema:
         self.pool = pool
         self.name = check_schema(name)
         self.translator = Translator(pool.options.dsn, name, needed_version)
-        self._statements: dict[Topic, Mapping[str, LiteralString]] = {}
+        self._statements: dict[SqlFile, Mapping[str, LiteralString]] = {}
 
-    def statements(self, topic: Topic) -> Mapping[str, LiteralString]:
-        """The statements of `sql/<topic>.sql`, by name."""
-        found = self._statements.get(topic)
+    def statements(self, file: SqlFile) -> Mapping[str, LiteralString]:
+        """The statements of `sql/<file>.sql`, by name."""
+        found = self._statements.get(file)
         if found is None:
-            found = statements(topic, self.name, pooled=self.pool.options.pooled)
-            self._statements[topic] = found
+            found = statements(file, self.name, pooled=self.pool.options.pooled)
+            self._statements[file] = found
         return found
 
     async def fetch(self, sql: LiteralString, *values: object) -> Sequence[Any]:
-        """Rows of a statement that may be repeated: it is, while the database is away."""
+        """The rows of a statement, which is repeated while the database is away."""
         cache = self.pool.own
 
         async def fetch() -> Sequence[Any]:
@@ -81,11 +81,11 @@ class Schema:
                 return await connection.fetch(sql, *values)
             except DATABASE_ERRORS as error:
                 if fault_of(error) is Fault.LOST:
-                    # It may look sound, and after a failover it leads to a replica.
+                    # It may seem open, and lead to a replica after a fail-over.
                     _discard(connection)
                 raise
             except asyncio.CancelledError:
-                # To end the statement properly takes for ever when the network is dead.
+                # Cancelling the statement properly never ends when the network is dead.
                 _discard(connection)
                 raise
             finally:
@@ -96,55 +96,60 @@ class Schema:
     @asynccontextmanager
     async def lent(
         self, *, readonly: bool = False, search_path: str | None = None
-    ) -> AsyncGenerator[Connection]:
-        """A connection inside a transaction, for statements that are not ours.
+    ) -> AsyncGenerator[DriverConnection]:
+        """Lend a connection inside a transaction, for statements of handlers and queries.
 
         Unqualified names resolve first in the database schema `search_path`. Errors of the
-        statements come out as they are, unless the connection itself is at fault.
+        statements are raised as they are, unless the connection itself is at fault.
 
         Raises:
-            StoreUnavailable: none is free in time, or it was lost.
+            StoreUnavailable: no connection was free in time, or it was lost.
         """
         pool = self.pool.lent
         try:
-            connection = cast("Connection", await pool.acquire(timeout=self.pool.patience))
+            connection = cast("DriverConnection", await pool.acquire(timeout=self.pool.patience))
         except DATABASE_ERRORS as error:
             raise self.translator.store_error(error) from error
         if search_path is not None:
             cast("LentConnection", connection).begin_with(search_path)
-        theirs: BaseException | None = None
+        failed: BaseException | None = None
         try:
             async with connection.transaction(readonly=readonly):
                 try:
                     yield connection
                 except BaseException as error:
-                    theirs = error
+                    failed = error
                     if isinstance(error, _LATE):
-                        # An answer may still come, or never: nothing must wait behind it.
+                        # The answer may come late or never: no other statement must wait for it.
                         _discard(connection)
                     raise
         except Exception as error:
-            if isinstance(theirs, _LATE) or not isinstance(theirs, Exception | None):
-                # To roll back failed too, which must not hide why.
+            if isinstance(failed, _LATE) or not isinstance(failed, Exception | None):
+                # The rollback failed too, which must not hide the cause.
                 _discard(connection)
-                raise theirs from error
-            if _is_at_fault(connection, error, late=theirs is None, readonly=readonly):
+                raise failed from error
+            if _is_at_fault(connection, error, late=failed is None, readonly=readonly):
                 _discard(connection)
                 raise self.translator.unavailable(error) from error
             raise
         finally:
-            # What was to be done is done; a connection that breaks now is thrown away.
+            # The transaction is over; a connection that breaks now is discarded.
             with suppress(*DATABASE_ERRORS):
                 await pool.release(cast("Any", connection))
 
 
-def _is_at_fault(connection: Connection, error: Exception, *, late: bool, readonly: bool) -> bool:
-    """Whether an error is the connection's; a late answer is, to what was not asked by others."""
+def _is_at_fault(
+    connection: DriverConnection, error: Exception, *, late: bool, readonly: bool
+) -> bool:
+    """Whether the connection, not the user's statement, caused the error.
+
+    A timeout counts only for the store's own statements (begin, commit).
+    """
     replica = isinstance(error, asyncpg.ReadOnlySQLTransactionError) and not readonly
     overdue = isinstance(error, TimeoutError) and late
     return replica or overdue or ends_connection(error) or is_gone(connection)
 
 
-def _discard(connection: Connection) -> None:
+def _discard(connection: DriverConnection) -> None:
     with suppress(asyncpg.InterfaceError):
         connection.terminate()

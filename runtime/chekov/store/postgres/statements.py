@@ -20,24 +20,24 @@ _MIGRATION: Final = re.compile(r"(\d{4})_(\w+)\.sql\Z")
 
 
 class Migration(NamedTuple):
-    """One step of the schema."""
+    """One step of the schema's history."""
 
     version: int
     name: str
     sql: LiteralString
     works_with: int
-    """The oldest version whose code can use the schema after this step."""
+    """The oldest version whose code works with the schema after this step."""
     outside: bool
     """Whether it must not run inside a transaction."""
 
     @property
     def digest(self) -> str:
-        """Tells this step from one that was changed."""
+        """Changes when the step is edited."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
 def check_schema(schema: str) -> str:
-    """The schema's name, when it can be used without quotes.
+    """Return the schema's name, if it can be used without quotes.
 
     Raises:
         StoreError: it cannot.
@@ -50,7 +50,7 @@ def check_schema(schema: str) -> str:
     return schema
 
 
-Topic: TypeAlias = Literal[
+SqlFile: TypeAlias = Literal[
     "events",
     "subscriptions",
     "read_models",
@@ -62,12 +62,12 @@ Topic: TypeAlias = Literal[
 ]
 
 
-def statements(topic: Topic, schema: str, *, pooled: bool = False) -> Mapping[str, LiteralString]:
-    """The named statements of `sql/<topic>.sql`, with its fragments in place of `<fragment>`.
+def statements(file: SqlFile, schema: str, *, pooled: bool = False) -> Mapping[str, LiteralString]:
+    """The named statements of `sql/<file>.sql`, with its fragments in place of `<fragment>`.
 
-    With `pooled`, a statement whose name ends with that takes the place of the one without.
+    With `pooled`, a statement `<name>_pooled` replaces the one called `<name>`.
     """
-    text = (_FOLDER / f"{topic}.sql").read_text("utf-8")
+    text = (_FOLDER / f"{file}.sql").read_text("utf-8")
     parts = _NAME.split(_in_schema(text, schema))[1:]
     found = {"name": dict[str, str](), "fragment": dict[str, str]()}
     for kind, name, sql in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
@@ -98,7 +98,7 @@ def migrations(schema: str) -> Sequence[Migration]:
 
 
 def make_migration(version: int, name: str, sql: str) -> Migration:
-    """A step with what the comment that it begins with says of it; see `migrator`."""
+    """A step, with the properties that its first comment gives it; see `migrator`."""
     comment = "".join(takewhile(lambda line: line.startswith("--"), sql.splitlines(keepends=True)))
     said = dict(_SAYS.findall(comment))
     return Migration(

@@ -74,9 +74,9 @@ class PostgresStore(DelegatingEventStore):
         """Open the store.
 
         Raises:
-            SchemaMismatch: the schema is newer than this code; without `migrate` also older.
+            SchemaMismatch: the schema is newer than this code, or older if `migrate` is `False`.
             StoreUnavailable: the database cannot be reached.
-            StoreError: it refuses us, or the DSN cannot be understood.
+            StoreError: the database refuses, or the DSN is invalid.
         """
         if not self._entered:
             async with AsyncExitStack() as stack:

@@ -20,13 +20,13 @@ class PostgresSubscriptions:
         self._free_channel = free_channel(schema.name)
 
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
-        """Make rows for those of `keys` that have none."""
+        """Add those of `keys` that are new."""
         await self._fetch("register", *_columns(keys), start)
 
     async def claim(
         self, owner: str, keys: Collection[SubscriptionKey], *, lease: float
     ) -> Sequence[Claim]:
-        """Renew what `owner` holds of `keys` and take what is free."""
+        """Renew the claims of `owner` among `keys`, and claim the free ones."""
         rows = await self._fetch("claim", *_columns(keys), owner, lease)
         return [
             Claim(
@@ -40,7 +40,7 @@ class PostgresSubscriptions:
         ]
 
     async def release(self, owner: str, keys: Collection[SubscriptionKey]) -> None:
-        """Give up what `owner` holds of `keys`."""
+        """Give up the claims of `owner` among `keys`."""
         await self._fetch("release", *_columns(keys), owner, self._free_channel)
 
     async def save(self, claim: Claim, position: int) -> None:
@@ -61,21 +61,21 @@ class PostgresSubscriptions:
         check_fenced(claim, rows)
 
     async def parked(self, domain: str, name: str, *, limit: int = 100) -> Sequence[ParkedEvent]:
-        """The events set aside for a subscription, by position."""
+        """The events that a subscription set aside, by position."""
         rows = await self._fetch("parked", domain, name, limit)
         return [ParkedEvent(SubscriptionKey(*row[:4]), *row[4:]) for row in map(tuple, rows)]
 
     async def stop(self, claim: Claim, error: str) -> None:
-        """Mark the subscription stopped and give it up."""
+        """Stop the subscription and give it up."""
         rows = await self._fetch("stop", *owner_of(claim), _text(error), self._free_channel)
         check_fenced(claim, rows)
 
     async def resume(self, domain: str, name: str) -> None:
-        """Let a paused or stopped subscription run again."""
+        """Let processes claim a paused or stopped subscription again."""
         await self._fetch("resume", domain, name, self._free_channel)
 
     async def pause(self, domain: str, name: str) -> None:
-        """Let no process run this subscription until it is resumed."""
+        """Let no process claim a subscription until it is resumed."""
         await self._fetch("pause", domain, name, self._free_channel)
 
     async def list(self, domain: str) -> Sequence[SubscriptionRow]:
@@ -117,5 +117,5 @@ def check_fenced(claim: Claim, rows: Sequence[object]) -> None:
 
 
 def _text(error: str) -> str:
-    """Text that Postgres can hold."""
+    """Text that Postgres can store."""
     return error.replace("\0", "\ufffd").encode(errors="replace").decode()[:_LONGEST_ERROR]

@@ -1,4 +1,4 @@
-"""What to do about a connection that TLS, or the lack of it, prevented."""
+"""Advice on connections that failed because of TLS, or of its absence."""
 
 import ssl
 from typing import Final
@@ -11,7 +11,7 @@ _EXPIRED: Final = (9, 10)
 
 
 def advice(error: BaseException) -> str | None:
-    """What to change, or nothing when the error has another reason."""
+    """What to change; `None` when the error has another cause."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _of_certificate(error)
     if isinstance(error, ssl.SSLError):

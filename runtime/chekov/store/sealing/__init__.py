@@ -1,1 +1,1 @@
-"""Personal data, encrypted on its way into a store and opened on its way out."""
+"""Personal data: encrypted when it is stored, decrypted when it is read."""

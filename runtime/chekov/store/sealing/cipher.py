@@ -1,4 +1,4 @@
-"""AES-256-GCM: the only module that knows cryptography."""
+"""AES-256-GCM: the only module that imports cryptography."""
 
 import os
 from typing import Final
@@ -7,17 +7,17 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 SECRET_BYTES: Final = 32
-"""Length of a key."""
+"""The length of a key."""
 
 NONCE_BYTES: Final = 12
-"""Length of what comes before each ciphertext; random, and never used twice with a key."""
+"""The length of the random nonce before each ciphertext, never used twice with a key."""
 
 TAG_BYTES: Final = 16
-"""Length of what proves at the end of each ciphertext that nothing was changed."""
+"""The length of the authentication tag after each ciphertext."""
 
 
 class Tampered(ValueError):
-    """It was encrypted with another key, for another place, or was changed."""
+    """A value was encrypted with another key or for another place, or was changed."""
 
     def __init__(self) -> None:
         super().__init__("it was sealed with another key or for another place, or was changed")
@@ -38,7 +38,7 @@ class Cipher:
         self._cipher = AESGCM(secret)
 
     def seal(self, plain: bytes, bound_to: bytes) -> bytes:
-        """Encrypt, so that it can be decrypted only together with `bound_to`."""
+        """Encrypt; decryption needs the same `bound_to`."""
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, plain, bound_to)
 
@@ -46,7 +46,7 @@ class Cipher:
         """Decrypt.
 
         Raises:
-            Tampered: with this key and `bound_to`, it is not what was encrypted.
+            Tampered: another key or another `bound_to` was used, or the value was changed.
         """
         if len(sealed) < NONCE_BYTES + TAG_BYTES:
             raise Tampered
@@ -57,5 +57,4 @@ class Cipher:
 
 
 def new_secret() -> bytes:
-    """A new key."""
     return os.urandom(SECRET_BYTES)

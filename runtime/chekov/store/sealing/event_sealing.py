@@ -1,7 +1,7 @@
-"""Sealing the personal fields of one event, and opening them: bytes in, bytes out.
+"""Sealing and opening the personal fields of one event: bytes in, bytes out.
 
-A sealed value stands as `{"$sealed": "<key id>.<nonce and ciphertext in Base64>"}` in its field. It
-is bound to the event's id, its type and the field: moved to another place it cannot be opened.
+A sealed field holds `{"$sealed": "<key id>.<nonce and ciphertext in Base64>"}`. The value is bound
+to the event's id and type and to the field: it cannot be opened anywhere else.
 """
 
 import base64
@@ -22,14 +22,14 @@ from chekov.store.sealing.keyring import Sealer
 
 
 class Value(NamedTuple):
-    """What is sealed in a field."""
+    """A sealed value."""
 
     key: UUID
     sealed: bytes
 
 
 class Apart(NamedTuple):
-    """An event with sealed fields, taken apart."""
+    """An event with sealed fields, split into them."""
 
     event: RecordedEvent
     contents: Contents
@@ -38,11 +38,11 @@ class Apart(NamedTuple):
 
 
 class EventSealing:
-    """Knows which fields of a domain's events are personal.
+    """Seals and opens the events of a domain.
 
     Args:
-        domain: whose events.
-        contents: takes them apart.
+        domain: says which fields are personal.
+        contents: splits events into fields.
     """
 
     def __init__(self, domain: Domain, contents: AnyContents) -> None:
@@ -52,10 +52,10 @@ class EventSealing:
         }
 
     def subject(self, stream: str, event: NewEvent) -> str | None:
-        """Whom the personal fields of a new event are about; `None` when it has none.
+        """The subject of a new event's personal fields; `None` when it has none.
 
         Raises:
-            InvalidAppend: what its subject field holds cannot be one.
+            InvalidAppend: its subject field holds no valid subject.
         """
         personal = self._personal.get(event.type)
         if personal is None:
@@ -76,7 +76,7 @@ class EventSealing:
         """A new event with its personal fields sealed.
 
         Raises:
-            InvalidAppend: a personal field holds what looks like a sealed value.
+            InvalidAppend: a personal field holds an object that is read as a sealed value.
         """
         personal = self._personal[event.type]
         contents, fields = self._apart(event)
@@ -90,7 +90,7 @@ class EventSealing:
         return event._replace(data=contents.join(fields))
 
     def apart(self, event: RecordedEvent) -> Apart | None:
-        """An event taken apart; `None` when nothing in it is sealed."""
+        """An event split into its fields; `None` when none of them is sealed."""
         if not self._contents.may_be_sealed(event.data):
             return None
         contents = self._contents.of(event.data)
@@ -98,17 +98,17 @@ class EventSealing:
             return None
         try:
             fields = contents.split(event.data)
-        except Exception:  # noqa: BLE001 whatever a serializer raises: the codec will tell
+        except Exception:  # noqa: BLE001 any error of a serializer: the codec reports it
             return None
         texts = {name: contents.text_of(field) for name, field in fields.items()}
         values = {name: value for name, text in texts.items() if text and (value := _value(text))}
         return Apart(event, contents, fields, values) if values else None
 
     def opened(self, apart: Apart, keys: Mapping[UUID, Sealer | None]) -> RecordedEvent:
-        """The event with what its keys open in place of what is sealed.
+        """The event with its sealed values opened.
 
-        A value whose key is gone stands as `{"$sealed": null}`; one that its key does not open, or
-        whose key cannot be used, stays as it is, for the codec to refuse.
+        A value whose key was deleted becomes `{"$sealed": null}`. One that its key does not open,
+        or whose key cannot be used, stays as it is, and the codec refuses it.
         """
         event, contents, fields, values = apart
         for name, (key, sealed) in values.items():
@@ -136,7 +136,7 @@ class EventSealing:
     ) -> Sequence[str]:
         """The personal fields that hold a value.
 
-        `null` where a value is required stands for what is forgotten already.
+        `null` in place of a required value is a value that was forgotten.
         """
         return [
             name

@@ -146,7 +146,7 @@ class SealedEventStore:
     async def _opened(
         self, page: Sequence[RecordedEvent]
     ) -> tuple[Sequence[RecordedEvent], set[UUID]]:
-        """A page with its sealed values opened, and the keys of those that are not forgotten."""
+        """A page with its sealed values opened, and the ids of the keys that were not deleted."""
         apart: dict[int, Apart] = {}
         for index, event in enumerate(page):
             parts = self._sealing.apart(event)

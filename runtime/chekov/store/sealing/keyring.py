@@ -1,4 +1,4 @@
-"""Keys at hand: made when they are needed, fetched many at once, and soon looked up anew."""
+"""A cache of keys: created on demand, fetched in bulk, and fetched again after a minute."""
 
 import time
 from collections import OrderedDict
@@ -16,14 +16,14 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 LIFE_SECONDS: Final = 60.0
-"""How long a key is used at most after it was looked up: as long may a process that hears of no
-forgetting go on reading."""
+"""How long a key is cached: as long may a process read on that misses the notification of a
+forgotten key."""
 
 _MOST: Final = 10_000
 
 
 class Sealer(NamedTuple):
-    """What a value is sealed with."""
+    """A key, ready for use."""
 
     id: UUID
     cipher: Cipher
@@ -34,9 +34,9 @@ class Keyring:
     """The keys that this process used lately.
 
     Args:
-        store: keeps them.
-        master: wraps and unwraps what it keeps.
-        clock: seconds that never go back.
+        store: stores them.
+        master: wraps and unwraps them.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -53,19 +53,19 @@ class Keyring:
         self._generation = 0
 
     async def of_subjects(self, subjects: AbstractSet[str]) -> Mapping[str, Sealer]:
-        """Subject → what to seal with; keys are made where there are none.
+        """Subject → its key, created if it has none.
 
         Raises:
-            KeyUnusable: the key of one of them cannot be unwrapped.
+            KeyUnusable: a key cannot be unwrapped.
         """
         found, missing = self._live.pick(subjects)
         while missing:
             generation = self._generation
-            kept = await self._store.live_keys(missing)
-            fresh = {name: self._unwrapped(key) for name, key in kept.items()}
+            stored = await self._store.live_keys(missing)
+            fresh = {name: self._unwrapped(key) for name, key in stored.items()}
             if generation == self._generation:
-                self._live.keep(fresh)
-                self._by_id.keep({sealer.id: sealer for sealer in fresh.values()})
+                self._live.add(fresh)
+                self._by_id.add({sealer.id: sealer for sealer in fresh.values()})
             found.update(fresh)
             missing = [name for name in missing if name not in fresh]
             if missing:
@@ -73,9 +73,9 @@ class Keyring:
         return found
 
     async def of_ids(self, ids: AbstractSet[UUID]) -> Mapping[UUID, Sealer | None]:
-        """Id → what to open with, or `None` when the key was taken away.
+        """Id → its key, or `None` when that was deleted.
 
-        Those that are not there or cannot be unwrapped are left out.
+        Keys that do not exist, or cannot be unwrapped, are left out.
         """
         while True:
             found, missing = self._by_id.pick(ids)
@@ -84,17 +84,17 @@ class Keyring:
             generation = self._generation
             fresh = dict(self._usable(await self._store.keys(missing)))
             if generation == self._generation:
-                self._by_id.keep(fresh)
+                self._by_id.add(fresh)
                 return {**found, **fresh}
 
     def clear(self) -> None:
-        """Look everything up anew."""
+        """Fetch every key again when it is needed."""
         self._generation += 1
         self._live.clear()
         self._by_id.clear()
 
-    def _usable(self, kept: Mapping[UUID, Key | None]) -> Iterable[tuple[UUID, Sealer | None]]:
-        for id_, key in kept.items():
+    def _usable(self, stored: Mapping[UUID, Key | None]) -> Iterable[tuple[UUID, Sealer | None]]:
+        for id_, key in stored.items():
             try:
                 yield id_, None if key is None else self._unwrapped(key)
             except KeyUnusable:
@@ -117,7 +117,7 @@ class _Cache(Generic[K, V]):
         self._values: OrderedDict[K, tuple[V, float]] = OrderedDict()
 
     def pick(self, names: Iterable[K]) -> tuple[dict[K, V], list[K]]:
-        """What is at hand, and the names of the rest."""
+        """The cached values, and the names of the others."""
         now = self._clock()
         found: dict[K, V] = {}
         missing: list[K] = []
@@ -130,8 +130,8 @@ class _Cache(Generic[K, V]):
                 missing.append(name)
         return found, missing
 
-    def keep(self, values: Mapping[K, V]) -> None:
-        """Have these at hand; those not used for longest make room."""
+    def add(self, values: Mapping[K, V]) -> None:
+        """Cache values, and evict the least recently used ones."""
         until = self._clock() + LIFE_SECONDS
         for name, value in values.items():
             self._values[name] = value, until
@@ -140,5 +140,5 @@ class _Cache(Generic[K, V]):
             self._values.popitem(last=False)
 
     def clear(self) -> None:
-        """Have nothing at hand."""
+        """Empty the cache."""
         self._values.clear()

@@ -1,6 +1,6 @@
-"""Master keys from files, as a mounted Secret of Kubernetes gives them: they wrap all other keys.
+"""Master keys, which wrap all other keys, from files such as a mounted Secret of Kubernetes.
 
-Keys in the database are then worth nothing to who has only the database, or a backup of it.
+The keys in the database are then useless without them, also to readers of its backups.
 """
 
 import base64
@@ -19,14 +19,14 @@ _LARGEST_FILE: Final = 4096
 
 
 class MasterKeys:
-    """Wraps keys with the newest of the master keys, and unwraps what any of them has wrapped.
+    """Wraps keys with the newest master key, and unwraps those that any of them wrapped.
 
     Args:
         path: a file with one master key, or a folder of such files; the last by name is the newest.
-            A key is 32 random bytes, or these in Base64. `None`: keys are kept as they are.
+            A key is 32 random bytes, raw or in Base64. With `None`, keys are stored unwrapped.
 
     Raises:
-        KeyUnusable: there is no key, or something else is in a file.
+        KeyUnusable: there is no file, or one holds something other than a key.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -36,24 +36,24 @@ class MasterKeys:
         self._read()
 
     def wrap(self, id_: UUID, subject: str, secret: bytes) -> bytes:
-        """A key as it is kept."""
+        """A key as it is stored."""
         if not self._newest:
             return secret
         return self._newest + self._ciphers[self._newest].seal(secret, _bound_to(id_, subject))
 
-    def unwrap(self, id_: UUID, subject: str, kept: bytes) -> bytes:
-        """A key of what is kept; also one that was kept while there was no master key.
+    def unwrap(self, id_: UUID, subject: str, stored: bytes) -> bytes:
+        """The secret of a stored key, also of one stored before there was a master key.
 
         Raises:
             KeyUnusable: it was wrapped with another master key, for another subject, or changed.
         """
-        if len(kept) == SECRET_BYTES:
-            return kept
-        if len(kept) != _WRAPPED_BYTES:
-            raise KeyUnusable(f"key {id_} has {len(kept)} bytes, which no key has")
-        name = kept[:_NAME_BYTES]
+        if len(stored) == SECRET_BYTES:
+            return stored
+        if len(stored) != _WRAPPED_BYTES:
+            raise KeyUnusable(f"key {id_} has {len(stored)} bytes, which no key has")
+        name = stored[:_NAME_BYTES]
         if name not in self._ciphers:
-            # A new one may have been mounted since.
+            # A new master key may have been mounted.
             self._read()
         cipher = self._ciphers.get(name)
         if cipher is None:
@@ -63,7 +63,7 @@ class MasterKeys:
                 f"that CHEKOV_MASTER_KEY_FILE gives: {known}"
             )
         try:
-            return cipher.open(kept[_NAME_BYTES:], _bound_to(id_, subject))
+            return cipher.open(stored[_NAME_BYTES:], _bound_to(id_, subject))
         except Tampered as error:
             raise KeyUnusable(f"key {id_} cannot be unwrapped: {error}") from error
 
@@ -72,13 +72,13 @@ class MasterKeys:
             return
         secrets = [_secret(file) for file in _files(self._path)]
         if not secrets:
-            raise KeyUnusable(f"there is no master key in {self._path}")
+            raise KeyUnusable(f"{self._path} holds no master key")
         self._ciphers = {_name(secret): Cipher(secret) for secret in secrets}
         self._newest = _name(secrets[-1])
 
 
 def _files(path: Path) -> list[Path]:
-    """The files of keys, in order. What starts with a dot is Kubernetes' own."""
+    """The files of keys, in order, without those of Kubernetes, whose names start with a dot."""
     if not path.is_dir():
         return [path]
     return sorted(file for file in path.iterdir() if not file.name.startswith("."))
@@ -98,14 +98,14 @@ def _secret(file: Path) -> bytes:
         secret = b""
     if len(secret) != SECRET_BYTES:
         raise KeyUnusable(
-            f"{file} is no master key: {SECRET_BYTES} random bytes are expected, or these in "
-            "Base64, as `openssl rand -base64 32` makes them"
+            f"{file} is not a master key: expected {SECRET_BYTES} random bytes, raw or in Base64, "
+            "as `openssl rand -base64 32` makes them"
         )
     return secret
 
 
 def _name(secret: bytes) -> bytes:
-    """Tells master keys apart without telling anything of them."""
+    """Identifies a master key without revealing it."""
     return hashlib.sha256(b"chekov master key" + secret).digest()[:_NAME_BYTES]
 
 

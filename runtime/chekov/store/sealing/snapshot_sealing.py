@@ -1,8 +1,8 @@
 """Sealing the snapshots of aggregates whose events hold personal data.
 
-A state may hold what it found in any personal field of its stream, wherever its author put it. So a
-snapshot is sealed as a whole, with a key made of the keys of all values in the stream: it can be
-read as long as none of these persons was forgotten, and is as good as none afterwards.
+A state may hold the value of any personal field of its stream, in any place. So a snapshot is
+sealed as a whole, with a key derived from the keys of all values in the stream: it can be read
+until one of their subjects is forgotten, and is useless afterwards.
 """
 
 import hashlib
@@ -26,23 +26,23 @@ _ID_BYTES: Final = 16
 
 @dataclass(slots=True)
 class _Seen:
-    """The keys of all values in a stream's versions up to `covered`, and maybe of further ones."""
+    """The keys of all values in a stream up to the version `covered`, or later ones."""
 
     covered: int = 0
     keys: set[UUID] = field(default_factory=set[UUID])
 
 
 class SnapshotSealing:
-    """Knows whose values are in the streams that this process read.
+    """Seals and opens snapshots with the keys of the values in their streams.
 
     Args:
-        domain: whose aggregates.
+        domain: says which aggregates have snapshots.
         keyring: gives the keys.
     """
 
     def __init__(self, domain: Domain, keyring: Keyring) -> None:
         self._keyring = keyring
-        # Also those without personal fields today: their streams may hold values sealed before.
+        # Also aggregates without personal fields: their streams may hold values sealed earlier.
         self._identities = frozenset(
             definition.identity
             for definition in map(definition_of, domain.aggregates)
@@ -55,9 +55,9 @@ class SnapshotSealing:
         return stream.partition("-")[0] in self._identities
 
     def saw(self, stream: str, first: int, last: int, keys: Iterable[UUID]) -> None:
-        """The values in the versions from `first` to `last` of a stream have these keys.
+        """Take note of the keys of the values in the versions from `first` to `last` of a stream.
 
-        What does not follow what was seen before cannot tell all keys, and is passed over.
+        Ignored when versions before `first` were not seen, since their keys are unknown.
         """
         seen = self._seen.get(stream) or _Seen()
         if first > seen.covered + 1:
@@ -70,11 +70,11 @@ class SnapshotSealing:
             self._seen.popitem(last=False)
 
     def clear(self) -> None:
-        """Know nothing of any stream."""
+        """Forget all keys."""
         self._seen.clear()
 
     async def sealed(self, snapshot: Snapshot) -> Snapshot | None:
-        """A snapshot as it is stored; `None` when it must not be."""
+        """A snapshot as it is stored; `None` when it must not be stored."""
         seen = self._seen.get(snapshot.stream)
         if seen is None or seen.covered < snapshot.version or len(seen.keys) > _MOST_KEYS:
             return None
@@ -89,7 +89,7 @@ class SnapshotSealing:
         return snapshot._replace(data=head + data)
 
     async def opened(self, snapshot: Snapshot) -> Snapshot | None:
-        """A stored snapshot as it was; `None` when it cannot be read."""
+        """A stored snapshot, opened; `None` when it cannot be read."""
         found = _keys(snapshot.data)
         if found is None:
             return None
@@ -107,12 +107,12 @@ class SnapshotSealing:
         return snapshot._replace(data=data)
 
     async def is_lost(self, snapshot: Snapshot) -> bool:
-        """Whether a stored snapshot can never be read again: somebody in it was forgotten."""
+        """Whether a stored snapshot can never be read again: a subject in it was forgotten."""
         keys = await self._keyring.of_ids(set(_keys(snapshot.data) or ()))
         return any(sealer is None for sealer in keys.values())
 
     async def _sealers(self, ids: Sequence[UUID]) -> list[Sealer] | None:
-        """The keys in order; `None` when one is missing."""
+        """The keys in order; `None` when one of them is missing."""
         if not ids:
             return []
         found = await self._keyring.of_ids(set(ids))
@@ -125,7 +125,7 @@ def _head(ids: Sequence[UUID]) -> bytes:
 
 
 def _keys(data: bytes) -> list[UUID] | None:
-    """The ids at the beginning of a stored snapshot; `None` when it is none of ours."""
+    """The key ids at the start of a stored snapshot; `None` when it has another format."""
     count = int.from_bytes(data[:_COUNT_BYTES], "big")
     end = _COUNT_BYTES + count * _ID_BYTES
     if count > _MOST_KEYS or len(data) < end:

@@ -1,4 +1,4 @@
-"""What every store must do, as a test suite for whoever writes one: a class per role of the port.
+"""What every store must do, as a test suite for authors of stores: a class per role.
 
 Subclass `StoreContract` in a test module and give it a fixture `store` that yields an open, empty
 store; for a store with read models, `ReadModelsContract` too. They need pytest with pytest-asyncio

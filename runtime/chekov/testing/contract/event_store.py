@@ -53,7 +53,7 @@ class EventStoreContract:
         assert read == RecordedEvent(1, "order-1", 1, *new[:6], when)
         assert appended == Appended("order-1", 1, 1, [read])
 
-    async def test_what_is_left_out_stays_left_out(self, store: Store) -> None:
+    async def test_omitted_fields_stay_empty(self, store: Store) -> None:
         """The store adds the time and nothing else."""
         before = datetime.now(UTC) - timedelta(minutes=5)
         await store.append("s", [event()])
@@ -73,7 +73,7 @@ class EventStoreContract:
         assert await store.head() == 6
 
     async def test_an_exact_version_is_demanded(self, store: Store) -> None:
-        """And the conflict tells the actual one."""
+        """The error has the actual version."""
         await store.append("a", [event()], expected=0)
         await store.append("a", [event()], expected=1)
         for wrong in (0, 1, 3):
@@ -138,7 +138,9 @@ class EventStoreContract:
         assert (await store.streams.info(stream)).version == 1
 
     @pytest.mark.parametrize("data", [b"\xff\0", b"[1]", b"\x81\xa1a\x01", b" {}", b'"x"'])
-    async def test_what_is_no_json_object_is_kept_as_it_is(self, store: Store, data: bytes) -> None:
+    async def test_other_payloads_than_json_objects_are_stored_unchanged(
+        self, store: Store, data: bytes
+    ) -> None:
         """Also between JSON objects of one append, and alone on a stream that is known."""
         mixed = [event(), event(data=data), event(data=b'{"a": 1}')]
         await store.append("a", mixed)
@@ -162,7 +164,7 @@ class EventStoreContract:
         with pytest.raises(InvalidAppend):
             await store.append("a", [event()], expected=-3)
 
-    async def test_a_guilty_append_does_not_hurt_its_neighbours(self, store: Store) -> None:
+    async def test_a_rejected_append_fails_alone(self, store: Store) -> None:
         """Bad JSON, a conflict and a repeated id among many that are sent at once."""
         taken = event()
         await store.append("taken", [taken])
@@ -181,7 +183,7 @@ class EventStoreContract:
         assert sum(isinstance(answer, Appended) for answer in answers) == 17
         assert positions(await store.read_page()) == list(range(1, 36))
 
-    async def test_of_writers_at_one_version_one_wins(self, store: Store) -> None:
+    async def test_one_of_several_writers_at_a_version_succeeds(self, store: Store) -> None:
         """However many there are."""
         answers = await asyncio.gather(
             *(store.append("a", [event()], expected=0) for _ in range(30)), return_exceptions=True
@@ -229,13 +231,13 @@ class EventStoreContract:
         assert not await store.read_page(limit=0)
         assert not await store.read_stream("s-1", limit=0)
 
-    async def test_everything_can_be_read_one_by_one(self, store: Store) -> None:
+    async def test_the_log_can_be_iterated(self, store: Store) -> None:
         """Over the borders of pages."""
         await store.append("a", [event() for _ in range(2500)])
         seen = [item.position async for item in store.read_all(after=100)]
         assert seen == list(range(101, 2501))
 
-    async def test_a_cancelled_append_hurts_nobody(self, store: Store) -> None:
+    async def test_a_cancelled_append_fails_no_other(self, store: Store) -> None:
         """Whether it was stored or not, the others go on."""
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(store.append(f"s-{n}", [event()])) for n in range(30)]
@@ -295,7 +297,7 @@ class EventStoreContract:
             await store.append(name, [caused(uuid4())], expected=2, command_id=uuid4())
         assert await store.head() == 6
 
-    async def test_of_one_command_twice_at_once_one_is_stored(self, store: Store) -> None:
+    async def test_a_command_sent_twice_at_once_is_stored_once(self, store: Store) -> None:
         """Also when nothing else is expected of the stream."""
         command = uuid4()
         answers = await asyncio.gather(
@@ -308,7 +310,7 @@ class EventStoreContract:
         assert sum(isinstance(answer, DuplicateCommand) for answer in answers) == 4
         assert await store.head() == 1
 
-    async def test_of_one_command_on_many_streams_one_is_stored(self, store: Store) -> None:
+    async def test_a_command_sent_to_many_streams_is_stored_once(self, store: Store) -> None:
         """Sent at once, each to a stream of its own."""
         command = uuid4()
         answers = await asyncio.gather(
@@ -320,7 +322,7 @@ class EventStoreContract:
         assert len(await store.read_page(filter=EventFilter(causation=command))) == 1
         assert await store.head() == 2
 
-    async def test_each_of_a_crowd_gets_its_own_answer(self, store: Store) -> None:
+    async def test_each_concurrent_append_gets_its_own_answer(self, store: Store) -> None:
         """Wrong version, existing, missing, deleted, duplicates and successes, all at once."""
         known, done = event(), uuid4()
         await store.append("there", [known])

@@ -1,4 +1,4 @@
-"""What a store must do with what nobody should send: take it exactly, or refuse it by name."""
+"""Hostile input: a store must store it exactly, or refuse it with a typed error."""
 
 # ruff: noqa: S101 these are tests, for others to run
 
@@ -83,7 +83,7 @@ _BROKEN = (
 class HostileContract:
     """Tests of a `Store` with hostile input."""
 
-    async def test_names_are_kept_apart_to_the_last_bit(self, store: Store) -> None:
+    async def test_similar_names_stay_distinct(self, store: Store) -> None:
         """Quotes, SQL, control characters, case, and two spellings of one letter."""
         for name in _NAMES:
             await store.append(name, [event(type_=name)], expected=Expected.NO_STREAM)
@@ -108,7 +108,7 @@ class HostileContract:
     @pytest.mark.parametrize(
         "name", ["", "\0", "a\0b", "\ud800", "a\udfff", "x" * 10_000, "$", "$x"]
     )
-    async def test_what_cannot_be_a_name_is_nowhere(self, store: Store, name: str) -> None:
+    async def test_invalid_names_match_nothing(self, store: Store, name: str) -> None:
         """Each call refuses it by name, or finds nothing."""
         await store.append("a", [event()])
         for call in (
@@ -164,9 +164,7 @@ class HostileContract:
         assert [(item.data, item.metadata) for item in read] == [(document, document)] * 4
 
     @pytest.mark.parametrize("document", _BROKEN, ids=range(len(_BROKEN)))
-    async def test_what_looks_like_json_and_is_none_is_refused(
-        self, store: Store, document: bytes
-    ) -> None:
+    async def test_invalid_json_is_refused(self, store: Store, document: bytes) -> None:
         """As data and as metadata, alone, among others and together with others."""
         data, metadata = event(data=document), event()._replace(metadata=document)
         for bad in (data, metadata):
@@ -179,7 +177,7 @@ class HostileContract:
                 )
         assert await store.head() == 0
 
-    async def test_empty_metadata_is_no_document(self, store: Store) -> None:
+    async def test_empty_metadata_is_refused(self, store: Store) -> None:
         """However many events carry it."""
         for count in (1, 2, 3):
             with pytest.raises(InvalidAppend):
@@ -262,7 +260,7 @@ class HostileContract:
         assert len(await store.read_page(limit=20_000)) == 10_000
         assert len(await store.read_stream("a", limit=20_000)) == 10_000
 
-    async def test_times_are_kept_to_the_microsecond_or_refused(self, store: Store) -> None:
+    async def test_times_are_stored_to_the_microsecond_or_refused(self, store: Store) -> None:
         """From the first year to the last; one without a zone means nothing."""
         first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
         east = timezone(timedelta(hours=14))
@@ -285,8 +283,8 @@ class HostileContract:
                     await store.append("a", [event()._replace(time=bad) for _ in range(count)])
         assert await store.head() == 4
 
-    async def test_a_snapshot_s_kind_is_text_and_its_data_anything(self, store: Store) -> None:
-        """What is no text is refused."""
+    async def test_a_snapshot_s_kind_is_text_and_its_data_any_bytes(self, store: Store) -> None:
+        """A kind that is not text is refused."""
         await store.append("a", [event()])
         data = bytes(range(256)) * 40_000
         await store.snapshots.save(Snapshot("a", 1, "it's; drop table", data))

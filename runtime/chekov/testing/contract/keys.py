@@ -37,7 +37,7 @@ class KeysContract:
         assert await store.keys.live_keys(["ada", "bob"]) == {"ada": first, "bob": other}
         assert await store.keys.keys([second.id]) == {}
 
-    async def test_those_who_offer_at_once_agree(self, store: Store) -> None:
+    async def test_processes_that_offer_keys_at_once_agree(self, store: Store) -> None:
         """Also when they name the same subjects in another order."""
         subjects = [f"s-{n}" for n in range(20)]
 
@@ -49,7 +49,7 @@ class KeysContract:
         assert len(found[0]) == len(subjects)
         assert all(item == found[0] for item in found)
 
-    async def test_a_forgotten_key_is_gone_for_good(self, store: Store) -> None:
+    async def test_a_forgotten_key_is_deleted_for_good(self, store: Store) -> None:
         """It is remembered as gone, and its subject may have another one."""
         first, other = key("ada"), key("bob")
         await store.keys.offer_keys([first, other])

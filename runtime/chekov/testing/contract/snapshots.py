@@ -9,7 +9,7 @@ from chekov.testing.contract.event_store import event
 class SnapshotsContract:
     """Tests of `store.snapshots`."""
 
-    async def test_the_newest_snapshot_is_kept(self, store: Store) -> None:
+    async def test_the_newest_snapshot_is_stored(self, store: Store) -> None:
         """One per stream; a late, older one changes nothing, unless its kind is another."""
         await store.append("a", [event() for _ in range(9)])
         assert await store.snapshots.load("a") is None

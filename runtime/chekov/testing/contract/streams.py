@@ -23,7 +23,7 @@ from chekov.testing.contract.event_store import caused, event, positions, versio
 class StreamsContract:
     """Tests of `store.streams`."""
 
-    async def test_a_stream_tells_its_version_and_age(self, store: Store) -> None:
+    async def test_the_info_of_a_stream_has_its_version_and_age(self, store: Store) -> None:
         """Of its first event; an unknown one is an error."""
         with pytest.raises(StreamNotFound):
             await store.streams.info("a")
@@ -142,7 +142,7 @@ class StreamsContract:
             "$erased",
         ]
 
-    async def test_a_link_is_no_event_of_the_command(self, store: Store) -> None:
+    async def test_a_link_does_not_count_as_an_event_of_the_command(self, store: Store) -> None:
         """When the linked event is erased, its command may be executed again."""
         command = uuid4()
         await store.append("a", [caused(command)], command_id=command)

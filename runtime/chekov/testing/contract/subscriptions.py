@@ -43,7 +43,7 @@ class SubscriptionsContract:
         ] * 2
         assert not await store.subscriptions.list("other")
 
-    async def test_a_claim_tells_what_there_was_when_it_was_registered(self, store: Store) -> None:
+    async def test_a_claim_has_the_head_of_its_registration(self, store: Store) -> None:
         """Also later, and to another owner."""
         await store.append("a", [event(), event()])
         first = await claimed(store, lease=0)
@@ -51,18 +51,18 @@ class SubscriptionsContract:
         [second] = await store.subscriptions.claim("two", [KEY], lease=LONG)
         assert (first.registered, second.registered) == (2, 2)
 
-    async def test_what_is_not_registered_cannot_be_claimed(self, store: Store) -> None:
+    async def test_an_unregistered_subscription_cannot_be_claimed(self, store: Store) -> None:
         """Nothing is made in passing."""
         assert not await store.subscriptions.claim("one", [KEY], lease=LONG)
 
-    async def test_one_owner_holds_it_and_may_renew(self, store: Store) -> None:
+    async def test_one_owner_holds_a_claim_and_can_renew_it(self, store: Store) -> None:
         """Renewing keeps the epoch, and the others get nothing."""
         claim = await claimed(store)
         assert (claim.key, claim.owner, claim.epoch, claim.position) == (KEY, "one", 1, 0)
         assert not await store.subscriptions.claim("two", [KEY], lease=LONG)
         assert await store.subscriptions.claim("one", [KEY], lease=LONG) == [claim]
 
-    async def test_a_lease_that_ran_out_is_taken_over(self, store: Store) -> None:
+    async def test_an_expired_lease_is_taken_over(self, store: Store) -> None:
         """With a higher epoch, from the checkpoint that was saved."""
         old = await claimed(store, lease=0)
         await store.subscriptions.save(old, 5)
@@ -84,15 +84,15 @@ class SubscriptionsContract:
         assert await position(store) == 0
         assert not await store.subscriptions.parked("bank", "mails")
 
-    async def test_a_checkpoint_never_goes_back(self, store: Store) -> None:
+    async def test_a_checkpoint_never_moves_back(self, store: Store) -> None:
         """A lower position changes nothing."""
         claim = await claimed(store)
         await store.subscriptions.save(claim, 5)
         await store.subscriptions.save(claim, 3)
         assert await position(store) == 5
 
-    async def test_what_is_released_is_free_at_once(self, store: Store) -> None:
-        """And the old owner is stale, even when nobody took it."""
+    async def test_a_released_subscription_is_free_at_once(self, store: Store) -> None:
+        """The claim of the old owner is stale, even before it is claimed again."""
         claim = await claimed(store)
         await store.subscriptions.release("two", [KEY])
         await store.subscriptions.save(claim, 1)
@@ -102,7 +102,7 @@ class SubscriptionsContract:
         [new] = await store.subscriptions.claim("two", [KEY], lease=LONG)
         assert (new.epoch, new.position) == (2, 1)
 
-    async def test_a_release_wakes_who_waits(self, store: Store) -> None:
+    async def test_a_release_wakes_waiting_processes(self, store: Store) -> None:
         """Also one that came just before."""
         await claimed(store)
         seen = await store.wait("subscriptions", 0, 0)
@@ -162,7 +162,7 @@ class SubscriptionsContract:
         assert await store.wait("subscriptions", seen, 60) > seen
         assert await store.subscriptions.claim("one", [KEY], lease=LONG)
 
-    async def test_of_many_claimers_one_wins(self, store: Store) -> None:
+    async def test_one_of_many_claimers_succeeds(self, store: Store) -> None:
         """However many there are."""
         await store.subscriptions.register([KEY])
         answers = await asyncio.gather(

@@ -30,7 +30,7 @@ DSN = "postgresql://user:s3%40cret@host/db"
         (ZeroDivisionError(), Fault.REFUSED),
     ],
 )
-def test_errors_are_told_apart(error: Exception, fault: Fault) -> None:
+def test_errors_are_classified(error: Exception, fault: Fault) -> None:
     assert fault_of(error) is fault
 
 
@@ -45,13 +45,13 @@ def test_errors_are_told_apart(error: Exception, fault: Fault) -> None:
         (asyncpg.DataError("x"), False),
     ],
 )
-def test_what_may_have_happened_is_told_from_what_has_not(
+def test_only_errors_with_an_unknown_outcome_leave_doubt(
     error: Exception, *, doubtful: bool
 ) -> None:
     assert leaves_doubt(error) is doubtful
 
 
-def test_a_place_that_another_writer_took_is_no_guilt() -> None:
+def test_a_position_taken_by_another_writer_can_be_retried() -> None:
     error = asyncpg.UniqueViolationError("x")
     error.constraint_name = "events_version"
     assert fault_of(error) is Fault.BUSY

@@ -5,7 +5,7 @@ import pytest
 from chekov.errors import StoreError
 from chekov.store.port import SubscriptionKey
 from chekov.store.postgres.statements import (
-    Topic,
+    SqlFile,
     check_schema,
     make_migration,
     migrations,
@@ -13,12 +13,12 @@ from chekov.store.postgres.statements import (
 )
 from chekov.store.projection_schema import schema_name
 
-TOPICS: tuple[Topic, ...] = get_args(Topic)
+SQL_FILES: tuple[SqlFile, ...] = get_args(SqlFile)
 
 
-@pytest.mark.parametrize("topic", TOPICS)
-def test_statements_name_the_store_s_own_schema(topic: Topic) -> None:
-    found = statements(topic, "other")
+@pytest.mark.parametrize("file", SQL_FILES)
+def test_statements_name_the_store_s_own_schema(file: SqlFile) -> None:
+    found = statements(file, "other")
     assert found
     assert all("chekov" not in sql and sql for sql in found.values())
     assert any('"other".' in sql for sql in found.values())
@@ -47,7 +47,7 @@ def test_long_names_of_table_schemas_stay_different() -> None:
 
 
 def test_comments_are_for_readers_only() -> None:
-    found = [sql for topic in TOPICS for sql in statements(topic, "chekov").values()]
+    found = [sql for file in SQL_FILES for sql in statements(file, "chekov").values()]
     assert found
     assert not [sql for sql in found if "--" in sql]
 

@@ -16,7 +16,7 @@ def test_it_comes_back(plain: bytes, bound_to: bytes) -> None:
 
 
 @given(st.binary(max_size=50), st.data())
-def test_a_changed_bit_anywhere_is_noticed(plain: bytes, data: st.DataObject) -> None:
+def test_any_changed_bit_is_detected(plain: bytes, data: st.DataObject) -> None:
     cipher = Cipher(new_secret())
     sealed = bytearray(cipher.seal(plain, b"here"))
     at = data.draw(st.integers(0, len(sealed) * 8 - 1))

@@ -1,4 +1,4 @@
-"""Keys at hand: few questions to the store, and none answered from a memory that is too old."""
+"""The key cache: few queries to the store, and no expired answers."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -42,7 +42,7 @@ class Clock:
         return self.now
 
 
-async def test_one_question_for_many_and_none_for_what_is_at_hand() -> None:
+async def test_many_keys_take_one_query_and_cached_ones_none() -> None:
     store = Asked()
     keyring = Keyring(store, MasterKeys())
     subjects = {f"s-{n}" for n in range(50)}
@@ -65,7 +65,7 @@ async def test_two_processes_agree_on_a_key() -> None:
     assert found[0]["bob"].secret == found[1]["bob"].secret
 
 
-async def test_a_key_at_hand_gets_old() -> None:
+async def test_a_cached_key_expires() -> None:
     store, clock = Asked(), Clock()
     keyring = Keyring(store, MasterKeys(), clock=clock)
     first = (await keyring.of_subjects({"ada"}))["ada"]
@@ -77,7 +77,7 @@ async def test_a_key_at_hand_gets_old() -> None:
     assert (await keyring.of_subjects({"ada"}))["ada"].id != first.id
 
 
-async def test_a_forgotten_key_is_asked_for_once() -> None:
+async def test_a_deleted_key_is_queried_once() -> None:
     store = Asked()
     keyring = Keyring(store, MasterKeys())
     first = (await keyring.of_subjects({"ada"}))["ada"]
@@ -89,7 +89,7 @@ async def test_a_forgotten_key_is_asked_for_once() -> None:
     assert store.questions == before + 1
 
 
-async def test_an_answer_from_before_forgetting_is_not_believed() -> None:
+async def test_an_answer_from_before_a_deletion_is_not_cached() -> None:
     store = Asked()
     first = (await Keyring(store, MasterKeys()).of_subjects({"ada"}))["ada"]
     keyring = Keyring(store, MasterKeys())

@@ -34,12 +34,12 @@ def roundtrip(wrapping: MasterKeys, unwrapping: MasterKeys) -> bytes:
     return unwrapping.unwrap(id_, "ada", wrapping.wrap(id_, "ada", SECRET))
 
 
-def test_without_one_keys_are_kept_as_they_are() -> None:
+def test_without_a_master_key_keys_are_stored_unwrapped() -> None:
     assert MasterKeys().wrap(UUID(int=1), "ada", SECRET) == SECRET
     assert roundtrip(MasterKeys(), MasterKeys()) == SECRET
 
 
-def test_a_wrapped_key_shows_nothing_and_comes_back(tmp_path: Path) -> None:
+def test_a_wrapped_key_reveals_nothing_and_can_be_unwrapped(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(base64.b64encode(os.urandom(32)).decode() + "\n")
     master = MasterKeys(file)
@@ -68,7 +68,7 @@ def test_one_that_is_mounted_later_is_found(tmp_path: Path) -> None:
     assert roundtrip(MasterKeys(folder), running) == SECRET
 
 
-def test_another_master_key_is_told(tmp_path: Path) -> None:
+def test_an_unknown_master_key_is_reported(tmp_path: Path) -> None:
     one = MasterKeys(mounted(tmp_path / "one", key=os.urandom(32)))
     two = MasterKeys(mounted(tmp_path / "two", key=os.urandom(32)))
     with pytest.raises(KeyUnusable, match="CHEKOV_MASTER_KEY_FILE"):
@@ -92,7 +92,7 @@ def test_a_wrapped_key_belongs_to_its_subject(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 31, b"x" * 33, b"%" * 44])
-def test_a_file_that_is_no_key_is_refused_without_being_told(
+def test_an_invalid_master_key_is_refused_without_showing_it(
     tmp_path: Path, content: bytes
 ) -> None:
     file = tmp_path / "key"
@@ -102,8 +102,8 @@ def test_a_file_that_is_no_key_is_refused_without_being_told(
     assert not content or content.decode() not in str(caught.value)
 
 
-def test_no_file_and_an_empty_folder_are_told(tmp_path: Path) -> None:
+def test_a_missing_file_and_an_empty_folder_are_reported(tmp_path: Path) -> None:
     with pytest.raises(KeyUnusable, match="cannot be read: No such file"):
         MasterKeys(tmp_path / "missing")
-    with pytest.raises(KeyUnusable, match="no master key in"):
+    with pytest.raises(KeyUnusable, match="holds no master key"):
         MasterKeys(tmp_path)

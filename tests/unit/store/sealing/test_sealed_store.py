@@ -1,4 +1,4 @@
-"""Random clubs, forgetting at random moments: exactly those who were forgotten are unreadable."""
+"""Random clubs that forget members at random moments: exactly those become unreadable."""
 
 import asyncio
 import json
@@ -245,7 +245,7 @@ async def test_links_lead_to_what_can_be_read(memory_store: MemoryStore) -> None
             await store.keys.forget_keys([str(MEMBERS[0])])
 
 
-async def test_what_looks_sealed_is_refused_where_it_would_confuse(
+async def test_values_that_look_sealed_are_refused_in_personal_fields(
     memory_store: MemoryStore,
 ) -> None:
     async with sealed(memory_store) as store:
@@ -299,7 +299,7 @@ async def test_keys_that_are_away_are_waited_for_and_not_taken_for_forgotten() -
     memory.keys = keys = UnreachableKeys(memory.changes.keys)
     async with sealed(memory) as store:
         await store.append("club-a", [new(codec, joined(MEMBERS[0], "Ada"))])
-        await store.keys.forget_keys(["nobody"])  # and with that, nothing is at hand
+        await store.keys.forget_keys(["nobody"])  # which empties the cache
         keys.away = True
         for read in (store.read_page(), store.read_stream("club-a"), store.tail.after(0)):
             with pytest.raises(StoreUnavailable):
@@ -346,7 +346,7 @@ async def test_a_snapshot_is_readable_until_one_of_its_persons_is_forgotten(
         assert await RestoredState(store).read() is None
 
 
-async def test_no_snapshot_is_kept_of_what_was_not_seen_from_its_beginning(
+async def test_no_snapshot_is_saved_of_a_stream_not_seen_from_its_start(
     memory_store: MemoryStore,
 ) -> None:
     codec = Codec(clubs())
@@ -364,10 +364,10 @@ async def test_no_snapshot_is_kept_of_what_was_not_seen_from_its_beginning(
         assert await RestoredState(store).read() == b"state with Ada"
 
 
-async def test_a_late_writer_keeps_no_snapshot_with_somebody_forgotten(
+async def test_a_late_writer_saves_no_snapshot_with_a_forgotten_subject(
     memory_store: MemoryStore,
 ) -> None:
-    """The other process has the key at hand still, and did not hear yet."""
+    """The other process still has the key cached, and was not notified yet."""
     codec = Codec(clubs())
     async with sealed(memory_store) as store, sealed(memory_store) as other:
         await store.append("club-a", [new(codec, joined(MEMBERS[0], "Ada"))])

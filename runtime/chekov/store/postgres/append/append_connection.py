@@ -11,17 +11,16 @@ from chekov.store.postgres.append.batch import (
     Group,
     Pending,
     Place,
-    answer,
-    answer_many,
-    content,
-    many,
-    plain,
+    appended_at,
+    binary_content,
+    columns,
+    copy_rows,
     row_bytes,
-    rows,
+    scalar_columns,
+    settle,
 )
-from chekov.store.postgres.append.eager import EagerCoroutine
 from chekov.store.postgres.append.head_cache import HeadCache
-from chekov.store.postgres.connection_options import GRACE_SECONDS, Connection, connect
+from chekov.store.postgres.connection_options import GRACE_SECONDS, DriverConnection, connect
 from chekov.store.postgres.row_decoding import EVENT_COLUMNS
 from chekov.store.postgres.schema import Schema
 
@@ -30,167 +29,181 @@ _COPY_BYTES: Final = 60 * 1024
 
 
 class Sent(NamedTuple):
-    """What became of the appends of one statement."""
+    """The outcome of one statement."""
 
     recorded: Sequence[RecordedEvent]
     refused: Sequence[tuple[Pending, int]]
-    """Each with its outcome."""
+    """Each with its outcome, as the SQL functions number them."""
 
 
 class AppendConnection:
-    """A connection and its statements.
+    """A connection and its prepared statements.
 
     Args:
         schema: of the store.
         head_cache: shared by the append connections of a process.
     """
 
-    def __init__(
-        self,
-        schema: Schema,
-        head_cache: HeadCache,
-    ) -> None:
+    def __init__(self, schema: Schema, head_cache: HeadCache) -> None:
         self._options = schema.pool.options
         self._schema = schema.name
         self._statements = schema.statements("events")
         self._head_cache = head_cache
-        self._connection: Connection | None = None
-        self._next: Any = None
+        self._connection: DriverConnection | None = None
+        self._insert: Any = None
         self._one: Any = None
         self._many: Any = None
-        self._since = 0.0
-
-    async def connected(self) -> Connection:
-        """The connection, made again when it was lost."""
-        connection = self._connection
-        if connection is None or connection.is_closed():
-            self._head_cache.forget()
-            connection = await connect(self._options, application="chekov committer")
-            self._connection = connection
-            try:
-                self._next = await connection.prepare(self._statements["append_next"])
-                self._one = await connection.prepare(self._statements["append_one"])
-                self._many = await connection.prepare(self._statements["append_many"])
-            except BaseException:
-                self.drop()
-                raise
-        return connection
-
-    async def reconnect(self) -> None:
-        """Make the connection, as `send` would."""
-        self._since = time.monotonic()
-        try:
-            await self.connected()
-        finally:
-            self._since = 0.0
+        self._busy_since = 0.0
 
     def is_connected(self) -> bool:
         """Whether there is a connection, as far as is known."""
         return self._connection is not None and not self._connection.is_closed()
 
-    def drop(self) -> None:
-        """Forget the connection."""
+    async def connect(self) -> DriverConnection:
+        """Return the connection, made again if it was lost."""
+        if self._connection is not None and not self._connection.is_closed():
+            return self._connection
+        self._head_cache.clear()
+        self._busy_since = time.monotonic()
+        try:
+            connection = await connect(self._options, application="chekov committer")
+            self._connection = connection
+            self._insert = await connection.prepare(self._statements["append_next"])
+            self._one = await connection.prepare(self._statements["append_one"])
+            self._many = await connection.prepare(self._statements["append_many"])
+        except BaseException:
+            self.terminate()
+            raise
+        finally:
+            self._busy_since = 0.0
+        return connection
+
+    def terminate(self) -> None:
+        """Close the connection without a word to the server; it is made again when needed."""
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
 
-    def drop_overdue(self) -> None:
-        """Forget the connection when its answer takes too long; whoever waits finds it lost.
+    def terminate_overdue(self) -> None:
+        """Close the connection if its answer takes too long, so that its user finds it lost.
 
-        To be called now and then: a timer for each statement would cost each of them.
+        To be called regularly: a timer per statement would cost every statement.
         """
-        # Postgres itself gives up before.
+        # Postgres cancels the statement before.
         longest = self._options.seconds + GRACE_SECONDS
-        if self._since and time.monotonic() - self._since > longest:
-            self.drop()
+        if self._busy_since and time.monotonic() - self._busy_since > longest:
+            self.terminate()
 
-    async def append_next(
+    async def insert_next(
         self, stream: str, events: Sequence[NewEvent], expected: int
     ) -> Appended | None:
-        """Store one event where it must go by what is known; nothing when that is not known.
+        """Insert one event at the position and version that the head cache knows.
 
-        Only for when no other lane is under way.
+        Only while no other append of this process is under way.
+
+        Returns:
+            `None`, with nothing stored, when the cache does not know them, or was wrong.
         """
         head_cache = self._head_cache
-        head = head_cache.head()
+        head, stamp = head_cache.head(), events[0].time or head_cache.now()
         version = head_cache.version(stream, expected)
-        if head is None or version is None or not self.is_connected():
+        if head is None or version is None or stamp is None or not self.is_connected():
             return None
-        if len(events) != 1 or content(events[0]) is not None:
+        if len(events) != 1 or binary_content(events[0]) is not None:
             return None
-        stamp = events[0].time or head_cache.now()
-        if stamp is None:
-            return None
-        self._since = time.monotonic()
+        self._busy_since = time.monotonic()
         try:
-            insert = EagerCoroutine(
-                self._next.fetch(head + 1, stream, version + 1, *plain(events[0]), stamp)
+            await self._insert.fetch(
+                head + 1, stream, version + 1, *scalar_columns(events[0]), stamp
             )
-            # Postgres is at work meanwhile.
-            appended = answer(stream, events, head, version, stamp)
-            await insert
         except asyncpg.UniqueViolationError as error:
-            self._invalidate(error, begins=version == 0)
+            self._invalidate(error, assumed_new=version == 0)
             return None
         finally:
-            self._since = 0.0
+            self._busy_since = 0.0
+        appended = appended_at(stream, events, head, version, stamp)
         head_cache.learn(appended.recorded)
         return appended
 
     async def send(
         self, groups: Sequence[Group], *, together: bool = False, lone: bool = False
     ) -> Sent:
-        """Carry appends to Postgres, each group to a stream of its own; answer what was stored.
+        """Send appends in one statement, and answer those that it stored.
 
-        With `together`, all of them are stored or none; `lone` says that no other lane is under
-        way.
+        Args:
+            groups: each to a stream of its own.
+            together: store all of them or none.
+            lone: no other append of this process is under way.
         """
-        self._since = time.monotonic()
+        self._busy_since = time.monotonic()
         try:
-            connection = await self.connected()
-            if lone and (recorded := await self._send_next(connection, groups)):
+            if lone and (recorded := await self._copy_next(groups)):
                 return Sent(recorded, ())
             first = groups[0][0]
             if len(groups) > 1 or len(groups[0]) > 1 or len(first.events) > 1:
-                return await self._send_many(groups, together=together)
-            return await self._send_one(first)
+                return await self._append_many(groups, together=together)
+            return await self._append_one(first)
         finally:
-            self._since = 0.0
+            self._busy_since = 0.0
 
-    async def stored(self, pending: Pending) -> Sequence[RecordedEvent]:
-        """Answer an append that was sent before, if it was stored; else nothing."""
-        # One that took the store's clock tells the time of all that did.
+    async def find(self, pending: Pending) -> Sequence[RecordedEvent]:
+        """Answer an append of unknown outcome if it was stored; otherwise return nothing."""
+        # All events without a time of their own got that of the database's clock.
         timeless = (n for n, event in enumerate(pending.events) if event.time is None)
         at = next(timeless, 0)
-        self._since = time.monotonic()
+        connection = await self.connect()
+        self._busy_since = time.monotonic()
         try:
-            connection = await self.connected()
             row = await connection.fetchrow(self._statements["stored"], pending.events[at].id)
         finally:
-            self._since = 0.0
+            self._busy_since = 0.0
         if row is None or row["stream"] != pending.stream:
             return ()
         before = at + 1
-        appended = pending.stored(row["position"] - before, row["version"] - before, row["time"])
-        return pending.answer(appended)
+        appended = pending.appended_at(
+            row["position"] - before, row["version"] - before, row["time"]
+        )
+        return pending.succeed(appended)
 
-    async def _send_next(
-        self, connection: Connection, groups: Sequence[Group]
-    ) -> Sequence[RecordedEvent]:
-        """Store appends where they must go by what is known; nothing when that is not known.
+    async def _copy_next(self, groups: Sequence[Group]) -> Sequence[RecordedEvent]:
+        """Copy events to the positions and versions that the head cache knows.
 
-        COPY takes a sixth less time than inserting arrays, and its parameters cost us less too. But
-        of a long one Postgres stores the beginning before it has the end, and no time-out of its
-        own ends that wait if we are gone: so it is only for what goes at once.
+        Postgres stores the beginning of a long COPY before it has received the end, and no timeout
+        of its own ends that wait if this process dies. So only what is sent in one go is copied.
+
+        Returns:
+            The events; none when the cache does not know where they go, or was wrong.
         """
-        head_cache = self._head_cache
-        head, stamp = head_cache.head(), head_cache.now()
-        if head is None or stamp is None:
+        places = self._places(groups)
+        stamp = self._head_cache.now()
+        if not places or stamp is None:
+            return ()
+        connection: Any = self._connection
+        try:
+            await connection.copy_records_to_table(
+                "events",
+                schema_name=self._schema,
+                columns=EVENT_COLUMNS,
+                records=copy_rows(places, stamp),
+            )
+        except asyncpg.UniqueViolationError as error:
+            self._invalidate(error, assumed_new=any(place.version == 0 for place in places))
+            return ()
+        recorded: list[RecordedEvent] = []
+        for pending, before, version in places:
+            recorded += pending.succeed(pending.appended_at(before, version, stamp))
+        self._head_cache.learn(recorded)
+        return recorded
+
+    def _places(self, groups: Sequence[Group]) -> Sequence[Place]:
+        """Where each append goes; empty when that is not known, or they are too large."""
+        head = self._head_cache.head()
+        if head is None:
             return ()
         places: list[Place] = []
         room = _COPY_BYTES
         for group in groups:
-            version = head_cache.version(group[0].stream, group[0].expected)
+            version = self._head_cache.version(group[0].stream, group[0].expected)
             for pending in group:
                 room -= row_bytes(pending)
                 if version is None or pending.command_id is not None or room < 0:
@@ -198,60 +211,42 @@ class AppendConnection:
                 places.append(Place(pending, head, version))
                 head += len(pending.events)
                 version += len(pending.events)
-        try:
-            insert = EagerCoroutine(
-                connection.copy_records_to_table(
-                    "events",
-                    schema_name=self._schema,
-                    columns=EVENT_COLUMNS,
-                    records=rows(places, stamp),
-                )
-            )
-            # Postgres is at work meanwhile.
-            answers = [place.pending.stored(place.before, place.version, stamp) for place in places]
-            await insert
-        except asyncpg.UniqueViolationError as error:
-            self._invalidate(error, begins=any(place.version == 0 for place in places))
-            return ()
-        recorded: list[RecordedEvent] = []
-        for place, appended in zip(places, answers, strict=True):
-            recorded += place.pending.answer(appended)
-        head_cache.learn(recorded)
-        return recorded
+        return places
 
-    def _invalidate(self, error: asyncpg.UniqueViolationError, *, begins: bool) -> None:
-        """Doubt what was known, since a place is taken that it gave away.
+    def _invalidate(self, error: asyncpg.UniqueViolationError, *, assumed_new: bool) -> None:
+        """Invalidate the head cache after a unique violation.
+
+        If only a stream assumed to be new exists, the rest of the cache stays valid.
 
         Args:
             error: names the constraint.
-            begins: whether a stream was taken for new. That it was there is its caller's mistake,
-                and says nothing against the rest.
+            assumed_new: whether a stream was assumed to be new.
 
         Raises:
-            UniqueViolationError: an event's id is taken, which is its caller's mistake too.
+            UniqueViolationError: an event's id is taken, which is the caller's mistake.
         """
         if error.constraint_name == "events_id":
             raise error
-        if error.constraint_name == "events_position" or not begins:
+        if error.constraint_name == "events_position" or not assumed_new:
             self._head_cache.invalidate()
         else:
             self._head_cache.stop_assuming_new_streams()
 
-    async def _send_many(self, groups: Sequence[Group], *, together: bool) -> Sent:
-        before, stamp, outcomes = await self._many.fetchrow(*many(groups, together=together))
+    async def _append_many(self, groups: Sequence[Group], *, together: bool) -> Sent:
+        before, stamp, outcomes = await self._many.fetchrow(*columns(groups, together=together))
         if together and min(outcomes) < 0:
             return Sent(
                 (), [(group[0], n) for group, n in zip(groups, outcomes, strict=True) if n < 0]
             )
         self._head_cache.set_clock(stamp)
-        recorded, refused = answer_many(groups, before, stamp, outcomes)
+        recorded, refused = settle(groups, before, stamp, outcomes)
         if recorded:
             self._head_cache.learn(recorded)
         return Sent(recorded, refused)
 
-    async def _send_one(self, pending: Pending) -> Sent:
+    async def _append_one(self, pending: Pending) -> Sent:
         event = pending.events[0]
-        id_, type_, data, *rest = plain(event)
+        id_, type_, data, *rest = scalar_columns(event)
         position, version, stamp = await self._one.fetchrow(
             pending.stream,
             pending.expected,
@@ -259,7 +254,7 @@ class AppendConnection:
             id_,
             type_,
             data,
-            content(event),
+            binary_content(event),
             *rest,
             event.time,
         )
@@ -267,6 +262,6 @@ class AppendConnection:
             return Sent((), [(pending, version)])
         if event.time is None:
             self._head_cache.set_clock(stamp)
-        appended = pending.stored(position - 1, version - 1, stamp)
+        appended = pending.appended_at(position - 1, version - 1, stamp)
         self._head_cache.learn(appended.recorded)
-        return Sent(pending.answer(appended), ())
+        return Sent(pending.succeed(appended), ())

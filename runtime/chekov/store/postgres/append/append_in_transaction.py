@@ -1,4 +1,4 @@
-"""Appending within a transaction that is somebody else's."""
+"""Appending within a transaction of the caller."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,8 +10,8 @@ import asyncpg
 from chekov.backoff import Backoff
 from chekov.errors import DuplicateEvent, InvalidAppend, StoreError, StoreUnavailable
 from chekov.store.port import Appended, StreamAppend
-from chekov.store.postgres.append.batch import Pending, many, refusal
-from chekov.store.postgres.connection_options import Connection
+from chekov.store.postgres.append.batch import Pending, columns, refusal
+from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.errors import Fault, fault_of, repeated_id
 from chekov.store.postgres.listener import events_channel
 from chekov.store.postgres.schema import Schema
@@ -23,7 +23,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def append_in_transaction(
-    connection: Connection,
+    connection: DriverConnection,
     schema: Schema,
     append: StreamAppend,
     command_id: UUID | None,
@@ -41,7 +41,7 @@ async def append_in_transaction(
     before, stamp, [outcome] = await _insert(connection, statements, pending)
     if outcome < 0:
         raise refusal(append.stream, append.expected, command_id, outcome)
-    appended = pending.stored(before, outcome, _EPOCH + timedelta(microseconds=stamp))
+    appended = pending.appended_at(before, outcome, _EPOCH + timedelta(microseconds=stamp))
     # Postgres delivers it when the transaction commits.
     await connection.execute(
         statements["notify"], events_channel(schema.name), str(appended.position)
@@ -50,9 +50,9 @@ async def append_in_transaction(
 
 
 async def _insert(
-    connection: Connection, statements: Mapping[str, LiteralString], pending: Pending
+    connection: DriverConnection, statements: Mapping[str, LiteralString], pending: Pending
 ) -> Any:
-    values = many([[pending]])
+    values = columns([[pending]])
     texts = values._replace(
         command_id=_texts(values.command_id),
         ids=_texts(values.ids),
@@ -63,7 +63,7 @@ async def _insert(
     backoff = Backoff()
     for _ in range(_TRIES):
         try:
-            # An error inside it leaves the caller's transaction usable.
+            # A savepoint, so that an error leaves the caller's transaction usable.
             async with connection.transaction():
                 return await connection.fetchrow(statements["append_in_transaction"], *texts)
         except asyncpg.UniqueViolationError as error:
@@ -71,7 +71,7 @@ async def _insert(
                 raise DuplicateEvent(repeated_id(error)) from error
         except (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError) as error:
             raise InvalidAppend(f"append to {pending.stream!r}: {error}") from error
-        # A lone writer, which takes no turns, came first.
+        # A lone writer, which does not wait for its turn, stored an event first.
         await backoff.wait()
     raise StoreUnavailable(
         f"append to {pending.stream!r}: another writer came first {_TRIES} times; try again"

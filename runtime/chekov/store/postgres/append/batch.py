@@ -1,4 +1,4 @@
-"""Appends on their way: how waiting ones become one statement, and its answer theirs."""
+"""Queued appends: how they become one statement, and how its outcome answers each of them."""
 
 import asyncio
 from collections import deque
@@ -17,7 +17,6 @@ from chekov.errors import (
     WrongExpectedVersion,
 )
 from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
-from chekov.store.postgres.row_decoding import new_record
 
 BATCH_EVENTS: Final = 1024
 BATCH_BYTES: Final = 1024 * 1024
@@ -25,15 +24,15 @@ _ROW_BYTES: Final = 200
 _LOOK_AT: Final = 4 * BATCH_EVENTS
 _DELETED: Final = -1
 _REPEATED: Final = -2
-_ELSEWHERE: Final = -3
+_OTHER_VERSION: Final = -3
 
 
 class Pending:
     """An append that waits for its answer.
 
     Attributes:
-        command_id: the command whose events it holds, when that may be stored once only.
-        uncertain: it was sent, and the connection was lost before the answer: it may be stored.
+        command_id: the command whose events it holds, if they must be stored only once.
+        uncertain: its connection was lost after it was sent, so it may be stored.
     """
 
     __slots__ = ("command_id", "events", "expected", "future", "size", "stream", "uncertain")
@@ -54,36 +53,44 @@ class Pending:
         self.future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         self.uncertain = False
 
-    def stored(self, before: int, version: int, stamp: datetime) -> Appended:
-        """Its answer; `before` and `version` are those in front of its first event."""
-        return answer(self.stream, self.events, before, version, stamp)
+    def appended_at(self, before: int, version: int, stamp: datetime) -> Appended:
+        """See the function of this name."""
+        return appended_at(self.stream, self.events, before, version, stamp)
 
-    def answer(self, appended: Appended) -> Sequence[RecordedEvent]:
-        """Tell the caller, unless it has gone; what was stored."""
+    def succeed(self, appended: Appended) -> Sequence[RecordedEvent]:
+        """Answer the caller, unless it is gone, and return the stored events."""
         if not self.future.done():
             self.future.set_result(appended)
         return appended.recorded
 
     def fail(self, error: Exception) -> None:
-        """Tell the caller, unless it has gone."""
+        """Raise an error in the caller, unless it is gone."""
         if not self.future.done():
             self.future.set_exception(error)
 
     def refuse(self, outcome: int) -> None:
-        """It could not be stored."""
+        """Fail with the error of an outcome below 0."""
         self.fail(refusal(self.stream, self.expected, self.command_id, outcome))
 
 
 Group: TypeAlias = list[Pending]
-"""Appends to one stream that succeed or fail together: one, or several that expect nothing."""
+"""Appends to one stream that succeed or fail together: one, or several without expectations."""
 
 
-def answer(
+def appended_at(
     stream: str, events: Sequence[NewEvent], before: int, version: int, stamp: datetime
 ) -> Appended:
-    """Of an append whose first event comes after `before` and `version`."""
+    """The answer to an append.
+
+    Args:
+        stream: its stream.
+        events: its events.
+        before: the position before that of its first event.
+        version: the version before that of its first event.
+        stamp: the time of events that have none of their own.
+    """
     recorded = [
-        new_record((before + n, stream, version + n, *event[:6], event[6] or stamp))
+        RecordedEvent._make((before + n, stream, version + n, *event[:6], event[6] or stamp))
         for n, event in enumerate(events, 1)
     ]
     count = len(recorded)
@@ -91,12 +98,12 @@ def answer(
 
 
 def refusal(stream: str, expected: int, command_id: UUID | None, outcome: int) -> StoreError:
-    """The error of an append with an outcome below 0, as the SQL functions number them."""
+    """The error of an append whose outcome, as the SQL functions number it, is below 0."""
     if outcome == _DELETED:
         return StreamDeleted(stream)
     if outcome == _REPEATED and command_id is not None:
         return DuplicateCommand(command_id)
-    actual = _ELSEWHERE - outcome
+    actual = _OTHER_VERSION - outcome
     if expected == Expected.STREAM_EXISTS:
         return StreamNotFound(stream)
     if expected == Expected.NO_STREAM:
@@ -105,16 +112,16 @@ def refusal(stream: str, expected: int, command_id: UUID | None, outcome: int) -
 
 
 def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group]:
-    """Remove from the queue what the next statement carries.
+    """Remove from the queue the appends that the next statement carries.
 
-    A statement sees each stream once, and each command that may be stored once only. Further
-    appends to a stream stay in the queue, unless none of them expects anything: then they become
-    one.
+    A statement has each stream once, and each command id that must be stored only once. Further
+    appends to a stream stay in the queue, unless none of them has an expectation: then they form
+    one group.
 
     Args:
-        queue: appends in the order they came.
-        busy: streams of statements that are under way; they have to wait.
-        share: most appends to take.
+        queue: appends in the order of their arrival.
+        busy: streams of statements under way; appends to them stay.
+        share: at most this many appends.
     """
     groups: dict[str, Group] = {}
     stay: list[Pending] = []
@@ -151,7 +158,7 @@ def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group
 
 
 def _executed(pendings: Iterable[Pending]) -> set[UUID]:
-    """The commands whose events these appends hold, as far as they tell."""
+    """The ids of the commands whose events these appends hold, where known."""
     return {
         command
         for pending in pendings
@@ -167,8 +174,8 @@ def _joins(pending: Pending, group: Group) -> bool:
     )
 
 
-class Many(NamedTuple):
-    """Parameters of the statement for many appends."""
+class Columns(NamedTuple):
+    """Parameters of the statement `append_many`."""
 
     together: bool
     streams: list[str]
@@ -187,12 +194,12 @@ class Many(NamedTuple):
     times: Sequence[datetime | None] | None
 
 
-def many(groups: Sequence[Group], *, together: bool = False) -> Many:
-    """Columns of all events; a column that nobody uses is `None`."""
+def columns(groups: Sequence[Group], *, together: bool = False) -> Columns:
+    """The events of all appends as columns; an unused column is `None`."""
     streams = [group[0].stream for group in groups]
     runs = [list(chain.from_iterable(item.events for item in group)) for group in groups]
-    columns: tuple[Any, ...] = tuple(zip(*chain.from_iterable(runs), strict=True))
-    ids, types, data, metadata, correlation_ids, causation_ids, times = columns
+    values: tuple[Any, ...] = tuple(zip(*chain.from_iterable(runs), strict=True))
+    ids, types, data, metadata, correlation_ids, causation_ids, times = values
     stream = append = within = None
     if len(ids) > len(groups):
         counts = [len(run) for run in runs]
@@ -200,7 +207,7 @@ def many(groups: Sequence[Group], *, together: bool = False) -> Many:
         append = [number for number, n in enumerate(counts, 1) for _ in range(n)]
         within = [number for n in counts for number in range(1, n + 1)]
     command_id = [group[0].command_id for group in groups]
-    return Many(
+    return Columns(
         together,
         streams,
         [group[0].expected for group in groups],
@@ -219,28 +226,28 @@ def many(groups: Sequence[Group], *, together: bool = False) -> Many:
 
 
 class Place(NamedTuple):
-    """Where an append goes: in front of its first event are these position and version."""
+    """Where an append goes: after this position and this version."""
 
     pending: Pending
     before: int
     version: int
 
 
-def rows(places: Sequence[Place], stamp: datetime) -> list[tuple[Any, ...]]:
-    """Each event of appends that go on from known places, as `EVENT_COLUMNS` lists its values.
+def copy_rows(places: Sequence[Place], stamp: datetime) -> list[tuple[Any, ...]]:
+    """The events of placed appends, each with the values that `EVENT_COLUMNS` lists.
 
     Args:
         places: of the appends.
-        stamp: the time of events that bring none.
+        stamp: the time of events that have none of their own.
     """
     return [
         (
             before + n,
             pending.stream,
             version + n,
-            *plain(event),
+            *scalar_columns(event),
             event.time or stamp,
-            content(event),
+            binary_content(event),
         )
         for pending, before, version in places
         for n, event in enumerate(pending.events, 1)
@@ -248,9 +255,9 @@ def rows(places: Sequence[Place], stamp: datetime) -> list[tuple[Any, ...]]:
 
 
 def row_bytes(pending: Pending) -> int:
-    """The most that the rows of an append have, in bytes: payloads, names, numbers, ids, lengths.
+    """An upper bound of the size of an append's rows: payloads, names, numbers, ids, lengths.
 
-    A character of a name takes four bytes at most.
+    A character of a name counts as four bytes.
     """
     names = len(pending.stream) * len(pending.events)
     for event in pending.events:
@@ -258,8 +265,8 @@ def row_bytes(pending: Pending) -> int:
     return pending.size + 4 * names + _ROW_BYTES * len(pending.events)
 
 
-def plain(event: NewEvent) -> tuple[Any, ...]:
-    """An event in the order of the columns, up to its time; its data only if that is JSON."""
+def scalar_columns(event: NewEvent) -> tuple[Any, ...]:
+    """An event in the order of the columns up to its time; `None` for data that is not JSON."""
     return (
         event.id,
         event.type,
@@ -270,15 +277,15 @@ def plain(event: NewEvent) -> tuple[Any, ...]:
     )
 
 
-def content(event: NewEvent) -> bytes | None:
-    """The data of an event that is no JSON."""
+def binary_content(event: NewEvent) -> bytes | None:
+    """The data of an event, unless it is JSON."""
     return None if event.data[:1] == b"{" else event.data
 
 
 def payloads(
     data: Iterable[bytes],
 ) -> tuple[list[str | None] | None, list[bytes | None] | None]:
-    """JSON documents, and what is none: one column each."""
+    """A column of JSON documents, and one of other contents."""
     texts = [item.decode() if item[:1] == b"{" else None for item in data]
     if all(texts):
         return texts, None
@@ -286,10 +293,14 @@ def payloads(
     return texts, contents
 
 
-def answer_many(
+def settle(
     groups: Sequence[Group], before: int, stamp: datetime, outcomes: Sequence[int]
 ) -> tuple[list[RecordedEvent], list[tuple[Pending, int]]]:
-    """Tell the callers; the events that were stored, and who was refused with which outcome."""
+    """Answer the appends that were stored.
+
+    Returns:
+        The stored events, and the refused appends with their outcomes.
+    """
     recorded: list[RecordedEvent] = []
     refused: list[tuple[Pending, int]] = []
     for group, outcome in zip(groups, outcomes, strict=True):
@@ -298,7 +309,7 @@ def answer_many(
             continue
         version = outcome
         for pending in group:
-            stored = pending.answer(pending.stored(before, version, stamp))
+            stored = pending.succeed(pending.appended_at(before, version, stamp))
             before += len(stored)
             version += len(stored)
             recorded += stored

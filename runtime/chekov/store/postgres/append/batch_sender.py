@@ -1,7 +1,8 @@
-"""Seeing appends through on a connection: sent, sent again, split, and each of them answered."""
+"""Sending appends over a connection: repeated, resolved and split until each one is answered."""
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Final
 
 import asyncpg
@@ -14,21 +15,54 @@ from chekov.store.postgres.append.batch import Group, Pending
 from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, fault_of, leaves_doubt, repeated_id
 from chekov.store.postgres.schema import Schema
 
-CAUGHT: Final = (*DATABASE_ERRORS, StoreError, ValueError, TypeError, AttributeError)
+SEND_ERRORS: Final = (*DATABASE_ERRORS, StoreError, ValueError, TypeError, AttributeError)
 """What sending appends may raise."""
 
 Committed = Callable[[Sequence[RecordedEvent]], None]
 OnBatch = Callable[[int, int, float], None]
 
 
+class _Batch:
+    """The state of one call of `BatchSender.send`.
+
+    Attributes:
+        groups: those not answered yet.
+        sent: whether the last attempt came so far as to send them.
+        rejected: the error of the last attempt, if that was about a value.
+        repeated: whether there was an attempt before.
+        deadline: of the attempts, by the monotonic clock.
+    """
+
+    __slots__ = (
+        "backoff",
+        "deadline",
+        "groups",
+        "lone",
+        "rejected",
+        "repeated",
+        "sent",
+        "together",
+    )
+
+    def __init__(self, groups: Sequence[Group], *, together: bool, lone: bool) -> None:
+        self.groups = groups
+        self.together = together
+        self.lone = lone
+        self.sent = False
+        self.rejected: Exception | None = None
+        self.repeated = False
+        self.deadline = 0.0
+        self.backoff = Backoff()
+
+
 class BatchSender:
-    """Takes appends to Postgres, whatever happens on the way.
+    """Sends batches of appends, whatever goes wrong on the way.
 
     Args:
         schema: of the store.
-        committed: told what was stored.
-        on_batch: told appends, events and seconds of each statement.
-        gave_up: told the error when the database stays away, for those who wait behind.
+        committed: called with the events of each statement.
+        on_batch: called with the appends, events and seconds of each statement.
+        gave_up: called with the error when the database stays away, to fail the queued appends.
     """
 
     def __init__(
@@ -48,76 +82,86 @@ class BatchSender:
     async def send(
         self,
         connection: AppendConnection,
-        groups: list[Group],
+        groups: Sequence[Group],
         *,
         together: bool = False,
         lone: bool = False,
     ) -> None:
-        """Answer every append of `groups`; see `AppendConnection.send` for the two flags."""
-        deadline = 0.0
-        backoff = Backoff()
+        """Answer every append of `groups`; see `AppendConnection.send` for the two flags.
+
+        A lost connection leaves the outcome unknown: the appends are looked up before they are
+        sent again. A rejected value fails its append alone: the batch is split to find it.
+        """
+        batch = _Batch(groups, together=together, lone=lone)
         while True:
             try:
-                if deadline or groups[0][0].uncertain:
-                    groups = await self._not_stored(connection, groups)
-                if groups:
-                    await self._attempt(connection, groups, together=together, lone=lone)
-            except CAUGHT as error:
-                fault = fault_of(error)
-                deadline = deadline or time.monotonic() + self._patience
-                if fault not in (Fault.LOST, Fault.BUSY) or time.monotonic() > deadline:
-                    self._give_up(groups, error)
+                await self._attempt(connection, batch)
+            except SEND_ERRORS as error:
+                if not self._may_repeat(connection, batch, error):
+                    self._give_up(batch.groups, error)
                     return
-                if fault is Fault.LOST:
-                    connection.drop()
             else:
                 return
-            await backoff.wait()
+            if batch.rejected is None:
+                await batch.backoff.wait()
 
-    async def _attempt(
-        self, connection: AppendConnection, groups: list[Group], *, together: bool, lone: bool
-    ) -> None:
-        try:
-            await self._send_once(connection, groups, together=together, lone=lone)
-        except CAUGHT as error:
-            if fault_of(error) is not Fault.REJECTED_VALUE:
-                raise
-            await self._split(connection, groups, error, together=together)
-
-    async def _send_once(
-        self, connection: AppendConnection, groups: list[Group], *, together: bool, lone: bool
-    ) -> None:
-        started = time.perf_counter()
-        if not connection.is_connected():
-            # Nothing is on its way yet when this fails.
-            await connection.reconnect()
-        try:
-            recorded, refused = await connection.send(groups, together=together, lone=lone)
-        except BaseException as error:
-            if not isinstance(error, Exception) or leaves_doubt(error):
-                for group in groups:
-                    for pending in group:
-                        pending.uncertain = True
-            raise
-        if recorded:
-            appends = sum(map(len, groups)) - len(refused)
-            self.tell(recorded, appends, time.perf_counter() - started)
-        for pending, outcome in refused:
-            # After a lost connection the other writer may be our own statement.
-            if not (pending.uncertain and await self._is_stored(connection, pending)):
-                pending.refuse(outcome)
-
-    def tell(self, recorded: Sequence[RecordedEvent], appends: int, seconds: float) -> None:
-        """Let it be known what a statement stored."""
+    def report(self, recorded: Sequence[RecordedEvent], appends: int, seconds: float) -> None:
+        """Report the events that one statement stored."""
         self._committed(recorded)
         if self._on_batch is not None:
             self._on_batch(appends, len(recorded), seconds)
 
+    async def _attempt(self, connection: AppendConnection, batch: "_Batch") -> None:
+        batch.sent = False
+        if not connection.is_connected():
+            await connection.connect()
+        if batch.rejected is not None:
+            await self._split(connection, batch, batch.rejected)
+            return
+        if batch.repeated or batch.groups[0][0].uncertain:
+            batch.groups = await self._resolve(connection, batch.groups)
+            if not batch.groups:
+                return
+        started = time.perf_counter()
+        batch.sent = True
+        recorded, refused = await connection.send(
+            batch.groups, together=batch.together, lone=batch.lone
+        )
+        if recorded:
+            appends = sum(map(len, batch.groups)) - len(refused)
+            self.report(recorded, appends, time.perf_counter() - started)
+        for pending, outcome in refused:
+            # After a lost connection, the conflict may be with this append's own first try.
+            if not (pending.uncertain and await self._is_stored(connection, pending)):
+                pending.refuse(outcome)
+
+    def _may_repeat(self, connection: AppendConnection, batch: "_Batch", error: Exception) -> bool:
+        """Prepare the next attempt after an error; `False` when there is to be none."""
+        fault = fault_of(error)
+        if fault is Fault.REJECTED_VALUE and batch.rejected is None:
+            batch.rejected = error
+            return True
+        batch.rejected = None
+        if batch.sent and leaves_doubt(error):
+            for pending in chain.from_iterable(batch.groups):
+                pending.uncertain = True
+        if fault is Fault.LOST:
+            connection.terminate()
+        now = time.monotonic()
+        if not batch.repeated:
+            batch.repeated = True
+            batch.deadline = now + self._patience
+        return fault in (Fault.LOST, Fault.BUSY) and now < batch.deadline
+
     async def _split(
-        self, connection: AppendConnection, groups: list[Group], error: Exception, *, together: bool
+        self,
+        connection: AppendConnection,
+        batch: "_Batch",
+        error: Exception,
     ) -> None:
-        """One of the appends is guilty: find it, and store the others, unless they go together."""
-        if together:
+        """Find the append whose values were rejected; store the others, unless all go together."""
+        groups = batch.groups
+        if batch.together:
             for group in groups:
                 await self._reject(connection, group[0], error)
         elif len(groups) > 1:
@@ -139,8 +183,10 @@ class BatchSender:
         elif not (pending.uncertain and await self._is_stored(connection, pending)):
             pending.fail(DuplicateEvent(repeated_id(error)))
 
-    async def _not_stored(self, connection: AppendConnection, groups: list[Group]) -> list[Group]:
-        """Answer what turns out to be stored; the rest is to be sent again."""
+    async def _resolve(
+        self, connection: AppendConnection, groups: Sequence[Group]
+    ) -> Sequence[Group]:
+        """Answer the appends of unknown outcome that were stored, and return the others."""
         remaining: list[Group] = []
         for group in groups:
             rest = [
@@ -154,15 +200,14 @@ class BatchSender:
         return remaining
 
     async def _is_stored(self, connection: AppendConnection, pending: Pending) -> bool:
-        recorded = await connection.stored(pending)
+        recorded = await connection.find(pending)
         if recorded:
             self._committed(recorded)
         return bool(recorded)
 
-    def _give_up(self, groups: list[Group], error: Exception) -> None:
-        """The database stays away or refuses: whoever waits is told, also behind this batch."""
-        for group in groups:
-            for pending in group:
-                stored = None if pending.uncertain else False
-                pending.fail(self._translator.store_error(error, stored=stored))
+    def _give_up(self, groups: Sequence[Group], error: Exception) -> None:
+        """Fail these appends and those in the queue: the database stays away, or refuses."""
+        for pending in chain.from_iterable(groups):
+            stored = None if pending.uncertain else False
+            pending.fail(self._translator.store_error(error, stored=stored))
         self._gave_up(self._translator.store_error(error))

@@ -1,14 +1,14 @@
-"""Group commit: everything that waits goes to Postgres as one statement, in one round trip.
+"""Group commit: all queued appends go to Postgres as one statement, in one round trip.
 
-Nothing waits for company: while a statement is under way the next one fills. When much waits, it
-is shared between two connections, so that Postgres works on one half while this process answers
-and prepares the other.
+Nothing waits for company: while a statement is under way, the next one fills. A long queue is
+shared between two connections, so that Postgres works on one half while this process answers and
+prepares the other.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -17,7 +17,7 @@ from chekov.errors import StoreClosed, StoreUnavailable
 from chekov.store.port import Appended, ExpectedVersion, NewEvent, StreamAppend
 from chekov.store.postgres.append.append_connection import AppendConnection
 from chekov.store.postgres.append.batch import Group, Pending, take
-from chekov.store.postgres.append.batch_sender import CAUGHT, BatchSender, Committed, OnBatch
+from chekov.store.postgres.append.batch_sender import SEND_ERRORS, BatchSender, Committed, OnBatch
 from chekov.store.postgres.append.head_cache import HeadCache
 from chekov.store.postgres.errors import Fault, fault_of, leaves_doubt
 from chekov.store.postgres.schema import Schema
@@ -29,20 +29,20 @@ _WATCH_SECONDS: Final = 1.0
 
 
 class _Idle(NamedTuple):
-    """A lane with nothing to do, and how to wake its task."""
+    """A connection without a statement under way, and what wakes its task."""
 
     connection: AppendConnection
     woken: "asyncio.Future[None]"
 
 
 class Committer:
-    """Takes appends of one process and answers each of them.
+    """Queues the appends of one process and sends them in batches.
 
     Args:
         schema: of the store.
-        committed: told what was stored, at the latest when the loop comes round again.
-        alone: whether no other process was seen at this store lately.
-        on_batch: told appends, events and seconds of each statement.
+        committed: called with the stored events, at the latest in the next turn of the loop.
+        alone: returns whether no other process was connected to this store lately.
+        on_batch: called with the appends, events and seconds of each statement.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Committer:
         on_batch: OnBatch | None,
     ) -> None:
         self._sender = BatchSender(
-            schema, committed=committed, on_batch=on_batch, gave_up=self._fail_all
+            schema, committed=committed, on_batch=on_batch, gave_up=self._fail_queued
         )
         head_cache = HeadCache(alone)
         self._connections = [AppendConnection(schema, head_cache) for _ in range(_CONNECTIONS)]
@@ -63,10 +63,10 @@ class Committer:
         self._queue: deque[Pending] = deque()
         self._idle: deque[_Idle] = deque()
         self._busy: set[str] = set()
-        self._only = False
+        self._lone = False
         self._closing = False
 
-    def append(
+    async def append(
         self,
         stream: str,
         events: Sequence[NewEvent],
@@ -74,27 +74,45 @@ class Committer:
         command_id: UUID | None = None,
         *,
         own: bool = False,
-    ) -> Awaitable[Appended]:
-        """Store all of `events`, or none; `own` ones have a type of the store's own.
-
-        To be awaited at once.
-        """
+    ) -> Appended:
+        """Store all of `events`, or none; `own` events have a type of the store's own."""
         size = check_append(stream, events, expected, own=own)
-        if self._closing:
-            raise StoreClosed("the store was closed")
-        if len(self._idle) == _CONNECTIONS and not self._queue:
-            return self._append_alone(stream, events, expected, size, command_id)
-        pending = Pending(stream, events, expected, size, command_id)
-        self._queue.append(pending)
-        if len(self._queue) >= _SHARE_FROM and not self._only:
-            self._wake_one()
-        return pending.future
+        self._check_open()
+        if self._queue or len(self._idle) < _CONNECTIONS:
+            return await self._enqueue(Pending(stream, events, expected, size, command_id))
+        # Nothing else is under way: the append needs neither the queue nor another task.
+        idle = self._idle.pop()
+        self._lone = True
+        uncertain = False
+        started = time.perf_counter()
+        try:
+            if command_id is None:
+                try:
+                    appended = await idle.connection.insert_next(stream, events, expected)
+                except SEND_ERRORS as error:
+                    # The sender meets it again, and knows what to do.
+                    uncertain = leaves_doubt(error)
+                    if fault_of(error) is Fault.LOST:
+                        idle.connection.terminate()
+                else:
+                    if appended is not None:
+                        seconds = time.perf_counter() - started
+                        # Later: the caller may be about to send its next append.
+                        asyncio.get_running_loop().call_soon(
+                            self._sender.report, appended.recorded, 1, seconds
+                        )
+                        return appended
+            pending = Pending(stream, events, expected, size, command_id)
+            pending.uncertain = uncertain
+            await self._sender.send(idle.connection, [[pending]], lone=True)
+            return await pending.future
+        finally:
+            self._rest(idle)
 
     async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
-        """Store all of `appends`, or none: over a connection of their own, one after the other."""
+        """Store all of `appends`, or none: one call at a time, over a connection of their own."""
         sizes = check_together(appends)
-        if self._closing:
-            raise StoreClosed("the store was closed")
+        self._check_open()
         pendings = [
             Pending(append.stream, append.events, append.expected, size)
             for append, size in zip(appends, sizes, strict=True)
@@ -108,7 +126,7 @@ class Committer:
         return [answer.result() for answer in answers]
 
     async def run(self) -> None:
-        """Commit what comes, until `close` and the queue is empty."""
+        """Send queued appends until `close` is called and the queue is empty."""
         try:
             async with asyncio.TaskGroup() as watch:
                 watching = watch.create_task(self._watch())
@@ -118,32 +136,37 @@ class Committer:
                 watching.cancel()
         finally:
             self._closing = True
-            self._fail(self._queue, StoreClosed("the store was closed"))
+            _fail(self._queue, StoreClosed("the store was closed"))
             for connection in (*self._connections, self._joint):
-                connection.drop()
+                connection.terminate()
 
     def close(self) -> None:
-        """Take no more appends; `run` ends when the last one is answered."""
+        """Accept no more appends; `run` ends when the last one is answered."""
         self._closing = True
         self._wake_all()
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise StoreClosed("the store was closed")
+
+    def _enqueue(self, pending: Pending) -> "asyncio.Future[Appended]":
+        self._queue.append(pending)
+        if len(self._queue) >= _SHARE_FROM and not self._lone:
+            self._wake_one()
+        return pending.future
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             for connection in (*self._connections, self._joint):
-                connection.drop_overdue()
+                connection.terminate_overdue()
 
     async def _run(self, connection: AppendConnection) -> None:
         while True:
-            waiting = len(self._queue)
-            shared = waiting >= _SHARE_FROM
-            # Of what is under way and what waits, half.
-            share = min(waiting, (waiting + len(self._busy) + 1) // 2) if shared else waiting
-            groups = take(self._queue, self._busy, share)
+            groups, lone = self._take()
             if groups:
-                others_idle = len(self._idle) == _CONNECTIONS - 1 and not self._joint_turn.locked()
-                await self._send(connection, groups, lone=others_idle and not shared)
-                # Callers that were just answered may have more: let it come along.
+                await self._send(connection, groups, lone=lone)
+                # Callers that were just answered may append more, for the next statement.
                 await asyncio.sleep(0)
             elif self._closing and not self._queue:
                 return
@@ -152,69 +175,47 @@ class Committer:
                 self._idle.append(idle)
                 await idle.woken
 
-    async def _send(self, connection: AppendConnection, groups: list[Group], *, lone: bool) -> None:
+    def _take(self) -> tuple[Sequence[Group], bool]:
+        """What the next statement carries, and whether it is the only one under way."""
+        waiting = len(self._queue)
+        shared = waiting >= _SHARE_FROM
+        # Half of the appends that are queued or under way.
+        share = min(waiting, (waiting + len(self._busy) + 1) // 2) if shared else waiting
+        others_idle = len(self._idle) == _CONNECTIONS - 1 and not self._joint_turn.locked()
+        return take(self._queue, self._busy, share), others_idle and not shared
+
+    async def _send(
+        self, connection: AppendConnection, groups: Sequence[Group], *, lone: bool
+    ) -> None:
         streams = [group[0].stream for group in groups]
         self._busy.update(streams)
-        self._only = lone
+        self._lone = lone
         if len(self._queue) >= _SHARE_FROM // 2 and not lone:
             self._wake_one()
         try:
             await self._sender.send(connection, groups, lone=lone)
         except BaseException:
             lost = StoreUnavailable("the store was closed before the answer came", stored=None)
-            self._fail(chain.from_iterable(groups), lost)
+            _fail(chain.from_iterable(groups), lost)
             raise
         finally:
-            self._only = False
+            self._lone = False
             self._busy.difference_update(streams)
-            # This lane goes on with what is left, unless that is much.
+            # This connection continues with a short queue alone.
             if self._closing or len(self._queue) >= _SHARE_FROM:
                 self._wake_all()
 
-    async def _append_alone(
-        self,
-        stream: str,
-        events: Sequence[NewEvent],
-        expected: int,
-        size: int,
-        command_id: UUID | None,
-    ) -> Appended:
-        """Nothing else is under way: save the detour over the queue and another task."""
-        idle = self._idle.pop()
-        self._only = True
-        started = time.perf_counter()
-        uncertain = False
-        appended: Appended | None = None
-        try:
-            try:
-                if command_id is None:
-                    appended = await idle.connection.append_next(stream, events, expected)
-            except CAUGHT as error:
-                # Looked into by those who carry it the usual way.
-                uncertain = leaves_doubt(error)
-                if fault_of(error) is Fault.LOST:
-                    idle.connection.drop()
-            if appended is not None:
-                seconds = time.perf_counter() - started
-                # The caller first: it may already send what comes next.
-                asyncio.get_running_loop().call_soon(
-                    self._sender.tell, appended.recorded, 1, seconds
-                )
-                return appended
-            pending = Pending(stream, events, expected, size, command_id)
-            pending.uncertain = uncertain
-            await self._sender.send(idle.connection, [[pending]], lone=True)
-            return await pending.future
-        finally:
-            self._only = False
-            self._idle.append(idle)
-            if self._closing:
-                self._wake_all()
-            elif self._queue:
-                self._wake_one()
+    def _rest(self, idle: _Idle) -> None:
+        """Return a connection that sent an append without its task."""
+        self._lone = False
+        self._idle.append(idle)
+        if self._closing:
+            self._wake_all()
+        elif self._queue:
+            self._wake_one()
 
     def _wake_one(self) -> None:
-        # The one that rested last: a lone writer keeps one connection, and its backend, warm.
+        # The last one to rest: a lone writer keeps one connection, and its backend, warm.
         while self._idle:
             woken = self._idle.pop().woken
             if not woken.done():
@@ -225,11 +226,12 @@ class Committer:
         while self._idle:
             self._wake_one()
 
-    def _fail_all(self, error: Exception) -> None:
+    def _fail_queued(self, error: Exception) -> None:
         waiting = list(self._queue)
         self._queue.clear()
-        self._fail(waiting, error)
+        _fail(waiting, error)
 
-    def _fail(self, pendings: Iterable[Pending], error: Exception) -> None:
-        for pending in pendings:
-            pending.fail(error)
+
+def _fail(pendings: Iterable[Pending], error: Exception) -> None:
+    for pending in pendings:
+        pending.fail(error)

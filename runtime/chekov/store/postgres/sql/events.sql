@@ -14,8 +14,8 @@ from chekov.append_one_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 select r_before, r_time, r_outcomes
 from chekov.append_many_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 
--- Behind a pooler settings cannot stay, so these are made by the first parameter, for this
--- statement's transaction: the functions' plans need them, as in connection_options.py.
+-- Behind a pooler, settings do not outlive a transaction. So the first parameter makes those that the
+-- functions' plans need, as in connection_options.py, for the transaction of this statement.
 
 -- fragment: planning
 set_config('plan_cache_mode', 'force_generic_plan', true)
@@ -35,7 +35,7 @@ from chekov.append_many_v1(
 )
 
 -- name: append_in_transaction
--- As texts: the connection may have codecs of its caller's for all other types.
+-- Parameters are texts, since the caller may have set codecs for other types on the connection.
 select r_before, (extract(epoch from r_time) * 1000000)::bigint, r_outcomes
 from chekov.append_many_v1(
     $1, $2, $3, $4::text[]::uuid[], $5, $6, $7, $8::text[]::uuid[], $9, $10::text[]::json[],
@@ -94,17 +94,17 @@ select <event> from chekov.events where position > $1 order by position limit $2
 -- name: all_backward
 select <event> from chekov.events where position < $1 order by position desc limit $2
 
--- A page begins at a place in the index on what it is about and the position, and is in the order of
--- that index. With an equality instead, Postgres may go by position alone and read nearly everything
--- when what is looked for is rare.
+-- A page starts at a point of the index on its condition and the position, in the order of that index.
+-- With an equality instead, Postgres may scan by position alone, and read nearly the whole log when
+-- matching events are rare.
 
 -- fragment: among
 ($3::text[] is null or type = any($3)) and ($4::text is null or starts_with(stream, $4))
     and ($5::uuid is null or correlation_id = $5) and ($6::uuid is null or causation_id = $6)
     and ($7::text is null or stream = $7)
 
--- A prefix without a dash is one of categories. Each is found by a step in their index, and so are
--- its events; a range of streams would have to be read whole, and sorted, for each page.
+-- A prefix without a dash matches whole categories. The index on categories finds each of them, and its
+-- events; a range of streams would have to be read as a whole, and sorted, for each page.
 
 -- fragment: categories
 categories (name) as (

@@ -5,14 +5,14 @@ select id, subject, key from chekov.keys where subject = any($1) and forgotten i
 insert into chekov.keys (id, subject, key)
 select id, subject, key
 from unnest($1::uuid[], $2::text[], $3::bytea[]) as offered (id, subject, key)
--- Two that offer keys for the same subjects must not wait for each other.
+-- Ordered, so that two processes that offer keys for the same subjects do not deadlock.
 order by subject
 on conflict (subject) where forgotten is null do nothing
 
 -- name: keys
 select id, subject, key from chekov.keys where id = any($1)
 
--- By their ids, so that a repetition, after a lost answer, answers the same.
+-- By key ids, so that a repetition after a lost answer returns the same.
 -- name: forget_keys
 with gone as (
     update chekov.keys set key = null, forgotten = clock_timestamp()

@@ -1,4 +1,4 @@
--- Not by to_regclass, which would go on saying what it said before another process made the table.
+-- Not by to_regclass, which may return what it did before another process created the table.
 -- name: exists
 select exists (
     select from pg_class join pg_namespace on pg_namespace.oid = relnamespace
@@ -27,7 +27,7 @@ select version, digest, works_with from chekov.migrations order by version
 -- name: record
 insert into chekov.migrations (version, name, digest, works_with) values ($1, $2, $3, $4)
 
--- A step may take long, but must not let everybody queue behind it while it waits for a table.
+-- A step may take long, but other statements must not queue while it waits for a table.
 -- name: limits
 set local statement_timeout = 0;
 set local lock_timeout = '3s';

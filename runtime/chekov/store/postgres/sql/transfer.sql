@@ -1,6 +1,5 @@
--- A JSON document stands in a line as it is, unless a line cannot hold it or a strict reader would
--- refuse it: with line breaks, around something else than an object, with halves of surrogate
--- pairs, or nested deeply. Then its text does.
+-- A line holds a JSON document as such, unless a strict reader would refuse it: with line breaks, other
+-- than an object, with lone surrogates, or deeply nested. Then the line holds it as text.
 
 -- fragment: data
 case
@@ -47,7 +46,7 @@ select coalesce(max(position), 0), (select count(*) from chekov.streams),
 from chekov.events
 
 -- fragment: of_people
--- Each store has a key of its own that proves its master key; it is nobody's.
+-- The key that proves a store's master key belongs to no subject.
 where not starts_with(subject, '$')
 
 -- name: count_keys
@@ -95,7 +94,7 @@ from chekov.events where position > $1 and position <= $2 and stream <> '$erased
 group by stream
 on conflict (name) do update set deleted = excluded.deleted where excluded.deleted is not null
 
--- An event that does not follow the one before it in its stream; what was erased may lack.
+-- An event that does not follow the previous one of its stream; erased ones may be missing.
 -- name: misplaced
 select position from chekov.events as event
 where position > $1 and position <= $2 and case

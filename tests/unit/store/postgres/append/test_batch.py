@@ -13,11 +13,11 @@ from chekov.store.postgres.append.batch import (
     Group,
     Pending,
     Place,
-    answer_many,
-    many,
+    columns,
+    copy_rows,
     payloads,
     row_bytes,
-    rows,
+    settle,
     take,
 )
 from chekov.store.postgres.row_decoding import EVENT_COLUMNS
@@ -47,7 +47,7 @@ def streams(groups: Sequence[Group]) -> list[list[str]]:
     return [[item.stream for item in group] for group in groups]
 
 
-async def test_all_that_waits_goes_together() -> None:
+async def test_all_queued_appends_are_sent_together() -> None:
     queue = deque([pending("a"), pending("b"), pending("c")])
     assert streams(take(queue, (), 99)) == [["a"], ["b"], ["c"]]
     assert not queue
@@ -59,18 +59,18 @@ async def test_a_share_leaves_the_rest_in_order() -> None:
     assert [item.stream for item in queue] == ["b", "c"]
 
 
-async def test_a_stream_goes_once_and_the_rest_keeps_its_order() -> None:
+async def test_a_stream_is_sent_once_and_the_rest_stays_in_order() -> None:
     queue = deque([pending("a", 0), pending("a", 1), pending("b"), pending("a", 2)])
     assert streams(take(queue, (), 99)) == [["a"], ["b"]]
     assert [item.expected for item in queue] == [1, 2]
 
 
-async def test_appends_that_expect_nothing_go_as_one() -> None:
+async def test_appends_without_expectations_form_one_group() -> None:
     queue = deque([pending("a", Expected.ANY), pending("b"), pending("a", Expected.ANY)])
     assert streams(take(queue, (), 99)) == [["a", "a"], ["b"]]
 
 
-async def test_what_expects_nothing_does_not_overtake_what_expects_something() -> None:
+async def test_appends_without_expectations_do_not_overtake_others() -> None:
     queue = deque(
         [pending("a", Expected.ANY), pending("a", 5), pending("a", Expected.ANY), pending("b")]
     )
@@ -92,7 +92,7 @@ async def test_a_batch_is_bound_by_events_and_bytes() -> None:
     assert len(queue) == 1
 
 
-async def test_who_has_gone_is_left_out() -> None:
+async def test_cancelled_appends_are_left_out() -> None:
     gone = pending("a")
     gone.future.cancel()
     queue = deque([gone, pending("b")])
@@ -101,30 +101,30 @@ async def test_who_has_gone_is_left_out() -> None:
 
 async def test_columns_hold_one_entry_for_each_event() -> None:
     groups = [[pending("a", 4, events=2)], [pending("b", -1), pending("b", -1, events=2)]]
-    columns = many(groups)
-    assert columns.streams == ["a", "b"]
-    assert columns.expected == [4, -1]
-    assert columns.stream == ["a", "a", "b", "b", "b"]
-    assert columns.append == [1, 1, 2, 2, 2]
-    assert columns.within == [1, 2, 1, 2, 3]
-    assert columns.data == ["{}"] * 5
-    assert (columns.metadata, columns.times) == (None, None)
+    found = columns(groups)
+    assert found.streams == ["a", "b"]
+    assert found.expected == [4, -1]
+    assert found.stream == ["a", "a", "b", "b", "b"]
+    assert found.append == [1, 1, 2, 2, 2]
+    assert found.within == [1, 2, 1, 2, 3]
+    assert found.data == ["{}"] * 5
+    assert (found.metadata, found.times) == (None, None)
 
 
-async def test_what_is_no_json_has_a_column_of_its_own() -> None:
+async def test_other_content_than_json_has_its_own_column() -> None:
     assert payloads([b'{"a": 1}', b"{}"]) == (['{"a": 1}', "{}"], None)
     assert payloads([b"{}", b"\x80"]) == (["{}", None], [None, b"\x80"])
 
 
-async def test_columns_are_left_out_that_hold_nothing_new() -> None:
-    columns = many([[pending("a")], [pending("b")]])
-    assert (columns.stream, columns.append, columns.within) == (None, None, None)
-    assert len(columns.ids) == 2
+async def test_redundant_columns_are_left_out() -> None:
+    found = columns([[pending("a")], [pending("b")]])
+    assert (found.stream, found.append, found.within) == (None, None, None)
+    assert len(found.ids) == 2
 
 
 async def test_answers_are_contiguous_over_what_was_stored() -> None:
     first, refused, second, third = (pending(name, events=2) for name in "abcc")
-    recorded, conflicts = answer_many([[first], [refused], [second, third]], 10, NOW, [0, -4, 7])
+    recorded, conflicts = settle([[first], [refused], [second, third]], 10, NOW, [0, -4, 7])
     assert [item.position for item in recorded] == [11, 12, 13, 14, 15, 16]
     assert [item.version for item in recorded] == [1, 2, 8, 9, 10, 11]
     assert conflicts == [(refused, -4)]
@@ -133,7 +133,7 @@ async def test_answers_are_contiguous_over_what_was_stored() -> None:
     assert (third.future.result().version, third.future.result().position) == (11, 16)
 
 
-async def test_a_conflict_is_told_by_what_was_expected() -> None:
+async def test_the_error_of_a_conflict_depends_on_the_expectation() -> None:
     exact, exists = pending("a", 3), pending("a", Expected.STREAM_EXISTS)
     exact.refuse(-8)
     exists.refuse(-3)
@@ -149,7 +149,7 @@ async def test_events_become_rows_at_their_places() -> None:
     two = Pending("b", [event(b"{}", time=NOW)], 1, 2)
     got = [
         dict(zip(EVENT_COLUMNS, row, strict=True))
-        for row in rows([Place(one, 10, 3), Place(two, 12, 1)], later)
+        for row in copy_rows([Place(one, 10, 3), Place(two, 12, 1)], later)
     ]
     assert [(row["position"], row["stream"], row["version"]) for row in got] == [
         (11, "a", 4),
@@ -163,7 +163,7 @@ async def test_events_become_rows_at_their_places() -> None:
     assert [row["time"] for row in got] == [later, later, NOW]
 
 
-async def test_the_bytes_of_rows_are_never_more_than_was_said() -> None:
+async def test_the_size_of_rows_never_exceeds_the_estimate() -> None:
     name = chr(0x10FFFF) * 250
     long = NewEvent(uuid4(), name, b"[1]", b'{"m":1}', uuid4(), uuid4(), NOW)
     append = Pending(name, [long, long], 3, 20)
@@ -178,13 +178,13 @@ async def test_the_bytes_of_rows_are_never_more_than_was_said() -> None:
     # Each value has its length in front, and each row their number.
     sent = sum(
         sum(map(width, row)) + 4 * len(EVENT_COLUMNS) + 2
-        for row in rows([Place(append, 2**62, 2**62)], NOW)
+        for row in copy_rows([Place(append, 2**62, 2**62)], NOW)
     )
     assert 4 * len(name) < sent <= row_bytes(append)
 
 
-async def test_columns_that_nobody_uses_are_not_sent() -> None:
-    sent = many([[pending("a", 1)]])
+async def test_unused_columns_are_not_sent() -> None:
+    sent = columns([[pending("a", 1)]])
     assert (sent.contents, sent.metadata, sent.times) == (None, None, None)
     assert (sent.correlation_ids, sent.causation_ids) == (None, None)
 
@@ -204,7 +204,7 @@ async def test_a_command_is_once_in_a_statement() -> None:
     assert streams(take(queue, (), 99)) == [["b"]]
 
 
-async def test_a_command_waits_for_events_that_it_is_said_to_have_caused() -> None:
+async def test_a_command_id_waits_for_events_it_caused() -> None:
     command = uuid4()
     queue = deque([pending("a", caused=command), pending("b", command_id=command), pending("c")])
     assert streams(take(queue, (), 99)) == [["a"], ["c"]]
@@ -212,4 +212,4 @@ async def test_a_command_waits_for_events_that_it_is_said_to_have_caused() -> No
 
 
 async def test_metadata_of_no_bytes_is_sent_to_be_refused() -> None:
-    assert many([[pending("a", events=2, metadata=b"")]]).metadata == ["", ""]
+    assert columns([[pending("a", events=2, metadata=b"")]]).metadata == ["", ""]

@@ -24,7 +24,7 @@ async def test_a_lone_writer_knows_what_comes_next() -> None:
     assert head_cache.version("b", 1) is None
 
 
-async def test_a_stream_that_nobody_knows_is_new_to_who_expects_none() -> None:
+async def test_an_unknown_stream_is_assumed_to_be_new_if_none_is_expected() -> None:
     head_cache = HeadCache(lambda: True)
     head_cache.learn(written("a", 1, 7))
     assert head_cache.version("b", Expected.NO_STREAM) == 0
@@ -35,14 +35,14 @@ async def test_a_stream_that_nobody_knows_is_new_to_who_expects_none() -> None:
 
 
 @pytest.mark.parametrize("expected", [Expected.ANY, Expected.STREAM_EXISTS])
-async def test_who_expects_no_version_goes_on_from_the_known_one(expected: Expected) -> None:
+async def test_without_an_expected_version_the_known_one_is_continued(expected: Expected) -> None:
     head_cache = HeadCache(lambda: True)
     head_cache.learn(written("a", 3, 7))
     assert head_cache.version("a", expected) == 3
     assert head_cache.version("b", expected) is None
 
 
-async def test_who_is_not_alone_knows_nothing() -> None:
+async def test_with_other_processes_the_head_is_unknown() -> None:
     head_cache = HeadCache(lambda: False)
     head_cache.learn(written("a", 1, 7))
     assert head_cache.head() is None
@@ -60,7 +60,7 @@ async def test_a_doubt_lasts() -> None:
 async def test_what_was_forgotten_is_learnt_again() -> None:
     head_cache = HeadCache(lambda: True)
     head_cache.learn(written("a", 1, 7))
-    head_cache.forget()
+    head_cache.clear()
     assert head_cache.head() is None
     assert head_cache.version("a", 1) is None
     head_cache.learn(written("a", 2, 9))

@@ -1,4 +1,4 @@
-"""Many processes that write to one store, and those who follow them."""
+"""Many processes that write to one store, and followers of it."""
 
 import asyncio
 import sys
@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[2]
 LEASE = 1.0
 
 
-class Crowd:
-    """The writers, as a test sees them."""
+class Processes:
+    """The writer processes of a test."""
 
     def __init__(self, dsn: str, folder: Path, seed: int) -> None:
         self.dsn = dsn
@@ -76,10 +76,12 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(dsn: str, folder: Path, *, writers: int, seed: int) -> AsyncGenerator[Crowd]:
+async def writer_processes(
+    dsn: str, folder: Path, *, writers: int, seed: int
+) -> AsyncGenerator[Processes]:
     """Have processes write; they are killed at the end unless they were stopped before."""
     print(f"seed {seed}")  # noqa: T201 shown when the test fails
-    started = Crowd(dsn, folder, seed)
+    started = Processes(dsn, folder, seed)
     try:
         for _ in range(writers):
             await started.start()
@@ -148,17 +150,17 @@ async def followed(dsn: str) -> AsyncGenerator[Followers]:
             task.cancel()
 
 
-async def check_everything(crowd: Crowd, followers: Followers, runtime: Runtime) -> Memory:
+async def check_everything(processes: Processes, followers: Followers, runtime: Runtime) -> Memory:
     """Look up every promise; what the writers remember."""
     store = runtime.store
     head = await store.head()
     await until(lambda: len(followers.seen) >= head, 60)
     await runtime.wait(head, timeout=60)
     history = [event async for event in store.read_all()]
-    connection = await asyncpg.connect(crowd.dsn)
+    connection = await asyncpg.connect(processes.dsn)
     rows = await connection.fetch("select name, first from chekov.streams")
     await connection.close()
-    memory = remembered(crowd.ledgers, {row["name"]: row["first"] for row in rows})
+    memory = remembered(processes.ledgers, {row["name"]: row["first"] for row in rows})
     check(history, memory)
     check_followed(history, followers.seen)
     for moments in followers.moments.values():

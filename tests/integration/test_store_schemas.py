@@ -11,7 +11,7 @@ import pytest
 from chekov.store.port import NewEvent, Snapshot, StreamAppend, SubscriptionKey
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.exporter import export_events
-from tests.looking import look
+from tests.store_state import status_of
 from tests.waiting import until
 
 KEY = SubscriptionKey("bank", "Balances")
@@ -92,8 +92,8 @@ async def test_what_is_done_in_one_leaves_the_other_as_it_was(
     await two.subscriptions.release("another", [KEY])
     assert claim.position == 0
     assert await everything(dsn, "chekov") == mine
-    assert (await look(dsn)).position == await one.head()
-    assert (await look(dsn, "chekov_")).position == 1
+    assert (await status_of(dsn)).position == await one.head()
+    assert (await status_of(dsn, "chekov_")).position == 1
     lines: list[bytes] = []
     await export_events(dsn, "chekov_", lines.append)
     assert len(b"".join(lines).splitlines()) == 3
@@ -125,7 +125,9 @@ def alone(store: PostgresStore) -> bool:
     return store._background.listener.alone()
 
 
-async def test_a_neighbour_is_no_other_writer(one: PostgresStore, two: PostgresStore) -> None:
+async def test_a_store_in_another_schema_is_not_another_writer(
+    one: PostgresStore, two: PostgresStore
+) -> None:
     """Each knows itself alone in its store, and appends without taking turns."""
 
     async def both_alone() -> bool:

@@ -1,4 +1,4 @@
-"""A store as it looks from outside."""
+"""The state of a Postgres store, seen from other connections."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,9 +10,9 @@ from chekov.store.postgres.inspect import Inspector, StoreStatus
 from tests.waiting import until
 
 
-async def is_waited_for(connection: "asyncpg.Connection[Any]") -> bool:
-    """Whether another connection waits for a lock that this one has."""
-    # Not from pg_stat_activity, which a transaction sees as it was at its first look.
+async def blocks_another(connection: "asyncpg.Connection[Any]") -> bool:
+    """Whether another connection waits for a lock that this one holds."""
+    # Not from pg_stat_activity, which a transaction sees as it was when it first read it.
     return bool(
         await connection.fetchval(
             "select exists (select from pg_locks"
@@ -21,8 +21,8 @@ async def is_waited_for(connection: "asyncpg.Connection[Any]") -> bool:
     )
 
 
-async def look(dsn: str, schema: str = "chekov") -> StoreStatus:
-    """One look at it."""
+async def status_of(dsn: str, schema: str = "chekov") -> StoreStatus:
+    """Its status, as the operator reads it."""
     inspector = Inspector(dsn)
     try:
         return await inspector.status(schema)
@@ -30,8 +30,8 @@ async def look(dsn: str, schema: str = "chekov") -> StoreStatus:
         inspector.close()
 
 
-async def has_looked(dsn: str) -> None:
-    """Wait until the store has looked for other processes."""
+async def listener_has_polled(dsn: str) -> None:
+    """Wait until the store's listener has counted the other processes."""
     connection = await asyncpg.connect(dsn)
     looked = """select count(*) from pg_stat_activity
         where application_name like 'chekov listener %' and state = 'idle'
@@ -46,8 +46,8 @@ async def has_looked(dsn: str) -> None:
 
 
 @asynccontextmanager
-async def turn_taken(dsn: str) -> AsyncGenerator["asyncpg.Connection[Any]"]:
-    """Who takes turns has to wait for this connection."""
+async def append_lock_held(dsn: str) -> AsyncGenerator["asyncpg.Connection[Any]"]:
+    """Hold the lock that writers take turns on, until the block ends."""
     connection = await asyncpg.connect(dsn)
     try:
         async with connection.transaction():
