@@ -76,6 +76,7 @@ class Engine:
         self.consistency = Consistency(store.subscriptions, keys, self._subscriptions)
         self._background: dict[str, asyncio.Task[None]] = {}
         self._running: list[asyncio.Task[None]] = []
+        self._draining = False
 
     @property
     def subscriptions(self) -> Mapping[SubscriptionKey, SubscriptionStatus]:
@@ -85,7 +86,8 @@ class Engine:
     @property
     def alive(self) -> bool:
         """Whether no background task has ended while it should run."""
-        return not any(task.done() for task in (*self._background.values(), *self._running))
+        tasks = (*self._background.values(), *self._running)
+        return self._draining or not any(task.done() for task in tasks)
 
     async def prepare(self) -> None:
         """Create what subscriptions need in the store: their rows and their tables."""
@@ -118,6 +120,7 @@ class Engine:
         In this order, a handler that dispatches a command meanwhile is refused, ends at its event,
         and another process repeats that event.
         """
+        self._draining = True
         self.dispatcher.close()
         await self._stop_subscriptions()
         await self.dispatcher.drain()

@@ -40,7 +40,7 @@ class SubscriptionStatus:
         kind: of its handler: `handler`, `projection`, or one registered by other code.
         version: of its handler.
         partition: which part of the events it handles, from 0.
-        state: `waiting` while another process runs it.
+        state: `waiting` while another process runs it, `live` near the head of the log.
         owned: whether it runs here.
         position: everything up to here is handled; of one that runs elsewhere, as of its last
             checkpoint.
@@ -271,14 +271,14 @@ class Subscription:
             self._error = str(error)
             await checkpoint.pause(self._backoff.next())
             return
+        if not checkpoint.open:
+            return
         self._error = None
         self._backoff.reset()
+        self._state = "catching-up" if log.far else "live"
         if not events:
-            self._state = "live"
             await self._idle(checkpoint)
             return
-        if log.far:
-            self._state = "catching-up"
         self._report_missing(checkpoint.position, events)
         if await self._delivery.deliver(checkpoint, events):
             checkpoint.advance(events[-1].position)
