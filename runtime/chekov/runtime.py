@@ -21,8 +21,8 @@ from chekov.engine.commands.execution import Dispatched
 from chekov.engine.engine import Engine
 from chekov.engine.observer import Observer, combined, overrides
 from chekov.engine.subscriptions.control import SubscriptionControl
-from chekov.engine.subscriptions.delivery import Retry
 from chekov.engine.subscriptions.keys import subscription_key
+from chekov.engine.subscriptions.retry import Retry
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from chekov.errors import StoreClosed, StoreError
 from chekov.serialization.codec import Codec

@@ -16,7 +16,7 @@ from chekov.server.metrics import Metrics
 from chekov.server.settings import Settings
 from tests.integration.engine_domain import Totals, counting
 from tests.integration.frames import Frames, Stack, stack_here
-from tests.unit.engine.bank import Add, Added, Counter, Seen
+from tests.unit.engine.counter_domain import Add, Added, Counter, Seen
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "architecture.md"
 COMMITTER = "store/postgres/append/committer.py"

@@ -21,11 +21,11 @@ from chekov import (
     Serializer,
     handle,
 )
-from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.retry import Retry
 from chekov.errors import KeyUnusable, StoreClosed, StoreError, StoreUnavailable, Undecodable
 from chekov.store.memory.keys import MemoryKeys
 from chekov.store.port import NewEvent
-from tests.unit.engine.bank import Add, Counter
+from tests.unit.engine.counter_domain import Add, Counter
 from tests.unit.store.people import Address, Close, Club, Found, Join, Joined, Letters, clubs
 from tests.waiting import until
 

@@ -10,12 +10,12 @@ from chekov.engine.commands.consistency import Consistency
 from chekov.engine.commands.dispatcher import Dispatcher
 from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer
-from chekov.engine.subscriptions.delivery import Retry
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.keys import subscription_key
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
 from chekov.engine.subscriptions.page_cache import PageCache
+from chekov.engine.subscriptions.retry import Retry
 from chekov.engine.subscriptions.subscription import Subscription, SubscriptionStatus
 from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec

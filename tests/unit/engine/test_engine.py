@@ -7,7 +7,7 @@ from chekov.errors import StoreError
 from chekov.store.port import SubscriptionKey
 from examples.bank.bank import domain as bank
 from tests.doubles import OwnEvents
-from tests.unit.engine.bank import Add, Added, Counter, Note, Seen, status
+from tests.unit.engine.counter_domain import Add, Added, Counter, Note, Seen, status
 from tests.unit.engine.running import QUICK, running
 from tests.waiting import until
 

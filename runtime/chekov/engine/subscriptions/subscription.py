@@ -11,10 +11,12 @@ from typing import Final, Literal
 from chekov.backoff import Backoff
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.checkpoint import Checkpoint
-from chekov.engine.subscriptions.delivery import Delivery, Retry, Stopped
+from chekov.engine.subscriptions.delivery import Delivery
 from chekov.engine.subscriptions.invocation import Invocation
 from chekov.engine.subscriptions.page_cache import PageCache
 from chekov.engine.subscriptions.page_reader import PageReader
+from chekov.engine.subscriptions.parking import Parking, Stopped
+from chekov.engine.subscriptions.retry import Retry
 from chekov.errors import Fenced, StoreUnavailable
 from chekov.store.port import Claim, RecordedEvent, Store, SubscriptionKey, SubscriptionRow
 from chekov.watermark import Watermark
@@ -82,7 +84,8 @@ class Subscription:
         self.position = 0
         self._invocation = invocation
         self._store = store
-        self._delivery = Delivery(invocation, store.subscriptions, observer, retry)
+        self._parking = Parking(store.subscriptions, invocation)
+        self._delivery = Delivery(invocation, self._parking, observer, retry)
         self._observer = observer
         self._handled = Watermark()
         self._claim: Claim | None = None
@@ -117,7 +120,7 @@ class Subscription:
             position=self.position,
             head=head,
             lag=head - self.position,
-            parked=self._parked + self._delivery.parked,
+            parked=self._parked + self._parking.parked,
             error=retrying or self._error,
         )
 
@@ -166,7 +169,7 @@ class Subscription:
     def learn(self, row: SubscriptionRow) -> None:
         """Adopt the store's view, except where this process knows better."""
         self._parked = row.parked
-        self._delivery.parked = 0
+        self._parking.parked = 0
         if self._claim is None:
             self._move(row.position)
             self._error = row.error

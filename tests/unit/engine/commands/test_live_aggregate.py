@@ -11,8 +11,8 @@ import pytest
 
 from chekov import Aggregate, MemoryStore
 from chekov.engine.commands.live_aggregate import LiveAggregate, restorable
-from tests.unit.engine.bank import AddAtMost, Added, Counter, TooMuch
 from tests.unit.engine.commands.counting import over
+from tests.unit.engine.counter_domain import AddAtMost, Added, Counter, TooMuch
 
 
 async def test_commands_to_one_instance_run_one_at_a_time() -> None:

@@ -13,9 +13,9 @@ from chekov.domain.middleware import Middleware, Next
 from chekov.engine.commands.execution import Dispatched
 from chekov.errors import CommandTimeout, DefinitionError, StreamNotFound, UnknownCommand
 from chekov.serialization.codec import decode_metadata
-from tests.unit.engine.bank import Add, AddAtMost, Counter, Note, TooMuch
 from tests.unit.engine.commands.counting import SlowStore
 from tests.unit.engine.commands.outcomes import Outcomes
+from tests.unit.engine.counter_domain import Add, AddAtMost, Counter, Note, TooMuch
 
 Envelope = CommandEnvelope[Any]
 

@@ -6,9 +6,9 @@ from chekov import Aggregate, Domain, MemoryStore, Runtime, apply
 from chekov.errors import Undecodable
 from chekov.store.port import NewEvent
 from chekov.uuid7 import uuid7
-from tests.unit.engine.bank import Add as AddToCounter
-from tests.unit.engine.bank import AddAtMost, Counter, TooMuch
 from tests.unit.engine.commands.counting import over
+from tests.unit.engine.counter_domain import Add as AddToCounter
+from tests.unit.engine.counter_domain import AddAtMost, Counter, TooMuch
 from tests.unit.engine.evolving import BROKEN, HISTORY, UPCASTERS, Account, Open, Paid, running
 from tests.waiting import until
 

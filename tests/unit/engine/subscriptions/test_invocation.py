@@ -5,7 +5,7 @@ import pytest
 from chekov import MemoryStore
 from chekov.engine.subscriptions.invocation import failure_of
 from chekov.errors import Draining, Overloaded, StoreUnavailable, Undecodable
-from tests.unit.engine.bank import Add, Added, Seen
+from tests.unit.engine.counter_domain import Add, Added, Seen
 from tests.unit.engine.running import running
 
 

@@ -9,7 +9,7 @@ from chekov import MemoryStore
 from chekov.errors import StoreUnavailable
 from chekov.store.memory.subscriptions import MemorySubscriptions
 from chekov.store.port import Claim, SubscriptionKey
-from tests.unit.engine.bank import Add, Added, Seen, status
+from tests.unit.engine.counter_domain import Add, Added, Seen, status
 from tests.unit.engine.running import running, saved
 from tests.waiting import until
 

@@ -6,7 +6,7 @@ from chekov import MemoryStore
 from chekov.engine.observer import Observer
 from chekov.store.port import RecordedEvent, SubscriptionKey
 from tests.doubles import OwnEvents
-from tests.unit.engine.bank import Add, Added, Note, Seen, status
+from tests.unit.engine.counter_domain import Add, Added, Note, Seen, status
 from tests.unit.engine.running import append, running, saved
 from tests.waiting import until
 
