@@ -17,7 +17,7 @@ from chekov.engine.subscriptions.page_cache import PageCache
 from chekov.engine.subscriptions.page_reader import PageReader
 from chekov.engine.subscriptions.parking import Parking, Stopped
 from chekov.engine.subscriptions.retry import Retry
-from chekov.errors import Fenced, StoreUnavailable
+from chekov.errors import Fenced, StoreError
 from chekov.store.port import Claim, RecordedEvent, Store, SubscriptionKey, SubscriptionRow
 from chekov.watermark import Watermark
 
@@ -216,7 +216,7 @@ class Subscription:
             except Fenced:
                 if self._is_current(claim):
                     self.lose()
-            except StoreUnavailable as error:
+            except StoreError as error:
                 # A commit without an answer may have happened: only a later claim shows.
                 self._doubted_at = asyncio.get_running_loop().time()
                 self._error = str(error)
@@ -269,7 +269,7 @@ class Subscription:
     async def _step(self, checkpoint: Checkpoint, log: PageReader) -> None:
         try:
             events = await log.after(checkpoint.position)
-        except StoreUnavailable as error:
+        except StoreError as error:
             # Nothing was begun, so unlike a lost commit this leaves no doubt about the claim.
             self._error = str(error)
             await checkpoint.pause(self._backoff.next())

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 import asyncpg
 
@@ -18,6 +18,7 @@ from chekov.store.postgres.connection_options import (
     ConnectionOptions,
     bad_dsn,
     check_files,
+    dial,
     learn_types,
 )
 from chekov.store.postgres.errors import DATABASE_ERRORS
@@ -150,6 +151,7 @@ class PostgresPool:
                 init=learn_types if self.options.pooled else None,
                 reset=reset,
                 connection_class=connection_class,
+                connect=cast("Any", dial),
                 **options,
             )
         except (asyncpg.ClientConfigurationError, ValueError) as error:
