@@ -3,21 +3,12 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import fields
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from enum import Enum
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
-from uuid import UUID
+from typing import Any
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
+from chekov.domain.immutability import is_immutable_value
 from chekov.domain.messages import Event
-
-_SCALARS = (
-    bool, int, float, complex, str, bytes, NoneType, UUID, Decimal, date, datetime, time, timedelta,
-)  # fmt: skip
 
 
 class LiveAggregate:
@@ -118,10 +109,12 @@ class LiveAggregate:
         if not self._tentative:
             return
         self._tentative = False
-        if restore and self._before is not None:
+        before = self._before
+        # The values decide, not only the annotations: appliers may have set a list all the same.
+        if restore and before is not None and all(map(is_immutable_value, before.values())):
             fields = vars(self.state)
             fields.clear()
-            fields.update(self._before)
+            fields.update(before)
         else:
             self.forget()
 
@@ -142,20 +135,3 @@ class LiveAggregate:
         appliers = self.definition.appliers
         for event in events:
             appliers[type(event)].function(state, event)
-
-
-def restorable(aggregate: type[Aggregate]) -> bool:
-    """Whether all fields hold immutable values, so that copying the fields is enough."""
-    hints = get_type_hints(aggregate)
-    return all(_immutable(hints[item.name]) for item in fields(cast("Any", aggregate)))
-
-
-def _immutable(hint: object) -> bool:
-    if isinstance(hint, type) and not get_args(hint):
-        return issubclass(hint, (*_SCALARS, Enum))
-    origin = get_origin(hint)
-    if origin is Literal:
-        return True
-    if origin in (Union, UnionType, tuple, frozenset):
-        return all(item is ... or _immutable(item) for item in get_args(hint))
-    return False
