@@ -85,8 +85,12 @@ class CommandExecutor:
         envelope = execution.envelope
         if envelope.expected_version is not None:
             await self._require_version(envelope.expected_version, instance)
-        if execution.route.prepare is not None:
-            execution.command = await execution.route.prepare(envelope.command, instance.state)
+        route = execution.route
+        if route.prepare is not None:
+            with instance.held_by(route.prepare):
+                prepared = await route.prepare(envelope.command, instance.state)
+            route.check_prepared(envelope.command, prepared)
+            execution.command = prepared
 
     def _decide(
         self, execution: Execution, instance: LiveAggregate

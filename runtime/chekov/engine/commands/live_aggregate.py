@@ -2,13 +2,19 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
 from chekov.domain.immutability import is_immutable_value
 from chekov.domain.messages import Event
+from chekov.errors import DefinitionError
+
+_holds: Final[ContextVar[tuple[object, ...]]] = ContextVar("holds", default=())
+"""What marks the command handlers that the running code was called by, outermost first."""
 
 
 class LiveAggregate:
@@ -29,6 +35,7 @@ class LiveAggregate:
 
     __slots__ = (
         "_before",
+        "_holder",
         "_queue",
         "_restorable",
         "_tentative",
@@ -59,12 +66,23 @@ class LiveAggregate:
         self._tentative = False
         self._before: dict[str, Any] | None = None
         self._queue: deque[asyncio.Future[None]] | None = None
+        self._holder: tuple[str, object] | None = None
 
     async def acquire(self) -> None:
-        """Take the lock; waiters get it in the order in which they asked."""
+        """Take the lock; waiters get it in the order in which they asked.
+
+        Raises:
+            DefinitionError: the code that asks was called by the command handler that holds it.
+        """
         if not self.busy:
             self.busy = True
             return
+        if self._holder is not None and self._holder[1] in _holds.get():
+            fault = (
+                f"it would wait for itself: while it runs, no other command, load or deletion of "
+                f"{self.stream!r} can; its state is the second argument"
+            )
+            raise DefinitionError(self._holder[0], [fault])
         future = asyncio.get_running_loop().create_future()
         if self._queue is None:
             self._queue = deque()
@@ -75,6 +93,19 @@ class LiveAggregate:
             if not future.cancelled():
                 self.release()
             raise
+
+    @contextmanager
+    def held_by(self, handler: Callable[..., Any]) -> Generator[None]:
+        """Note that a command handler is called with the lock, so that it cannot wait for that."""
+        # A task that the handler starts has the mark of this one call, for as long as it lives.
+        mark = object()
+        token = _holds.set((*_holds.get(), mark))
+        self._holder = handler.__qualname__, mark
+        try:
+            yield
+        finally:
+            self._holder = None
+            _holds.reset(token)
 
     def release(self) -> None:
         """Pass the lock to the next waiter, or free it."""
