@@ -42,6 +42,7 @@ from chekov.serialization.serializers import (
     plain,
 )
 from chekov.serialization.stored import StoredEvent
+from chekov.serialization.unknown_fields import has_nested_objects, unknown_field_finder
 from chekov.serialization.upcasting import UpcastDecoder
 
 T = TypeVar("T")
@@ -134,6 +135,12 @@ class Codec:
         self._fields = {
             name: frozenset(item.name for item in fields(cast("Any", kind)))
             for name, kind in domain.commands.items()
+        }
+        # Others are spared from being decoded as plain values too.
+        self._nested = {
+            name: unknown_field_finder(kind)
+            for name, kind in domain.commands.items()
+            if has_nested_objects(kind)
         }
 
     def stored_names(self, event: type[Event]) -> Sequence[str]:
@@ -291,12 +298,16 @@ class Codec:
             raise UnknownCommand(name, tuple(self._commands))
         try:
             command = decoder(data)
+            find = self._nested.get(name)
+            path = None if find is None else find(_decode_object(data))
             unknown = _decode_keys(data).keys() - self._fields[name]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             _invalid(error)
         if unknown:
             field = min(unknown)
             raise InvalidCommand(f"{name} has no field {field!r}", f"$.{field}")
+        if path is not None:
+            raise InvalidCommand(f"{name} has no field {path[1:]!r}", f"${path}")
         return command
 
 
