@@ -39,7 +39,7 @@ _EXACT: Final = frozenset({str, int, bool, NoneType, bytes, UUID, Decimal, date}
 
 
 def _is_exact_time(value: datetime) -> bool:
-    # MessagePack keeps no other offset.
+    # Any other offset may come back as UTC.
     return value.tzinfo is UTC or (value.tzinfo is None and not value.fold)
 
 
@@ -156,15 +156,15 @@ def difference(given: Any, back: Any, path: str) -> Difference | None:
 
 
 def _time_difference(given: Any, back: Any, path: str) -> Difference | None:
-    """The offset counts, and the name of its zone does not: no format has room for it."""
+    """The instant counts: MessagePack makes every offset UTC, and no format keeps a zone's name."""
     if given.tzinfo is back.tzinfo:
         same = given == back and given.fold == back.fold
+    elif None in (given.tzinfo, back.tzinfo):
+        same = False
+    elif isinstance(given, datetime):
+        same = given.astimezone(UTC) == back.astimezone(UTC)
     else:
-        same = (
-            given.replace(tzinfo=None, fold=0) == back.replace(tzinfo=None, fold=0)
-            and given.utcoffset() == back.utcoffset()
-            and None not in (given.tzinfo, back.tzinfo)
-        )
+        same = given == back
     return None if same else Difference(path, given, back)
 
 
@@ -209,7 +209,7 @@ def _set_difference(given: Collection[Any], back: Collection[Any], path: str) ->
 def _key(item: Any) -> Any:
     """What finds an item of a set again: a time in a repeated hour equals none of another zone."""
     if isinstance(item, datetime) and item.tzinfo is not None:
-        return item.replace(tzinfo=None, fold=0), item.utcoffset()
+        return item.astimezone(UTC)
     return item
 
 
