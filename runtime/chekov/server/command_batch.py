@@ -15,6 +15,7 @@ from aiohttp import StreamReader, web
 
 from chekov.domain.definitions import stream_of
 from chekov.domain.envelope import CommandEnvelope
+from chekov.engine.failures import is_requested
 from chekov.errors import Draining, InvalidCommand
 from chekov.runtime import Runtime
 from chekov.serialization.codec import decode_line
@@ -86,7 +87,9 @@ class CommandBatches:
         try:
             envelope = self._decode(line)
             aggregate, identifier = instance_of(self._runtime, envelope.command)
-        except Exception as error:  # noqa: BLE001
+        except BaseException as error:
+            if is_requested(error, asyncio.current_task()):
+                raise
             return group.create_task(_completed(_problem(error)))
         stream = stream_of(aggregate, identifier)
         task = group.create_task(self._execute(envelope, latest.get(stream)))
@@ -111,11 +114,14 @@ class CommandBatches:
         envelope: CommandEnvelope[Any],
         before: asyncio.Task[bytes] | None,
     ) -> bytes:
+        task = asyncio.current_task()
         if before is not None:
             await asyncio.wait((before,))
         try:
             dispatched = await self._runtime.execute(envelope)
-        except Exception as error:  # noqa: BLE001
+        except BaseException as error:
+            if is_requested(error, task):
+                raise
             return _problem(error)
         return rendering.dispatched(dispatched)
 
@@ -204,7 +210,7 @@ async def _completed(line: bytes) -> bytes:
     return line
 
 
-def _problem(error: Exception) -> bytes:
+def _problem(error: BaseException) -> bytes:
     problem = problem_of(error)
     if isinstance(error, InvalidCommand) and not error.path:
         problem = Problem(MALFORMED, str(error))

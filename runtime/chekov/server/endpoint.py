@@ -4,6 +4,7 @@ It is a plain function around the handler: an aiohttp middleware would cost each
 the rest of the framework does.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -12,6 +13,7 @@ from typing import Final
 from aiohttp import web
 from opentelemetry.trace import Span
 
+from chekov.engine.failures import is_requested
 from chekov.server import headers
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.metrics import Metrics
@@ -53,13 +55,16 @@ class Endpoints:
         async def endpoint(request: web.Request) -> web.StreamResponse:
             started = measure.start()
             status = FIRST_SERVER_ERROR
+            task = asyncio.current_task()
             try:
                 with self._span(method, route, request) as span:
                     try:
                         given = headers.correlation_id(request.headers)
                         context.correlation_id.set(given or uuid7())
                         response = await handler(request)
-                    except Exception as error:  # noqa: BLE001
+                    except BaseException as error:
+                        if is_requested(error, task):
+                            raise
                         response = _failed(request, error)
                     status = response.status
                     if span is not None:
@@ -97,15 +102,18 @@ def reporting_problems(handler: Handler) -> Handler:
     """`handler` whose errors become problems, and nothing else around it."""
 
     async def reporting(request: web.Request) -> web.StreamResponse:
+        task = asyncio.current_task()
         try:
             return await handler(request)
-        except Exception as error:  # noqa: BLE001
+        except BaseException as error:
+            if is_requested(error, task):
+                raise
             return _failed(request, error)
 
     return reporting
 
 
-def _failed(request: web.Request, error: Exception) -> web.Response:
+def _failed(request: web.Request, error: BaseException) -> web.Response:
     if context.correlation_id.get() is None:  # the request's own was malformed
         context.correlation_id.set(uuid7())
     if isinstance(error, web.HTTPRequestEntityTooLarge):

@@ -3,12 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterable
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
-from chekov.server.command_batch import lines
-from tests.unit.server.conftest import Serving
+from chekov.domain.envelope import CommandEnvelope
+from chekov.domain.middleware import Next
+from chekov.engine.commands.execution import Dispatched
+from chekov.server.command_batch import WINDOW, lines
+from tests.unit.engine.exits import EXITS
+from tests.unit.server.conftest import ID, OpenAccount, Serving
 
 HEADERS = {"Content-Type": "application/x-ndjson"}
 
@@ -140,6 +145,25 @@ async def test_a_batch_without_an_end_ends_at_the_drain(serving: Serving) -> Non
         assert json.loads(await response.content.readline())["status"] == 503
         assert await response.content.read() == b""
         ended.set()
+
+
+@pytest.mark.parametrize("error", EXITS, ids=repr)
+async def test_an_exit_that_nobody_requested_is_the_problem_of_its_line(
+    serving: Serving, caplog: pytest.LogCaptureFixture, error: BaseException
+) -> None:
+    async def leave(envelope: CommandEnvelope[Any], proceed: Next) -> Dispatched[Any]:
+        if envelope.command == OpenAccount(account_id=UUID(ID), owner="Eve"):
+            raise error
+        return await proceed(envelope)
+
+    accounts = [ID, *(str(uuid4()) for _ in range(2 * WINDOW))]
+    body = "\n".join(line("OpenAccount", account_id=item, owner="Eve") for item in accounts)
+    async with asyncio.timeout(30), serving(domain_options={"middleware": [leave]}) as server:
+        response = await server.api.post("/commands", data=body.encode(), headers=HEADERS)
+        answers = parsed(await response.text())
+    assert [answer.get("status", 200) for answer in answers] == [500, *[200] * (2 * WINDOW)]
+    assert "a command of a batch failed" in caplog.text
+    assert "in leave" in caplog.text
 
 
 async def test_another_content_type_is_refused(serving: Serving) -> None:
