@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from aiohttp import StreamReader, web
 
-from chekov.domain.definitions import stream_of
+from chekov.domain.definitions import definition_of, stream_of
 from chekov.domain.envelope import CommandEnvelope
 from chekov.engine.failures import is_requested
 from chekov.errors import Draining, InvalidCommand
@@ -23,12 +23,12 @@ from chekov.server import headers, rendering
 from chekov.server.commands import instance_of
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.problems import (
-    INTERNAL,
     MALFORMED,
     TOO_LARGE,
     UNSUPPORTED,
     Problem,
     RequestError,
+    log_failure,
     problem_of,
 )
 from chekov.telemetry import context
@@ -122,7 +122,7 @@ class CommandBatches:
         except BaseException as error:
             if is_requested(error, task):
                 raise
-            return _problem(error)
+            return _problem(error, definition_of(type(envelope.command)).name)
         return rendering.dispatched(dispatched)
 
 
@@ -210,12 +210,11 @@ async def _completed(line: bytes) -> bytes:
     return line
 
 
-def _problem(error: BaseException) -> bytes:
+def _problem(error: BaseException, command: str | None = None) -> bytes:
     problem = problem_of(error)
     if isinstance(error, InvalidCommand) and not error.path:
         problem = Problem(MALFORMED, str(error))
-    if problem.kind is INTERNAL:
-        _log.error("a command of a batch failed", exc_info=error)
+    log_failure(_log, "a command of a batch failed", problem, error, command=command)
     return problem.document()
 
 

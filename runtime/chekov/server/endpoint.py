@@ -20,10 +20,10 @@ from chekov.server.metrics import Metrics
 from chekov.server.problems import (
     CONTENT_TYPE,
     FIRST_SERVER_ERROR,
-    INTERNAL,
     MALFORMED,
     TOO_LARGE,
     Problem,
+    log_failure,
     problem_of,
 )
 from chekov.server.tracing import Tracing, set_http_status
@@ -126,8 +126,7 @@ def _failed(request: web.Request, error: BaseException) -> web.Response:
     if isinstance(error, web.RequestPayloadError):
         return _response(Problem(MALFORMED, "The request's content ended early."))
     problem = problem_of(error)
-    if problem.kind is INTERNAL:
-        _log.error("%s %s failed", request.method, request.path, exc_info=error)
+    log_failure(_log, f"{request.method} {request.path} failed", problem, error)
     return _response(problem)
 
 

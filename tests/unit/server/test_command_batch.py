@@ -12,6 +12,8 @@ from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.middleware import Next
 from chekov.engine.commands.execution import Dispatched
 from chekov.server.command_batch import WINDOW, lines
+from chekov.store.port import NewEvent
+from chekov.uuid7 import uuid7
 from tests.unit.engine.exits import EXITS
 from tests.unit.server.conftest import ID, OpenAccount, Serving
 
@@ -164,6 +166,28 @@ async def test_an_exit_that_nobody_requested_is_the_problem_of_its_line(
     assert [answer.get("status", 200) for answer in answers] == [500, *[200] * (2 * WINDOW)]
     assert "a command of a batch failed" in caplog.text
     assert "in leave" in caplog.text
+
+
+async def test_the_log_says_why_an_event_cannot_be_decoded(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as server:
+        await server.store.append(f"account-{ID}", [NewEvent(uuid7(), "AccountOpened", b"{}")])
+        body = line("OpenAccount", account_id=ID, owner="Ada")
+        response = await server.api.post("/commands", data=body.encode(), headers=HEADERS)
+        (answer,) = parsed(await response.text())
+    assert answer["type"] == "urn:chekov:problem:undecodable-event"
+    record = caplog.records[-1]
+    assert "missing required field `owner`" in str(record.exc_info)
+    assert (
+        vars(record).items()
+        >= {
+            "command": "OpenAccount",
+            "event_type": "AccountOpened",
+            "stream": f"account-{ID}",
+            "version": 1,
+        }.items()
+    )
 
 
 async def test_another_content_type_is_refused(serving: Serving) -> None:

@@ -9,6 +9,8 @@ from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.middleware import Next
 from chekov.engine.commands.execution import Dispatched
 from chekov.server.queries import Queries
+from chekov.store.port import NewEvent
+from chekov.uuid7 import uuid7
 from tests.unit.engine.exits import EXITS
 from tests.unit.server.conftest import ID, OPEN, Serving, fill, problem
 
@@ -116,3 +118,26 @@ async def test_an_exit_that_nobody_requested_is_a_failure_of_a_query(
         response = await server.api.get("/queries/balances/total")
         await problem(response, 500, "internal-error")
     assert "in leave" in caplog.text
+
+
+async def test_the_log_says_why_an_event_cannot_be_decoded(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as server:
+        await server.store.append(f"account-{ID}", [NewEvent(uuid7(), "AccountOpened", b"{}")])
+        for response in (
+            await server.api.post("/commands/OpenAccount", json=OPEN),
+            await server.api.get(f"/aggregates/account/{ID}"),
+        ):
+            document = await problem(response, 500, "undecodable-event")
+            assert "owner" not in str(document)
+            record = caplog.records[-1]
+            assert "missing required field `owner`" in str(record.exc_info)
+            assert (
+                vars(record).items()
+                >= {
+                    "event_type": "AccountOpened",
+                    "stream": f"account-{ID}",
+                    "version": 1,
+                }.items()
+            )
