@@ -8,10 +8,10 @@ sender or a slow reader can take.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable
 from typing import Any, Final
 
-from aiohttp import StreamReader, web
+from aiohttp import web
 
 from chekov.domain.definitions import definition_of, stream_of
 from chekov.domain.envelope import CommandEnvelope
@@ -21,6 +21,7 @@ from chekov.runtime import Runtime
 from chekov.serialization.codec import decode_line
 from chekov.server import headers, rendering
 from chekov.server.commands import instance_of
+from chekov.server.content import chunks, lines
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.problems import (
     MALFORMED,
@@ -49,6 +50,7 @@ class CommandBatches:
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         _require_ndjson(request)
+        content = chunks(request)
         response = web.StreamResponse(
             headers={
                 "Content-Type": _NDJSON[0],
@@ -59,23 +61,30 @@ class CommandBatches:
         results = _Results()
         async with asyncio.TaskGroup() as group:
             group.create_task(_write(response, results))
-            await self._read(request.content, group, results)
+            problem = await self._read(content, group, results)
+            if problem is not None:
+                results.add(group.create_task(_completed(problem)))
+                response.force_close()  # the rest of the content is not read
+            results.end()
         return response
 
     async def _read(
-        self, content: StreamReader, group: asyncio.TaskGroup, results: "_Results"
-    ) -> None:
+        self, content: AsyncIterable[bytes], group: asyncio.TaskGroup, results: "_Results"
+    ) -> bytes | None:
+        """Start every line; return the problem that ends the batch before its end, if any."""
         latest: dict[str, asyncio.Task[bytes]] = {}
         try:
             async with self._lifecycle.until_drained():
-                async for line in lines(content.iter_any(), self._line_limit):
+                async for line in lines(content, self._line_limit):
                     await results.window.acquire()
                     results.add(self._start(line, group, latest))
+                return None
         except (ConnectionError, web.RequestPayloadError):
             _log.info("a batch of commands ended early; the lines received are executed")
-        if self._lifecycle.phase == "draining" and not content.at_eof():
-            results.add(group.create_task(_completed(_problem(Draining()))))
-        results.end()
+            return None
+        except RequestError as error:
+            return _problem(error)
+        return _problem(Draining())
 
     def _start(
         self,
@@ -173,27 +182,6 @@ async def _write(response: web.StreamResponse, results: _Results) -> None:
         if len(ready) >= _MOST_LINES_PER_WRITE or not results.next_is_done():
             gone = gone or not await _sent(response, ready)
             ready.clear()
-
-
-async def lines(chunks: AsyncIterable[bytes], limit: int) -> AsyncIterator[bytes | None]:
-    """The lines of a stream without blank ones; `None` in place of each one above `limit`."""
-    held = b""
-    too_long = False
-    async for chunk in chunks:
-        *whole, rest = (held + chunk).split(b"\n")
-        for line in whole:
-            if too_long or len(line) > limit:
-                yield None
-            elif line.strip():
-                yield line
-            too_long = False
-        held = rest
-        if len(held) > limit:
-            held, too_long = b"", True
-    if too_long or len(held) > limit:
-        yield None
-    elif held.strip():
-        yield held
 
 
 async def _sent(response: web.StreamResponse, ready: list[bytes]) -> bool:

@@ -14,6 +14,7 @@ from chekov.errors import ConsistencyTimeout, UnknownCommand
 from chekov.runtime import Runtime
 from chekov.serialization.json import to_json
 from chekov.server import headers, rendering
+from chekov.server.content import body
 from chekov.server.endpoint import Handler
 from chekov.server.parameters import refuse_unknown
 from chekov.server.problems import malformed
@@ -37,7 +38,7 @@ class Commands:
             wait = headers.wait(given)
             expected = headers.expected_version(given)
             command_id = headers.command_id(given)
-            command = self._runtime.codec.decode_command(name, await request.read())
+            command = self._runtime.codec.decode_command(name, await body(request))
             dispatched = await self._runtime.execute(
                 CommandEnvelope.of(
                     command,

@@ -15,6 +15,7 @@ from opentelemetry.trace import Span
 
 from chekov.engine.failures import is_requested
 from chekov.server import headers
+from chekov.server.content import BODY_LIMIT
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.metrics import Metrics
 from chekov.server.problems import (
@@ -31,8 +32,6 @@ from chekov.telemetry import context
 from chekov.uuid7 import uuid7
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-BODY_LIMIT: Final = web.AppKey("body_limit", int)
 
 _CLIENT_CLOSED_REQUEST: Final = 499
 _NO_SPAN: Final = nullcontext(None)

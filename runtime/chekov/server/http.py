@@ -10,7 +10,8 @@ from chekov.serialization.json import to_json
 from chekov.server.aggregates import Aggregates
 from chekov.server.command_batch import CommandBatches
 from chekov.server.commands import JSON, Commands
-from chekov.server.endpoint import BODY_LIMIT, Endpoints, Handler
+from chekov.server.content import BODY_LIMIT
+from chekov.server.endpoint import Endpoints, Handler
 from chekov.server.event_stream import EventStream, wants_stream
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.metrics import Metrics
