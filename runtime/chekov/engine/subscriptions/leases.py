@@ -60,7 +60,10 @@ class LeaseKeeper:
             except (StoreError, TimeoutError) as error:
                 # Commands need no claims, so no error of the database may end the process.
                 text = str(error) or f"no answer within {self._lease:g} s"
-                _log.warning("claims were not renewed", extra={"error": text})
+                _log.warning(
+                    "claims were not renewed",
+                    extra={"domain": self._domain, "owner": self._owner, "error": text},
+                )
             seen = await self._store.wait("subscriptions", seen, pause)
 
     async def release(self) -> None:

@@ -41,6 +41,7 @@ class Parking:
             "subscription": self._subscription,
             "position": event.position,
             "stream": event.stream,
+            "version": event.version,
             "type": event.type,
             "error": str(failed),
         }

@@ -4,6 +4,7 @@ A pooler in transaction mode assigns a server connection to each transaction. So
 a transaction: neither prepared statements nor settings nor LISTEN.
 """
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import asyncpg
 
 from chekov.errors import StoreError
+from chekov.serialization.json import to_json
 from chekov.store.postgres.errors import Translator
 from chekov.store.postgres.tls import REFUSES_TLS
 
@@ -156,6 +158,15 @@ async def learn_types(connection: Any) -> None:
         await connection.prepare(_TYPES)
 
 
+async def exchange_json(connection: Any) -> None:
+    """Let columns of the types json and jsonb be values, not text; text is taken for JSON."""
+    async with connection.transaction():  # of a pooler's connections, one for both
+        for name in ("json", "jsonb"):
+            await connection.set_type_codec(
+                name, schema="pg_catalog", encoder=_json_text, decoder=json.loads
+            )
+
+
 def check_files(dsn: str) -> None:
     """Check that the certificates can be read; otherwise the database would seem to be away.
 
@@ -177,6 +188,10 @@ def bad_dsn(dsn: str, error: BaseException) -> StoreError:
     """The error of an invalid DSN, without its password."""
     text = str(Translator(dsn, "", 0).store_error(error))
     return StoreError(f"the DSN of the store is invalid: {text}")
+
+
+def _json_text(value: object) -> str:
+    return value if isinstance(value, str) else to_json(value).decode()
 
 
 async def _connect(dsn: str, options: dict[str, Any]) -> DriverConnection:

@@ -43,7 +43,9 @@ async def test_one_of_two_processes_runs_it_and_the_other_takes_over_at_once() -
     assert sorted(first.amounts + second.amounts) == [1, 2, 3]
 
 
-async def test_a_process_that_hangs_loses_its_subscription_to_another() -> None:
+async def test_a_process_that_hangs_loses_its_subscription_to_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     store = MemoryStore()
     gate = asyncio.Event()
 
@@ -77,6 +79,9 @@ async def test_a_process_that_hangs_loses_its_subscription_to_another() -> None:
             await until(lambda: not status(one, "seen").owned)
             assert seen.amounts == [1]
             assert status(two, "seen").owned
+    logged = [vars(record) for record in caplog.records if "renewed" in record.message]
+    assert {(item["domain"], item["error"]) for item in logged} == {("counting", "no answer")}
+    assert logged[0]["owner"].startswith("one/")
 
 
 class Passing(MemorySubscriptions):
