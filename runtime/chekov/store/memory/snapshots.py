@@ -6,15 +6,19 @@ from chekov.store.validation import check_snapshot
 
 
 class MemorySnapshots:
-    """One snapshot per stream that can be read."""
+    """One snapshot per stream that can be read.
 
-    def __init__(self, history: History) -> None:
+    Args:
+        snapshots: by stream; who ends a stream removes its snapshot.
+    """
+
+    def __init__(self, history: History, snapshots: dict[str, Snapshot]) -> None:
         self._history = history
-        self._snapshots: dict[str, Snapshot] = {}
+        self._snapshots = snapshots
 
     async def load(self, stream: str) -> Snapshot | None:
         """The snapshot of a stream; `None` when there is none."""
-        return self._snapshots.get(stream) if self._is_readable(stream) else None
+        return self._snapshots.get(stream)
 
     async def save(self, snapshot: Snapshot) -> None:
         """Replace the stream's snapshot, unless that is newer and of the same kind."""
@@ -30,7 +34,4 @@ class MemorySnapshots:
         self._snapshots.pop(stream, None)
 
     def _is_readable(self, stream: str) -> bool:
-        if self._history.version(stream) and stream not in self._history.deleted:
-            return True
-        self._snapshots.pop(stream, None)
-        return False
+        return self._history.version(stream) > 0 and stream not in self._history.deleted
