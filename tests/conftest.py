@@ -1,13 +1,13 @@
-"""One real Postgres for the whole session, and for each test a database of its own.
+"""Fixtures for all tests: one real Postgres per session, and one database per test.
 
-Fixtures for everybody: `dsn` is a fresh, migrated database; `empty_dsn` one without a store;
-`postgres_store` and `memory_store` are open stores. `server` is the Postgres itself, which no test
-may disturb; `private_server` is one that a test may stop and kill.
+`dsn` is a fresh, migrated database, `empty_dsn` one without a store; `postgres_store` and
+`memory_store` are open stores. `server` is the session's Postgres, which no test may disturb;
+`private_server` is a Postgres that a test may stop and kill.
 
-Servers do not live in `tmp_path`: where we are root they run as another user, and each start of
-pytest closes the folder above it to others.
+The servers' folders are not in `tmp_path`: for root they run as another user, and pytest makes the
+folder above `tmp_path` inaccessible to other users.
 
-With `CHEKOV_TEST_DSN` set, that server is used: any Postgres from 15, as a superuser.
+`CHEKOV_TEST_DSN` names a server to use instead: any Postgres from 15, as a superuser.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ TEMPLATE = "chekov_template"
 
 @pytest.fixture(scope="session")
 def server() -> Generator[str]:
-    """DSN of the session's Postgres; its database `chekov_template` holds an empty store."""
+    """The DSN of the session's Postgres, whose database `chekov_template` holds an empty store."""
     with asyncio.Runner() as runner, tempfile.TemporaryDirectory(prefix="chekov-") as folder:
-        given = os.environ.get("CHEKOV_TEST_DSN")
-        if given:
-            runner.run(_make_template(given))
-            yield given
+        existing = os.environ.get("CHEKOV_TEST_DSN")
+        if existing:
+            runner.run(_make_template(existing))
+            yield existing
             return
         postgres = embedded_postgres(Path(folder))
         dsn = runner.run(postgres.__aenter__())
@@ -49,35 +49,33 @@ def server() -> Generator[str]:
 
 @pytest.fixture
 async def dsn(server: str) -> AsyncGenerator[str]:
-    """A fresh database with an empty store in the schema `chekov`."""
-    async for made in _database(server, TEMPLATE):
-        yield made
+    """The DSN of a fresh database with an empty store in the schema `chekov`."""
+    async for database in _database(server, TEMPLATE):
+        yield database
 
 
 @pytest.fixture
 async def empty_dsn(server: str) -> AsyncGenerator[str]:
-    """A fresh database with nothing in it."""
-    async for made in _database(server, "template1"):
-        yield made
+    """The DSN of a fresh, empty database."""
+    async for database in _database(server, "template1"):
+        yield database
 
 
 @pytest.fixture
 async def postgres_store(dsn: str) -> AsyncGenerator[PostgresStore]:
-    """An open store in Postgres."""
     async with PostgresStore(dsn, migrate=False) as store:
         yield store
 
 
 @pytest.fixture
 async def memory_store() -> AsyncGenerator[MemoryStore]:
-    """An open store in memory."""
     async with MemoryStore() as store:
         yield store
 
 
 @pytest.fixture
 async def private_server() -> AsyncGenerator[EmbeddedPostgres]:
-    """A running server without a store, to be stopped and killed at will."""
+    """A running server without a store, which the test may stop and kill."""
     with tempfile.TemporaryDirectory(prefix="chekov-") as folder:
         server = EmbeddedPostgres(Path(folder))
         await server.start()
@@ -92,7 +90,7 @@ async def _make_template(dsn: str) -> None:
     await connection.execute(f"drop database if exists {TEMPLATE}")
     await connection.execute(f"create database {TEMPLATE}")
     await connection.close()
-    await migrate(_named(dsn, TEMPLATE), "chekov")
+    await migrate(_with_database(dsn, TEMPLATE), "chekov")
 
 
 async def _database(server: str, template: str) -> AsyncGenerator[str]:
@@ -100,11 +98,11 @@ async def _database(server: str, template: str) -> AsyncGenerator[str]:
     connection = await asyncpg.connect(server)
     try:
         await connection.execute(f"create database {name} template {template}")
-        yield _named(server, name)
+        yield _with_database(server, name)
         await connection.execute(f"drop database {name} with (force)")
     finally:
         await connection.close()
 
 
-def _named(dsn: str, database: str) -> str:
+def _with_database(dsn: str, database: str) -> str:
     return urlsplit(dsn)._replace(path=f"/{database}").geturl()

@@ -1,4 +1,4 @@
-"""Debian packages that tests need and machines may lack."""
+"""Debian packages that tests need."""
 
 import os
 import shutil
@@ -8,22 +8,24 @@ from tests.cluster.kube.shell import CommandFailed, run, step
 
 
 def provide(needed: Mapping[str, str], *, otherwise: str) -> None:
-    """Install what the machine lacks.
+    """Install missing packages.
 
     Args:
-        needed: The program or file that shows that a package is there, and the package.
-        otherwise: What to do where that cannot be.
+        needed: the package by a program or file that it provides.
+        otherwise: advice for machines where packages cannot be installed.
 
     Raises:
-        CommandFailed: Some lack and this is not root on a Debian machine, or apt-get failed.
+        CommandFailed: packages are missing and this is not root on Debian, or apt-get failed.
     """
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    missing = [package for sign, package in needed.items() if shutil.which(sign, path=path) is None]
+    missing = [
+        package for program, package in needed.items() if shutil.which(program, path=path) is None
+    ]
     if not missing:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise CommandFailed(
-            f"these tests need {', '.join(missing)}; on Debian, root gets them by itself. "
+            f"these tests need {', '.join(missing)}; root on Debian gets them automatically. "
             f"{otherwise}"
         )
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}

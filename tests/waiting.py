@@ -1,4 +1,4 @@
-"""Waiting for a condition, which is what tests of running things do."""
+"""Waiting for a condition, as tests of running processes must."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,14 +6,18 @@ from typing import cast
 
 
 async def until(condition: Callable[[], object | Awaitable[object]], seconds: float = 30) -> None:
-    """Return when `condition`, which may be async, holds."""
+    """Return once `condition`, which may be async, holds.
+
+    Raises:
+        TimeoutError: it does not hold within `seconds`.
+    """
     async with asyncio.timeout(seconds):
-        while not await _holds(condition):  # noqa: ASYNC110 conditions of anything have no event
+        while not await _holds(condition):  # noqa: ASYNC110 an arbitrary condition has no event
             await asyncio.sleep(0.002)
 
 
 async def _holds(condition: Callable[[], object | Awaitable[object]]) -> object:
-    answer = condition()
-    if isinstance(answer, Awaitable):
-        return await cast("Awaitable[object]", answer)
-    return answer
+    result = condition()
+    if isinstance(result, Awaitable):
+        return await cast("Awaitable[object]", result)
+    return result

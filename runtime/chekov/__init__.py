@@ -24,7 +24,7 @@ from chekov.domain.upcasting import Origin, Upcaster, upcast
 from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.observer import CommandObservation, Observer
-from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.retry import Retry
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from chekov.errors import (
     ChekovError,
@@ -37,6 +37,7 @@ from chekov.errors import (
     DuplicateEvent,
     EventNotFound,
     HistoryTruncated,
+    InexactEvent,
     InvalidAppend,
     InvalidCommand,
     KeyUnusable,
@@ -89,6 +90,7 @@ __all__ = [
     "Forgotten",
     "HistoryTruncated",
     "Identifier",
+    "InexactEvent",
     "InvalidAppend",
     "InvalidCommand",
     "Json",

@@ -8,9 +8,6 @@ class ChekovError(Exception):
     """Any error that Chekov raises on purpose."""
 
 
-# Definitions and set-up
-
-
 class DefinitionError(ChekovError, TypeError):
     """The domain is wrong as written; every fault is listed, not only the first.
 
@@ -77,9 +74,6 @@ class CannotListen(ChekovError):
     """An HTTP port cannot be opened: it is taken, or the address is not of this machine."""
 
 
-# Commands
-
-
 class Rejected(ChekovError):
     """A business rule refuses the command; nothing was stored. Domains subclass it.
 
@@ -93,11 +87,7 @@ class Rejected(ChekovError):
 
 
 class UnknownCommand(ChekovError):
-    """The domain has no executor for this command.
-
-    Attributes:
-        command: the name that was asked for.
-    """
+    """The domain has no executor for this command."""
 
     def __init__(self, command: str, known: Sequence[str] = ()) -> None:
         self.command = command
@@ -173,11 +163,7 @@ class InvalidConsistency(ChekovError):
 
 
 class UnknownSubscription(ChekovError):
-    """The domain has no subscription of this name.
-
-    Attributes:
-        name: the name that was asked for.
-    """
+    """The domain has no subscription of this name."""
 
     def __init__(self, name: str, known: Sequence[str] = ()) -> None:
         self.name = name
@@ -201,9 +187,6 @@ class ConsistencyTimeout(ChekovError, TimeoutError):
         )
 
 
-# The event store
-
-
 class StoreError(ChekovError):
     """The event store refused or failed."""
 
@@ -212,7 +195,6 @@ class WrongExpectedVersion(StoreError):
     """The stream is not at the version that the append expected; nothing was stored.
 
     Attributes:
-        stream: the stream's name.
         expected: a version, or "no stream" or "stream exists".
         actual: the stream's version; 0 when it does not exist.
     """
@@ -253,7 +235,6 @@ class HistoryTruncated(StoreError):
     """An aggregate cannot be rehydrated: its first events are gone, and no snapshot fits.
 
     Attributes:
-        stream: the stream's name.
         first: the first version that can be read.
     """
 
@@ -297,6 +278,25 @@ class EventNotFound(StoreError):
 
 class InvalidAppend(StoreError):
     """The append cannot be stored: a bad stream name, too many or too large events."""
+
+
+class InexactEvent(InvalidAppend):
+    """A value of an event would be read as another one; nothing was stored.
+
+    Attributes:
+        event: the name of its class.
+        field: the way to the value, as `lines[0].price`.
+        given: the value.
+        back: what the serializer makes of it; types, if the field is personal.
+    """
+
+    def __init__(self, event: str, field: str, given: object, back: object) -> None:
+        self.event, self.field, self.given, self.back = event, field, given, back
+        super().__init__(
+            f"{event}.{field} is {given!r:.200}, and would be read as {back!r:.200}: give it the "
+            "value that its annotation has, or annotate it with its exact type (see "
+            "docs/reference/field-types.md)"
+        )
 
 
 class Undecodable(StoreError):

@@ -21,8 +21,8 @@ from chekov.engine.commands.execution import Dispatched
 from chekov.engine.engine import Engine
 from chekov.engine.observer import Observer, combined, overrides
 from chekov.engine.subscriptions.control import SubscriptionControl
-from chekov.engine.subscriptions.delivery import Retry
 from chekov.engine.subscriptions.keys import subscription_key
+from chekov.engine.subscriptions.retry import Retry
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from chekov.errors import StoreClosed, StoreError
 from chekov.serialization.codec import Codec
@@ -39,8 +39,8 @@ DRAIN_SECONDS = 25.0
 class Runtime:
     """Executes the commands of a domain and runs its subscriptions, while it is entered.
 
-    It must be entered and left in one task. A background task that fails ends the block with the
-    task's error in an exception group.
+    It must be entered and left in one task, once. A background task that fails ends the block with
+    the task's error in an exception group.
 
     Attributes:
         domain: what it runs.
@@ -108,6 +108,7 @@ class Runtime:
         self._execute = self.engine.dispatcher.execute
         self._aggregates = self.engine.dispatcher.aggregates
         self._stack: AsyncExitStack | None = None
+        self._left = False
         self.drained = False
 
     async def __aenter__(self) -> Self:
@@ -119,7 +120,13 @@ class Runtime:
             StoreError: projections are to run over a store without tables.
             KeyUnusable: the master key is not the one that wrapped the keys of personal data.
             DefinitionError: the database refuses the tables of a projection.
+            StoreClosed: it was entered before.
         """
+        if self._stack is not None or self._left or self.drained:
+            raise StoreClosed(
+                "this runtime was entered before, and its tasks and connections have ended or "
+                "belong to that block: make another `Runtime(…)` for each"
+            )
         async with AsyncExitStack() as stack:
             if overrides(self._observer, "appended"):
                 stack.enter_context(self._store.reporting_commits(self._observer.appended))
@@ -143,7 +150,7 @@ class Runtime:
             if not cancelled:
                 await self.drain(DRAIN_SECONDS)
         finally:
-            self._stack = None
+            self._stack, self._left = None, True
             await self.engine.halt()
             if stack is not None and cancelled:
                 # The group distinguishes its own cancellation, after a task failed, from others.

@@ -1,15 +1,25 @@
-"""The documentation says what is so: files it names exist, generated pages are up to date."""
+"""Links lead to files, named source files exist, YAML parses, generated pages are up to date."""
 
 import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/**/*.md")])
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
 SOURCE = re.compile(r"`((?:runtime|operator|tests|charts|crds|examples|benchmarks)/[\w./-]+)`")
+YAML = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
+
+
+def test_there_are_pages_with_links_files_and_yaml() -> None:
+    text = "\n".join(page.read_text() for page in PAGES)
+    assert len(PAGES) > 20
+    assert len(LINK.findall(text)) > 50
+    assert len(SOURCE.findall(text)) > 50
+    assert len(YAML.findall(text)) > 5
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -22,6 +32,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_named_files_exist(page: Path) -> None:
     missing = [name for name in SOURCE.findall(page.read_text()) if not (ROOT / name).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_yaml_can_be_read(page: Path) -> None:
+    for block in YAML.findall(page.read_text()):
+        assert list(yaml.safe_load_all(block)), block
 
 
 @pytest.mark.parametrize("name", ["settings", "metrics"])

@@ -10,7 +10,8 @@ NAMES = """
 Aggregate ChekovError Command CommandEnvelope CommandHandler CommandIdReused CommandObservation
 CommandTimeout Connection ConsistencyTimeout Context DefinitionError Dispatched Domain Draining
 DuplicateCommand DuplicateEvent Event EventFilter EventHandler EventNotFound Expected FORGOTTEN
-Forgotten HistoryTruncated Identifier InvalidAppend InvalidCommand Json KeyUnusable Loaded
+Forgotten HistoryTruncated Identifier InexactEvent InvalidAppend InvalidCommand Json KeyUnusable
+Loaded
 MemoryStore MessagePack Middleware NewEvent Observer Origin Overloaded Personal PostgresStore
 Projection RecordedEvent Rejected Retry Runtime SchemaMismatch Serializer StoreClosed StoreError
 StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionStatus Transaction

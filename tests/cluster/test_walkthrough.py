@@ -80,7 +80,9 @@ def _log(kubectl: Kubectl, pod: Mapping[str, Any]) -> list[str]:
 
 
 def test_every_line_of_a_runtime_log_is_json(bank: Bank) -> None:
-    for pod in bank.pods():
+    pods = bank.pods()
+    assert pods
+    for pod in pods:
         lines = _log(bank.kubectl, pod)
         assert lines
         assert all({"level", "message"} <= json.loads(line).keys() for line in lines)
@@ -104,7 +106,9 @@ def test_a_bundle_owns_its_children(bank: Bank, kind: str) -> None:
 
 
 def test_pods_run_without_rights(bank: Bank) -> None:
-    for pod in bank.pods():
+    pods = bank.pods()
+    assert pods
+    for pod in pods:
         spec = pod["spec"]
         assert spec["automountServiceAccountToken"] is False
         assert spec["securityContext"]["runAsNonRoot"] is True

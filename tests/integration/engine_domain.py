@@ -1,9 +1,9 @@
-"""A counter, and a projection of it that counts how often it was given each event."""
+"""A counter, and a projection that records every delivery of its events."""
 
 from collections.abc import Awaitable, Callable
 
 from chekov import Connection, Domain, EventHandler, Projection, Transaction, handle, query
-from tests.unit.engine.bank import Added, Counter
+from tests.unit.engine.counter_domain import Added, Counter
 
 
 async def nothing(event: Added, transaction: Transaction) -> None:

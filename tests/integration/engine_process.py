@@ -1,4 +1,4 @@
-"""A process of its own that runs the counter and its projection, to be killed by tests."""
+"""A separate process that runs the counter and its projection, for tests to kill."""
 
 import asyncio
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chekov import Runtime
 from tests.integration.engine_domain import Totals, counting
-from tests.unit.engine.bank import Add, status
+from tests.unit.engine.counter_domain import Add, status
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +16,7 @@ LEASE = 1.0
 
 
 class Process:
-    """The child, as the test sees it."""
+    """A handle of the child process."""
 
     def __init__(self, child: asyncio.subprocess.Process) -> None:
         self.child = child
@@ -30,7 +30,7 @@ class Process:
         raise AssertionError(f"the process ended without saying {word!r}")
 
     async def kill(self) -> None:
-        """Let it die at once."""
+        """Kill it, unless it has ended."""
         if self.child.returncode is None:
             self.child.kill()
         await self.child.wait()
@@ -38,7 +38,7 @@ class Process:
 
 @asynccontextmanager
 async def process(dsn: str, commands: int) -> AsyncGenerator[Process]:
-    """Start it; it executes `commands` commands, in the end it is killed."""
+    """Start a process that executes `commands` commands; kill it on exit."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -1,4 +1,4 @@
-"""A process of its own that runs clubs, to hear of what is forgotten elsewhere."""
+"""A separate process that runs the clubs, to observe what other processes forget."""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 async def main(dsn: str) -> None:
-    """Tell the names in a club, as its live state has them, for each line that comes in."""
+    """Print the names in the club's live state for each line read from standard input."""
     async with Runtime(clubs(), store=dsn, subscriptions=False) as runtime:
         while await asyncio.to_thread(sys.stdin.readline):
             loaded = await runtime.load(Club, "a")

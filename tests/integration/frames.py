@@ -49,8 +49,17 @@ class Frames:
             _note(self.calls, frame)
 
 
+def stack_here() -> Stack:
+    """The framework's functions that called the caller."""
+    return _stack(sys._getframe())
+
+
+def _stack(frame: FrameType | None) -> Stack:
+    return tuple(reversed(list(_names(frame))))
+
+
 def _note(stacks: list[Stack], frame: FrameType | None) -> None:
-    stack = tuple(reversed(list(_names(frame))))
+    stack = _stack(frame)
     if stack and stack not in stacks:
         stacks.append(stack)
 

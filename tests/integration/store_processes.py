@@ -9,14 +9,14 @@ from pathlib import Path
 import asyncpg
 
 from chekov import Runtime
-from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.retry import Retry
 from chekov.errors import StoreError
 from chekov.store.port import RecordedEvent
 from chekov.store.postgres import PostgresStore
 from chekov.testing.history import Memory, check, check_checkpoints, check_followed
 from tests.integration.engine_domain import Totals, counting
 from tests.integration.store_ledger import remembered, stored
-from tests.unit.engine.bank import Seen
+from tests.unit.engine.counter_domain import Seen
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]

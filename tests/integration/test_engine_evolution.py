@@ -1,4 +1,4 @@
-"""Former names and other serializers over a real database, up to projections and HTTP."""
+"""Upcasting and serializers on Postgres, up to projections and HTTP."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ from chekov import (
     query,
     upcast,
 )
-from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.retry import Retry
 from chekov.server import rendering
 from chekov.store.port import NewEvent
 from chekov.uuid7 import uuid7
@@ -61,7 +61,7 @@ class Parcel(Aggregate, identity="parcel"):
 
 
 class Ledger(Projection, name="ledger"):
-    """A row for each event, and a failure at each amount it is told to fail at."""
+    """A row for each event; handling an amount in `failing` fails."""
 
     tables = "create table rows (position bigint, what text, amount bigint)"
 
@@ -153,7 +153,7 @@ async def fill(dsn: str, history: Iterable[tuple[str, bytes]] = HISTORY) -> None
             await runtime.store.append(f"parcel-{number}", [NewEvent(uuid7(), name, data)])
 
 
-async def test_a_projection_is_built_from_what_events_are_today(dsn: str) -> None:
+async def test_a_projection_is_built_from_upcast_events(dsn: str) -> None:
     await fill(dsn)
     counting = Counting()
     async with running(dsn, Ledger(), counting) as runtime:
@@ -167,7 +167,7 @@ async def test_a_projection_is_built_from_what_events_are_today(dsn: str) -> Non
     assert counting.parts == [1, 2, 3, 4]
 
 
-async def test_of_an_event_with_a_part_that_fails_nothing_is_written(dsn: str) -> None:
+async def test_a_failing_part_rolls_back_the_whole_event(dsn: str) -> None:
     await fill(dsn)
     async with running(dsn, Ledger(40)) as runtime:
         await runtime.wait(len(HISTORY))
@@ -176,7 +176,7 @@ async def test_of_an_event_with_a_part_that_fails_nothing_is_written(dsn: str) -
     assert [(event.position, event.attempts) for event in parked] == [(4, 1), (6, 1), (7, 2)]
 
 
-async def test_a_projection_passes_what_is_dropped(dsn: str) -> None:
+async def test_a_projection_skips_dropped_events(dsn: str) -> None:
     await fill(dsn, [("weighed", b"{}")] * 30)
     async with running(dsn, Ledger()) as runtime:
         await runtime.wait(30)
@@ -184,7 +184,7 @@ async def test_a_projection_passes_what_is_dropped(dsn: str) -> None:
         assert row.parked == 0
 
 
-async def test_messagepack_is_stored_and_read_beside_json(dsn: str) -> None:
+async def test_messagepack_and_json_events_are_read_together(dsn: str) -> None:
     await fill(dsn, HISTORY[:1])
     async with running(dsn, Ledger()) as runtime:
         for parts in (5, 6):

@@ -1,4 +1,4 @@
-"""Several processes on one store: who runs what, and what is left when one of them dies."""
+"""Several processes on one store: ownership of subscriptions, and recovery when one is killed."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import ChekovError
 from tests.integration.engine_domain import Totals, counting
 from tests.integration.engine_process import LEASE, process
-from tests.unit.engine.bank import Add, AddAtMost, Counter, Seen, TooMuch, status
+from tests.unit.engine.counter_domain import Add, AddAtMost, Counter, Seen, TooMuch, status
 from tests.waiting import until
 
 
@@ -51,7 +51,7 @@ async def test_one_process_owns_a_subscription_and_the_other_takes_over(dsn: str
     assert sorted(first.amounts + second.amounts) == list(range(1, 12))
 
 
-async def test_the_owner_is_killed_and_the_projection_goes_on_exactly_once(dsn: str) -> None:
+async def test_a_projection_continues_exactly_once_when_its_owner_is_killed(dsn: str) -> None:
     async with process(dsn, commands=300) as owner:
         await owner.says("owned")
         async with Runtime(counting(Totals()), store=dsn, lease=LEASE, node="heir") as heir:
@@ -66,7 +66,7 @@ async def test_the_owner_is_killed_and_the_projection_goes_on_exactly_once(dsn: 
             assert await seen(heir) == list(range(1, head + 2))
 
 
-async def test_owners_are_killed_again_and_again(dsn: str) -> None:
+async def test_killing_owners_repeatedly_loses_nothing(dsn: str) -> None:
     async with Runtime(counting(), store=dsn) as commands:
         for round_ in range(3):
             async with process(dsn, commands=10_000) as owner:
@@ -86,7 +86,7 @@ async def moved(runtime: Runtime, position: int) -> bool:
     return row.position > position
 
 
-async def test_postgres_dies_in_the_middle_of_a_load(private_server: EmbeddedPostgres) -> None:
+async def test_killing_postgres_under_load_loses_nothing(private_server: EmbeddedPostgres) -> None:
     server = private_server
     acknowledged: list[int] = []
     stopping = asyncio.Event()

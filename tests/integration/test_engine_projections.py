@@ -5,11 +5,11 @@ from typing import cast
 import pytest
 
 from chekov import DefinitionError, Projection, Runtime, Transaction, handle
-from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.retry import Retry
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from tests.integration.engine_domain import NewTotals, StoppingTotals, Totals, counting
-from tests.unit.engine import bank
-from tests.unit.engine.bank import Add, Added, Note
+from tests.unit.engine import counter_domain
+from tests.unit.engine.counter_domain import Add, Added, Note
 from tests.waiting import until
 
 QUICK = Retry(attempts=3, first=0.001)
@@ -29,10 +29,10 @@ async def total(runtime: Runtime, counter: str = "counter-a") -> object:
 
 
 def status(runtime: Runtime) -> SubscriptionStatus:
-    return bank.status(runtime, "totals")
+    return counter_domain.status(runtime, "totals")
 
 
-async def test_a_projection_is_written_once_for_each_event_and_can_be_asked(dsn: str) -> None:
+async def test_a_projection_handles_each_event_once_and_answers_queries(dsn: str) -> None:
     async with Runtime(counting(Totals()), store=dsn) as runtime:
         for amount in range(1, 31):
             await runtime.dispatch(Add(counter="a", amount=amount), consistency="strong")
@@ -63,7 +63,7 @@ async def dispatch_all(runtime: Runtime, worker: int, count: int) -> None:
         await runtime.dispatch(Add(counter=str(worker), amount=1))
 
 
-async def test_a_restart_goes_on_after_what_was_committed(dsn: str) -> None:
+async def test_a_restart_continues_after_the_last_commit(dsn: str) -> None:
     for amount in (1, 2, 3):
         async with Runtime(counting(Totals()), store=dsn) as runtime:
             await runtime.dispatch(Add(counter="a", amount=amount), consistency="strong")
@@ -71,7 +71,7 @@ async def test_a_restart_goes_on_after_what_was_committed(dsn: str) -> None:
             assert await seen(runtime) == list(range(1, 2 * amount, 2))
 
 
-async def test_a_poison_event_is_set_aside_with_all_it_wrote_and_the_rest_goes_on(dsn: str) -> None:
+async def test_a_poison_event_is_parked_and_its_writes_are_rolled_back(dsn: str) -> None:
     async def refuse_two(event: Added, transaction: Transaction) -> None:
         if event.amount == 2:
             raise FileNotFoundError("also an error that looks like a lost connection")
@@ -88,7 +88,7 @@ async def test_a_poison_event_is_set_aside_with_all_it_wrote_and_the_rest_goes_o
         assert "FileNotFoundError" in parked.error
 
 
-async def test_sql_that_fails_sets_its_event_aside(dsn: str) -> None:
+async def test_an_event_whose_sql_fails_is_parked(dsn: str) -> None:
     async def divide(event: Added, transaction: Transaction) -> None:
         await transaction.connection.fetchval("select 1 / ($1::int - 2)", event.amount)
 
@@ -100,7 +100,7 @@ async def test_sql_that_fails_sets_its_event_aside(dsn: str) -> None:
         assert "division by zero" in parked.error
 
 
-async def test_a_commit_that_the_database_refuses_sets_its_event_aside(dsn: str) -> None:
+async def test_an_event_whose_commit_fails_is_parked(dsn: str) -> None:
     async def break_a_promise(event: Added, transaction: Transaction) -> None:
         if event.amount == 2:
             await transaction.connection.execute("insert into promises values (1, 77)")
@@ -147,7 +147,7 @@ async def test_a_connection_lost_inside_a_handler_is_not_the_handlers_failure(ds
         assert await runtime.store.subscriptions.parked("counting", "totals") == []
 
 
-async def test_a_new_version_is_built_beside_the_old_one(dsn: str) -> None:
+async def test_a_new_version_is_built_next_to_the_old_one(dsn: str) -> None:
     async with Runtime(counting(Totals()), store=dsn) as old:
         await add(old, 1, 2)
         async with Runtime(counting(NewTotals()), store=dsn) as new:
@@ -159,7 +159,7 @@ async def test_a_new_version_is_built_beside_the_old_one(dsn: str) -> None:
             assert [(row.key.version, row.position) for row in rows] == [(1, 3), (2, 3)]
 
 
-async def test_tables_that_the_database_refuses_are_a_fault_of_the_domain(dsn: str) -> None:
+async def test_invalid_tables_are_a_fault_of_the_domain(dsn: str) -> None:
     class Wrong(Projection, name="wrong"):
         tables = "create table wrong (id no_such_type)"
 

@@ -1,4 +1,4 @@
-"""Personal data in a real Postgres: nowhere in plain, and gone everywhere once it is forgotten."""
+"""Personal data in a real Postgres: never stored in plain, unreadable everywhere once forgotten."""
 
 import asyncio
 import json
@@ -19,7 +19,6 @@ from chekov.errors import KeyUnusable, StoreUnavailable
 from chekov.store.port import NewEvent, SubscriptionKey
 from chekov.store.postgres import PostgresStore
 from tests.integration.forgetting_process import ROOT
-from tests.integration.test_documentation import blocks, python
 from tests.unit.store.people import Address, Club, Join, Joined, Letters, clubs
 from tests.waiting import until
 
@@ -36,7 +35,7 @@ def bob() -> Join:
 
 
 async def everything(dsn: str) -> str:
-    """All rows of all tables of the store, as text, with bytes also as they are."""
+    """All rows of all tables of the store, as text."""
     connection = await asyncpg.connect(dsn)
     try:
         tables = await connection.fetch(
@@ -55,7 +54,7 @@ async def everything(dsn: str) -> str:
 
 
 @pytest.mark.parametrize("serializer", [None, MessagePack()], ids=["json", "msgpack"])
-async def test_no_table_and_no_log_shows_anybody(
+async def test_no_table_and_no_log_contains_personal_data(
     dsn: str, serializer: Serializer | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -72,7 +71,7 @@ async def test_no_table_and_no_log_shows_anybody(
         assert part not in shown
 
 
-async def test_the_other_runtime_forgets_too(dsn: str) -> None:
+async def test_another_runtime_forgets_too(dsn: str) -> None:
     one_letters = Letters()
     async with (
         Runtime(clubs(one_letters), store=dsn, node="one") as one,
@@ -84,10 +83,10 @@ async def test_the_other_runtime_forgets_too(dsn: str) -> None:
         assert await one.forget(str(ADA))
         assert (await one.load(Club, "a")).state.names == {ADA: None, BOB: "Bob"}
 
-        async def heard() -> bool:
+        async def notified() -> bool:
             return (await two.load(Club, "a")).state.names[ADA] is None
 
-        await until(heard)
+        await until(notified)
         [seen, _] = await two.unsealed.read_page()
         assert two.decode(seen) == Joined(
             member=ADA, name=FORGOTTEN, email=FORGOTTEN, address=FORGOTTEN
@@ -96,7 +95,7 @@ async def test_the_other_runtime_forgets_too(dsn: str) -> None:
         assert (await one.load(Club, "a")).state.names[ADA] == SECRET
 
 
-async def test_another_process_hears_what_the_command_line_forgets(
+async def test_another_process_is_notified_when_the_command_line_forgets(
     dsn: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with Runtime(clubs(), store=dsn, subscriptions=False) as runtime:
@@ -123,22 +122,24 @@ async def test_another_process_hears_what_the_command_line_forgets(
         assert await names() == str([SECRET, "Bob"])
         command = ["forget", str(ADA), "nobody", "--dsn", dsn, "--output", "json"]
         assert await asyncio.to_thread(run, command) == 0
-        told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        assert told == [
+        results = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert results == [
             {"subject": str(ADA), "forgotten": True},
             {"subject": "nobody", "forgotten": False},
         ]
 
-        async def heard() -> bool:
+        async def notified() -> bool:
             return await names() == "['Bob', 'None']"
 
-        await until(heard)
+        await until(notified)
     finally:
         child.kill()
         await child.wait()
 
 
-async def test_the_command_line_tells_people(dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_command_line_reports_in_plain_text(
+    dsn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with Runtime(clubs(), store=dsn, subscriptions=False) as runtime:
         await runtime.dispatch(ada())
     for expected in ("is forgotten", "has no key"):
@@ -146,7 +147,7 @@ async def test_the_command_line_tells_people(dsn: str, capsys: pytest.CaptureFix
         assert expected in capsys.readouterr().out
 
 
-async def test_a_row_stays_without_its_key(dsn: str) -> None:
+async def test_the_row_of_a_forgotten_key_remains(dsn: str) -> None:
     async with Runtime(clubs(), store=dsn, subscriptions=False) as runtime:
         await runtime.dispatch(ada())
         await runtime.forget(str(ADA))
@@ -162,7 +163,7 @@ async def test_a_row_stays_without_its_key(dsn: str) -> None:
         await connection.close()
 
 
-async def test_a_master_key_wraps_what_the_table_holds(dsn: str, tmp_path: Path) -> None:
+async def test_keys_are_stored_wrapped_by_the_master_key(dsn: str, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_bytes(os.urandom(32))
     async with Runtime(clubs(), store=dsn, subscriptions=False, master_key=file) as runtime:
@@ -180,7 +181,7 @@ async def test_a_master_key_wraps_what_the_table_holds(dsn: str, tmp_path: Path)
             pass
 
 
-async def test_a_database_that_is_away_is_not_taken_for_forgetting(
+async def test_an_unavailable_database_is_not_mistaken_for_forgetting(
     private_server: EmbeddedPostgres,
 ) -> None:
     letters = Letters()
@@ -200,7 +201,7 @@ async def test_a_database_that_is_away_is_not_taken_for_forgetting(
         assert (await runtime.load(Club, "a")).state.names == {ADA: None}
 
 
-async def test_many_processes_seal_for_the_same_people_at_once(dsn: str) -> None:
+async def test_runtimes_that_seal_for_the_same_subjects_share_their_keys(dsn: str) -> None:
     members = [uuid4() for _ in range(20)]
     async with (
         Runtime(clubs(), store=dsn, node="one", subscriptions=False) as one,
@@ -227,7 +228,7 @@ async def test_many_processes_seal_for_the_same_people_at_once(dsn: str) -> None
         await connection.close()
 
 
-async def test_as_of_loads_and_links_forget_too(dsn: str) -> None:
+async def test_past_states_and_links_forget_too(dsn: str) -> None:
     async with Runtime(clubs(), store=dsn, subscriptions=False) as runtime:
         await runtime.dispatch(ada())
         await runtime.dispatch(bob())
@@ -276,7 +277,3 @@ async def test_keys_are_found_by_an_index(dsn: str) -> None:
             assert any("Index" in row[0] for row in plan)
     finally:
         await connection.close()
-
-
-async def test_what_the_page_about_it_shows(tmp_path: Path) -> None:
-    await python("\n".join(blocks("docs/how-to/forget-a-person.md", "python")), tmp_path)

@@ -11,6 +11,7 @@ import asyncpg
 
 from chekov.store.postgres import PostgresStore
 from tests.integration.server_process import Server, bank, chekov, post
+from tests.waiting import until
 
 CLIENTS = 24
 
@@ -194,12 +195,28 @@ async def test_a_taken_port_ends_it(dsn: str) -> None:
     assert f"cannot listen on 127.0.0.1:{taken}" in second.log[-1]["message"]
 
 
-async def test_a_broken_background_task_ends_the_process_with_its_error(dsn: str) -> None:
-    async with chekov("serve", **bank(dsn)) as server:
+async def test_a_store_whose_tables_are_gone_is_waited_for(dsn: str) -> None:
+    async with chekov("serve", **bank(dsn)) as server, aiohttp.ClientSession() as session:
         await server.serving()
+
+        async def is_ready() -> bool:
+            async with session.get(server.management("/readyz")) as response:
+                return response.status == 200
+
+        async def is_unready() -> bool:
+            return not await is_ready()
+
+        async def refused() -> bool:
+            return any("were not renewed" in line["message"] for line in server.log)
+
         connection = await asyncpg.connect(dsn)
         await connection.execute("alter table chekov.events rename to gone")
         await connection.execute("alter table chekov.subscriptions rename to gone_too")
+        await until(refused)
+        await until(is_unready)
+        await connection.execute("alter table chekov.gone rename to events")
+        await connection.execute("alter table chekov.gone_too rename to subscriptions")
         await connection.close()
-        assert await server.ended() == 1
-    assert server.log[-1]["level"] == "CRITICAL"
+        await until(is_ready)
+        server.terminate()
+        assert await server.ended() == 0

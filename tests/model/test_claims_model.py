@@ -7,7 +7,7 @@ from hypothesis.stateful import invariant, rule
 from chekov.errors import Fenced
 from chekov.store.memory import MemoryStore
 from chekov.store.port import Claim, SubscriptionKey
-from tests.model.machines import StoreMachine, check, in_postgres
+from tests.model.state_machines import StoreMachine, check, in_postgres
 
 OWNERS = ("one", "two", "three")
 KEYS = tuple(SubscriptionKey("bank", "mails", partition=number) for number in range(2))

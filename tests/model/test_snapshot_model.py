@@ -15,9 +15,9 @@ from chekov.errors import (
     WrongExpectedVersion,
 )
 from chekov.store.port import Snapshot
-from tests.model.machines import StoreMachine, check, in_postgres
-from tests.unit.engine.bank import Add, AddAtMost, TooMuch
-from tests.unit.engine.snapshots import KeptCounter
+from tests.model.state_machines import StoreMachine, check, in_postgres
+from tests.unit.engine.counter_domain import Add, AddAtMost, TooMuch
+from tests.unit.engine.snapshot_counter import KeptCounter
 
 DOMAIN = Domain("counting", aggregates=[KeptCounter])
 STREAM = "counter-a"

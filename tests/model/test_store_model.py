@@ -14,7 +14,7 @@ from chekov.domain.event_filter import EventFilter
 from chekov.errors import StoreError, StreamDeleted, StreamNotFound
 from chekov.store.memory import MemoryStore
 from chekov.store.port import Appended, Direction, NewEvent, RecordedEvent, Snapshot, StreamAppend
-from tests.model.machines import StoreMachine, check, in_postgres
+from tests.model.state_machines import StoreMachine, check, in_postgres
 from tests.model.store_model import Entry, Errors, Model, is_broken, looks_like
 
 T = TypeVar("T")

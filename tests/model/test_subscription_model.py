@@ -16,10 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from chekov import Connection, Context, EventHandler, MemoryStore, Projection, Transaction, handle
 from chekov.engine.observer import Observer
-from chekov.engine.subscriptions.delivery import Retry
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.page_cache import PageCache
+from chekov.engine.subscriptions.retry import Retry
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.errors import StoreUnavailable
 from chekov.serialization.codec import Codec
@@ -28,7 +28,7 @@ from chekov.store.port import Claim, NewEvent, ReadModels, SubscriptionKey
 from chekov.uuid7 import uuid7
 from chekov.watermark import Watermark
 from tests.integration.engine_domain import counting
-from tests.unit.engine.bank import Added
+from tests.unit.engine.counter_domain import Added
 from tests.waiting import until
 
 T = TypeVar("T")

@@ -21,11 +21,11 @@ from chekov import (
     Serializer,
     handle,
 )
-from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.retry import Retry
 from chekov.errors import KeyUnusable, StoreClosed, StoreError, StoreUnavailable, Undecodable
 from chekov.store.memory.keys import MemoryKeys
 from chekov.store.port import NewEvent
-from tests.unit.engine.bank import Add, Counter
+from tests.unit.engine.counter_domain import Add, Counter
 from tests.unit.store.people import Address, Close, Club, Found, Join, Joined, Letters, clubs
 from tests.waiting import until
 
@@ -284,3 +284,13 @@ async def test_a_runtime_that_is_not_entered_says_so() -> None:
     runtime = Runtime(Domain("counting", aggregates=[Counter]), store=MemoryStore())
     with pytest.raises(StoreClosed, match="async with"):
         await runtime.dispatch(Add(counter="a", amount=1))
+
+
+async def test_a_runtime_is_entered_once() -> None:
+    runtime = Runtime(Domain("counting", aggregates=[Counter]), store=MemoryStore())
+    async with runtime:
+        with pytest.raises(StoreClosed, match="entered before"):
+            await runtime.__aenter__()
+        assert (await runtime.dispatch(Add(counter="a", amount=1))).version == 1
+    with pytest.raises(StoreClosed, match="entered before"):
+        await runtime.__aenter__()

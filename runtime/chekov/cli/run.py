@@ -12,6 +12,7 @@ from chekov.cli.output import complain, show, show_json
 from chekov.domain.definitions import stream_of
 from chekov.domain.domain import Domain
 from chekov.embedded_postgres import embedded_postgres
+from chekov.errors import InvalidBundleFile
 from chekov.serialization.codec import convert
 from chekov.serialization.examples import example
 from chekov.serialization.json import to_json
@@ -86,11 +87,23 @@ async def _run(
 def _code(bundle: str, stack: ExitStack) -> tuple[str, str, Path]:
     """Name, entrypoint and folder of the code to run."""
     path = Path(bundle)
-    if path.suffix in {".yaml", ".yml", ".json"} or path.is_file():
+    module, _, attribute = bundle.partition(":")
+    if Path(module).suffix == ".py" or not (attribute or path.is_file() or _is_bundle(path)):
+        stem = Path(module).with_suffix("") if Path(module).name else Path("module")
+        name = ".".join(stem.parts).lstrip("/.")
+        raise InvalidBundleFile(
+            f"{bundle}: expected a DomainBundle in YAML, or a domain as module:name, such as "
+            f"{name}:{attribute or 'domain'}"
+        )
+    if _is_bundle(path) or path.is_file():
         read = read_bundle(path)
         provide(read.environment)
         return read.name, read.entrypoint, stack.enter_context(read.code())
-    return bundle.partition(":")[0], bundle, Path.cwd()
+    return module, bundle, Path.cwd()
+
+
+def _is_bundle(path: Path) -> bool:
+    return path.suffix in {".yaml", ".yml", ".json"}
 
 
 def _announcer(

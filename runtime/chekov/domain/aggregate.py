@@ -143,8 +143,9 @@ class CommandHandler:
     """Sees commands before their aggregate does, and may do I/O.
 
     Its methods are marked `@prepare`, take the command and the aggregate's state, which they must
-    not change, and return the command to execute: the same one or one with more in it. They
-    refuse by raising `Rejected`. After a version conflict they are called again, so their outside
+    not change, and return the command to execute: the same one or one with more in it, of the same
+    type and for the same instance. They cannot load that or send commands to it. They refuse by
+    raising `Rejected`. After a version conflict they are called again, so their outside
     effects must be repeatable.
     """
 

@@ -1,7 +1,9 @@
 """Everything that runs for a domain, over a store that is open."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
+from typing import Final
 from uuid import uuid4
 
 from chekov.domain.domain import Domain
@@ -10,16 +12,18 @@ from chekov.engine.commands.consistency import Consistency
 from chekov.engine.commands.dispatcher import Dispatcher
 from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer
-from chekov.engine.subscriptions.delivery import Retry
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.keys import subscription_key
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
 from chekov.engine.subscriptions.page_cache import PageCache
+from chekov.engine.subscriptions.retry import Retry
 from chekov.engine.subscriptions.subscription import Subscription, SubscriptionStatus
 from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
 from chekov.store.port import Store, SubscriptionKey
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Engine:
@@ -76,6 +80,7 @@ class Engine:
         self.consistency = Consistency(store.subscriptions, keys, self._subscriptions)
         self._background: dict[str, asyncio.Task[None]] = {}
         self._running: list[asyncio.Task[None]] = []
+        self._draining = False
 
     @property
     def subscriptions(self) -> Mapping[SubscriptionKey, SubscriptionStatus]:
@@ -85,7 +90,8 @@ class Engine:
     @property
     def alive(self) -> bool:
         """Whether no background task has ended while it should run."""
-        return not any(task.done() for task in (*self._background.values(), *self._running))
+        tasks = (*self._background.values(), *self._running)
+        return self._draining or not any(task.done() for task in tasks)
 
     async def prepare(self) -> None:
         """Create what subscriptions need in the store: their rows and their tables."""
@@ -102,11 +108,17 @@ class Engine:
     def start(self, group: asyncio.TaskGroup) -> None:
         """Start every background task on `group`, which ends when one of them fails."""
         if self._snapshotter.enabled:
-            self._background["snapshots"] = group.create_task(self._snapshotter.run())
-        if not self._subscriptions:
-            return
+            self._background["snapshots"] = group.create_task(
+                self._snapshotter.run(), name="snapshots"
+            )
+        if self._subscriptions:
+            self._start_subscriptions(group)
+        for task in (*self._background.values(), *self._running):
+            task.add_done_callback(_report)
+
+    def _start_subscriptions(self, group: asyncio.TaskGroup) -> None:
         pages = self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
-        self._background["leases"] = group.create_task(self._leases.run())
+        self._background["leases"] = group.create_task(self._leases.run(), name="leases")
         self._running = [
             group.create_task(item.run(pages), name=f"subscription {key.name}")
             for key, item in self._subscriptions.items()
@@ -118,6 +130,7 @@ class Engine:
         In this order, a handler that dispatches a command meanwhile is refused, ends at its event,
         and another process repeats that event.
         """
+        self._draining = True
         self.dispatcher.close()
         await self._stop_subscriptions()
         await self.dispatcher.drain()
@@ -145,6 +158,12 @@ class Engine:
         subject = Subject(key, handler, self._store, self._codec)
         invocation = kind_of(handler)(subject)
         return Subscription(invocation, self._store, self._observer, self._retry)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """Log which background task failed, since its error ends the process."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("a background task failed", extra={"task": task.get_name()}, exc_info=error)
 
 
 async def _cancelled(*tasks: asyncio.Task[None]) -> None:

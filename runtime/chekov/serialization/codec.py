@@ -7,23 +7,42 @@ program starts and not when its first event is read.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Final, NoReturn, TypeVar, cast
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar, cast
 from uuid import UUID
 
 import msgspec
 
 from chekov.domain.domain import Domain
+from chekov.domain.immutability import has_immutable_fields
 from chekov.domain.messages import Command, Event
 from chekov.errors import (
     DefinitionError,
+    InexactEvent,
     InvalidAppend,
     InvalidCommand,
     Undecodable,
     UnknownCommand,
 )
+from chekov.serialization.exactness import (
+    Checks,
+    comparison,
+    exact_types,
+    members_difference,
+    members_of,
+)
 from chekov.serialization.personal import converters, forgetful, sealed_finder
-from chekov.serialization.serializers import JSON_BEGINS, decoder_of, either, json_decoder, plain
+from chekov.serialization.serializers import (
+    FIELD_TYPES,
+    JSON_BEGINS,
+    Json,
+    MessagePack,
+    decoder_of,
+    either,
+    json_decoder,
+    plain,
+)
 from chekov.serialization.stored import StoredEvent
+from chekov.serialization.unknown_fields import has_nested_objects, unknown_field_finder
 from chekov.serialization.upcasting import UpcastDecoder
 
 T = TypeVar("T")
@@ -44,6 +63,24 @@ _decode_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
+class _Own(NamedTuple):
+    """How events of one type of the domain are encoded exactly.
+
+    Attributes:
+        types: of its values, which prove that they come back the same; often none.
+        values: takes the values of an event.
+        decode: from its content.
+        same: compares two of them.
+        immutable: whether nothing can change one.
+    """
+
+    types: Mapping[tuple[type, ...], Checks]
+    values: Callable[[object], tuple[Any, ...]]
+    decode: Callable[[bytes], Event]
+    same: Callable[[object, object], bool]
+    immutable: bool
+
+
 class Codec:
     """Encodes and decodes the messages of one domain: commands as JSON, events by its serializer.
 
@@ -59,7 +96,7 @@ class Codec:
         self._decoders = {
             name: json_decoder(kind, faults) for name, kind in domain.commands.items()
         }
-        self._own: dict[type[Any], Callable[[bytes], Event]] = {
+        decoders: dict[type[Event], Callable[[bytes], Event]] = {
             kind: json_decoder(kind, faults) for kind in domain.events.values()
         }
         read = _decode_object
@@ -67,26 +104,43 @@ class Codec:
         self._serializer = serializer = domain.serializer
         if serializer is not None:
             self._encode = serializer.encode
-            for kind, json in self._own.items():
-                self._own[kind] = either(json, decoder_of(serializer, kind, faults))
+            for kind, json in decoders.items():
+                decoders[kind] = either(json, decoder_of(serializer, kind, faults))
             read = either(read, plain(decoder_of(serializer, dict[str, Any], faults)))
         if faults:
             raise DefinitionError(f"domain {domain.name!r}", faults)
         personal = converters(domain)
         for kind, convert in personal.items():
-            self._own[kind] = forgetful(
-                self._own[kind],
+            decoders[kind] = forgetful(
+                decoders[kind],
                 domain.personal[kind].required,
                 read,
                 convert,
                 sealed_finder(serializer),
             )
-        self._events = {name: self._own[kind] for name, kind in domain.stored_types.items()}
+        built_in = serializer is None or type(serializer) in (Json, MessagePack)
+        self._own = {
+            kind: _Own(
+                exact_types(kind) if built_in else {},
+                members_of(kind),
+                decode,
+                comparison(kind),
+                has_immutable_fields(kind),
+            )
+            for kind, decode in decoders.items()
+        }
+        self._events = {name: decoders[kind] for name, kind in domain.stored_types.items()}
         self._mixed = bool(domain.upcasting)
         self._upcast = UpcastDecoder(domain, read, personal)
         self._fields = {
             name: frozenset(item.name for item in fields(cast("Any", kind)))
             for name, kind in domain.commands.items()
+        }
+        # Others are spared from being decoded as plain values too.
+        self._nested = {
+            name: unknown_field_finder(kind)
+            for name, kind in domain.commands.items()
+            if has_nested_objects(kind)
         }
 
     def stored_names(self, event: type[Event]) -> Sequence[str]:
@@ -104,22 +158,58 @@ class Codec:
     def encode(self, message: Event | Command[Any]) -> bytes:
         """Encode a message: a command as JSON, an event by the domain's serializer.
 
-        Dataclasses do not check their fields, so an event of the domain is decoded at once: content
-        that could never be decoded is refused here.
+        Raises:
+            InvalidAppend: as `encode_event`.
+        """
+        return self.encode_event(message)[0] if isinstance(message, Event) else _encode(message)
+
+    def encode_event(self, event: Event) -> tuple[bytes, Event, Event]:
+        """Encode an event, decode it at once, and compare.
+
+        Dataclasses do not check their fields: what cannot be decoded, or comes back as something
+        else, is refused here. The copies share nothing with the event, so that neither its author
+        nor an applier can make the state differ from what is stored. An event of exact, immutable
+        values needs no copy: their types are checked instead. At 256 commands in flight, on the
+        store in memory, this costs nothing measurable; for an event with lists, 10 %.
+
+        Returns:
+            Its content, the event to apply, and that for the sender of the command: the same one if
+            nothing can change it.
 
         Raises:
             InvalidAppend: the event's values do not fit its annotations.
+            InexactEvent: a value would come back as another one.
+            KeyError: no aggregate of the domain applies events of this type.
         """
+        types, values, decode, same, immutable = self._own[type(event)]
         try:
-            own = self._own.get(type(message))
-            if own is None:
-                return _encode(message)
-            data = self._encode(message)
-            own(data)
+            data = self._encode(event)
+            given = values(event)
+            checks = types.get((*map(type, given),))
+            if checks is not None and (
+                not checks or all(check(given[index]) for index, check in checks)
+            ):
+                return data, event, event
+            copy = decode(data)
+            if same(event, copy):
+                return data, copy, copy if immutable else decode(data)
         except Exception as error:
-            kind = type(message).__qualname__
-            raise InvalidAppend(f"{kind} does not fit its annotations: {error}") from error
-        return data
+            kind = type(event).__qualname__
+            fault = f"{kind} does not fit its annotations: {error} ({FIELD_TYPES})"
+            raise InvalidAppend(fault) from error
+        raise self._inexact(event, copy)
+
+    def _inexact(self, event: Event, copy: Event) -> InexactEvent:
+        kind = type(event)
+        found = members_difference(kind, event, copy)
+        if found is None:
+            return InexactEvent(kind.__qualname__, "", event, copy)
+        name = re.split(r"[.\[]", found.path, maxsplit=1)[0]
+        personal = self._domain.personal.get(kind)
+        if personal is not None and name in personal.names:
+            # Errors are logged and sent to clients.
+            return InexactEvent(kind.__qualname__, found.path, type(found.given), type(found.back))
+        return InexactEvent(kind.__qualname__, found.path, found.given, found.back)
 
     def decode(self, recorded: StoredEvent) -> Event:
         """Decode a stored event.
@@ -208,12 +298,16 @@ class Codec:
             raise UnknownCommand(name, tuple(self._commands))
         try:
             command = decoder(data)
+            find = self._nested.get(name)
+            path = None if find is None else find(_decode_object(data))
             unknown = _decode_keys(data).keys() - self._fields[name]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             _invalid(error)
         if unknown:
             field = min(unknown)
             raise InvalidCommand(f"{name} has no field {field!r}", f"$.{field}")
+        if path is not None:
+            raise InvalidCommand(f"{name} has no field {path[1:]!r}", f"${path}")
         return command
 
 

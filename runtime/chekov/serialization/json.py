@@ -1,16 +1,44 @@
 """Values as JSON, for responses and output: independent of any domain."""
 
-from typing import Final
+from collections import deque
+from collections.abc import Mapping
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
+from typing import Final, cast
 
 import msgspec
 
-_encode: Final = msgspec.json.Encoder().encode
+_ADDRESSES: Final = (
+    IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network,
+)  # fmt: skip
 
 
 def to_json(value: object) -> bytes:
     """A value as JSON: plain values, dataclasses, UUIDs, times, decimals, sets and containers.
 
+    Rows of a database are objects, wherever they are in the value.
+
     Raises:
         TypeError: JSON cannot hold it.
     """
     return _encode(value)
+
+
+def _plain(value: object) -> object:
+    """Return in plain types what msgspec does not know."""
+    if isinstance(value, Mapping) or (hasattr(value, "keys") and hasattr(value, "items")):
+        return dict(cast("Mapping[object, object]", value).items())
+    if isinstance(value, deque):
+        return list(cast("deque[object]", value))
+    if isinstance(value, _ADDRESSES):
+        return str(value)
+    raise TypeError(f"JSON cannot hold a value of type {type(value).__qualname__}")
+
+
+_encode: Final = msgspec.json.Encoder(enc_hook=_plain).encode

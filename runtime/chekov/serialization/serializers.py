@@ -12,6 +12,8 @@ T = TypeVar("T")
 JSON_BEGINS: Final = b"{"
 """The first byte of JSON content, and of no other."""
 
+FIELD_TYPES: Final = "see docs/reference/field-types.md"
+
 _encode_json: Final = msgspec.json.Encoder().encode
 _read_map: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
 
@@ -51,7 +53,7 @@ def json_decoder(type_: type[T], faults: list[str]) -> Callable[[bytes], T]:
         msgspec.json.schema(type_)
     except (TypeError, NameError) as error:
         reason = str(error).split("\n\n")[-1]
-        faults.append(f"{type_.__qualname__} cannot be written as JSON: {reason}")
+        faults.append(f"{type_.__qualname__} cannot be written as JSON: {reason} ({FIELD_TYPES})")
     return decoder.decode
 
 
@@ -60,7 +62,9 @@ def decoder_of(serializer: Serializer, type_: type[T], faults: list[str]) -> Cal
     try:
         return serializer.decoder(type_)
     except Exception as error:  # noqa: BLE001 a serializer may raise anything
-        faults.append(f"{type_.__qualname__} cannot be decoded by {serializer.name}: {error}")
+        faults.append(
+            f"{type_.__qualname__} cannot be decoded by {serializer.name}: {error} ({FIELD_TYPES})"
+        )
         return cast("Callable[[bytes], T]", msgspec.json.decode)
 
 

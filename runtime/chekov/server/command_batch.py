@@ -8,26 +8,28 @@ sender or a slow reader can take.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable
 from typing import Any, Final
 
-from aiohttp import StreamReader, web
+from aiohttp import web
 
-from chekov.domain.definitions import stream_of
+from chekov.domain.definitions import definition_of, stream_of
 from chekov.domain.envelope import CommandEnvelope
+from chekov.engine.failures import is_requested
 from chekov.errors import Draining, InvalidCommand
 from chekov.runtime import Runtime
 from chekov.serialization.codec import decode_line
 from chekov.server import headers, rendering
 from chekov.server.commands import instance_of
+from chekov.server.content import chunks, lines
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.problems import (
-    INTERNAL,
     MALFORMED,
     TOO_LARGE,
     UNSUPPORTED,
     Problem,
     RequestError,
+    log_failure,
     problem_of,
 )
 from chekov.telemetry import context
@@ -48,6 +50,7 @@ class CommandBatches:
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         _require_ndjson(request)
+        content = chunks(request)
         response = web.StreamResponse(
             headers={
                 "Content-Type": _NDJSON[0],
@@ -58,23 +61,30 @@ class CommandBatches:
         results = _Results()
         async with asyncio.TaskGroup() as group:
             group.create_task(_write(response, results))
-            await self._read(request.content, group, results)
+            problem = await self._read(content, group, results)
+            if problem is not None:
+                results.add(group.create_task(_completed(problem)))
+                response.force_close()  # the rest of the content is not read
+            results.end()
         return response
 
     async def _read(
-        self, content: StreamReader, group: asyncio.TaskGroup, results: "_Results"
-    ) -> None:
+        self, content: AsyncIterable[bytes], group: asyncio.TaskGroup, results: "_Results"
+    ) -> bytes | None:
+        """Start every line; return the problem that ends the batch before its end, if any."""
         latest: dict[str, asyncio.Task[bytes]] = {}
         try:
             async with self._lifecycle.until_drained():
-                async for line in lines(content.iter_any(), self._line_limit):
+                async for line in lines(content, self._line_limit):
                     await results.window.acquire()
                     results.add(self._start(line, group, latest))
+                return None
         except (ConnectionError, web.RequestPayloadError):
             _log.info("a batch of commands ended early; the lines received are executed")
-        if self._lifecycle.phase == "draining" and not content.at_eof():
-            results.add(group.create_task(_completed(_problem(Draining()))))
-        results.end()
+            return None
+        except RequestError as error:
+            return _problem(error)
+        return _problem(Draining())
 
     def _start(
         self,
@@ -86,7 +96,9 @@ class CommandBatches:
         try:
             envelope = self._decode(line)
             aggregate, identifier = instance_of(self._runtime, envelope.command)
-        except Exception as error:  # noqa: BLE001
+        except BaseException as error:
+            if is_requested(error, asyncio.current_task()):
+                raise
             return group.create_task(_completed(_problem(error)))
         stream = stream_of(aggregate, identifier)
         task = group.create_task(self._execute(envelope, latest.get(stream)))
@@ -111,12 +123,15 @@ class CommandBatches:
         envelope: CommandEnvelope[Any],
         before: asyncio.Task[bytes] | None,
     ) -> bytes:
+        task = asyncio.current_task()
         if before is not None:
             await asyncio.wait((before,))
         try:
             dispatched = await self._runtime.execute(envelope)
-        except Exception as error:  # noqa: BLE001
-            return _problem(error)
+        except BaseException as error:
+            if is_requested(error, task):
+                raise
+            return _problem(error, definition_of(type(envelope.command)).name)
         return rendering.dispatched(dispatched)
 
 
@@ -169,27 +184,6 @@ async def _write(response: web.StreamResponse, results: _Results) -> None:
             ready.clear()
 
 
-async def lines(chunks: AsyncIterable[bytes], limit: int) -> AsyncIterator[bytes | None]:
-    """The lines of a stream without blank ones; `None` in place of each one above `limit`."""
-    held = b""
-    too_long = False
-    async for chunk in chunks:
-        *whole, rest = (held + chunk).split(b"\n")
-        for line in whole:
-            if too_long or len(line) > limit:
-                yield None
-            elif line.strip():
-                yield line
-            too_long = False
-        held = rest
-        if len(held) > limit:
-            held, too_long = b"", True
-    if too_long or len(held) > limit:
-        yield None
-    elif held.strip():
-        yield held
-
-
 async def _sent(response: web.StreamResponse, ready: list[bytes]) -> bool:
     """Whether somebody still reads."""
     try:
@@ -204,12 +198,11 @@ async def _completed(line: bytes) -> bytes:
     return line
 
 
-def _problem(error: Exception) -> bytes:
+def _problem(error: BaseException, command: str | None = None) -> bytes:
     problem = problem_of(error)
     if isinstance(error, InvalidCommand) and not error.path:
         problem = Problem(MALFORMED, str(error))
-    if problem.kind is INTERNAL:
-        _log.error("a command of a batch failed", exc_info=error)
+    log_failure(_log, "a command of a batch failed", problem, error, command=command)
     return problem.document()
 
 

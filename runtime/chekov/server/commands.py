@@ -1,5 +1,7 @@
 """`POST /commands/{Command}`: executes one command and returns what it stored."""
 
+import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,17 +12,21 @@ from chekov.domain.definitions import definition_of
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.messages import Command, Event
 from chekov.engine.commands.execution import Dispatched
+from chekov.engine.failures import described, is_requested
 from chekov.errors import ConsistencyTimeout, UnknownCommand
 from chekov.runtime import Runtime
 from chekov.serialization.json import to_json
 from chekov.server import headers, rendering
+from chekov.server.content import body
 from chekov.server.endpoint import Handler
 from chekov.server.parameters import refuse_unknown
-from chekov.server.problems import malformed
+from chekov.server.problems import malformed, problem_of
 from chekov.telemetry import context
 
 JSON: Final = {"Content-Type": "application/json"}
 _REPEATED: Final = {**JSON, "Idempotency-Replayed": "true"}
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Commands:
@@ -37,7 +43,7 @@ class Commands:
             wait = headers.wait(given)
             expected = headers.expected_version(given)
             command_id = headers.command_id(given)
-            command = self._runtime.codec.decode_command(name, await request.read())
+            command = self._runtime.codec.decode_command(name, await body(request))
             dispatched = await self._runtime.execute(
                 CommandEnvelope.of(
                     command,
@@ -76,15 +82,32 @@ class Commands:
             # The events are stored: an error status would make the client send the command again.
             members = b',"consistent":false,"behind":' + to_json(late.behind)
             return web.Response(
-                status=202, body=rendering.dispatched(dispatched, state, members), headers=applied
+                status=202, body=rendering.dispatched(dispatched, state + members), headers=applied
             )
-        body = rendering.dispatched(dispatched, state, b',"consistent":true')
+        body = rendering.dispatched(dispatched, state + b',"consistent":true')
         return web.Response(body=body, headers=applied)
 
     async def _state(self, command: Command[Any]) -> bytes:
-        aggregate, identifier = instance_of(self._runtime, command)
-        loaded = await self._runtime.load(aggregate, identifier)
-        return to_json(loaded.state)
+        """The member `state`, or the reason why there is none.
+
+        The command is executed: an error status would make the client send it again.
+        """
+        task = asyncio.current_task()
+        try:
+            aggregate, identifier = instance_of(self._runtime, command)
+            loaded = await self._runtime.load(aggregate, identifier)
+            return b',"state":' + to_json(loaded.state)
+        except BaseException as error:
+            if is_requested(error, task):
+                raise
+            name = definition_of(type(command)).name
+            _log.warning(
+                "the state after a command cannot be returned",
+                extra={"command": name, "error": described(error)},
+                exc_info=error,
+            )
+            reason = str(error) if isinstance(error, TypeError) else problem_of(error).detail
+            return b',"state":null,"state_error":' + to_json(reason)
 
 
 def instance_of(runtime: Runtime, command: Command[Any]) -> tuple[type[Aggregate], object]:

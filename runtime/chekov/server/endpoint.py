@@ -4,6 +4,7 @@ It is a plain function around the handler: an aiohttp middleware would cost each
 the rest of the framework does.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -12,16 +13,18 @@ from typing import Final
 from aiohttp import web
 from opentelemetry.trace import Span
 
+from chekov.engine.failures import is_requested
 from chekov.server import headers
+from chekov.server.content import BODY_LIMIT
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.metrics import Metrics
 from chekov.server.problems import (
     CONTENT_TYPE,
     FIRST_SERVER_ERROR,
-    INTERNAL,
     MALFORMED,
     TOO_LARGE,
     Problem,
+    log_failure,
     problem_of,
 )
 from chekov.server.tracing import Tracing, set_http_status
@@ -29,8 +32,6 @@ from chekov.telemetry import context
 from chekov.uuid7 import uuid7
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-BODY_LIMIT: Final = web.AppKey("body_limit", int)
 
 _CLIENT_CLOSED_REQUEST: Final = 499
 _NO_SPAN: Final = nullcontext(None)
@@ -53,13 +54,16 @@ class Endpoints:
         async def endpoint(request: web.Request) -> web.StreamResponse:
             started = measure.start()
             status = FIRST_SERVER_ERROR
+            task = asyncio.current_task()
             try:
                 with self._span(method, route, request) as span:
                     try:
                         given = headers.correlation_id(request.headers)
                         context.correlation_id.set(given or uuid7())
                         response = await handler(request)
-                    except Exception as error:  # noqa: BLE001
+                    except BaseException as error:
+                        if is_requested(error, task):
+                            raise
                         response = _failed(request, error)
                     status = response.status
                     if span is not None:
@@ -97,15 +101,18 @@ def reporting_problems(handler: Handler) -> Handler:
     """`handler` whose errors become problems, and nothing else around it."""
 
     async def reporting(request: web.Request) -> web.StreamResponse:
+        task = asyncio.current_task()
         try:
             return await handler(request)
-        except Exception as error:  # noqa: BLE001
+        except BaseException as error:
+            if is_requested(error, task):
+                raise
             return _failed(request, error)
 
     return reporting
 
 
-def _failed(request: web.Request, error: Exception) -> web.Response:
+def _failed(request: web.Request, error: BaseException) -> web.Response:
     if context.correlation_id.get() is None:  # the request's own was malformed
         context.correlation_id.set(uuid7())
     if isinstance(error, web.HTTPRequestEntityTooLarge):
@@ -118,8 +125,7 @@ def _failed(request: web.Request, error: Exception) -> web.Response:
     if isinstance(error, web.RequestPayloadError):
         return _response(Problem(MALFORMED, "The request's content ended early."))
     problem = problem_of(error)
-    if problem.kind is INTERNAL:
-        _log.error("%s %s failed", request.method, request.path, exc_info=error)
+    log_failure(_log, f"{request.method} {request.path} failed", problem, error)
     return _response(problem)
 
 

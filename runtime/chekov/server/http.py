@@ -5,13 +5,16 @@ from typing import Final
 
 from aiohttp import web
 
+from chekov.domain.domain import Domain
 from chekov.runtime import Runtime
 from chekov.serialization.json import to_json
 from chekov.server.aggregates import Aggregates
 from chekov.server.command_batch import CommandBatches
 from chekov.server.commands import JSON, Commands
-from chekov.server.endpoint import BODY_LIMIT, Endpoints, Handler
+from chekov.server.content import BODY_LIMIT
+from chekov.server.endpoint import Endpoints, Handler
 from chekov.server.event_stream import EventStream, wants_stream
+from chekov.server.index import index
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.metrics import Metrics
 from chekov.server.openapi import document
@@ -58,8 +61,22 @@ def application(
     if runtime.domain.personal:
         add("DELETE", "/subjects/{subject}", Subjects(runtime).delete)
     add("GET", "/openapi.json", _fixed(to_json(document(runtime.domain))))
+    add("GET", "/", _index(runtime.domain))
     app.router.add_route("*", _ANY_PATH, endpoints.endpoint("*", "*", _not_found))
     return app
+
+
+def _index(domain: Domain) -> Handler:
+    return index(
+        f"{domain.name}: the API",
+        "This is a service of Chekov: commands are posted here, and events and states are read. "
+        "Its metrics, probes and subscriptions are at the management port, by default 9090.",
+        {
+            "/openapi.json": "every address, with the schema and an example of every command",
+            "/events": "all events by position",
+            "/streams": "the streams by name",
+        },
+    )
 
 
 def _events(streams: Streams, event_stream: EventStream) -> Handler:

@@ -57,7 +57,11 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncGenerato
         CannotListen: the port is in use, or the address belongs to another machine.
     """
     runner = web.AppRunner(
-        app, handle_signals=False, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
+        app,
+        handle_signals=False,
+        access_log=None,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+        auto_decompress=False,  # see `content`
     )
     await runner.setup()
     try:

@@ -10,6 +10,7 @@ from chekov.domain.domain import Domain
 from chekov.errors import ChekovError
 from chekov.runtime import Runtime
 from chekov.serialization.json import to_json
+from chekov.server.index import index
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.manifest import manifest
 from chekov.server.metrics import Metrics
@@ -45,6 +46,19 @@ class Management:
         self._lifecycle = lifecycle
         self._manifest = to_json({**manifest(domain), **about})
         self._store = _StoreProbe()
+        self._index = index(
+            f"{domain.name}: management",
+            "This port of a Chekov service is for probes, Prometheus and people who operate it. "
+            "Commands and events are at its API port, by default 8080.",
+            {
+                "/subscriptions": "the state of each subscription in this process",
+                "/metrics": "metrics for Prometheus",
+                "/manifest": "the names of aggregates, commands, events and subscriptions",
+                "/readyz": "whether it accepts commands",
+                "/startupz": "whether it has started",
+                "/livez": "whether it works",
+            },
+        )
         self._subscriptions = SubscriptionEndpoints(lambda: self.runtime, lifecycle, token)
         metrics.watch(self._collector.collect)
 
@@ -59,6 +73,7 @@ class Management:
 
     def application(self) -> web.Application:
         app = web.Application()
+        app.router.add_get("/", self._index)
         app.router.add_get("/livez", self._live)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/startupz", self._started)

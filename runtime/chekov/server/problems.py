@@ -1,6 +1,7 @@
 """The problem table: which error becomes which RFC 9457 problem, with its stable type."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
@@ -117,6 +118,14 @@ def problem_of(error: BaseException) -> Problem:
         if kind in _TABLE:
             return _TABLE[kind](error)
     return Problem(INTERNAL, "The service failed on this request; its log has the details.")
+
+
+def log_failure(
+    log: logging.Logger, message: str, problem: Problem, error: BaseException, **extra: object
+) -> None:
+    """Log why a problem is the service's own fault; a client is not shown the reason."""
+    if problem.kind in (INTERNAL, UNDECODABLE):
+        log.error(message, extra={**extra, **problem.members}, exc_info=error)
 
 
 def _rejected(error: Any) -> Problem:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, cast, get_origin
+from typing import Any, Final, NamedTuple, get_origin
 
 from aiohttp import web
 
@@ -15,7 +15,8 @@ from chekov.serialization.codec import convert
 from chekov.serialization.json import to_json
 from chekov.server.commands import JSON
 from chekov.server.parameters import refuse_unknown
-from chekov.server.problems import NOT_FOUND, RequestError, malformed
+from chekov.server.problems import MALFORMED, NOT_FOUND, RequestError, malformed
+from chekov.store.port import RejectedValue
 
 
 class Parameter(NamedTuple):
@@ -66,8 +67,15 @@ class Queries:
         if query is None:
             known = ", ".join(sorted("/".join(item) for item in self._queries)) or "none"
             raise RequestError(NOT_FOUND, f"There is no query {'/'.join(name)}; known: {known}.")
-        result = await self._runtime.query(*name, arguments(query, request))
-        return web.Response(body=to_json(_plain(result)), headers=JSON)
+        given = arguments(query, request)
+        try:
+            result = await self._runtime.query(*name, given)
+        except RejectedValue as error:
+            if not given:
+                raise
+            members = {"path": next(iter(given))} if len(given) == 1 else {}
+            raise RequestError(MALFORMED, str(error), members) from error
+        return web.Response(body=to_json(result), headers=JSON)
 
 
 def arguments(query: QueryEndpoint, request: web.Request) -> Mapping[str, object]:
@@ -87,6 +95,8 @@ def arguments(query: QueryEndpoint, request: web.Request) -> Mapping[str, object
             continue
         if len(values) > 1 and not parameter.repeated:
             raise malformed("path", parameter.name, f"expected once, got {len(values)} values")
+        if any("\0" in value for value in values):
+            raise malformed("path", parameter.name, "must not contain NUL")
         try:
             value = values if parameter.repeated else values[0]
             found[parameter.name] = convert(value, parameter.type)
@@ -105,12 +115,3 @@ def _parameters(method: Method) -> tuple[Parameter, ...]:
         )
         for item in method.parameters[1:]
     )
-
-
-def _plain(value: object) -> object:
-    """Database rows as dicts, which can be written as JSON."""
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in cast("list[object]", value)]
-    if hasattr(value, "keys") and hasattr(value, "items"):
-        return dict(cast("Mapping[str, object]", value).items())
-    return value

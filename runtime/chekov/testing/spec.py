@@ -37,7 +37,8 @@ class Spec(Generic[A]):
         """
         after = copy.deepcopy(self)
         for event in events:
-            _apply(after.state, event)
+            # A state that keeps a list of its event, and changes it, must not change the event.
+            _apply(after.state, copy.deepcopy(event))
         return after
 
     def when(self, command: Command[E]) -> Sequence[E]:

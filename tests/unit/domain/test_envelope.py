@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from chekov.domain.envelope import CommandEnvelope
-from tests.unit.engine.bank import Add
+from tests.unit.engine.counter_domain import Add
 
 COMMAND = Add(counter="a", amount=1)
 

@@ -21,7 +21,7 @@ from chekov import (
     handle,
     upcast,
 )
-from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.retry import Retry
 from chekov.store.port import NewEvent
 from chekov.uuid7 import uuid7
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from chekov import Domain, EventHandler, MemoryStore, Runtime
 from chekov.engine.observer import Observer
-from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.retry import Retry
 from chekov.store.port import NewEvent
 from chekov.uuid7 import uuid7
-from tests.unit.engine.bank import Counter
+from tests.unit.engine.counter_domain import Counter
 
 QUICK = Retry(attempts=3, first=0.001)
 

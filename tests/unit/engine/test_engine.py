@@ -7,7 +7,7 @@ from chekov.errors import StoreError
 from chekov.store.port import SubscriptionKey
 from examples.bank.bank import domain as bank
 from tests.doubles import OwnEvents
-from tests.unit.engine.bank import Add, Added, Counter, Note, Seen, status
+from tests.unit.engine.counter_domain import Add, Added, Counter, Note, Seen, status
 from tests.unit.engine.running import QUICK, running
 from tests.waiting import until
 
@@ -30,7 +30,9 @@ async def test_draining_gives_up_on_a_handler_that_does_not_end() -> None:
     assert seen.amounts == [1]
 
 
-async def test_a_background_task_that_dies_ends_the_runtime_with_its_error() -> None:
+async def test_a_background_task_that_dies_ends_the_runtime_with_its_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     class Broken(OwnEvents):
         broken = False
 
@@ -51,6 +53,7 @@ async def test_a_background_task_that_dies_ends_the_runtime_with_its_error() -> 
         await run()
     assert not runtime.healthy
     assert caught.group_contains(ZeroDivisionError, match="the store is broken")
+    assert "leases" in [vars(record).get("task") for record in caplog.records]
 
 
 async def test_projections_need_a_database() -> None:

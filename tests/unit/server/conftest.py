@@ -166,7 +166,9 @@ async def running(
     ):
         management.runtime = runtime
         app = http.application(runtime, metrics, None, lifecycle, settings)
-        async with TestClient(TestServer(app)) as api:
+        server = TestServer(app)
+        await server.start_server(auto_decompress=False)
+        async with TestClient(server) as api:
             lifecycle.serve()
             yield Server(api, probes, runtime, lifecycle, welcome, store)
             lifecycle.drain()

@@ -1,14 +1,22 @@
 """`POST /commands` takes commands line by line and answers in the same order."""
 
 import asyncio
+import gzip
 import json
-from collections.abc import AsyncGenerator, Iterable
-from uuid import uuid4
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
-from chekov.server.command_batch import lines
-from tests.unit.server.conftest import Serving
+from chekov.domain.envelope import CommandEnvelope
+from chekov.domain.middleware import Next
+from chekov.engine.commands.execution import Dispatched
+from chekov.server.command_batch import WINDOW
+from chekov.store.port import NewEvent
+from chekov.uuid7 import uuid7
+from tests.unit.engine.exits import EXITS
+from tests.unit.server.conftest import ID, OpenAccount, Serving, problem
 
 HEADERS = {"Content-Type": "application/x-ndjson"}
 
@@ -142,6 +150,47 @@ async def test_a_batch_without_an_end_ends_at_the_drain(serving: Serving) -> Non
         ended.set()
 
 
+@pytest.mark.parametrize("error", EXITS, ids=repr)
+async def test_an_exit_that_nobody_requested_is_the_problem_of_its_line(
+    serving: Serving, caplog: pytest.LogCaptureFixture, error: BaseException
+) -> None:
+    async def leave(envelope: CommandEnvelope[Any], proceed: Next) -> Dispatched[Any]:
+        if envelope.command == OpenAccount(account_id=UUID(ID), owner="Eve"):
+            raise error
+        return await proceed(envelope)
+
+    accounts = [ID, *(str(uuid4()) for _ in range(2 * WINDOW))]
+    body = "\n".join(line("OpenAccount", account_id=item, owner="Eve") for item in accounts)
+    async with asyncio.timeout(30), serving(domain_options={"middleware": [leave]}) as server:
+        response = await server.api.post("/commands", data=body.encode(), headers=HEADERS)
+        answers = parsed(await response.text())
+    assert [answer.get("status", 200) for answer in answers] == [500, *[200] * (2 * WINDOW)]
+    assert "a command of a batch failed" in caplog.text
+    assert "in leave" in caplog.text
+
+
+async def test_the_log_says_why_an_event_cannot_be_decoded(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as server:
+        await server.store.append(f"account-{ID}", [NewEvent(uuid7(), "AccountOpened", b"{}")])
+        body = line("OpenAccount", account_id=ID, owner="Ada")
+        response = await server.api.post("/commands", data=body.encode(), headers=HEADERS)
+        (answer,) = parsed(await response.text())
+    assert answer["type"] == "urn:chekov:problem:undecodable-event"
+    record = caplog.records[-1]
+    assert "missing required field `owner`" in str(record.exc_info)
+    assert (
+        vars(record).items()
+        >= {
+            "command": "OpenAccount",
+            "event_type": "AccountOpened",
+            "stream": f"account-{ID}",
+            "version": 1,
+        }.items()
+    )
+
+
 async def test_another_content_type_is_refused(serving: Serving) -> None:
     async with serving() as server:
         response = await server.api.post("/commands", json={})
@@ -150,23 +199,43 @@ async def test_another_content_type_is_refused(serving: Serving) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chunks", "expected"),
+    ("content", "status"),
     [
-        ([b"a\nb\n"], [b"a", b"b"]),
-        ([b"a", b"a\n", b"b"], [b"aa", b"b"]),
-        ([b"\n \n\r\na\n"], [b"a"]),
-        ([b"12345\n", b"a\n"], [None, b"a"]),
-        ([b"123", b"45", b"67890\na\n"], [None, b"a"]),
-        ([b"12345"], [None]),
-        ([b"123", b"45"], [None]),
-        ([], []),
+        (gzip.compress(b"\n" * 10_000_000), 400),
+        (gzip.compress(b" " * 10_000_000), 413),
+        (b"nonsense", 400),
     ],
 )
-async def test_a_stream_is_cut_into_lines(
-    chunks: Iterable[bytes], expected: list[bytes | None]
+async def test_content_that_cannot_be_read_further_ends_the_batch_with_a_problem(
+    serving: Serving, content: bytes, status: int
 ) -> None:
-    async def stream() -> AsyncGenerator[bytes]:
-        for chunk in chunks:
-            yield chunk
+    first = line("OpenAccount", account_id=str(uuid4()), owner="Ada").encode() + b"\n"
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands",
+            data=gzip.compress(first) + content,
+            headers={**HEADERS, "Content-Encoding": "gzip"},
+        )
+        answers = parsed(await response.text())
+    assert [answer.get("status", 200) for answer in answers] == [200, status]
 
-    assert [item async for item in lines(stream(), 4)] == expected
+
+async def test_a_compressed_batch_is_executed(serving: Serving) -> None:
+    accounts = [str(uuid4()) for _ in range(300)]
+    body = "\n".join(line("OpenAccount", account_id=item, owner="Ada") for item in accounts)
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands",
+            data=gzip.compress(body.encode()),
+            headers={**HEADERS, "Content-Encoding": "gzip"},
+        )
+        answers = parsed(await response.text())
+    assert [answer["stream"] for answer in answers] == [f"account-{item}" for item in accounts]
+
+
+async def test_an_encoding_that_is_not_supported_is_refused(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands", data=b"x", headers={**HEADERS, "Content-Encoding": "br"}
+        )
+        await problem(response, 415, "unsupported-media-type")

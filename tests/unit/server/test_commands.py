@@ -1,10 +1,13 @@
 """`POST /commands/{Command}` executes one command and returns what it stored."""
 
+from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import pytest
 
+from chekov.errors import StoreUnavailable
 from chekov.store.port import NewEvent
+from tests.unit.engine.exits import EXITS
 from tests.unit.server.conftest import ID, OPEN, Account, Serving, problem
 
 
@@ -50,6 +53,43 @@ async def test_the_state_is_returned_on_request(serving: Serving) -> None:
         assert (await response.json())["state"] == {"owner": "Ada", "balance": 0}
         response = await server.api.post("/commands/OpenAccount?return=all", json=OPEN)
         assert (await problem(response, 400, "malformed-request"))["path"] == "return"
+
+
+@pytest.mark.parametrize(
+    "error", [StoreUnavailable("gone"), TypeError("no JSON"), *EXITS], ids=repr
+)
+async def test_a_state_that_cannot_be_returned_is_no_error_of_the_command(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    async def fail(*_: object) -> object:
+        raise error
+
+    async with serving() as server:
+        monkeypatch.setattr(server.runtime, "load", fail)
+        response = await server.api.post("/commands/OpenAccount?return=state", json=OPEN)
+        body = await response.json()
+    assert (response.status, body["version"], body["state"]) == (200, 1, None)
+    assert body["state_error"]
+
+
+async def test_a_state_that_json_cannot_hold_is_named(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Odd:
+        pass
+
+    async def load(*_: object) -> SimpleNamespace:
+        return SimpleNamespace(state={"owner": Odd()})
+
+    async with serving() as server:
+        monkeypatch.setattr(server.runtime, "load", load)
+        response = await server.api.post(
+            "/commands/OpenAccount?return=state", json=OPEN, headers={"Prefer": "wait=5"}
+        )
+        body = await response.json()
+    assert (response.status, body["version"], body["state"]) == (200, 1, None)
+    assert body["consistent"] is True
+    assert "Odd" in body["state_error"]
 
 
 async def test_an_unknown_command_is_not_found(serving: Serving) -> None:

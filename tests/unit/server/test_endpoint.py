@@ -1,9 +1,17 @@
 """Every request has its ids and is measured; every error is a problem."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from chekov.domain.envelope import CommandEnvelope
+from chekov.domain.middleware import Next
+from chekov.engine.commands.execution import Dispatched
+from chekov.server.queries import Queries
+from chekov.store.port import NewEvent
+from chekov.uuid7 import uuid7
+from tests.unit.engine.exits import EXITS
 from tests.unit.server.conftest import ID, OPEN, Serving, fill, problem
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -78,3 +86,58 @@ async def test_while_draining_connections_are_given_up(serving: Serving) -> None
         response = await server.api.get(f"/streams/account-{ID}")
         assert response.status == 200
         assert response.headers["Connection"] == "close"
+
+
+@pytest.mark.parametrize("error", EXITS, ids=repr)
+async def test_an_exit_that_nobody_requested_is_a_failure_in_the_log(
+    serving: Serving, caplog: pytest.LogCaptureFixture, error: BaseException
+) -> None:
+    async def leave(_envelope: CommandEnvelope[Any], _proceed: Next) -> Dispatched[Any]:
+        raise error
+
+    async with serving(domain_options={"middleware": [leave]}) as server:
+        response = await server.api.post("/commands/OpenAccount", json=OPEN)
+        await problem(response, 500, "internal-error")
+        assert (await server.api.get("/streams")).status == 200
+    assert "POST /commands/OpenAccount failed" in caplog.text
+    assert "in leave" in caplog.text
+
+
+@pytest.mark.parametrize("error", EXITS, ids=repr)
+async def test_an_exit_that_nobody_requested_is_a_failure_of_a_query(
+    serving: Serving,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+) -> None:
+    async def leave(*_: object, **__: object) -> object:
+        raise error
+
+    monkeypatch.setattr(Queries, "get", leave)
+    async with serving() as server:
+        response = await server.api.get("/queries/balances/total")
+        await problem(response, 500, "internal-error")
+    assert "in leave" in caplog.text
+
+
+async def test_the_log_says_why_an_event_cannot_be_decoded(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as server:
+        await server.store.append(f"account-{ID}", [NewEvent(uuid7(), "AccountOpened", b"{}")])
+        for response in (
+            await server.api.post("/commands/OpenAccount", json=OPEN),
+            await server.api.get(f"/aggregates/account/{ID}"),
+        ):
+            document = await problem(response, 500, "undecodable-event")
+            assert "owner" not in str(document)
+            record = caplog.records[-1]
+            assert "missing required field `owner`" in str(record.exc_info)
+            assert (
+                vars(record).items()
+                >= {
+                    "event_type": "AccountOpened",
+                    "stream": f"account-{ID}",
+                    "version": 1,
+                }.items()
+            )

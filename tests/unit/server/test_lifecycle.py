@@ -53,8 +53,13 @@ async def test_an_endless_answer_ends_without_an_error_at_the_drain() -> None:
 async def test_an_endless_answer_does_not_begin_while_draining() -> None:
     lifecycle = Lifecycle()
     lifecycle.drain()
-    async with asyncio.timeout(10), lifecycle.until_drained():
-        await asyncio.Event().wait()
+    reached: list[str] = []
+    async with asyncio.timeout(10):
+        async with lifecycle.until_drained():
+            await asyncio.sleep(0)
+            reached.append("first part")
+        reached.append("end")
+    assert reached == ["end"]
 
 
 async def test_a_timeout_of_the_answers_own_is_not_swallowed() -> None:
@@ -66,9 +71,14 @@ async def test_a_timeout_of_the_answers_own_is_not_swallowed() -> None:
 async def test_a_start_is_given_up_when_the_process_is_to_end() -> None:
     lifecycle = Lifecycle()
     lifecycle.drain()
+    reached: list[str] = []
     async with asyncio.timeout(10):
         async with lifecycle.until_stopped():
             asyncio.get_running_loop().call_soon(lifecycle.stop)
             await asyncio.Event().wait()
+            reached.append("started")
         async with lifecycle.until_stopped():
-            await asyncio.Event().wait()
+            await asyncio.sleep(0)
+            reached.append("started again")
+        reached.append("end")
+    assert reached == ["end"]

@@ -73,6 +73,7 @@ def test_a_parameter_with_a_default_may_be_left_out() -> None:
         (f"shop={SHOP}&days=yesterday", "days: "),
         (f"shop={SHOP}&days=2026-01-02&limit=many", "limit: "),
         (f"shop={SHOP}&days=2026-01-02&colour=red", "unknown parameter 'colour'"),
+        (f"shop={SHOP}&days=2026-01-02%00", "days: must not contain NUL"),
     ],
 )
 def test_a_wrong_argument_is_named(text: str, message: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.retry import Retry
 from chekov.errors import SettingsError
 from chekov.server.serve import retry_policy
 from chekov.server.settings import Settings, variables

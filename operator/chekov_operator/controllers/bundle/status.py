@@ -54,9 +54,10 @@ def bundle_status(
 
 def is_settled(status: Object, result: Object | None) -> bool:
     """Whether the status has every subscription of the check's result, each owned by a pod."""
-    states = {item["name"]: item["state"] for item in nested_list(status, "subscriptions")}
-    names = [str(item.get("name")) for item in nested_list(result, "subscriptions")]
-    return all(states.get(name, _WAITING) != _WAITING for name in names)
+    items = nested_list(status, "subscriptions")
+    waiting = {item["name"] for item in items if item["state"] == _WAITING}
+    owned = {item["name"] for item in items} - waiting
+    return all(item.get("name") in owned for item in nested_list(result, "subscriptions"))
 
 
 def _subscriptions(observed: ObservedBundle, result: Object | None) -> Object:
@@ -78,6 +79,7 @@ def _subscriptions(observed: ObservedBundle, result: Object | None) -> Object:
 def _subscription(row: SubscriptionRow, head: int, declared: Mapping[str, object]) -> Object:
     item: Object = {
         "name": row.key.name,
+        "partition": row.key.partition,
         "kind": str(declared.get("kind") or "handler"),
         "version": row.key.version,
         "state": _state(row, head),

@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import stream_of
-from chekov.engine.commands.live_aggregate import LiveAggregate, restorable
+from chekov.domain.immutability import has_immutable_fields
+from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.commands.rehydration import Rehydrator
 from chekov.errors import HistoryTruncated, StreamNotFound, WrongExpectedVersion
 from chekov.store.port import Store
@@ -116,7 +117,7 @@ class AggregateCache:
     def _is_restorable(self, aggregate: type[Aggregate]) -> bool:
         known = self._restorable.get(aggregate)
         if known is None:
-            known = self._restorable[aggregate] = restorable(aggregate)
+            known = self._restorable[aggregate] = has_immutable_fields(aggregate)
         return known
 
     def _evict(self) -> None:

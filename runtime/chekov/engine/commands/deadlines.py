@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Final
 
 from chekov.engine.commands.execution import Execution
+from chekov.engine.failures import UnrequestedExit, is_requested
 from chekov.errors import CommandTimeout
 
 _LOOK_SECONDS: Final = 0.05
@@ -45,8 +46,13 @@ class Deadlines:
     def error(self, execution: Execution, raised: BaseException) -> BaseException:
         """Return the error that a command ends with, which has not left yet.
 
-        That is `CommandTimeout` if its task was cancelled by this deadline alone.
+        That is `CommandTimeout` if its task was cancelled by this deadline alone, and
+        `UnrequestedExit` if nobody cancelled it.
         """
+        if isinstance(raised, Exception):
+            return raised
+        if not is_requested(raised, execution.task):
+            return UnrequestedExit(raised)
         if not execution.expired or not isinstance(raised, asyncio.CancelledError):
             return raised
         if execution.task.cancelling() > execution.cancellations + 1:

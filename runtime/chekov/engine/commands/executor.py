@@ -43,7 +43,7 @@ class CommandExecutor:
         observer: Observer,
     ) -> None:
         self._append = observed_append(store.append, observer)
-        self._encode = codec.encode
+        self._encode = codec.encode_event
         self._aggregates = aggregates
         self._rehydrator = rehydrator
         self._snapshotter = snapshotter
@@ -63,15 +63,15 @@ class CommandExecutor:
                 try:
                     if execution.has_preconditions:
                         await self._meet_preconditions(execution, instance)
-                    events = tuple(execution.route.execute(instance.state, execution.command))
-                    if events:
+                    new, answers = self._decide(execution, instance)
+                    if new:
                         appended = await self._append(
                             instance.stream,
-                            self._apply(execution, instance, events),
+                            new,
                             expected=instance.version,
                             command_id=execution.unique_id,
                         )
-                        return self._stored(execution, instance, events, appended)
+                        return self._stored(execution, instance, answers, appended)
                     if await self._confirm_with_newest_state(instance, newest=newest):
                         return execution.result(instance.version, 0)
                 except BaseException as error:
@@ -85,40 +85,46 @@ class CommandExecutor:
         envelope = execution.envelope
         if envelope.expected_version is not None:
             await self._require_version(envelope.expected_version, instance)
-        if execution.route.prepare is not None:
-            execution.command = await execution.route.prepare(envelope.command, instance.state)
+        route = execution.route
+        if route.prepare is not None:
+            with instance.held_by(route.prepare):
+                prepared = await route.prepare(envelope.command, instance.state)
+            route.check_prepared(envelope.command, prepared)
+            execution.command = prepared
 
-    def _apply(
-        self, execution: Execution, instance: LiveAggregate, events: Sequence[Event]
-    ) -> list[NewEvent]:
-        """Apply events before they are stored, and encode them.
+    def _decide(
+        self, execution: Execution, instance: LiveAggregate
+    ) -> tuple[list[NewEvent], tuple[Event, ...]]:
+        """Execute the command, and apply what it yields before that is stored.
 
-        An event that an applier refuses must never be stored.
+        An event that an applier refuses must never be stored. Each is encoded when it is yielded,
+        and what is applied is its decoded copy: so it is stored as it was given, whatever becomes
+        of it, and the state is what the store will make of it.
+
+        Returns:
+            The events to store, and those to answer with.
         """
-        try:
-            instance.apply_tentatively(events)
-        except KeyError:
-            _refuse_foreign(instance.aggregate, events)
-            raise
         encode = self._encode
         metadata = execution.metadata
         correlation_id, cause = execution.envelope.correlation_id, execution.envelope.command_id
-        new = [
-            _new_event(
-                (
-                    uuid7(),
-                    event.__chekov__.name,
-                    encode(event),
-                    metadata,
-                    correlation_id,
-                    cause,
-                    None,
-                )
-            )
-            for event in events
-        ]
-        execution.append_outcome_unknown = True
-        return new
+        new: list[NewEvent] = []
+        copies: list[Event] = []
+        answers: list[Event] = []
+        try:
+            # A loop: with comprehensions, a command takes 1.2 µs longer.
+            for event in execution.route.execute(instance.state, execution.command):
+                data, copy, answer = encode(event)
+                name = copy.__chekov__.name
+                new.append(_new_event((uuid7(), name, data, metadata, correlation_id, cause, None)))
+                copies.append(copy)
+                answers.append(answer)
+            if new:
+                instance.apply_tentatively(copies)
+                execution.append_outcome_unknown = True
+        except KeyError as error:
+            _refuse_foreign(instance.aggregate, error)
+            raise
+        return new, tuple(answers)
 
     def _stored(
         self,
@@ -191,11 +197,11 @@ async def _back_off(execution: Execution) -> None:
         await execution.backoff.wait()
 
 
-def _refuse_foreign(aggregate: type[Aggregate], events: Sequence[Event]) -> None:
-    kinds = {type(event) for event in events} - definition_of(aggregate).appliers.keys()
-    if kinds:
-        names = ", ".join(sorted(kind.__qualname__ for kind in kinds))
-        fault = f"an executor yielded {names}, which none of its @apply methods takes"
+def _refuse_foreign(aggregate: type[Aggregate], error: KeyError) -> None:
+    """Name the type that was looked up in vain, unless the author's code raised the error."""
+    kind = error.args[0] if error.args else None
+    if isinstance(kind, type) and kind not in definition_of(aggregate).appliers:
+        fault = f"an executor yielded {kind.__qualname__}, which none of its @apply methods takes"
         raise DefinitionError(aggregate.__qualname__, [fault]) from None
 
 

@@ -2,22 +2,19 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import fields
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from enum import Enum
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
-from uuid import UUID
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
+from chekov.domain.immutability import is_immutable_value
 from chekov.domain.messages import Event
+from chekov.errors import DefinitionError
 
-_SCALARS = (
-    bool, int, float, complex, str, bytes, NoneType, UUID, Decimal, date, datetime, time, timedelta,
-)  # fmt: skip
+_holds: Final[ContextVar[tuple[object, ...]]] = ContextVar("holds", default=())
+"""What marks the command handlers that the running code was called by, outermost first."""
 
 
 class LiveAggregate:
@@ -38,6 +35,7 @@ class LiveAggregate:
 
     __slots__ = (
         "_before",
+        "_holder",
         "_queue",
         "_restorable",
         "_tentative",
@@ -68,12 +66,23 @@ class LiveAggregate:
         self._tentative = False
         self._before: dict[str, Any] | None = None
         self._queue: deque[asyncio.Future[None]] | None = None
+        self._holder: tuple[str, object] | None = None
 
     async def acquire(self) -> None:
-        """Take the lock; waiters get it in the order in which they asked."""
+        """Take the lock; waiters get it in the order in which they asked.
+
+        Raises:
+            DefinitionError: the code that asks was called by the command handler that holds it.
+        """
         if not self.busy:
             self.busy = True
             return
+        if self._holder is not None and self._holder[1] in _holds.get():
+            fault = (
+                f"it would wait for itself: while it runs, no other command, load or deletion of "
+                f"{self.stream!r} can; its state is the second argument"
+            )
+            raise DefinitionError(self._holder[0], [fault])
         future = asyncio.get_running_loop().create_future()
         if self._queue is None:
             self._queue = deque()
@@ -84,6 +93,19 @@ class LiveAggregate:
             if not future.cancelled():
                 self.release()
             raise
+
+    @contextmanager
+    def held_by(self, handler: Callable[..., Any]) -> Generator[None]:
+        """Note that a command handler is called with the lock, so that it cannot wait for that."""
+        # A task that the handler starts has the mark of this one call, for as long as it lives.
+        mark = object()
+        token = _holds.set((*_holds.get(), mark))
+        self._holder = handler.__qualname__, mark
+        try:
+            yield
+        finally:
+            self._holder = None
+            _holds.reset(token)
 
     def release(self) -> None:
         """Pass the lock to the next waiter, or free it."""
@@ -118,10 +140,12 @@ class LiveAggregate:
         if not self._tentative:
             return
         self._tentative = False
-        if restore and self._before is not None:
+        before = self._before
+        # The values decide, not only the annotations: appliers may have set a list all the same.
+        if restore and before is not None and all(map(is_immutable_value, before.values())):
             fields = vars(self.state)
             fields.clear()
-            fields.update(self._before)
+            fields.update(before)
         else:
             self.forget()
 
@@ -142,20 +166,3 @@ class LiveAggregate:
         appliers = self.definition.appliers
         for event in events:
             appliers[type(event)].function(state, event)
-
-
-def restorable(aggregate: type[Aggregate]) -> bool:
-    """Whether all fields hold immutable values, so that copying the fields is enough."""
-    hints = get_type_hints(aggregate)
-    return all(_immutable(hints[item.name]) for item in fields(cast("Any", aggregate)))
-
-
-def _immutable(hint: object) -> bool:
-    if isinstance(hint, type) and not get_args(hint):
-        return issubclass(hint, (*_SCALARS, Enum))
-    origin = get_origin(hint)
-    if origin is Literal:
-        return True
-    if origin in (Union, UnionType, tuple, frozenset):
-        return all(item is ... or _immutable(item) for item in get_args(hint))
-    return False

@@ -1,11 +1,15 @@
 """Rehydration: the state of an instance, from its snapshot, if it has one, and its events."""
 
+import asyncio
 import time
 from collections.abc import Sequence
+from itertools import islice
+from operator import length_hint
 from typing import Final
 
 from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.commands.snapshots import Snapshotter
+from chekov.engine.failures import described, is_requested
 from chekov.engine.observer import Observer
 from chekov.errors import HistoryTruncated, StreamNotFound, Undecodable
 from chekov.serialization.codec import Codec
@@ -100,29 +104,38 @@ class Rehydrator:
             raise
 
     def _apply(self, instance: LiveAggregate, events: Sequence[RecordedEvent]) -> None:
-        decoded = self._codec.decode_page(events)
+        remaining = iter(decoded := self._codec.decode_page(events))
         try:
-            instance.apply(decoded)
-        except KeyError as error:
-            self._refuse_unapplied(instance, events, error)
-            raise
+            instance.apply(remaining)
+        except BaseException as error:
+            if is_requested(error, asyncio.current_task()):
+                raise
+            applied = len(decoded) - length_hint(remaining) - 1
+            raise self._not_applied(instance, events, applied, error) from error
         instance.version = events[-1].version
         instance.position = events[-1].position
 
-    def _refuse_unapplied(
-        self, instance: LiveAggregate, page: Sequence[RecordedEvent], error: KeyError
-    ) -> None:
-        """Name the first event that no applier takes, if that caused the error."""
-        for recorded in page:
-            for event in self._codec.decode_all(recorded):
-                if type(event) not in instance.definition.appliers:
-                    reason = (
-                        f"{instance.aggregate.__qualname__} does not apply "
-                        f"{type(event).__qualname__}: add an @apply method"
-                    )
-                    raise Undecodable(
-                        recorded.type, recorded.stream, recorded.version, reason
-                    ) from error
+    def _not_applied(
+        self,
+        instance: LiveAggregate,
+        page: Sequence[RecordedEvent],
+        applied: int,
+        error: BaseException,
+    ) -> Undecodable:
+        """The error of the event that could not be applied, after so many of its page."""
+        read = (
+            (recorded, event) for recorded in page for event in self._codec.decode_all(recorded)
+        )
+        recorded, event = next(islice(read, applied, None))
+        applier = instance.definition.appliers.get(type(event))
+        if applier is None:
+            reason = (
+                f"{instance.aggregate.__qualname__} does not apply {type(event).__qualname__}: "
+                "add an @apply method"
+            )
+        else:
+            reason = f"its applier {applier.function.__qualname__} raised {described(error)}"
+        return Undecodable(recorded.type, recorded.stream, recorded.version, reason)
 
 
 def _after_cached(

@@ -10,7 +10,7 @@ from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Command, Event
 from chekov.domain.names import NAME_BYTES, is_name
-from chekov.errors import InvalidCommand, UnknownCommand
+from chekov.errors import DefinitionError, InvalidCommand, UnknownCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,27 @@ class Route:
     identifier: Callable[[Command[Any]], object]
     execute: Callable[[Any, Command[Any]], Iterable[Event]]
     prepare: Callable[[Command[Any], Any], Any] | None
+
+    def check_prepared(self, command: Command[Any], prepared: object) -> None:
+        """Refuse what a command handler returned, unless it is a command for the same instance.
+
+        Raises:
+            DefinitionError: it is of another type, or for another instance.
+        """
+        fault = None
+        if type(prepared) is not self.command:
+            fault = (
+                f"it returned {type(prepared).__qualname__} for {self.command.__qualname__}: "
+                "return the same command, or one of the same type"
+            )
+        elif self.stream(prepared) != self.stream(command):
+            fault = (
+                f"it returned {self.command.__qualname__} for {self.stream(prepared)!r} and was "
+                f"called for {self.stream(command)!r}: keep {self.field}"
+            )
+        if fault is not None:
+            handler: Any = self.prepare
+            raise DefinitionError(handler.__qualname__, [fault])
 
     def stream(self, command: Command[Any]) -> str:
         """The stream of the instance that `command` names.

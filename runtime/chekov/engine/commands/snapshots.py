@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Final
 
 from chekov.engine.commands.live_aggregate import LiveAggregate
+from chekov.engine.failures import is_requested
 from chekov.engine.observer import Observer
 from chekov.serialization.snapshots import EncodedState, RestoredState, SnapshotCodec
 from chekov.store.port import Snapshot, Snapshots
@@ -66,7 +67,10 @@ class Snapshotter:
         try:
             if due is None or not due(instance.version, events, instance.rehydration_seconds):
                 return
-        except Exception:  # noqa: BLE001 the command is stored and must not fail because of it
+        except BaseException as error:
+            if is_requested(error, asyncio.current_task()):
+                raise
+            # The command is stored and must not fail because of it.
             _log.exception("the snapshot policy of %s failed", instance.aggregate.__qualname__)
             return
         if len(self._due) < _MOST_DUE:
@@ -101,7 +105,10 @@ class Snapshotter:
             if snapshot is None:
                 return
             await self._store.save(snapshot)
-        except Exception:  # noqa: BLE001 without a snapshot, the events are read
+        except BaseException as error:
+            if is_requested(error, asyncio.current_task()):
+                raise
+            # Without a snapshot, the events are read.
             self._observer.snapshot(instance.definition.identity, "failed")
             _log.warning("no snapshot of %s could be kept", instance.stream, exc_info=True)
         else:

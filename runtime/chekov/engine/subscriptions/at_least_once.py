@@ -1,5 +1,6 @@
 """Event handlers: each event at least once, one by one; the checkpoint follows."""
 
+import asyncio
 from collections.abc import Sequence
 
 from chekov.domain.handler import Context
@@ -19,6 +20,7 @@ class AtLeastOnce(Invocation):
     ) -> int:
         """Handle events until the checkpoint has to be saved."""
         done = 0
+        task = asyncio.current_task()
         decode = self.routes.decode
         methods = self.routes.methods
         replay_until = checkpoint.replay_until
@@ -45,7 +47,7 @@ class AtLeastOnce(Invocation):
                 if not checkpoint.advance(recorded.position):
                     break
         except BaseException as error:
-            failed = failure_of(error, done=done)
+            failed = failure_of(error, task, done=done)
             if failed is None:
                 raise
             raise failed from error

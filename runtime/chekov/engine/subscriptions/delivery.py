@@ -1,73 +1,44 @@
-"""What happens to an event that a handler fails on: retried, then parked, or the end."""
+"""Passing events to a handler, with retries of those that it fails on."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from chekov.backoff import Backoff
 from chekov.engine.observer import DeliveryOutcome, Observer
 from chekov.engine.subscriptions.checkpoint import Checkpoint
 from chekov.engine.subscriptions.invocation import HandlerFailed, Invocation
+from chekov.engine.subscriptions.parking import Parking, Stopped
+from chekov.engine.subscriptions.retry import Retry
 from chekov.serialization.codec import decode_metadata
-from chekov.store.port import RecordedEvent, Subscriptions
+from chekov.store.port import RecordedEvent
 
 _MOST_SECONDS: Final = 0.005
 """For how long a subscription may keep the event loop."""
 
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """How often, and after which delays, a failing event is tried.
-
-    Attributes:
-        attempts: how many times in all.
-        first: seconds before the second attempt; doubled before each further one.
-        longest: the most seconds between two attempts.
-    """
-
-    attempts: int = 5
-    first: float = 0.1
-    longest: float = 30.0
-
-    def backoff(self) -> Backoff:
-        """Return the delays between the attempts at one event."""
-        return Backoff(self.first, self.longest, spread=(0.75, 1.25))
-
-
-class Stopped(Exception):
-    """The handler's policy is to stop at an event that keeps failing."""
-
 
 class Delivery:
-    """Passes events to one handler, and decides what happens when it fails.
+    """Passes events to one handler, and retries those that it fails on.
 
     Attributes:
         retrying: why the event at hand is tried again, or `None`.
-        parked: how many events it parked since this was last reset to 0.
     """
 
     def __init__(
         self,
         invocation: Invocation,
-        store: Subscriptions,
+        parking: Parking,
         observer: Observer,
         retry: Retry,
     ) -> None:
         self._invocation = invocation
         self._key = invocation.key
-        self._on_failure = invocation.definition.on_failure
-        self._store = store
+        self._parking = parking
         self._observer = observer
         self._retry = retry
         self._yield_at = 0.0
         self.retrying: str | None = None
-        self.parked = 0
 
     async def deliver(self, checkpoint: Checkpoint, events: Sequence[RecordedEvent]) -> bool:
         """Handle every event that concerns the handler, in order.
@@ -156,25 +127,11 @@ class Delivery:
     async def _give_up(
         self, checkpoint: Checkpoint, event: RecordedEvent, failed: HandlerFailed, attempts: int
     ) -> None:
-        about = {
-            "subscription": self._key.name,
-            "position": event.position,
-            "stream": event.stream,
-            "type": event.type,
-            "error": str(failed),
-        }
-        if self._on_failure == "stop":
-            _log.error(
-                "a subscription stops at an event that keeps failing",
-                extra=about,
-                exc_info=failed.error,
-            )
+        try:
+            await self._parking.give_up(checkpoint, event, failed, attempts)
+        except Stopped:
             self._report("stopped", (event,), 0.0)
-            raise Stopped(f"event {event.position} ({event.type}): {failed}")
-        await self._store.park(checkpoint.claim, event, attempts=attempts, error=str(failed))
-        checkpoint.committed(event.position)
-        self.parked += 1
-        _log.error("an event is parked", extra=about, exc_info=failed.error)
+            raise
         self._report("parked", (event,), 0.0)
 
     def _report(

@@ -1,4 +1,4 @@
-"""A handler as stored events see it: which of them concern it, and the method that takes each."""
+"""Which stored events concern a handler, and which of its methods takes each."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -20,7 +20,7 @@ class HandlerRoutes:
     """The methods of one handler, by stored name.
 
     Attributes:
-        decided: stored name → whether its events concern the handler, as far as it was asked.
+        decided: stored name → whether its events concern the handler, for the names asked so far.
         methods: each stored name that is read as one event without upcasters → its method.
         decode: reads an event of such a name.
     """
@@ -44,13 +44,13 @@ class HandlerRoutes:
     def wants(self, name: str) -> bool:
         """Whether events of a stored name concern the handler.
 
-        Among them are revisions, of an event that it takes, which this release cannot read: while
-        releases follow each other, an older one must not pass over what a newer one records.
+        Unknown newer revisions of a handled event do: during a rolling upgrade, an old pod must not
+        skip what a new pod recorded.
         """
         wanted = self.decided.get(name)
         if wanted is None:
             wanted = self._is_unknown_revision(name)
-            # Bounded: names that callers make up must not fill the memory.
+            # Bounded, so that names invented by callers do not fill the memory.
             if len(self.decided) < _MOST_NAMES:
                 self.decided[name] = wanted
         return wanted
@@ -64,8 +64,8 @@ class HandlerRoutes:
         """Call the handler with each event that a recorded one becomes and that it takes.
 
         Raises:
-            Undecodable: before the first, when one of them cannot be had.
-            Exception: what the handler raises; those behind are not handed over.
+            Undecodable: one of them cannot be decoded; the handler is not called at all.
+            Exception: what the handler raises; it is not called with the rest.
         """
         for number, event in enumerate(self._codec.decode_all(recorded)):
             method = self._by_event.get(type(event))

@@ -11,10 +11,11 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 from chekov.domain.definitions import definition_of
 from chekov.domain.handler import EventHandler
+from chekov.engine.failures import described, is_requested, leaves
 from chekov.engine.subscriptions.checkpoint import Checkpoint
 from chekov.engine.subscriptions.handler_routes import HandlerRoutes
 from chekov.errors import Draining, Fenced, Overloaded, StoreUnavailable, Undecodable
@@ -35,7 +36,7 @@ class HandlerFailed(Exception):
     def __init__(self, done: int, error: BaseException) -> None:
         self.done = done
         self.error = error
-        super().__init__(f"{type(error).__name__}: {error}")
+        super().__init__(described(error))
 
     @property
     def hopeless(self) -> bool:
@@ -45,7 +46,7 @@ class HandlerFailed(Exception):
     @property
     def excused(self) -> bool:
         """Whether the process refused what the handler asked for, so the event is not at fault."""
-        return all(isinstance(error, Draining | Overloaded) for error in _leaves(self.error))
+        return all(isinstance(error, Draining | Overloaded) for error in leaves(self.error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,41 +117,29 @@ def metadata_of(recorded: RecordedEvent) -> Mapping[str, Any]:
 @contextmanager
 def failures() -> Generator[None]:
     """Turn what a handler raises into `HandlerFailed`, with none of the batch handled."""
+    task = asyncio.current_task()
     try:
         yield
     except (HandlerFailed, Fenced):
         raise
     except BaseException as error:
-        failed = failure_of(error, done=0)
+        failed = failure_of(error, task, done=0)
         if failed is None:
             raise
         raise failed from error
 
 
-def failure_of(error: BaseException, *, done: int) -> HandlerFailed | None:
-    """Return what an error that a handler let out means after `done` events.
+def failure_of(
+    error: BaseException, task: "asyncio.Task[Any] | None", *, done: int
+) -> HandlerFailed | None:
+    """Return what an error that a handler let out in `task` means after `done` events.
 
-    `None` when it is not the handler's: the task was cancelled, or the process exits.
+    `None` when it is not the handler's: the task was cancelled, or the process was interrupted.
 
     Raises:
         StoreUnavailable: the database is away.
     """
-    leaves = _leaves(error)
-    if all(isinstance(leaf, StoreUnavailable) for leaf in leaves):
-        raise leaves[0]
-    # A cancellation that nobody requested of this task leaked from what the handler awaited.
-    leaked = isinstance(error, asyncio.CancelledError) and not _is_cancelled()
-    return HandlerFailed(done, error) if leaked or isinstance(error, Exception) else None
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
-
-
-def _leaves(error: BaseException) -> Sequence[BaseException]:
-    """The error itself, or every error that a task group collected."""
-    if not isinstance(error, BaseExceptionGroup):
-        return [error]
-    group = cast("BaseExceptionGroup[BaseException]", error)
-    return [leaf for inner in group.exceptions for leaf in _leaves(inner)]
+    found = leaves(error)
+    if all(isinstance(leaf, StoreUnavailable) for leaf in found):
+        raise found[0]
+    return None if is_requested(error, task) else HandlerFailed(done, error)

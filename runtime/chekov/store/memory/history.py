@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chekov.store.links import resolved, target
-from chekov.store.port import Direction, NewEvent, RecordedEvent, Snapshot, StreamInfo
+from chekov.store.port import Direction, NewEvent, RecordedEvent, StreamInfo
 from chekov.store.validation import ERASED, LINK
 
 
@@ -15,7 +15,6 @@ class History:
     Attributes:
         ids: of all events.
         deleted: names of deleted streams.
-        snapshots: of streams that can be read, by their names.
     """
 
     def __init__(self) -> None:
@@ -25,7 +24,6 @@ class History:
         self._created: dict[str, datetime] = {}
         self.ids: set[UUID] = set()
         self.deleted: set[str] = set()
-        self.snapshots: dict[str, Snapshot] = {}
 
     @property
     def head(self) -> int:
@@ -68,11 +66,6 @@ class History:
         self._all.extend(recorded)
         self.ids.update(event.id for event in events)
         return recorded
-
-    def delete(self, stream: str) -> None:
-        """Let a stream be read no longer."""
-        self.deleted.add(stream)
-        self.snapshots.pop(stream, None)
 
     def truncate(self, stream: str, before: int) -> None:
         """Let a stream begin at the version `before`."""

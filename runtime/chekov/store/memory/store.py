@@ -18,6 +18,7 @@ from chekov.store.port import (
     Keys,
     ReadModels,
     RecordedEvent,
+    Snapshot,
     Snapshots,
     Streams,
     Subscriptions,
@@ -50,12 +51,13 @@ class MemoryStore(DelegatingEventStore):
         self.tail = Tail(self._read, head=self.changes.events, drops=self.changes.keys)
         self._log = Log(clock, self.tail)
         self.events = MemoryEventStore(self._log)
-        self.streams = MemoryStreams(self._log)
+        snapshots: dict[str, Snapshot] = {}
+        self.streams = MemoryStreams(self._log, snapshots)
         self.subscriptions = MemorySubscriptions(
             clock, lambda: self._log.history.head, self.changes.subscriptions
         )
         self.read_models = None
-        self.snapshots = MemorySnapshots(self._log.history)
+        self.snapshots = MemorySnapshots(self._log.history, snapshots)
         self.keys = MemoryKeys(self.changes.keys)
 
     async def __aenter__(self) -> Self:

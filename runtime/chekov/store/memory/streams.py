@@ -12,6 +12,7 @@ from chekov.store.port import (
     Expected,
     ExpectedVersion,
     NewEvent,
+    Snapshot,
     StreamAppend,
     StreamInfo,
 )
@@ -19,10 +20,11 @@ from chekov.store.validation import DELETED, LARGEST_PAGE, check_append, check_e
 
 
 class MemoryStreams:
-    """Deletes, truncates, links and lists the streams of a `Log`."""
+    """Deletes, truncates, links and lists the streams of a `Log`, and ends their `snapshots`."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, snapshots: dict[str, Snapshot]) -> None:
         self._log = log
+        self._snapshots = snapshots
 
     async def delete(
         self, stream: str, *, expected: ExpectedVersion = Expected.ANY, erase: bool = False
@@ -38,7 +40,8 @@ class MemoryStreams:
             self._log.check_version(stream, expected)
         end = NewEvent(uuid4(), DELETED, b"{}", time=self._log.now())
         [ending] = history.add(stream, [end], self._log.now())
-        history.delete(stream)
+        history.deleted.add(stream)
+        self._snapshots.pop(stream, None)
         if erase:
             history.erase(stream, ending.version + 1)
             self._log.tail.drop()

@@ -11,7 +11,7 @@ from chekov.store.port.event_store import (
     StreamAppend,
 )
 from chekov.store.port.keys import Key, Keys
-from chekov.store.port.read_models import ReadModels
+from chekov.store.port.read_models import ReadModels, RejectedValue
 from chekov.store.port.snapshots import Snapshot, Snapshots
 from chekov.store.port.store import CommitReport, Store
 from chekov.store.port.streams import StreamInfo, Streams
@@ -37,6 +37,7 @@ __all__ = [
     "ParkedEvent",
     "ReadModels",
     "RecordedEvent",
+    "RejectedValue",
     "Snapshot",
     "Snapshots",
     "Store",

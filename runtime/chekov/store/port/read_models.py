@@ -6,8 +6,13 @@ from typing import Protocol
 from uuid import UUID
 
 from chekov.domain.handler import Connection
+from chekov.errors import StoreError
 from chekov.store.port.event_store import Appended, Expected, ExpectedVersion, NewEvent
 from chekov.store.port.subscriptions import Claim, SubscriptionKey
+
+
+class RejectedValue(StoreError):
+    """The database does not take a value that a query was given."""
 
 
 class ReadModels(Protocol):
@@ -42,7 +47,11 @@ class ReadModels(Protocol):
     def read_connection(
         self, *, search_path: str | None = None
     ) -> AbstractAsyncContextManager[Connection]:
-        """A connection in a read-only transaction, for queries."""
+        """A connection in a read-only transaction, for queries.
+
+        Raises:
+            RejectedValue: a statement in the block was given a value that its type cannot hold.
+        """
         ...
 
     async def append_in_transaction(

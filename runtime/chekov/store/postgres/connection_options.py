@@ -4,7 +4,9 @@ A pooler in transaction mode assigns a server connection to each transaction. So
 a transaction: neither prepared statements nor settings nor LISTEN.
 """
 
+import json
 import os
+import socket
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
@@ -12,7 +14,9 @@ from urllib.parse import parse_qsl, urlsplit
 import asyncpg
 
 from chekov.errors import StoreError
+from chekov.serialization.json import to_json
 from chekov.store.postgres.errors import Translator
+from chekov.store.postgres.tls import REFUSES_TLS
 
 DriverConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -51,6 +55,15 @@ _ALIVE: Final = {
 }
 
 
+_TCP_OPTIONS: Final = {
+    # A silent peer is noticed after half a minute, instead of a quarter of an hour.
+    "TCP_KEEPIDLE": 10,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 4,
+    "TCP_USER_TIMEOUT": 30_000,
+}
+
+
 class ConnectionOptions(NamedTuple):
     """Where a store's database is, and the settings of connections to it."""
 
@@ -73,6 +86,42 @@ class ConnectionOptions(NamedTuple):
         if self.pooled:
             return _without_state(application)
         return {"server_settings": {**settings, "application_name": application}}
+
+
+async def dial(dsn: str, **options: Any) -> DriverConnection:
+    """Connect as asyncpg does, and let the kernel notice a peer that is gone.
+
+    A server that is being killed answers the request for TLS with a refusal and a fatal error in
+    one packet. asyncpg reports this as a server without TLS, although the DSN does not insist on
+    TLS, so the connection could go on without it.
+
+    Raises:
+        ConnectionResetError: the server is stopping.
+    """
+    try:
+        connection = await asyncpg.connect(dsn, **options)
+    except ConnectionError as error:
+        if REFUSES_TLS in str(error) and not _insists_on_tls(dsn):
+            raise ConnectionResetError("the server ended the connection: it is stopping") from error
+        raise
+    _watch_peer(connection)
+    return connection
+
+
+def _insists_on_tls(dsn: str) -> bool:
+    modes = dict(parse_qsl(urlsplit(dsn).query)).get("sslmode", "prefer")
+    return modes not in {"disable", "allow", "prefer"}
+
+
+def _watch_peer(connection: Any) -> None:
+    """Have TCP end the connection when the peer is silent for as long as a statement may take."""
+    found = connection._transport.get_extra_info("socket")  # noqa: SLF001 asyncpg has no way to it
+    if found is None or found.family == socket.AF_UNIX:
+        return
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _TCP_OPTIONS.items():
+        if hasattr(socket, name):
+            found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 async def connect(access: ConnectionOptions, *, application: str) -> DriverConnection:
@@ -109,6 +158,15 @@ async def learn_types(connection: Any) -> None:
         await connection.prepare(_TYPES)
 
 
+async def exchange_json(connection: Any) -> None:
+    """Let columns of the types json and jsonb be values, not text; text is taken for JSON."""
+    async with connection.transaction():  # of a pooler's connections, one for both
+        for name in ("json", "jsonb"):
+            await connection.set_type_codec(
+                name, schema="pg_catalog", encoder=_json_text, decoder=json.loads
+            )
+
+
 def check_files(dsn: str) -> None:
     """Check that the certificates can be read; otherwise the database would seem to be away.
 
@@ -132,10 +190,14 @@ def bad_dsn(dsn: str, error: BaseException) -> StoreError:
     return StoreError(f"the DSN of the store is invalid: {text}")
 
 
+def _json_text(value: object) -> str:
+    return value if isinstance(value, str) else to_json(value).decode()
+
+
 async def _connect(dsn: str, options: dict[str, Any]) -> DriverConnection:
     check_files(dsn)
     try:
-        return await asyncpg.connect(dsn, timeout=CONNECT_SECONDS, **options)
+        return await dial(dsn, timeout=CONNECT_SECONDS, **options)
     except asyncpg.ConnectionDoesNotExistError as error:
         # With TLS 1.3, a server refuses a client's certificate after the handshake.
         if "sslcert" in dsn:

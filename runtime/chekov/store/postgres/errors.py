@@ -41,6 +41,13 @@ _ENDS: Final = (
 _UNDONE: Final = (asyncpg.ReadOnlySQLTransactionError, asyncpg.InvalidCachedStatementError)
 """The connection is useless, but the statement had no effect."""
 
+_TROUBLES: Final = (
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+)
+"""Read-only, out of disk, memory or connections, or failing to read and write its files."""
+
 _FAULTS: Final[tuple[tuple[Fault, tuple[type[BaseException], ...]], ...]] = (
     (
         Fault.SCHEMA,
@@ -124,6 +131,13 @@ def leaves_doubt(error: BaseException) -> bool:
 def ends_connection(error: BaseException) -> bool:
     """Whether Postgres closes the connection with this error."""
     return isinstance(error, _ENDS)
+
+
+def is_database_trouble(error: BaseException) -> bool:
+    """Whether the database refused a statement for its own sake, and will not do so for ever."""
+    return isinstance(error, _TROUBLES) and not isinstance(
+        error, asyncpg.ConfigurationLimitExceededError
+    )
 
 
 class Translator:

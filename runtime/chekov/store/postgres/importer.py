@@ -194,7 +194,7 @@ class _Importer:
         try:
             async with connection.transaction():
                 await connection.execute(sql["limits"])
-                await connection.execute(sql["turn"])
+                await connection.execute(sql["append_lock"])
                 head = await connection.fetchval(sql["head"])
                 if head != span[0]:
                     raise StoreDiverged(min(head, span[0]) + 1, _OTHER_WRITER)
@@ -214,7 +214,7 @@ class _Importer:
         except (asyncpg.PostgresError, ValueError, TypeError) as error:
             if isinstance(error, asyncpg.PostgresError):
                 if _is_taken(error):
-                    # A lone writer, which does not wait for its turn, stored an event in between.
+                    # A lone writer, which takes no append lock, stored an event in between.
                     raise StoreDiverged(span[0] + 1, _OTHER_WRITER) from error
                 if not _is_about_values(error):
                     raise

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 import asyncpg
 
@@ -18,6 +18,8 @@ from chekov.store.postgres.connection_options import (
     ConnectionOptions,
     bad_dsn,
     check_files,
+    dial,
+    exchange_json,
     learn_types,
 )
 from chekov.store.postgres.errors import DATABASE_ERRORS
@@ -110,12 +112,16 @@ class PostgresPool:
         options = self.options
         check_files(options.dsn)
         own = await self._driver_pool(
-            options.own("chekov"), longest=options.seconds + GRACE_SECONDS, reset=_nothing
+            options.own("chekov"),
+            longest=options.seconds + GRACE_SECONDS,
+            init=learn_types if options.pooled else None,
+            reset=_nothing,
         )
         # Behind a pooler, a reset would undo the settings of another connection.
         lent = await self._driver_pool(
             options.lent("chekov handlers"),
             longest=LENT_SECONDS,
+            init=_prepare_to_lend if options.pooled else exchange_json,
             reset=_nothing if options.pooled else None,
             connection_class=PoolerConnection if options.pooled else LentConnection,
         )
@@ -135,6 +141,7 @@ class PostgresPool:
         options: dict[str, Any],
         *,
         longest: float,
+        init: Any,
         reset: Callable[[Any], Awaitable[None]] | None,
         connection_class: type[Any] = asyncpg.Connection,
     ) -> DriverPool:
@@ -147,9 +154,10 @@ class PostgresPool:
                 max_queries=sys.maxsize,
                 timeout=CONNECT_SECONDS,
                 command_timeout=longest,
-                init=learn_types if self.options.pooled else None,
+                init=init,
                 reset=reset,
                 connection_class=connection_class,
+                connect=cast("Any", dial),
                 **options,
             )
         except (asyncpg.ClientConfigurationError, ValueError) as error:
@@ -165,6 +173,11 @@ def opened(part: T | None) -> T:
     if part is None:
         raise StoreClosed("the store is not open: use it inside `async with store:`")
     return part
+
+
+async def _prepare_to_lend(connection: Any) -> None:
+    await learn_types(connection)
+    await exchange_json(connection)
 
 
 async def _nothing(_connection: Any) -> None:

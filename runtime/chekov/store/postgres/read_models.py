@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Final, cast
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +16,7 @@ from chekov.store.port import (
     Expected,
     ExpectedVersion,
     NewEvent,
+    RejectedValue,
     StreamAppend,
     SubscriptionKey,
 )
@@ -24,6 +25,18 @@ from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.subscriptions import check_fenced, owner_of
 from chekov.store.projection_schema import schema_name
+
+_REJECTED_VALUES: Final = (
+    asyncpg.NumericValueOutOfRangeError,
+    asyncpg.CharacterNotInRepertoireError,
+    asyncpg.UntranslatableCharacterError,
+    asyncpg.InvalidTextRepresentationError,
+    asyncpg.DatetimeFieldOverflowError,
+    asyncpg.InvalidDatetimeFormatError,
+    asyncpg.InvalidRegularExpressionError,
+    asyncpg.InvalidRowCountInLimitClauseError,
+    asyncpg.InvalidRowCountInResultOffsetClauseError,
+)
 
 
 class PostgresReadModels:
@@ -61,8 +74,13 @@ class PostgresReadModels:
         self, *, search_path: str | None = None
     ) -> AsyncGenerator[handler.Connection]:
         """A connection in a read-only transaction, for queries."""
-        async with self._schema.lent(readonly=True, search_path=search_path) as connection:
-            yield cast("handler.Connection", connection)
+        try:
+            async with self._schema.lent(readonly=True, search_path=search_path) as connection:
+                yield cast("handler.Connection", connection)
+        except asyncpg.DataError as error:
+            if not _is_rejected_value(error):
+                raise
+            raise RejectedValue(f"Postgres rejects a value: {error}") from error
 
     @asynccontextmanager
     async def transaction(
@@ -105,3 +123,10 @@ class PostgresReadModels:
             await connection.execute(tables)
         except asyncpg.PostgresError as error:
             raise DefinitionError(f"the tables in {schema!r}", [str(error)]) from error
+
+
+def _is_rejected_value(error: asyncpg.DataError) -> bool:
+    """Whether a value is at fault, and not the statement: asyncpg's cause is its conversion."""
+    return isinstance(error, _REJECTED_VALUES) or isinstance(
+        error.__cause__, ValueError | OverflowError
+    )

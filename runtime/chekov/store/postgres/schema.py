@@ -1,8 +1,9 @@
 """One schema of a database: the statements of the store in it, and how they are run."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from traceback import walk_tb
 from typing import Any, Final, LiteralString, TypeVar, cast
 
 import asyncpg
@@ -17,6 +18,7 @@ from chekov.store.postgres.errors import (
     Translator,
     ends_connection,
     fault_of,
+    is_database_trouble,
 )
 from chekov.store.postgres.lent_connection import LentConnection
 from chekov.store.postgres.pool import PostgresPool
@@ -143,11 +145,39 @@ def _is_at_fault(
 ) -> bool:
     """Whether the connection, not the user's statement, caused the error.
 
-    A timeout counts only for the store's own statements (begin, commit).
+    A timeout counts only for the store's own statements (begin, commit). A database that is
+    read-only, full or out of memory fails every handler alike, however the handler wraps the error.
     """
-    replica = isinstance(error, asyncpg.ReadOnlySQLTransactionError) and not readonly
     overdue = isinstance(error, TimeoutError) and late
-    return replica or overdue or ends_connection(error) or is_gone(connection)
+    return (
+        overdue
+        or ends_connection(error)
+        or is_gone(connection)
+        or any(
+            is_database_trouble(cause)
+            and not (readonly and isinstance(cause, asyncpg.ReadOnlySQLTransactionError))
+            and _is_raised_by(connection, cause)
+            for cause in _causes(error)
+        )
+    )
+
+
+def _causes(error: BaseException | None) -> Generator[BaseException]:
+    """An error and what caused it, however it is wrapped."""
+    if error is None:
+        return
+    yield error
+    if isinstance(error, BaseExceptionGroup):
+        for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            yield from _causes(inner)
+    yield from _causes(error.__cause__ or error.__context__)
+
+
+def _is_raised_by(connection: DriverConnection, error: BaseException) -> bool:
+    """Whether a call on this connection raised the error, and not one on another database's."""
+    inner = getattr(connection, "_con", connection)
+    users = (frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__))
+    return any(inner in (user, getattr(user, "_connection", None)) for user in users)
 
 
 def _discard(connection: DriverConnection) -> None:

@@ -5,6 +5,8 @@ from typing import Final
 
 import asyncpg
 
+REFUSES_TLS: Final = "rejected SSL upgrade"
+"""How asyncpg says that a server refuses TLS."""
 _NAMES: Final = (62, 63, 64)
 """OpenSSL's codes for a certificate of another host, mail address or IP address."""
 _EXPIRED: Final = (9, 10)
@@ -17,7 +19,7 @@ def advice(error: BaseException) -> str | None:
     if isinstance(error, ssl.SSLError):
         return _of_handshake(error)
     text = str(error)
-    if isinstance(error, ConnectionError) and "rejected SSL upgrade" in text:
+    if isinstance(error, ConnectionError) and REFUSES_TLS in text:
         return (
             "the server does not speak TLS: turn it on there (ssl = on), or use sslmode=disable in "
             "the DSN if the way to it is safe"

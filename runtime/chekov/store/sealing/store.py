@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from chekov.backoff import Backoff
 from chekov.domain.domain import Domain
-from chekov.errors import StoreUnavailable
+from chekov.errors import StoreError
 from chekov.serialization.contents import AnyContents
 from chekov.store.delegating import DelegatingEventStore
 from chekov.store.port import Keys, RecordedEvent, Store
@@ -113,13 +113,13 @@ class SealedStore(DelegatingEventStore):
                     self._drop()
                 seen = heard
                 backoff.reset()
-            except StoreUnavailable as error:
+            except StoreError as error:
                 seen = -1
                 _log.warning("forgotten keys cannot be watched", extra={"error": str(error)})
                 await backoff.wait()
 
     async def _forgotten(self) -> None:
-        with suppress(StoreUnavailable):  # then the watcher notices, and drops once more
+        with suppress(StoreError):  # then the watcher notices, and drops once more
             self._forgettings = await self._store.keys.count_forgotten()
         self._drop()
 

@@ -112,7 +112,7 @@ class EventStoreContract:
         with pytest.raises(DuplicateEvent):
             await store.append("b", [twice, twice])
         assert await store.head() == 1
-        assert await store.read_stream("b") == [] or not await store.read_stream("b")
+        assert not await store.read_stream("b")
 
     @pytest.mark.parametrize("stream", ["", "a\0b", "\ud800", "x" * 1001, "$all", "$link"])
     async def test_names_that_cannot_be_stored_are_refused(self, store: Store, stream: str) -> None:

@@ -34,8 +34,9 @@ class SnapshotsContract:
             await store.snapshots.save(Snapshot(name, 1, "k", b"x"))
             assert await store.snapshots.load(name) is None
 
-    async def test_a_new_stream_does_not_inherit_a_snapshot(self, store: Store) -> None:
-        """From an erased one of the same name."""
+    async def test_a_stream_that_begins_anew_has_no_snapshot_of_the_erased_one(
+        self, store: Store
+    ) -> None:
         await store.append("a", [event()])
         await store.snapshots.save(Snapshot("a", 1, "k", b"x"))
         await store.streams.delete("a", erase=True)

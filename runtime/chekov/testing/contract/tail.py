@@ -30,9 +30,12 @@ class TailContract:
         assert list(await store.tail.after(0) or ()) == list(await store.read_page())
         assert positions(await store.tail.after(2) or ()) == [3]
         assert await store.tail.after(3) == ()
+        seen = store.tail.drops.value
         await store.streams.truncate("a", before=2, erase=True)
+        seen = await store.wait("keys", seen, 60)
         assert list(await store.tail.after(0) or ()) == list(await store.read_page())
         await store.streams.delete("a", erase=True)
+        await store.wait("keys", seen, 60)
         after = await store.tail.after(0) or ()
         assert list(after) == list(await store.read_page())
         assert [item.stream for item in after] == ["$erased", "$erased", "b", "$erased"]

@@ -23,10 +23,12 @@ RESULT = {
 }
 
 
-def row(name: str, *, version: int = 1, position: int = 40, **more: Any) -> SubscriptionRow:
+def row(
+    name: str, *, version: int = 1, partition: int = 0, position: int = 40, **more: Any
+) -> SubscriptionRow:
     values: dict[str, Any] = {"owner": None, "state": "running", "error": None, "parked": 0, **more}
     return SubscriptionRow(
-        key=SubscriptionKey("bank", name, version),
+        key=SubscriptionKey("bank", name, version, partition),
         position=position,
         epoch=1,
         updated=datetime(2026, 11, 24, tzinfo=UTC),
@@ -88,6 +90,7 @@ def test_lag_is_that_of_the_slowest_and_parked_events_are_summed() -> None:
     assert found["subscriptions"] == [
         {
             "name": "balances",
+            "partition": 0,
             "kind": "projection",
             "version": 2,
             "state": "catching-up",
@@ -98,6 +101,7 @@ def test_lag_is_that_of_the_slowest_and_parked_events_are_summed() -> None:
         },
         {
             "name": "welcome",
+            "partition": 0,
             "kind": "handler",
             "version": 1,
             "state": "waiting",
@@ -126,3 +130,9 @@ def test_without_a_reading_of_the_store_no_subscriptions_are_reported() -> None:
 def test_the_status_is_plain_json() -> None:
     found = of(observed([row("welcome")]), deployment(replicas=2))
     assert json.loads(json.dumps(found)) == found
+
+
+def test_partitions_of_a_subscription_are_reported_apart() -> None:
+    rows = [row("welcome", partition=number, position=40 + number) for number in (0, 1)]
+    found = of(observed(rows))["subscriptions"]
+    assert [(item["partition"], item["position"]) for item in found] == [(0, 40), (1, 41)]

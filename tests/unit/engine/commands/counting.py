@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from chekov import Domain, MemoryStore, Runtime
 from chekov.store.port import Appended, Expected, NewEvent
 from tests.doubles import OwnEvents
-from tests.unit.engine.bank import Counter, Doubling
+from tests.unit.engine.counter_domain import Counter, Doubling
 
 DOMAIN = Domain("counting", aggregates=[Counter], command_handlers=[Doubling()])
 

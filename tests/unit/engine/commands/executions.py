@@ -4,7 +4,7 @@ from chekov import Domain
 from chekov.domain.envelope import CommandEnvelope
 from chekov.engine.commands.execution import Execution
 from chekov.engine.commands.router import Router
-from tests.unit.engine.bank import Add, Counter
+from tests.unit.engine.counter_domain import Add, Counter
 
 ROUTER = Router(Domain("counting", aggregates=[Counter]))
 

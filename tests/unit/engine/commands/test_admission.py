@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from chekov.errors import CommandTimeout, Draining, Overloaded
-from tests.unit.engine.bank import Add
 from tests.unit.engine.commands.counting import SlowStore, over
+from tests.unit.engine.counter_domain import Add
 
 
 async def test_more_commands_than_max_in_flight_are_refused() -> None:

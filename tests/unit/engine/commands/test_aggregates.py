@@ -13,8 +13,8 @@ from chekov.errors import (
     StreamNotFound,
     WrongExpectedVersion,
 )
-from tests.unit.engine.bank import Add, AddAtMost, Counter, TooMuch
-from tests.unit.engine.snapshots import KeptCounter, SnapshotLog
+from tests.unit.engine.counter_domain import Add, AddAtMost, Counter, TooMuch
+from tests.unit.engine.snapshot_counter import KeptCounter, SnapshotLog
 
 DAY = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

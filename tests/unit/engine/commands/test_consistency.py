@@ -6,7 +6,7 @@ from chekov import Domain, MemoryStore, Runtime
 from chekov.engine.commands.consistency import Consistency
 from chekov.errors import ChekovError, ConsistencyTimeout, InvalidConsistency, UnknownSubscription
 from chekov.store.port import SubscriptionKey
-from tests.unit.engine.bank import Add, Added, Counter, Note, Seen
+from tests.unit.engine.counter_domain import Add, Added, Counter, Note, Seen
 from tests.unit.engine.running import running
 
 

@@ -7,9 +7,9 @@ import pytest
 from chekov.engine.commands.deadlines import Deadlines
 from chekov.engine.commands.execution import Execution
 from chekov.errors import CommandTimeout
-from tests.unit.engine.bank import Add
 from tests.unit.engine.commands.counting import SlowStore, over
 from tests.unit.engine.commands.executions import execution
+from tests.unit.engine.counter_domain import Add
 from tests.waiting import until
 
 FOREVER = 60.0

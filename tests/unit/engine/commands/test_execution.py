@@ -7,8 +7,8 @@ import pytest
 from chekov import MemoryStore
 from chekov.errors import InvalidCommand
 from chekov.serialization.codec import decode_metadata
-from tests.unit.engine.bank import Add
 from tests.unit.engine.commands.counting import over
+from tests.unit.engine.counter_domain import Add
 
 
 async def test_ids_and_metadata_of_the_sender_are_stored() -> None:

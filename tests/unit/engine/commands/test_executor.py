@@ -5,8 +5,8 @@ import pytest
 from chekov import Domain, MemoryStore, Runtime
 from chekov.errors import CommandTimeout, WrongExpectedVersion
 from chekov.store.port import Expected
-from tests.unit.engine.bank import Add, AddAtMost, Break, Counter, Note, TooMuch
 from tests.unit.engine.commands.counting import ContendedStore, over
+from tests.unit.engine.counter_domain import Add, AddAtMost, Break, Counter, Note, TooMuch
 
 
 async def test_a_command_stores_its_events_and_answers_where() -> None:

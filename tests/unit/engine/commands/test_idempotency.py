@@ -17,8 +17,8 @@ from chekov.errors import (
 )
 from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
 from tests.doubles import OwnEvents
-from tests.unit.engine.bank import Add, AddAtMost, Counter, Doubling, Note, TooMuch
 from tests.unit.engine.commands.outcomes import Outcomes
+from tests.unit.engine.counter_domain import Add, AddAtMost, Counter, Doubling, Note, TooMuch
 
 DOMAIN = Domain("counting", aggregates=[Counter], command_handlers=[Doubling()])
 ONE = Add(counter="a", amount=1)

@@ -7,9 +7,9 @@ import pytest
 from chekov import MemoryStore, Rejected, Runtime
 from chekov.errors import CommandTimeout, WrongExpectedVersion
 from chekov.store.port import Expected
-from tests.unit.engine.bank import Add, AddAtMost, Break
 from tests.unit.engine.commands.counting import DOMAIN, SlowStore
 from tests.unit.engine.commands.outcomes import Outcomes
+from tests.unit.engine.counter_domain import Add, AddAtMost, Break
 from tests.waiting import until
 
 

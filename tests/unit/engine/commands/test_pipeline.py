@@ -7,15 +7,17 @@ from uuid import uuid4
 
 import pytest
 
-from chekov import Domain, MemoryStore, Rejected, Runtime
+from chekov import CommandHandler, Domain, MemoryStore, Rejected, Runtime, prepare
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.middleware import Middleware, Next
 from chekov.engine.commands.execution import Dispatched
+from chekov.engine.failures import UnrequestedExit
 from chekov.errors import CommandTimeout, DefinitionError, StreamNotFound, UnknownCommand
 from chekov.serialization.codec import decode_metadata
-from tests.unit.engine.bank import Add, AddAtMost, Counter, Note, TooMuch
 from tests.unit.engine.commands.counting import SlowStore
 from tests.unit.engine.commands.outcomes import Outcomes
+from tests.unit.engine.counter_domain import Add, AddAtMost, Counter, Note, TooMuch
+from tests.unit.engine.exits import EXITS
 
 Envelope = CommandEnvelope[Any]
 
@@ -203,3 +205,36 @@ def test_what_is_not_async_is_refused_by_the_domain() -> None:
         Domain("counting", aggregates=[Counter], middleware=wrong)
     assert len(caught.value.faults) == 2
     assert all("must be an async function" in fault for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize("error", EXITS, ids=repr)
+async def test_an_exit_that_nobody_requested_is_an_error_of_the_command(
+    error: BaseException,
+) -> None:
+    async def leave(_envelope: Envelope, _proceed: Next) -> Dispatched[Any]:
+        raise error
+
+    outcomes = Outcomes()
+    async with over(leave, outcomes=outcomes) as runtime:
+        with pytest.raises(UnrequestedExit) as caught:
+            await runtime.dispatch(Add(counter="a", amount=1))
+    assert caught.value.__cause__ is error
+    assert outcomes.all == [("failed", 0)]
+
+
+@pytest.mark.parametrize("error", EXITS, ids=repr)
+async def test_an_instance_goes_on_after_an_exit_that_nobody_requested(
+    error: BaseException,
+) -> None:
+    class Leaves(CommandHandler):
+        @prepare
+        async def add(self, command: Add, counter: Counter) -> Add:
+            if command.amount == 1:
+                raise error
+            return command
+
+    domain = Domain("counting", aggregates=[Counter], command_handlers=[Leaves()])
+    async with Runtime(domain, store=MemoryStore()) as runtime:
+        with pytest.raises(UnrequestedExit):
+            await runtime.dispatch(Add(counter="a", amount=1))
+        assert (await runtime.dispatch(Add(counter="a", amount=2))).version == 1

@@ -6,10 +6,11 @@ from chekov import Aggregate, Domain, MemoryStore, Runtime, apply
 from chekov.errors import Undecodable
 from chekov.store.port import NewEvent
 from chekov.uuid7 import uuid7
-from tests.unit.engine.bank import Add as AddToCounter
-from tests.unit.engine.bank import AddAtMost, Counter, TooMuch
 from tests.unit.engine.commands.counting import over
+from tests.unit.engine.counter_domain import Add as AddToCounter
+from tests.unit.engine.counter_domain import AddAtMost, Counter, TooMuch
 from tests.unit.engine.evolving import BROKEN, HISTORY, UPCASTERS, Account, Open, Paid, running
+from tests.unit.engine.exits import EXITS
 from tests.waiting import until
 
 
@@ -101,3 +102,23 @@ async def test_an_event_without_an_applier_is_named() -> None:
         with pytest.raises(Undecodable, match="Other does not apply Charged") as caught:
             await runtime.load(Other, "1")
     assert (caught.value.type, caught.value.version) == ("paid-less-fee", 2)
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyError("no"), *EXITS], ids=repr)
+async def test_an_event_whose_applier_fails_is_named(error: BaseException) -> None:
+    class Other(Aggregate, identity="other"):
+        @apply
+        def paid(self, event: Paid) -> None:
+            if event.amount == 2:
+                raise error
+
+    store = MemoryStore()
+    domain = Domain("bank", aggregates=[Account, Other], upcasters=UPCASTERS)
+    async with store, Runtime(domain, store=store) as runtime:
+        for name, amount in (("looked-at", 0), ("paid", 1), ("paid", 2), ("paid", 3)):
+            data = b'{"amount": %d}' % amount
+            await store.append("other-1", [NewEvent(uuid7(), name, data)])
+        with pytest.raises(Undecodable, match=r"its applier .*Other\.paid raised ") as caught:
+            await runtime.load(Other, "1")
+    assert (caught.value.type, caught.value.stream, caught.value.version) == ("paid", "other-1", 3)
+    assert caught.value.__cause__ is error

@@ -3,8 +3,8 @@
 import pytest
 
 from chekov.errors import InvalidCommand, UnknownCommand
-from tests.unit.engine.bank import Add, Counter
 from tests.unit.engine.commands.executions import ROUTER
+from tests.unit.engine.counter_domain import Add, Counter
 
 
 def test_a_route_names_the_aggregate_and_the_stream_of_the_instance() -> None:

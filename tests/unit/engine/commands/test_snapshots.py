@@ -13,8 +13,8 @@ from chekov.store.memory.history import History
 from chekov.store.memory.snapshots import MemorySnapshots
 from chekov.store.port import Appended, Expected, NewEvent, Snapshot
 from tests.doubles import OwnEvents
-from tests.unit.engine.bank import Add, AddAtMost, Added, Counter, TooMuch
-from tests.unit.engine.snapshots import KeptCounter, SnapshotLog
+from tests.unit.engine.counter_domain import Add, AddAtMost, Added, Counter, TooMuch
+from tests.unit.engine.snapshot_counter import KeptCounter, SnapshotLog
 from tests.waiting import until
 
 DOMAIN = Domain("counting", aggregates=[KeptCounter])

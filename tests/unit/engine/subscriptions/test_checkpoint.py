@@ -1,7 +1,7 @@
 import asyncio
 
 from chekov import MemoryStore
-from tests.unit.engine.bank import Add, Added, Seen, status
+from tests.unit.engine.counter_domain import Add, Added, Seen, status
 from tests.unit.engine.running import running, saved
 from tests.waiting import until
 

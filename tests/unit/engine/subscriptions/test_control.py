@@ -4,9 +4,9 @@ import pytest
 
 from chekov import Domain, EventHandler, MemoryStore, Runtime
 from chekov.engine.subscriptions.control import SubscriptionControl
-from chekov.engine.subscriptions.delivery import Retry
+from chekov.engine.subscriptions.retry import Retry
 from chekov.errors import UnknownSubscription
-from tests.unit.engine.bank import Add, Counter, Seen
+from tests.unit.engine.counter_domain import Add, Counter, Seen
 from tests.waiting import until
 
 QUICK = Retry(attempts=1)

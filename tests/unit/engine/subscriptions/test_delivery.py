@@ -1,15 +1,11 @@
 import pytest
 
 from chekov import MemoryStore
-from chekov.engine.subscriptions.delivery import Retry
-from chekov.errors import ChekovError, ConsistencyTimeout, Draining, Overloaded, StoreUnavailable
-from tests.unit.engine.bank import Add, Added, Seen, status
-from tests.unit.engine.running import append, running
+from chekov.engine.subscriptions.retry import Retry
+from chekov.errors import ChekovError, Draining, Overloaded, StoreUnavailable
+from tests.unit.engine.counter_domain import Add, Added, Seen, status
+from tests.unit.engine.running import running
 from tests.waiting import until
-
-
-class StoppingSeen(Seen, name="seen", on_failure="stop"):
-    pass
 
 
 async def test_a_failing_event_is_tried_again() -> None:
@@ -22,54 +18,6 @@ async def test_a_failing_event_is_tried_again() -> None:
         assert status(runtime, "seen").error is None
     assert seen.amounts == [1, 2, 3]
     assert [context.attempt for context in seen.contexts] == [1, 3, 1]
-
-
-async def test_an_event_that_keeps_failing_is_set_aside_and_the_rest_goes_on() -> None:
-    store = MemoryStore()
-    seen = Seen()
-    seen.failing[2] = 100
-    async with running(store, seen, lease=0.1) as runtime:
-        for amount in (1, 2, 3):
-            await runtime.dispatch(Add(counter="a", amount=amount))
-        await runtime.wait(3)
-        await until(lambda: status(runtime, "seen").parked == 1)
-        (parked,) = await store.subscriptions.parked("counting", "seen")
-    assert seen.amounts == [1, 3]
-    assert (parked.position, parked.attempts, parked.type) == (2, 3, "Added")
-    assert parked.error == "RuntimeError: no 2 please"
-
-
-async def test_a_handler_may_ask_to_stop_instead_and_to_be_resumed() -> None:
-    store = MemoryStore()
-    seen = StoppingSeen()
-    seen.failing[2] = 3
-    async with running(store, seen) as runtime:
-        for amount in (1, 2, 3):
-            await runtime.dispatch(Add(counter="a", amount=amount))
-        await until(lambda: status(runtime, "seen").state == "stopped")
-        stopped = status(runtime, "seen")
-        assert (stopped.owned, stopped.position) == (False, 1)
-        assert stopped.error == "event 2 (Added): RuntimeError: no 2 please"
-        with pytest.raises(ConsistencyTimeout) as caught:
-            await runtime.wait(3, timeout=0.05)
-        assert caught.value.behind == ("seen",)
-        await store.subscriptions.resume("counting", "seen")
-        await runtime.wait(3)
-        assert status(runtime, "seen").error is None
-    assert seen.amounts == [1, 2, 3]
-
-
-async def test_an_event_that_cannot_be_read_is_set_aside_at_once() -> None:
-    store = MemoryStore()
-    seen = Seen()
-    async with store:
-        await append(store, b'{"amount": "many"}', b'{"amount": 2}')
-        async with running(store, seen, retry=Retry(first=3600)) as runtime:
-            await runtime.wait(2)
-        (parked,) = await store.subscriptions.parked("counting", "seen")
-    assert seen.amounts == [2]
-    assert parked.attempts == 1
-    assert "Undecodable" in parked.error
 
 
 async def test_a_store_that_is_away_is_waited_for_and_not_held_against_the_event() -> None:
@@ -121,9 +69,3 @@ async def test_a_refusal_of_the_process_counts_neither_as_an_attempt_nor_as_a_fa
         assert await store.subscriptions.parked("counting", "seen") == []
     assert seen.amounts == [1]
     assert [context.attempt for context in seen.contexts] == [1]
-
-
-def test_delays_double_up_to_a_bound() -> None:
-    backoff = Retry(first=1.0, longest=5.0).backoff()
-    for delay in (1, 2, 4, 5, 5):
-        assert 0.75 * delay <= backoff.next() <= 1.25 * delay

@@ -9,7 +9,7 @@ from chekov import Context, Domain, Event, EventHandler, MemoryStore, MessagePac
 from chekov.errors import Undecodable
 from chekov.store.port import NewEvent
 from chekov.uuid7 import uuid7
-from tests.unit.engine.bank import status
+from tests.unit.engine.counter_domain import status
 from tests.unit.engine.evolving import (
     BROKEN,
     EVENTS,

@@ -1,7 +1,7 @@
 from chekov.engine.subscriptions.handler_routes import HandlerRoutes
 from chekov.serialization.codec import Codec
 from tests.integration.engine_domain import counting
-from tests.unit.engine.bank import Seen
+from tests.unit.engine.counter_domain import Seen
 
 
 def routes() -> HandlerRoutes:

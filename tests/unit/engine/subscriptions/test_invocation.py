@@ -5,25 +5,46 @@ import pytest
 from chekov import MemoryStore
 from chekov.engine.subscriptions.invocation import failure_of
 from chekov.errors import Draining, Overloaded, StoreUnavailable, Undecodable
-from tests.unit.engine.bank import Add, Added, Seen
+from tests.unit.engine.counter_domain import Add, Added, Seen
+from tests.unit.engine.exits import EXITS
 from tests.unit.engine.running import running
 
 
-async def test_a_cancellation_that_a_handler_lets_out_is_its_failure() -> None:
-    async def cancel(event: Added) -> None:
-        raise asyncio.CancelledError
+@pytest.mark.parametrize("error", EXITS, ids=repr)
+async def test_an_exit_that_a_handler_lets_out_is_its_failure(error: BaseException) -> None:
+    async def leave(event: Added) -> None:
+        if event.amount == 1:
+            raise error
 
     store = MemoryStore()
-    async with running(store, Seen(cancel)) as runtime:
+    seen = Seen(leave)
+    async with running(store, seen) as runtime:
         await runtime.dispatch(Add(counter="a", amount=1))
-        await runtime.wait(1)
+        await runtime.dispatch(Add(counter="a", amount=2))
+        await runtime.wait(2)
         assert runtime.healthy
-        assert len(await store.subscriptions.parked("counting", "seen")) == 1
+        (parked,) = await store.subscriptions.parked("counting", "seen")
+    assert seen.amounts == [2]
+    assert parked.attempts == 3
+    assert parked.error.startswith(type(error).__name__)
+
+
+async def test_a_failure_names_every_error_of_a_task_group() -> None:
+    async def ask(event: Added) -> None:
+        inner = ExceptionGroup("of a part", [KeyError(event.amount)])
+        raise BaseExceptionGroup("unhandled errors", [ValueError("no such address"), inner])
+
+    store = MemoryStore()
+    async with running(store, Seen(ask)) as runtime:
+        await runtime.dispatch(Add(counter="a", amount=7))
+        await runtime.wait(1)
+        (parked,) = await store.subscriptions.parked("counting", "seen")
+    assert parked.error.endswith("ValueError: no such address; KeyError: 7")
 
 
 def test_an_error_of_the_handler_is_its_failure() -> None:
     error = ValueError("no")
-    failed = failure_of(error, done=3)
+    failed = failure_of(error, None, done=3)
     assert failed is not None
     assert (failed.done, failed.error, str(failed)) == (3, error, "ValueError: no")
     assert not failed.hopeless
@@ -31,7 +52,7 @@ def test_an_error_of_the_handler_is_its_failure() -> None:
 
 
 def test_an_event_that_cannot_be_decoded_is_hopeless() -> None:
-    failed = failure_of(Undecodable("Added", "counter-a", 1, "no"), done=0)
+    failed = failure_of(Undecodable("Added", "counter-a", 1, "no"), None, done=0)
     assert failed is not None
     assert failed.hopeless
 
@@ -43,7 +64,7 @@ def test_a_refusal_is_excused_also_from_a_task_group_unless_something_else_went_
         (ExceptionGroup("outer", refusals), True),
         (ExceptionGroup("outer", [*refusals, ValueError("mine")]), False),
     ):
-        failed = failure_of(error, done=0)
+        failed = failure_of(error, None, done=0)
         assert failed is not None
         assert failed.excused is excused
 
@@ -52,13 +73,13 @@ def test_a_store_that_is_away_is_never_a_failure() -> None:
     away = StoreUnavailable("away")
     for error in (away, ExceptionGroup("outer", [away])):
         with pytest.raises(StoreUnavailable, match="away"):
-            failure_of(error, done=0)
-    mixed = failure_of(ExceptionGroup("outer", [away, ValueError("mine")]), done=0)
+            failure_of(error, None, done=0)
+    mixed = failure_of(ExceptionGroup("outer", [away, ValueError("mine")]), None, done=0)
     assert mixed is not None
 
 
 def test_the_end_of_the_process_is_not_a_failure() -> None:
-    assert failure_of(KeyboardInterrupt(), done=0) is None
+    assert failure_of(KeyboardInterrupt(), None, done=0) is None
 
 
 async def test_a_cancellation_of_the_task_itself_is_not_a_failure() -> None:
@@ -68,7 +89,7 @@ async def test_a_cancellation_of_the_task_itself_is_not_a_failure() -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError as error:
-            found.append(failure_of(error, done=0))
+            found.append(failure_of(error, asyncio.current_task(), done=0))
             raise
 
     task = asyncio.create_task(work())

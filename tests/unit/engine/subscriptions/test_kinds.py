@@ -10,7 +10,7 @@ from chekov.engine.subscriptions.kinds import kind_of, register_kind
 from chekov.engine.subscriptions.transactional import Transactional
 from chekov.server.manifest import manifest
 from chekov.store.port import RecordedEvent
-from tests.unit.engine.bank import Add, Added, Counter, Note, Seen, status
+from tests.unit.engine.counter_domain import Add, Added, Counter, Note, Seen, status
 
 
 class Recorder(EventHandler, name="recorder"):

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from chekov import MemoryStore
-from chekov.errors import StoreUnavailable
+from chekov.errors import StoreError, StoreUnavailable
 from chekov.store.memory.subscriptions import MemorySubscriptions
 from chekov.store.port import Claim, SubscriptionKey
-from tests.unit.engine.bank import Add, Added, Seen, status
+from tests.unit.engine.counter_domain import Add, Added, Seen, status
 from tests.unit.engine.running import running, saved
 from tests.waiting import until
 
@@ -43,7 +43,9 @@ async def test_one_of_two_processes_runs_it_and_the_other_takes_over_at_once() -
     assert sorted(first.amounts + second.amounts) == [1, 2, 3]
 
 
-async def test_a_process_that_hangs_loses_its_subscription_to_another() -> None:
+async def test_a_process_that_hangs_loses_its_subscription_to_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     store = MemoryStore()
     gate = asyncio.Event()
 
@@ -77,6 +79,9 @@ async def test_a_process_that_hangs_loses_its_subscription_to_another() -> None:
             await until(lambda: not status(one, "seen").owned)
             assert seen.amounts == [1]
             assert status(two, "seen").owned
+    logged = [vars(record) for record in caplog.records if "renewed" in record.message]
+    assert {(item["domain"], item["error"]) for item in logged} == {("counting", "no answer")}
+    assert logged[0]["owner"].startswith("one/")
 
 
 class Passing(MemorySubscriptions):
@@ -125,3 +130,30 @@ async def test_a_claim_that_another_process_has_taken_is_lost(
         await until(lambda: not status(runtime, "seen").owned)
         await store.subscriptions.save(claim, 0)
         assert "no longer owned" in caplog.text
+
+
+class Refusing(MemorySubscriptions):
+    """Refuses claims while it is told so, as a database with a broken disk does."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.__dict__.update(store.subscriptions.__dict__)
+        self.refusing = False
+
+    async def claim(self, *args: Any, **options: Any) -> Sequence[Claim]:
+        if self.refusing:
+            raise StoreError("Postgres refused: could not read block 0: Input/output error")
+        return await super().claim(*args, **options)
+
+
+async def test_a_database_that_refuses_a_renewal_does_not_end_the_process() -> None:
+    store, seen = MemoryStore(), Seen()
+    store.subscriptions = refusing = Refusing(store)
+    async with running(store, seen, lease=0.3) as runtime:
+        await runtime.dispatch(Add(counter="a", amount=1), consistency="strong")
+        refusing.refusing = True
+        await until(lambda: not status(runtime, "seen").owned)
+        await runtime.dispatch(Add(counter="a", amount=2))
+        assert runtime.healthy
+        refusing.refusing = False
+        await runtime.wait(2)
+    assert seen.amounts == [1, 2]

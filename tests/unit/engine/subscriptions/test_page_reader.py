@@ -151,6 +151,27 @@ async def test_memory_is_bounded() -> None:
         slow.close()
 
 
+async def test_what_everybody_has_read_is_not_kept() -> None:
+    async with stored(5000) as log:
+        slow, reader = log.reader(), log.reader()
+        await slow.after(0)
+        position = 0
+        for _ in range(4):
+            position = (await reader.after(position))[-1].position
+        rows = log.counted.rows
+        slow_at = (await slow.after(0))[-1].position
+        assert log.counted.rows == rows
+        while slow_at < position:
+            slow_at = (await slow.after(slow_at))[-1].position
+        await reader.after(position)
+        rows = log.counted.rows
+        late = log.reader()
+        await late.after(0)
+        assert log.counted.rows > rows
+        for item in (slow, reader, late):
+            item.close()
+
+
 async def test_when_nobody_catches_up_nothing_stays_cached() -> None:
     async with stored(5000) as log:
         await read_all(log.reader())

@@ -1,12 +1,13 @@
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from chekov import MemoryStore
 from chekov.engine.observer import Observer
 from chekov.store.port import RecordedEvent, SubscriptionKey
 from tests.doubles import OwnEvents
-from tests.unit.engine.bank import Add, Added, Note, Seen, status
-from tests.unit.engine.running import running, saved
+from tests.unit.engine.counter_domain import Add, Added, Note, Seen, status
+from tests.unit.engine.running import append, running, saved
 from tests.waiting import until
 
 
@@ -108,3 +109,46 @@ async def test_a_hole_in_history_is_told() -> None:
         await runtime.wait(3)
     assert seen.amounts == [1, 3]
     assert missing["seen"] == 1
+
+
+class Counting(OwnEvents):
+    """Counts the events that are read."""
+
+    rows = 0
+
+    async def read_page(self, **options: Any) -> Sequence[RecordedEvent]:
+        page = await super().read_page(**options)
+        self.rows += len(page)
+        return page
+
+
+def watcher(number: int) -> Seen:
+    class Watcher(Seen, name=f"seen-{number}"):
+        pass
+
+    return Watcher()
+
+
+async def test_subscriptions_that_catch_up_together_read_the_log_once() -> None:
+    total = 12_000
+    store = Counting()
+    async with store:
+        for _ in range(total // 1000):
+            await append(store, *[b'{"amount": 1}'] * 1000)
+        watchers = [watcher(number) for number in range(10)]
+        async with running(store, *watchers) as runtime:
+            await runtime.wait(total, timeout=60)
+    assert [len(item.amounts) for item in watchers] == [total] * 10
+    assert store.rows <= 1.3 * total
+
+
+async def test_what_another_process_stores_is_read_once_for_all() -> None:
+    store = Counting()
+    # As if another process had stored the events: the tail reads them.
+    store.tail.push = lambda recorded: store.tail.heard(recorded[-1].position)
+    watchers = [watcher(number) for number in range(10)]
+    async with running(store, *watchers) as runtime:
+        for amount in range(1, 51):
+            await runtime.dispatch(Add(counter="a", amount=amount), consistency="strong")
+    assert [item.amounts for item in watchers] == [list(range(1, 51))] * 10
+    assert store.rows <= 1.3 * 50

@@ -15,12 +15,12 @@ with it: processor time of client and Postgres together, as the median of many s
     COPY to the positions and versions that the head cache knows. For batches of up to 60 kB, in the
     only process at the store. Without it: 1.09 to 1.16 by `append_many_v1`.
 `append_one_v1`
-    A function that waits for the store's turn and numbers one event. For single events otherwise:
+    A function that takes the append lock and numbers one event. For single events otherwise:
     with other processes at the store, a command id, or an unknown stream. Without it: 1.11 by
     `append_many_v1`.
 `append_many_v1`
-    A function that waits for the turn once and numbers many appends. For all other batches, and for
-    `append_together`. Without it: 7.7 by one statement per append, 16 in flight.
+    A function that takes the append lock once and numbers many appends. For all other batches, and
+    for `append_together`. Without it: 7.7 by one statement per append, 16 in flight.
 `append_in_transaction`
     `append_many_v1` on a connection of the caller, in its transaction: the only way to do that.
 

@@ -1,5 +1,6 @@
 """One connection that carries appends, one statement at a time."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -38,6 +39,9 @@ class Sent(NamedTuple):
 
 class AppendConnection:
     """A connection and its prepared statements.
+
+    A cancelled statement closes it: the server may be silent, and asyncpg would wait for its answer
+    before anyone else could use the connection.
 
     Args:
         schema: of the store.
@@ -119,6 +123,9 @@ class AppendConnection:
         except asyncpg.UniqueViolationError as error:
             self._invalidate(error, assumed_new=version == 0)
             return None
+        except asyncio.CancelledError:
+            self.terminate()
+            raise
         finally:
             self._busy_since = 0.0
         appended = appended_at(stream, events, head, version, stamp)
@@ -143,6 +150,9 @@ class AppendConnection:
             if len(groups) > 1 or len(groups[0]) > 1 or len(first.events) > 1:
                 return await self._append_many(groups, together=together)
             return await self._append_one(first)
+        except asyncio.CancelledError:
+            self.terminate()
+            raise
         finally:
             self._busy_since = 0.0
 
@@ -155,6 +165,9 @@ class AppendConnection:
         self._busy_since = time.monotonic()
         try:
             row = await connection.fetchrow(self._statements["stored"], pending.events[at].id)
+        except asyncio.CancelledError:
+            self.terminate()
+            raise
         finally:
             self._busy_since = 0.0
         if row is None or row["stream"] != pending.stream:

@@ -71,7 +71,7 @@ async def _insert(
                 raise DuplicateEvent(repeated_id(error)) from error
         except (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError) as error:
             raise InvalidAppend(f"append to {pending.stream!r}: {error}") from error
-        # A lone writer, which does not wait for its turn, stored an event first.
+        # A lone writer, which takes no append lock, stored an event first.
         await backoff.wait()
     raise StoreUnavailable(
         f"append to {pending.stream!r}: another writer came first {_TRIES} times; try again"

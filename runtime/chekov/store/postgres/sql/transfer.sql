@@ -73,7 +73,7 @@ select '{"key":"' || id || '","subject":' || to_json(subject)::text || ',"secret
     || coalesce('"' || to_char(forgotten at time zone 'UTC', <iso>) || '"', 'null') || '}'
 from chekov.keys <of_people> order by id
 
--- name: turn
+-- name: append_lock
 select pg_advisory_xact_lock(hashtextextended('chekov', 0))
 
 -- name: head

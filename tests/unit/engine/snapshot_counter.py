@@ -1,15 +1,15 @@
-"""Counters of which snapshots are kept."""
+"""A counter with snapshots, and an observer that records their outcomes."""
 
 from collections.abc import Iterable
 from dataclasses import field
 
 from chekov import Aggregate, apply, execute
 from chekov.engine.observer import Observer, SnapshotOutcome
-from tests.unit.engine.bank import Add, AddAtMost, Added, TooMuch
+from tests.unit.engine.counter_domain import Add, AddAtMost, Added, TooMuch
 
 
 class SnapshotLog(Observer):
-    """Remembers what became of snapshots, and how many events were read to rebuild states."""
+    """Records the outcomes of snapshots, and how many events each rehydration read."""
 
     def __init__(self) -> None:
         self.outcomes: list[SnapshotOutcome] = []

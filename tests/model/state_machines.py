@@ -1,4 +1,4 @@
-"""State machines that do something to a store."""
+"""Hypothesis state machines that run against an open store."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -17,7 +17,7 @@ Opened = Callable[[], AbstractAsyncContextManager[Store]]
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Has an open, empty store for each example."""
+    """Opens an empty store for each example."""
 
     opened: Any
     runner: asyncio.Runner
@@ -38,7 +38,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 def check(machine: type[StoreMachine], opened: Opened, *, examples: int, steps: int) -> None:
-    """Run many examples; a failure prints the steps that lead to it."""
+    """Run `examples` sequences of up to `steps` steps; a failure prints its shortest sequence."""
     with asyncio.Runner() as runner:
         attributes = {"opened": staticmethod(opened), "runner": runner}
         run_state_machine_as_test(
@@ -55,7 +55,7 @@ def check(machine: type[StoreMachine], opened: Opened, *, examples: int, steps: 
 
 
 def in_postgres(server: str) -> Opened:
-    """A store in a schema of its own each time."""
+    """Return how to open a Postgres store, in a new schema each time."""
     numbers = iter(range(1_000_000))
 
     @asynccontextmanager

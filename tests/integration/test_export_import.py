@@ -1,4 +1,4 @@
-"""What is exported is imported byte for byte, whatever comes in between."""
+"""An import restores an export byte for byte; damage and other writers are detected."""
 
 import asyncio
 import gzip
@@ -66,7 +66,7 @@ def event(data: bytes = b"{}", *, metadata: bytes | None = None) -> NewEvent:
 
 
 class Store:
-    """A store in a schema, and its tables as they are."""
+    """A store in a schema of its own, with access to its tables and files."""
 
     def __init__(self, dsn: str, schema: str) -> None:
         self.dsn = dsn
@@ -92,7 +92,7 @@ class Store:
         await export_events(self.dsn, self.schema, chunks.append, after=after, keys=keys)
         return b"".join(chunks).splitlines(keepends=True)
 
-    async def take(self, lines: Sequence[bytes], *, keys: bool = False) -> Imported:
+    async def load(self, lines: Sequence[bytes], *, keys: bool = False) -> Imported:
         return await import_events(self.dsn, self.schema, lines, keys=keys)
 
     def opened(self) -> PostgresStore:
@@ -112,7 +112,7 @@ async def target(dsn: str) -> Store:
 
 
 async def fill(store: PostgresStore, count: int) -> None:
-    """Some streams with some events."""
+    """Append `count` events to about a hundred streams."""
     choice = random.Random(count)
     for start in range(0, count, 500):
         number = min(500, count - start)
@@ -152,8 +152,10 @@ async def test_hostile_content_comes_back_byte_for_byte(source: Store, target: S
         last = datetime(9999, 12, 29, 23, 59, 59, 999_999, tzinfo=UTC)
         await store.append("time-1", [NewEvent(uuid4(), "t", b"{}", None, uuid4(), uuid4(), last)])
     lines = await source.export()
-    assert all(isinstance(json.loads(line), dict) for line in lines if len(line) < 5000)
-    done = await target.take(lines)
+    short = [json.loads(line) for line in lines if len(line) < 5000]
+    assert len(short) > 20
+    assert {type(document) for document in short} == {dict}
+    done = await target.load(lines)
     assert (done.events, done.found) == (len(lines) - 1 - done.streams, 0)
     assert await target.tables() == await source.tables()
     assert await target.export() == lines
@@ -174,7 +176,7 @@ async def test_deleted_truncated_erased_and_linked_streams_come_back(
         await store.streams.truncate("cut", before=4, erase=True)
         await store.append("cut", [event()])
         expected = [await store.read_stream(name) for name in ("kept", "truncated", "cut", "links")]
-    await target.take(await source.export())
+    await target.load(await source.export())
     assert await target.tables() == await source.tables()
     async with target.opened() as store:
         found = [await store.read_stream(name) for name in ("kept", "truncated", "cut", "links")]
@@ -187,10 +189,12 @@ async def test_deleted_truncated_erased_and_linked_streams_come_back(
 
 
 async def test_an_empty_store(source: Store, target: Store) -> None:
-    assert await target.take(await source.export()) == Imported(0, 0, 0, 0, 0)
+    assert await target.load(await source.export()) == Imported(0, 0, 0, 0, 0)
 
 
-async def test_an_export_is_of_one_moment_while_others_write(source: Store, target: Store) -> None:
+async def test_an_export_is_a_consistent_snapshot_while_others_write(
+    source: Store, target: Store
+) -> None:
     async with source.opened() as store:
         await fill(store, 3000)
         writing = True
@@ -201,17 +205,17 @@ async def test_an_export_is_of_one_moment_while_others_write(source: Store, targ
                 await store.streams.delete(f"account-{random.randrange(97)}", erase=True)
 
         async with asyncio.TaskGroup() as group:
-            group.create_task(_ignoring_missing(write))
+            group.create_task(retry_on_missing_stream(write))
             lines = await source.export()
             writing = False
-    done = await target.take(lines)
+    done = await target.load(lines)
     assert done.head >= 3000
     positions = [json.loads(line)["position"] for line in lines[1 : done.head + 1]]
     assert positions == list(range(1, done.head + 1))
-    await _is_whole(target)
+    await check_versions(target)
 
 
-async def _ignoring_missing(write: Callable[[], Any]) -> None:
+async def retry_on_missing_stream(write: Callable[[], Any]) -> None:
     while True:
         try:
             await write()
@@ -220,8 +224,8 @@ async def _ignoring_missing(write: Callable[[], Any]) -> None:
         return
 
 
-async def _is_whole(target: Store) -> None:
-    """Every stream's versions are contiguous up to its end."""
+async def check_versions(target: Store) -> None:
+    """Assert that the versions of every stream are contiguous up to its end."""
     async with target.opened() as store:
         ends: dict[str, int] = {}
         async for item in store.read_all():
@@ -232,13 +236,13 @@ async def _is_whole(target: Store) -> None:
             assert info.version == ends[info.stream]
 
 
-async def test_what_came_later_is_added(source: Store, target: Store) -> None:
+async def test_later_events_are_added(source: Store, target: Store) -> None:
     async with source.opened() as store:
         await fill(store, 100)
-        await target.take(await source.export())
+        await target.load(await source.export())
         await fill(store, 50)
         await store.streams.delete("account-1")
-    done = await target.take(await source.export(after=100))
+    done = await target.load(await source.export(after=100))
     assert (done.events, done.found, done.head) == (51, 0, 151)
     assert await target.tables() == await source.tables()
 
@@ -247,15 +251,15 @@ async def test_an_import_continues_where_it_stopped(source: Store, target: Store
     async with source.opened() as store:
         await fill(store, 9000)
     lines = await source.export()
-    with pytest.raises(MalformedExport, match="cut off"):
-        await target.take(lines[:8500])
+    with pytest.raises(MalformedExport, match="truncated"):
+        await target.load(lines[:8500])
     async with target.opened() as store:
         assert 0 < await store.head() < 8500
-    done = await target.take(lines)
+    done = await target.load(lines)
     assert done.found > 0
     assert done.found + done.events == 9000
     assert await target.tables() == await source.tables()
-    assert (await target.take(lines)).events == 0
+    assert (await target.load(lines)).events == 0
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 5, -1])
@@ -263,8 +267,8 @@ async def test_a_truncated_file_is_reported(source: Store, target: Store, cut: i
     async with source.opened() as store:
         await fill(store, 10)
     lines = (await source.export())[:cut]
-    with pytest.raises(MalformedExport, match="cut off") as caught:
-        await target.take(lines)
+    with pytest.raises(MalformedExport, match="truncated") as caught:
+        await target.load(lines)
     assert caught.value.line == len(lines)
 
 
@@ -272,8 +276,8 @@ async def test_a_truncated_line_is_reported(source: Store, target: Store) -> Non
     async with source.opened() as store:
         await fill(store, 10)
     lines = await source.export()
-    with pytest.raises(MalformedExport, match="cut off") as caught:
-        await target.take([*lines[:4], lines[4][:40]])
+    with pytest.raises(MalformedExport, match="truncated") as caught:
+        await target.load([*lines[:4], lines[4][:40]])
     assert caught.value.line == 5
 
 
@@ -301,8 +305,8 @@ def without_heading(lines: list[bytes]) -> list[bytes]:
     return lines[1:]
 
 
-def misplaced(lines: list[bytes]) -> list[bytes]:
-    """An event whose version does not follow."""
+def wrong_version(lines: list[bytes]) -> list[bytes]:
+    """An event whose version is not the next one."""
     return [line.replace(b'"version":3', b'"version":4') for line in lines]
 
 
@@ -312,11 +316,11 @@ def same_id(lines: list[bytes]) -> list[bytes]:
     return [line.replace(third, first) for line in lines]
 
 
-def no_json(lines: list[bytes]) -> list[bytes]:
+def invalid_json(lines: list[bytes]) -> list[bytes]:
     return [line.replace(b'"data":{}', b'"data_text":"{"') for line in lines]
 
 
-def no_base64(lines: list[bytes]) -> list[bytes]:
+def invalid_base64(lines: list[bytes]) -> list[bytes]:
     return [line.replace(b'"data":{}', b'"content":"?"') for line in lines]
 
 
@@ -333,48 +337,50 @@ def no_payload(lines: list[bytes]) -> list[bytes]:
         extended,
         another_format,
         without_heading,
-        misplaced,
+        wrong_version,
         same_id,
-        no_json,
-        no_base64,
+        invalid_json,
+        invalid_base64,
         no_payload,
     ],
 )
-async def test_lines_that_are_not_as_they_were_exported(
+async def test_altered_lines_are_import_refused(
     source: Store, target: Store, change: Callable[[list[bytes]], list[bytes]]
 ) -> None:
     async with source.opened() as store:
         for _ in range(6):
             await store.append("a", [event()])
     with pytest.raises(MalformedExport):
-        await target.take(change(await source.export()))
+        await target.load(change(await source.export()))
 
 
-async def test_a_store_with_other_events_is_left_alone(source: Store, target: Store) -> None:
+async def test_a_store_with_other_events_is_refused_and_unchanged(
+    source: Store, target: Store
+) -> None:
     async with source.opened() as store:
         await fill(store, 20)
     async with target.opened() as store:
         await fill(store, 3)
     before = await target.tables()
     with pytest.raises(StoreDiverged) as caught:
-        await target.take(await source.export())
+        await target.load(await source.export())
     assert caught.value.position == 1
     with pytest.raises(StoreDiverged):
-        await target.take(await source.export(after=3))
+        await target.load(await source.export(after=3))
     with pytest.raises(StoreDiverged):
-        await target.take(await source.export(after=10))
+        await target.load(await source.export(after=10))
     assert await target.tables() == before
 
 
-async def test_a_store_that_went_on_is_left_alone(source: Store, target: Store) -> None:
+async def test_a_store_with_newer_events_is_import_refused(source: Store, target: Store) -> None:
     async with source.opened() as store:
         await fill(store, 20)
     lines = await source.export()
-    await target.take(lines)
+    await target.load(lines)
     async with target.opened() as store:
         await store.append("a", [event()])
     with pytest.raises(StoreDiverged) as caught:
-        await target.take(lines)
+        await target.load(lines)
     assert caught.value.position == 21
 
 
@@ -413,7 +419,7 @@ async def test_a_concurrent_lone_writer_is_detected(source: Store, target: Store
             " time) values (1, 'alone', 1, gen_random_uuid(), 'Happened', '{}', now())"
         )
         async with asyncio.TaskGroup() as group:
-            taking = group.create_task(refused(target, lines))
+            taking = group.create_task(import_refused(target, lines))
             await until(lambda: blocks_another(writer))
             await transaction.commit()
         assert taking.result() == 1
@@ -421,22 +427,22 @@ async def test_a_concurrent_lone_writer_is_detected(source: Store, target: Store
         await writer.close()
 
 
-async def refused(target: Store, lines: Sequence[bytes]) -> int:
-    """Where the store is found to hold something else."""
+async def import_refused(target: Store, lines: Sequence[bytes]) -> int:
+    """The position at which the import finds another event."""
     with pytest.raises(StoreDiverged, match="another process appends") as caught:
-        await target.take(lines)
+        await target.load(lines)
     return caught.value.position
 
 
-async def test_a_schema_without_a_store_is_refused(empty_dsn: str) -> None:
+async def test_a_schema_without_a_store_is_import_refused(empty_dsn: str) -> None:
     with pytest.raises(SchemaMismatch):
         await Store(empty_dsn, "chekov").export()
     with pytest.raises(SchemaMismatch):
-        await Store(empty_dsn, "chekov").take([])
+        await Store(empty_dsn, "chekov").load([])
 
 
-async def own_key(store: Store) -> None:
-    """What a store has as soon as a domain with personal data uses it."""
+async def add_proof_key(store: Store) -> None:
+    """Add the row that a store has once a domain with personal data has used it."""
     connection = await asyncpg.connect(store.dsn)
     await connection.execute(
         f"insert into {store.schema}.keys values "
@@ -445,7 +451,7 @@ async def own_key(store: Store) -> None:
     await connection.close()
 
 
-async def test_keys_go_along_only_when_asked_for_on_both_sides(
+async def test_keys_are_moved_only_if_both_commands_ask_for_them(
     source: Store, target: Store
 ) -> None:
     connection = await asyncpg.connect(source.dsn)
@@ -456,30 +462,30 @@ async def test_keys_go_along_only_when_asked_for_on_both_sides(
     )
     await connection.close()
     keys = (await source.tables())["keys"]
-    await own_key(source)
+    await add_proof_key(source)
     assert len(await source.export()) == 1
     lines = await source.export(keys=True)
-    await target.take(lines)
+    await target.load(lines)
     assert (await target.tables())["keys"] == []
-    assert (await target.take(lines, keys=True)).keys == 2
+    assert (await target.load(lines, keys=True)).keys == 2
     assert (await target.tables())["keys"] == keys
-    await own_key(target)
-    await target.take(lines, keys=True)
-    # What was forgotten there in the meantime does not come back.
+    await add_proof_key(target)
+    await target.load(lines, keys=True)
+    # A key forgotten in the target since then is not restored.
     connection = await asyncpg.connect(source.dsn)
     await connection.execute(
         "update moved.keys set key = null, forgotten = now() where forgotten is null"
     )
     await connection.close()
-    await target.take(lines, keys=True)
+    await target.load(lines, keys=True)
     assert {row[2] for row in (await target.tables())["keys"]} == {None}
     [live] = [str(row[0]).encode() for row in keys if row[1] == "ada"]
     other = [line.replace(live, str(UUID(int=1)).encode()) for line in lines]
     await migrate(source.dsn, "other")
     third = Store(source.dsn, "other")
-    await third.take(lines, keys=True)
+    await third.load(lines, keys=True)
     with pytest.raises(StoreError, match="other keys"):
-        await third.take(other, keys=True)
+        await third.load(other, keys=True)
 
 
 def files(folder: Path) -> list[str]:
@@ -487,7 +493,7 @@ def files(folder: Path) -> list[str]:
 
 
 def read(file: str) -> list[bytes]:
-    """The lines of a file."""
+    """The lines of a file, decompressed if its name ends with `.gz`."""
     whole = Path(file).read_bytes()
     return (gzip.decompress(whole) if file.endswith(".gz") else whole).splitlines(keepends=True)
 
@@ -500,7 +506,7 @@ async def filled(source: Store) -> Store:
 
 
 @pytest.mark.parametrize("name", ["store.ndjson", "store.ndjson.gz"])
-async def test_from_the_command_line(
+async def test_exporting_and_importing_from_the_command_line(
     filled: Store, target: Store, tmp_path: Path, name: str
 ) -> None:
     file = str(tmp_path / name)
@@ -548,14 +554,16 @@ async def test_a_damaged_archive_is_reported(filled: Store, target: Store, tmp_p
         assert "Traceback" not in errors
 
 
-async def test_a_file_that_cannot_be(source: Store, tmp_path: Path) -> None:
+async def test_a_file_that_cannot_be_opened_is_reported(source: Store, tmp_path: Path) -> None:
     code, _, errors = await run("import", "--dsn", source.dsn, str(tmp_path / "none"))
     assert (code, "cannot be read" in errors) == (1, True)
     code, _, errors = await run("export", "--dsn", source.dsn, str(tmp_path / "none" / "file"))
     assert (code, "cannot be written" in errors) == (1, True)
 
 
-async def test_keys_are_written_for_their_owner_only(source: Store, tmp_path: Path) -> None:
+async def test_a_file_with_keys_is_readable_by_its_owner_only(
+    source: Store, tmp_path: Path
+) -> None:
     file = tmp_path / "keys"
     assert (await run("export", "--keys", "--dsn", source.dsn, str(file)))[0] == 0
     assert file.stat().st_mode & 0o777 == 0o600
@@ -590,7 +598,7 @@ async def test_a_killed_import_can_be_continued(
     assert await target.tables() == await source.tables()
 
 
-async def test_memory_stays_small_however_large_the_events(
+async def test_memory_use_does_not_grow_with_the_events(
     source: Store, target: Store, tmp_path: Path
 ) -> None:
     async with source.opened() as store:
@@ -615,21 +623,21 @@ async def test_memory_stays_small_however_large_the_events(
         out, _ = await child.communicate()
         assert child.returncode == 0
         peaks.append(int(out.split()[-1]) // 1024)
-    # 240 MB of payload go through.
+    # 240 MB of payload were moved.
     assert max(peaks) < 240
     async with target.opened() as store:
         [last] = await store.read_stream("large", direction="backward", limit=1)
     assert last.version == 24
 
 
-async def test_a_migration_from_the_command_line(empty_dsn: str) -> None:
+async def test_migrating_from_the_command_line(empty_dsn: str) -> None:
     for dry in (True, False):
         options = ("--dsn", empty_dsn, *(["--dry-run"] if dry else []), "-o", "json")
         code, out, errors = await run("migrate", *options)
         assert (code, errors) == (0, "")
-        told = json.loads(out)
-        assert (told["from"], told["to"]) == (0, needed_version())
-        assert told.get("steps", [""])[0] == ("0001_events_and_subscriptions" if dry else "")
+        result = json.loads(out)
+        assert (result["from"], result["to"]) == (0, needed_version())
+        assert result.get("steps", [""])[0] == ("0001_events_and_subscriptions" if dry else "")
     code, out, _ = await run("migrate", "--dsn", empty_dsn, "--dry-run")
     assert "nothing is pending" in out
     code, _, errors = await run("migrate", "--dsn", empty_dsn, "--to", "99999")

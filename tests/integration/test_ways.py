@@ -1,4 +1,4 @@
-"""A command takes the way that the documentation draws, function by function."""
+"""Commands and events take the ways that the documentation draws, function by function."""
 
 import asyncio
 import re
@@ -9,13 +9,14 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
-from chekov import Domain, Runtime
+from chekov import Domain, Runtime, Transaction
 from chekov.server import http
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.metrics import Metrics
 from chekov.server.settings import Settings
-from tests.integration.frames import Frames, Stack
-from tests.unit.engine.bank import Counter
+from tests.integration.engine_domain import Totals, counting
+from tests.integration.frames import Frames, Stack, stack_here
+from tests.unit.engine.counter_domain import Add, Added, Counter, Seen
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "architecture.md"
 COMMITTER = "store/postgres/append/committer.py"
@@ -63,3 +64,20 @@ async def test_the_way_in_a_busy_process(client: Client) -> None:
     sent = [stack for stack in frames.statements if stack[0].startswith(COMMITTER)]
     assert frames.calls == [drawn("A command in a busy process")]
     assert sent[0] == drawn("A batch of appends")
+
+
+async def test_the_way_of_an_event_to_its_handlers(dsn: str) -> None:
+    stacks: dict[str, Stack] = {}
+
+    async def handled(_: Added) -> None:
+        stacks["handler"] = stack_here()
+
+    async def projected(_: Added, transaction: Transaction) -> None:
+        stacks["projection"] = stack_here()
+
+    async with Runtime(counting(Seen(handled), Totals(projected)), store=dsn) as runtime:
+        await runtime.dispatch(
+            Add(counter="a", amount=1), consistency="strong", consistency_timeout=30
+        )
+    assert stacks["handler"] == drawn("An event to an event handler")
+    assert stacks["projection"] == drawn("An event to a projection")

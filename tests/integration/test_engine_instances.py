@@ -1,4 +1,4 @@
-"""Snapshots, commands that are sent again and deleted instances, in Postgres."""
+"""Instances on Postgres: idempotent commands, snapshots, past states and deletion."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -9,15 +9,15 @@ import pytest
 from chekov import Domain, Runtime
 from chekov.errors import CommandIdReused, HistoryTruncated, StreamDeleted
 from tests.integration.engine_domain import counting
-from tests.unit.engine.bank import Add, AddAtMost, Counter
-from tests.unit.engine.snapshots import KeptCounter, SnapshotLog
+from tests.unit.engine.counter_domain import Add, AddAtMost, Counter
+from tests.unit.engine.snapshot_counter import KeptCounter, SnapshotLog
 from tests.waiting import until
 
 KEPT = Domain("counting", aggregates=[KeptCounter])
 ONE = Add(counter="a", amount=1)
 
 
-async def test_a_command_sent_through_two_processes_at_once_is_executed_once(dsn: str) -> None:
+async def test_a_command_sent_to_two_processes_at_once_is_executed_once(dsn: str) -> None:
     keys = [uuid4() for _ in range(20)]
     async with Runtime(counting(), store=dsn) as one, Runtime(counting(), store=dsn) as two:
         answers = await asyncio.gather(
@@ -34,7 +34,7 @@ async def test_a_command_sent_through_two_processes_at_once_is_executed_once(dsn
         assert others == [first._replace(repeated=True, recorded=list(first.recorded))] * 2
 
 
-async def test_a_command_sent_again_after_a_restart_is_answered_as_before(dsn: str) -> None:
+async def test_a_command_sent_again_after_a_restart_returns_the_stored_events(dsn: str) -> None:
     key = uuid4()
     async with Runtime(counting(), store=dsn) as runtime:
         first = await runtime.dispatch(ONE, command_id=key, metadata={"by": "ada"})
@@ -46,7 +46,7 @@ async def test_a_command_sent_again_after_a_restart_is_answered_as_before(dsn: s
         assert await runtime.store.head() == 1
 
 
-async def test_a_restarted_process_reads_a_snapshot_and_what_is_behind_it(dsn: str) -> None:
+async def test_a_restarted_process_reads_a_snapshot_and_the_events_after_it(dsn: str) -> None:
     log = SnapshotLog()
     async with Runtime(KEPT, store=dsn, observers=[log]) as runtime:
         for _ in range(3):
@@ -63,7 +63,7 @@ async def test_a_restarted_process_reads_a_snapshot_and_what_is_behind_it(dsn: s
             await runtime.dispatch(ONE)
 
 
-async def test_an_instance_is_loaded_as_it_was(dsn: str) -> None:
+async def test_an_instance_is_loaded_as_of_a_version_or_time(dsn: str) -> None:
     async with Runtime(counting(), store=dsn) as runtime:
         times = [(await runtime.dispatch(ONE)).recorded[0].time for _ in range(3)]
         for version, time in enumerate(times, 1):
@@ -72,7 +72,7 @@ async def test_an_instance_is_loaded_as_it_was(dsn: str) -> None:
         assert (await runtime.load(Counter, "a", at=datetime.now(UTC))).version == 3
 
 
-async def test_a_deleted_instance_is_gone_for_every_process(dsn: str) -> None:
+async def test_an_instance_is_deleted_for_every_process(dsn: str) -> None:
     async with Runtime(counting(), store=dsn) as one, Runtime(counting(), store=dsn) as two:
         await one.dispatch(ONE)
         await two.dispatch(ONE)

@@ -1,0 +1,185 @@
+"""The content of requests: decompressed within limits, and cut into lines.
+
+aiohttp would decompress it too, but without limits, also while it discards the content of a request
+that is refused already, and without a problem document for what it cannot decompress.
+"""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Final
+
+from aiohttp import web
+
+from chekov.server.problems import MALFORMED, TOO_LARGE, UNSUPPORTED, RequestError
+
+BODY_LIMIT: Final = web.AppKey("body_limit", int)
+
+MOST_BLANK_LINES: Final = 10_000
+"""In succession."""
+
+LARGEST_RATIO: Final = 100
+"""Of decompressed to compressed size, above the limit of one body; JSON seldom reaches 20."""
+
+LARGEST_BATCH: Final = 64
+"""Decompressed size of a compressed batch, in limits of one body."""
+
+_CHUNK: Final = 64 * 1024
+_WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+_RAW_DEFLATE: Final = -15
+_ZLIB_METHOD: Final = 8
+"""In the lower four bits of the first byte."""
+
+
+async def body(request: web.Request) -> bytes:
+    """All content of a request.
+
+    Raises:
+        RequestError: it is too large, or its encoding cannot be decoded.
+        HTTPRequestEntityTooLarge: it is too large, and not compressed.
+    """
+    encoding = _encoding(request)
+    if encoding is None:
+        return await request.read()
+    limit = request.app[BODY_LIMIT]
+    held = bytearray()
+    async for chunk in _decompressed(request.content.iter_any(), encoding, limit, limit):
+        held += chunk
+    return bytes(held)
+
+
+def chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """The content of a request as it arrives; the event loop goes on between two chunks.
+
+    Raises:
+        RequestError: the encoding is not supported. While iterating: the content is not in this
+            encoding, or too large when it is decompressed.
+    """
+    encoding = _encoding(request)
+    content = request.content.iter_any()
+    if encoding is None:
+        return _yielding(content)
+    limit = request.app[BODY_LIMIT]
+    return _decompressed(content, encoding, limit, LARGEST_BATCH * limit)
+
+
+async def lines(chunks: AsyncIterable[bytes], limit: int) -> AsyncIterator[bytes | None]:
+    """The lines of a stream without blank ones; `None` in place of each one above `limit`.
+
+    Raises:
+        RequestError: too many blank lines follow each other.
+    """
+    buffer = _LineBuffer(limit)
+    blank = 0
+    async for chunk in chunks:
+        for line in buffer.feed(chunk):
+            if line is None or line.strip():
+                blank = 0
+                yield line
+            else:
+                blank += 1
+                if blank > MOST_BLANK_LINES:
+                    raise RequestError(
+                        MALFORMED, f"More than {MOST_BLANK_LINES:,} blank lines follow each other."
+                    )
+    last = buffer.end()
+    if last is None or last.strip():
+        yield last
+
+
+class _LineBuffer:
+    """Cuts chunks into lines, with `None` in place of each one above `limit`.
+
+    An incomplete line grows in place: copied for each byte that arrives, a line of 1 MB cost 0.4 ms
+    a byte instead of 0.05 ms.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = bytearray()
+        self._too_long = False
+
+    def feed(self, chunk: bytes) -> list[bytes | None]:
+        """Return the lines that this chunk completes."""
+        *whole, rest = chunk.split(b"\n")
+        found: list[bytes | None] = [line if len(line) <= self._limit else None for line in whole]
+        if whole:
+            self._hold(whole[0])
+            found[0] = self.end()
+        self._hold(rest)
+        return found
+
+    def end(self) -> bytes | None:
+        """Return what is held as a line."""
+        line = None if self._too_long else bytes(self._held)
+        self._held.clear()
+        self._too_long = False
+        return line
+
+    def _hold(self, part: bytes) -> None:
+        if self._too_long:
+            return
+        self._held += part
+        if len(self._held) > self._limit:
+            self._held.clear()
+            self._too_long = True
+
+
+def _encoding(request: web.Request) -> str | None:
+    if "Content-Encoding" not in request.headers:
+        return None
+    encoding = ", ".join(request.headers.getall("Content-Encoding")).strip().lower()
+    if encoding in {"", "identity"}:
+        return None
+    if encoding not in _WINDOW_BITS:
+        raise RequestError(
+            UNSUPPORTED,
+            f"Content-Encoding is {encoding[:100]!r}, expected gzip, deflate, or none",
+            headers={"Accept-Encoding": "gzip, deflate"},
+        )
+    return encoding
+
+
+async def _yielding(content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    async for chunk in content:
+        yield chunk
+        # Reading does not wait while data is at hand.
+        await asyncio.sleep(0)
+
+
+async def _decompressed(
+    content: AsyncIterable[bytes], encoding: str, body_limit: int, limit: int
+) -> AsyncIterator[bytes]:
+    taken = made = 0
+    decompressor = None
+    async for compressed in content:
+        taken += len(compressed)
+        rest, full = compressed, False
+        while rest or full:
+            if decompressor is None or decompressor.eof:
+                decompressor = zlib.decompressobj(_window_bits(encoding, rest))
+            try:
+                chunk = decompressor.decompress(rest, _CHUNK)
+            except zlib.error as error:
+                raise RequestError(MALFORMED, f"The content is not valid {encoding}.") from error
+            rest = decompressor.unconsumed_tail or decompressor.unused_data
+            full = len(chunk) == _CHUNK and not decompressor.eof  # there may be more
+            made += len(chunk)
+            if made > limit:
+                raise RequestError(TOO_LARGE, f"The limit is {limit} bytes when decompressed.")
+            if made > body_limit and made > taken * LARGEST_RATIO:
+                raise RequestError(
+                    TOO_LARGE,
+                    f"The content is compressed to less than 1/{LARGEST_RATIO} of its size.",
+                )
+            yield chunk
+            await asyncio.sleep(0)
+    if decompressor is not None and not decompressor.eof:
+        raise RequestError(MALFORMED, "The request's content ended early.")
+
+
+def _window_bits(encoding: str, start: bytes) -> int:
+    # Some clients send deflate without the header that its standard demands.
+    if encoding == "deflate" and start[0] & 0xF != _ZLIB_METHOD:
+        return _RAW_DEFLATE
+    return _WINDOW_BITS[encoding]

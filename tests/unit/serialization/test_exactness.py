@@ -1,0 +1,294 @@
+"""What an event holds comes back as it was given, or is refused, with both serializers."""
+
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from math import inf, nan
+from typing import Any, NamedTuple, NewType, TypedDict
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from asyncpg.pgproto import pgproto
+
+from chekov import (
+    FORGOTTEN,
+    Aggregate,
+    Command,
+    Domain,
+    Event,
+    Identifier,
+    Json,
+    MessagePack,
+    Personal,
+    apply,
+    execute,
+)
+from chekov.errors import InexactEvent, InvalidAppend
+from chekov.serialization.codec import Codec
+
+Celsius = NewType("Celsius", float)
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 10, 25, 1, 30, 0, 5, UTC)
+ID = uuid4()
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Level(IntEnum):
+    LOW = 1
+
+
+class Side(Enum):
+    LEFT = "l"
+
+
+@dataclass(frozen=True)
+class Shape:
+    name: str
+    sides: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Circle(Shape):
+    radius: int = 0
+
+
+@dataclass(eq=False)
+class Odd:
+    number: Any
+
+
+class Point(NamedTuple):
+    x: float
+    y: float
+
+
+class Row(TypedDict, total=False):
+    name: str
+
+
+class Item(msgspec.Struct):
+    price: Decimal
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Held(Event):
+    value: Any = None
+    number: float | None = None
+    whole: int | None = None
+    text: str | None = None
+    shape: Shape | None = None
+    shapes: list[Shape] = field(default_factory=list[Shape])
+    marks: tuple[int, ...] = ()
+    names: Sequence[str] = field(default_factory=list[str])
+    by_name: Mapping[str, float] = field(default_factory=dict[str, float])
+    by_number: dict[int, Shape] = field(default_factory=dict[int, Shape])
+    tags: frozenset[str] = frozenset()
+    moment: datetime | None = None
+    moments: set[datetime] = field(default_factory=set[datetime])
+    day: date | None = None
+    hour: time | None = None
+    lasting: timedelta | None = None
+    amount: Decimal | None = None
+    id: UUID | None = None
+    odd: Odd | None = None
+    point: Point | None = None
+    row: Row | None = None
+    item: Item | None = None
+    colour: Colour | None = None
+    level: Level | None = None
+    temperature: Celsius | None = None
+    either: int | str | None = None
+
+
+class About(Event, subject="person"):
+    person: str
+    name: Personal[str]
+    remark: Personal[str | None] = None
+    extra: Personal[Any] = None
+
+
+class Plain(Event):
+    name: str
+    side: Side
+
+
+class Hold(Command[Held | About | Plain]):
+    box: Identifier[str]
+
+
+class Box(Aggregate, identity="box"):
+    @execute
+    def hold(self, command: Hold) -> Iterable[Held | About | Plain]:
+        yield Held()
+
+    @apply
+    def held(self, event: Held | About | Plain) -> None:
+        pass
+
+
+CODECS = {
+    kind.name: Codec(Domain("boxes", aggregates=[Box], serializer=kind))
+    for kind in (Json(), MessagePack())
+}
+both = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+
+
+def held(name: str, value: object) -> Held:
+    fields: Any = {name: value}
+    return Held(**fields)
+
+
+@both
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("value", {"a": [1, 2.5, None, True, "x"]}),
+        ("number", 1.5),
+        ("number", 3),
+        ("shape", Shape("s", (1, 2))),
+        ("shapes", [Shape("a"), Shape("b")]),
+        ("marks", (1, 2)),
+        ("names", ["a"]),
+        ("by_name", {"a": 1, "b": 2.5}),
+        ("by_number", {1: Shape("a")}),
+        ("tags", frozenset({"a", "b"})),
+        ("moment", NOW),
+        ("moment", NOW.replace(tzinfo=None)),
+        ("moments", {NOW, NOW + timedelta(1)}),
+        ("day", date(2026, 1, 2)),
+        ("hour", time(1, 2, 3)),
+        ("lasting", timedelta(days=-3, microseconds=7)),
+        ("amount", Decimal("1.00")),
+        ("id", ID),
+        ("id", pgproto.UUID(str(ID))),
+        ("odd", Odd(1)),
+        ("point", Point(1.5, 2.0)),
+        ("row", {"name": "a"}),
+        ("item", Item(Decimal(2))),
+        ("colour", Colour.RED),
+        ("level", Level.LOW),
+        ("temperature", Celsius(2.5)),
+        ("either", "7"),
+        ("either", 7),
+    ],
+)
+def test_what_fits_its_annotation_comes_back(codec: Codec, name: str, value: object) -> None:
+    event = held(name, value)
+    _, copy, answer = codec.encode_event(event)
+    if name != "odd":
+        assert getattr(copy, name) == value
+    assert answer is not copy
+
+
+CHANGED: list[Any] = [
+    ("value", ID, "value"),
+    ("value", (1, 2), "value"),
+    ("value", {"a": {1}}, "value['a']"),
+    ("value", [1, {"when": date(2026, 1, 1)}], "value[1]['when']"),
+    ("value", Decimal(1), "value"),
+    ("value", Shape("a"), "value"),
+    ("value", Colour.RED, "value"),
+    ("value", bytearray(b"abc"), "value"),
+    ("value", deque([1]), "value"),
+    ("whole", Level.LOW, "whole"),
+    ("text", Colour.RED, "text"),
+    ("text", Text("a"), "text"),
+    ("shape", Circle("c", radius=3), "shape"),
+    ("shapes", [Shape("a"), Circle("c")], "shapes[1]"),
+    ("shapes", (Shape("a"),), "shapes"),
+    ("shape", Shape("a", [1, 2]), "shape.sides"),  # pyright: ignore[reportArgumentType]
+    ("marks", [1, 2], "marks"),
+    ("names", ("a",), "names"),
+    ("by_name", defaultdict(float, a=1.0), "by_name"),
+    ("by_name", OrderedDict(a=1.0), "by_name"),
+    ("by_number", {1: Circle("c")}, "by_number[1]"),
+    ("tags", {"a"}, "tags"),
+    ("number", 2**53 + 1, "number"),
+    ("id", str(ID), "id"),
+    ("moment", NOW.isoformat(), "moment"),
+    ("moment", NOW.replace(tzinfo=None, fold=1), "moment"),
+    ("amount", "1.0", "amount"),
+    ("odd", Odd((1,)), "odd.number"),
+    ("point", (1.0, 2.0), "point"),
+    ("row", {"name": "a", "more": 1}, "row"),
+    ("colour", "red", "colour"),
+    ("level", 1, "level"),
+]
+
+
+@both
+@pytest.mark.parametrize(("name", "value", "path"), CHANGED)
+def test_what_would_come_back_as_something_else_is_refused(
+    codec: Codec, name: str, value: object, path: str
+) -> None:
+    with pytest.raises(InvalidAppend) as caught:
+        codec.encode_event(held(name, value))
+    if isinstance(caught.value, InexactEvent):
+        assert (caught.value.event, caught.value.field) == ("Held", path)
+        assert f"Held.{path} is " in str(caught.value)
+    assert "docs/reference/field-types.md" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [nan, inf, -inf])
+@pytest.mark.parametrize("name", ["number", "value", "temperature"])
+def test_numbers_that_json_does_not_have_are_refused(name: str, value: float) -> None:
+    with pytest.raises(InexactEvent, match=rf"Held\.{name} is .*, and would be read as None"):
+        CODECS["json"].encode_event(held(name, value))
+    _, copy, _ = CODECS["messagepack"].encode_event(held(name, value))
+    assert repr(getattr(copy, name)) == repr(value)
+
+
+@pytest.mark.parametrize("name", ["value", "by_name"])
+def test_they_are_refused_inside_containers(name: str) -> None:
+    with pytest.raises(InvalidAppend):
+        CODECS["json"].encode_event(held(name, {"a": nan}))
+
+
+@pytest.mark.parametrize("zone", [BERLIN, timezone(timedelta(hours=2))])
+def test_a_time_keeps_its_instant_and_in_json_its_offset(zone: Any) -> None:
+    moment = NOW.astimezone(zone)
+    for name, expected in (("json", moment), ("messagepack", NOW)):
+        _, back, _ = CODECS[name].encode_event(Held(moment=moment, moments={moment}))
+        assert isinstance(back, Held)
+        assert back.moment is not None
+        assert back.moment.isoformat() == expected.isoformat()
+
+
+def test_a_subclass_of_an_event_belongs_to_no_domain() -> None:
+    class More(Held):
+        pass
+
+    with pytest.raises(KeyError):
+        CODECS["json"].encode_event(More())
+
+
+def test_an_event_that_cannot_change_is_decoded_once() -> None:
+    _, copy, answer = CODECS["json"].encode_event(Plain(name="a", side=Side.LEFT))
+    assert copy is answer
+    assert copy == Plain(name="a", side=Side.LEFT)
+
+
+def test_the_values_of_personal_fields_are_not_in_the_error() -> None:
+    with pytest.raises(InexactEvent) as caught:
+        CODECS["json"].encode_event(About(person="1", name="Ada", extra=["Ada", ID]))
+    assert str(ID) not in str(caught.value)
+    assert caught.value.field == "extra[1]"
+    assert (caught.value.given, caught.value.back) == (UUID, str)
+
+
+@both
+def test_what_was_forgotten_stays_so(codec: Codec) -> None:
+    event: Any = About(person="1", name=FORGOTTEN, remark=FORGOTTEN)
+    back: Any = codec.encode_event(event)[1]
+    assert (back.name, back.remark) == (FORGOTTEN, None)
