@@ -9,7 +9,7 @@ class MemorySnapshots:
     """One snapshot per stream that can be read.
 
     Args:
-        snapshots: by stream; who ends a stream removes its snapshot.
+        snapshots: by stream; deleting a stream removes its snapshot.
     """
 
     def __init__(self, history: History, snapshots: dict[str, Snapshot]) -> None:

@@ -36,7 +36,7 @@ class Fragile(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self.snapshots = self.fragile = FragileSnapshots(self._log.history)
+        self.snapshots = self.fragile = FragileSnapshots(self._log.history, {})
 
 
 def over(store: MemoryStore, observer: Observer | None = None, domain: Domain = DOMAIN) -> Runtime:
@@ -125,7 +125,7 @@ async def test_without_snapshots_nothing_asks_for_them() -> None:
             raise AssertionError(stream)
 
     store = MemoryStore()
-    store.snapshots = Unasked(History())
+    store.snapshots = Unasked(History(), {})
     async with over(store, domain=Domain("counting", aggregates=[Counter])) as runtime:
         await add(runtime, 1)
     async with over(store, domain=Domain("counting", aggregates=[Counter])) as runtime:
@@ -184,7 +184,7 @@ async def test_while_the_store_is_slow_only_the_newest_state_is_queued() -> None
     class SlowStore(MemoryStore):
         def __init__(self) -> None:
             super().__init__()
-            self.snapshots = Slow(self._log.history)
+            self.snapshots = Slow(self._log.history, {})
 
     store = SlowStore()
     async with over(store) as runtime:
