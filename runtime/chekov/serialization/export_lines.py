@@ -164,5 +164,5 @@ def _decoded(decoder: "msgspec.json.Decoder[T]", line: bytes, number: int, what:
     try:
         return decoder.decode(line)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        hint = "" if line.endswith(b"\n") else "; it was cut off"
+        hint = "" if line.endswith(b"\n") else "; it was truncated"
         raise MalformedExport(number, f"this is not {what}: {error}{hint}") from error

@@ -78,7 +78,7 @@ def test_metadata_may_be_absent_or_text() -> None:
         (line(**EVENT, data={}, content="AA=="), "expected one of data, data_text and content"),
         (line(**EVENT, content="?"), "not base64"),
         (line(**EVENT, data={}, more=1), "this is not an event"),
-        (line(**EVENT, data={})[:-9], "it was cut off"),
+        (line(**EVENT, data={})[:-9], "it was truncated"),
     ],
 )
 def test_a_line_that_is_not_an_event_is_refused(data: bytes, text: str) -> None:

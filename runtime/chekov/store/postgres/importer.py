@@ -105,7 +105,7 @@ class _Lines:
         """The next line, which must exist."""
         line = self.next_if_any()
         if line is None:
-            raise MalformedExport(self.number, f"the export ends here, {missing}: it was cut off")
+            raise MalformedExport(self.number, f"the export ends here, {missing}: it was truncated")
         return line
 
     def next_if_any(self) -> bytes | None:
