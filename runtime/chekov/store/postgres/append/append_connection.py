@@ -20,6 +20,7 @@ from chekov.store.postgres.append.batch import (
     scalar_columns,
     settle,
 )
+from chekov.store.postgres.append.eager import EagerCoroutine
 from chekov.store.postgres.append.head_cache import HeadCache
 from chekov.store.postgres.connection_options import GRACE_SECONDS, DriverConnection, connect
 from chekov.store.postgres.row_decoding import EVENT_COLUMNS
@@ -117,9 +118,12 @@ class AppendConnection:
             return None
         self._busy_since = time.monotonic()
         try:
-            await self._insert.fetch(
-                head + 1, stream, version + 1, *scalar_columns(events[0]), stamp
+            insert = EagerCoroutine(
+                self._insert.fetch(head + 1, stream, version + 1, *scalar_columns(events[0]), stamp)
             )
+            # Postgres is at work meanwhile.
+            appended = appended_at(stream, events, head, version, stamp)
+            await insert
         except asyncpg.UniqueViolationError as error:
             self._invalidate(error, assumed_new=version == 0)
             return None
@@ -128,7 +132,6 @@ class AppendConnection:
             raise
         finally:
             self._busy_since = 0.0
-        appended = appended_at(stream, events, head, version, stamp)
         head_cache.learn(appended.recorded)
         return appended
 
@@ -193,18 +196,25 @@ class AppendConnection:
             return ()
         connection: Any = self._connection
         try:
-            await connection.copy_records_to_table(
-                "events",
-                schema_name=self._schema,
-                columns=EVENT_COLUMNS,
-                records=copy_rows(places, stamp),
+            copy = EagerCoroutine(
+                connection.copy_records_to_table(
+                    "events",
+                    schema_name=self._schema,
+                    columns=EVENT_COLUMNS,
+                    records=copy_rows(places, stamp),
+                )
             )
+            # Postgres is at work meanwhile.
+            answers = [
+                pending.appended_at(before, version, stamp) for pending, before, version in places
+            ]
+            await copy
         except asyncpg.UniqueViolationError as error:
             self._invalidate(error, assumed_new=any(place.version == 0 for place in places))
             return ()
         recorded: list[RecordedEvent] = []
-        for pending, before, version in places:
-            recorded += pending.succeed(pending.appended_at(before, version, stamp))
+        for place, appended in zip(places, answers, strict=True):
+            recorded += place.pending.succeed(appended)
         self._head_cache.learn(recorded)
         return recorded
 
