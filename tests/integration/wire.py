@@ -29,6 +29,10 @@ class Wire:
         self.torn = 0
         self.swallowed = 0
 
+    def lead_to(self, dsn: str) -> None:
+        """Carry new connections to another server; those that are open stay where they are."""
+        self._parts = urlsplit(dsn)
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[str]:
         """Where to connect instead."""

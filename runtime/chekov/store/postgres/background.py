@@ -61,10 +61,9 @@ class BackgroundTasks:
     async def running(self) -> AsyncGenerator[None]:
         """Run both; at the end, appends under way are finished first."""
         schema = self._schema
-        options = schema.pool.options
-        kind = PollingListener if options.pooled else Listener
+        kind = PollingListener if schema.pool.options.pooled else Listener
         statements = schema.statements("events")
-        listener = kind(options, schema.name, statements, self._changes, self._tail)
+        listener = kind(schema.pool, schema.name, statements, self._changes, self._tail)
         committer = Committer(
             schema,
             committed=listener.committed,

@@ -1,6 +1,7 @@
 """Connections that are cached between statements instead of being released to their pool."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, Final, TypeAlias, cast
 
 import asyncpg
@@ -62,6 +63,12 @@ class ConnectionCache:
         else:
             self._cached.append(connection)
 
+    def retire(self) -> None:
+        """Close the connections that are cached; lent ones are closed by who has them."""
+        unused, self._cached = self._cached, []
+        self._unused = 0
+        _terminate(unused)
+
     async def close(self) -> None:
         """Return cached connections to the pool now; lent ones when they are released."""
         self._closing = True
@@ -73,9 +80,7 @@ class ConnectionCache:
         """Close the connections that were not used since the last time."""
         unused, self._cached = self._cached[: self._unused], self._cached[self._unused :]
         self._unused = len(self._cached)
-        for connection in unused:
-            if not is_gone(connection):
-                connection.terminate()
+        _terminate(unused)
         self._timer = asyncio.get_running_loop().call_later(_TRIM_SECONDS, self._trim)
 
     async def _taken(self) -> DriverConnection:
@@ -91,6 +96,12 @@ class ConnectionCache:
 
     async def _return(self, connection: DriverConnection) -> None:
         await self._pool.release(cast("Any", connection))
+
+
+def _terminate(connections: Iterable[DriverConnection]) -> None:
+    for connection in connections:
+        if not is_gone(connection):
+            connection.terminate()
 
 
 def is_gone(connection: DriverConnection) -> bool:

@@ -10,6 +10,7 @@ from chekov.store.port import SubscriptionRow
 from chekov.store.postgres.connection_options import DriverConnection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, Translator, fault_of
 from chekov.store.postgres.migrator import applied, is_usable, needed_version
+from chekov.store.postgres.server_watch import is_writable
 from chekov.store.postgres.statements import statements
 from chekov.store.postgres.subscriptions import subscription_rows
 
@@ -126,6 +127,10 @@ class Inspector:
         except BaseException:
             connection.terminate()
             raise
+        if not is_writable(connection):
+            # The address may lead to another server by the next time.
+            connection.terminate()
+            return found
         self._cached = connection
         self._end = asyncio.get_running_loop().call_later(self._idle, self.close)
         return found

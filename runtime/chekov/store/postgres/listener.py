@@ -14,8 +14,10 @@ from chekov.backoff import Backoff
 from chekov.errors import StoreError
 from chekov.store.changes import Changes
 from chekov.store.port import RecordedEvent
-from chekov.store.postgres.connection_options import ConnectionOptions, DriverConnection, connect
+from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.errors import DATABASE_ERRORS
+from chekov.store.postgres.pool import PostgresPool
+from chekov.store.postgres.server_watch import is_writable
 from chekov.store.tail import Tail
 
 _POLL_SECONDS: Final = 1.0
@@ -49,13 +51,13 @@ class Listener:
 
     def __init__(
         self,
-        access: ConnectionOptions,
+        pool: PostgresPool,
         schema: str,
         statements: Mapping[str, LiteralString],
         changes: Changes,
         tail: Tail,
     ) -> None:
-        self._access = access
+        self._pool = pool
         self._statements = statements
         self._changes = changes
         self._tail = tail
@@ -89,7 +91,9 @@ class Listener:
             await backoff.wait()
 
     async def _listen(self) -> None:
-        connection = await connect(self._access, application=self._application)
+        servers = self._pool.servers
+        connection = await self._pool.connect(self._application)
+        generation = servers.generation
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 # A hint need not survive a crash, so it need not wait for the disk.
@@ -98,8 +102,11 @@ class Listener:
                 await connection.add_listener(self._free_channel, self._on_free)
                 await connection.add_listener(self._keys_channel, self._on_keys)
             self._suspect()
-            while True:
+            while generation == servers.generation:
                 await self._poll(connection)
+                if not is_writable(connection):
+                    servers.met_read_only()
+                    return
                 await self._announce_until(time.monotonic() + _POLL_SECONDS, connection)
         finally:
             connection.terminate()

@@ -4,7 +4,6 @@ import asyncio
 import time
 from typing import Final
 
-from chekov.store.postgres.connection_options import connect
 from chekov.store.postgres.listener import ANSWER_SECONDS, Listener
 
 _POLL_SECONDS: Final = 0.1
@@ -19,10 +18,12 @@ class PollingListener(Listener):
     """
 
     async def _listen(self) -> None:
-        connection = await connect(self._access, application=self._application)
+        servers = self._pool.servers
+        connection = await self._pool.connect(self._application)
+        generation = servers.generation
         try:
             suspected = 0.0
-            while True:
+            while generation == servers.generation:
                 self._tail.heard(
                     await connection.fetchval(self._statements["head"], timeout=ANSWER_SECONDS)
                 )

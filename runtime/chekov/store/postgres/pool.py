@@ -16,14 +16,17 @@ from chekov.store.postgres.connection_options import (
     LENT_SECONDS,
     STATEMENT_SECONDS,
     ConnectionOptions,
+    DriverConnection,
     bad_dsn,
     check_files,
+    connect,
     dial,
     exchange_json,
     learn_types,
 )
 from chekov.store.postgres.errors import DATABASE_ERRORS
 from chekov.store.postgres.lent_connection import LentConnection, PoolerConnection
+from chekov.store.postgres.server_watch import ServerWatch
 
 T = TypeVar("T")
 
@@ -52,6 +55,7 @@ class PostgresPool:
     Attributes:
         options: how connections are made.
         patience: as above.
+        servers: which server the connections lead to.
     """
 
     def __init__(
@@ -65,11 +69,13 @@ class PostgresPool:
     ) -> None:
         self.options = ConnectionOptions(dsn, pooled, statement_timeout)
         self.patience = patience
+        self.servers = ServerWatch(self._retire)
         self._half = max(size // 2, 1)
         self._entered = 0
         self._stack = AsyncExitStack()
         self._own: ConnectionCache | None = None
         self._lent: DriverPool | None = None
+        self._lent_generation = 0
 
     async def __aenter__(self) -> Self:
         """Open the pool.
@@ -98,14 +104,40 @@ class PostgresPool:
         """
         return opened(self._own)
 
-    @property
-    def lent(self) -> DriverPool:
+    async def lent(self) -> DriverPool:
         """Connections to lend.
 
         Raises:
             StoreClosed: the pool is not open.
         """
-        return opened(self._lent)
+        pool = opened(self._lent)
+        if self._lent_generation != self.servers.generation:
+            self._lent_generation = self.servers.generation
+            await pool.expire_connections()
+        return pool
+
+    async def connect(self, application: str) -> DriverConnection:
+        """Make a connection that is not one of the pool's; the caller closes it.
+
+        Raises:
+            StoreError: the DSN is invalid, or names files that cannot be read.
+        """
+        return await self._checked(await connect(self.options, application=application))
+
+    async def _dial(self, dsn: str, **options: Any) -> DriverConnection:
+        return await self._checked(await dial(dsn, **options))
+
+    async def _checked(self, connection: DriverConnection) -> DriverConnection:
+        try:
+            await self.servers.check(connection, timeout=CONNECT_SECONDS)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    def _retire(self) -> None:
+        if self._own is not None:
+            self._own.retire()
 
     @asynccontextmanager
     async def _opened(self) -> AsyncGenerator[None]:
@@ -157,7 +189,7 @@ class PostgresPool:
                 init=init,
                 reset=reset,
                 connection_class=connection_class,
-                connect=cast("Any", dial),
+                connect=cast("Any", self._dial),
                 **options,
             )
         except (asyncpg.ClientConfigurationError, ValueError) as error:

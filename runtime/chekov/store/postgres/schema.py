@@ -75,13 +75,15 @@ class Schema:
 
     async def fetch(self, sql: LiteralString, *values: object) -> Sequence[Any]:
         """The rows of a statement, which is repeated while the database is away."""
-        cache = self.pool.own
+        cache, servers = self.pool.own, self.pool.servers
 
         async def fetch() -> Sequence[Any]:
             connection = await cache.acquire()
+            generation = servers.generation
             try:
                 return await connection.fetch(sql, *values)
             except DATABASE_ERRORS as error:
+                servers.learn(error)
                 if fault_of(error) is Fault.LOST:
                     # It may seem open, and lead to a replica after a fail-over.
                     _discard(connection)
@@ -91,6 +93,8 @@ class Schema:
                 _discard(connection)
                 raise
             finally:
+                if generation != servers.generation:
+                    _discard(connection)
                 await cache.release(connection)
 
         return await patiently(fetch, patience=self.pool.patience, translator=self.translator)
@@ -107,11 +111,13 @@ class Schema:
         Raises:
             StoreUnavailable: no connection was free in time, or it was lost.
         """
-        pool = self.pool.lent
+        servers = self.pool.servers
+        pool = await self.pool.lent()
         try:
             connection = cast("DriverConnection", await pool.acquire(timeout=self.pool.patience))
         except DATABASE_ERRORS as error:
             raise self.translator.store_error(error) from error
+        generation = servers.generation
         if search_path is not None:
             cast("LentConnection", connection).begin_with(search_path)
         failed: BaseException | None = None
@@ -132,9 +138,13 @@ class Schema:
                 raise failed from error
             if _is_at_fault(connection, error, late=failed is None, readonly=readonly):
                 _discard(connection)
+                for cause in _causes(error):
+                    servers.learn(cause)
                 raise self.translator.unavailable(error) from error
             raise
         finally:
+            if generation != servers.generation:
+                _discard(connection)
             # The transaction is over; a connection that breaks now is discarded.
             with suppress(*DATABASE_ERRORS):
                 await pool.release(cast("Any", connection))

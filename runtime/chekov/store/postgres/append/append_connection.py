@@ -22,7 +22,7 @@ from chekov.store.postgres.append.batch import (
 )
 from chekov.store.postgres.append.eager import EagerCoroutine
 from chekov.store.postgres.append.head_cache import HeadCache
-from chekov.store.postgres.connection_options import GRACE_SECONDS, DriverConnection, connect
+from chekov.store.postgres.connection_options import GRACE_SECONDS, DriverConnection
 from chekov.store.postgres.row_decoding import EVENT_COLUMNS
 from chekov.store.postgres.schema import Schema
 
@@ -50,7 +50,8 @@ class AppendConnection:
     """
 
     def __init__(self, schema: Schema, head_cache: HeadCache) -> None:
-        self._options = schema.pool.options
+        self._pool = schema.pool
+        self._generation = 0
         self._schema = schema.name
         self._statements = schema.statements("events")
         self._head_cache = head_cache
@@ -61,18 +62,24 @@ class AppendConnection:
         self._busy_since = 0.0
 
     def is_connected(self) -> bool:
-        """Whether there is a connection, as far as is known."""
-        return self._connection is not None and not self._connection.is_closed()
+        """Whether there is a connection to where the others lead, as far as is known."""
+        return (
+            self._connection is not None
+            and self._generation == self._pool.servers.generation
+            and not self._connection.is_closed()
+        )
 
     async def connect(self) -> DriverConnection:
         """Return the connection, made again if it was lost."""
-        if self._connection is not None and not self._connection.is_closed():
+        if self._connection is not None and self.is_connected():
             return self._connection
+        self.terminate()
         self._head_cache.clear()
         self._busy_since = time.monotonic()
         try:
-            connection = await connect(self._options, application="chekov committer")
+            connection = await self._pool.connect("chekov committer")
             self._connection = connection
+            self._generation = self._pool.servers.generation
             self._insert = await connection.prepare(self._statements["append_next"])
             self._one = await connection.prepare(self._statements["append_one"])
             self._many = await connection.prepare(self._statements["append_many"])
@@ -92,11 +99,16 @@ class AppendConnection:
     def terminate_overdue(self) -> None:
         """Close the connection if its answer takes too long, so that its user finds it lost.
 
-        To be called regularly: a timer per statement would cost every statement.
+        An idle one is closed once the others lead elsewhere. To be called regularly: a timer per
+        statement would cost every statement.
         """
+        if not self._busy_since:
+            if not self.is_connected():
+                self.terminate()
+            return
         # Postgres cancels the statement before.
-        longest = self._options.seconds + GRACE_SECONDS
-        if self._busy_since and time.monotonic() - self._busy_since > longest:
+        longest = self._pool.options.seconds + GRACE_SECONDS
+        if time.monotonic() - self._busy_since > longest:
             self.terminate()
 
     async def insert_next(
@@ -132,7 +144,7 @@ class AppendConnection:
             raise
         finally:
             self._busy_since = 0.0
-        head_cache.learn(appended.recorded)
+        self._learn(appended.recorded)
         return appended
 
     async def send(
@@ -215,7 +227,7 @@ class AppendConnection:
         recorded: list[RecordedEvent] = []
         for place, appended in zip(places, answers, strict=True):
             recorded += place.pending.succeed(appended)
-        self._head_cache.learn(recorded)
+        self._learn(recorded)
         return recorded
 
     def _places(self, groups: Sequence[Group]) -> Sequence[Place]:
@@ -235,6 +247,11 @@ class AppendConnection:
                 head += len(pending.events)
                 version += len(pending.events)
         return places
+
+    def _learn(self, recorded: Sequence[RecordedEvent]) -> None:
+        # What a server answered that the others have left says nothing about the new one.
+        if self._generation == self._pool.servers.generation:
+            self._head_cache.learn(recorded)
 
     def _invalidate(self, error: asyncpg.UniqueViolationError, *, assumed_new: bool) -> None:
         """Invalidate the head cache after a unique violation.
@@ -264,7 +281,7 @@ class AppendConnection:
         self._head_cache.set_clock(stamp)
         recorded, refused = settle(groups, before, stamp, outcomes)
         if recorded:
-            self._head_cache.learn(recorded)
+            self._learn(recorded)
         return Sent(recorded, refused)
 
     async def _append_one(self, pending: Pending) -> Sent:
@@ -286,5 +303,5 @@ class AppendConnection:
         if event.time is None:
             self._head_cache.set_clock(stamp)
         appended = pending.appended_at(position - 1, version - 1, stamp)
-        self._head_cache.learn(appended.recorded)
+        self._learn(appended.recorded)
         return Sent(pending.succeed(appended), ())

@@ -64,6 +64,7 @@ class BatchSender:
     ) -> None:
         self._translator = schema.translator
         self._patience = schema.pool.patience
+        self._servers = schema.pool.servers
         self._committed = committed
         self._on_batch = on_batch
         self._gave_up = gave_up
@@ -126,6 +127,7 @@ class BatchSender:
 
     def _may_repeat(self, connection: AppendConnection, batch: "_Batch", error: Exception) -> bool:
         """Prepare the next attempt after an error; `False` when there is to be none."""
+        self._servers.learn(error)
         fault = fault_of(error)
         if fault is Fault.REJECTED_VALUE and batch.rejected is None:
             batch.rejected = error
