@@ -12,10 +12,10 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from chekov.domain.aggregate import Aggregate
-from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.envelope import CommandEnvelope, Consistency
 from chekov.domain.messages import Command, Event
+from chekov.domain.queries import check_arguments, find_query
 from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.engine import Engine
@@ -285,12 +285,12 @@ class Runtime:
         """Ask a projection.
 
         Raises:
-            LookupError: there is no such projection, or it has no such query.
+            UnknownQuery: there is no such projection, or it has no such query.
+            InvalidArgument: the arguments are not those of the query.
             StoreError: the store has no read models.
-            TypeError: the arguments are not those of the query.
         """
-        found = {definition_of(item).name: item for item in self.domain.projections}[projection]
-        method = definition_of(found).queries[query]
+        found, method = find_query(self.domain.projections, projection, query)
+        check_arguments(f"{projection}/{query}", method, arguments)
         key = subscription_key(self.domain, found)
         read_models = self._store.read_models
         if read_models is None:
