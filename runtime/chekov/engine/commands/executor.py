@@ -56,7 +56,7 @@ class CommandExecutor:
         else:
             instance.busy = True
         try:
-            newest = instance.state is None
+            newest = not instance.rehydrated
             if newest:
                 await self._rehydrator.catch_up(instance)
             while True:
