@@ -58,22 +58,6 @@ class InvalidBundleFile(BundleError):
     """The file holds no bundle that can run on this machine."""
 
 
-class SettingsError(ChekovError):
-    """Environment variables are missing or have unusable values; all of them are listed.
-
-    Attributes:
-        faults: one sentence for each variable: its name, what was expected, what came.
-    """
-
-    def __init__(self, faults: Sequence[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(faults))
-
-
-class CannotListen(ChekovError):
-    """An HTTP port cannot be opened: it is taken, or the address is not of this machine."""
-
-
 class Rejected(ChekovError):
     """A business rule refuses the command; nothing was stored. Domains subclass it.
 
@@ -96,7 +80,7 @@ class UnknownCommand(ChekovError):
 
 
 class InvalidCommand(ChekovError):
-    """The command's content does not fit its type, or its identifier is unusable.
+    """The command's content does not fit its type, or its identifier or metadata is unusable.
 
     Attributes:
         path: the field at fault, as `$.field`, or an empty string.
@@ -218,6 +202,14 @@ class StreamExists(WrongExpectedVersion):
 
     def __init__(self, stream: str, actual: int) -> None:
         super().__init__(stream, "no stream", actual)
+
+
+class TooManyConflicts(StoreError):
+    """Others changed the stream at each of so many attempts; nothing was stored. Send it again."""
+
+    def __init__(self, stream: str, attempts: int) -> None:
+        self.stream, self.attempts = stream, attempts
+        super().__init__(f"others changed stream {stream!r} at each of {attempts} attempts")
 
 
 class StreamNotFound(StoreError):

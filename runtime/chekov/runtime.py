@@ -210,8 +210,9 @@ class Runtime:
                 nothing is executed again.
             correlation_id: shared by everything that follows from one request; `command_id` by
                 default.
-            causation_id: the event or command that led to this one.
-            metadata: stored with each of its events, as JSON.
+            causation_id: the event or command that led to this one; stored as `$caused_by` in the
+                metadata of its events.
+            metadata: stored with each of its events, as JSON; keys must not begin with `$`.
             expected_version: refuse unless the stream is at this version; then never retried.
             timeout: seconds it may take.
             consistency: `"strong"` waits for every subscription of the domain, a list of names for
@@ -225,8 +226,8 @@ class Runtime:
             CommandIdReused: the id belongs to another command, or to one on another stream.
             StreamDeleted: the instance was deleted.
             HistoryTruncated: the instance's first events are gone, and no snapshot fits.
-            WrongExpectedVersion: the version is not the expected one, or others changed the stream
-                at every attempt.
+            WrongExpectedVersion: the version is not the expected one.
+            TooManyConflicts: others changed the stream at every attempt.
             CommandTimeout: it took too long; `stored` says whether it may have been stored.
             ConsistencyTimeout: it is stored, but subscriptions have not handled it yet.
             InvalidConsistency: `consistency` is neither of these.

@@ -13,9 +13,9 @@ DuplicateCommand DuplicateEvent Event EventFilter EventHandler EventNotFound Exp
 Forgotten HistoryTruncated Identifier InexactEvent InvalidAppend InvalidArgument InvalidCommand Json
 KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent Observer Origin Overloaded Personal
 PostgresStore Projection RecordedEvent Rejected Retry Runtime SchemaMismatch Serializer StoreClosed
-StoreError StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionStatus Transaction
-Undecodable UnknownCommand UnknownQuery UnknownSubscription Upcaster WrongExpectedVersion apply
-definition_of execute handle prepare query stream_of upcast
+StoreError StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionStatus
+TooManyConflicts Transaction Undecodable UnknownCommand UnknownQuery UnknownSubscription Upcaster
+WrongExpectedVersion apply definition_of execute handle prepare query stream_of upcast
 """
 
 
