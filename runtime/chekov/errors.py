@@ -20,8 +20,8 @@ class DefinitionError(ChekovError, TypeError):
         self.subject = subject
         self.faults = tuple(faults)
         lines = "".join(f"\n  - {fault}" for fault in self.faults)
-        plural = "fault" if len(self.faults) == 1 else "faults"
-        super().__init__(f"{subject} has {len(self.faults)} {plural}:{lines}")
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        super().__init__(f"{subject} has {count}:{lines}")
 
 
 class BundleError(ChekovError):
@@ -58,22 +58,6 @@ class InvalidBundleFile(BundleError):
     """The file holds no bundle that can run on this machine."""
 
 
-class SettingsError(ChekovError):
-    """Environment variables are missing or have unusable values; all of them are listed.
-
-    Attributes:
-        faults: one sentence for each variable: its name, what was expected, what came.
-    """
-
-    def __init__(self, faults: Sequence[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(faults))
-
-
-class CannotListen(ChekovError):
-    """An HTTP port cannot be opened: it is taken, or the address is not of this machine."""
-
-
 class Rejected(ChekovError):
     """A business rule refuses the command; nothing was stored. Domains subclass it.
 
@@ -96,7 +80,7 @@ class UnknownCommand(ChekovError):
 
 
 class InvalidCommand(ChekovError):
-    """The command's content does not fit its type, or its identifier is unusable.
+    """The command's content does not fit its type, or its identifier or metadata is unusable.
 
     Attributes:
         path: the field at fault, as `$.field`, or an empty string.
@@ -117,11 +101,9 @@ class CommandTimeout(ChekovError, TimeoutError):
 
     def __init__(self, command: str, seconds: float, *, stored: bool | None) -> None:
         self.stored = stored
-        outcome = (
-            "nothing was stored"
-            if stored is False
-            else "its events may have been stored: read the stream before you send it again"
-        )
+        outcome = "nothing was stored"
+        if stored is not False:
+            outcome = "its events may have been stored: read the stream before you send it again"
         super().__init__(f"{command} did not finish within {seconds:g} s; {outcome}")
 
 
@@ -135,9 +117,7 @@ class CommandIdReused(ChekovError):
     """
 
     def __init__(self, command_id: UUID, stream: str, command: str | None) -> None:
-        self.command_id = command_id
-        self.stream = stream
-        self.command = command
+        self.command_id, self.stream, self.command = command_id, stream, command
         super().__init__(
             f"command id {command_id} belongs to {command or 'a command'} on stream {stream!r}: "
             "give each command an id of its own"
@@ -171,6 +151,18 @@ class UnknownSubscription(ChekovError):
         super().__init__(f"the domain has no subscription {name!r}{hint}")
 
 
+class UnknownQuery(ChekovError, LookupError):
+    """No projection of the domain has this query; `query` is its name, as `projection/query`."""
+
+    def __init__(self, query: str, known: Sequence[str] = ()) -> None:
+        self.query = query
+        super().__init__(f"the domain has no query {query!r}; it has {', '.join(known) or 'none'}")
+
+
+class InvalidArgument(ChekovError, TypeError, ValueError):
+    """A call was given an argument that it cannot use; nothing was done."""
+
+
 class ConsistencyTimeout(ChekovError, TimeoutError):
     """The events are stored, but some subscriptions did not handle them in time.
 
@@ -180,8 +172,7 @@ class ConsistencyTimeout(ChekovError, TimeoutError):
     """
 
     def __init__(self, position: int, behind: Sequence[str]) -> None:
-        self.position = position
-        self.behind = tuple(behind)
+        self.position, self.behind = position, tuple(behind)
         super().__init__(
             f"position {position} is stored but not yet handled by {', '.join(self.behind)}"
         )
@@ -200,9 +191,7 @@ class WrongExpectedVersion(StoreError):
     """
 
     def __init__(self, stream: str, expected: int | str, actual: int) -> None:
-        self.stream = stream
-        self.expected = expected
-        self.actual = actual
+        self.stream, self.expected, self.actual = stream, expected, actual
         wanted = f"version {expected}" if isinstance(expected, int) else expected
         found = f"version {actual}" if actual else "no such stream"
         super().__init__(f"stream {stream!r}: expected {wanted}, found {found}")
@@ -213,6 +202,14 @@ class StreamExists(WrongExpectedVersion):
 
     def __init__(self, stream: str, actual: int) -> None:
         super().__init__(stream, "no stream", actual)
+
+
+class TooManyConflicts(StoreError):
+    """Others changed the stream at each of so many attempts; nothing was stored. Send it again."""
+
+    def __init__(self, stream: str, attempts: int) -> None:
+        self.stream, self.attempts = stream, attempts
+        super().__init__(f"others changed stream {stream!r} at each of {attempts} attempts")
 
 
 class StreamNotFound(StoreError):
@@ -239,8 +236,7 @@ class HistoryTruncated(StoreError):
     """
 
     def __init__(self, stream: str, first: int) -> None:
-        self.stream = stream
-        self.first = first
+        self.stream, self.first = stream, first
         super().__init__(
             f"stream {stream!r} begins at version {first}, and there is no snapshot of the state "
             "before it"
@@ -309,9 +305,7 @@ class Undecodable(StoreError):
     """
 
     def __init__(self, type_: str, stream: str, version: int, reason: str) -> None:
-        self.type = type_
-        self.stream = stream
-        self.version = version
+        self.type, self.stream, self.version = type_, stream, version
         super().__init__(f"{type_} at {stream} version {version} cannot be decoded: {reason}")
 
 
@@ -348,9 +342,7 @@ class SchemaMismatch(StoreError):
     """
 
     def __init__(self, schema: str, found: int, needed: int, *, changed: str | None = None) -> None:
-        self.found = found
-        self.needed = needed
-        self.changed = changed
+        self.found, self.needed, self.changed = found, needed, changed
         if changed is not None:
             super().__init__(
                 f"schema {schema!r} was made by a step {changed} that differs from this release's: "

@@ -12,10 +12,10 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from chekov.domain.aggregate import Aggregate
-from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.envelope import CommandEnvelope, Consistency
 from chekov.domain.messages import Command, Event
+from chekov.domain.queries import check_arguments, find_query
 from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.engine import Engine
@@ -210,8 +210,9 @@ class Runtime:
                 nothing is executed again.
             correlation_id: shared by everything that follows from one request; `command_id` by
                 default.
-            causation_id: the event or command that led to this one.
-            metadata: stored with each of its events, as JSON.
+            causation_id: the event or command that led to this one; stored as `$caused_by` in the
+                metadata of its events.
+            metadata: stored with each of its events, as JSON; keys must not begin with `$`.
             expected_version: refuse unless the stream is at this version; then never retried.
             timeout: seconds it may take.
             consistency: `"strong"` waits for every subscription of the domain, a list of names for
@@ -225,8 +226,8 @@ class Runtime:
             CommandIdReused: the id belongs to another command, or to one on another stream.
             StreamDeleted: the instance was deleted.
             HistoryTruncated: the instance's first events are gone, and no snapshot fits.
-            WrongExpectedVersion: the version is not the expected one, or others changed the stream
-                at every attempt.
+            WrongExpectedVersion: the version is not the expected one.
+            TooManyConflicts: others changed the stream at every attempt.
             CommandTimeout: it took too long; `stored` says whether it may have been stored.
             ConsistencyTimeout: it is stored, but subscriptions have not handled it yet.
             InvalidConsistency: `consistency` is neither of these.
@@ -285,12 +286,12 @@ class Runtime:
         """Ask a projection.
 
         Raises:
-            LookupError: there is no such projection, or it has no such query.
+            UnknownQuery: there is no such projection, or it has no such query.
+            InvalidArgument: the arguments are not those of the query.
             StoreError: the store has no read models.
-            TypeError: the arguments are not those of the query.
         """
-        found = {definition_of(item).name: item for item in self.domain.projections}[projection]
-        method = definition_of(found).queries[query]
+        found, method = find_query(self.domain.projections, projection, query)
+        check_arguments(f"{projection}/{query}", method, arguments)
         key = subscription_key(self.domain, found)
         read_models = self._store.read_models
         if read_models is None:

@@ -24,7 +24,7 @@ from chekov import (
     query,
     stream_of,
 )
-from chekov.errors import StreamNotFound
+from chekov.errors import InvalidArgument, StreamNotFound, UnknownQuery
 from chekov.testing import Spec
 from examples.bank import bank
 
@@ -148,7 +148,7 @@ async def test_the_example_bank_from_opening_an_account_to_closing_it(dsn: str) 
 async def test_unknown_projections_queries_and_arguments_are_refused(dsn: str) -> None:
     async with Runtime(bank.domain, store=dsn) as runtime:
         for names in (("nothing", "balance"), ("balances", "nothing")):
-            with pytest.raises(LookupError):
+            with pytest.raises(UnknownQuery):
                 await runtime.query(*names, {})
-        with pytest.raises(TypeError):
+        with pytest.raises(InvalidArgument):
             await runtime.query("balances", "balance", {"wrong": 1})

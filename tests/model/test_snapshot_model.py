@@ -4,11 +4,16 @@ Two processes execute commands on one counter. Whatever was kept, spoilt or take
 nobody may ever see another state than the one that all events make, also those that are gone.
 """
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
 from chekov import Domain, MemoryStore, Runtime
 from chekov.errors import (
+    ChekovError,
     HistoryTruncated,
     StreamDeleted,
     StreamNotFound,
@@ -23,6 +28,17 @@ DOMAIN = Domain("counting", aggregates=[KeptCounter])
 STREAM = "counter-a"
 SPOILT = {"kind": "another"}, {"data": b"nonsense, all of it"}, {"data": b""}
 PROCESSES = st.integers(0, 1)
+
+
+async def cancelled_after(turns: int, work: Coroutine[Any, Any, object]) -> None:
+    """Run `work` for so many turns of the loop."""
+    task = asyncio.get_running_loop().create_task(work)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        assert isinstance(task.exception(), ChekovError | None)
 
 
 class SnapshotMachine(StoreMachine):
@@ -117,6 +133,11 @@ class SnapshotMachine(StoreMachine):
     @rule(process=PROCESSES)
     def load(self, process: int) -> None:
         self.loaded(self.processes[process], None)
+
+    @rule(process=PROCESSES, turns=st.integers(0, 5))
+    def interrupt(self, process: int, turns: int) -> None:
+        """Cancel a `load` somewhere on its way."""
+        self.run(cancelled_after(turns, self.processes[process].load(KeptCounter, "a")))
 
     @rule(process=PROCESSES, at=st.integers(1, 20))
     def load_as_it_was(self, process: int, at: int) -> None:

@@ -11,7 +11,8 @@ from typing import Final, cast
 
 from chekov.cli.output import complain
 from chekov.cli.parser import parser
-from chekov.errors import ChekovError, SettingsError
+from chekov.errors import ChekovError
+from chekov.server.settings import SettingsError
 
 _FAILED: Final = 1
 _WRONG_USAGE: Final = 2

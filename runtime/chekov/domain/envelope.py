@@ -29,8 +29,9 @@ class CommandEnvelope(Generic[E_co]):
         idempotent: whether the sender chose `command_id`: then it is executed once, however often
             it is sent.
         correlation_id: shared by everything that follows from one request; `command_id` by default.
-        causation_id: the event or command that led to this one.
-        metadata: stored with each of its events, as JSON.
+        causation_id: the event or command that led to this one; stored as `$caused_by` in the
+            metadata of its events.
+        metadata: stored with each of its events, as JSON; keys must not begin with `$`.
         principal: on whose behalf it is sent.
         expected_version: the version the stream must have, or a member of `Expected`.
         timeout: seconds the command may take, counted from its admission; `None` for the

@@ -107,6 +107,9 @@ class Engine:
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Start every background task on `group`, which ends when one of them fails."""
+        self._background["rehydration"] = group.create_task(
+            self.dispatcher.rehydrate(), name="rehydration"
+        )
         if self._snapshotter.enabled:
             self._background["snapshots"] = group.create_task(
                 self._snapshotter.run(), name="snapshots"
@@ -134,6 +137,8 @@ class Engine:
         self.dispatcher.close()
         await self._stop_subscriptions()
         await self.dispatcher.drain()
+        if "rehydration" in self._background:
+            await _cancelled(self._background.pop("rehydration"))
         if "snapshots" in self._background:
             await self._snapshotter.drain(self._background["snapshots"])
         await self.consistency.drain()

@@ -8,11 +8,15 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Final, Literal, Protocol, TypeVar, cast
 
+from chekov.domain.names import OWN
 from chekov.store.port import Appended, NewEvent, RecordedEvent, SubscriptionKey
 
 Outcome = Literal["accepted", "repeated", "rejected", "conflict", "timeout", "failed", "refused"]
 DeliveryOutcome = Literal["handled", "retried", "parked", "stopped"]
 SnapshotOutcome = Literal["kept", "failed", "used", "ignored"]
+
+TRACEPARENT: Final = f"{OWN}traceparent"
+"""In the metadata of an event, the W3C trace context that it was recorded in."""
 
 _Append = TypeVar("_Append", bound=Callable[..., Awaitable[Appended]])
 
@@ -55,7 +59,7 @@ class Observer:
     ) -> AbstractContextManager[None]:
         """Surrounds the handling of one event, or of a batch whose first event has `metadata`.
 
-        A `traceparent` in `metadata` is the trace that the event was recorded in.
+        `$traceparent` in `metadata` is the trace that the event was recorded in.
         """
         return nullcontext()
 

@@ -15,6 +15,7 @@ import msgspec
 from chekov.domain.domain import Domain
 from chekov.domain.immutability import has_immutable_fields
 from chekov.domain.messages import Command, Event
+from chekov.domain.names import OWN
 from chekov.errors import (
     DefinitionError,
     InexactEvent,
@@ -243,7 +244,7 @@ class Codec:
         if not self.is_upcast(recorded.type):
             return [self.decode(recorded)]
         try:
-            return self._upcast.events(recorded, decode_metadata(recorded.metadata))
+            return self._upcast.events(recorded, decode_senders_metadata(recorded.metadata))
         except Undecodable:
             raise
         except Exception as error:
@@ -365,6 +366,12 @@ def decode_metadata(metadata: bytes | None) -> dict[str, Any]:
         return _decode_object(metadata)
     except (msgspec.MsgspecError, RecursionError):
         return {}
+
+
+def decode_senders_metadata(metadata: bytes | None) -> dict[str, Any]:
+    """Decode what the sender of a command gave as its metadata, without Chekov's own keys."""
+    decoded = decode_metadata(metadata)
+    return {key: value for key, value in decoded.items() if not key.startswith(OWN)}
 
 
 def _invalid(error: Exception) -> NoReturn:

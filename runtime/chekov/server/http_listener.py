@@ -7,12 +7,16 @@ from typing import Final
 
 from aiohttp import web
 
-from chekov.errors import CannotListen
+from chekov.errors import ChekovError
 
 _BACKLOG: Final = 1024
 _QUIET_SECONDS: Final = 0.25
 _POLL_SECONDS: Final = 0.02
 _SHUTDOWN_SECONDS: Final = 1.0
+
+
+class CannotListen(ChekovError):
+    """An HTTP port cannot be opened: it is taken, or the address is not of this machine."""
 
 
 class HttpListener:

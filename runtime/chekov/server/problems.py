@@ -36,6 +36,7 @@ UNKNOWN_SUBSCRIPTION: Final = Kind(
 STREAM_NOT_FOUND: Final = Kind("stream-not-found", 404, "The stream does not exist")
 METHOD_NOT_ALLOWED: Final = Kind("method-not-allowed", 405, "The method is not allowed here")
 VERSION_CONFLICT: Final = Kind("version-conflict", 409, "The stream is at another version")
+TOO_MANY_CONFLICTS: Final = Kind("too-many-conflicts", 409, "Others kept changing the stream")
 DUPLICATE_EVENT: Final = Kind("duplicate-event", 409, "An event with this id is already stored")
 DUPLICATE_COMMAND: Final = Kind("duplicate-command", 409, "The command was executed before")
 HISTORY_TRUNCATED: Final = Kind("history-truncated", 410, "The required events were truncated")
@@ -56,9 +57,9 @@ TIMED_OUT: Final = Kind("timed-out", 504, "The command did not finish in time")
 KINDS: Final = (
     MALFORMED, INVALID_COMMAND, UNAUTHORIZED, NOT_FOUND, UNKNOWN_COMMAND, UNKNOWN_SUBSCRIPTION,
     STREAM_NOT_FOUND, METHOD_NOT_ALLOWED,
-    VERSION_CONFLICT, DUPLICATE_EVENT, DUPLICATE_COMMAND, HISTORY_TRUNCATED, STREAM_DELETED,
-    TOO_LARGE, UNSUPPORTED, REJECTED, COMMAND_ID_REUSED, NOT_STORABLE, OVERLOADED, INTERNAL,
-    UNDECODABLE, DRAINING, NOT_READY, UNAVAILABLE, TIMED_OUT,
+    VERSION_CONFLICT, TOO_MANY_CONFLICTS, DUPLICATE_EVENT, DUPLICATE_COMMAND, HISTORY_TRUNCATED,
+    STREAM_DELETED, TOO_LARGE, UNSUPPORTED, REJECTED, COMMAND_ID_REUSED, NOT_STORABLE, OVERLOADED,
+    INTERNAL, UNDECODABLE, DRAINING, NOT_READY, UNAVAILABLE, TIMED_OUT,
 )  # fmt: skip
 
 _SOON: Final = {"Retry-After": "1"}
@@ -137,6 +138,11 @@ def _conflict(error: Any) -> Problem:
     return Problem(VERSION_CONFLICT, str(error), members)
 
 
+def _too_many_conflicts(error: Any) -> Problem:
+    members = {"stream": error.stream, "attempts": error.attempts, "stored": False}
+    return Problem(TOO_MANY_CONFLICTS, str(error), members, _SOON)
+
+
 def _undecodable(error: Any) -> Problem:
     return Problem(
         UNDECODABLE,
@@ -166,6 +172,7 @@ _TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
     errors.Overloaded: lambda error: Problem(OVERLOADED, str(error), {}, _SOON),
     errors.Draining: lambda error: Problem(DRAINING, str(error), {"stored": False}, _SOON),
     errors.WrongExpectedVersion: _conflict,
+    errors.TooManyConflicts: _too_many_conflicts,
     errors.StreamNotFound: lambda error: Problem(
         STREAM_NOT_FOUND, str(error), {"stream": error.stream}
     ),

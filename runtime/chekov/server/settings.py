@@ -3,11 +3,11 @@
 import os
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, NamedTuple, cast
 
-from chekov.errors import SettingsError
+from chekov.errors import ChekovError
 
 LogFormat = Literal["json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -16,6 +16,18 @@ _ENTRYPOINT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}\Z")
 _HIGHEST_PORT: Final = 65535
 _TRACES: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+
+
+class SettingsError(ChekovError):
+    """Environment variables are missing or have unusable values; all of them are listed.
+
+    Attributes:
+        faults: one sentence for each variable: its name, what was expected, what came.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(faults))
 
 
 class Variable(NamedTuple):

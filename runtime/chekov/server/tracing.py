@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from chekov.engine.observer import CommandObservation, Observer, Outcome
+from chekov.engine.observer import TRACEPARENT, CommandObservation, Observer, Outcome
 from chekov.server.problems import FIRST_SERVER_ERROR
 from chekov.store.port import RecordedEvent, SubscriptionKey
 from chekov.telemetry import context
@@ -71,7 +71,7 @@ class Tracing(Observer):
         metadata: Mapping[str, object],
     ) -> AbstractContextManager[None]:
         """A span below the one that recorded the event, if that was traced."""
-        incoming = metadata.get("traceparent")
+        incoming = metadata.get(TRACEPARENT)
         if not isinstance(incoming, str) or not events:
             return nullcontext()
         return self._handling(subscription, events, incoming)

@@ -5,7 +5,7 @@ from argparse import Namespace
 import pytest
 
 from chekov.cli.store import store_settings
-from chekov.errors import SettingsError
+from chekov.server.settings import SettingsError
 
 DSN = "postgresql://me@host/base"
 

@@ -53,7 +53,7 @@ async def test_the_callers_trace_is_stored_with_the_events(serving: Serving) -> 
             "/commands/OpenAccount", json=OPEN, headers={"traceparent": TRACEPARENT}
         )
         (event,) = (await response.json())["events"]
-        assert event["metadata"] == {"traceparent": TRACEPARENT}
+        assert event["metadata"] == {"$traceparent": TRACEPARENT}
 
 
 async def test_a_malformed_trace_is_not_stored(serving: Serving) -> None:

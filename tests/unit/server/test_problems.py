@@ -24,6 +24,12 @@ class Overdrawn(errors.Rejected):
             "version-conflict",
             {"stream": "account-1", "expected": 3, "actual": 5},
         ),
+        (
+            errors.TooManyConflicts("account-1", 11),
+            409,
+            "too-many-conflicts",
+            {"stream": "account-1", "attempts": 11, "stored": False},
+        ),
         (errors.StreamNotFound("x-1"), 404, "stream-not-found", {"stream": "x-1"}),
         (errors.StreamDeleted("x-1"), 410, "stream-deleted", {"stream": "x-1"}),
         (errors.DuplicateEvent(), 409, "duplicate-event", {}),
@@ -60,7 +66,12 @@ def test_an_error_has_a_stable_problem(
 
 @pytest.mark.parametrize(
     "error",
-    [errors.Overloaded("full"), errors.Draining("bye"), errors.StoreUnavailable("away")],
+    [
+        errors.Overloaded("full"),
+        errors.Draining("bye"),
+        errors.StoreUnavailable("away"),
+        errors.TooManyConflicts("account-1", 11),
+    ],
 )
 def test_what_passes_by_itself_says_when_to_come_again(error: Exception) -> None:
     assert problem_of(error).headers["Retry-After"] == "1"

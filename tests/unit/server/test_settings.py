@@ -3,9 +3,8 @@
 import pytest
 
 from chekov.engine.subscriptions.retry import Retry
-from chekov.errors import SettingsError
 from chekov.server.serve import retry_policy
-from chekov.server.settings import Settings, variables
+from chekov.server.settings import Settings, SettingsError, variables
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:

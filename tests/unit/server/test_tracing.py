@@ -59,7 +59,7 @@ def test_a_request_continues_the_callers_trace_down_to_the_handler(
         with observer.append("account-1", 1):
             stored = observer.traceparent()
         command.finish("accepted", events=1, retries=0)
-    with observer.delivery(WELCOME, [recorded()], {"traceparent": stored}):
+    with observer.delivery(WELCOME, [recorded()], {"$traceparent": stored}):
         pass
 
     found = spans(exporter)

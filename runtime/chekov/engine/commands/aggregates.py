@@ -130,5 +130,7 @@ class AggregateCache:
         """Release the lock, and drop an instance that has no events."""
         instance.release()
         known = self._live.get(instance.stream)
-        if not instance.version and not instance.busy and known is instance:
+        if instance.version or instance.busy or self._rehydrator.continues(instance):
+            return
+        if known is instance:
             del self._live[instance.stream]

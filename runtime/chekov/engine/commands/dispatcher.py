@@ -24,6 +24,7 @@ class Dispatcher:
         execute: executes the command in an envelope.
         close: refuses further commands.
         drain: refuses further commands, and returns when those in flight are answered.
+        rehydrate: reads on where the time of a command was over, until it is cancelled.
     """
 
     def __init__(
@@ -55,3 +56,4 @@ class Dispatcher:
         self.execute = pipeline.execute
         self.close = admission.close
         self.drain = admission.drain
+        self.rehydrate = rehydrator.run

@@ -1,22 +1,27 @@
 """One command in the pipeline, and what it stored in the end."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from chekov.backoff import Backoff
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.messages import Command, Event
+from chekov.domain.names import OWN
 from chekov.engine.commands.router import Route, Router
-from chekov.engine.observer import CommandObservation, Outcome
+from chekov.engine.observer import TRACEPARENT, CommandObservation, Outcome
+from chekov.errors import InvalidCommand
 from chekov.serialization.codec import encode_metadata
 from chekov.store.port import RecordedEvent
 
 E = TypeVar("E", bound=Event)
 
-COMMAND: Final = "$command"
+COMMAND: Final = f"{OWN}command"
 """In the metadata of an event, the name of the command whose sender chose its id."""
+
+CAUSE: Final = f"{OWN}caused_by"
+"""In the metadata of an event, what led to the command that caused it, if its sender said so."""
 
 
 class Dispatched(NamedTuple, Generic[E]):
@@ -41,6 +46,24 @@ class Dispatched(NamedTuple, Generic[E]):
     command_id: UUID
     correlation_id: UUID
     repeated: bool = False
+
+
+def senders_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the metadata that a sender gave.
+
+    Raises:
+        InvalidCommand: it is no mapping, or a key begins with `$`.
+    """
+    if not isinstance(metadata, Mapping):
+        kind = type(metadata).__qualname__
+        raise InvalidCommand(f"the metadata is a {kind}, expected a mapping")
+    for key in metadata:
+        if str(key).startswith(OWN):
+            raise InvalidCommand(
+                f"the metadata has the key {key!r:.60}: keys that begin with {OWN!r} are Chekov's "
+                "own; choose another"
+            )
+    return dict(metadata)
 
 
 class Execution:
@@ -149,11 +172,11 @@ class Execution:
         )
 
     def _stored_metadata(self, envelope: CommandEnvelope[Any]) -> bytes | None:
-        stored = dict(envelope.metadata) if envelope.metadata else {}
+        stored = senders_metadata(envelope.metadata) if envelope.metadata else {}
         if self._traceparent is not None:
-            stored["traceparent"] = self._traceparent
+            stored[TRACEPARENT] = self._traceparent
         if envelope.causation_id is not None:
-            stored["caused_by"] = str(envelope.causation_id)
+            stored[CAUSE] = str(envelope.causation_id)
         if envelope.idempotent:
             stored[COMMAND] = self.route.name
         return encode_metadata(stored) if stored else None

@@ -14,7 +14,13 @@ from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.commands.rehydration import Rehydrator
 from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer, observed_append
-from chekov.errors import DefinitionError, DuplicateCommand, Rejected, WrongExpectedVersion
+from chekov.errors import (
+    DefinitionError,
+    DuplicateCommand,
+    Rejected,
+    TooManyConflicts,
+    WrongExpectedVersion,
+)
 from chekov.serialization.codec import Codec
 from chekov.store.port import Appended, EventStore, Expected, NewEvent
 from chekov.uuid7 import uuid7
@@ -56,7 +62,7 @@ class CommandExecutor:
         else:
             instance.busy = True
         try:
-            newest = instance.state is None
+            newest = not instance.rehydrated
             if newest:
                 await self._rehydrator.catch_up(instance)
             while True:
@@ -145,18 +151,20 @@ class CommandExecutor:
 
         That is so after a version conflict, and for a rejection that was not based on the newest
         stored state.
+
+        Raises:
+            TooManyConflicts: it met a conflict at every attempt.
         """
         if isinstance(error, (WrongExpectedVersion, DuplicateCommand)):
             execution.append_outcome_unknown = False
         instance.undo(restore=not execution.append_outcome_unknown)
         if isinstance(error, Rejected):
             return not await self._confirm_with_newest_state(instance, newest=newest)
-        if (
-            not isinstance(error, WrongExpectedVersion)
-            or execution.envelope.expected_version is not None
-            or execution.retries >= RETRIES
-        ):
+        envelope = execution.envelope
+        if not isinstance(error, WrongExpectedVersion) or envelope.expected_version is not None:
             return False
+        if execution.retries >= RETRIES:
+            raise TooManyConflicts(instance.stream, execution.retries + 1) from error
         await _back_off(execution)
         await self._rehydrator.catch_up(instance)
         return True

@@ -14,6 +14,7 @@ from chekov.errors import (
     HistoryTruncated,
     Rejected,
     StreamDeleted,
+    TooManyConflicts,
     WrongExpectedVersion,
 )
 from chekov.serialization.codec import Codec, decode_metadata
@@ -22,7 +23,8 @@ from chekov.store.port import EventStore, RecordedEvent
 _PAGE: Final = 1000
 
 _REFUSALS: Final = (
-    Rejected, WrongExpectedVersion, DuplicateCommand, StreamDeleted, HistoryTruncated,
+    Rejected, WrongExpectedVersion, TooManyConflicts, DuplicateCommand, StreamDeleted,
+    HistoryTruncated,
 )  # fmt: skip
 
 

@@ -28,8 +28,11 @@ class LiveAggregate:
         version: of the stream, as far as `state` goes.
         position: of the event at `version`; 0 at version 0.
         busy: the lock. A caller that finds it free may set it instead of awaiting `acquire`.
+        rehydrated: whether `state` reached the end of the stream, and did not only begin to.
+        restored: whether `state` is that of a snapshot which was not compared with the events yet.
         snapshot_version: the version of the newest snapshot found or taken.
         rehydration_seconds: how long it took to read the state; 0.0 when it was not read.
+        rehydration_events: how many events were read for it.
         stale: whether the state is to be dropped at the next `release`.
     """
 
@@ -43,7 +46,10 @@ class LiveAggregate:
         "busy",
         "definition",
         "position",
+        "rehydrated",
+        "rehydration_events",
         "rehydration_seconds",
+        "restored",
         "snapshot_version",
         "stale",
         "state",
@@ -59,8 +65,11 @@ class LiveAggregate:
         self.position = 0
         self.busy = False
         self.definition = definition_of(aggregate)
+        self.rehydrated = False
+        self.restored = False
         self.snapshot_version = 0
         self.rehydration_seconds = 0.0
+        self.rehydration_events = 0
         self.stale = False
         self._restorable = restorable
         self._tentative = False
@@ -154,11 +163,16 @@ class LiveAggregate:
         self.state = state
         self.version = self.snapshot_version = version
         self.position = position
+        self.rehydrated = False
+        self.restored = version > 0
+        self.rehydration_seconds = 0.0
+        self.rehydration_events = 0
 
     def forget(self) -> None:
         """Drop a state that may differ from what is stored."""
         self.state = None
         self.version = 0
+        self.rehydrated = False
 
     def apply(self, events: Iterable[Event]) -> None:
         """Change the state by events; the caller sets the version."""

@@ -2,7 +2,7 @@
 
 from chekov.engine.commands.execution import Execution
 from chekov.engine.observer import Observer, Outcome
-from chekov.errors import CommandTimeout, Rejected, WrongExpectedVersion
+from chekov.errors import CommandTimeout, Rejected, TooManyConflicts, WrongExpectedVersion
 
 
 class Observation:
@@ -31,7 +31,7 @@ def _outcome(error: BaseException) -> Outcome:
     match error:
         case Rejected():
             return "rejected"
-        case WrongExpectedVersion():
+        case WrongExpectedVersion() | TooManyConflicts():
             return "conflict"
         case CommandTimeout():
             return "timeout"

@@ -1,8 +1,15 @@
-"""Rehydration: the state of an instance, from its snapshot, if it has one, and its events."""
+"""Rehydration: the state of an instance, from its snapshot, if it has one, and its events.
+
+A command or a `load` reads the state within its own time. When that is over before the end of the
+stream is reached, what was read is kept, and a task of the process reads on: so a stream that takes
+longer to read than a command may take is read in the end.
+"""
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
+from contextvars import Context
 from itertools import islice
 from operator import length_hint
 from typing import Final
@@ -16,6 +23,12 @@ from chekov.serialization.codec import Codec
 from chekov.store.port import RecordedEvent, Store
 
 PAGE: Final = 1000
+_SLICE: Final = 100
+_TURN_SECONDS: Final = 0.02
+_MOST_CONTINUED: Final = 8
+"""Each of them reads through the pool that commands read through."""
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Rehydrator:
@@ -29,20 +42,25 @@ class Rehydrator:
         self._codec = codec
         self._observer = observer
         self._snapshotter = snapshotter
+        self._group: asyncio.TaskGroup | None = None
+        self._continued: set[str] = set()
 
     async def catch_up(self, instance: LiveAggregate) -> bool:
         """Apply what was stored since; return whether the state may have changed.
+
+        If it is cancelled before it has reached the end of the stream, `run` reads on.
 
         Raises:
             Undecodable: an event of the stream cannot be read, or the aggregate does not apply it.
             HistoryTruncated: its first events are gone, and no snapshot fits.
         """
-        if instance.state is not None:
-            count = await self._apply_newer(instance, None)
-            if count is not None:
-                return count > 0
-        await self.rehydrate(instance)
-        return True
+        state, version = instance.state, instance.version
+        try:
+            await self.rehydrate(instance)
+        except asyncio.CancelledError:
+            self._continue_later(instance)
+            raise
+        return instance.state is not state or instance.version != version
 
     async def rehydrate(self, instance: LiveAggregate, until: int | None = None) -> None:
         """Build the state from the store, as it is now or as it was at the version `until`.
@@ -50,22 +68,20 @@ class Rehydrator:
         Raises:
             StoreError: as `catch_up`.
         """
-        started = time.perf_counter()
-        count = None
-        if instance.definition.snapshot_due is not None and await self._snapshotter.restore(
-            instance, until
-        ):
-            count = await self._apply_newer(instance, until)
-            self._snapshotter.report(instance, fits=count is not None)
-        if count is None:
-            instance.begin(instance.aggregate())
-            count = await self._apply_newer(instance, until)
-        if instance.version:
-            instance.rehydration_seconds = time.perf_counter() - started
-            identity = instance.definition.identity
-            self._observer.loaded(identity, count or 0, instance.rehydration_seconds)
-            if instance.definition.snapshot_due is not None and until is None:
-                self._snapshotter.consider(instance)
+        while not await self._advance(instance, until):
+            pass
+
+    async def run(self) -> None:
+        """Read on where rehydrations were cancelled, until it is cancelled itself."""
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                await asyncio.get_running_loop().create_future()
+        finally:
+            self._group = None
+
+    def continues(self, instance: LiveAggregate) -> bool:
+        """Whether the task of `run` reads on for an instance."""
+        return instance.stream in self._continued
 
     async def refuse_deleted(self, stream: str) -> None:
         """Do nothing for a stream that never existed.
@@ -78,30 +94,106 @@ class Rehydrator:
         except StreamNotFound:
             return
 
-    async def _apply_newer(self, instance: LiveAggregate, until: int | None) -> int | None:
-        """Apply the events stored after the cached version, and return their number.
+    def _continue_later(self, instance: LiveAggregate) -> None:
+        """Read on in the background; beyond eight instances, the next command does."""
+        if instance.rehydrated:  # and behind by more than there was time for
+            instance.rehydrated = False
+            instance.rehydration_seconds, instance.rehydration_events = 0.0, 0
+        self._consider_snapshot(instance)
+        group, stream = self._group, instance.stream
+        if group is None or stream in self._continued or len(self._continued) >= _MOST_CONTINUED:
+            return
+        self._continued.add(stream)
+        # Of the command that was cancelled, nothing is inherited: neither trace nor locks.
+        group.create_task(self._continue(instance), context=Context(), name=f"rehydrate {stream}")
 
-        Return `None` if the cache proved stale (stream deleted, truncated further or created
-        anew) and was dropped. To detect that, the event at the cached version is read again.
-        """
-        count = 0
+    async def _continue(self, instance: LiveAggregate) -> None:
+        """Apply page after page; between two, the lock is free for a snapshot or a command."""
         try:
-            while True:
-                page = await self._events.read_stream(
-                    instance.stream, after=max(instance.version - 1, 0), limit=PAGE, until=until
-                )
-                new = _after_cached(instance, page)
-                if new is None:
-                    instance.forget()
-                    return None
-                if new:
-                    self._apply(instance, new)
-                    count += len(new)
-                if len(page) < PAGE:
-                    return count
-        except BaseException:
+            while not instance.rehydrated:
+                await instance.acquire()
+                try:
+                    if not instance.rehydrated:
+                        await self._advance(instance, None)
+                        self._consider_snapshot(instance)
+                finally:
+                    instance.release()
+        except Exception as error:  # noqa: BLE001 the next command meets it too, and raises it
+            _log.warning(
+                "a rehydration could not be continued",
+                extra={"stream": instance.stream, "error": described(error)},
+            )
+        finally:
+            self._continued.discard(instance.stream)
+
+    async def _advance(self, instance: LiveAggregate, until: int | None) -> bool:
+        """Apply one page of the events after the cached version; return whether it was the last.
+
+        A state that proves stale (stream deleted, truncated further or created anew) is dropped
+        instead. To detect that, the event at the cached version is read again.
+        """
+        started = time.perf_counter()
+        try:
+            if instance.state is None and not await self._restore(instance, until):
+                instance.begin(instance.aggregate())
+            page = await self._events.read_stream(
+                instance.stream, after=max(instance.version - 1, 0), limit=PAGE, until=until
+            )
+            new = _after_cached(instance, page)
+            self._compare_snapshot(instance, fits=new is not None)
+            if new is None:
+                return False
+            await self._apply_in_slices(instance, new)
+        finally:
+            if not instance.rehydrated:
+                instance.rehydration_seconds += time.perf_counter() - started
+        if len(page) < PAGE and not instance.rehydrated:
+            self._report(instance)
+            if until is None:
+                self._consider_snapshot(instance)
+        return len(page) < PAGE
+
+    async def _restore(self, instance: LiveAggregate, until: int | None) -> bool:
+        if instance.definition.snapshot_due is None:
+            return False
+        return await self._snapshotter.restore(instance, until)
+
+    def _compare_snapshot(self, instance: LiveAggregate, *, fits: bool) -> None:
+        """Drop a state that does not fit the events; one from a snapshot for the empty state."""
+        restored, instance.restored = instance.restored, False
+        if restored:
+            self._snapshotter.report(instance, fits=fits)
+        if not fits:
             instance.forget()
-            raise
+            if restored:
+                instance.begin(instance.aggregate())
+
+    def _report(self, instance: LiveAggregate) -> None:
+        instance.rehydrated = True
+        if not instance.version:
+            instance.rehydration_seconds = 0.0
+            return
+        identity = instance.definition.identity
+        self._observer.loaded(identity, instance.rehydration_events, instance.rehydration_seconds)
+
+    def _consider_snapshot(self, instance: LiveAggregate) -> None:
+        if instance.version and instance.definition.snapshot_due is not None:
+            self._snapshotter.consider(instance)
+
+    async def _apply_in_slices(
+        self, instance: LiveAggregate, events: Sequence[RecordedEvent]
+    ) -> None:
+        """Apply events without holding up the loop; when cancelled, after a whole slice."""
+        began = time.perf_counter()
+        for start in range(0, len(events), _SLICE):
+            if time.perf_counter() - began > _TURN_SECONDS:
+                await asyncio.sleep(0)
+                began = time.perf_counter()
+            try:
+                self._apply(instance, events[start : start + _SLICE])
+            except BaseException:
+                instance.forget()
+                raise
 
     def _apply(self, instance: LiveAggregate, events: Sequence[RecordedEvent]) -> None:
         remaining = iter(decoded := self._codec.decode_page(events))
@@ -114,6 +206,7 @@ class Rehydrator:
             raise self._not_applied(instance, events, applied, error) from error
         instance.version = events[-1].version
         instance.position = events[-1].position
+        instance.rehydration_events += len(events)
 
     def _not_applied(
         self,

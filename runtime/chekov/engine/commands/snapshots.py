@@ -42,7 +42,7 @@ class Snapshotter:
     async def restore(self, instance: LiveAggregate, until: int | None) -> bool:
         """Set the state to the stored snapshot, unless there is none or only one above `until`.
 
-        The caller checks whether it fits the events, and calls `report`.
+        The caller compares it with the events, and calls `report`.
         """
         snapshot = await self._store.load(instance.stream)
         if snapshot is None or (until is not None and snapshot.version > until):

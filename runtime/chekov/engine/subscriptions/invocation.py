@@ -19,7 +19,7 @@ from chekov.engine.failures import described, is_requested, leaves
 from chekov.engine.subscriptions.checkpoint import Checkpoint
 from chekov.engine.subscriptions.handler_routes import HandlerRoutes
 from chekov.errors import Draining, Fenced, Overloaded, StoreUnavailable, Undecodable
-from chekov.serialization.codec import Codec, decode_metadata
+from chekov.serialization.codec import Codec, decode_senders_metadata
 from chekov.store.port import RecordedEvent, Store, SubscriptionKey
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -110,8 +110,8 @@ class Invocation(ABC):
 
 
 def metadata_of(recorded: RecordedEvent) -> Mapping[str, Any]:
-    """Return the decoded metadata of an event."""
-    return _NOTHING if recorded.metadata is None else decode_metadata(recorded.metadata)
+    """Return the metadata of the command that caused an event, as its sender gave it."""
+    return _NOTHING if recorded.metadata is None else decode_senders_metadata(recorded.metadata)
 
 
 @contextmanager

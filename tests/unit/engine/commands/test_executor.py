@@ -3,7 +3,7 @@
 import pytest
 
 from chekov import Domain, MemoryStore, Runtime
-from chekov.errors import CommandTimeout, WrongExpectedVersion
+from chekov.errors import CommandTimeout, TooManyConflicts, WrongExpectedVersion
 from chekov.store.port import Expected
 from tests.unit.engine.commands.counting import ContendedStore, over
 from tests.unit.engine.counter_domain import Add, AddAtMost, Break, Counter, Note, TooMuch
@@ -39,9 +39,9 @@ async def test_after_a_conflict_the_command_is_decided_by_the_newer_events() -> 
 async def test_a_command_that_always_conflicts_gives_up_after_its_retries_or_its_timeout() -> None:
     store = ContendedStore()
     async with over(store) as runtime:
-        with pytest.raises(WrongExpectedVersion):
+        with pytest.raises(TooManyConflicts, match="at each of 11 attempts") as exhausted:
             await runtime.dispatch(Add(counter="a", amount=1), timeout=60)
-        assert store.lost == 11
+        assert (exhausted.value.stream, store.lost) == ("counter-a", 11)
         with pytest.raises(CommandTimeout) as caught:
             await runtime.dispatch(Add(counter="a", amount=1), timeout=0.01)
         assert caught.value.stored is False
