@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from chekov.backoff import Backoff
@@ -48,7 +48,7 @@ class Dispatched(NamedTuple, Generic[E]):
     repeated: bool = False
 
 
-def senders_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def senders_metadata(metadata: object) -> dict[str, Any]:
     """A copy of the metadata that a sender gave.
 
     Raises:
@@ -57,13 +57,13 @@ def senders_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(metadata, Mapping):
         kind = type(metadata).__qualname__
         raise InvalidCommand(f"the metadata is a {kind}, expected a mapping")
-    for key in metadata:
+    for key in cast("Mapping[object, Any]", metadata):
         if str(key).startswith(OWN):
             raise InvalidCommand(
                 f"the metadata has the key {key!r:.60}: keys that begin with {OWN!r} are Chekov's "
                 "own; choose another"
             )
-    return dict(metadata)
+    return dict(cast("Mapping[str, Any]", metadata))
 
 
 class Execution:
