@@ -27,6 +27,8 @@ from chekov.engine.observer import CommandObservation, Observer
 from chekov.engine.subscriptions.retry import Retry
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from chekov.errors import (
+    AnotherStore,
+    CheckpointAhead,
     ChekovError,
     CommandIdReused,
     CommandTimeout,
@@ -69,6 +71,8 @@ if TYPE_CHECKING:
 __all__ = [
     "FORGOTTEN",
     "Aggregate",
+    "AnotherStore",
+    "CheckpointAhead",
     "ChekovError",
     "Command",
     "CommandEnvelope",

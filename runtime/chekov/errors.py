@@ -95,8 +95,7 @@ class CommandTimeout(ChekovError, TimeoutError):
     """The command did not finish in time.
 
     Attributes:
-        stored: `False` when nothing was stored; `None` when the append was already on its way and
-            may have succeeded.
+        stored: `False` when nothing was stored; `None` when its append may have succeeded.
     """
 
     def __init__(self, command: str, seconds: float, *, stored: bool | None) -> None:
@@ -237,10 +236,8 @@ class HistoryTruncated(StoreError):
 
     def __init__(self, stream: str, first: int) -> None:
         self.stream, self.first = stream, first
-        super().__init__(
-            f"stream {stream!r} begins at version {first}, and there is no snapshot of the state "
-            "before it"
-        )
+        missing = "there is no snapshot of the state before it"
+        super().__init__(f"stream {stream!r} begins at version {first}, and {missing}")
 
 
 class DuplicateEvent(StoreError):
@@ -326,6 +323,14 @@ class StoreUnavailable(StoreError):
     def __init__(self, message: str, *, stored: bool | None = False) -> None:
         self.stored = stored
         super().__init__(message)
+
+
+class AnotherStore(StoreUnavailable):
+    """The database's address leads to another store than the one that was opened."""
+
+
+class CheckpointAhead(StoreError):
+    """A subscription has handled more than the log holds: it is not of this log."""
 
 
 class StoreClosed(StoreError):

@@ -22,6 +22,7 @@ from chekov.engine.subscriptions.subscription import Subscription, SubscriptionS
 from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
 from chekov.store.port import Store, SubscriptionKey
+from chekov.watermark import Watermark
 
 _log: Final = logging.getLogger(__name__)
 
@@ -116,8 +117,23 @@ class Engine:
             )
         if self._subscriptions:
             self._start_subscriptions(group)
+        resets = self._store.tail.resets
+        self._background["log"] = group.create_task(
+            self._watch_log(resets, resets.value), name="log"
+        )
         for task in (*self._background.values(), *self._running):
             task.add_done_callback(_report)
+
+    async def _watch_log(self, resets: Watermark, seen: int) -> None:
+        """Start anew whenever the log was restored to an earlier state."""
+        while True:
+            value = await resets.wait_above(seen)
+            if value > seen:
+                seen = value
+                self.drop()
+                self.consistency.drop()
+                for subscription in self._subscriptions.values():
+                    subscription.restart()
 
     def _start_subscriptions(self, group: asyncio.TaskGroup) -> None:
         pages = self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)

@@ -36,18 +36,27 @@ class Tail:
         head: the newest position known; once the store is open, not below what it was then.
         drops: counts the moments from which on no cached event may be shown: content was erased,
             somebody was forgotten, or notifications of either may have been missed.
+        resets: counts the moments from which on the log is another one: the store was opened, or
+            was restored to an earlier state.
 
     Args:
         read: reads from the store.
         head: shared with a tail of the same log that holds its events in another form.
         drops: likewise.
+        resets: likewise.
     """
 
     def __init__(
-        self, read: Read, *, head: Watermark | None = None, drops: Watermark | None = None
+        self,
+        read: Read,
+        *,
+        head: Watermark | None = None,
+        drops: Watermark | None = None,
+        resets: Watermark | None = None,
     ) -> None:
         self.head = head or Watermark()
         self.drops = drops or Watermark()
+        self.resets = resets or Watermark()
         self._read = read
         self._size = PageSize()
         self._backoff = Backoff()
@@ -55,6 +64,11 @@ class Tail:
         self._bytes = 0
         self._seen_drops = self.drops.value
         self._reading: _Reading | None = None
+
+    @property
+    def newest(self) -> RecordedEvent | None:
+        """The newest event that is cached."""
+        return self._events[-1] if self._events else None
 
     def push(self, recorded: Sequence[RecordedEvent]) -> None:
         """Add what this process committed, contiguous and in order."""
@@ -66,9 +80,10 @@ class Tail:
         self.head.advance(position)
 
     def reset(self, head: int) -> None:
-        """Start anew: the store is opened, and its log may be another one by now."""
+        """Start anew: the store is opened or was restored, and its log may be another one."""
         self.head.value = head
         self.drop()
+        self.resets.bump()
 
     def drop(self) -> None:
         """Discard every cached event, here and in what shares `drops`."""

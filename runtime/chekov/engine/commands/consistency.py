@@ -91,6 +91,10 @@ class Consistency:
             if not self._waiting:
                 self._idle.set()
 
+    def drop(self) -> None:
+        """Forget which checkpoints were read: the log was restored to an earlier state."""
+        self._checkpoints = {}
+
     async def drain(self) -> None:
         """Return when there is no waiter left."""
         await self._idle.wait()

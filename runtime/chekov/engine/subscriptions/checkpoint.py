@@ -39,6 +39,7 @@ class Checkpoint:
         self._store = store
         self._moved = moved
         self._saved = claim.position
+        self._abandoned = False
         self._now = asyncio.get_running_loop().time
         self._saved_at = self._now()
 
@@ -54,14 +55,14 @@ class Checkpoint:
             Whether to go on before anything else is due.
         """
         self.position = position
-        self._moved(position)
+        self._report()
         return not self.ended.is_set() and not self.due
 
     def committed(self, position: int) -> None:
         """Note that everything up to `position` is handled, and that the store has saved it."""
         self.position = self._saved = position
         self._saved_at = self._now()
-        self._moved(position)
+        self._report()
 
     @property
     def unsaved(self) -> bool:
@@ -92,6 +93,11 @@ class Checkpoint:
             pass
         return self.open
 
+    def abandon(self) -> None:
+        """End the claim without another word: neither the position nor its owner counts."""
+        self._abandoned = True
+        self.ended.set()
+
     async def save(self) -> None:
         """Write the position, unless the store has it already.
 
@@ -99,7 +105,11 @@ class Checkpoint:
             Fenced: another process owns the subscription.
         """
         position = self.position
-        if position > self._saved:
+        if position > self._saved and not self._abandoned:
             await self._store.save(self.claim, position)
             self._saved = max(self._saved, position)
         self._saved_at = self._now()
+
+    def _report(self) -> None:
+        if not self._abandoned:
+            self._moved(self.position)

@@ -17,7 +17,7 @@ from chekov.engine.subscriptions.page_cache import PageCache
 from chekov.engine.subscriptions.page_reader import PageReader
 from chekov.engine.subscriptions.parking import Parking, Stopped
 from chekov.engine.subscriptions.retry import Retry
-from chekov.errors import Fenced, StoreError
+from chekov.errors import CheckpointAhead, Fenced, StoreError
 from chekov.store.port import Claim, RecordedEvent, Store, SubscriptionKey, SubscriptionRow
 from chekov.watermark import Watermark
 
@@ -157,6 +157,13 @@ class Subscription:
         self._state = "waiting"
         self._handled.wake_all()
 
+    def restart(self) -> None:
+        """Go on from the store's checkpoint: the log was restored, and with it what was handled."""
+        if self._checkpoint is not None:
+            self._checkpoint.abandon()
+        self.lose()
+        self._epoch = self.position = self._handled.value = 0
+
     def holds(self, row: SubscriptionRow) -> bool:
         """Whether the store's row still says what the claim of this process says."""
         claim = self._claim
@@ -232,6 +239,12 @@ class Subscription:
         return None
 
     async def _run(self, claim: Claim, log: PageReader) -> None:
+        try:
+            await self._check_within_log(claim)
+        except CheckpointAhead as error:
+            # For good: once the log is as long, nothing would show what was left out.
+            await self._stop(claim, error)
+            return
         checkpoint = self._checkpoint = self._begin(claim)
         try:
             while checkpoint.open:
@@ -240,16 +253,31 @@ class Subscription:
                 await checkpoint.save()
         except Stopped as stopped:
             await checkpoint.save()
-            await self._store.subscriptions.stop(claim, str(stopped))
-            self._claim = None
-            self._error = str(stopped)
-            self._state = "stopped"
-            self._handled.wake_all()
+            await self._stop(claim, stopped)
         else:
             if not self._stopping and self._is_current(claim):
                 self.lose()
         finally:
             log.close()
+
+    async def _stop(self, claim: Claim, reason: Exception) -> None:
+        await self._store.subscriptions.stop(claim, str(reason))
+        self._claim = None
+        self._error = str(reason)
+        self._state = "stopped"
+        self._handled.wake_all()
+
+    async def _check_within_log(self, claim: Claim) -> None:
+        if claim.position <= self._store.tail.head.value:
+            return
+        head = await self._store.head()
+        if claim.position > head:
+            raise CheckpointAhead(
+                f"subscription {self.key.name!r} has handled events up to position "
+                f"{claim.position}, and the log ends at {head}: they are not of one store; restore "
+                "the tables events and subscriptions from one backup, or set the position of its "
+                "row in the table subscriptions, then resume it"
+            )
 
     def _begin(self, claim: Claim) -> Checkpoint:
         # Under one epoch no other process ran it: what was handled since the last save counts.

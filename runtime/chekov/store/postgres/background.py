@@ -8,6 +8,7 @@ from chekov.store.changes import Changes
 from chekov.store.port import CommitReport
 from chekov.store.postgres.append.committer import Committer
 from chekov.store.postgres.listener import Listener
+from chekov.store.postgres.log_watch import LogWatch
 from chekov.store.postgres.polling_listener import PollingListener
 from chekov.store.postgres.pool import opened
 from chekov.store.postgres.schema import Schema
@@ -62,8 +63,8 @@ class BackgroundTasks:
         """Run both; at the end, appends under way are finished first."""
         schema = self._schema
         kind = PollingListener if schema.pool.options.pooled else Listener
-        statements = schema.statements("events")
-        listener = kind(schema.pool, schema.name, statements, self._changes, self._tail)
+        log = LogWatch(self._tail, self._restored)
+        listener = kind(schema, self._changes, self._tail, log)
         committer = Committer(
             schema,
             committed=listener.committed,
@@ -94,6 +95,12 @@ class BackgroundTasks:
             yield
         finally:
             self._reports.remove(report)
+
+    def _restored(self, head: int) -> None:
+        """Forget what was known of a log that was restored to an earlier state."""
+        self.committer.forget()
+        self._tail.reset(head)
+        self._changes.subscriptions.bump()
 
     def _report(self, appends: int, events: int, seconds: float) -> None:
         for report in self._reports:

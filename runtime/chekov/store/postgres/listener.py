@@ -6,9 +6,10 @@ a lost notification costs a second and nothing else.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, LiteralString
+from typing import Any, Final
+from uuid import UUID
 
 from chekov.backoff import Backoff
 from chekov.errors import StoreError
@@ -16,7 +17,8 @@ from chekov.store.changes import Changes
 from chekov.store.port import RecordedEvent
 from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.errors import DATABASE_ERRORS
-from chekov.store.postgres.pool import PostgresPool
+from chekov.store.postgres.log_watch import LogWatch
+from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.server_watch import is_writable
 from chekov.store.tail import Tail
 
@@ -51,20 +53,21 @@ class Listener:
 
     def __init__(
         self,
-        pool: PostgresPool,
-        schema: str,
-        statements: Mapping[str, LiteralString],
+        schema: Schema,
         changes: Changes,
         tail: Tail,
+        log: LogWatch,
     ) -> None:
-        self._pool = pool
-        self._statements = statements
+        self._schema = schema
+        self._pool = schema.pool
+        self._statements = schema.statements("events")
         self._changes = changes
         self._tail = tail
-        self._events_channel = events_channel(schema)
-        self._free_channel = free_channel(schema)
-        self._keys_channel = keys_channel(schema)
-        self._application = f"chekov listener {schema}"
+        self._log = log
+        self._events_channel = events_channel(schema.name)
+        self._free_channel = free_channel(schema.name)
+        self._keys_channel = keys_channel(schema.name)
+        self._application = f"chekov listener {schema.name}"
         self._others = 1
         self._announced = 0
         self._unannounced = asyncio.Event()
@@ -102,21 +105,29 @@ class Listener:
                 await connection.add_listener(self._free_channel, self._on_free)
                 await connection.add_listener(self._keys_channel, self._on_keys)
             self._suspect()
-            while generation == servers.generation:
-                await self._poll(connection)
-                if not is_writable(connection):
-                    servers.met_read_only()
-                    return
+            while generation == servers.generation and await self._poll(connection):
                 await self._announce_until(time.monotonic() + _POLL_SECONDS, connection)
         finally:
             connection.terminate()
 
-    async def _poll(self, connection: DriverConnection) -> None:
+    async def _poll(self, connection: DriverConnection) -> bool:
+        """Look at the end of the log; return whether this is the server to ask."""
         row: Any = await connection.fetchrow(
-            self._statements["look"], self._application, timeout=ANSWER_SECONDS
+            self._statements["look"], self._log.ask(), self._application, timeout=ANSWER_SECONDS
         )
-        position, self._others = row
-        self._tail.heard(position)
+        if not is_writable(connection):
+            self._pool.servers.met_read_only()
+            return False
+        *end, self._others = row
+        self._learn(*end)
+        return True
+
+    def _learn(
+        self, head: int, head_id: UUID | None, found: UUID | None, store_id: UUID | None
+    ) -> None:
+        self._schema.recognize(store_id)
+        self._log.learn(head, head_id, found)
+        self._tail.heard(head)
 
     async def _announce_until(self, end: float, connection: DriverConnection) -> None:
         """Notify the others of what this process stores, until it is time to poll again."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Final
+from typing import Any, Final
 
 from chekov.store.postgres.listener import ANSWER_SECONDS, Listener
 
@@ -24,9 +24,10 @@ class PollingListener(Listener):
         try:
             suspected = 0.0
             while generation == servers.generation:
-                self._tail.heard(
-                    await connection.fetchval(self._statements["head"], timeout=ANSWER_SECONDS)
+                end: Any = await connection.fetchrow(
+                    self._statements["log"], self._log.ask(), timeout=ANSWER_SECONDS
                 )
+                self._learn(*end)
                 if time.monotonic() - suspected >= _SUSPECT_SECONDS:
                     suspected = time.monotonic()
                     self._suspect()

@@ -5,11 +5,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapp
 from contextlib import asynccontextmanager, suppress
 from traceback import walk_tb
 from typing import Any, Final, LiteralString, TypeVar, cast
+from uuid import UUID
 
 import asyncpg
 
 from chekov.backoff import Backoff
-from chekov.errors import StoreUnavailable
+from chekov.errors import AnotherStore, StoreUnavailable
 from chekov.store.postgres.connection_cache import is_gone
 from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.errors import (
@@ -63,6 +64,8 @@ class Schema:
         self.pool = pool
         self.name = check_schema(name)
         self.translator = Translator(pool.options.dsn, name, needed_version)
+        self._store_id: UUID | None = None
+        self._other_id: UUID | None = None
         self._statements: dict[SqlFile, Mapping[str, LiteralString]] = {}
 
     def statements(self, file: SqlFile) -> Mapping[str, LiteralString]:
@@ -73,8 +76,32 @@ class Schema:
             self._statements[file] = found
         return found
 
+    def adopt(self, store_id: UUID | None) -> None:
+        """Take the store that is found when this one is opened; `None` before it is looked for."""
+        self._store_id, self._other_id = store_id, None
+
+    def recognize(self, store_id: UUID | None) -> None:
+        """Check that a connection has found the store that was opened.
+
+        Until one finds that store again, no statement is sent.
+
+        Raises:
+            AnotherStore: it has not.
+        """
+        self._other_id = None if store_id == self._store_id else store_id
+        self._check_store()
+
+    def _check_store(self) -> None:
+        if self._other_id is not None:
+            raise AnotherStore(
+                f"the address of the database leads to the store {self._other_id}, and this "
+                f"process has opened {self._store_id}: let it lead there again, or restart the "
+                "process to use the other one"
+            )
+
     async def fetch(self, sql: LiteralString, *values: object) -> Sequence[Any]:
         """The rows of a statement, which is repeated while the database is away."""
+        self._check_store()
         cache, servers = self.pool.own, self.pool.servers
 
         async def fetch() -> Sequence[Any]:
@@ -111,6 +138,7 @@ class Schema:
         Raises:
             StoreUnavailable: no connection was free in time, or it was lost.
         """
+        self._check_store()
         servers = self.pool.servers
         pool = await self.pool.lent()
         try:

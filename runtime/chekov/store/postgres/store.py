@@ -106,11 +106,16 @@ class PostgresStore(DelegatingEventStore):
 
     async def _open(self, stack: AsyncExitStack) -> None:
         pool = self._schema.pool
+        self._schema.adopt(None)
         if self._migrate:
             await migrate_schema(pool.options.dsn, self._schema.name, patience=pool.patience)
         await stack.enter_async_context(pool)
         if not self._migrate:
             async with self._schema.lent() as connection:
                 await verify(connection, self._schema.name)
-        self.tail.reset(await self.events.head())
+        [(head, _, _, store_id)] = await self._schema.fetch(
+            self._schema.statements("events")["log"], 0
+        )
+        self._schema.adopt(store_id)
+        self.tail.reset(head)
         await stack.enter_async_context(self._background.running())

@@ -64,7 +64,12 @@ class SealedStore(DelegatingEventStore):
         self.read_models = None if read_models is None else SealedReadModels(read_models, events)
         self.snapshots = SealedSnapshots(store.snapshots, self._sealing)
         self.keys = _ForgettingKeys(store.keys, self._forgotten)
-        self.tail = Tail(self._read, head=store.tail.head, drops=store.tail.drops)
+        self.tail = Tail(
+            self._read,
+            head=store.tail.head,
+            drops=store.tail.drops,
+            resets=store.tail.resets,
+        )
         self.streams = store.streams
         self.subscriptions = store.subscriptions
         self.ping = store.ping

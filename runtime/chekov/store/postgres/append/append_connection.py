@@ -52,7 +52,7 @@ class AppendConnection:
     def __init__(self, schema: Schema, head_cache: HeadCache) -> None:
         self._pool = schema.pool
         self._generation = 0
-        self._schema = schema.name
+        self._schema = schema
         self._statements = schema.statements("events")
         self._head_cache = head_cache
         self._connection: DriverConnection | None = None
@@ -80,6 +80,7 @@ class AppendConnection:
             connection = await self._pool.connect("chekov committer")
             self._connection = connection
             self._generation = self._pool.servers.generation
+            self._schema.recognize(await connection.fetchval(self._statements["store_id"]))
             self._insert = await connection.prepare(self._statements["append_next"])
             self._one = await connection.prepare(self._statements["append_one"])
             self._many = await connection.prepare(self._statements["append_many"])
@@ -131,13 +132,23 @@ class AppendConnection:
         self._busy_since = time.monotonic()
         try:
             insert = EagerCoroutine(
-                self._insert.fetch(head + 1, stream, version + 1, *scalar_columns(events[0]), stamp)
+                self._insert.fetch(
+                    head,
+                    head_cache.head_id,
+                    stream,
+                    version + 1,
+                    *scalar_columns(events[0]),
+                    stamp,
+                )
             )
             # Postgres is at work meanwhile.
             appended = appended_at(stream, events, head, version, stamp)
             await insert
         except asyncpg.UniqueViolationError as error:
             self._invalidate(error, assumed_new=version == 0)
+            return None
+        except asyncpg.NotNullViolationError:
+            head_cache.invalidate()
             return None
         except asyncio.CancelledError:
             self.terminate()
@@ -211,9 +222,10 @@ class AppendConnection:
             copy = EagerCoroutine(
                 connection.copy_records_to_table(
                     "events",
-                    schema_name=self._schema,
+                    schema_name=self._schema.name,
                     columns=EVENT_COLUMNS,
                     records=copy_rows(places, stamp),
+                    where=self._follows(places[0].before),
                 )
             )
             # Postgres is at work meanwhile.
@@ -224,11 +236,19 @@ class AppendConnection:
         except asyncpg.UniqueViolationError as error:
             self._invalidate(error, assumed_new=any(place.version == 0 for place in places))
             return ()
+        except asyncpg.SerializationError:
+            self._head_cache.invalidate()
+            return ()
         recorded: list[RecordedEvent] = []
         for place, appended in zip(places, answers, strict=True):
             recorded += place.pending.succeed(appended)
         self._learn(recorded)
         return recorded
+
+    def _follows(self, head: int) -> str:
+        """The condition that the event before the first one is that of the head cache."""
+        follows = f"\"{self._schema.name}\".follows_v1({head}, '{self._head_cache.head_id}')"
+        return f"position <> {head + 1} or {follows}"
 
     def _places(self, groups: Sequence[Group]) -> Sequence[Place]:
         """Where each append goes; empty when that is not known, or they are too large."""

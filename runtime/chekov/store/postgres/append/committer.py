@@ -56,9 +56,9 @@ class Committer:
         self._sender = BatchSender(
             schema, committed=committed, on_batch=on_batch, gave_up=self._fail_queued
         )
-        head_cache = HeadCache(alone)
-        self._connections = [AppendConnection(schema, head_cache) for _ in range(_CONNECTIONS)]
-        self._joint = AppendConnection(schema, head_cache)
+        cache = self._head_cache = HeadCache(alone)
+        self._connections = [AppendConnection(schema, cache) for _ in range(_CONNECTIONS)]
+        self._joint = AppendConnection(schema, cache)
         self._joint_turn = asyncio.Lock()
         self._queue: deque[Pending] = deque()
         self._idle: deque[_Idle] = deque()
@@ -139,6 +139,10 @@ class Committer:
             _fail(self._queue, StoreClosed("the store was closed"))
             for connection in (*self._connections, self._joint):
                 connection.terminate()
+
+    def forget(self) -> None:
+        """Forget where the log ended: it is another one now."""
+        self._head_cache.invalidate()
 
     def close(self) -> None:
         """Accept no more appends; `run` ends when the last one is answered."""

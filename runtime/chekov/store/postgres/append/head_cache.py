@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from chekov.store.port import Expected, RecordedEvent
 
@@ -19,7 +20,8 @@ class HeadCache:
     While no other process writes, the next position and version follow from the last ones, so an
     append need not look them up. A stale cache is safe: an event is only ever inserted at the next
     position and version or at taken ones, where a unique constraint refuses it. A stream's first
-    event takes its name, which is unique too.
+    event takes its name, which is unique too. And an event is only inserted after the one that the
+    cache holds for the last, so not into a log that was restored meanwhile.
 
     Args:
         alone: returns whether no other process was connected to this store lately.
@@ -28,6 +30,7 @@ class HeadCache:
     def __init__(self, alone: Callable[[], bool]) -> None:
         self._alone = alone
         self._head: int | None = None
+        self._head_id: UUID | None = None
         self._versions: dict[str, int] = {}
         self._trust_after = 0.0
         self._assume_new_after = 0.0
@@ -54,6 +57,11 @@ class HeadCache:
         """The last position; `None` when it is not known."""
         return self._head if self._alone() else None
 
+    @property
+    def head_id(self) -> UUID | None:
+        """The id of the event at `head`, by which the database sees that its log is this one."""
+        return self._head_id
+
     def version(self, stream: str, expected: int) -> int | None:
         """The version that an append continues; `None` when it is unknown or not the expected one.
 
@@ -78,7 +86,7 @@ class HeadCache:
         # Others wrote in between: perhaps an erasure, which frees the versions of a stream.
         if first - 1 != self._head or len(self._versions) > _MOST_VERSIONS:
             self._versions.clear()
-        self._head = recorded[-1].position
+        self._head, self._head_id = recorded[-1].position, recorded[-1].id
         for event in recorded:
             self._versions[event.stream] = event.version
 

@@ -3,8 +3,12 @@ position, stream, version, id, type, coalesce(json_send(data), content), json_se
     correlation_id, causation_id, timestamptz_send(time)
 
 -- name: append_next
+-- Without the event that the head cache holds for the last one, the position is null and refused.
 insert into chekov.events
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+values (
+    (select position + 1 from chekov.events where position = $1 and id = $2),
+    $3, $4, $5, $6, $7, $8, $9, $10, $11
+)
 
 -- name: append_one
 select r_position, r_version, r_time
@@ -263,12 +267,25 @@ where name > $1 and name >= $2 and name < coalesce($3, repeat(U&'\+10FFFF', 250)
     and ($4::text is null or strpos(name, $4) > 0) and deleted is null
 order by name limit $5
 
+-- name: store_id
+select id from chekov.store
+
+-- The end of the log, the event at a position, and whose log it is.
+
+-- fragment: log
+coalesce((select max(position) from chekov.events), 0),
+    (select id from chekov.events order by position desc limit 1),
+    (select id from chekov.events where position = $1),
+    (select id from chekov.store)
+
+-- name: log
+select <log>
+
 -- name: look
-select coalesce(max(position), 0), (
+select <log>, (
     select count(*) from pg_stat_activity
-    where application_name = $1 and datname = current_database() and pid <> pg_backend_pid()
+    where application_name = $2 and datname = current_database() and pid <> pg_backend_pid()
 )
-from chekov.events
 
 -- name: notify
 select pg_notify($1, $2)

@@ -78,6 +78,7 @@ begin
     end if;
     for wanted in
         select * from (values
+            ('store', 'select', 'select'),
             ('events', 'select, insert', 'select'),
             ('streams', 'select, insert, update (first, deleted)', 'select'),
             ('snapshots', 'select, insert, update, delete', 'select'),
