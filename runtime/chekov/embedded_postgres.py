@@ -84,6 +84,14 @@ class EmbeddedPostgres:
                 f"Postgres in {self.folder} did not start: {self._log_end()}"
             ) from error
 
+    async def ended(self) -> str:
+        """Wait until the server's main process ends, and return how it did, as a sentence."""
+        if self._process is None:
+            return f"Postgres in {self.folder} was not started"
+        code = await self._process.wait()
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
+        return f"Postgres in {self.folder} {how}; its log is {self._log}, and its data is safe"
+
     async def stop(self) -> None:
         """Stop the server: running transactions are rolled back, nothing else is lost."""
         await self._end(signal.SIGINT)
@@ -214,8 +222,10 @@ class EmbeddedPostgres:
 
 
 @asynccontextmanager
-async def embedded_postgres(folder: Path, *, port: int | None = None) -> AsyncGenerator[str]:
-    """Run a Postgres server in `folder` and give its DSN; the data stays there.
+async def embedded_postgres(
+    folder: Path, *, port: int | None = None
+) -> AsyncGenerator[EmbeddedPostgres]:
+    """Run a Postgres server in `folder`; the data stays there.
 
     Args:
         folder: made when it is missing, found again at the next start.
@@ -229,7 +239,7 @@ async def embedded_postgres(folder: Path, *, port: int | None = None) -> AsyncGe
     with _locked(server.folder):
         try:
             await server.start()
-            yield server.dsn
+            yield server
         finally:
             await server.stop()
 

@@ -1,7 +1,9 @@
 """`chekov run examples/bank/bundle.yaml`: the whole path on one machine, and again after a stop."""
 
 import json
+import os
 import shlex
+import signal
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from uuid import uuid4
@@ -9,6 +11,7 @@ from uuid import uuid4
 import aiohttp
 
 from tests.integration.server_process import BANK, Server, chekov, post
+from tests.waiting import until
 
 
 def run(folder: Path) -> AbstractAsyncContextManager[Server]:
@@ -119,3 +122,20 @@ async def test_a_domain_of_a_module_runs_too(dsn: str) -> None:
         await server.serving()
         async with session.get(server.management("/readyz")) as response:
             assert response.status == 200
+
+
+async def test_a_program_ends_when_its_postgres_was_killed(tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as session, run(tmp_path) as server:
+        await server.serving()
+        await post(session, server.api("/commands/OpenAccount"), account_id=str(uuid4()), owner="A")
+        status = (tmp_path / "postgres" / "data" / "postmaster.pid").read_text()
+        os.kill(int(status.splitlines()[0]), signal.SIGKILL)
+        assert await server.ended() == 1
+        await until(lambda: "start chekov again" in "".join(map(str, server.log)))
+    said = "".join(line for line in server.log if isinstance(line, str))
+    assert "was killed by SIGKILL" in said
+    assert "Traceback" not in said
+    # Its data is safe, as the message says.
+    async with aiohttp.ClientSession() as session, run(tmp_path) as server:
+        await server.serving()
+        assert await events(session, server.api("/events"), 0, 1) == [1]

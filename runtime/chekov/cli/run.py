@@ -1,9 +1,10 @@
 """`chekov serve` and `chekov run`: a domain, served until a signal comes."""
 
+import asyncio
 import logging
 from argparse import Namespace
-from collections.abc import Callable
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -11,8 +12,8 @@ from typing import Final
 from chekov.cli.output import complain, show, show_json
 from chekov.domain.definitions import stream_of
 from chekov.domain.domain import Domain
-from chekov.embedded_postgres import embedded_postgres
-from chekov.errors import InvalidBundleFile
+from chekov.embedded_postgres import EmbeddedPostgres, embedded_postgres
+from chekov.errors import InvalidBundleFile, StoreUnavailable
 from chekov.serialization.codec import convert
 from chekov.serialization.examples import example
 from chekov.serialization.json import to_json
@@ -74,14 +75,34 @@ async def _run(
     announcer: Callable[[str], Callable[[Ports], None]],
 ) -> None:
     async with AsyncExitStack() as stack:
-        dsn = arguments.dsn
-        where = f"the Postgres of --dsn, schema {settings.schema}"
-        if dsn is None:
-            folder = Path(arguments.data) / "postgres"
-            where = str(folder)
-            complain(f"starting Postgres in {folder}")
-            dsn = await stack.enter_async_context(embedded_postgres(folder))
-        await serve(replace(settings, store=dsn), domain, lifecycle, announcer(where))
+        if arguments.dsn is not None:
+            where = f"the Postgres of --dsn, schema {settings.schema}"
+            settings = replace(settings, store=arguments.dsn)
+            await serve(settings, domain, lifecycle, announcer(where))
+            return
+        folder = Path(arguments.data) / "postgres"
+        complain(f"starting Postgres in {folder}")
+        server = await stack.enter_async_context(embedded_postgres(folder))
+        settings = replace(settings, store=server.dsn)
+        async with _stopping_after(server, lifecycle):
+            await serve(settings, domain, lifecycle, announcer(str(folder)))
+
+
+@asynccontextmanager
+async def _stopping_after(server: EmbeddedPostgres, lifecycle: Lifecycle) -> AsyncGenerator[None]:
+    """Stop the lifecycle when the server ends.
+
+    Raises:
+        StoreUnavailable: it has.
+    """
+    ended = asyncio.create_task(server.ended())
+    ended.add_done_callback(lambda task: None if task.cancelled() else lifecycle.stop())
+    try:
+        yield
+    finally:
+        if ended.done():
+            raise StoreUnavailable(f"{ended.result()}: start chekov again")
+        ended.cancel()
 
 
 def _code(bundle: str, stack: ExitStack) -> tuple[str, str, Path]:
