@@ -5,9 +5,7 @@ a transaction: neither prepared statements nor settings nor LISTEN.
 """
 
 import json
-import os
 import socket
-from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,6 +13,7 @@ import asyncpg
 
 from chekov.errors import StoreError
 from chekov.serialization.json import to_json
+from chekov.store.postgres.dsn import check_dsn
 from chekov.store.postgres.errors import Translator
 from chekov.store.postgres.tls import REFUSES_TLS
 
@@ -27,7 +26,6 @@ GRACE_SECONDS: Final = 10.0
 """How much later an answer may come than the timeout of its statement."""
 LENT_SECONDS: Final = 60.0
 """The timeout of a statement of a handler or query, and of idling in its transaction."""
-_FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _CERTIFICATE: Final = (
     "if that goes on, the server may not trust the certificate that sslcert in the DSN names"
 )
@@ -167,23 +165,6 @@ async def exchange_json(connection: Any) -> None:
             )
 
 
-def check_files(dsn: str) -> None:
-    """Check that the certificates can be read; otherwise the database would seem to be away.
-
-    Raises:
-        StoreError: names the file.
-    """
-    try:
-        found = dict(parse_qsl(urlsplit(dsn).query))
-    except ValueError as error:
-        raise bad_dsn(dsn, error) from None
-    for name in _FILES:
-        path = found.get(name)
-        if path and not os.access(path, os.R_OK):
-            reason = "cannot be read by this user" if Path(path).exists() else "does not exist"
-            raise StoreError(f"{name} in the DSN of the store names {path}, which {reason}")
-
-
 def bad_dsn(dsn: str, error: BaseException) -> StoreError:
     """The error of an invalid DSN, without its password."""
     text = str(Translator(dsn, "", 0).store_error(error))
@@ -195,7 +176,7 @@ def _json_text(value: object) -> str:
 
 
 async def _connect(dsn: str, options: dict[str, Any]) -> DriverConnection:
-    check_files(dsn)
+    check_dsn(dsn)
     try:
         return await dial(dsn, timeout=CONNECT_SECONDS, **options)
     except asyncpg.ConnectionDoesNotExistError as error:

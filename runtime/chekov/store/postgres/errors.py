@@ -2,12 +2,12 @@
 
 from enum import Enum, auto
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
 from chekov.errors import ChekovError, SchemaMismatch, StoreError, StoreUnavailable
 from chekov.store.postgres import tls
+from chekov.store.postgres.dsn import secrets_of
 
 
 class Fault(Enum):
@@ -144,7 +144,7 @@ class Translator:
     """Translates errors into the store's, without the password of the DSN."""
 
     def __init__(self, dsn: str, schema: str, needed: int) -> None:
-        self._secrets = _secrets(dsn)
+        self._secrets = secrets_of(dsn)
         self._schema = schema
         self._needed = needed
 
@@ -182,11 +182,3 @@ def _advice(error: BaseException) -> str | None:
             "store"
         )
     return tls.advice(error)
-
-
-def _secrets(dsn: str) -> tuple[str, ...]:
-    try:
-        password = urlsplit(dsn).password
-    except ValueError:
-        return (dsn,)
-    return (dsn, password, unquote(password)) if password else (dsn,)

@@ -18,12 +18,12 @@ from chekov.store.postgres.connection_options import (
     ConnectionOptions,
     DriverConnection,
     bad_dsn,
-    check_files,
     connect,
     dial,
     exchange_json,
     learn_types,
 )
+from chekov.store.postgres.dsn import check_dsn
 from chekov.store.postgres.errors import DATABASE_ERRORS
 from chekov.store.postgres.lent_connection import LentConnection, PoolerConnection
 from chekov.store.postgres.server_watch import ServerWatch
@@ -142,7 +142,7 @@ class PostgresPool:
     @asynccontextmanager
     async def _opened(self) -> AsyncGenerator[None]:
         options = self.options
-        check_files(options.dsn)
+        check_dsn(options.dsn)
         own = await self._driver_pool(
             options.own("chekov"),
             longest=options.seconds + GRACE_SECONDS,
