@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import uuid4
 
@@ -93,6 +93,18 @@ class Engine:
         """Whether no background task has ended while it should run."""
         tasks = (*self._background.values(), *self._running)
         return self._draining or not any(task.done() for task in tasks)
+
+    @property
+    def troubles(self) -> Sequence[str]:
+        """What keeps background tasks from their work now, a sentence for each."""
+        leases = self._leases.trouble
+        found = [f"claims of subscriptions are not renewed: {leases}"] if leases else []
+        statuses = self.subscriptions.values()
+        return found + [
+            f"subscription {status.name} is {status.state}: {status.error}"
+            for status in statuses
+            if status.error
+        ]
 
     async def prepare(self) -> None:
         """Create what subscriptions need in the store: their rows and their tables."""

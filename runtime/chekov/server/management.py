@@ -1,7 +1,7 @@
 """The management port: probes, metrics, the manifest and the state of subscriptions."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -93,7 +93,8 @@ class Management:
     async def _ready(self, _request: web.Request) -> web.Response:
         if self._lifecycle.phase != "serving" or self.runtime is None:
             return _status(self._lifecycle.reason)
-        return _status(await self._store.fault(self.runtime))
+        # A handler in trouble keeps no command from being accepted.
+        return _status(await self._store.fault(self.runtime), self.runtime.engine.troubles)
 
     async def _exposition(self, request: web.Request) -> web.Response:
         await self._collector.refresh()
@@ -126,16 +127,17 @@ class _StoreProbe:
             async with asyncio.timeout(_PING_TIMEOUT):
                 await runtime.store.ping()
         except TimeoutError:
-            return f"the event store did not answer within {_PING_TIMEOUT:g} s"
+            return f"store: it did not answer within {_PING_TIMEOUT:g} s"
         except ChekovError as error:
-            return str(error)
+            return f"store: {error}"
         return ""
 
 
-def _status(fault: str) -> web.Response:
+def _status(fault: str, troubles: Sequence[str] = ()) -> web.Response:
+    more = {"troubles": troubles} if troubles else {}
     if not fault:
-        return _json(b'{"status":"ok"}')
-    return _json(to_json({"status": "unavailable", "reason": fault}), _UNAVAILABLE)
+        return _json(to_json({"status": "ok", **more}))
+    return _json(to_json({"status": "unavailable", "reason": fault, **more}), _UNAVAILABLE)
 
 
 def _json(body: bytes, status: int = 200) -> web.Response:

@@ -1,6 +1,7 @@
 """Probes, metrics and the manifest on a port of their own."""
 
-from tests.unit.server.conftest import Server, Serving
+from tests.unit.server.conftest import OPEN, Server, Serving
+from tests.waiting import until
 
 
 async def status(server: Server, path: str) -> int:
@@ -39,7 +40,23 @@ async def test_without_its_store_it_is_not_ready(serving: Serving) -> None:
         server.store.away = True
         response = await server.management.get("/readyz")
         assert response.status == 503
-        assert (await response.json())["reason"] == "nobody answers"
+        assert (await response.json())["reason"] == "store: nobody answers"
+
+
+async def test_a_subscription_in_trouble_is_named_while_commands_are_accepted(
+    serving: Serving,
+) -> None:
+    pauses = {"CHEKOV_RETRY_FIRST_PAUSE": "600", "CHEKOV_RETRY_LONGEST_PAUSE": "600"}
+    async with serving(**pauses) as server:
+        assert await (await server.management.get("/readyz")).json() == {"status": "ok"}
+        server.welcome.failure = "no mail server"
+        await server.api.post("/commands/OpenAccount", json=OPEN)
+        await until(lambda: server.runtime.engine.troubles)
+        response = await server.management.get("/readyz")
+        [trouble] = (await response.json())["troubles"]
+        assert response.status == 200
+        assert trouble.startswith("subscription welcome is retrying: ")
+        assert "no mail server" in trouble
 
 
 async def test_the_manifest_names_everything(serving: Serving) -> None:

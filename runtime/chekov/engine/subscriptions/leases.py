@@ -27,6 +27,9 @@ class LeaseKeeper:
     A claim holds for `lease` seconds, counted from before the store was asked, and is renewed three
     times in that time. A subscription whose claim could not be renewed stops by itself before
     another process may start it.
+
+    Attributes:
+        trouble: why claims were not renewed the last time; empty when they were.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class LeaseKeeper:
         self._domain = domain
         self._owner = owner
         self._lease = lease
+        self.trouble = ""
         self._rounds = 0
         self._released = False
 
@@ -57,9 +61,10 @@ class LeaseKeeper:
                     if not await self._claim():
                         pause = min(pause, _SKIPPED_SECONDS)
                     await asyncio.gather(*(item.save() for item in self._subscriptions.values()))
+                self.trouble = ""
             except (StoreError, TimeoutError) as error:
                 # Commands need no claims, so no error of the database may end the process.
-                text = str(error) or f"no answer within {self._lease:g} s"
+                text = self.trouble = str(error) or f"no answer within {self._lease:g} s"
                 _log.warning(
                     "claims were not renewed",
                     extra={"domain": self._domain, "owner": self._owner, "error": text},

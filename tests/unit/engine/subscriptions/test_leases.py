@@ -154,6 +154,10 @@ async def test_a_database_that_refuses_a_renewal_does_not_end_the_process() -> N
         await until(lambda: not status(runtime, "seen").owned)
         await runtime.dispatch(Add(counter="a", amount=2))
         assert runtime.healthy
+        [trouble] = runtime.engine.troubles
+        assert "claims of subscriptions are not renewed" in trouble
+        assert "could not read block 0" in trouble
         refusing.refusing = False
         await runtime.wait(2)
+        await until(lambda: not runtime.engine.troubles)
     assert seen.amounts == [1, 2]
