@@ -45,8 +45,10 @@ _TROUBLES: Final = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.PostgresSystemError,
+    asyncpg.InvalidCachedStatementError,
 )
-"""Read-only, out of disk, memory or connections, or failing to read and write its files."""
+"""Read-only, out of disk, memory or connections, failing to read and write its files, or with a
+table that was altered since the connection prepared the statement."""
 
 _FAULTS: Final[tuple[tuple[Fault, tuple[type[BaseException], ...]], ...]] = (
     (

@@ -28,7 +28,9 @@ The head cache serves the first two; without it, appends cost 1.11 to 1.19. The 
 for queues of 64 appends and more, costs no processor time and saves elapsed time (256 in flight:
 1.2 to 1.4 without it), since Postgres works on one half while this process prepares the other.
 
-Both start their statement before they prepare its answer (`EagerCoroutine`).
+Both start their statement before they prepare its answer (`EagerCoroutine`). Both name the event
+after which they write, lest they write into a log that was restored meanwhile; in Postgres, that
+costs 4 % of an INSERT and 3 % of a COPY of 16 events.
 
 A path that gains less than a tenth where it applies is not worth its code.
 """
