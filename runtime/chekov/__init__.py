@@ -56,6 +56,7 @@ from chekov.errors import (
     UnknownCommand,
     UnknownQuery,
     UnknownSubscription,
+    UnusableState,
     WrongExpectedVersion,
 )
 from chekov.runtime import Runtime
@@ -129,6 +130,7 @@ __all__ = [
     "UnknownCommand",
     "UnknownQuery",
     "UnknownSubscription",
+    "UnusableState",
     "Upcaster",
     "WrongExpectedVersion",
     "apply",

@@ -178,6 +178,10 @@ class ConsistencyTimeout(ChekovError, TimeoutError):
         )
 
 
+class UnusableState(ChekovError, TypeError):
+    """The state of an instance cannot be returned: it cannot be copied, or JSON cannot hold it."""
+
+
 class StoreError(ChekovError):
     """The event store refused or failed."""
 

@@ -199,6 +199,7 @@ class Runtime:
         timeout: float | None = None,
         consistency: Consistency = "eventual",
         consistency_timeout: float = 5.0,
+        with_state: bool = False,
     ) -> Coroutine[Any, Any, Dispatched[E]]:
         """Execute a command and store the events it yields.
 
@@ -218,6 +219,7 @@ class Runtime:
             consistency: `"strong"` waits for every subscription of the domain, a list of names for
                 those.
             consistency_timeout: seconds to wait for them.
+            with_state: return a copy of the state right after the command too.
 
         Raises:
             Rejected: a business rule refuses; nothing is stored.
@@ -247,6 +249,7 @@ class Runtime:
                 timeout=timeout,
                 consistency=consistency,
                 consistency_timeout=consistency_timeout,
+                with_state=with_state,
             )
         )
 
@@ -278,6 +281,7 @@ class Runtime:
             WrongExpectedVersion: it has no version `at`.
             HistoryTruncated: its first events are gone, and no snapshot fits.
             Undecodable: one of its events cannot be read.
+            UnusableState: a value in its state cannot be copied.
             ValueError: the time has no zone.
         """
         return await self._aggregates.load(aggregate, identifier, at)

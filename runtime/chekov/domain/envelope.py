@@ -39,6 +39,7 @@ class CommandEnvelope(Generic[E_co]):
         consistency: the subscriptions to wait for before answering: none (`"eventual"`), all of
             the domain (`"strong"`), or those named. A change by middleware has no effect.
         consistency_timeout: seconds to wait for them.
+        with_state: whether the answer has a copy of the instance's state right after the command.
         timestamp: when the envelope was made, in seconds since 1970.
     """
 
@@ -53,6 +54,7 @@ class CommandEnvelope(Generic[E_co]):
     timeout: float | None
     consistency: Consistency
     consistency_timeout: float
+    with_state: bool
     timestamp: float
 
     @staticmethod
@@ -68,6 +70,7 @@ class CommandEnvelope(Generic[E_co]):
         timeout: float | None = None,
         consistency: Consistency = "eventual",
         consistency_timeout: float = 5.0,
+        with_state: bool = False,
     ) -> "CommandEnvelope[E]":
         """Make the envelope of a command that enters the process now."""
         made = _unfrozen()
@@ -82,6 +85,7 @@ class CommandEnvelope(Generic[E_co]):
         made.timeout = timeout
         made.consistency = consistency
         made.consistency_timeout = consistency_timeout
+        made.with_state = with_state
         made.timestamp = time()
         made.__class__ = CommandEnvelope
         return made

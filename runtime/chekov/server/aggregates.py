@@ -12,7 +12,6 @@ from chekov.engine.commands.aggregates import Loaded
 from chekov.errors import InvalidCommand, WrongExpectedVersion
 from chekov.runtime import Runtime
 from chekov.serialization.codec import convert
-from chekov.serialization.json import to_json
 from chekov.server import parameters, rendering
 from chekov.server.commands import JSON
 from chekov.server.problems import MALFORMED, NOT_FOUND, RequestError, malformed
@@ -37,7 +36,7 @@ class Aggregates:
         loaded = await self._loaded(aggregate, identifier, _at(request))
         head = f'{{"stream":{rendering.text(loaded.stream)},"version":{loaded.version},"state":'
         return web.Response(
-            body=b"".join((head.encode(), to_json(loaded.state), b"}")),
+            body=b"".join((head.encode(), rendering.state(loaded.state), b"}")),
             headers={**JSON, "ETag": f'"{loaded.version}"'},
         )
 

@@ -1,9 +1,14 @@
 """The state of an instance is read as it is, and as it was."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
-from tests.unit.server.conftest import ID, Serving, fill, slug
+import pytest
+
+from chekov import Aggregate, Command, Event, Identifier, apply, execute
+from tests.unit.server.conftest import ID, Serving, fill, problem, slug
 
 
 async def test_an_aggregates_state_and_version_are_returned(serving: Serving) -> None:
@@ -45,3 +50,48 @@ async def test_an_aggregate_that_does_not_exist_is_not_found(serving: Serving) -
         assert await slug(await get(f"/aggregates/account/{uuid4()}")) == (404, "stream-not-found")
         assert await slug(await get(f"/aggregates/car/{ID}")) == (404, "not-found")
         assert await slug(await get("/aggregates/account/7")) == (400, "malformed-request")
+
+
+class Opened(Event):
+    pass
+
+
+class Open(Command[Opened]):
+    box: Identifier[str]
+
+
+class Box(Aggregate, identity="box"):
+    content: Any = None
+
+    @execute
+    def open(self, command: Open) -> Iterable[Opened]:
+        del command
+        yield Opened()
+
+    @apply
+    def opened(self, event: Opened) -> None:
+        del event
+        self.content = CONTENT[0]
+
+
+CONTENT: list[Any] = [None]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (object(), "cannot be written as JSON"),
+        ({"\ud800": 1}, "cannot be written as JSON"),
+        ((item for item in ()), "cannot be copied"),
+    ],
+    ids=["no JSON", "no text", "no copy"],
+)
+async def test_a_state_without_a_json_form_is_not_acceptable(
+    serving: Serving, content: object, fault: str
+) -> None:
+    CONTENT[0] = content
+    async with serving(Box) as server:
+        made = await server.api.post("/commands/Open?return=state", json={"box": "1"})
+        assert (made.status, (await made.json())["state"]) == (200, None)
+        response = await server.api.get("/aggregates/box/1")
+        assert fault in str(await problem(response, 406, "unusable-state"))

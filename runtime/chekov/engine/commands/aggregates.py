@@ -1,6 +1,5 @@
 """The live aggregates of a process: their states, kept between commands."""
 
-import copy
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,7 +59,7 @@ class AggregateCache:
         """A copy of the stored state of one instance; see `Runtime.load`."""
         stream = stream_of(aggregate, identifier)
         if at is not None:
-            return await self._load_at(aggregate, stream, at)
+            return await self.load_at(aggregate, stream, at)
         instance = self.get_or_create(aggregate, stream)
         await instance.acquire()
         try:
@@ -68,8 +67,7 @@ class AggregateCache:
             if not instance.version:
                 await self._rehydrator.refuse_deleted(stream)
                 raise StreamNotFound(stream)
-            state: Any = copy.deepcopy(instance.state)
-            return Loaded(stream, instance.version, state)
+            return Loaded(stream, instance.version, instance.copied_state())
         finally:
             self._release(instance)
 
@@ -92,7 +90,8 @@ class AggregateCache:
             else:
                 instance.forget()
 
-    async def _load_at(self, aggregate: type[A], stream: str, at: int | datetime) -> Loaded[A]:
+    async def load_at(self, aggregate: type[A], stream: str, at: int | datetime) -> Loaded[A]:
+        """The state of one instance at a version or time; see `Runtime.load`."""
         info = await self._streams.info(stream)
         version = await self._version_at(stream, at) if isinstance(at, datetime) else at
         if not 0 < version <= info.version:

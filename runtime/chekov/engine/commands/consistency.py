@@ -9,7 +9,7 @@ from chekov.engine.subscriptions.subscription import Subscription, current_subsc
 from chekov.errors import (
     ConsistencyTimeout,
     InvalidConsistency,
-    StoreUnavailable,
+    StoreError,
     UnknownSubscription,
 )
 from chekov.store.port import SubscriptionKey, Subscriptions
@@ -112,7 +112,7 @@ class Consistency:
             if first is not None:
                 await first.reached(position)
             return
-        with suppress(StoreUnavailable):
+        with suppress(StoreError):
             await self._read_checkpoints()
         if len(self._behind(behind, position)) == len(behind):
             await asyncio.sleep(_POLL_SECONDS)

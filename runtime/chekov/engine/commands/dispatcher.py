@@ -43,7 +43,7 @@ class Dispatcher:
         executor = CommandExecutor(
             store.events, codec, self.aggregates, rehydrator, snapshotter, observer
         )
-        idempotency = Idempotency(executor, store.events, codec)
+        idempotency = Idempotency(executor, self.aggregates, store.events, codec)
         admission = Admission(max_in_flight)
         pipeline = CommandPipeline(
             Router(domain),
