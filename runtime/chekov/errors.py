@@ -135,7 +135,7 @@ class Draining(ChekovError):
 class InvalidConsistency(ChekovError):
     """A dispatch asks for a consistency that does not exist; nothing was stored."""
 
-    def __init__(self, consistency: str) -> None:
+    def __init__(self, consistency: object) -> None:
         super().__init__(
             f"consistency={consistency!r} is neither 'eventual' nor 'strong'; to wait for some "
             f"subscriptions only, give a list of their names, as [{consistency!r}]"
