@@ -58,6 +58,7 @@ from chekov.errors import (
     UnknownCommand,
     UnknownQuery,
     UnknownSubscription,
+    UnusableState,
     WrongExpectedVersion,
 )
 from chekov.runtime import Runtime
@@ -133,6 +134,7 @@ __all__ = [
     "UnknownCommand",
     "UnknownQuery",
     "UnknownSubscription",
+    "UnusableState",
     "Upcaster",
     "WrongExpectedVersion",
     "apply",

@@ -134,7 +134,7 @@ class Draining(ChekovError):
 class InvalidConsistency(ChekovError):
     """A dispatch asks for a consistency that does not exist; nothing was stored."""
 
-    def __init__(self, consistency: str) -> None:
+    def __init__(self, consistency: object) -> None:
         super().__init__(
             f"consistency={consistency!r} is neither 'eventual' nor 'strong'; to wait for some "
             f"subscriptions only, give a list of their names, as [{consistency!r}]"
@@ -175,6 +175,10 @@ class ConsistencyTimeout(ChekovError, TimeoutError):
         super().__init__(
             f"position {position} is stored but not yet handled by {', '.join(self.behind)}"
         )
+
+
+class UnusableState(ChekovError, TypeError):
+    """The state of an instance cannot be returned: it cannot be copied, or JSON cannot hold it."""
 
 
 class StoreError(ChekovError):

@@ -105,6 +105,7 @@ class Runtime:
         )
         control = SubscriptionControl(self._store.subscriptions, domain.name)
         self.pause, self.resume, self.parked = control.pause, control.resume, control.parked
+        self._stream_of = self.engine.dispatcher.stream_of
         self._execute = self.engine.dispatcher.execute
         self._aggregates = self.engine.dispatcher.aggregates
         self._stack: AsyncExitStack | None = None
@@ -199,6 +200,7 @@ class Runtime:
         timeout: float | None = None,
         consistency: Consistency = "eventual",
         consistency_timeout: float = 5.0,
+        with_state: bool = False,
     ) -> Coroutine[Any, Any, Dispatched[E]]:
         """Execute a command and store the events it yields.
 
@@ -218,6 +220,7 @@ class Runtime:
             consistency: `"strong"` waits for every subscription of the domain, a list of names for
                 those.
             consistency_timeout: seconds to wait for them.
+            with_state: return a copy of the state right after the command too.
 
         Raises:
             Rejected: a business rule refuses; nothing is stored.
@@ -231,6 +234,7 @@ class Runtime:
             CommandTimeout: it took too long; `stored` says whether it may have been stored.
             ConsistencyTimeout: it is stored, but subscriptions have not handled it yet.
             InvalidConsistency: `consistency` is neither of these.
+            InvalidArgument: another argument has a wrong type.
             UnknownSubscription: it names a subscription that the domain does not have.
             Overloaded: too many commands are in flight.
             Draining: the process is shutting down.
@@ -247,6 +251,7 @@ class Runtime:
                 timeout=timeout,
                 consistency=consistency,
                 consistency_timeout=consistency_timeout,
+                with_state=with_state,
             )
         )
 
@@ -278,9 +283,11 @@ class Runtime:
             WrongExpectedVersion: it has no version `at`.
             HistoryTruncated: its first events are gone, and no snapshot fits.
             Undecodable: one of its events cannot be read.
-            ValueError: the time has no zone.
+            UnusableState: a value in its state cannot be copied.
+            InvalidArgument: the domain has no such aggregate, the identifier is not of its type or
+                cannot name an instance, or `at` is neither a version nor a time with a zone.
         """
-        return await self._aggregates.load(aggregate, identifier, at)
+        return await self._aggregates.load(aggregate, self._stream_of(aggregate, identifier), at)
 
     async def query(self, projection: str, query: str, arguments: Mapping[str, object]) -> object:
         """Ask a projection.
@@ -326,6 +333,7 @@ class Runtime:
         Raises:
             ConsistencyTimeout: `timeout` seconds passed before.
             UnknownSubscription: the domain has no subscription of a name.
+            InvalidArgument: an argument has a wrong type.
         """
         consistency = self.engine.consistency
         await consistency.wait(position, consistency.named(subscriptions), timeout)
@@ -349,7 +357,8 @@ class Runtime:
             StreamNotFound: nothing was stored for it.
             StreamDeleted: it was deleted before; it can still be erased.
         """
-        return await self._aggregates.delete(aggregate, identifier, erase=erase)
+        stream = self._stream_of(aggregate, identifier)
+        return await self._aggregates.delete(aggregate, stream, erase=erase)
 
     async def forget(self, subject: str) -> bool:
         """Destroy the key of the personal data about somebody.

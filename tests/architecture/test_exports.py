@@ -14,8 +14,9 @@ Forgotten HistoryTruncated Identifier InexactEvent InvalidAppend InvalidArgument
 KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent Observer Origin Overloaded Personal
 PostgresStore Projection RecordedEvent Rejected Retry Runtime SchemaMismatch Serializer StoreClosed
 StoreError StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionStatus
-TooManyConflicts Transaction Undecodable UnknownCommand UnknownQuery UnknownSubscription Upcaster
-WrongExpectedVersion apply definition_of execute handle prepare query stream_of upcast
+TooManyConflicts Transaction Undecodable UnknownCommand UnknownQuery UnknownSubscription
+UnusableState Upcaster WrongExpectedVersion apply definition_of execute handle prepare query
+stream_of upcast
 """
 
 

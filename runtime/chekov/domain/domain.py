@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from chekov.domain.aggregate import Aggregate, CommandHandler
 from chekov.domain.definitions import definition_of
 from chekov.domain.handler import EventHandler, Projection
+from chekov.domain.identifiers import identifier_kinds
 from chekov.domain.messages import Command, Event, identifier_fields
 from chekov.domain.methods import Method
 from chekov.domain.middleware import Middleware, check_middleware
@@ -64,6 +65,7 @@ class Domain:
         sound_command_handlers = _sound_command_handlers(self.command_handlers, faults)
         self._aggregate_of = _aggregate_of(sound_aggregates, faults)
         self._identifier_of = _identifier_of(self._aggregate_of, faults)
+        self._identifier_kinds = identifier_kinds(self._identifier_of, self._aggregate_of, faults)
         self._preparer_of = _preparer_of(sound_command_handlers, self._aggregate_of, faults)
         _check_handler_names(sound_handlers, faults)
         check_middleware(self.middleware, faults)
@@ -82,6 +84,10 @@ class Domain:
     def identifier_of(self, command: type[Command[Any]]) -> str:
         """Name of the field that identifies a command's instance."""
         return self._identifier_of[command]
+
+    def identifier_kind(self, aggregate: type[Aggregate]) -> type | None:
+        """The class of an aggregate's identifiers; `None` when it executes no command."""
+        return self._identifier_kinds.get(aggregate)
 
     def preparer_of(self, command: type[Command[Any]]) -> tuple[CommandHandler, Method] | None:
         """The command handler and its method for a command type, or `None`."""

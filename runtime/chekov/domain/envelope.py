@@ -3,15 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from math import isnan
 from time import time
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 from chekov.domain.messages import Command, Event
+from chekov.errors import InvalidArgument
 from chekov.uuid7 import uuid7
 
 E = TypeVar("E", bound=Event)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
+
+_CONSISTENCY_TIMEOUT: Final = 5.0
 
 Consistency: TypeAlias = Literal["eventual", "strong"] | Sequence[str]
 
@@ -39,6 +43,7 @@ class CommandEnvelope(Generic[E_co]):
         consistency: the subscriptions to wait for before answering: none (`"eventual"`), all of
             the domain (`"strong"`), or those named. A change by middleware has no effect.
         consistency_timeout: seconds to wait for them.
+        with_state: whether the answer has a copy of the instance's state right after the command.
         timestamp: when the envelope was made, in seconds since 1970.
     """
 
@@ -53,6 +58,7 @@ class CommandEnvelope(Generic[E_co]):
     timeout: float | None
     consistency: Consistency
     consistency_timeout: float
+    with_state: bool
     timestamp: float
 
     @staticmethod
@@ -67,9 +73,23 @@ class CommandEnvelope(Generic[E_co]):
         expected_version: int | None = None,
         timeout: float | None = None,
         consistency: Consistency = "eventual",
-        consistency_timeout: float = 5.0,
+        consistency_timeout: float = _CONSISTENCY_TIMEOUT,
+        with_state: bool = False,
     ) -> "CommandEnvelope[E]":
-        """Make the envelope of a command that enters the process now."""
+        """Make the envelope of a command that enters the process now.
+
+        Raises:
+            InvalidArgument: an id is not a UUID, the version not an integer, or a time-out not a
+                number of seconds.
+        """
+        if command_id is not None or correlation_id is not None or causation_id is not None:
+            _check_ids(command_id, correlation_id, causation_id)
+        if expected_version is not None:
+            _check_version(expected_version)
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+        if consistency_timeout != _CONSISTENCY_TIMEOUT:
+            check_seconds("consistency_timeout", consistency_timeout)
         made = _unfrozen()
         made.command = command
         made.command_id = command_id or uuid7()
@@ -82,6 +102,7 @@ class CommandEnvelope(Generic[E_co]):
         made.timeout = timeout
         made.consistency = consistency
         made.consistency_timeout = consistency_timeout
+        made.with_state = with_state
         made.timestamp = time()
         made.__class__ = CommandEnvelope
         return made
@@ -90,6 +111,29 @@ class CommandEnvelope(Generic[E_co]):
     def time(self) -> datetime:
         """When the envelope was made, in UTC."""
         return datetime.fromtimestamp(self.timestamp, UTC)
+
+
+def check_seconds(name: str, value: object) -> None:
+    """Accept a time-out.
+
+    Raises:
+        InvalidArgument: it is not a number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or isnan(value):
+        raise InvalidArgument(f"{name}={value!r:.60}: expected a number of seconds")
+
+
+def _check_ids(*ids: object) -> None:
+    for name, value in zip(("command_id", "correlation_id", "causation_id"), ids, strict=True):
+        if value is not None and not isinstance(value, UUID):
+            raise InvalidArgument(f"{name}={value!r:.60}: expected a UUID")
+
+
+def _check_version(version: object) -> None:
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise InvalidArgument(
+            f"expected_version={version!r:.60}: expected an integer, or a member of Expected"
+        )
 
 
 class _Unfrozen(Generic[E_co]):

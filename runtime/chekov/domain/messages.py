@@ -36,7 +36,8 @@ Identifier: TypeAlias = Annotated[T, IdentifierMark()]
 """The type of the one field of a command that identifies the instance it is for.
 
 Type checkers see the type itself: `Identifier[UUID]` is a `UUID`. The stream is named by the
-aggregate's identity and `str()` of the value.
+aggregate's identity and `str()` of the value. It is a `str`, `int`, `UUID`, `date` or `Enum`, the
+same for all commands of an aggregate: of these, each value has one text.
 """
 
 

@@ -1,6 +1,7 @@
 """`GET /aggregates/{identity}/{id}`: an instance's state, now or at an earlier version or time."""
 
 from datetime import datetime
+from enum import Enum
 from typing import Any, get_type_hints
 
 from aiohttp import web
@@ -9,10 +10,9 @@ from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.engine.commands.aggregates import Loaded
-from chekov.errors import InvalidCommand, WrongExpectedVersion
+from chekov.errors import InvalidArgument, InvalidCommand, WrongExpectedVersion
 from chekov.runtime import Runtime
 from chekov.serialization.codec import convert
-from chekov.serialization.json import to_json
 from chekov.server import parameters, rendering
 from chekov.server.commands import JSON
 from chekov.server.problems import MALFORMED, NOT_FOUND, RequestError, malformed
@@ -37,7 +37,7 @@ class Aggregates:
         loaded = await self._loaded(aggregate, identifier, _at(request))
         head = f'{{"stream":{rendering.text(loaded.stream)},"version":{loaded.version},"state":'
         return web.Response(
-            body=b"".join((head.encode(), to_json(loaded.state), b"}")),
+            body=b"".join((head.encode(), rendering.state(loaded.state), b"}")),
             headers={**JSON, "ETag": f'"{loaded.version}"'},
         )
 
@@ -46,6 +46,8 @@ class Aggregates:
     ) -> Loaded[Aggregate]:
         try:
             return await self._runtime.load(aggregate, identifier, at=at)
+        except InvalidArgument as error:
+            raise RequestError(MALFORMED, str(error)) from error
         except WrongExpectedVersion as error:
             detail = f"{error.stream} is at version {error.actual}; it has no version {at} yet."
             raise RequestError(NOT_FOUND, detail, {"actual": error.actual}) from error
@@ -53,11 +55,17 @@ class Aggregates:
     def _identifier(self, request: web.Request, identity: str) -> object:
         value = request.match_info["id"]
         try:
-            return convert(value, self._identifiers[identity])
+            identifier = convert(value, self._identifiers[identity])
         except InvalidCommand as error:
-            raise RequestError(
-                MALFORMED, f"{value[:100]!r} is not an identifier of {identity}: {error}"
-            ) from error
+            raise _no_identifier(value, identity, str(error)) from error
+        # A number or a UUID has one address only; that the case of its letters differs is common.
+        if not isinstance(identifier, Enum) and str(identifier) not in (value, value.lower()):
+            raise _no_identifier(value, identity, f"write it as {str(identifier)!r}")
+        return identifier
+
+
+def _no_identifier(value: str, identity: str, reason: str) -> RequestError:
+    return RequestError(MALFORMED, f"{value[:100]!r} is not an identifier of {identity}: {reason}")
 
 
 def _at(request: web.Request) -> int | datetime | None:

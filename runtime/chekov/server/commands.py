@@ -1,6 +1,5 @@
 """`POST /commands/{Command}`: executes one command and returns what it stored."""
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,15 +11,14 @@ from chekov.domain.definitions import definition_of
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.messages import Command, Event
 from chekov.engine.commands.execution import Dispatched
-from chekov.engine.failures import described, is_requested
-from chekov.errors import ConsistencyTimeout, UnknownCommand
+from chekov.errors import ConsistencyTimeout, UnknownCommand, UnusableState
 from chekov.runtime import Runtime
 from chekov.serialization.json import to_json
 from chekov.server import headers, rendering
 from chekov.server.content import body
 from chekov.server.endpoint import Handler
 from chekov.server.parameters import refuse_unknown
-from chekov.server.problems import malformed, problem_of
+from chekov.server.problems import malformed
 from chekov.telemetry import context
 
 JSON: Final = {"Content-Type": "application/json"}
@@ -50,9 +48,10 @@ class Commands:
                     command_id=command_id,
                     correlation_id=context.correlation_id.get(),
                     expected_version=expected,
+                    with_state=with_state,
                 )
             )
-            state = await self._state(command) if with_state else b""
+            state = _state(dispatched) if with_state else b""
             if wait is None:
                 return web.Response(
                     body=rendering.dispatched(dispatched, state), headers=_headers(dispatched)
@@ -87,28 +86,6 @@ class Commands:
         body = rendering.dispatched(dispatched, state + b',"consistent":true')
         return web.Response(body=body, headers=applied)
 
-    async def _state(self, command: Command[Any]) -> bytes:
-        """The member `state`, or the reason why there is none.
-
-        The command is executed: an error status would make the client send it again.
-        """
-        task = asyncio.current_task()
-        try:
-            aggregate, identifier = instance_of(self._runtime, command)
-            loaded = await self._runtime.load(aggregate, identifier)
-            return b',"state":' + to_json(loaded.state)
-        except BaseException as error:
-            if is_requested(error, task):
-                raise
-            name = definition_of(type(command)).name
-            _log.warning(
-                "the state after a command cannot be returned",
-                extra={"command": name, "error": described(error)},
-                exc_info=error,
-            )
-            reason = str(error) if isinstance(error, TypeError) else problem_of(error).detail
-            return b',"state":null,"state_error":' + to_json(reason)
-
 
 def instance_of(runtime: Runtime, command: Command[Any]) -> tuple[type[Aggregate], object]:
     """The aggregate that executes a command, and the identifier of its instance.
@@ -121,6 +98,25 @@ def instance_of(runtime: Runtime, command: Command[Any]) -> tuple[type[Aggregate
     if aggregate is None:
         raise UnknownCommand(definition_of(kind).name, tuple(runtime.domain.commands))
     return aggregate, getattr(command, runtime.domain.identifier_of(kind))
+
+
+def _state(dispatched: Dispatched[Event]) -> bytes:
+    """The member `state`, or the reason why there is none.
+
+    The command is executed: an error status would make the client send it again.
+    """
+    reason = dispatched.state_error
+    if reason is None:
+        try:
+            return b',"state":' + rendering.state(dispatched.state)
+        except UnusableState as error:
+            reason = str(error)
+            _log.warning(
+                "the state after a command cannot be returned",
+                extra={"stream": dispatched.stream},
+                exc_info=error,
+            )
+    return b',"state":null,"state_error":' + to_json(reason)
 
 
 def _headers(dispatched: Dispatched[Event]) -> Mapping[str, str]:

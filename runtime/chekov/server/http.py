@@ -42,6 +42,8 @@ def application(
 
     def add(method: str, path: str, handler: Handler) -> None:
         endpoint = endpoints.endpoint(method, path, handler)
+        # aiohttp's own pattern of a part has no braces, which names may have.
+        path = path.replace("}", ":[^/]+}")
         app.router.add_route(method, path, endpoint)
         if method == "GET":
             app.router.add_route("HEAD", path, endpoint)

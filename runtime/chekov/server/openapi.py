@@ -156,7 +156,14 @@ def _aggregate(aggregate: type[Aggregate], domain: Domain, shapes: _Shapes) -> D
                 "The state and its version.",
                 record(stream=STRING, version=COUNT, state=shapes.of(aggregate)),
             ),
-            **refusals((*_ON_READS, problems.STREAM_NOT_FOUND, problems.STREAM_DELETED)),
+            **refusals(
+                (
+                    *_ON_READS,
+                    problems.STREAM_NOT_FOUND,
+                    problems.STREAM_DELETED,
+                    problems.UNUSABLE_STATE,
+                )
+            ),
         },
     }
 

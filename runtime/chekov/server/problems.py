@@ -35,6 +35,7 @@ UNKNOWN_SUBSCRIPTION: Final = Kind(
 )
 STREAM_NOT_FOUND: Final = Kind("stream-not-found", 404, "The stream does not exist")
 METHOD_NOT_ALLOWED: Final = Kind("method-not-allowed", 405, "The method is not allowed here")
+UNUSABLE_STATE: Final = Kind("unusable-state", 406, "The state has no JSON form")
 VERSION_CONFLICT: Final = Kind("version-conflict", 409, "The stream is at another version")
 TOO_MANY_CONFLICTS: Final = Kind("too-many-conflicts", 409, "Others kept changing the stream")
 DUPLICATE_EVENT: Final = Kind("duplicate-event", 409, "An event with this id is already stored")
@@ -56,7 +57,7 @@ TIMED_OUT: Final = Kind("timed-out", 504, "The command did not finish in time")
 
 KINDS: Final = (
     MALFORMED, INVALID_COMMAND, UNAUTHORIZED, NOT_FOUND, UNKNOWN_COMMAND, UNKNOWN_SUBSCRIPTION,
-    STREAM_NOT_FOUND, METHOD_NOT_ALLOWED,
+    STREAM_NOT_FOUND, METHOD_NOT_ALLOWED, UNUSABLE_STATE,
     VERSION_CONFLICT, TOO_MANY_CONFLICTS, DUPLICATE_EVENT, DUPLICATE_COMMAND, HISTORY_TRUNCATED,
     STREAM_DELETED, TOO_LARGE, UNSUPPORTED, REJECTED, COMMAND_ID_REUSED, NOT_STORABLE, OVERLOADED,
     INTERNAL, UNDECODABLE, DRAINING, NOT_READY, UNAVAILABLE, TIMED_OUT,
@@ -189,6 +190,7 @@ _TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
     errors.DuplicateEvent: lambda error: Problem(DUPLICATE_EVENT, str(error)),
     errors.InvalidAppend: lambda error: Problem(NOT_STORABLE, str(error)),
     errors.Undecodable: _undecodable,
+    errors.UnusableState: lambda error: Problem(UNUSABLE_STATE, str(error)),
     errors.StoreUnavailable: _unavailable,
     errors.StoreClosed: _unavailable,
 }

@@ -1,5 +1,6 @@
 """Stored events and command results as JSON, without decoding their payloads."""
 
+import asyncio
 import json.encoder
 from base64 import b64encode
 from collections.abc import Iterable
@@ -7,6 +8,9 @@ from typing import Final
 
 from chekov.domain.messages import Event
 from chekov.engine.commands.execution import Dispatched
+from chekov.engine.failures import described, is_requested
+from chekov.errors import UnusableState
+from chekov.serialization.json import to_json
 from chekov.serialization.serializers import as_json
 from chekov.store.port import RecordedEvent
 
@@ -58,6 +62,20 @@ def dispatched(result: Dispatched[Event], members: bytes = b"") -> bytes:
     )
     end = b',"repeated":true}' if result.repeated else b"}"
     return b"".join((head.encode(), events(result.recorded), members, end))
+
+
+def state(value: object) -> bytes:
+    """The state of an aggregate as JSON.
+
+    Raises:
+        UnusableState: JSON cannot hold it.
+    """
+    try:
+        return to_json(value)
+    except BaseException as error:
+        if is_requested(error, asyncio.current_task()):
+            raise
+        raise UnusableState(f"the state cannot be written as JSON: {described(error)}") from error
 
 
 def _content(data: bytes) -> bytes:

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from chekov.backoff import Backoff
 from chekov.domain.domain import Domain
+from chekov.engine.failures import is_requested
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.keys import subscription_key
 from chekov.engine.subscriptions.retry import Retry
@@ -74,7 +75,23 @@ def run(main: Callable[[Lifecycle], Coroutine[Any, Any, None]]) -> None:
         await main(lifecycle)
 
     with asyncio.Runner(loop_factory=_loop_factory) as runner:
-        runner.run(signalled())
+        _run_to_its_end(runner.get_loop(), signalled())
+
+
+def _run_to_its_end(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, None]) -> None:
+    """Run `main`, whatever another task raises.
+
+    asyncio stops its loop when a task lets out `SystemExit` or `KeyboardInterrupt`. The domain
+    started that task, and must not end the process by it: who awaits the task gets the error.
+    """
+    task = loop.create_task(main)
+    while True:
+        try:
+            return loop.run_until_complete(task)
+        except (SystemExit, KeyboardInterrupt) as error:
+            if task.done() or is_requested(error, task):
+                raise
+            _log.exception("a task raised an exit that nobody requested")
 
 
 async def serve(

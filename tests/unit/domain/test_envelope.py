@@ -2,10 +2,12 @@
 
 from dataclasses import FrozenInstanceError, fields, replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from chekov import InvalidArgument
 from chekov.domain.envelope import CommandEnvelope
 from tests.unit.engine.counter_domain import Add
 
@@ -41,6 +43,7 @@ def test_every_field_has_a_value() -> None:
         "timeout": None,
         "consistency": "strong",
         "consistency_timeout": 5.0,
+        "with_state": False,
         "timestamp": envelope.timestamp,
     }
 
@@ -63,3 +66,24 @@ def test_a_changed_one_is_another_with_the_same_ids() -> None:
     assert changed.metadata == {"user": "ada"}
     assert changed != envelope
     assert replace(changed, metadata=None) == envelope
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"command_id": "0192f0c1-0000-7000-8000-000000000001"},
+        {"correlation_id": 7},
+        {"causation_id": b""},
+        {"expected_version": "3"},
+        {"expected_version": True},
+        {"expected_version": 1.0},
+        {"timeout": "5"},
+        {"timeout": float("nan")},
+        {"consistency_timeout": None},
+    ],
+    ids=str,
+)
+def test_an_argument_of_another_type_is_named(wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    with pytest.raises(InvalidArgument, match=f"^{name}=.*: expected "):
+        CommandEnvelope.of(COMMAND, **wrong)

@@ -144,11 +144,13 @@ class Server:
 
 @asynccontextmanager
 async def running(
-    *, domain_options: Mapping[str, Any] = MappingProxyType({}), **environment: str
+    *further: type[Aggregate],
+    domain_options: Mapping[str, Any] = MappingProxyType({}),
+    **environment: str,
 ) -> AsyncGenerator[Server]:
     settings = Settings.read(environment)
     welcome = Welcome()
-    domain = Domain("shop", aggregates=[Account], handlers=[welcome], **domain_options)
+    domain = Domain("shop", aggregates=[Account, *further], handlers=[welcome], **domain_options)
     metrics = Metrics(domain.commands, [subscription_key(domain, welcome)])
     lifecycle = Lifecycle()
     management = Management(

@@ -1,11 +1,13 @@
 """`POST /commands/{Command}` executes one command and returns what it stored."""
 
-from types import SimpleNamespace
+import asyncio
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from chekov.errors import StoreUnavailable
+from chekov import CommandEnvelope, Dispatched
+from chekov.domain.middleware import Next
 from chekov.store.port import NewEvent
 from tests.unit.engine.exits import EXITS
 from tests.unit.server.conftest import ID, OPEN, Account, Serving, problem
@@ -55,41 +57,63 @@ async def test_the_state_is_returned_on_request(serving: Serving) -> None:
         assert (await problem(response, 400, "malformed-request"))["path"] == "return"
 
 
-@pytest.mark.parametrize(
-    "error", [StoreUnavailable("gone"), TypeError("no JSON"), *EXITS], ids=repr
-)
+class Odd:
+    """Looks like a mapping to JSON, and is none."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def keys(self) -> None:
+        raise AssertionError
+
+    def items(self) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [TypeError("no JSON"), ValueError("no"), *EXITS], ids=repr)
 async def test_a_state_that_cannot_be_returned_is_no_error_of_the_command(
-    serving: Serving, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    serving: Serving, error: BaseException
 ) -> None:
-    async def fail(*_: object) -> object:
-        raise error
+    async def odd(envelope: CommandEnvelope[Any], proceed: Next) -> Dispatched[Any]:
+        dispatched = await proceed(envelope)
+        return dispatched._replace(state={"owner": Odd(error)})  # type: ignore[arg-type]
 
-    async with serving() as server:
-        monkeypatch.setattr(server.runtime, "load", fail)
-        response = await server.api.post("/commands/OpenAccount?return=state", json=OPEN)
-        body = await response.json()
-    assert (response.status, body["version"], body["state"]) == (200, 1, None)
-    assert body["state_error"]
-
-
-async def test_a_state_that_json_cannot_hold_is_named(
-    serving: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Odd:
-        pass
-
-    async def load(*_: object) -> SimpleNamespace:
-        return SimpleNamespace(state={"owner": Odd()})
-
-    async with serving() as server:
-        monkeypatch.setattr(server.runtime, "load", load)
+    async with serving(domain_options={"middleware": [odd]}) as server:
         response = await server.api.post(
             "/commands/OpenAccount?return=state", json=OPEN, headers={"Prefer": "wait=5"}
         )
         body = await response.json()
     assert (response.status, body["version"], body["state"]) == (200, 1, None)
     assert body["consistent"] is True
-    assert "Odd" in body["state_error"]
+    assert type(error).__name__ in body["state_error"]
+
+
+async def test_the_state_is_that_of_the_commands_own_turn(serving: Serving) -> None:
+    async with serving() as server:
+        await server.api.post("/commands/OpenAccount", json=OPEN)
+
+        async def deposit() -> tuple[int, int]:
+            response = await server.api.post(
+                "/commands/deposit-money?return=state", json={"account_id": ID, "amount": 1}
+            )
+            body = await response.json()
+            return body["version"], body["state"]["balance"]
+
+        answers = await asyncio.gather(*(deposit() for _ in range(50)))
+    assert sorted(answers) == [(version, version - 1) for version in range(2, 52)]
+
+
+async def test_a_repeated_command_returns_the_state_of_the_first_time(serving: Serving) -> None:
+    async with serving() as server:
+        first = uuid4()
+        for _ in range(2):
+            response = await server.api.post(
+                "/commands/OpenAccount?return=state",
+                json=OPEN,
+                headers={"Idempotency-Key": str(first)},
+            )
+            assert (await response.json())["state"] == {"owner": "Ada", "balance": 0}
+            await server.api.post("/commands/deposit-money", json={"account_id": ID, "amount": 9})
 
 
 async def test_an_unknown_command_is_not_found(serving: Serving) -> None:

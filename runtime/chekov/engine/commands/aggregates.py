@@ -1,17 +1,15 @@
 """The live aggregates of a process: their states, kept between commands."""
 
-import copy
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from chekov.domain.aggregate import Aggregate
-from chekov.domain.definitions import stream_of
 from chekov.domain.immutability import has_immutable_fields
 from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.commands.rehydration import Rehydrator
-from chekov.errors import HistoryTruncated, StreamNotFound, WrongExpectedVersion
+from chekov.errors import HistoryTruncated, InvalidArgument, StreamNotFound, WrongExpectedVersion
 from chekov.store.port import Store
 
 A = TypeVar("A", bound=Aggregate)
@@ -55,12 +53,11 @@ class AggregateCache:
         return instance
 
     async def load(
-        self, aggregate: type[A], identifier: object, at: int | datetime | None = None
+        self, aggregate: type[A], stream: str, at: int | datetime | None = None
     ) -> Loaded[A]:
         """A copy of the stored state of one instance; see `Runtime.load`."""
-        stream = stream_of(aggregate, identifier)
         if at is not None:
-            return await self._load_at(aggregate, stream, at)
+            return await self.load_at(aggregate, stream, at)
         instance = self.get_or_create(aggregate, stream)
         await instance.acquire()
         try:
@@ -68,14 +65,12 @@ class AggregateCache:
             if not instance.version:
                 await self._rehydrator.refuse_deleted(stream)
                 raise StreamNotFound(stream)
-            state: Any = copy.deepcopy(instance.state)
-            return Loaded(stream, instance.version, state)
+            return Loaded(stream, instance.version, instance.copied_state())
         finally:
             self._release(instance)
 
-    async def delete(self, aggregate: type[Aggregate], identifier: object, *, erase: bool) -> int:
+    async def delete(self, aggregate: type[Aggregate], stream: str, *, erase: bool) -> int:
         """Delete the stream of one instance; see `Runtime.delete`."""
-        stream = stream_of(aggregate, identifier)
         instance = self.get_or_create(aggregate, stream)
         await instance.acquire()
         try:
@@ -92,7 +87,9 @@ class AggregateCache:
             else:
                 instance.forget()
 
-    async def _load_at(self, aggregate: type[A], stream: str, at: int | datetime) -> Loaded[A]:
+    async def load_at(self, aggregate: type[A], stream: str, at: int | datetime) -> Loaded[A]:
+        """The state of one instance at a version or time; see `Runtime.load`."""
+        _check_moment(at)
         info = await self._streams.info(stream)
         version = await self._version_at(stream, at) if isinstance(at, datetime) else at
         if not 0 < version <= info.version:
@@ -105,10 +102,6 @@ class AggregateCache:
         return Loaded(stream, instance.version, state)
 
     async def _version_at(self, stream: str, time: datetime) -> int:
-        if time.tzinfo is None:
-            raise ValueError(
-                f"{time.isoformat()} has no zone: pass a time such as datetime.now(UTC)"
-            )
         page = await self._events.read_stream(stream, direction="backward", limit=1, until=time)
         if not page:
             raise StreamNotFound(stream)
@@ -134,3 +127,12 @@ class AggregateCache:
             return
         if known is instance:
             del self._live[instance.stream]
+
+
+def _check_moment(at: object) -> None:
+    if isinstance(at, bool) or not isinstance(at, int | datetime):
+        raise InvalidArgument(f"at={at!r:.60}: expected a version or a time")
+    if isinstance(at, datetime) and at.tzinfo is None:
+        raise InvalidArgument(
+            f"{at.isoformat()} has no zone: pass a time such as datetime.now(UTC)"
+        )

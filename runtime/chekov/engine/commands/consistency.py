@@ -5,16 +5,26 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
+from chekov.domain.envelope import check_seconds
 from chekov.engine.subscriptions.subscription import Subscription, current_subscription
 from chekov.errors import (
     ConsistencyTimeout,
+    InvalidArgument,
     InvalidConsistency,
-    StoreUnavailable,
+    StoreError,
     UnknownSubscription,
 )
 from chekov.store.port import SubscriptionKey, Subscriptions
 
 _POLL_SECONDS: Final = 0.025
+
+
+def _is_collection(value: object) -> bool:
+    return isinstance(value, Collection)
+
+
+def _is_position(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 class Consistency:
@@ -49,7 +59,7 @@ class Consistency:
             return ()
         if consistency == "strong":
             return self._keys
-        if isinstance(consistency, str):
+        if isinstance(consistency, str) or not _is_collection(consistency):
             raise InvalidConsistency(consistency)
         return self.named(consistency)
 
@@ -58,9 +68,12 @@ class Consistency:
 
         Raises:
             UnknownSubscription: the domain has no subscription of a name.
+            InvalidArgument: it is a name, or not a collection of names.
         """
         if names is None:
             return self._keys
+        if isinstance(names, str) or not _is_collection(names):
+            raise InvalidArgument(f"subscriptions={names!r:.60}: expected a list of their names")
         known = {key.name for key in self._keys}
         for name in names:
             if name not in known:
@@ -72,7 +85,11 @@ class Consistency:
 
         Raises:
             ConsistencyTimeout: `timeout` seconds passed before.
+            InvalidArgument: the position is not an integer, or `timeout` not a number.
         """
+        check_seconds("timeout", timeout)
+        if not _is_position(position):
+            raise InvalidArgument(f"position={position!r:.60}: expected an integer")
         own = current_subscription.get()
         behind = [key for key in keys if key != own]
         self._waiting += 1
@@ -116,7 +133,7 @@ class Consistency:
             if first is not None:
                 await first.reached(position)
             return
-        with suppress(StoreUnavailable):
+        with suppress(StoreError):
             await self._read_checkpoints()
         if len(self._behind(behind, position)) == len(behind):
             await asyncio.sleep(_POLL_SECONDS)

@@ -21,6 +21,7 @@ class Dispatcher:
 
     Attributes:
         aggregates: the live aggregates.
+        stream_of: names the stream of an instance.
         execute: executes the command in an envelope.
         close: refuses further commands.
         drain: refuses further commands, and returns when those in flight are answered.
@@ -38,21 +39,23 @@ class Dispatcher:
         timeout: float,
         max_in_flight: int,
     ) -> None:
+        router = Router(domain)
         rehydrator = Rehydrator(store, codec, observer, snapshotter)
         self.aggregates = AggregateCache(store, rehydrator)
         executor = CommandExecutor(
             store.events, codec, self.aggregates, rehydrator, snapshotter, observer
         )
-        idempotency = Idempotency(executor, store.events, codec)
+        idempotency = Idempotency(executor, self.aggregates, store.events, codec)
         admission = Admission(max_in_flight)
         pipeline = CommandPipeline(
-            Router(domain),
+            router,
             observer,
             admission,
             Observation(observer),
             Deadlines(timeout),
             compose(domain.middleware, idempotency.handle),
         )
+        self.stream_of = router.stream_of
         self.execute = pipeline.execute
         self.close = admission.close
         self.drain = admission.drain

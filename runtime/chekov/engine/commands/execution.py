@@ -1,17 +1,20 @@
 """One command in the pipeline, and what it stored in the end."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from chekov.backoff import Backoff
+from chekov.domain.aggregate import Aggregate
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.messages import Command, Event
 from chekov.domain.names import OWN
+from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.commands.router import Route, Router
 from chekov.engine.observer import TRACEPARENT, CommandObservation, Outcome
-from chekov.errors import InvalidCommand
+from chekov.errors import InvalidCommand, UnusableState
 from chekov.serialization.codec import encode_metadata
 from chekov.store.port import RecordedEvent
 
@@ -22,6 +25,9 @@ COMMAND: Final = f"{OWN}command"
 
 CAUSE: Final = f"{OWN}caused_by"
 """In the metadata of an event, what led to the command that caused it, if its sender said so."""
+
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Dispatched(NamedTuple, Generic[E]):
@@ -36,6 +42,8 @@ class Dispatched(NamedTuple, Generic[E]):
         command_id: its own id, which its events carry as their cause.
         correlation_id: shared by everything that follows from one request.
         repeated: whether the command had been executed before, and this is what it stored then.
+        state: if the sender asked for it, a copy of the instance's state right after the command.
+        state_error: why there is no such state, although the sender asked for it.
     """
 
     stream: str
@@ -46,9 +54,11 @@ class Dispatched(NamedTuple, Generic[E]):
     command_id: UUID
     correlation_id: UUID
     repeated: bool = False
+    state: Aggregate | None = None
+    state_error: str | None = None
 
 
-def senders_metadata(metadata: object) -> dict[str, Any]:
+def _senders_metadata(metadata: object) -> dict[str, Any]:
     """A copy of the metadata that a sender gave.
 
     Raises:
@@ -57,13 +67,14 @@ def senders_metadata(metadata: object) -> dict[str, Any]:
     if not isinstance(metadata, Mapping):
         kind = type(metadata).__qualname__
         raise InvalidCommand(f"the metadata is a {kind}, expected a mapping")
-    for key in cast("Mapping[object, Any]", metadata):
+    given = cast("Mapping[str, Any]", metadata)
+    for key in given:
         if str(key).startswith(OWN):
             raise InvalidCommand(
                 f"the metadata has the key {key!r:.60}: keys that begin with {OWN!r} are Chekov's "
                 "own; choose another"
             )
-    return dict(cast("Mapping[str, Any]", metadata))
+    return dict(given)
 
 
 class Execution:
@@ -82,6 +93,8 @@ class Execution:
         append_outcome_unknown: whether an append was sent whose outcome is not known.
         outcome: reported unless it fails.
         events: how many events its answer has.
+        state: for its answer, if its sender asked for it.
+        state_error: why there is none.
         observation: where its outcome is reported, if anywhere.
         task: executes it.
         cancellations: how many had been requested of the task before.
@@ -102,6 +115,8 @@ class Execution:
     append_outcome_unknown: bool = False
     outcome: Outcome = "accepted"
     events: int = 0
+    state: Aggregate | None = None
+    state_error: str | None = None
     observation: CommandObservation | None = None
     task: "asyncio.Task[Any]"
     cancellations: int
@@ -133,6 +148,21 @@ class Execution:
         self.command = envelope.command
         self.envelope = envelope
 
+    def keep_state(self, instance: LiveAggregate) -> None:
+        """Keep a copy of the state for the answer.
+
+        The command is executed: if its state cannot be copied, that is no error of the command.
+        """
+        try:
+            self.state = instance.copied_state()
+        except UnusableState as error:
+            self.state_error = str(error)
+            _log.warning(
+                "the state after a command cannot be returned",
+                extra={"command": self.route.name, "stream": self.stream},
+                exc_info=error,
+            )
+
     def result(
         self,
         version: int,
@@ -150,6 +180,8 @@ class Execution:
             recorded,
             self.envelope.command_id,
             self.envelope.correlation_id,
+            state=self.state,
+            state_error=self.state_error,
         )
 
     def repeated(
@@ -169,10 +201,12 @@ class Execution:
             command_id,
             last.correlation_id or command_id,
             repeated=True,
+            state=self.state,
+            state_error=self.state_error,
         )
 
     def _stored_metadata(self, envelope: CommandEnvelope[Any]) -> bytes | None:
-        stored = senders_metadata(envelope.metadata) if envelope.metadata else {}
+        stored = _senders_metadata(envelope.metadata) if envelope.metadata else {}
         if self._traceparent is not None:
             stored[TRACEPARENT] = self._traceparent
         if envelope.causation_id is not None:

@@ -79,6 +79,8 @@ class CommandExecutor:
                         )
                         return self._stored(execution, instance, answers, appended)
                     if await self._confirm_with_newest_state(instance, newest=newest):
+                        if execution.envelope.with_state:
+                            execution.keep_state(instance)
                         return execution.result(instance.version, 0)
                 except BaseException as error:
                     if not await self._may_decide_again(execution, instance, error, newest=newest):
@@ -142,6 +144,8 @@ class CommandExecutor:
         instance.confirm(appended.version, appended.position)
         if instance.definition.snapshot_due is not None:
             self._snapshotter.consider(instance)
+        if execution.envelope.with_state:
+            execution.keep_state(instance)
         return execution.result(appended.version, appended.position, events, appended.recorded)
 
     async def _may_decide_again(

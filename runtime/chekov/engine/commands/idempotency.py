@@ -6,9 +6,11 @@ from uuid import UUID
 
 from chekov.domain.event_filter import EventFilter
 from chekov.domain.names import OWN
+from chekov.engine.commands.aggregates import AggregateCache
 from chekov.engine.commands.execution import COMMAND, Dispatched, Execution
 from chekov.engine.commands.executor import CommandExecutor
 from chekov.errors import (
+    ChekovError,
     CommandIdReused,
     DuplicateCommand,
     HistoryTruncated,
@@ -37,8 +39,11 @@ class Idempotency:
     nothing for it.
     """
 
-    def __init__(self, executor: CommandExecutor, store: EventStore, codec: Codec) -> None:
+    def __init__(
+        self, executor: CommandExecutor, aggregates: AggregateCache, store: EventStore, codec: Codec
+    ) -> None:
         self._execute = executor.run
+        self._load_at = aggregates.load_at
         self._store = store
         self._codec = codec
 
@@ -73,7 +78,18 @@ class Idempotency:
         name = decode_metadata(last.metadata).get(COMMAND)
         if not recorded or name not in (None, execution.route.name):
             raise CommandIdReused(command_id, last.stream, name)
+        if execution.envelope.with_state:
+            await self._load_state(execution, recorded[-1].version)
         return execution.repeated(recorded, tuple(self._codec.decode_page(recorded)))
+
+    async def _load_state(self, execution: Execution, version: int) -> None:
+        """Keep for the answer the state that the first execution led to."""
+        try:
+            loaded = await self._load_at(execution.route.aggregate, execution.stream, version)
+        except ChekovError as error:
+            execution.state_error = str(error)
+        else:
+            execution.state = loaded.state
 
     async def _recorded(self, command_id: UUID) -> Sequence[RecordedEvent]:
         found: list[RecordedEvent] = []

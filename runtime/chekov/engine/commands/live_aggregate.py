@@ -1,6 +1,7 @@
 """One aggregate instance in memory: its state as this process last knew it, and its lock."""
 
 import asyncio
+import copy
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
 from chekov.domain.immutability import is_immutable_value
 from chekov.domain.messages import Event
-from chekov.errors import DefinitionError
+from chekov.engine.failures import described, is_requested
+from chekov.errors import DefinitionError, UnusableState
 
 _holds: Final[ContextVar[tuple[object, ...]]] = ContextVar("holds", default=())
 """What marks the command handlers that the running code was called by, outermost first."""
@@ -173,6 +175,21 @@ class LiveAggregate:
         self.state = None
         self.version = 0
         self.rehydrated = False
+
+    def copied_state(self) -> Any:
+        """A copy of the state, which shares nothing with it.
+
+        Raises:
+            UnusableState: a value in it cannot be copied.
+        """
+        try:
+            return copy.deepcopy(self.state)
+        except BaseException as error:
+            if is_requested(error, asyncio.current_task()):
+                raise
+            raise UnusableState(
+                f"the state of {self.stream!r} cannot be copied: {described(error)}"
+            ) from error
 
     def apply(self, events: Iterable[Event]) -> None:
         """Change the state by events; the caller sets the version."""

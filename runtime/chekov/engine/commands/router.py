@@ -8,9 +8,10 @@ from typing import Any
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
+from chekov.domain.identifiers import identifier_fault, identifier_kind, length_fault
 from chekov.domain.messages import Command, Event
-from chekov.domain.names import NAME_BYTES, is_name
-from chekov.errors import DefinitionError, InvalidCommand, UnknownCommand
+from chekov.domain.names import is_name
+from chekov.errors import DefinitionError, InvalidArgument, InvalidCommand, UnknownCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Route:
     aggregate: type[Aggregate]
     prefix: str
     field: str
+    kind: type
     identifier: Callable[[Command[Any]], object]
     execute: Callable[[Any, Command[Any]], Iterable[Event]]
     prepare: Callable[[Command[Any], Any], Any] | None
@@ -51,17 +53,15 @@ class Route:
         """The stream of the instance that `command` names.
 
         Raises:
-            InvalidCommand: the identifier is empty or too long to name a stream.
+            InvalidCommand: the identifier is of another type than the declared one, looks like
+                another one, or is empty or too long to name a stream.
         """
-        identifier = str(self.identifier(command))
-        stream = self.prefix + identifier
-        if not identifier or not is_name(stream):
-            raise InvalidCommand(
-                f"{self.name}: its identifier, {identifier[:60]!r}, cannot name a stream: it must "
-                f"have 1 to {NAME_BYTES - len(self.prefix.encode())} bytes of UTF-8, without NUL",
-                f"$.{self.field}",
-            )
-        return stream
+        identifier = self.identifier(command)
+        stream = self.prefix + str(identifier)
+        fault = _fault(identifier, self.kind, stream, self.prefix)
+        if fault is None:
+            return stream
+        raise InvalidCommand(f"{self.name}: its identifier: {fault}", f"$.{self.field}")
 
 
 class Router:
@@ -69,6 +69,7 @@ class Router:
 
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
+        self._aggregates = frozenset(domain.aggregates)
         self._routes = {
             kind: _route(domain, kind, aggregate)
             for aggregate in domain.aggregates
@@ -86,6 +87,33 @@ class Router:
         except KeyError:
             raise UnknownCommand(command.__name__, tuple(self._domain.commands)) from None
 
+    def stream_of(self, aggregate: type[Aggregate], identifier: object) -> str:
+        """The stream of one instance of an aggregate.
+
+        Raises:
+            InvalidArgument: the domain has no such aggregate, or the identifier cannot name one of
+                its instances, as in `Route.stream`.
+        """
+        if aggregate not in self._aggregates:
+            known = ", ".join(sorted(item.__qualname__ for item in self._aggregates))
+            raise InvalidArgument(
+                f"the domain {self._domain.name!r} has no aggregate {aggregate!r}; it has {known}"
+            )
+        kind = self._domain.identifier_kind(aggregate) or identifier_kind(type(identifier)) or str
+        definition = definition_of(aggregate)
+        stream = definition.stream(identifier)
+        fault = _fault(identifier, kind, stream, definition.stream(""))
+        if fault is None:
+            return stream
+        raise InvalidArgument(f"an identifier of {aggregate.__qualname__}: {fault}")
+
+
+def _fault(identifier: object, kind: type, stream: str, prefix: str) -> str | None:
+    fault = identifier_fault(identifier, kind)
+    if fault is None and (len(stream) == len(prefix) or not is_name(stream)):
+        return length_fault(identifier, prefix)
+    return fault
+
 
 def _route(domain: Domain, kind: type[Command[Any]], aggregate: type[Aggregate]) -> Route:
     field = domain.identifier_of(kind)
@@ -97,6 +125,7 @@ def _route(domain: Domain, kind: type[Command[Any]], aggregate: type[Aggregate])
         aggregate=aggregate,
         prefix=definition.stream(""),
         field=field,
+        kind=domain.identifier_kind(aggregate) or str,
         identifier=attrgetter(field),
         execute=definition.executors[kind].function,
         prepare=None if prepared is None else prepared[1].function.__get__(prepared[0]),

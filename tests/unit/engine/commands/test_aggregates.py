@@ -9,6 +9,7 @@ from chekov import Domain, MemoryStore, Runtime
 from chekov.engine.commands.aggregates import AggregateCache
 from chekov.errors import (
     HistoryTruncated,
+    InvalidArgument,
     StreamDeleted,
     StreamNotFound,
     WrongExpectedVersion,
@@ -169,3 +170,11 @@ def test_the_least_recently_used_instance_that_is_free_makes_room() -> None:
     assert cache.get_or_create(Counter, "counter-a") is first
     assert cache.get_or_create(Counter, "counter-c") is third
     assert cache.get_or_create(Counter, "counter-b") is not second
+
+
+@pytest.mark.parametrize("at", ["3", 1.0, True, datetime(2024, 1, 1)], ids=repr)  # noqa: DTZ001
+async def test_a_moment_that_is_none_is_refused_by_name(at: Any) -> None:
+    async with over(MemoryStore()) as runtime:
+        await runtime.dispatch(Add(counter="a", amount=1))
+        with pytest.raises(InvalidArgument, match=r"expected a version or a time|has no zone"):
+            await runtime.load(Counter, "a", at=at)

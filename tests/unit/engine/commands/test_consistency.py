@@ -1,10 +1,17 @@
 import asyncio
+from typing import Any
 
 import pytest
 
 from chekov import Domain, MemoryStore, Runtime
 from chekov.engine.commands.consistency import Consistency
-from chekov.errors import ChekovError, ConsistencyTimeout, InvalidConsistency, UnknownSubscription
+from chekov.errors import (
+    ChekovError,
+    ConsistencyTimeout,
+    InvalidArgument,
+    InvalidConsistency,
+    UnknownSubscription,
+)
 from chekov.store.port import SubscriptionKey
 from tests.unit.engine.counter_domain import Add, Added, Counter, Note, Seen
 from tests.unit.engine.running import running
@@ -116,3 +123,29 @@ async def test_versions_and_partitions_of_a_name_are_waited_for_one_by_one() -> 
             group.create_task(consistency.wait(7, keys, 30))
             await store.subscriptions.save(claims[2], 7)
         await consistency.drain()
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"seen", "all"], ids=repr)
+async def test_a_consistency_that_is_none_is_refused_before_anything_is_stored(wrong: Any) -> None:
+    async with running(MemoryStore(), Seen()) as runtime:
+        with pytest.raises((InvalidConsistency, UnknownSubscription)):
+            await runtime.dispatch(Add(counter="a", amount=1), consistency=wrong)
+        assert await runtime.store.head() == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"position": "3"},
+        {"position": True},
+        {"position": 1, "subscriptions": "seen"},
+        {"position": 1, "subscriptions": 5},
+        {"position": 1, "timeout": "5"},
+        {"position": 1, "timeout": float("nan")},
+    ],
+    ids=str,
+)
+async def test_a_wait_with_an_argument_of_another_type_is_refused(wrong: dict[str, Any]) -> None:
+    async with running(MemoryStore(), Seen()) as runtime:
+        with pytest.raises(InvalidArgument, match=f"^{[*wrong][-1]}="):
+            await runtime.wait(**wrong)

@@ -1,12 +1,16 @@
 """A command is decided by the newest state, and again after a conflict."""
 
+import asyncio
+
 import pytest
 
-from chekov import Domain, MemoryStore, Runtime
-from chekov.errors import CommandTimeout, TooManyConflicts, WrongExpectedVersion
+from chekov import Aggregate, Domain, MemoryStore, Runtime
+from chekov.errors import CommandTimeout, TooManyConflicts, UnusableState, WrongExpectedVersion
 from chekov.store.port import Expected
 from tests.unit.engine.commands.counting import ContendedStore, over
 from tests.unit.engine.counter_domain import Add, AddAtMost, Break, Counter, Note, TooMuch
+from tests.unit.engine.exits import EXITS
+from tests.unit.engine.snapshot_counter import KeptCounter
 
 
 async def test_a_command_stores_its_events_and_answers_where() -> None:
@@ -87,6 +91,44 @@ async def test_a_command_handler_sees_the_state_first() -> None:
         await runtime.dispatch(Add(counter="a", amount=4))
         done = await runtime.dispatch(Note(counter="a", text="four"))
     assert done.events[0].text == "four at 4"
+
+
+async def test_the_state_right_after_a_command_is_returned_on_request() -> None:
+    async with over(MemoryStore()) as runtime:
+
+        async def add() -> tuple[int, Aggregate | None]:
+            done = await runtime.dispatch(Add(counter="a", amount=1), with_state=True)
+            return done.version, done.state
+
+        answers = await asyncio.gather(*(add() for _ in range(50)))
+        assert sorted(answers) == [(at, Counter(total=at)) for at in range(1, 51)]
+        unchanged = await runtime.dispatch(Add(counter="a", amount=0), with_state=True)
+        assert (unchanged.state, unchanged.state_error) == (Counter(total=50), None)
+        assert (await runtime.dispatch(Add(counter="a", amount=1))).state is None
+
+
+async def test_the_state_that_is_returned_is_a_copy() -> None:
+    domain = Domain("counting", aggregates=[KeptCounter])
+    async with Runtime(domain, store=MemoryStore()) as runtime:
+        done = await runtime.dispatch(Add(counter="a", amount=1), with_state=True)
+        assert isinstance(done.state, KeptCounter)
+        done.state.amounts.clear()
+        assert (await runtime.load(KeptCounter, "a")).state.amounts == [1]
+
+
+class Uncopied(Counter, identity="uncopied"):
+    def __deepcopy__(self, memo: object) -> Counter:
+        raise EXITS[0]
+
+
+async def test_a_state_that_cannot_be_copied_is_no_error_of_the_command() -> None:
+    domain = Domain("counting", aggregates=[Uncopied])
+    async with Runtime(domain, store=MemoryStore()) as runtime:
+        done = await runtime.dispatch(Add(counter="a", amount=1), with_state=True)
+        assert (done.version, done.state) == (1, None)
+        assert "cannot be copied" in str(done.state_error)
+        with pytest.raises(UnusableState, match="cannot be copied"):
+            await runtime.load(Uncopied, "a")
 
 
 async def test_an_event_that_its_applier_refuses_is_never_stored() -> None:

@@ -213,3 +213,16 @@ async def test_a_command_sent_again_can_wait_for_handlers() -> None:
     async with Runtime(DOMAIN, store=MemoryStore()) as runtime:
         await runtime.dispatch(ONE, command_id=key)
         assert (await runtime.dispatch(ONE, command_id=key, consistency="strong")).repeated
+
+
+async def test_a_repeated_command_is_answered_with_the_state_of_the_first_time() -> None:
+    store, command_id = MemoryStore(), uuid4()
+    async with over(store) as runtime:
+        for _ in range(2):
+            done = await runtime.dispatch(ONE, command_id=command_id, with_state=True)
+            assert done.state == Counter(total=1)
+            await runtime.dispatch(Add(counter="a", amount=7))
+        await store.streams.truncate("counter-a", before=3)
+        again = await runtime.dispatch(ONE, command_id=command_id, with_state=True)
+        assert (again.repeated, again.state) == (True, None)
+        assert "begins at version 3" in str(again.state_error)
