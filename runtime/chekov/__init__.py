@@ -64,7 +64,14 @@ from chekov.errors import (
 from chekov.runtime import Runtime
 from chekov.serialization.serializers import Json, MessagePack
 from chekov.store.memory import MemoryStore
-from chekov.store.port import Expected, NewEvent, RecordedEvent
+from chekov.store.port import (
+    Expected,
+    Generation,
+    GenerationRefused,
+    NewEvent,
+    ProjectionBuilding,
+    RecordedEvent,
+)
 
 if TYPE_CHECKING:
     from chekov.store.postgres import PostgresStore
@@ -96,6 +103,8 @@ __all__ = [
     "EventNotFound",
     "Expected",
     "Forgotten",
+    "Generation",
+    "GenerationRefused",
     "HistoryTruncated",
     "Identifier",
     "InexactEvent",
@@ -115,6 +124,7 @@ __all__ = [
     "Personal",
     "PostgresStore",
     "Projection",
+    "ProjectionBuilding",
     "RecordedEvent",
     "Rejected",
     "Retry",

@@ -15,16 +15,15 @@ from chekov.domain.aggregate import Aggregate
 from chekov.domain.domain import Domain
 from chekov.domain.envelope import CommandEnvelope, Consistency
 from chekov.domain.messages import Command, Event
-from chekov.domain.queries import check_arguments, find_query
 from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.engine import Engine
 from chekov.engine.observer import Observer, combined, overrides
 from chekov.engine.subscriptions.control import SubscriptionControl
-from chekov.engine.subscriptions.keys import subscription_key
+from chekov.engine.subscriptions.projections import Projections
 from chekov.engine.subscriptions.retry import Retry
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
-from chekov.errors import StoreClosed, StoreError
+from chekov.errors import StoreClosed
 from chekov.serialization.codec import Codec
 from chekov.serialization.validation import validate
 from chekov.store.open import open_store, seal_store
@@ -48,6 +47,8 @@ class Runtime:
         engine: the parts it is made of.
         drained: whether it has begun to shut down.
         pause, resume, parked: of subscriptions, see `SubscriptionControl`.
+        projections: the read models, with their generations.
+        query, rebuild: of read models, see `Projections`.
 
     Args:
         domain: what to run.
@@ -106,6 +107,10 @@ class Runtime:
         control = SubscriptionControl(self._store.subscriptions, domain.name)
         self.pause, self.resume, self.parked = control.pause, control.resume, control.parked
         self._stream_of = self.engine.dispatcher.stream_of
+        self.projections = Projections(
+            domain, self._store, self.engine.consistency, self.engine.generations
+        )
+        self.query, self.rebuild = self.projections.query, self.projections.rebuild
         self._execute = self.engine.dispatcher.execute
         self._aggregates = self.engine.dispatcher.aggregates
         self._stack: AsyncExitStack | None = None
@@ -288,25 +293,6 @@ class Runtime:
                 cannot name an instance, or `at` is neither a version nor a time with a zone.
         """
         return await self._aggregates.load(aggregate, self._stream_of(aggregate, identifier), at)
-
-    async def query(self, projection: str, query: str, arguments: Mapping[str, object]) -> object:
-        """Ask a projection.
-
-        Raises:
-            UnknownQuery: there is no such projection, or it has no such query.
-            InvalidArgument: the arguments are not those of the query.
-            StoreError: the store has no read models.
-        """
-        found, method = find_query(self.domain.projections, projection, query)
-        check_arguments(f"{projection}/{query}", method, arguments)
-        key = subscription_key(self.domain, found)
-        read_models = self._store.read_models
-        if read_models is None:
-            raise StoreError("the store in memory has no tables to query: use Postgres")
-        async with read_models.read_connection(
-            search_path=read_models.schema_for(key)
-        ) as connection:
-            return await method.function(found, connection, **arguments)
 
     def decode(self, recorded: RecordedEvent) -> Event:
         """Decode a stored event.

@@ -10,13 +10,13 @@ NAMES = """
 Aggregate ChekovError Command CommandEnvelope CommandHandler CommandIdReused CommandObservation
 CommandTimeout Connection ConsistencyTimeout Context DefinitionError Dispatched Domain Draining
 DuplicateCommand DuplicateEvent Event EventFilter EventHandler EventNotFound Expected FORGOTTEN
-Forgotten HistoryTruncated Identifier InexactEvent InvalidAppend InvalidArgument InvalidCommand Json
-KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent Observer Origin Overloaded Personal
-PostgresStore Projection RecordedEvent Rejected Retry Runtime SchemaMismatch Serializer StoreClosed
-StoreError StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionStatus
-TooManyConflicts Transaction Undecodable UnknownCommand UnknownQuery UnknownSubscription
-UnusableState Upcaster WrongExpectedVersion apply definition_of execute handle prepare query
-stream_of upcast
+Forgotten Generation GenerationRefused HistoryTruncated Identifier InexactEvent InvalidAppend
+InvalidArgument InvalidCommand Json KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent
+Observer Origin Overloaded Personal PostgresStore Projection ProjectionBuilding RecordedEvent
+Rejected Retry Runtime SchemaMismatch Serializer StoreClosed StoreError StoreUnavailable
+StreamDeleted StreamExists StreamNotFound SubscriptionStatus TooManyConflicts Transaction
+Undecodable UnknownCommand UnknownQuery UnknownSubscription UnusableState Upcaster
+WrongExpectedVersion apply definition_of execute handle prepare query stream_of upcast
 """
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from chekov.store.memory import MemoryStore
 from chekov.store.postgres import PostgresStore
-from chekov.testing.contract import ReadModelsContract, StoreContract
+from chekov.testing.contract import GenerationsContract, ReadModelsContract, StoreContract
 
 
 class TestMemoryStore(StoreContract):
@@ -13,7 +13,7 @@ class TestMemoryStore(StoreContract):
         return memory_store
 
 
-class TestPostgresStore(StoreContract, ReadModelsContract):
+class TestPostgresStore(StoreContract, ReadModelsContract, GenerationsContract):
     @pytest.fixture
     def store(self, postgres_store: PostgresStore) -> PostgresStore:
         return postgres_store

@@ -95,5 +95,6 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "events": ("listings", "events"),
     "streams": ("listings", "streams"),
     "subscriptions": ("subscriptions", "subscriptions"),
+    "projections": ("projections", "projections"),
     "forget": ("forget", "forget"),
 }

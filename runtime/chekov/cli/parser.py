@@ -106,12 +106,29 @@ def _inspecting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     subscriptions.add_argument(
         "name", nargs="?", metavar="NAME", help="a subscription: all its versions and partitions"
     )
-    subscriptions.add_argument(
-        "--domain", help="the domain's name (default: that of CHEKOV_DOMAIN)"
+    _domain(subscriptions)
+    projections = _add(
+        commands, "projections", "List, rebuild, cancel or drop generations of read models."
     )
-    _store(subscriptions)
-    _pooled(subscriptions)
-    _output(subscriptions)
+    projections.add_argument(
+        "action", nargs="?", choices=("list", "rebuild", "cancel", "drop"), default="list",
+        help="what to do (default: list)",
+    )  # fmt: skip
+    projections.add_argument("name", nargs="?", metavar="NAME", help="a projection")
+    projections.add_argument(
+        "--version", type=int, help="of the projection (default: the highest; drop needs it)"
+    )
+    projections.add_argument(
+        "--generation", type=int, default=1, help="which one to drop (default: 1)"
+    )
+    _domain(projections)
+
+
+def _domain(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--domain", help="the domain's name (default: that of CHEKOV_DOMAIN)")
+    _store(command)
+    _pooled(command)
+    _output(command)
 
 
 def _forgetting(commands: "_Commands[argparse.ArgumentParser]") -> None:

@@ -3,10 +3,11 @@
 from argparse import Namespace
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
+from chekov.server.domain_loader import load_domain
 from chekov.server.settings import Settings
-from chekov.store.port import Store
 from chekov.store.postgres import PostgresStore
 
 _CONNECTIONS: Final = 2
@@ -30,8 +31,20 @@ def store_settings(arguments: Namespace) -> Settings:
     return settings
 
 
+def domain_name(settings: Settings, arguments: Namespace) -> str:
+    """The name of a domain, from `--domain` or the domain that the environment names.
+
+    Raises:
+        SettingsError: neither names one.
+    """
+    if arguments.domain is not None:
+        return str(arguments.domain)
+    settings.require("domain")
+    return load_domain(settings.domain, Path(settings.path or ".")).name
+
+
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncGenerator[Store]:
+async def opened(settings: Settings) -> AsyncGenerator[PostgresStore]:
     """The store for one command: with few connections, and little patience if it is away."""
     async with PostgresStore(
         settings.store,

@@ -3,13 +3,11 @@
 import asyncio
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from chekov.cli.output import complain, show_json, show_table
-from chekov.cli.store import opened, store_settings
+from chekov.cli.store import domain_name, opened, store_settings
 from chekov.engine.subscriptions.control import SubscriptionControl
-from chekov.server.domain_loader import load_domain
 from chekov.server.settings import Settings
 from chekov.store.port import ParkedEvent, Store, SubscriptionRow
 
@@ -31,7 +29,7 @@ def subscriptions(arguments: Namespace) -> int:
         complain(f"subscriptions {arguments.action} needs the NAME of a subscription")
         return _WRONG_USAGE
     settings = store_settings(arguments)
-    rows = asyncio.run(_run(settings, _domain_name(settings, arguments), arguments.name, action))
+    rows = asyncio.run(_run(settings, domain_name(settings, arguments), arguments.name, action))
     if arguments.output == "json":
         show_json(rows)
     else:
@@ -74,13 +72,6 @@ _ACTIONS: Final[Mapping[str, tuple[Sequence[str], _Action]]] = {
     "resume": (_COLUMNS, _resume),
     "parked": (_PARKED_COLUMNS, _parked),
 }
-
-
-def _domain_name(settings: Settings, arguments: Namespace) -> str:
-    if arguments.domain is not None:
-        return arguments.domain
-    settings.require("domain")
-    return load_domain(settings.domain, Path(settings.path or ".")).name
 
 
 def _subscription(row: SubscriptionRow, head: int) -> Mapping[str, Any]:

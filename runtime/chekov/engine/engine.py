@@ -3,15 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 from uuid import uuid4
 
 from chekov.domain.domain import Domain
-from chekov.domain.handler import EventHandler
+from chekov.domain.handler import EventHandler, Projection
 from chekov.engine.commands.consistency import Consistency
 from chekov.engine.commands.dispatcher import Dispatcher
 from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer
+from chekov.engine.subscriptions.generations import GenerationKeeper
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.keys import subscription_key
 from chekov.engine.subscriptions.kinds import kind_of
@@ -33,6 +35,7 @@ class Engine:
     Attributes:
         dispatcher: executes commands.
         consistency: waits for handlers.
+        generations: of the projections, as this process knows them.
     """
 
     def __init__(
@@ -66,10 +69,12 @@ class Engine:
             max_in_flight=max_in_flight,
         )
         keys = {subscription_key(domain, handler): handler for handler in domain.handlers}
+        self._handlers = keys if subscriptions else {}
         self._subscriptions = {
-            key: self._subscription(key, handler)
-            for key, handler in (keys.items() if subscriptions else ())
+            key: self._subscription(key, handler) for key, handler in self._handlers.items()
         }
+        projections = [key for key, handler in keys.items() if isinstance(handler, Projection)]
+        self.generations = GenerationKeeper(store, projections, self._adopt)
         self._leases = LeaseKeeper(
             store,
             self._subscriptions,
@@ -78,9 +83,14 @@ class Engine:
             owner=f"{node}/{uuid4().hex[:8]}",
             lease=lease,
         )
-        self.consistency = Consistency(store.subscriptions, keys, self._subscriptions)
+        self._lease = lease
+        self.consistency = Consistency(
+            store.subscriptions, keys, self._subscriptions, self.generations.current
+        )
         self._background: dict[str, asyncio.Task[None]] = {}
-        self._running: list[asyncio.Task[None]] = []
+        self._running: dict[SubscriptionKey, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._group: asyncio.TaskGroup | None = None
         self._draining = False
 
     @property
@@ -91,7 +101,7 @@ class Engine:
     @property
     def alive(self) -> bool:
         """Whether no background task has ended while it should run."""
-        tasks = (*self._background.values(), *self._running)
+        tasks = (*self._background.values(), *self._running.values())
         return self._draining or not any(task.done() for task in tasks)
 
     @property
@@ -110,6 +120,7 @@ class Engine:
         """Create what subscriptions need in the store: their rows and their tables."""
         for subscription in self._subscriptions.values():
             await subscription.prepare()
+        await self.generations.refresh()
 
     def drop(self) -> None:
         """Discard every cached state and event; what is needed is read again."""
@@ -127,13 +138,21 @@ class Engine:
             self._background["snapshots"] = group.create_task(
                 self._snapshotter.run(), name="snapshots"
             )
+        if self.generations.active:
+            self._background["generations"] = group.create_task(
+                self.generations.run(self._lease / 3), name="generations"
+            )
+        self._group = group
         if self._subscriptions:
-            self._start_subscriptions(group)
+            self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
+            self._background["leases"] = group.create_task(self._leases.run(), name="leases")
+            for key in self._subscriptions:
+                self._start(key)
         resets = self._store.tail.resets
         self._background["log"] = group.create_task(
             self._watch_log(resets, resets.value), name="log"
         )
-        for task in (*self._background.values(), *self._running):
+        for task in self._background.values():
             task.add_done_callback(_report)
 
     async def _watch_log(self, resets: Watermark, seen: int) -> None:
@@ -147,13 +166,35 @@ class Engine:
                 for subscription in self._subscriptions.values():
                     subscription.restart()
 
-    def _start_subscriptions(self, group: asyncio.TaskGroup) -> None:
-        pages = self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
-        self._background["leases"] = group.create_task(self._leases.run(), name="leases")
-        self._running = [
-            group.create_task(item.run(pages), name=f"subscription {key.name}")
-            for key, item in self._subscriptions.items()
-        ]
+    def _start(self, key: SubscriptionKey) -> None:
+        if self._group is None or self._pages is None:
+            return
+        task = self._group.create_task(
+            self._subscriptions[key].run(self._pages), name=f"subscription {key.name}"
+        )
+        task.add_done_callback(_report)
+        self._running[key] = task
+
+    def _adopt(self, running: Mapping[SubscriptionKey, Sequence[SubscriptionKey]]) -> None:
+        """Run these generations of each projection, and no others of it."""
+        if self._draining or not self._handlers:
+            return
+        for projection, keys in running.items():
+            for key in [key for key in self._subscriptions if _first(key) == projection]:
+                if key not in keys:
+                    self._end(key)
+            for key in keys:
+                if key not in self._subscriptions:
+                    handler = self._handlers[projection]
+                    self._subscriptions[key] = self._subscription(key, handler)
+                    self._start(key)
+
+    def _end(self, key: SubscriptionKey) -> None:
+        self._subscriptions.pop(key).stop()
+        task = self._running.pop(key, None)
+        if task is not None:
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     async def drain(self) -> None:
         """Refuse new commands, stop subscriptions at a checkpoint, then finish what is in flight.
@@ -174,15 +215,17 @@ class Engine:
 
     async def halt(self) -> None:
         """Cancel what is still running, and give up what it owned."""
-        await _cancelled(*self._running, *self._background.values())
+        await _cancelled(*self._running.values(), *self._ending, *self._background.values())
         await self._leases.release()
 
     async def _stop_subscriptions(self) -> None:
         """End each at its checkpoint, and let other processes have them."""
+        if "generations" in self._background:
+            await _cancelled(self._background.pop("generations"))
         for item in self._subscriptions.values():
             item.stop()
         if self._running:
-            await asyncio.wait(self._running)
+            await asyncio.wait([*self._running.values(), *self._ending])
             self._running.clear()
             await _cancelled(self._background.pop("leases"))
             await self._leases.release()
@@ -191,6 +234,11 @@ class Engine:
         subject = Subject(key, handler, self._store, self._codec)
         invocation = kind_of(handler)(subject)
         return Subscription(invocation, self._store, self._observer, self._retry)
+
+
+def _first(key: SubscriptionKey) -> SubscriptionKey:
+    """The key of a subscription as the domain has it, whichever generation runs."""
+    return replace(key, generation=1)
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -9,10 +9,12 @@ from chekov.server.problems import UNSUPPORTED, RequestError, malformed
 from chekov.store.port import Expected
 
 CORRELATION_ID: Final = "X-Correlation-ID"
+MIN_POSITION: Final = "X-Min-Position"
 
 _VERSION: Final = re.compile(r'(?:W/)?("?)(\d{1,18})\1\Z')
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
 _LONGEST_WAIT: Final = 60
+_POSITION_DIGITS: Final = 18
 
 
 def correlation_id(headers: Mapping[str, str]) -> UUID | None:
@@ -61,6 +63,20 @@ def wait(headers: Mapping[str, str]) -> float | None:
     preference = headers.get("Prefer")
     found = _WAIT.search(preference.lower()) if preference else None
     return float(min(int(found[1]), _LONGEST_WAIT)) if found else None
+
+
+def min_position(headers: Mapping[str, str]) -> int:
+    """The position in `X-Min-Position`; 0 if absent.
+
+    Raises:
+        RequestError: the value is not a position.
+    """
+    value = headers.get(MIN_POSITION)
+    if value is None:
+        return 0
+    if not value.strip().isdecimal() or len(value.strip()) > _POSITION_DIGITS:
+        raise malformed("header", MIN_POSITION, "expected a position such as 42", value)
+    return int(value)
 
 
 def require_json(headers: Mapping[str, str]) -> None:

@@ -12,8 +12,10 @@ from chekov.runtime import Runtime
 from chekov.serialization.json import to_json
 from chekov.server.index import index
 from chekov.server.lifecycle import Lifecycle
+from chekov.server.management_access import ManagementAccess
 from chekov.server.manifest import manifest
 from chekov.server.metrics import Metrics
+from chekov.server.projections import ProjectionEndpoints
 from chekov.server.runtime_collector import RuntimeCollector
 from chekov.server.subscriptions import SubscriptionEndpoints
 
@@ -52,14 +54,17 @@ class Management:
             "Commands and events are at its API port, by default 8080.",
             {
                 "/subscriptions": "the state of each subscription in this process",
+                "/projections": "the generations of the projections' tables, with their progress",
                 "/metrics": "metrics for Prometheus",
                 "/manifest": "the names of aggregates, commands, events and subscriptions",
-                "/readyz": "whether it accepts commands",
+                "/readyz": "whether it should get requests",
                 "/startupz": "whether it has started",
                 "/livez": "whether it works",
             },
         )
-        self._subscriptions = SubscriptionEndpoints(lambda: self.runtime, lifecycle, token)
+        access = ManagementAccess(lambda: self.runtime, lifecycle, token)
+        self._subscriptions = SubscriptionEndpoints(access)
+        self._projections = ProjectionEndpoints(access)
         metrics.watch(self._collector.collect)
 
     @property
@@ -80,6 +85,7 @@ class Management:
         app.router.add_get("/metrics", self._exposition)
         app.router.add_get("/manifest", self._show_manifest)
         app.router.add_routes(self._subscriptions.routes())
+        app.router.add_routes(self._projections.routes())
         return app
 
     async def _live(self, _request: web.Request) -> web.Response:
@@ -94,7 +100,8 @@ class Management:
         if self._lifecycle.phase != "serving" or self.runtime is None:
             return _status(self._lifecycle.reason)
         # A handler in trouble keeps no command from being accepted.
-        return _status(await self._store.fault(self.runtime), self.runtime.engine.troubles)
+        fault = await self._store.fault(self.runtime) or self.runtime.projections.held
+        return _status(fault, self.runtime.engine.troubles)
 
     async def _exposition(self, request: web.Request) -> web.Response:
         await self._collector.refresh()

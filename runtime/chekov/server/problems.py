@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 from chekov import errors
+from chekov.store.port import GenerationRefused, ProjectionBuilding
 
 CONTENT_TYPE: Final = "application/problem+json"
 FIRST_SERVER_ERROR: Final = 500
@@ -53,6 +54,15 @@ UNDECODABLE: Final = Kind("undecodable-event", 500, "A stored event cannot be de
 DRAINING: Final = Kind("draining", 503, "This process is shutting down")
 NOT_READY: Final = Kind("not-ready", 503, "This process is not ready")
 UNAVAILABLE: Final = Kind("store-unavailable", 503, "The event store is unavailable")
+PROJECTION_BUILDING: Final = Kind(
+    "projection-building", 503, "The tables of the projection are being built"
+)
+PROJECTION_BEHIND: Final = Kind(
+    "projection-behind", 503, "The projection has not reached the position"
+)
+GENERATION_REFUSED: Final = Kind(
+    "generation-refused", 409, "The generations of the projection do not allow this"
+)
 TIMED_OUT: Final = Kind("timed-out", 504, "The command did not finish in time")
 
 KINDS: Final = (
@@ -60,10 +70,12 @@ KINDS: Final = (
     STREAM_NOT_FOUND, METHOD_NOT_ALLOWED, UNUSABLE_STATE,
     VERSION_CONFLICT, TOO_MANY_CONFLICTS, DUPLICATE_EVENT, DUPLICATE_COMMAND, HISTORY_TRUNCATED,
     STREAM_DELETED, TOO_LARGE, UNSUPPORTED, REJECTED, COMMAND_ID_REUSED, NOT_STORABLE, OVERLOADED,
-    INTERNAL, UNDECODABLE, DRAINING, NOT_READY, UNAVAILABLE, TIMED_OUT,
+    INTERNAL, UNDECODABLE, DRAINING, NOT_READY, UNAVAILABLE, PROJECTION_BUILDING,
+    PROJECTION_BEHIND, GENERATION_REFUSED, TIMED_OUT,
 )  # fmt: skip
 
 _SOON: Final = {"Retry-After": "1"}
+_LONGEST_WAIT: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +169,16 @@ def _unavailable(error: Any) -> Problem:
     return Problem(UNAVAILABLE, "The event store does not answer.", members, _SOON)
 
 
+def _building(error: Any) -> Problem:
+    generation = error.generation
+    if generation is None:
+        return Problem(PROJECTION_BUILDING, str(error), {"ratio": 0.0}, _SOON)
+    left = generation.seconds_left
+    members = {"ratio": round(generation.ratio, 4), "seconds_left": left and round(left, 1)}
+    wait = str(min(max(round(left or 1), 1), _LONGEST_WAIT))
+    return Problem(PROJECTION_BUILDING, str(error), members, {"Retry-After": wait})
+
+
 _TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
     RequestError: lambda error: error.problem,
     errors.UnknownCommand: lambda error: Problem(
@@ -191,6 +213,8 @@ _TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
     errors.InvalidAppend: lambda error: Problem(NOT_STORABLE, str(error)),
     errors.Undecodable: _undecodable,
     errors.UnusableState: lambda error: Problem(UNUSABLE_STATE, str(error)),
+    ProjectionBuilding: _building,
+    GenerationRefused: lambda error: Problem(GENERATION_REFUSED, str(error)),
     errors.StoreUnavailable: _unavailable,
     errors.StoreClosed: _unavailable,
 }

@@ -9,13 +9,20 @@ from aiohttp import web
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.methods import Method
-from chekov.errors import InvalidCommand
+from chekov.errors import ConsistencyTimeout, InvalidCommand
 from chekov.runtime import Runtime
 from chekov.serialization.codec import convert
 from chekov.serialization.json import to_json
+from chekov.server import headers
 from chekov.server.commands import JSON
 from chekov.server.parameters import refuse_unknown
-from chekov.server.problems import MALFORMED, NOT_FOUND, RequestError, malformed
+from chekov.server.problems import (
+    MALFORMED,
+    NOT_FOUND,
+    PROJECTION_BEHIND,
+    RequestError,
+    malformed,
+)
 from chekov.store.port import RejectedValue
 
 
@@ -37,6 +44,9 @@ class QueryEndpoint(NamedTuple):
     returns: Any
     summary: str
 
+
+_WAIT_SECONDS: Final = 5.0
+"""How long a query waits for `X-Min-Position`, unless `Prefer: wait` says otherwise."""
 
 _REPEATED: Final = (list, tuple, set, frozenset)
 
@@ -68,8 +78,16 @@ class Queries:
             known = ", ".join(sorted("/".join(item) for item in self._queries)) or "none"
             raise RequestError(NOT_FOUND, f"There is no query {'/'.join(name)}; known: {known}.")
         given = arguments(query, request)
+        position = headers.min_position(request.headers)
+        seconds = headers.wait(request.headers) or _WAIT_SECONDS
         try:
-            result = await self._runtime.query(*name, given)
+            result = await self._runtime.query(*name, given, min_position=position, timeout=seconds)
+        except ConsistencyTimeout as error:
+            raise RequestError(
+                PROJECTION_BEHIND,
+                f"{name[0]} has not reached position {position} within {seconds:g} s.",
+                headers={"Retry-After": "1"},
+            ) from error
         except RejectedValue as error:
             if not given:
                 raise

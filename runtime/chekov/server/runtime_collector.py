@@ -5,6 +5,7 @@ A subscription's series carry its version and partition, so that two of them nev
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -17,6 +18,7 @@ from chekov.store.port import SubscriptionKey
 _STORE_TIMEOUT: Final = 1.0
 
 _LABELS: Final = ("domain", "subscription", "version", "partition")
+_GENERATION_LABELS: Final = ("domain", "subscription", "version", "generation")
 _GAUGES: Final = {
     "subscription_position": "Position up to which a subscription has handled all events.",
     "subscription_head": "Position of the store's last event, as the subscription knows it.",
@@ -49,7 +51,11 @@ class RuntimeCollector:
         self._parked = {row.key: row.parked for row in rows}
 
     def _statuses(self) -> Iterable[tuple[SubscriptionKey, SubscriptionStatus]]:
-        return () if self.runtime is None else self.runtime.subscriptions.items()
+        """One for each series: of a projection, the generation that serves, or is the first."""
+        found: dict[SubscriptionKey, tuple[SubscriptionKey, SubscriptionStatus]] = {}
+        for key, status in self.runtime.subscriptions.items() if self.runtime else ():
+            found.setdefault(replace(key, generation=1), (key, status))
+        return found.values()
 
     def collect(self) -> Iterable[Metric]:
         """The gauges as they are now."""
@@ -79,4 +85,17 @@ class RuntimeCollector:
             for name, value in values.items():
                 families[name].add_metric(labels, value)
             states.add_metric((*labels, status.state), 1)
-        return [instances, *families.values(), states]
+        return [instances, *families.values(), states, self._building()]
+
+    def _building(self) -> Metric:
+        family = GaugeMetricFamily(
+            "chekov_projection_building_ratio",
+            "How much of a projection's generation is built, from 0 to 1; only while it is built.",
+            labels=_GENERATION_LABELS,
+        )
+        for item in self.runtime.projections.generations if self.runtime else ():
+            if item.state == "building":
+                key = item.key
+                labels = (key.domain, key.name, str(key.version), str(key.generation))
+                family.add_metric(labels, item.ratio)
+        return family

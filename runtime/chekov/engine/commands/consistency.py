@@ -1,8 +1,9 @@
 """Reading one's own writes: waiting until handlers, wherever they run, have passed a position."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from chekov.domain.envelope import check_seconds
@@ -31,6 +32,12 @@ class Consistency:
     """Waits by the progress of this process's own subscriptions, and by checkpoints for the rest.
 
     A handler that waits is not waited for.
+
+    Args:
+        store: has the checkpoints.
+        keys: of the domain's subscriptions, whichever generation of a projection serves.
+        subscriptions: those that run in this process.
+        current: returns the key of the generation that answers for one of `keys`.
     """
 
     def __init__(
@@ -38,8 +45,10 @@ class Consistency:
         store: Subscriptions,
         keys: Iterable[SubscriptionKey],
         subscriptions: Mapping[SubscriptionKey, Subscription],
+        current: Callable[[SubscriptionKey], SubscriptionKey],
     ) -> None:
         self._store = store
+        self._current = current
         self._keys = tuple(keys)
         self._subscriptions = subscriptions
         self._reading: asyncio.Future[None] | None = None
@@ -91,6 +100,8 @@ class Consistency:
         if not _is_position(position):
             raise InvalidArgument(f"position={position!r:.60}: expected an integer")
         own = current_subscription.get()
+        if own is not None:
+            own = replace(own, generation=1)
         behind = [key for key in keys if key != own]
         self._waiting += 1
         self._idle.clear()
@@ -120,6 +131,7 @@ class Consistency:
         return [key for key in keys if not self._passed(key, position)]
 
     def _passed(self, key: SubscriptionKey, position: int) -> bool:
+        key = self._current(key)
         here = self._subscriptions.get(key)
         if here is not None and here.passed(position):
             return True
@@ -127,7 +139,7 @@ class Consistency:
 
     async def _progress(self, behind: Sequence[SubscriptionKey], position: int) -> None:
         """Wait until one that is behind may have arrived."""
-        here = [self._subscriptions.get(key) for key in behind]
+        here = [self._subscriptions.get(self._current(key)) for key in behind]
         if all(item is not None and item.running for item in here):
             first = here[0]
             if first is not None:

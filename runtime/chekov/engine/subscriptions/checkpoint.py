@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from chekov.store.port import Claim, Subscriptions
@@ -16,7 +17,8 @@ class Checkpoint:
     Attributes:
         claim: under which everything is written.
         position: everything up to here is handled.
-        replay_until: the last position that was stored before the subscription first ran.
+        replay_until: events up to here were stored before the subscription first ran; while a
+            generation is built beside the one that serves, all are replayed.
         ended: set when nothing further may be handled under this claim.
         valid_until: when the claim runs out, by the loop's clock.
     """
@@ -28,12 +30,12 @@ class Checkpoint:
         moved: Callable[[int], None],
         *,
         position: int,
-        replay_until: int,
         valid_until: float,
     ) -> None:
         self.claim = claim
         self.position = position
-        self.replay_until = replay_until
+        beside = claim.building and claim.key.generation > 1
+        self.replay_until: float = inf if beside else claim.registered
         self.ended = asyncio.Event()
         self.valid_until = valid_until
         self._store = store
@@ -47,6 +49,11 @@ class Checkpoint:
     def open(self) -> bool:
         """Whether more may be handled."""
         return not self.ended.is_set() and self._now() < self.valid_until
+
+    def renewed(self, claim: Claim) -> None:
+        """Note that the claim was renewed: the generation may serve since the last time."""
+        if self.replay_until == inf and not claim.building:
+            self.replay_until = self.position
 
     def advance(self, position: int) -> bool:
         """Note that everything up to `position` is handled.

@@ -85,9 +85,10 @@ class LeaseKeeper:
     async def _claim(self) -> bool:
         """Claim once; return whether every claim that is held was renewed."""
         asked_at = asyncio.get_running_loop().time()
-        keys = self._subscriptions.keys()
+        keys = tuple(self._subscriptions)
         claims = await self._store.subscriptions.claim(self._owner, keys, lease=self._lease)
-        held = {claim.key: claim for claim in claims}
+        # A generation may have ended, or begun, meanwhile.
+        held = {claim.key: claim for claim in claims if claim.key in self._subscriptions}
         owned = {key for key, item in self._subscriptions.items() if item.owned}
         for key, claim in held.items():
             self._subscriptions[key].take(claim, asked_at=asked_at, lease=self._lease)

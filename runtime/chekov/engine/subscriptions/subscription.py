@@ -42,6 +42,7 @@ class SubscriptionStatus:
         kind: of its handler: `handler`, `projection`, or one registered by other code.
         version: of its handler.
         partition: which part of the events it handles, from 0.
+        generation: of a projection, which build of its tables.
         state: `waiting` while another process runs it, `live` near the head of the log.
         owned: whether it runs here.
         position: everything up to here is handled; of one that runs elsewhere, as of its last
@@ -56,6 +57,7 @@ class SubscriptionStatus:
     kind: str
     version: int
     partition: int
+    generation: int
     state: State
     owned: bool
     position: int
@@ -70,6 +72,7 @@ class Subscription:
 
     Attributes:
         key: names it in the store.
+        kind: of its handler.
         position: everything up to here is handled, as far as this process knows.
     """
 
@@ -81,6 +84,7 @@ class Subscription:
         retry: Retry,
     ) -> None:
         self.key = invocation.key
+        self.kind = invocation.kind
         self.position = 0
         self._invocation = invocation
         self._store = store
@@ -112,9 +116,10 @@ class Subscription:
         head = max(self._store.tail.head.value, self.position)
         return SubscriptionStatus(
             name=self.key.name,
-            kind=self._invocation.kind,
+            kind=self.kind,
             version=self.key.version,
             partition=self.key.partition,
+            generation=self.key.generation,
             state="retrying" if retrying else self._state,
             owned=self.owned,
             position=self.position,
@@ -142,6 +147,7 @@ class Subscription:
         self._valid_until = asked_at + lease
         if self._checkpoint is not None:
             self._checkpoint.valid_until = self._valid_until
+            self._checkpoint.renewed(claim)
         if self._doubted_at is None or asked_at > self._doubted_at:
             self._doubted_at = None
             self._claims.bump()
@@ -290,7 +296,6 @@ class Subscription:
             self._store.subscriptions,
             self._move,
             position=self.position,
-            replay_until=claim.registered,
             valid_until=self._valid_until,
         )
 

@@ -17,15 +17,13 @@ class Transactional(Invocation):
     atomic = True
 
     async def prepare(self) -> None:
-        """Create the projection's tables, and register it.
+        """Create the tables of the projection's first generation, unless it has one.
 
         Raises:
             StoreError: the store has no tables.
             DefinitionError: the database refuses the SQL, or it has changed.
         """
-        models = self._models
-        await models.create_tables(models.schema_for(self.key), self.definition.tables)
-        await super().prepare()
+        await self._models.generations.begin(self.key, self.definition.tables)
 
     async def invoke(
         self, checkpoint: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int

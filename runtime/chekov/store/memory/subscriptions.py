@@ -1,7 +1,7 @@
 """The role `subscriptions` in memory."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -115,7 +115,7 @@ class MemorySubscriptions:
         self._freed.bump()
 
     async def list(self, domain: str) -> Sequence[SubscriptionRow]:
-        """Every subscription of a domain, by name, version and partition."""
+        """Every subscription of a domain, by name, version, partition and generation."""
         return [
             SubscriptionRow(
                 key,
@@ -136,7 +136,7 @@ class MemorySubscriptions:
             for key, row in self._rows.items()
             if key.domain == domain and name in (None, key.name)
         ]
-        return sorted(rows, key=lambda item: (item[0].name, item[0].version, item[0].partition))
+        return sorted(rows, key=lambda item: astuple(item[0]))
 
     def _owned(self, claim: Claim) -> _Row:
         row = self._rows.get(claim.key)

@@ -10,6 +10,12 @@ from chekov.store.port.event_store import (
     RecordedEvent,
     StreamAppend,
 )
+from chekov.store.port.generations import (
+    Generation,
+    GenerationRefused,
+    Generations,
+    ProjectionBuilding,
+)
 from chekov.store.port.keys import Key, Keys
 from chekov.store.port.read_models import ReadModels, RejectedValue
 from chekov.store.port.snapshots import Snapshot, Snapshots
@@ -31,10 +37,14 @@ __all__ = [
     "EventStore",
     "Expected",
     "ExpectedVersion",
+    "Generation",
+    "GenerationRefused",
+    "Generations",
     "Key",
     "Keys",
     "NewEvent",
     "ParkedEvent",
+    "ProjectionBuilding",
     "ReadModels",
     "RecordedEvent",
     "RejectedValue",

@@ -8,6 +8,7 @@ from uuid import UUID
 from chekov.domain.handler import Connection
 from chekov.errors import StoreError
 from chekov.store.port.event_store import Appended, Expected, ExpectedVersion, NewEvent
+from chekov.store.port.generations import Generations
 from chekov.store.port.subscriptions import Claim, SubscriptionKey
 
 
@@ -17,6 +18,22 @@ class RejectedValue(StoreError):
 
 class ReadModels(Protocol):
     """Gives projections their tables, and transactions that commit with their checkpoints."""
+
+    @property
+    def generations(self) -> Generations:
+        """The builds of the tables."""
+        ...
+
+    def serving(self, key: SubscriptionKey) -> AbstractAsyncContextManager[Connection]:
+        """A connection in a read-only transaction, whose names resolve in the serving generation.
+
+        The number of the generation in `key` is not used.
+
+        Raises:
+            ProjectionBuilding: none of this version serves yet.
+            RejectedValue: a statement in the block was given a value that its type cannot hold.
+        """
+        ...
 
     async def create_tables(self, schema_name: str, tables: str) -> None:
         """Create a database schema and run the SQL `tables` in it, once; later calls do nothing.

@@ -10,13 +10,15 @@ from chekov.store.port.event_store import RecordedEvent
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionKey:
-    """Identifies one partition of a subscription."""
+    """Identifies one partition of a subscription, and of a projection one build of its tables."""
 
     domain: str
     name: str
     version: int = 1
     """Of a projection; a new version starts from the origin, with tables of its own."""
     partition: int = 0
+    generation: int = 1
+    """Of a projection; each rebuild of a version has tables and a checkpoint of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Claim:
     """The checkpoint when the claim was made or last renewed."""
     registered: int = 0
     """The position of the last event when the subscription was registered."""
+    building: bool = False
+    """Whether it builds a generation of a projection that does not serve yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class SubscriptionRow:
     error: str | None
     parked: int
     updated: datetime
+    building: bool = False
+    """Whether it builds a generation of a projection that does not serve yet."""
 
 
 class Subscriptions(Protocol):
@@ -118,5 +124,5 @@ class Subscriptions(Protocol):
         ...
 
     async def list(self, domain: str) -> Sequence[SubscriptionRow]:
-        """Every subscription of a domain, by name, version and partition."""
+        """Every subscription of a domain, by name, version, partition and generation."""
         ...

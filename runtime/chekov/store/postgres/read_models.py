@@ -1,6 +1,5 @@
 """The role `read_models` in Postgres: projections' tables, and transactions with checkpoints."""
 
-import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, cast
@@ -9,19 +8,20 @@ from uuid import UUID
 import asyncpg
 
 from chekov.domain import handler
-from chekov.errors import DefinitionError
 from chekov.store.port import (
     Appended,
     Claim,
     Expected,
     ExpectedVersion,
     NewEvent,
+    ProjectionBuilding,
     RejectedValue,
     StreamAppend,
     SubscriptionKey,
 )
 from chekov.store.postgres.append.append_in_transaction import append_in_transaction
 from chekov.store.postgres.connection_options import DriverConnection
+from chekov.store.postgres.generations import PostgresGenerations, create_tables
 from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.subscriptions import check_fenced, owner_of
 from chekov.store.projection_schema import schema_name
@@ -49,25 +49,25 @@ class PostgresReadModels:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._statements = schema.statements("read_models")
+        self.generations = PostgresGenerations(schema)
 
     async def create_tables(self, schema_name: str, tables: str) -> None:
         """Create a database schema and run `tables` in it, once."""
-        digest = hashlib.sha256(tables.encode()).hexdigest()
         async with self._schema.lent() as connection:
-            await connection.execute(self._statements["lock"], schema_name)
-            made = await connection.fetchval(self._statements["digest"], schema_name)
-            if made is None:
-                await self._create(connection, schema_name, tables)
-                await connection.execute(self._statements["created"], schema_name, digest)
-            elif made != digest:
-                raise DefinitionError(
-                    f"the tables in {schema_name!r}",
-                    ["their SQL has changed since they were made: raise the projection's version"],
-                )
+            await create_tables(connection, self._statements, schema_name, tables)
 
     def schema_for(self, key: SubscriptionKey) -> str:
         """Name of the database schema that a projection's tables live in."""
         return schema_name(self._schema.name, key)
+
+    @asynccontextmanager
+    async def serving(self, key: SubscriptionKey) -> AsyncGenerator[handler.Connection]:
+        """A connection for queries, whose names resolve in the serving generation."""
+        async with self.read_connection() as connection:
+            version = key.domain, key.name, key.version
+            if await connection.fetchval(self._statements["serving"], *version) is None:
+                raise ProjectionBuilding(key.name, await self.generations.building(key))
+            yield connection
 
     @asynccontextmanager
     async def read_connection(
@@ -114,15 +114,6 @@ class PostgresReadModels:
             StreamAppend(stream, events, expected),
             command_id,
         )
-
-    async def _create(self, connection: DriverConnection, schema: str, tables: str) -> None:
-        try:
-            quoted = await connection.fetchval("select quote_ident($1)", schema)
-            await connection.execute(f"create schema if not exists {quoted}")
-            await connection.execute(self._statements["search_path"], schema)
-            await connection.execute(tables)
-        except asyncpg.PostgresError as error:
-            raise DefinitionError(f"the tables in {schema!r}", [str(error)]) from error
 
 
 def _is_rejected_value(error: asyncpg.DataError) -> bool:

@@ -28,16 +28,7 @@ class PostgresSubscriptions:
     ) -> Sequence[Claim]:
         """Renew the claims of `owner` among `keys`, and claim the free ones."""
         rows = await self._fetch("claim", *_columns(keys), owner, lease)
-        return [
-            Claim(
-                SubscriptionKey(domain, name, version, partition),
-                owner,
-                epoch,
-                position,
-                registered,
-            )
-            for domain, name, version, partition, epoch, position, registered in rows
-        ]
+        return [Claim(SubscriptionKey(*row[:5]), owner, *row[5:]) for row in map(tuple, rows)]
 
     async def release(self, owner: str, keys: Collection[SubscriptionKey]) -> None:
         """Give up the claims of `owner` among `keys`."""
@@ -63,7 +54,7 @@ class PostgresSubscriptions:
     async def parked(self, domain: str, name: str, *, limit: int = 100) -> Sequence[ParkedEvent]:
         """The events that a subscription set aside, by position."""
         rows = await self._fetch("parked", domain, name, limit)
-        return [ParkedEvent(SubscriptionKey(*row[:4]), *row[4:]) for row in map(tuple, rows)]
+        return [ParkedEvent(SubscriptionKey(*row[:5]), *row[5:]) for row in map(tuple, rows)]
 
     async def stop(self, claim: Claim, error: str) -> None:
         """Stop the subscription and give it up."""
@@ -79,7 +70,7 @@ class PostgresSubscriptions:
         await self._fetch("pause", domain, name, self._free_channel)
 
     async def list(self, domain: str) -> Sequence[SubscriptionRow]:
-        """Every subscription of a domain, by name, version and partition."""
+        """Every subscription of a domain, by name, version, partition and generation."""
         return subscription_rows(await self._fetch("subscriptions", domain))
 
     async def _fetch(self, statement: str, *values: object) -> Sequence[Any]:
@@ -88,7 +79,7 @@ class PostgresSubscriptions:
 
 def subscription_rows(rows: Sequence[Any]) -> Sequence[SubscriptionRow]:
     """Rows of the statement `subscriptions`."""
-    return [SubscriptionRow(SubscriptionKey(*row[:4]), *row[4:]) for row in map(tuple, rows)]
+    return [SubscriptionRow(SubscriptionKey(*row[:5]), *row[5:]) for row in map(tuple, rows)]
 
 
 def _columns(keys: Collection[SubscriptionKey]) -> tuple[list[Any], ...]:
@@ -97,13 +88,22 @@ def _columns(keys: Collection[SubscriptionKey]) -> tuple[list[Any], ...]:
         [key.name for key in keys],
         [key.version for key in keys],
         [key.partition for key in keys],
+        [key.generation for key in keys],
     )
 
 
 def owner_of(claim: Claim) -> tuple[object, ...]:
     """The first parameters of every statement that writes under a claim."""
     key = claim.key
-    return key.domain, key.name, key.version, key.partition, claim.owner, claim.epoch
+    return (
+        key.domain,
+        key.name,
+        key.version,
+        key.partition,
+        key.generation,
+        claim.owner,
+        claim.epoch,
+    )
 
 
 def check_fenced(claim: Claim, rows: Sequence[object]) -> None:

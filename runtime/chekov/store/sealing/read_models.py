@@ -26,6 +26,8 @@ class SealedReadModels:
     def __init__(self, read_models: ReadModels, events: SealedEventStore) -> None:
         self._read_models = read_models
         self._events = events
+        self.generations = read_models.generations
+        self.serving = read_models.serving
         self.create_tables = read_models.create_tables
         self.schema_for = read_models.schema_for
         self.transaction = read_models.transaction

@@ -1,13 +1,14 @@
 """What every store must do, as a test suite for authors of stores: a class per role.
 
 Subclass `StoreContract` in a test module and give it a fixture `store` that yields an open, empty
-store; for a store with read models, `ReadModelsContract` too. They need pytest with pytest-asyncio
-in its automatic mode.
+store; for a store with read models, `ReadModelsContract` and `GenerationsContract` too. They need
+pytest with pytest-asyncio in its automatic mode.
 """
 
 from chekov.testing.contract.commit_reports import CommitReportsContract
 from chekov.testing.contract.event_store import EventStoreContract
 from chekov.testing.contract.filters import FilterContract
+from chekov.testing.contract.generations import GenerationsContract
 from chekov.testing.contract.hostile import HostileContract
 from chekov.testing.contract.keys import KeysContract
 from chekov.testing.contract.read_models import ReadModelsContract
@@ -20,6 +21,7 @@ __all__ = [
     "CommitReportsContract",
     "EventStoreContract",
     "FilterContract",
+    "GenerationsContract",
     "HostileContract",
     "KeysContract",
     "ReadModelsContract",

@@ -111,7 +111,7 @@ async def test_versions_and_partitions_of_a_name_are_waited_for_one_by_one() -> 
     async with MemoryStore() as store:
         await store.subscriptions.register(keys)
         claims = await store.subscriptions.claim("node", keys, lease=60)
-        consistency = Consistency(store.subscriptions, keys, {})
+        consistency = Consistency(store.subscriptions, keys, {}, lambda key: key)
         assert consistency.named(["seen"]) == keys
         for claim in claims[:2]:
             await store.subscriptions.save(claim, 7)

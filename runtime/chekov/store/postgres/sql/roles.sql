@@ -86,6 +86,7 @@ begin
             ('subscriptions', 'select, insert, update, delete', 'select'),
             ('parked', 'select, insert, update, delete', 'select'),
             ('projections', 'select, insert, update, delete', 'select'),
+            ('generations', 'select, insert, update, delete', 'select'),
             ('migrations', 'select', 'select')
         ) as rights (name, writes, reads)
         where to_regclass('chekov.' || name) is not null
