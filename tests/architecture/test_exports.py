@@ -9,13 +9,14 @@ import chekov.testing
 NAMES = """
 Aggregate ChekovError Command CommandEnvelope CommandHandler CommandIdReused CommandObservation
 CommandTimeout Connection ConsistencyTimeout Context DefinitionError Dispatched Domain Draining
-DuplicateCommand DuplicateEvent Event EventFilter EventHandler EventNotFound Expected FORGOTTEN
-Forgotten HistoryTruncated Identifier InexactEvent InvalidAppend InvalidArgument InvalidCommand Json
-KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent Observer Origin Overloaded Personal
-PostgresStore Projection RecordedEvent Rejected Retry Runtime SchemaMismatch Serializer StoreClosed
-StoreError StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionStatus
-TooManyConflicts Transaction Undecodable UnknownCommand UnknownQuery UnknownSubscription Upcaster
-WrongExpectedVersion apply definition_of execute handle prepare query stream_of upcast
+DuplicateCommand DuplicateEvent Event EventFilter EventHandler EventNotFound Expected Forgotten
+FORGOTTEN HistoryTruncated Identifier InexactEvent InvalidAppend InvalidArgument InvalidCommand
+Json KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent Observer Origin Overloaded
+Personal PostgresStore ProcessManager Projection RecordedEvent Rejected Retry Runtime Schedule
+SchemaMismatch Serializer StoreClosed StoreError StoreUnavailable StreamDeleted StreamExists
+StreamNotFound SubscriptionStatus Timer TooManyConflicts Transaction Undecodable UnknownCommand
+UnknownQuery UnknownSubscription Upcaster WrongExpectedVersion apply definition_of execute expired
+finish handle prepare proceed query rejected start stream_of upcast
 """
 
 

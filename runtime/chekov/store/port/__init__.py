@@ -11,6 +11,17 @@ from chekov.store.port.event_store import (
     StreamAppend,
 )
 from chekov.store.port.keys import Key, Keys
+from chekov.store.port.processes import (
+    OpenInstance,
+    OutgoingCommand,
+    PendingTimer,
+    ProcessChanges,
+    Processes,
+    ProcessFigures,
+    ProcessInput,
+    ProcessState,
+    QueuedCommand,
+)
 from chekov.store.port.read_models import ReadModels, RejectedValue
 from chekov.store.port.snapshots import Snapshot, Snapshots
 from chekov.store.port.store import CommitReport, Store
@@ -34,7 +45,16 @@ __all__ = [
     "Key",
     "Keys",
     "NewEvent",
+    "OpenInstance",
+    "OutgoingCommand",
     "ParkedEvent",
+    "PendingTimer",
+    "ProcessChanges",
+    "ProcessFigures",
+    "ProcessInput",
+    "ProcessState",
+    "Processes",
+    "QueuedCommand",
     "ReadModels",
     "RecordedEvent",
     "RejectedValue",

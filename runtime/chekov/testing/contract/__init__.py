@@ -10,6 +10,7 @@ from chekov.testing.contract.event_store import EventStoreContract
 from chekov.testing.contract.filters import FilterContract
 from chekov.testing.contract.hostile import HostileContract
 from chekov.testing.contract.keys import KeysContract
+from chekov.testing.contract.processes import ProcessesContract
 from chekov.testing.contract.read_models import ReadModelsContract
 from chekov.testing.contract.snapshots import SnapshotsContract
 from chekov.testing.contract.streams import StreamsContract
@@ -22,6 +23,7 @@ __all__ = [
     "FilterContract",
     "HostileContract",
     "KeysContract",
+    "ProcessesContract",
     "ReadModelsContract",
     "SnapshotsContract",
     "StoreContract",
@@ -37,6 +39,7 @@ class StoreContract(
     HostileContract,
     StreamsContract,
     SubscriptionsContract,
+    ProcessesContract,
     SnapshotsContract,
     KeysContract,
     CommitReportsContract,

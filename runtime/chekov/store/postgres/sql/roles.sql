@@ -85,6 +85,9 @@ begin
             ('subscriptions', 'select, insert, update, delete', 'select'),
             ('parked', 'select, insert, update, delete', 'select'),
             ('projections', 'select, insert, update, delete', 'select'),
+            ('process_instances', 'select, insert, update, delete', 'select'),
+            ('outbox', 'select, insert, update, delete', 'select'),
+            ('timers', 'select, insert, update, delete', 'select'),
             ('migrations', 'select', 'select')
         ) as rights (name, writes, reads)
         where to_regclass('chekov.' || name) is not null
