@@ -19,7 +19,16 @@ from chekov.domain.handler import (
 from chekov.domain.messages import Command, Event, Identifier
 from chekov.domain.middleware import Middleware
 from chekov.domain.personal import FORGOTTEN, Forgotten, Personal
+from chekov.domain.process_manager import (
+    ProcessManager,
+    expired,
+    finish,
+    proceed,
+    rejected,
+    start,
+)
 from chekov.domain.serializer import Serializer
+from chekov.domain.timers import Schedule, Timer
 from chekov.domain.upcasting import Origin, Upcaster, upcast
 from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.execution import Dispatched
@@ -123,12 +132,14 @@ __all__ = [
     "Overloaded",
     "Personal",
     "PostgresStore",
+    "ProcessManager",
     "Projection",
     "ProjectionBuilding",
     "RecordedEvent",
     "Rejected",
     "Retry",
     "Runtime",
+    "Schedule",
     "SchemaMismatch",
     "Serializer",
     "StoreClosed",
@@ -138,6 +149,7 @@ __all__ = [
     "StreamExists",
     "StreamNotFound",
     "SubscriptionStatus",
+    "Timer",
     "TooManyConflicts",
     "Transaction",
     "Undecodable",
@@ -150,9 +162,14 @@ __all__ = [
     "apply",
     "definition_of",
     "execute",
+    "expired",
+    "finish",
     "handle",
     "prepare",
+    "proceed",
     "query",
+    "rejected",
+    "start",
     "stream_of",
     "upcast",
 ]

@@ -1,10 +1,20 @@
 """The shipped suite against the stores that are shipped."""
 
+from collections.abc import AsyncGenerator
+
 import pytest
 
 from chekov.store.memory import MemoryStore
 from chekov.store.postgres import PostgresStore
-from chekov.testing.contract import GenerationsContract, ReadModelsContract, StoreContract
+from chekov.store.sealing.master import MasterKeys
+from chekov.store.sealing.store import SealedStore
+from chekov.testing.contract import (
+    GenerationsContract,
+    ProcessesContract,
+    ReadModelsContract,
+    StoreContract,
+)
+from tests.unit.engine.processes.transfers import domain
 
 
 class TestMemoryStore(StoreContract):
@@ -17,3 +27,17 @@ class TestPostgresStore(StoreContract, ReadModelsContract, GenerationsContract):
     @pytest.fixture
     def store(self, postgres_store: PostgresStore) -> PostgresStore:
         return postgres_store
+
+
+class TestSealedProcesses(ProcessesContract):
+    @pytest.fixture
+    async def store(self, memory_store: MemoryStore) -> AsyncGenerator[SealedStore]:
+        async with SealedStore(memory_store, domain, MasterKeys(), lambda: None) as sealed:
+            yield sealed
+
+
+class TestSealedProcessesInPostgres(ProcessesContract):
+    @pytest.fixture
+    async def store(self, postgres_store: PostgresStore) -> AsyncGenerator[SealedStore]:
+        async with SealedStore(postgres_store, domain, MasterKeys(), lambda: None) as sealed:
+            yield sealed

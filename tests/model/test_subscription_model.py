@@ -14,7 +14,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from chekov import Connection, Context, EventHandler, MemoryStore, Projection, Transaction, handle
+from chekov import (
+    CommandEnvelope,
+    Connection,
+    Context,
+    EventHandler,
+    MemoryStore,
+    Projection,
+    Transaction,
+    handle,
+)
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.kinds import kind_of
@@ -154,6 +163,10 @@ class Reader(EventHandler, name="subject"):
         self.given.append(context.position)
 
 
+async def _sends_nothing(envelope: CommandEnvelope[Any]) -> None:
+    raise AssertionError(f"these handlers send no commands, not {envelope.command}")
+
+
 class Node:
     """One process: a subscription, and the claim it was last answered."""
 
@@ -161,9 +174,12 @@ class Node:
         self.name = name
         self.store = store
         self.key = SubscriptionKey("counting", "subject")
-        codec = Codec(counting(handler))
+        domain = counting(handler)
+        codec = Codec(domain)
         retry = Retry(attempts=2, first=0.0, longest=0.0)
-        invocation = kind_of(handler)(Subject(self.key, handler, store, codec))
+        invocation = kind_of(handler)(
+            Subject(self.key, handler, store, codec, domain, _sends_nothing)
+        )
         self.subscription = Subscription(invocation, store, Observer(), retry)
         self.tasks: list[asyncio.Task[None]] = []
         self.answer: tuple[float, Sequence[Claim]] | None = None

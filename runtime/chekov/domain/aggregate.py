@@ -1,7 +1,7 @@
 """Aggregates: a state that commands read and events change."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from inspect import isgeneratorfunction
 from typing import (
@@ -20,6 +20,7 @@ from chekov.domain.keywords import refuse_unknown_keywords
 from chekov.domain.messages import Command, Event, event_types
 from chekov.domain.methods import Method, by_message, check_messages, mark, marked
 from chekov.domain.names import NAME_BYTES, OWN, UUID_BYTES
+from chekov.domain.states import make_state
 from chekov.errors import DefinitionError
 
 A = TypeVar("A")
@@ -111,7 +112,7 @@ class Aggregate:
         faults: list[str] = []
         identity = cls.__name__ if identity is None else identity
         _check_identity(cls, identity, faults)
-        _make_dataclass(cls, faults)
+        make_state(cls, faults)
         methods = marked(cls, ("execute", "apply"), faults)
         executors = _executors(cls, methods, faults)
         appliers = _appliers(cls, methods, faults)
@@ -194,19 +195,6 @@ def _policy(
             f"{cls.__qualname__}: snapshot_every {every} must be 1 or more, a function, or None"
         )
     return lambda _version, events, _seconds: events >= every
-
-
-def _make_dataclass(cls: type[Aggregate], faults: list[str]) -> None:
-    try:
-        dataclass(kw_only=True)(cls)
-    except (TypeError, ValueError) as error:
-        faults.append(f"{cls.__qualname__}: {error}")
-        return
-    faults.extend(
-        f"{cls.__qualname__}.{item.name} needs a default: an instance is empty before its events"
-        for item in fields(cast("Any", cls))
-        if item.default is MISSING and item.default_factory is MISSING
-    )
 
 
 def _executors(

@@ -12,6 +12,7 @@ from chekov.domain.messages import Command, Event, identifier_fields
 from chekov.domain.methods import Method
 from chekov.domain.middleware import Middleware, check_middleware
 from chekov.domain.personal import personal_events
+from chekov.domain.process_manager import ProcessManager, check_commands
 from chekov.domain.serializer import Serializer
 from chekov.domain.stored_names import StoredNames
 from chekov.domain.upcasting import Upcaster, UpcasterChain
@@ -27,7 +28,7 @@ class Domain:
 
     Attributes:
         name: names its subscriptions in the store; keep it when the code changes.
-        handlers: the event handlers and projections.
+        handlers: the event handlers, projections and process managers.
         command_handlers: these see commands before their aggregates do.
         middleware: surrounds the execution of every command, the first outermost.
         commands: stored name → command type.
@@ -69,6 +70,8 @@ class Domain:
         self._preparer_of = _preparer_of(sound_command_handlers, self._aggregate_of, faults)
         _check_handler_names(sound_handlers, faults)
         check_middleware(self.middleware, faults)
+        for manager in self.process_managers:
+            check_commands(manager, self._aggregate_of, faults)
         self.commands = _by_name(self._aggregate_of, "command", faults)
         _check_command_names(self.commands, faults)
         self.events = _by_name(_event_types(sound_aggregates, sound_handlers), "event", faults)
@@ -118,6 +121,11 @@ class Domain:
         """The handlers that are projections."""
         return tuple(item for item in self.handlers if isinstance(item, Projection))
 
+    @property
+    def process_managers(self) -> tuple[ProcessManager, ...]:
+        """The handlers that are process managers."""
+        return tuple(item for item in self.handlers if isinstance(item, ProcessManager))
+
 
 def _check_name(name: str, faults: list[str]) -> None:
     if not _NAME.match(name):
@@ -143,7 +151,10 @@ def _sound_handlers(items: Iterable[object], faults: list[str]) -> list[EventHan
     sound: list[EventHandler] = []
     for item in items:
         if not isinstance(item, EventHandler):
-            faults.append(f"handlers: {item!r} is not an instance of EventHandler or Projection")
+            faults.append(
+                f"handlers: {item!r} is not an instance of EventHandler, Projection or "
+                "ProcessManager"
+            )
             continue
         sound.append(item)
         definition = definition_of(item)

@@ -1,6 +1,6 @@
 """One method per message type: marked by a decorator, found by the annotation of its parameter.
 
-Aggregates, command handlers, event handlers and projections share this mechanism.
+Aggregates and all kinds of handlers share this mechanism.
 """
 
 import inspect
@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar, get_type_hints
 
 from chekov.domain.messages import Command, Event, Message, event_types
+from chekov.domain.timers import Timer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MARK: Final = "__chekov_role__"
-_BASES: Final = (Message, Event, Command)
+_BASES: Final = (Message, Event, Command, Timer)
 
 
 class Parameter(NamedTuple):

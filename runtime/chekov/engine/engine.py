@@ -231,7 +231,9 @@ class Engine:
             await self._leases.release()
 
     def _subscription(self, key: SubscriptionKey, handler: EventHandler) -> Subscription:
-        subject = Subject(key, handler, self._store, self._codec)
+        subject = Subject(
+            key, handler, self._store, self._codec, self._domain, self.dispatcher.execute
+        )
         invocation = kind_of(handler)(subject)
         return Subscription(invocation, self._store, self._observer, self._retry)
 

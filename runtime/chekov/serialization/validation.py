@@ -6,11 +6,12 @@ from chekov.domain.aggregate import Aggregate
 from chekov.domain.domain import Domain
 from chekov.errors import DefinitionError
 from chekov.serialization.codec import Codec
+from chekov.serialization.processes import ProcessCodec
 from chekov.serialization.snapshots import SnapshotCodec
 
 
 def validate(domain: Domain) -> None:
-    """Check that every message and every snapshot of a domain can be encoded and decoded.
+    """Check that every message, snapshot and process of a domain can be encoded and decoded.
 
     What can be wrong without that, its constructor has refused already.
 
@@ -18,7 +19,7 @@ def validate(domain: Domain) -> None:
         DefinitionError: lists every fault.
     """
     faults: list[str] = []
-    for codec in (Codec, SnapshotCodec):
+    for codec in (Codec, SnapshotCodec, ProcessCodec):
         try:
             codec(domain)
         except DefinitionError as error:

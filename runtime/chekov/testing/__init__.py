@@ -1,5 +1,6 @@
 """For the tests of domains and of stores."""
 
+from chekov.testing.process_spec import ProcessSpec
 from chekov.testing.spec import Spec
 
-__all__ = ["Spec"]
+__all__ = ["ProcessSpec", "Spec"]

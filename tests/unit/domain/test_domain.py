@@ -129,7 +129,7 @@ def test_what_is_passed_must_be_of_the_right_kind() -> None:
     found = faults(of(int, Turns, handlers=[Seen, 3], command_handlers=["x"]))
     text = "\n".join(found)
     assert "aggregates: <class 'int'> is not a subclass of Aggregate" in text
-    assert "is not an instance of EventHandler or Projection" in text
+    assert "is not an instance of EventHandler, Projection or ProcessManager" in text
     assert "is not an instance of CommandHandler" in text
     assert len(found) == 4
 

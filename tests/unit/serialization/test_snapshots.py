@@ -14,7 +14,8 @@ from chekov import (
     Serializer,
     apply,
 )
-from chekov.serialization.snapshots import RestoredState, SnapshotCodec, Unstorable
+from chekov.serialization.snapshots import RestoredState, SnapshotCodec
+from chekov.serialization.states import Unstorable
 
 
 class Opened(Event):

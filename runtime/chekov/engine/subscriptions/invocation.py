@@ -7,20 +7,27 @@ leases) is the same for all of them.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 from chekov.domain.definitions import definition_of
+from chekov.domain.domain import Domain
+from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.handler import EventHandler
 from chekov.engine.failures import described, is_requested, leaves
+from chekov.engine.processes.reactions import UnhandledRefusal
 from chekov.engine.subscriptions.checkpoint import Checkpoint
 from chekov.engine.subscriptions.handler_routes import HandlerRoutes
 from chekov.errors import Draining, Fenced, Overloaded, StoreUnavailable, Undecodable
 from chekov.serialization.codec import Codec, decode_senders_metadata
+from chekov.serialization.processes import UnreadableProcess
 from chekov.store.port import RecordedEvent, Store, SubscriptionKey
+
+Execute: TypeAlias = Callable[[CommandEnvelope[Any]], Awaitable[Any]]
+"""Executes the command in an envelope."""
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -41,7 +48,7 @@ class HandlerFailed(Exception):
     @property
     def hopeless(self) -> bool:
         """Whether trying again cannot help."""
-        return isinstance(self.error, Undecodable)
+        return isinstance(self.error, Undecodable | UnreadableProcess | UnhandledRefusal)
 
     @property
     def excused(self) -> bool:
@@ -51,12 +58,21 @@ class HandlerFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a kind is given to work with: one handler and where its events come from."""
+    """What a kind is given to work with.
+
+    Attributes:
+        handler: what it runs.
+        store: where its events come from.
+        domain: that the handler belongs to.
+        execute: executes the commands that it sends.
+    """
 
     key: SubscriptionKey
     handler: EventHandler
     store: Store
     codec: Codec
+    domain: Domain
+    execute: Execute
 
 
 class Invocation(ABC):
@@ -95,6 +111,35 @@ class Invocation(ABC):
             return [event for event in events if decided[event.type]]
         except KeyError:  # at the first sight of a name
             return [event for event in events if self.routes.wants(event.type)]
+
+    def running(self, checkpoint: Checkpoint) -> AbstractAsyncContextManager[None]:
+        """Surrounds the handling under one claim, for what a kind does beside it."""
+        return nullcontext()
+
+    async def inputs(self, checkpoint: Checkpoint) -> Sequence[RecordedEvent]:
+        """Return what is to be handled besides the log, in the shape of events.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        return ()
+
+    @property
+    def seconds_until_input(self) -> float | None:
+        """Seconds until `inputs` may have something; `None` when nothing is foreseen."""
+        return None
+
+    async def park(
+        self, checkpoint: Checkpoint, event: RecordedEvent, *, attempts: int, error: str
+    ) -> None:
+        """Set an event aside, and move the checkpoint past it.
+
+        Raises:
+            Fenced: another process owns the subscription.
+            StoreUnavailable: the database is away.
+        """
+        await self.store.subscriptions.park(checkpoint.claim, event, attempts=attempts, error=error)
+        checkpoint.committed(event.position)
 
     @abstractmethod
     async def invoke(

@@ -3,6 +3,8 @@
 from typing import Final
 
 from chekov.domain.handler import EventHandler, Projection
+from chekov.domain.process_manager import ProcessManager
+from chekov.engine.processes.process_invocation import ProcessInvocation
 from chekov.engine.subscriptions.at_least_once import AtLeastOnce
 from chekov.engine.subscriptions.invocation import Invocation
 from chekov.engine.subscriptions.transactional import Transactional
@@ -10,6 +12,7 @@ from chekov.engine.subscriptions.transactional import Transactional
 _KINDS: Final[dict[type[EventHandler], type[Invocation]]] = {
     EventHandler: AtLeastOnce,
     Projection: Transactional,
+    ProcessManager: ProcessInvocation,
 }
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from chekov.engine.subscriptions.checkpoint import Checkpoint
 from chekov.engine.subscriptions.invocation import HandlerFailed, Invocation
-from chekov.store.port import RecordedEvent, Subscriptions
+from chekov.store.port import RecordedEvent
 
 _log: Final = logging.getLogger(__name__)
 
@@ -21,8 +21,8 @@ class Parking:
         parked: how many events it parked since this was last reset to 0.
     """
 
-    def __init__(self, store: Subscriptions, invocation: Invocation) -> None:
-        self._store = store
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
         self._subscription = invocation.key.name
         self._stops = invocation.definition.on_failure == "stop"
         self.parked = 0
@@ -52,7 +52,6 @@ class Parking:
                 exc_info=failed.error,
             )
             raise Stopped(f"event {event.position} ({event.type}): {failed}")
-        await self._store.park(checkpoint.claim, event, attempts=attempts, error=str(failed))
-        checkpoint.committed(event.position)
+        await self._invocation.park(checkpoint, event, attempts=attempts, error=str(failed))
         self.parked += 1
         _log.error("an event is parked", extra=about, exc_info=failed.error)

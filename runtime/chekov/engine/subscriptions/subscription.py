@@ -88,7 +88,7 @@ class Subscription:
         self.position = 0
         self._invocation = invocation
         self._store = store
-        self._parking = Parking(store.subscriptions, invocation)
+        self._parking = Parking(invocation)
         self._delivery = Delivery(invocation, self._parking, observer, retry)
         self._observer = observer
         self._handled = Watermark()
@@ -253,8 +253,9 @@ class Subscription:
             return
         checkpoint = self._checkpoint = self._begin(claim)
         try:
-            while checkpoint.open:
-                await self._step(checkpoint, log)
+            async with self._invocation.running(checkpoint):
+                while checkpoint.open:
+                    await self._step(checkpoint, log)
             if self._is_current(claim):
                 await checkpoint.save()
         except Stopped as stopped:
@@ -301,6 +302,7 @@ class Subscription:
 
     async def _step(self, checkpoint: Checkpoint, log: PageReader) -> None:
         try:
+            inputs = await self._invocation.inputs(checkpoint)
             events = await log.after(checkpoint.position)
         except StoreError as error:
             # Nothing was begun, so unlike a lost commit this leaves no doubt about the claim.
@@ -312,6 +314,8 @@ class Subscription:
         self._error = None
         self._backoff.reset()
         self._state = "catching-up" if log.far else "live"
+        if inputs:
+            await self._delivery.deliver(checkpoint, inputs)
         if not events:
             await self._idle(checkpoint)
             return
@@ -324,9 +328,10 @@ class Subscription:
     async def _idle(self, checkpoint: Checkpoint) -> None:
         if checkpoint.due:
             await checkpoint.save()
-        seconds = checkpoint.seconds_until_due
-        timeout = _IDLE_SECONDS if seconds is None else seconds
+        reasons = (checkpoint.seconds_until_due, self._invocation.seconds_until_input)
+        foreseen = [seconds for seconds in reasons if seconds is not None]
         if checkpoint.open:
+            timeout = min([_IDLE_SECONDS, *foreseen])
             await self._store.wait("events", checkpoint.position, timeout)
 
     def _is_current(self, claim: Claim) -> bool:

@@ -10,12 +10,14 @@ from chekov.store.delegating import DelegatingEventStore
 from chekov.store.memory.event_store import MemoryEventStore
 from chekov.store.memory.keys import MemoryKeys
 from chekov.store.memory.log import Log
+from chekov.store.memory.processes import MemoryProcesses
 from chekov.store.memory.snapshots import MemorySnapshots
 from chekov.store.memory.streams import MemoryStreams
 from chekov.store.memory.subscriptions import MemorySubscriptions
 from chekov.store.port import (
     CommitReport,
     Keys,
+    Processes,
     ReadModels,
     RecordedEvent,
     Snapshot,
@@ -42,6 +44,7 @@ class MemoryStore(DelegatingEventStore):
 
     streams: Streams
     subscriptions: Subscriptions
+    processes: Processes
     snapshots: Snapshots
     keys: Keys
     read_models: ReadModels | None
@@ -56,6 +59,7 @@ class MemoryStore(DelegatingEventStore):
         self.subscriptions = MemorySubscriptions(
             clock, lambda: self._log.history.head, self.changes.subscriptions
         )
+        self.processes = MemoryProcesses(clock, lambda: self.subscriptions)
         self.read_models = None
         self.snapshots = MemorySnapshots(self._log.history, snapshots)
         self.keys = MemoryKeys(self.changes.keys)

@@ -17,6 +17,17 @@ from chekov.store.port.generations import (
     ProjectionBuilding,
 )
 from chekov.store.port.keys import Key, Keys
+from chekov.store.port.processes import (
+    OpenInstance,
+    OutgoingCommand,
+    PendingTimer,
+    ProcessChanges,
+    Processes,
+    ProcessFigures,
+    ProcessInput,
+    ProcessState,
+    QueuedCommand,
+)
 from chekov.store.port.read_models import ReadModels, RejectedValue
 from chekov.store.port.snapshots import Snapshot, Snapshots
 from chekov.store.port.store import CommitReport, Store
@@ -43,8 +54,17 @@ __all__ = [
     "Key",
     "Keys",
     "NewEvent",
+    "OpenInstance",
+    "OutgoingCommand",
     "ParkedEvent",
+    "PendingTimer",
+    "ProcessChanges",
+    "ProcessFigures",
+    "ProcessInput",
+    "ProcessState",
+    "Processes",
     "ProjectionBuilding",
+    "QueuedCommand",
     "ReadModels",
     "RecordedEvent",
     "RejectedValue",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 from chekov.store.changes import Topic
 from chekov.store.port.event_store import EventStore
 from chekov.store.port.keys import Keys
+from chekov.store.port.processes import Processes
 from chekov.store.port.read_models import ReadModels
 from chekov.store.port.snapshots import Snapshots
 from chekov.store.port.streams import Streams
@@ -46,6 +47,11 @@ class Store(EventStore, Protocol):
     @property
     def read_models(self) -> ReadModels | None:
         """The tables of projections; `None` when the store has no database."""
+        ...
+
+    @property
+    def processes(self) -> Processes:
+        """States, waiting commands and timers of process managers."""
         ...
 
     @property

@@ -14,6 +14,7 @@ from chekov.store.postgres.keys import PostgresKeys
 from chekov.store.postgres.migrator import migrate as migrate_schema
 from chekov.store.postgres.migrator import needed_version, verify
 from chekov.store.postgres.pool import PATIENCE_SECONDS, POOL_SIZE, PostgresPool
+from chekov.store.postgres.processes import PostgresProcesses
 from chekov.store.postgres.read_models import PostgresReadModels
 from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.snapshots import PostgresSnapshots
@@ -62,6 +63,7 @@ class PostgresStore(DelegatingEventStore):
         self.events = events
         self.streams = PostgresStreams(self._schema, events, self._background, self.tail)
         self.subscriptions = PostgresSubscriptions(self._schema)
+        self.processes = PostgresProcesses(self._schema)
         self.read_models = PostgresReadModels(self._schema)
         self.snapshots = PostgresSnapshots(self._schema)
         self.keys = PostgresKeys(self._schema)

@@ -11,6 +11,7 @@ from chekov.testing.contract.filters import FilterContract
 from chekov.testing.contract.generations import GenerationsContract
 from chekov.testing.contract.hostile import HostileContract
 from chekov.testing.contract.keys import KeysContract
+from chekov.testing.contract.processes import ProcessesContract
 from chekov.testing.contract.read_models import ReadModelsContract
 from chekov.testing.contract.snapshots import SnapshotsContract
 from chekov.testing.contract.streams import StreamsContract
@@ -24,6 +25,7 @@ __all__ = [
     "GenerationsContract",
     "HostileContract",
     "KeysContract",
+    "ProcessesContract",
     "ReadModelsContract",
     "SnapshotsContract",
     "StoreContract",
@@ -39,6 +41,7 @@ class StoreContract(
     HostileContract,
     StreamsContract,
     SubscriptionsContract,
+    ProcessesContract,
     SnapshotsContract,
     KeysContract,
     CommitReportsContract,

@@ -87,6 +87,9 @@ begin
             ('parked', 'select, insert, update, delete', 'select'),
             ('projections', 'select, insert, update, delete', 'select'),
             ('generations', 'select, insert, update, delete', 'select'),
+            ('process_instances', 'select, insert, update, delete', 'select'),
+            ('outbox', 'select, insert, update, delete', 'select'),
+            ('timers', 'select, insert, update, delete', 'select'),
             ('migrations', 'select', 'select')
         ) as rights (name, writes, reads)
         where to_regclass('chekov.' || name) is not null

@@ -1,0 +1,202 @@
+"""The outbox: sends the commands of process managers, each executed once, in order per instance.
+
+A command leaves the outbox when it was executed. Its id is fixed before it is first sent, so
+sending it again, after a crash or by the next owner, changes nothing. A refusal is kept with the
+command, to be handled like an event; any other failure is repeated for as long as it takes.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from chekov.backoff import Backoff
+from chekov.domain.envelope import CommandEnvelope
+from chekov.engine.failures import described
+from chekov.engine.subscriptions.checkpoint import Checkpoint
+from chekov.engine.subscriptions.invocation import Execute
+from chekov.errors import (
+    CommandIdReused,
+    Fenced,
+    InvalidCommand,
+    Rejected,
+    StoreError,
+    StreamDeleted,
+    UnknownCommand,
+)
+from chekov.serialization.codec import Codec, decode_senders_metadata
+from chekov.serialization.processes import encode_refusal
+from chekov.store.port import Processes, QueuedCommand, SubscriptionKey
+from chekov.watermark import Watermark
+
+_REFUSALS: Final = (Rejected, StreamDeleted, InvalidCommand, UnknownCommand, CommandIdReused)
+_PAGE: Final = 500
+_MOST: Final = 1000
+"""Commands held in memory."""
+_IN_FLIGHT: Final = 200
+
+_log = logging.getLogger(__name__)
+
+
+class Outbox:
+    """Sends the commands of one process manager while this process owns it.
+
+    Args:
+        key: of the process manager.
+        processes: holds the commands.
+        codec: decodes them.
+        execute: executes one.
+        on_refused: called when there are refusals to handle.
+    """
+
+    def __init__(
+        self,
+        key: SubscriptionKey,
+        processes: Processes,
+        codec: Codec,
+        execute: Execute,
+        on_refused: Callable[[], None],
+    ) -> None:
+        self._key = key
+        self._processes = processes
+        self._codec = codec
+        self._execute = execute
+        self._on_refused = on_refused
+        self._filled = Watermark()
+
+    def wake(self) -> None:
+        """Look for new commands."""
+        self._filled.bump()
+
+    async def run(self, checkpoint: Checkpoint) -> None:
+        """Send what is in the outbox, from its first command on, until cancelled or fenced."""
+        sending = _Sending(self, checkpoint)
+        async with asyncio.TaskGroup() as group:
+            settling = group.create_task(self._settle(sending, checkpoint))
+            after = 0
+            backoff = Backoff(0.1, 5.0)
+            while checkpoint.open:
+                seen = self._filled.value
+                try:
+                    page = await self._processes.pending(self._key, after=after, limit=_PAGE)
+                except StoreError as error:
+                    self._report("the outbox cannot be read", error)
+                    await checkpoint.pause(backoff.next())
+                    continue
+                backoff.reset()
+                for item in page:
+                    sending.add(item, group)
+                    after = item.number
+                while (len(page) < _PAGE and self._filled.value == seen) or sending.held >= _MOST:
+                    await self._filled.wait_above(self._filled.value)
+            settling.cancel()
+
+    async def send(
+        self, item: QueuedCommand, checkpoint: Checkpoint, turns: asyncio.Semaphore
+    ) -> bytes | None:
+        """Send a command until it was executed or refused; return the refusal.
+
+        Raises:
+            Fenced: this process no longer owns the process manager.
+        """
+        backoff = Backoff(0.05, 30.0)
+        while checkpoint.open:
+            try:
+                async with turns:
+                    await self._execute(self._envelope(item))
+            except _REFUSALS as error:
+                return encode_refusal(error)
+            except Exception as error:  # noqa: BLE001 whatever it is, it may go away
+                self._report("a command of a process manager is sent again", error, item)
+                await checkpoint.pause(backoff.next())
+            else:
+                return None
+        raise Fenced(self._key.name)
+
+    def _envelope(self, item: QueuedCommand) -> CommandEnvelope[Any]:
+        sent = item.sent
+        return CommandEnvelope.of(
+            self._codec.decode_command(sent.command, sent.data),
+            command_id=sent.id,
+            correlation_id=sent.correlation_id,
+            causation_id=sent.causation_id,
+            metadata=decode_senders_metadata(sent.metadata),
+        )
+
+    async def _settle(self, sending: "_Sending", checkpoint: Checkpoint) -> None:
+        """Take what was answered out of the outbox, batch by batch."""
+        seen = 0
+        backoff = Backoff(0.1, 5.0)
+        while True:
+            seen = await sending.answers.wait_above(seen)
+            while sending.sent or sending.refused:
+                sent, refused = list(sending.sent), dict(sending.refused)
+                try:
+                    await self._processes.settle(checkpoint.claim, sent, refused)
+                except Fenced:
+                    checkpoint.ended.set()
+                    return
+                except StoreError as error:
+                    self._report("answered commands stay in the outbox", error)
+                    await checkpoint.pause(backoff.next())
+                    continue
+                backoff.reset()
+                del sending.sent[: len(sent)]
+                for number in refused:
+                    del sending.refused[number]
+                if refused:
+                    self._on_refused()
+
+    def _report(self, what: str, error: Exception, item: QueuedCommand | None = None) -> None:
+        about = {"subscription": self._key.name, "error": described(error)}
+        if item is not None:
+            about |= {"instance": item.sent.instance, "command": item.sent.command}
+        _log.warning(what, extra=about)
+
+
+class _Sending:
+    """The commands in memory: a queue per instance, and the answers to be settled.
+
+    Attributes:
+        held: how many commands are waiting or on their way.
+        answers: rises with each answer.
+    """
+
+    def __init__(self, outbox: Outbox, checkpoint: Checkpoint) -> None:
+        self._outbox = outbox
+        self._checkpoint = checkpoint
+        self._queues: dict[str, deque[QueuedCommand]] = {}
+        self._turns = asyncio.Semaphore(_IN_FLIGHT)
+        self.held = 0
+        self.sent: list[int] = []
+        self.refused: dict[int, bytes] = {}
+        self.answers = Watermark()
+
+    def add(self, item: QueuedCommand, group: asyncio.TaskGroup) -> None:
+        """Send a command after those of its instance that were added before."""
+        self.held += 1
+        queue = self._queues.get(item.sent.instance)
+        if queue is not None:
+            queue.append(item)
+            return
+        self._queues[item.sent.instance] = queue = deque([item])
+        group.create_task(self._send_all(item.sent.instance, queue))
+
+    async def _send_all(self, instance: str, queue: "deque[QueuedCommand]") -> None:
+        while queue:
+            item = queue[0]
+            try:
+                refusal = await self._outbox.send(item, self._checkpoint, self._turns)
+            except Fenced:
+                return
+            queue.popleft()
+            if refusal is None:
+                self.sent.append(item.number)
+            else:
+                self.refused[item.number] = refusal
+            self.answers.bump()
+            self.held -= 1
+            if self.held == _MOST // 2:
+                self._outbox.wake()
+        del self._queues[instance]

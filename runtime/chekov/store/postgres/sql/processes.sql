@@ -1,0 +1,175 @@
+-- fragment: of_key
+domain = $1 and name = $2 and version = $3 and partition = $4
+
+-- fragment: queued
+number, instance, begun_by, id, command, data, correlation_id, causation_id, metadata, time,
+    refusal, error
+
+-- fragment: timer
+instance, timer, id, due, command, data, begun_by, correlation_id, causation_id, metadata, error
+
+-- name: load
+select instance, begun_by, begun, data from chekov.process_instances
+where <of_key> and instance = any($5)
+
+-- name: finish
+with gone as (
+    delete from chekov.process_instances where <of_key> and instance = any($5)
+)
+delete from chekov.timers where <of_key> and instance = any($5)
+
+-- name: remove
+delete from chekov.timers using unnest($5::text[], $6::text[]) as gone (place, label)
+where <of_key> and instance = place and timer = label
+
+-- name: answer
+delete from chekov.outbox where <of_key> and number = any($5)
+
+-- name: keep_states
+insert into chekov.process_instances (
+    domain, name, version, partition, instance, begun_by, begun, data
+)
+select $1, $2, $3, $4, state.*
+from unnest($5::text[], $6::uuid[], $7::timestamptz[], $8::bytea[]) as state
+on conflict (domain, name, version, partition, instance) do update
+set begun_by = excluded.begun_by, begun = excluded.begun, data = excluded.data,
+    updated = clock_timestamp()
+
+-- name: keep_timers
+insert into chekov.timers (
+    domain, name, version, partition, instance, timer, id, due, command, data, begun_by,
+    correlation_id, causation_id, metadata
+)
+select $1, $2, $3, $4, timer.*
+from unnest(
+    $5::text[], $6::text[], $7::uuid[], $8::timestamptz[], $9::text[], $10::bytea[], $11::uuid[],
+    $12::uuid[], $13::uuid[], $14::bytea[]
+) as timer
+on conflict (domain, name, version, partition, instance, timer) do update
+set id = excluded.id, due = excluded.due, command = excluded.command, data = excluded.data,
+    begun_by = excluded.begun_by, correlation_id = excluded.correlation_id,
+    causation_id = excluded.causation_id, metadata = excluded.metadata, error = null
+
+-- name: put
+insert into chekov.outbox (
+    domain, name, version, partition, instance, begun_by, id, command, data, correlation_id,
+    causation_id, metadata
+)
+select $1, $2, $3, $4, instance, begun_by, id, command, data, correlation_id, causation_id, metadata
+from unnest(
+    $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::bytea[], $10::uuid[], $11::uuid[],
+    $12::bytea[]
+) with ordinality as sent (
+    instance, begun_by, id, command, data, correlation_id, causation_id, metadata, n
+)
+order by n
+
+-- Last, so that the row is locked for a moment only and a stale owner is still refused.
+-- name: advance
+update chekov.subscriptions
+set position = greatest(position, $7), updated = clock_timestamp()
+where domain = $1 and name = $2 and version = $3 and partition = $4 and owner = $5 and epoch = $6
+returning position
+
+-- name: pending
+select <queued> from chekov.outbox
+where <of_key> and number > $5 and refusal is null
+order by number limit $6
+
+-- The row of the owner is locked against claims until this is stored.
+-- fragment: owned
+owned as materialized (
+    select from chekov.subscriptions
+    where domain = $1 and name = $2 and version = $3 and partition = $4
+        and owner = $5 and epoch = $6
+    for share
+)
+
+-- name: settle
+with <owned>,
+sent as (
+    delete from chekov.outbox where <of_key> and number = any($7) and exists (select from owned)
+),
+refused as (
+    update chekov.outbox set refusal = answer
+    from unnest($8::bigint[], $9::bytea[]) as answered (numbered, answer)
+    where <of_key> and number = numbered and exists (select from owned)
+)
+select 1 from owned
+
+-- name: set_aside_refusal
+with <owned>,
+changed as (
+    update chekov.outbox set error = $8 where <of_key> and number = $7 and exists (select from owned)
+)
+select 1 from owned
+
+-- name: set_aside_timer
+with <owned>,
+changed as (
+    update chekov.timers set error = $9
+    where <of_key> and instance = $7 and timer = $8 and exists (select from owned)
+)
+select 1 from owned
+
+-- name: release
+with refusals as (
+    update chekov.outbox set error = null
+    where domain = $1 and name = $2 and error is not null returning 1
+), timers as (
+    update chekov.timers set error = null
+    where domain = $1 and name = $2 and error is not null returning 1
+)
+select (select count(*) from refusals) + (select count(*) from timers)
+
+-- name: refusals
+select distinct on (instance) <queued> from (
+    select * from chekov.outbox
+    where <of_key> and refusal is not null and error is null
+    order by number limit $5
+) as refused
+order by instance, number
+
+-- name: due_timers
+select distinct on (instance) <timer> from (
+    select * from chekov.timers
+    where <of_key> and error is null and due <= clock_timestamp()
+    order by due limit $5
+) as due
+order by instance, due
+
+-- name: next_due
+select extract(epoch from due - clock_timestamp())::float8 from chekov.timers
+where <of_key> and error is null order by due limit 1
+
+-- name: instances
+select domain, name, version, partition, instance, begun_by, begun, data
+from chekov.process_instances
+where domain = $1 and name = coalesce($2, name) and instance > $3
+order by instance, name, version, partition limit $4
+
+-- name: commands_of
+select <queued> from chekov.outbox where <of_key> and instance = any($5) order by number
+
+-- name: timers_of
+select <timer> from chekov.timers where <of_key> and instance = any($5) order by due
+
+-- name: figures
+with instances as (
+    select domain, name, version, partition, count(*) as number
+    from chekov.process_instances where domain = $1 group by 1, 2, 3, 4
+), commands as (
+    select domain, name, version, partition, count(*) as number, min(time) as first
+    from chekov.outbox where domain = $1 group by 1, 2, 3, 4
+), due as (
+    select domain, name, version, partition, min(due) as first
+    from chekov.timers where domain = $1 group by 1, 2, 3, 4
+)
+select domain, name, version, partition,
+    coalesce(instances.number, 0), coalesce(commands.number, 0),
+    greatest(coalesce(extract(epoch from clock_timestamp() - commands.first), 0), 0)::float8,
+    greatest(coalesce(extract(epoch from clock_timestamp() - due.first), 0), 0)::float8
+from instances
+full join commands using (domain, name, version, partition)
+full join due using (domain, name, version, partition)
+order by 1, 2, 3, 4
