@@ -387,10 +387,9 @@ class StoreDiverged(StoreError):
 
     def __init__(self, position: int, reason: str) -> None:
         self.position = position
-        super().__init__(
-            f"the store differs from the export at position {position}: {reason}; import into an "
-            "empty schema, or into the one where this import was begun"
-        )
+        where = f"the store differs from the export at position {position}"
+        remedy = "import into an empty schema, or into the one where this import was begun"
+        super().__init__(f"{where}: {reason}; {remedy}")
 
 
 class Fenced(StoreError):
