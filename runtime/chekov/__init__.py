@@ -70,6 +70,8 @@ from chekov.store.port import (
     GenerationRefused,
     NewEvent,
     ProjectionBuilding,
+    QueriesOverloaded,
+    QueryTimeout,
     RecordedEvent,
 )
 
@@ -125,6 +127,8 @@ __all__ = [
     "PostgresStore",
     "Projection",
     "ProjectionBuilding",
+    "QueriesOverloaded",
+    "QueryTimeout",
     "RecordedEvent",
     "Rejected",
     "Retry",

@@ -12,10 +12,10 @@ CommandTimeout Connection ConsistencyTimeout Context DefinitionError Dispatched 
 DuplicateCommand DuplicateEvent Event EventFilter EventHandler EventNotFound Expected FORGOTTEN
 Forgotten Generation GenerationRefused HistoryTruncated Identifier InexactEvent InvalidAppend
 InvalidArgument InvalidCommand Json KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent
-Observer Origin Overloaded Personal PostgresStore Projection ProjectionBuilding RecordedEvent
-Rejected Retry Runtime SchemaMismatch Serializer StoreClosed StoreError StoreUnavailable
-StreamDeleted StreamExists StreamNotFound SubscriptionStatus TooManyConflicts Transaction
-Undecodable UnknownCommand UnknownQuery UnknownSubscription UnusableState Upcaster
+Observer Origin Overloaded Personal PostgresStore Projection ProjectionBuilding QueriesOverloaded
+QueryTimeout RecordedEvent Rejected Retry Runtime SchemaMismatch Serializer StoreClosed StoreError
+StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionStatus TooManyConflicts
+Transaction Undecodable UnknownCommand UnknownQuery UnknownSubscription UnusableState Upcaster
 WrongExpectedVersion apply definition_of execute handle prepare query stream_of upcast
 """
 

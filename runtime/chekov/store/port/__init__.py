@@ -17,7 +17,7 @@ from chekov.store.port.generations import (
     ProjectionBuilding,
 )
 from chekov.store.port.keys import Key, Keys
-from chekov.store.port.read_models import ReadModels, RejectedValue
+from chekov.store.port.read_models import QueriesOverloaded, QueryTimeout, ReadModels, RejectedValue
 from chekov.store.port.snapshots import Snapshot, Snapshots
 from chekov.store.port.store import CommitReport, Store
 from chekov.store.port.streams import StreamInfo, Streams
@@ -45,6 +45,8 @@ __all__ = [
     "NewEvent",
     "ParkedEvent",
     "ProjectionBuilding",
+    "QueriesOverloaded",
+    "QueryTimeout",
     "ReadModels",
     "RecordedEvent",
     "RejectedValue",
