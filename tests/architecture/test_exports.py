@@ -13,11 +13,12 @@ DefinitionError Dispatched Domain Draining DuplicateCommand DuplicateEvent Event
 EventHandler EventNotFound Expected FORGOTTEN Forgotten Generation GenerationRefused
 HistoryTruncated Identifier InexactEvent InvalidAppend InvalidArgument InvalidCommand Json
 KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent Observer Origin Overloaded Personal
-PostgresStore ProcessManager Projection ProjectionBuilding RecordedEvent Rejected Retry Runtime
-Schedule SchemaMismatch Serializer StoreClosed StoreError StoreUnavailable StreamDeleted
-StreamExists StreamNotFound SubscriptionStatus Timer TooManyConflicts Transaction Undecodable
-UnknownCommand UnknownQuery UnknownSubscription UnusableState Upcaster WrongExpectedVersion apply
-definition_of execute expired finish handle prepare proceed query rejected start stream_of upcast
+PostgresStore ProcessManager Projection ProjectionBuilding QueriesOverloaded QueryTimeout
+RecordedEvent Rejected Retry Runtime Schedule SchemaMismatch Serializer StoreClosed StoreError
+StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionStatus Timer TooManyConflicts
+Transaction Undecodable UnknownCommand UnknownQuery UnknownSubscription UnusableState Upcaster
+WrongExpectedVersion apply definition_of execute expired finish handle prepare proceed query
+rejected start stream_of upcast
 """
 
 
