@@ -18,6 +18,7 @@ from chekov import (
     CommandEnvelope,
     Connection,
     Context,
+    Domain,
     EventHandler,
     MemoryStore,
     Projection,
@@ -25,7 +26,7 @@ from chekov import (
     handle,
 )
 from chekov.engine.observer import Observer
-from chekov.engine.subscriptions.invocation import Subject
+from chekov.engine.subscriptions.invocation import Execute, Subject
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.page_cache import PageCache
 from chekov.engine.subscriptions.retry import Retry
@@ -88,6 +89,13 @@ class FaultySubscriptions(MemorySubscriptions):
         await super().save(claim, position)
 
 
+class Reliable(MemorySubscriptions):
+    """The same rows, without the faults."""
+
+    def __init__(self, subscriptions: FaultySubscriptions) -> None:
+        self.save = subscriptions.commit
+
+
 class FaultyReadModels:
     """Has transactions, which take notes of what is written, and loses answers of commits."""
 
@@ -123,7 +131,8 @@ class FaultyStore(MemoryStore):
         self.faulty = FaultyReadModels(subscriptions)
         self.subscriptions = subscriptions
         self.read_models = cast("ReadModels", self.faulty)
-        self._faults = subscriptions.faults
+        self.faults = subscriptions.faults
+        self.reliable = Reliable(subscriptions)
 
     @property
     def written(self) -> list[int]:
@@ -131,7 +140,7 @@ class FaultyStore(MemoryStore):
 
     def lose(self, answers: Sequence[str]) -> None:
         """Lose the answers to come, the last one first: `before` or `after` their effects."""
-        self._faults.coming = list(answers)
+        self.faults.coming = list(answers)
 
 
 async def _breathe() -> None:
@@ -170,16 +179,21 @@ async def _sends_nothing(envelope: CommandEnvelope[Any]) -> None:
 class Node:
     """One process: a subscription, and the claim it was last answered."""
 
-    def __init__(self, store: FaultyStore, handler: EventHandler, name: str) -> None:
+    def __init__(
+        self,
+        store: FaultyStore,
+        handler: EventHandler,
+        name: str,
+        domain: Domain | None = None,
+        execute: Execute = _sends_nothing,
+    ) -> None:
         self.name = name
         self.store = store
         self.key = SubscriptionKey("counting", "subject")
-        domain = counting(handler)
+        domain = domain or counting(handler)
         codec = Codec(domain)
         retry = Retry(attempts=2, first=0.0, longest=0.0)
-        invocation = kind_of(handler)(
-            Subject(self.key, handler, store, codec, domain, _sends_nothing)
-        )
+        invocation = kind_of(handler)(Subject(self.key, handler, store, codec, domain, execute))
         self.subscription = Subscription(invocation, store, Observer(), retry)
         self.tasks: list[asyncio.Task[None]] = []
         self.answer: tuple[float, Sequence[Claim]] | None = None
@@ -239,6 +253,9 @@ class SubscriptionMachine(RuleBasedStateMachine):
     def handler(self) -> EventHandler:
         raise AssertionError("a machine has a handler")
 
+    def node(self, name: str) -> Node:
+        return Node(self.store, self.handler(), name)
+
     @initialize()
     def open(self) -> None:
         self.run(self.store.__aenter__())
@@ -267,7 +284,7 @@ class SubscriptionMachine(RuleBasedStateMachine):
         node = self.nodes.get(number)
         if node is None:
             self.born += 1
-            node = self.nodes[number] = Node(self.store, self.handler(), f"node-{self.born}")
+            node = self.nodes[number] = self.node(f"node-{self.born}")
             node.start()
         await node.ask()
         await self._steps(before)
@@ -372,7 +389,7 @@ class SubscriptionMachine(RuleBasedStateMachine):
         self.nodes.clear()
         self.store.lose([])
         self.store.now += timedelta(seconds=LEASE + 1)
-        last = self.nodes[0] = Node(self.store, self.handler(), "last")
+        last = self.nodes[0] = self.node("last")
         last.start()
         await last.ask()
         last.hear()
