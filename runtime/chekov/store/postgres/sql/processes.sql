@@ -67,8 +67,9 @@ order by n
 -- Last, so that the row is locked for a moment only and a stale owner is still refused.
 -- name: advance
 update chekov.subscriptions
-set position = greatest(position, $7), updated = clock_timestamp()
-where domain = $1 and name = $2 and version = $3 and partition = $4 and owner = $5 and epoch = $6
+set position = greatest(position, $8), updated = clock_timestamp()
+where domain = $1 and name = $2 and version = $3 and partition = $4
+    and generation = $5 and owner = $6 and epoch = $7
 returning position
 
 -- name: pending
@@ -81,18 +82,18 @@ order by number limit $6
 owned as materialized (
     select from chekov.subscriptions
     where domain = $1 and name = $2 and version = $3 and partition = $4
-        and owner = $5 and epoch = $6
+        and generation = $5 and owner = $6 and epoch = $7
     for share
 )
 
 -- name: settle
 with <owned>,
 sent as (
-    delete from chekov.outbox where <of_key> and number = any($7) and exists (select from owned)
+    delete from chekov.outbox where <of_key> and number = any($8) and exists (select from owned)
 ),
 refused as (
     update chekov.outbox set refusal = answer
-    from unnest($8::bigint[], $9::bytea[]) as answered (numbered, answer)
+    from unnest($9::bigint[], $10::bytea[]) as answered (numbered, answer)
     where <of_key> and number = numbered and exists (select from owned)
 )
 select 1 from owned
@@ -100,15 +101,15 @@ select 1 from owned
 -- name: set_aside_refusal
 with <owned>,
 changed as (
-    update chekov.outbox set error = $8 where <of_key> and number = $7 and exists (select from owned)
+    update chekov.outbox set error = $9 where <of_key> and number = $8 and exists (select from owned)
 )
 select 1 from owned
 
 -- name: set_aside_timer
 with <owned>,
 changed as (
-    update chekov.timers set error = $9
-    where <of_key> and instance = $7 and timer = $8 and exists (select from owned)
+    update chekov.timers set error = $10
+    where <of_key> and instance = $8 and timer = $9 and exists (select from owned)
 )
 select 1 from owned
 
