@@ -13,8 +13,7 @@ import pytest
 from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import StoreError, StoreUnavailable
 from chekov.store.port import Appended, NewEvent, Snapshot, StreamAppend, SubscriptionKey
-from chekov.store.postgres import PostgresStore, connection_options, pool
-from chekov.store.postgres.append import append_connection, committer
+from chekov.store.postgres import PostgresStore
 from chekov.testing.history import Attempt, Memory, Part, check
 from tests.integration.wire import Wire
 from tests.store_state import listener_has_polled
@@ -24,17 +23,6 @@ KEY = SubscriptionKey("bank", "mails")
 Direction: TypeAlias = Literal["questions", "answers"]
 BOUND = 20
 """Seconds that no call may take: far more than it needs, far less than for ever."""
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes seconds otherwise."""
-    monkeypatch.setattr(connection_options, "CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr(pool, "LENT_SECONDS", 0.5)
-    monkeypatch.setattr(append_connection, "GRACE_SECONDS", 0.2)
-    monkeypatch.setattr(pool, "GRACE_SECONDS", 0.2)
-    monkeypatch.setattr(committer, "_WATCH_SECONDS", 0.05)
 
 
 @pytest.fixture(params=["questions", "answers"])

@@ -95,14 +95,20 @@ async def _stopping_after(server: EmbeddedPostgres, lifecycle: Lifecycle) -> Asy
     Raises:
         StoreUnavailable: it has.
     """
-    ended = asyncio.create_task(server.ended())
-    ended.add_done_callback(lambda task: None if task.cancelled() else lifecycle.stop())
-    try:
-        yield
-    finally:
-        if ended.done():
-            raise StoreUnavailable(f"{ended.result()}: start chekov again")
-        ended.cancel()
+    failed: Exception | None = None
+    async with asyncio.TaskGroup() as group:
+        ended = group.create_task(server.ended())
+        ended.add_done_callback(lambda task: None if task.cancelled() else lifecycle.stop())
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 the group would wrap it
+            failed = error
+        finally:
+            ended.cancel()
+    if not ended.cancelled():
+        raise StoreUnavailable(f"{ended.result()}: start chekov again") from failed
+    if failed is not None:
+        raise failed
 
 
 def _code(bundle: str, stack: ExitStack) -> tuple[str, str, Path]:

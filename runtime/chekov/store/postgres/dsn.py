@@ -37,7 +37,7 @@ def check_dsn(dsn: str) -> None:
 def secrets_of(dsn: str) -> tuple[str, ...]:
     """What is to be replaced in messages, longest first, also of a DSN that is invalid."""
     login = dsn.partition("://")[2].rpartition("@")[0]
-    found = {dsn, login.partition(":")[2], os.environ.get("PGPASSWORD", "")}
+    found = {dsn, login.partition(":")[2]}
     pairs = (pair.partition("=") for pair in dsn.partition("?")[2].split("&"))
     found |= {value for name, _, value in pairs if name in _PASSWORDS}
     found |= {value for name, value in parse_qsl(dsn.partition("?")[2]) if name in _PASSWORDS}

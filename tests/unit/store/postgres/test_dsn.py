@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chekov.errors import StoreError
 from chekov.store.postgres.connection_options import ConnectionOptions, connect
-from chekov.store.postgres.dsn import check_dsn, secrets_of
+from chekov.store.postgres.dsn import check_dsn
 from chekov.store.postgres.errors import DATABASE_ERRORS, Translator
 from chekov.store.postgres.pool import PostgresPool
 
@@ -71,11 +71,6 @@ def test_an_encoded_password_is_valid_and_is_replaced_in_messages(character: str
         said = str(Translator(dsn, "x", 1).store_error(OSError(f"a {password} b {dsn}")))
         assert "one" not in said
         assert "two" not in said
-
-
-def test_a_password_of_the_environment_is_replaced_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PGPASSWORD", "hunter")
-    assert "hunter" in secrets_of("postgresql://host/db")
 
 
 @pytest.mark.parametrize(
