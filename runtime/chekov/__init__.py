@@ -79,6 +79,8 @@ from chekov.store.port import (
     GenerationRefused,
     NewEvent,
     ProjectionBuilding,
+    QueriesOverloaded,
+    QueryTimeout,
     RecordedEvent,
 )
 
@@ -135,6 +137,8 @@ __all__ = [
     "ProcessManager",
     "Projection",
     "ProjectionBuilding",
+    "QueriesOverloaded",
+    "QueryTimeout",
     "RecordedEvent",
     "Rejected",
     "Retry",

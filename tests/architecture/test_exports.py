@@ -7,17 +7,18 @@ import chekov
 import chekov.testing
 
 NAMES = """
-Aggregate AnotherStore CheckpointAhead ChekovError Command CommandEnvelope CommandHandler
+Aggregate AnotherStore apply CheckpointAhead ChekovError Command CommandEnvelope CommandHandler
 CommandIdReused CommandObservation CommandTimeout Connection ConsistencyTimeout Context
-DefinitionError Dispatched Domain Draining DuplicateCommand DuplicateEvent Event EventFilter
-EventHandler EventNotFound Expected FORGOTTEN Forgotten Generation GenerationRefused
-HistoryTruncated Identifier InexactEvent InvalidAppend InvalidArgument InvalidCommand Json
-KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent Observer Origin Overloaded Personal
-PostgresStore ProcessManager Projection ProjectionBuilding RecordedEvent Rejected Retry Runtime
-Schedule SchemaMismatch Serializer StoreClosed StoreError StoreUnavailable StreamDeleted
-StreamExists StreamNotFound SubscriptionStatus Timer TooManyConflicts Transaction Undecodable
-UnknownCommand UnknownQuery UnknownSubscription UnusableState Upcaster WrongExpectedVersion apply
-definition_of execute expired finish handle prepare proceed query rejected start stream_of upcast
+definition_of DefinitionError Dispatched Domain Draining DuplicateCommand DuplicateEvent Event
+EventFilter EventHandler EventNotFound execute Expected expired finish FORGOTTEN Forgotten
+Generation GenerationRefused handle HistoryTruncated Identifier InexactEvent InvalidAppend
+InvalidArgument InvalidCommand Json KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent
+Observer Origin Overloaded Personal PostgresStore prepare proceed ProcessManager Projection
+ProjectionBuilding QueriesOverloaded query QueryTimeout RecordedEvent rejected Rejected Retry
+Runtime Schedule SchemaMismatch Serializer start StoreClosed StoreError StoreUnavailable stream_of
+StreamDeleted StreamExists StreamNotFound SubscriptionStatus Timer TooManyConflicts Transaction
+Undecodable UnknownCommand UnknownQuery UnknownSubscription UnusableState upcast Upcaster
+WrongExpectedVersion
 """
 
 

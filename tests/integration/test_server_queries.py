@@ -1,9 +1,11 @@
 """Queries over HTTP: what a database returns becomes JSON, what it rejects a problem."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
@@ -13,7 +15,10 @@ from chekov.server import http
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.metrics import Metrics
 from chekov.server.settings import Settings
+from chekov.store.port import QueryTimeout
+from chekov.store.postgres import PostgresStore
 from tests.unit.engine.counter_domain import Add, Added, Counter
+from tests.waiting import until
 
 
 class Notes(Projection, name="notes"):
@@ -119,3 +124,80 @@ async def test_a_value_that_the_database_rejects_is_the_clients_fault(
     if path.startswith("after") and status == 400:
         assert document["path"] == "start"
         assert "out of int64 range" in document["detail"]
+
+
+class Sleepy(Notes, name="notes"):
+    """Notes with a query that lasts until the test lets it go."""
+
+    @query
+    async def slow(self, connection: Connection) -> Any:
+        return await connection.fetchval("select pg_advisory_xact_lock(77)")
+
+    @query
+    async def endless(self, connection: Connection) -> Any:
+        return await connection.fetchval("select count(*) from generate_series(1, 1000000000000)")
+
+
+@asynccontextmanager
+async def sleepy(
+    dsn: str, *, patience: float = 0.2, query_timeout: float = 30
+) -> AsyncGenerator[tuple[Runtime, TestClient[Request, Application]]]:
+    domain = Domain("notes", aggregates=[Counter], handlers=[Sleepy()])
+    store = PostgresStore(dsn, patience=patience, query_timeout=query_timeout)
+    async with Runtime(domain, store=store) as runtime:
+        app = http.application(runtime, Metrics([], []), None, Lifecycle(), Settings.read({}))
+        async with TestClient(TestServer(app)) as client:
+            yield runtime, client
+
+
+async def test_slow_queries_leave_connections_to_projections_and_commands(dsn: str) -> None:
+    lock = await asyncpg.connect(dsn)
+    await lock.execute("select pg_advisory_lock(77)")
+    async with sleepy(dsn, patience=10) as (runtime, client), asyncio.TaskGroup() as group:
+        slow = [group.create_task(client.get("/queries/notes/slow")) for _ in range(6)]
+        await until(lambda: runtime_waits(lock))
+        for _ in range(3):
+            await runtime.dispatch(
+                Add(counter="a", amount=1), consistency="strong", consistency_timeout=30
+            )
+        await lock.execute("select pg_advisory_unlock(77)")
+    await lock.close()
+    statuses = [task.result().status for task in slow]
+    assert set(statuses) <= {200, 503}
+    assert 200 in statuses
+
+
+async def runtime_waits(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
+    return bool(
+        await connection.fetchval(
+            "select count(*) > 1 from pg_locks where locktype = 'advisory' and not granted"
+        )
+    )
+
+
+async def test_a_query_without_a_free_connection_is_told_so(dsn: str) -> None:
+    lock = await asyncpg.connect(dsn)
+    await lock.execute("select pg_advisory_lock(77)")
+    async with sleepy(dsn) as (_, client), asyncio.TaskGroup() as group:
+        slow = [group.create_task(client.get("/queries/notes/slow")) for _ in range(2)]
+        await until(lambda: runtime_waits(lock))
+        response = await client.get("/queries/notes/all")
+        problem = await response.json()
+        assert (response.status, response.headers["Retry-After"]) == (503, "1")
+        assert problem["type"] == "urn:chekov:problem:queries-overloaded"
+        assert "no database connection for queries was free within 0.2 s" in problem["detail"]
+        await lock.execute("select pg_advisory_unlock(77)")
+        assert {(await task).status for task in slow} == {200}
+        assert (await client.get("/queries/notes/all")).status == 200
+    await lock.close()
+
+
+async def test_a_statement_of_a_query_may_take_only_so_long(dsn: str) -> None:
+    async with sleepy(dsn, query_timeout=0.05) as (runtime, client):
+        response = await client.get("/queries/notes/endless")
+        problem = await response.json()
+        assert response.status == 504
+        assert problem["type"] == "urn:chekov:problem:query-timed-out"
+        with pytest.raises(QueryTimeout, match=r"took longer than 0\.05 s"):
+            await runtime.query("notes", "endless", {})
+        assert (await client.get("/queries/notes/all")).status == 200

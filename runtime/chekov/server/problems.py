@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 from chekov import errors
-from chekov.store.port import GenerationRefused, ProjectionBuilding
+from chekov.store.port import GenerationRefused, ProjectionBuilding, QueriesOverloaded, QueryTimeout
 
 CONTENT_TYPE: Final = "application/problem+json"
 FIRST_SERVER_ERROR: Final = 500
@@ -60,6 +60,10 @@ PROJECTION_BUILDING: Final = Kind(
 PROJECTION_BEHIND: Final = Kind(
     "projection-behind", 503, "The projection has not reached the position"
 )
+QUERIES_OVERLOADED: Final = Kind(
+    "queries-overloaded", 503, "All database connections for queries are in use"
+)
+QUERY_TIMED_OUT: Final = Kind("query-timed-out", 504, "The query took too long")
 GENERATION_REFUSED: Final = Kind(
     "generation-refused", 409, "The generations of the projection do not allow this"
 )
@@ -71,7 +75,7 @@ KINDS: Final = (
     VERSION_CONFLICT, TOO_MANY_CONFLICTS, DUPLICATE_EVENT, DUPLICATE_COMMAND, HISTORY_TRUNCATED,
     STREAM_DELETED, TOO_LARGE, UNSUPPORTED, REJECTED, COMMAND_ID_REUSED, NOT_STORABLE, OVERLOADED,
     INTERNAL, UNDECODABLE, DRAINING, NOT_READY, UNAVAILABLE, PROJECTION_BUILDING,
-    PROJECTION_BEHIND, GENERATION_REFUSED, TIMED_OUT,
+    PROJECTION_BEHIND, QUERIES_OVERLOADED, QUERY_TIMED_OUT, GENERATION_REFUSED, TIMED_OUT,
 )  # fmt: skip
 
 _SOON: Final = {"Retry-After": "1"}
@@ -214,6 +218,8 @@ _TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
     errors.Undecodable: _undecodable,
     errors.UnusableState: lambda error: Problem(UNUSABLE_STATE, str(error)),
     ProjectionBuilding: _building,
+    QueriesOverloaded: lambda error: Problem(QUERIES_OVERLOADED, str(error), {}, _SOON),
+    QueryTimeout: lambda error: Problem(QUERY_TIMED_OUT, str(error)),
     GenerationRefused: lambda error: Problem(GENERATION_REFUSED, str(error)),
     errors.StoreUnavailable: _unavailable,
     errors.StoreClosed: _unavailable,

@@ -197,6 +197,7 @@ def _store(settings: Settings) -> Store:
         migrate=settings.migrate,
         pooled=settings.pooled,
         statement_timeout=settings.statement_timeout,
+        query_timeout=settings.query_timeout,
     )
 
 

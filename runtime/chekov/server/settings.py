@@ -145,6 +145,12 @@ class Settings:
         "longest wait for a lock. Behind a pooler, set it for the role.",
         _some_seconds,
     )
+    query_timeout: float = _setting(
+        "CHEKOV_QUERY_TIMEOUT",
+        10.0,
+        "Seconds after which Postgres cancels a statement of a query.",
+        _some_seconds,
+    )
     domain: str = _setting("CHEKOV_DOMAIN", "", "The domain to run, as module:object.", _entrypoint)
     path: str = _setting(
         "CHEKOV_PATH", "", "Folder to import the domain's module from first.", _text

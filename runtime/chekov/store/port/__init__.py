@@ -28,7 +28,7 @@ from chekov.store.port.processes import (
     ProcessState,
     QueuedCommand,
 )
-from chekov.store.port.read_models import ReadModels, RejectedValue
+from chekov.store.port.read_models import QueriesOverloaded, QueryTimeout, ReadModels, RejectedValue
 from chekov.store.port.snapshots import Snapshot, Snapshots
 from chekov.store.port.store import CommitReport, Store
 from chekov.store.port.streams import StreamInfo, Streams
@@ -64,6 +64,8 @@ __all__ = [
     "ProcessState",
     "Processes",
     "ProjectionBuilding",
+    "QueriesOverloaded",
+    "QueryTimeout",
     "QueuedCommand",
     "ReadModels",
     "RecordedEvent",

@@ -16,6 +16,36 @@ class RejectedValue(StoreError):
     """The database does not take a value that a query was given."""
 
 
+class QueriesOverloaded(StoreError):
+    """All database connections for queries are in use, by slow queries or by many. Ask again later.
+
+    Attributes:
+        waited: seconds.
+    """
+
+    def __init__(self, waited: float) -> None:
+        self.waited = waited
+        super().__init__(
+            f"no database connection for queries was free within {waited:g} s: others are slow, or "
+            "too many; ask again later, or raise CHEKOV_POOL_SIZE"
+        )
+
+
+class QueryTimeout(StoreError, TimeoutError):
+    """A statement of a query took too long and was cancelled.
+
+    Attributes:
+        seconds: that it may take.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(
+            f"a statement of the query took longer than {seconds:g} s and was cancelled: give it "
+            "an index, ask for less, or raise CHEKOV_QUERY_TIMEOUT"
+        )
+
+
 class ReadModels(Protocol):
     """Gives projections their tables, and transactions that commit with their checkpoints."""
 
@@ -31,6 +61,8 @@ class ReadModels(Protocol):
 
         Raises:
             ProjectionBuilding: none of this version serves yet.
+            QueriesOverloaded: no connection for queries is free.
+            QueryTimeout: a statement in the block took too long.
             RejectedValue: a statement in the block was given a value that its type cannot hold.
         """
         ...
@@ -67,6 +99,8 @@ class ReadModels(Protocol):
         """A connection in a read-only transaction, for queries.
 
         Raises:
+            QueriesOverloaded: no connection for queries is free.
+            QueryTimeout: a statement in the block took too long.
             RejectedValue: a statement in the block was given a value that its type cannot hold.
         """
         ...

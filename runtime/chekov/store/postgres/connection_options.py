@@ -26,6 +26,10 @@ GRACE_SECONDS: Final = 10.0
 """How much later an answer may come than the timeout of its statement."""
 LENT_SECONDS: Final = 60.0
 """The timeout of a statement of a handler or query, and of idling in its transaction."""
+QUERY_SECONDS: Final = 10.0
+"""The default timeout of a statement of a query."""
+QUERY_PATIENCE_SECONDS: Final = 2.0
+"""How long a query waits for a connection."""
 _CERTIFICATE: Final = (
     "if that goes on, the server may not trust the certificate that sslcert in the DSN names"
 )

@@ -20,10 +20,19 @@ class LentConnection(_Connection):
     _opening = ""
     _is_reset = False
 
-    def begin_with(self, search_path: str) -> None:
-        """Let the next transaction resolve unqualified names in a schema first, then `public`."""
-        quoted = search_path.replace('"', '""')
-        self._opening = f'set local search_path = "{quoted}", public;'
+    def begin_with(self, search_path: str | None, timeout: float | None) -> None:
+        """Settings of the next transaction.
+
+        Args:
+            search_path: the schema in which unqualified names resolve first, before `public`.
+            timeout: seconds after which a statement is cancelled, if not the connection's.
+        """
+        self._opening = ""
+        if search_path is not None:
+            quoted = search_path.replace('"', '""')
+            self._opening += f'set local search_path = "{quoted}", public;'
+        if timeout is not None:
+            self._opening += f"set local statement_timeout = {round(timeout * 1000)};"
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
         """Run a statement; those of asyncpg's transactions take others along."""

@@ -14,6 +14,7 @@ from chekov.store.postgres.connection_options import (
     CONNECT_SECONDS,
     GRACE_SECONDS,
     LENT_SECONDS,
+    QUERY_SECONDS,
     STATEMENT_SECONDS,
     ConnectionOptions,
     DriverConnection,
@@ -38,7 +39,8 @@ class PostgresPool:
     """Connections to a database, made when they are needed; opened as an async context manager.
 
     Half of the connections run the stores' own statements and keep no session state. The other half
-    are lent to handlers and queries, each time inside a transaction.
+    are lent, each time inside a transaction: some of them to handlers, the rest to queries, so that
+    neither slow queries nor slow handlers can take the connections of the others.
 
     Several stores, each in a schema of its own, may share a pool; it closes when the last of them
     and its own block is left. Each store still has connections of its own for appends (up to three)
@@ -46,13 +48,17 @@ class PostgresPool:
 
     Args:
         dsn: where the database is, as a `postgresql://` URL.
-        size: most connections.
+        size: most connections, 3 at least.
         patience: how long calls wait for a database that is away, in seconds.
         pooled: the DSN leads to a pooler in transaction mode, such as PgBouncer.
         statement_timeout: seconds after which Postgres cancels one of the stores' own statements;
             half of it is the longest wait for a lock. Behind a pooler, set it for the role.
+        query_timeout: seconds after which Postgres cancels a statement of a query.
 
     Attributes:
+        query_timeout: as above.
+        handlers: how many more connections handlers may be lent.
+        queries: how many more connections queries may be lent.
         options: how connections are made.
         patience: as above.
         servers: which server the connections lead to.
@@ -66,11 +72,17 @@ class PostgresPool:
         patience: float = PATIENCE_SECONDS,
         pooled: bool = False,
         statement_timeout: float = STATEMENT_SECONDS,
+        query_timeout: float = QUERY_SECONDS,
     ) -> None:
+        self.query_timeout = query_timeout
         self.options = ConnectionOptions(dsn, pooled, statement_timeout)
         self.patience = patience
         self.servers = ServerWatch(self._retire)
         self._half = max(size // 2, 1)
+        queries = max(self._half // 2, 1)
+        self._most_lent = max(self._half, 2)
+        self.queries = asyncio.Semaphore(queries)
+        self.handlers = asyncio.Semaphore(self._most_lent - queries)
         self._entered = 0
         self._stack = AsyncExitStack()
         self._own: ConnectionCache | None = None
@@ -145,6 +157,7 @@ class PostgresPool:
         check_dsn(options.dsn)
         own = await self._driver_pool(
             options.own("chekov"),
+            size=self._half,
             longest=options.seconds + GRACE_SECONDS,
             init=learn_types if options.pooled else None,
             reset=_nothing,
@@ -152,6 +165,7 @@ class PostgresPool:
         # Behind a pooler, a reset would undo the settings of another connection.
         lent = await self._driver_pool(
             options.lent("chekov handlers"),
+            size=self._most_lent,
             longest=LENT_SECONDS,
             init=_prepare_to_lend if options.pooled else exchange_json,
             reset=_nothing if options.pooled else None,
@@ -172,6 +186,7 @@ class PostgresPool:
         self,
         options: dict[str, Any],
         *,
+        size: int,
         longest: float,
         init: Any,
         reset: Callable[[Any], Awaitable[None]] | None,
@@ -181,7 +196,7 @@ class PostgresPool:
             return await asyncpg.create_pool(
                 self.options.dsn,
                 min_size=0,
-                max_size=self._half,
+                max_size=size,
                 # A connection lives as long as it works, however busy it is.
                 max_queries=sys.maxsize,
                 timeout=CONNECT_SECONDS,

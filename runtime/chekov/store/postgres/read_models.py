@@ -15,6 +15,7 @@ from chekov.store.port import (
     ExpectedVersion,
     NewEvent,
     ProjectionBuilding,
+    QueryTimeout,
     RejectedValue,
     StreamAppend,
     SubscriptionKey,
@@ -77,6 +78,8 @@ class PostgresReadModels:
         try:
             async with self._schema.lent(readonly=True, search_path=search_path) as connection:
                 yield cast("handler.Connection", connection)
+        except asyncpg.QueryCanceledError as error:
+            raise QueryTimeout(self._schema.pool.query_timeout) from error
         except asyncpg.DataError as error:
             if not _is_rejected_value(error):
                 raise

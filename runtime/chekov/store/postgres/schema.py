@@ -11,8 +11,9 @@ import asyncpg
 
 from chekov.backoff import Backoff
 from chekov.errors import AnotherStore, StoreUnavailable
+from chekov.store.port import QueriesOverloaded
 from chekov.store.postgres.connection_cache import is_gone
-from chekov.store.postgres.connection_options import DriverConnection
+from chekov.store.postgres.connection_options import QUERY_PATIENCE_SECONDS, DriverConnection
 from chekov.store.postgres.errors import (
     DATABASE_ERRORS,
     Fault,
@@ -133,12 +134,42 @@ class Schema:
         """Lend a connection inside a transaction, for statements of handlers and queries.
 
         Unqualified names resolve first in the database schema `search_path`. Errors of the
-        statements are raised as they are, unless the connection itself is at fault.
+        statements are raised as they are, unless the connection itself is at fault. Those who only
+        read are queries, with a share of the connections and a time-out of their own.
 
         Raises:
-            StoreUnavailable: no connection was free in time, or it was lost.
+            QueriesOverloaded: no connection of the queries' share was free in time.
+            StoreUnavailable: no other connection was free in time, or it was lost.
         """
         self._check_store()
+        async with (
+            self._share(readonly=readonly),
+            self._lend(readonly=readonly, search_path=search_path) as connection,
+        ):
+            yield connection
+
+    @asynccontextmanager
+    async def _share(self, *, readonly: bool) -> AsyncGenerator[None]:
+        """Wait for one of the connections that handlers, or queries, may have."""
+        pool = self.pool
+        share = pool.queries if readonly else pool.handlers
+        patience = min(pool.patience, QUERY_PATIENCE_SECONDS) if readonly else pool.patience
+        try:
+            async with asyncio.timeout(patience if share.locked() else None):
+                await share.acquire()
+        except TimeoutError as error:
+            if readonly:
+                raise QueriesOverloaded(patience) from error
+            raise self.translator.store_error(error) from error
+        try:
+            yield
+        finally:
+            share.release()
+
+    @asynccontextmanager
+    async def _lend(
+        self, *, readonly: bool, search_path: str | None
+    ) -> AsyncGenerator[DriverConnection]:
         servers = self.pool.servers
         pool = await self.pool.lent()
         try:
@@ -146,8 +177,8 @@ class Schema:
         except DATABASE_ERRORS as error:
             raise self.translator.store_error(error) from error
         generation = servers.generation
-        if search_path is not None:
-            cast("LentConnection", connection).begin_with(search_path)
+        timeout = self.pool.query_timeout if readonly else None
+        cast("LentConnection", connection).begin_with(search_path, timeout)
         failed: BaseException | None = None
         try:
             async with connection.transaction(readonly=readonly):

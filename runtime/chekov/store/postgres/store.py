@@ -8,7 +8,7 @@ from chekov.store.changes import Changes, Topic
 from chekov.store.delegating import DelegatingEventStore
 from chekov.store.port import RecordedEvent
 from chekov.store.postgres.background import BackgroundTasks
-from chekov.store.postgres.connection_options import STATEMENT_SECONDS
+from chekov.store.postgres.connection_options import QUERY_SECONDS, STATEMENT_SECONDS
 from chekov.store.postgres.event_store import PostgresEventStore
 from chekov.store.postgres.keys import PostgresKeys
 from chekov.store.postgres.migrator import migrate as migrate_schema
@@ -34,6 +34,7 @@ class PostgresStore(DelegatingEventStore):
         patience: how long calls wait for a database that is away, in seconds.
         pooled: the URL leads to a pooler in transaction mode, such as PgBouncer.
         statement_timeout: seconds after which Postgres cancels a statement of the store.
+        query_timeout: seconds after which Postgres cancels a statement of a query.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class PostgresStore(DelegatingEventStore):
         patience: float = PATIENCE_SECONDS,
         pooled: bool = False,
         statement_timeout: float = STATEMENT_SECONDS,
+        query_timeout: float = QUERY_SECONDS,
     ) -> None:
         if isinstance(database, str):
             database = PostgresPool(
@@ -54,6 +56,7 @@ class PostgresStore(DelegatingEventStore):
                 patience=patience,
                 pooled=pooled,
                 statement_timeout=statement_timeout,
+                query_timeout=query_timeout,
             )
         self.changes = Changes()
         self.tail = Tail(self._read, head=self.changes.events, drops=self.changes.keys)
