@@ -8,6 +8,7 @@ from chekov.store.port import (
     Claim,
     OpenInstance,
     OutgoingCommand,
+    ParkingEntry,
     PendingTimer,
     ProcessChanges,
     ProcessFigures,
@@ -18,7 +19,7 @@ from chekov.store.port import (
 )
 from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.schema import Schema
-from chekov.store.postgres.subscriptions import _text, check_fenced, owner_of
+from chekov.store.postgres.subscriptions import _text, check_fenced, owner_of, parking_columns
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ class PostgresProcesses:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._statements = schema.statements("processes")
+        self._parking = schema.statements("subscriptions")
 
     async def load(
         self, key: SubscriptionKey, instances: Collection[str]
@@ -41,15 +43,32 @@ class PostgresProcesses:
         rows = await self._fetch("load", key, list(instances)) if instances else ()
         return {row["instance"]: ProcessState._make(row) for row in rows}
 
-    async def commit(self, claim: Claim, position: int, changes: ProcessChanges) -> None:
+    async def commit(
+        self,
+        claim: Claim,
+        position: int,
+        changes: ProcessChanges,
+        *,
+        parked: Sequence[ParkingEntry] = (),
+        unpark: int | None = None,
+    ) -> None:
         """Store `changes` and move the checkpoint forward to `position`."""
         async with self._schema.lent() as connection:
             for statement, values in _writes(changes):
                 await self._write(connection, statement, claim.key, values)
             try:
                 rows = await connection.fetch(
-                    self._statements["advance"], *owner_of(claim), position
+                    self._statements["advance"], *_owner_of(claim), position
                 )
+                if rows and unpark is not None:
+                    rows = await connection.fetch(self._parking["unpark"], *owner_of(claim), unpark)
+                if rows and parked:
+                    await connection.execute(
+                        self._parking["park"],
+                        *owner_of(claim),
+                        position,
+                        *parking_columns(parked),
+                    )
             except TimeoutError as error:
                 raise self._schema.translator.unavailable(error) from error
             check_fenced(claim, rows)
@@ -131,7 +150,7 @@ class PostgresProcesses:
         return await self._schema.fetch(self._statements[statement], *_columns(key), *values)
 
     async def _change(self, statement: str, claim: Claim, *values: object) -> None:
-        rows = await self._schema.fetch(self._statements[statement], *owner_of(claim), *values)
+        rows = await self._schema.fetch(self._statements[statement], *_owner_of(claim), *values)
         check_fenced(claim, rows)
 
     async def _write(
@@ -181,3 +200,9 @@ def _queued(rows: Sequence[Any]) -> list[QueuedCommand]:
 
 def _timers(rows: Sequence[Any]) -> list[PendingTimer]:
     return [PendingTimer(*row) for row in map(tuple, rows)]
+
+
+def _owner_of(claim: Claim) -> tuple[object, ...]:
+    """The first parameters of every statement that writes under a claim: without a generation."""
+    key = claim.key
+    return key.domain, key.name, key.version, key.partition, claim.owner, claim.epoch
