@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+from chekov import Runtime
+
 
 async def until(condition: Callable[[], object | Awaitable[object]], seconds: float = 30) -> None:
     """Return once `condition`, which may be async, holds.
@@ -21,3 +23,8 @@ async def _holds(condition: Callable[[], object | Awaitable[object]]) -> object:
     if isinstance(result, Awaitable):
         return await cast("Awaitable[object]", result)
     return result
+
+
+async def passed(runtime: Runtime, position: int) -> None:
+    """Return when every subscription has handled or set aside everything up to `position`."""
+    await until(lambda: all(item.position >= position for item in runtime.subscriptions.values()))

@@ -7,6 +7,7 @@ from chekov.domain.definitions import definition_of, stream_of
 from chekov.domain.domain import Domain
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.event_filter import EventFilter
+from chekov.domain.failure import Again, Park, Retry, Skip, Stop
 from chekov.domain.handler import (
     Connection,
     Context,
@@ -33,7 +34,6 @@ from chekov.domain.upcasting import Origin, Upcaster, upcast
 from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.observer import CommandObservation, Observer
-from chekov.engine.subscriptions.retry import Retry
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from chekov.errors import (
     AnotherStore,
@@ -89,6 +89,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORGOTTEN",
+    "Again",
     "Aggregate",
     "AnotherStore",
     "CheckpointAhead",
@@ -132,6 +133,7 @@ __all__ = [
     "Observer",
     "Origin",
     "Overloaded",
+    "Park",
     "Personal",
     "PostgresStore",
     "ProcessManager",
@@ -146,6 +148,8 @@ __all__ = [
     "Schedule",
     "SchemaMismatch",
     "Serializer",
+    "Skip",
+    "Stop",
     "StoreClosed",
     "StoreError",
     "StoreUnavailable",

@@ -14,14 +14,15 @@ from uuid import UUID
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.domain import Domain
 from chekov.domain.envelope import CommandEnvelope, Consistency
+from chekov.domain.failure import Retry
 from chekov.domain.messages import Command, Event
 from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.engine import Engine
 from chekov.engine.observer import Observer, combined, overrides
 from chekov.engine.subscriptions.control import SubscriptionControl
+from chekov.engine.subscriptions.parking import MOST_PARKED_KEYS
 from chekov.engine.subscriptions.projections import Projections
-from chekov.engine.subscriptions.retry import Retry
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from chekov.errors import StoreClosed
 from chekov.serialization.codec import Codec
@@ -46,7 +47,8 @@ class Runtime:
         codec: reads and writes the domain's messages.
         engine: the parts it is made of.
         drained: whether it has begun to shut down.
-        pause, resume, parked: of subscriptions, see `SubscriptionControl`.
+        pause, resume, parked, parked_groups, retry, discard, discarded: of subscriptions, see
+            `SubscriptionControl`.
         projections: the read models, with their generations.
         query, rebuild: of read models, see `Projections`.
 
@@ -63,6 +65,8 @@ class Runtime:
         pool_size: of a DSN, the most database connections for reading and handling.
         lease: seconds after which the subscriptions of a process that died are taken over.
         retry: how often a failing event is tried before it is set aside.
+        most_parked_keys: how many keys of one subscription parked events may block; at the next
+            one it stops.
         master_key: a file with the master key that wraps the keys of personal data, or a folder of
             such files, the last of which is used; without one, these keys are kept as they are.
     """
@@ -82,6 +86,7 @@ class Runtime:
         pool_size: int = 10,
         lease: float = 5.0,
         retry: Retry | None = None,
+        most_parked_keys: int = MOST_PARKED_KEYS,
         master_key: str | Path | None = None,
     ) -> None:
         validate(domain)
@@ -102,10 +107,13 @@ class Runtime:
             max_in_flight=max_in_flight,
             lease=lease,
             retry=retry or Retry(),
+            most_parked_keys=most_parked_keys,
             subscriptions=subscriptions,
         )
         control = SubscriptionControl(self._store.subscriptions, domain.name)
-        self.pause, self.resume, self.parked = control.pause, control.resume, control.parked
+        self.pause, self.resume = control.pause, control.resume
+        self.parked, self.parked_groups = control.parked, control.parked_groups
+        self.retry, self.discard, self.discarded = control.retry, control.discard, control.discarded
         self._stream_of = self.engine.dispatcher.stream_of
         self.projections = Projections(
             domain, self._store, self.engine.consistency, self.engine.generations

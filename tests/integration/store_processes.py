@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 
 from chekov import Runtime
-from chekov.engine.subscriptions.retry import Retry
+from chekov.domain.failure import Retry
 from chekov.errors import StoreError
 from chekov.store.port import RecordedEvent
 from chekov.store.postgres import PostgresStore

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from chekov import Connection, Projection, Runtime, Transaction, handle, query
-from chekov.engine.subscriptions.retry import Retry
+from chekov.domain.failure import Retry
 from chekov.errors import StoreUnavailable
 from tests.integration.engine_domain import counting
 from tests.integration.restoring import run

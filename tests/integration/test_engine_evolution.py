@@ -24,10 +24,11 @@ from chekov import (
     query,
     upcast,
 )
-from chekov.engine.subscriptions.retry import Retry
+from chekov.domain.failure import Retry
 from chekov.server import rendering
 from chekov.store.port import NewEvent
 from chekov.uuid7 import uuid7
+from tests.waiting import passed
 
 
 class Sent(Event, name="sent", aliases=("dispatched",), revision=2):
@@ -157,7 +158,7 @@ async def test_a_projection_is_built_from_upcast_events(dsn: str) -> None:
     await fill(dsn)
     counting = Counting()
     async with running(dsn, Ledger(), counting) as runtime:
-        await runtime.wait(len(HISTORY))
+        await passed(runtime, len(HISTORY))
         assert await runtime.query("ledger", "rows", {}) == [*ROWS, LAST_ROW]
         for name, positions in (("ledger", [4, 6]), ("counting", [4])):
             parked = await runtime.store.subscriptions.parked("parcels", name)
@@ -170,7 +171,7 @@ async def test_a_projection_is_built_from_upcast_events(dsn: str) -> None:
 async def test_a_failing_part_rolls_back_the_whole_event(dsn: str) -> None:
     await fill(dsn)
     async with running(dsn, Ledger(40)) as runtime:
-        await runtime.wait(len(HISTORY))
+        await passed(runtime, len(HISTORY))
         assert await runtime.query("ledger", "rows", {}) == ROWS[:-1]
         parked = await runtime.store.subscriptions.parked("parcels", "ledger")
     assert [(event.position, event.attempts) for event in parked] == [(4, 1), (6, 1), (7, 2)]

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from chekov import EventHandler, Runtime, Transaction
-from chekov.engine.subscriptions.retry import Retry
+from chekov.domain.failure import Retry
 from chekov.errors import ConsistencyTimeout, UnknownSubscription
 from chekov.store.port import Generation, GenerationRefused, ProjectionBuilding, SubscriptionKey
 from tests.integration.engine_domain import NewTotals, StoppingTotals, Totals, counting

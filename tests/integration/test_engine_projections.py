@@ -5,19 +5,20 @@ from typing import cast
 import pytest
 
 from chekov import DefinitionError, Projection, Runtime, Transaction, handle
-from chekov.engine.subscriptions.retry import Retry
+from chekov.domain.failure import Retry
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from tests.integration.engine_domain import NewTotals, StoppingTotals, Totals, counting
 from tests.unit.engine import counter_domain
 from tests.unit.engine.counter_domain import Add, Added, Note
-from tests.waiting import until
+from tests.waiting import passed, until
 
 QUICK = Retry(attempts=3, first=0.001)
 
 
-async def add(runtime: Runtime, *amounts: int) -> None:
+async def add(runtime: Runtime, *amounts: int, apart: bool = False) -> None:
+    """With `apart`, each to a counter of its own."""
     for amount in amounts:
-        await runtime.dispatch(Add(counter="a", amount=amount))
+        await runtime.dispatch(Add(counter=str(amount) if apart else "a", amount=amount))
 
 
 async def seen(runtime: Runtime) -> Sequence[int]:
@@ -77,11 +78,11 @@ async def test_a_poison_event_is_parked_and_its_writes_are_rolled_back(dsn: str)
             raise FileNotFoundError("also an error that looks like a lost connection")
 
     async with Runtime(counting(), store=dsn) as runtime:
-        await add(runtime, *range(1, 11))
+        await add(runtime, *range(1, 11), apart=True)
     async with Runtime(counting(Totals(refuse_two)), store=dsn, retry=QUICK) as runtime:
-        await runtime.wait(10)
+        await passed(runtime, 10)
         assert await seen(runtime) == [1, *range(3, 11)]
-        assert await total(runtime) == 53
+        assert await total(runtime, "counter-2") is None
         assert status(runtime).parked == 1
         (parked,) = await runtime.store.subscriptions.parked("counting", "totals")
         assert (parked.position, parked.attempts) == (2, 3)
@@ -93,8 +94,8 @@ async def test_an_event_whose_sql_fails_is_parked(dsn: str) -> None:
         await transaction.connection.fetchval("select 1 / ($1::int - 2)", event.amount)
 
     async with Runtime(counting(Totals(divide)), store=dsn, retry=QUICK) as runtime:
-        await add(runtime, 1, 2, 3)
-        await runtime.wait(3)
+        await add(runtime, 1, 2, 3, apart=True)
+        await passed(runtime, 3)
         assert await seen(runtime) == [1, 3]
         (parked,) = await runtime.store.subscriptions.parked("counting", "totals")
         assert "division by zero" in parked.error
@@ -106,11 +107,64 @@ async def test_an_event_whose_commit_fails_is_parked(dsn: str) -> None:
             await transaction.connection.execute("insert into promises values (1, 77)")
 
     async with Runtime(counting(Totals(break_a_promise)), store=dsn, retry=QUICK) as runtime:
-        await add(runtime, 1, 2, 3)
-        await runtime.wait(3)
+        await add(runtime, 1, 2, 3, apart=True)
+        await passed(runtime, 3)
         assert await seen(runtime) == [1, 3]
         (parked,) = await runtime.store.subscriptions.parked("counting", "totals")
         assert "promises" in parked.error
+
+
+async def test_what_a_parked_event_blocks_is_written_once_after_a_retry(dsn: str) -> None:
+    """In order, before newer events of the key, while all other keys went on."""
+    healed = False
+
+    async def refuse_two(event: Added, transaction: Transaction) -> None:
+        if event.amount == 2 and not healed:
+            raise ValueError("not yet")
+
+    async with Runtime(counting(), store=dsn) as runtime:
+        await add(runtime, 1, 2, 3, 4)
+        await add(runtime, 5, apart=True)
+    async with Runtime(counting(Totals(refuse_two)), store=dsn, retry=QUICK) as runtime:
+        await passed(runtime, 5)
+        assert await seen(runtime) == [1, 5]
+        assert [item.state for item in await runtime.parked("totals")] == [
+            "failed",
+            "blocked",
+            "blocked",
+        ]
+    async with Runtime(counting(Totals(refuse_two)), store=dsn, retry=QUICK) as runtime:
+        await runtime.retry("totals", key="counter-a")
+
+        async def failed_again() -> bool:
+            return (await runtime.parked("totals"))[0].attempts == 4
+
+        await until(failed_again)
+        healed = True
+        await add(runtime, 6)
+        await runtime.retry("totals", key="counter-a")
+
+        async def nothing_parked() -> bool:
+            return not await runtime.parked("totals")
+
+        await until(nothing_parked)
+        assert await seen(runtime) == list(range(1, 7))
+        assert await total(runtime) == 16
+
+
+async def test_a_value_that_no_column_holds_is_parked_without_retries(dsn: str) -> None:
+    """So that ten of them do not stop the projection for ten times its retries."""
+
+    async def overflow(event: Added, transaction: Transaction) -> None:
+        if event.amount < 11:
+            await transaction.connection.execute("select $1::bigint", 2**63)
+
+    never = Retry(attempts=2, first=3600)
+    async with Runtime(counting(Totals(overflow)), store=dsn, retry=never) as runtime:
+        await add(runtime, *range(1, 12), apart=True)
+        await passed(runtime, 11)
+        assert await seen(runtime) == [11]
+        assert [item.attempts for item in await runtime.parked("totals")] == [1] * 10
 
 
 async def test_a_projection_may_stop_at_a_poison_event_until_it_is_resumed(dsn: str) -> None:

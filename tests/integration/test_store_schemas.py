@@ -8,7 +8,14 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from chekov.store.port import NewEvent, Snapshot, StreamAppend, SubscriptionKey
+from chekov.store.port import (
+    Failure,
+    NewEvent,
+    ParkingEntry,
+    Snapshot,
+    StreamAppend,
+    SubscriptionKey,
+)
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.exporter import export_events
 from tests.store_state import status_of
@@ -73,7 +80,8 @@ async def do_everything(store: PostgresStore) -> None:
     async with store.read_models.transaction(claim, 1, search_path=schema) as connection:
         await connection.execute("insert into balances values ('a', 1)")
     [recorded] = await store.read_page(limit=1)
-    await store.subscriptions.park(claim, recorded, attempts=3, error="no")
+    parked = ParkingEntry(recorded, "a-1", Failure(3, "no"))
+    await store.subscriptions.save(claim, 1, parked=[parked])
     await store.subscriptions.stop(claim, "stopped")
 
 

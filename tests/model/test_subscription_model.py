@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from hypothesis import settings
@@ -25,16 +26,16 @@ from chekov import (
     Transaction,
     handle,
 )
+from chekov.domain.failure import Retry
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.invocation import Execute, Subject
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.page_cache import PageCache
-from chekov.engine.subscriptions.retry import Retry
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.errors import StoreUnavailable
 from chekov.serialization.codec import Codec
 from chekov.store.memory.subscriptions import MemorySubscriptions
-from chekov.store.port import Claim, NewEvent, ReadModels, SubscriptionKey
+from chekov.store.port import Claim, NewEvent, ParkingEntry, ReadModels, SubscriptionKey
 from chekov.uuid7 import uuid7
 from chekov.watermark import Watermark
 from tests.integration.engine_domain import counting
@@ -81,19 +82,31 @@ class FaultySubscriptions(MemorySubscriptions):
         super().__init__(clock, end, freed)
         self.faults = Faults()
 
-    async def save(self, claim: Claim, position: int) -> None:
+    async def save(
+        self, claim: Claim, position: int, *, parked: Sequence[ParkingEntry] = ()
+    ) -> None:
         async with self.faults.around("save"):
-            await super().save(claim, position)
+            await super().save(claim, position, parked=parked)
 
-    async def commit(self, claim: Claim, position: int) -> None:
-        await super().save(claim, position)
+    async def unpark(self, claim: Claim, position: int) -> None:
+        async with self.faults.around("save"):
+            await super().unpark(claim, position)
+
+    async def commit(
+        self, claim: Claim, position: int, parked: Sequence[ParkingEntry], *, unpark: bool
+    ) -> None:
+        if unpark:
+            await super().unpark(claim, position)
+        else:
+            await super().save(claim, position, parked=parked)
 
 
 class Reliable(MemorySubscriptions):
     """The same rows, without the faults."""
 
     def __init__(self, subscriptions: FaultySubscriptions) -> None:
-        self.save = subscriptions.commit
+        self.save = partial(MemorySubscriptions.save, subscriptions)
+        self.unpark = partial(MemorySubscriptions.unpark, subscriptions)
 
 
 class FaultyReadModels:
@@ -105,15 +118,24 @@ class FaultyReadModels:
 
     @asynccontextmanager
     async def transaction(
-        self, claim: Claim, position: int, *, search_path: str | None = None
+        self,
+        claim: Claim,
+        position: int,
+        *,
+        search_path: str | None = None,
+        parked: Sequence[ParkingEntry] = (),
+        unpark: bool = False,
     ) -> AsyncGenerator[Connection]:
         del search_path
         writes = Writes()
         yield cast("Connection", writes)
         await asyncio.sleep(0)
         async with self.subscriptions.faults.around("commit"):
-            await self.subscriptions.commit(claim, position)
+            await self.subscriptions.commit(claim, position, parked, unpark=unpark)
             self.written += writes.positions
+
+    def rejects_value(self, error: BaseException) -> bool:
+        return isinstance(error, OverflowError)
 
     def schema_for(self, key: SubscriptionKey) -> str:
         return key.name
@@ -143,7 +165,7 @@ class FaultyStore(MemoryStore):
         self.faults.coming = list(answers)
 
 
-async def _breathe() -> None:
+async def breathe() -> None:
     """Long enough for a node to be stopped in the middle of its events."""
     for _ in range(3):
         await asyncio.sleep(0)
@@ -154,7 +176,7 @@ class Writer(Projection, name="subject"):
 
     @handle
     async def added(self, event: Added, transaction: Transaction) -> None:
-        await _breathe()
+        await breathe()
         if event.amount == FAILING:
             raise ValueError("poison")
         cast("Writes", transaction.connection).positions.append(transaction.position)
@@ -166,7 +188,7 @@ class Reader(EventHandler, name="subject"):
 
     @handle
     async def added(self, event: Added, context: Context) -> None:
-        await _breathe()
+        await breathe()
         if event.amount == FAILING:
             raise ValueError("poison")
         self.given.append(context.position)
@@ -268,8 +290,10 @@ class SubscriptionMachine(RuleBasedStateMachine):
 
     async def _append(self, kind: int) -> None:
         name = "Added" if kind else "Noted"
+        # A stream of its own: what is parked blocks nothing here.
+        stream = f"counter-{uuid7()}" if kind == FAILING else "counter-a"
         data = b'{"amount": %d}' % kind if kind else b'{"text": ""}'
-        done = await self.store.append("counter-a", [NewEvent(uuid7(), name, data)])
+        done = await self.store.append(stream, [NewEvent(uuid7(), name, data)])
         if kind == WANTED:
             self.wanted.append(done.position)
         elif kind == FAILING:
@@ -458,7 +482,7 @@ async def test_a_claim_that_was_asked_for_before_a_commit_was_lost_does_not_coun
         node.start()
         await node.ask()
         node.hear()
-        await _breathe()
+        await breathe()
         await node.ask()
         store.lose(["after"])
         await store.append("counter-a", [NewEvent(uuid7(), "Added", b'{"amount": 1}')])
@@ -466,7 +490,7 @@ async def test_a_claim_that_was_asked_for_before_a_commit_was_lost_does_not_coun
         assert store.written == [1]
         node.hear()
         for _ in range(20):
-            await _breathe()
+            await breathe()
         assert store.written == [1]
         await node.ask()
         node.hear()

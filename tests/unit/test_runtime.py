@@ -21,7 +21,7 @@ from chekov import (
     Serializer,
     handle,
 )
-from chekov.engine.subscriptions.retry import Retry
+from chekov.domain.failure import Retry
 from chekov.errors import KeyUnusable, StoreClosed, StoreError, StoreUnavailable, Undecodable
 from chekov.store.memory.keys import MemoryKeys
 from chekov.store.port import NewEvent

@@ -96,17 +96,42 @@ def _inspecting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     streams = _add(commands, "streams", "List the events of one stream by version.")
     streams.add_argument("stream", help="the stream's whole name")
     _page(streams)
-    subscriptions = _add(
-        commands, "subscriptions", "List, pause or resume subscriptions, or list parked events."
+    _subscriptions(commands)
+    _projections(commands)
+
+
+def _subscriptions(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    command = _add(
+        commands,
+        "subscriptions",
+        "List, pause or resume subscriptions; list, retry or discard their parked events.",
     )
-    subscriptions.add_argument(
-        "action", nargs="?", choices=("list", "pause", "resume", "parked"), default="list",
-        help="what to do (default: list)",
+    command.add_argument(
+        "action",
+        nargs="?",
+        choices=(
+            "list", "pause", "resume", "parked", "groups", "retry", "discard", "discarded",
+        ),
+        default="list",
+        help="what to do (default: list); groups lists parked events by fingerprint",
     )  # fmt: skip
-    subscriptions.add_argument(
+    command.add_argument(
         "name", nargs="?", metavar="NAME", help="a subscription: all its versions and partitions"
     )
-    _domain(subscriptions)
+    _domain(command)
+    command.add_argument("--key", help="only parked events of this key, mostly a stream")
+    command.add_argument("--fingerprint", help="only failures with this fingerprint")
+    command.add_argument("--position", type=int, help="only this event; `parked` shows all of it")
+    command.add_argument("--all", action="store_true", help="retry or discard every failed event")
+    command.add_argument("--reason", help="why events are discarded, which is kept")
+    command.add_argument("--after", type=int, default=0, help="list from after this position")
+    command.add_argument("--limit", type=int, default=100, help="list at most this many")
+    _store(command)
+    _pooled(command)
+    _output(command)
+
+
+def _projections(commands: "_Commands[argparse.ArgumentParser]") -> None:
     projections = _add(
         commands, "projections", "List, rebuild, cancel or drop generations of read models."
     )
@@ -122,13 +147,13 @@ def _inspecting(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "--generation", type=int, default=1, help="which one to drop (default: 1)"
     )
     _domain(projections)
+    _store(projections)
+    _pooled(projections)
+    _output(projections)
 
 
 def _domain(command: argparse.ArgumentParser) -> None:
     command.add_argument("--domain", help="the domain's name (default: that of CHEKOV_DOMAIN)")
-    _store(command)
-    _pooled(command)
-    _output(command)
 
 
 def _forgetting(commands: "_Commands[argparse.ArgumentParser]") -> None:

@@ -1,69 +1,165 @@
-"""`chekov subscriptions`: lists, pauses and resumes subscriptions, and lists parked events."""
+"""`chekov subscriptions`: what people do to subscriptions and their parked events."""
 
 import asyncio
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from chekov.cli.output import complain, show_json, show_table
+from chekov.cli.output import complain, show, show_json, show_table
 from chekov.cli.store import domain_name, opened, store_settings
 from chekov.engine.subscriptions.control import SubscriptionControl
+from chekov.server import rendering
 from chekov.server.settings import Settings
-from chekov.store.port import ParkedEvent, Store, SubscriptionRow
+from chekov.store.port import DiscardedEvent, ParkedEvent, Store, SubscriptionKey, SubscriptionRow
 
 _WRONG_USAGE: Final = 2
+_PAGE: Final = 1000
 _COLUMNS: Final = (
-    "name", "version", "partition", "state", "position", "lag", "parked", "owner", "error",
+    "name", "version", "partition", "state", "position", "lag", "parked", "parked_keys", "owner",
+    "error",
 )  # fmt: skip
 _PARKED_COLUMNS: Final = (
-    "position", "stream", "type", "version", "partition", "attempts", "time", "error",
+    "position", "key", "type", "state", "version", "partition", "attempts", "time", "error",
+)  # fmt: skip
+_GROUP_COLUMNS: Final = ("events", "first", "last", "since", "fingerprint", "error")
+_DISCARDED_COLUMNS: Final = (
+    "position", "key", "type", "version", "partition", "attempts", "time", "reason", "error",
 )  # fmt: skip
 
-_Rows = Sequence[Mapping[str, Any]]
+_Row = Mapping[str, Any]
+_Rows = Sequence[_Row]
 
 
 def subscriptions(arguments: Namespace) -> int:
     """Run the action that the arguments name; by default, list the subscriptions."""
-    columns, action = _ACTIONS[arguments.action]
-    if arguments.action != "list" and arguments.name is None:
-        complain(f"subscriptions {arguments.action} needs the NAME of a subscription")
+    fault = _fault(arguments)
+    if fault:
+        complain(f"subscriptions {arguments.action} {fault}")
         return _WRONG_USAGE
     settings = store_settings(arguments)
-    rows = asyncio.run(_run(settings, domain_name(settings, arguments), arguments.name, action))
+    columns, action = _ACTIONS[arguments.action]
+    domain = domain_name(settings, arguments)
+    rows = asyncio.run(_run(settings, domain, arguments, action))
     if arguments.output == "json":
         show_json(rows)
+    elif arguments.action == "parked" and arguments.position is not None:
+        for row in rows:
+            _show_details(row)
     else:
         show_table(columns, rows)
     return 0
 
 
-_Action = Callable[[Store, str, str], Awaitable[_Rows]]
+def _fault(arguments: Namespace) -> str:
+    """What is wrong with how the command was called."""
+    action = arguments.action
+    chosen = [name for name in ("key", "fingerprint", "position") if getattr(arguments, name)]
+    if action != "list" and arguments.name is None:
+        return "needs the NAME of a subscription"
+    if action in ("retry", "discard") and not chosen and not arguments.all:
+        return "needs --key, --fingerprint or --position, or --all"
+    if action == "discard" and not (arguments.reason or "").strip():
+        return "needs --reason: why the events are given up"
+    return ""
 
 
-async def _run(settings: Settings, domain: str, name: str, action: _Action) -> _Rows:
+class _Work(NamedTuple):
+    """What an action works on.
+
+    Attributes:
+        control: of the domain's subscriptions.
+        chosen: the conditions of parked events.
+    """
+
+    store: Store
+    domain: str
+    control: SubscriptionControl
+    arguments: Namespace
+    chosen: Mapping[str, Any]
+
+
+_Action = Callable[[_Work], Awaitable[_Rows]]
+
+
+async def _run(settings: Settings, domain: str, arguments: Namespace, action: _Action) -> _Rows:
+    chosen = {
+        "key": arguments.key,
+        "fingerprint": arguments.fingerprint,
+        "position": arguments.position,
+    }
     async with opened(settings) as store:
-        return await action(store, domain, name)
+        control = SubscriptionControl(store.subscriptions, domain)
+        return await action(_Work(store, domain, control, arguments, chosen))
 
 
-async def _list(store: Store, domain: str, name: str | None) -> _Rows:
-    head = await store.head()
-    rows = await store.subscriptions.list(domain)
-    return [_subscription(row, head) for row in rows if name in (None, row.key.name)]
+async def _list(work: _Work) -> _Rows:
+    head = await work.store.head()
+    rows = await work.store.subscriptions.list(work.domain)
+    return [_subscription(row, head) for row in rows if work.arguments.name in (None, row.key.name)]
 
 
-async def _pause(store: Store, domain: str, name: str) -> _Rows:
-    await SubscriptionControl(store.subscriptions, domain).pause(name)
-    return await _list(store, domain, name)
+async def _pause(work: _Work) -> _Rows:
+    await work.control.pause(work.arguments.name)
+    return await _list(work)
 
 
-async def _resume(store: Store, domain: str, name: str) -> _Rows:
-    await SubscriptionControl(store.subscriptions, domain).resume(name)
-    return await _list(store, domain, name)
+async def _resume(work: _Work) -> _Rows:
+    await work.control.resume(work.arguments.name)
+    return await _list(work)
 
 
-async def _parked(store: Store, domain: str, name: str) -> _Rows:
-    found = await SubscriptionControl(store.subscriptions, domain).parked(name)
-    return [_parked_event(item) for item in found]
+async def _parked(work: _Work) -> _Rows:
+    arguments = work.arguments
+    found = await work.control.parked(
+        arguments.name, **work.chosen, after=arguments.after, limit=arguments.limit
+    )
+    rows = [_parked_event(item) for item in found]
+    if arguments.position is None:
+        return rows
+    page = await work.store.read_page(after=arguments.position - 1, limit=1)
+    data = next((rendering.content(event) for event in page), None)
+    return [{**row, "data": data} for row in rows]
+
+
+async def _groups(work: _Work) -> _Rows:
+    groups = await work.control.parked_groups(work.arguments.name)
+    return [{name: getattr(group, name) for name in _GROUP_COLUMNS} for group in groups]
+
+
+async def _discarded(work: _Work) -> _Rows:
+    arguments = work.arguments
+    found = await work.control.discarded(
+        arguments.name, after=arguments.after, limit=arguments.limit
+    )
+    return [_discarded_event(item) for item in found]
+
+
+async def _retry(work: _Work) -> _Rows:
+    async def retry(after: int) -> Sequence[int]:
+        return await work.control.retry(
+            work.arguments.name, **work.chosen, after=after, limit=_PAGE
+        )
+
+    return [{"name": work.arguments.name, "retried": await _all_pages(retry)}]
+
+
+async def _discard(work: _Work) -> _Rows:
+    async def discard(after: int) -> Sequence[int]:
+        reason = work.arguments.reason
+        return await work.control.discard(
+            work.arguments.name, reason=reason, **work.chosen, after=after, limit=_PAGE
+        )
+
+    return [{"name": work.arguments.name, "discarded": await _all_pages(discard)}]
+
+
+async def _all_pages(page: Callable[[int], Awaitable[Sequence[int]]]) -> int:
+    """Work page by page, so that no transaction is long; an interrupted command can be repeated."""
+    done = after = 0
+    while positions := await page(after):
+        done += len(positions)
+        after = positions[-1]
+    return done
 
 
 _ACTIONS: Final[Mapping[str, tuple[Sequence[str], _Action]]] = {
@@ -71,10 +167,20 @@ _ACTIONS: Final[Mapping[str, tuple[Sequence[str], _Action]]] = {
     "pause": (_COLUMNS, _pause),
     "resume": (_COLUMNS, _resume),
     "parked": (_PARKED_COLUMNS, _parked),
+    "groups": (_GROUP_COLUMNS, _groups),
+    "retry": (("name", "retried"), _retry),
+    "discard": (("name", "discarded"), _discard),
+    "discarded": (_DISCARDED_COLUMNS, _discarded),
 }
 
 
-def _subscription(row: SubscriptionRow, head: int) -> Mapping[str, Any]:
+def _show_details(row: _Row) -> None:
+    for name, value in row.items():
+        text = value if isinstance(value, str) else str(value)
+        show(f"{name}: {text.rstrip()}" if "\n" not in text else f"{name}:\n{text.rstrip()}")
+
+
+def _subscription(row: SubscriptionRow, head: int) -> _Row:
     return {
         "name": row.key.name,
         "version": row.key.version,
@@ -83,19 +189,35 @@ def _subscription(row: SubscriptionRow, head: int) -> Mapping[str, Any]:
         "position": row.position,
         "lag": max(head - row.position, 0),
         "parked": row.parked,
+        "parked_keys": row.parked_keys,
         "owner": row.owner,
         "error": row.error,
     }
 
 
-def _parked_event(parked: ParkedEvent) -> Mapping[str, Any]:
+def _event(event: ParkedEvent | DiscardedEvent, subscription: SubscriptionKey) -> _Row:
     return {
-        "position": parked.position,
-        "stream": parked.stream,
-        "type": parked.type,
-        "version": parked.key.version,
-        "partition": parked.key.partition,
-        "attempts": parked.attempts,
-        "time": parked.time,
-        "error": parked.error,
+        "position": event.position,
+        "key": event.key,
+        "stream": event.stream,
+        "type": event.type,
+        "version": subscription.version,
+        "partition": subscription.partition,
+        "attempts": event.attempts,
+        "time": event.time,
+        "error": event.error,
+        "fingerprint": event.fingerprint,
     }
+
+
+def _parked_event(parked: ParkedEvent) -> _Row:
+    return {
+        **_event(parked, parked.subscription),
+        "state": parked.state,
+        "first_error": parked.first_error,
+        "traceback": parked.traceback,
+    }
+
+
+def _discarded_event(discarded: DiscardedEvent) -> _Row:
+    return {**_event(discarded, discarded.subscription), "reason": discarded.reason}

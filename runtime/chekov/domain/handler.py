@@ -1,13 +1,15 @@
 """Event handlers and projections, which react to stored events."""
 
+import inspect
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, ClassVar, Concatenate, Final, Literal, ParamSpec, Protocol, TypeVar
+from typing import Any, ClassVar, Concatenate, Final, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
+from chekov.domain.failure import ON_FAILURE, Decision, OnFailure, Retry, retry_fault
 from chekov.domain.keywords import refuse_unknown_keywords
 from chekov.domain.messages import Event
 from chekov.domain.methods import Method, by_message, check_messages, mark, marked
@@ -17,8 +19,6 @@ E = TypeVar("E", bound=Event)
 X = TypeVar("X", bound="Context")
 R = TypeVar("R")
 P = ParamSpec("P")
-
-OnFailure = Literal["park", "stop"]
 
 
 class Connection(Protocol):
@@ -131,6 +131,7 @@ class HandlerDefinition:
     Attributes:
         name: names its subscription.
         version: of the subscription; another one starts from the origin.
+        retry: how often a failing event is tried; `None` as the runtime says.
         on_failure: what happens to an event that keeps failing.
         handlers: event type → the method that handles it.
         queries: of a projection, its queries by name.
@@ -140,6 +141,7 @@ class HandlerDefinition:
 
     name: str
     version: int = 1
+    retry: Retry | None = None
     on_failure: OnFailure = "park"
     handlers: Mapping[type[Event], Method]
     queries: Mapping[str, Method] = field(default_factory=dict[str, Method])
@@ -163,9 +165,16 @@ def _check_keywords(
         faults.append(
             f"{cls.__qualname__}: version {definition.version} must be 1 to {_HIGHEST_VERSION}"
         )
-    if definition.on_failure not in {"park", "stop"}:
+    if definition.on_failure not in ON_FAILURE:
         faults.append(
-            f"{cls.__qualname__}: on_failure {definition.on_failure!r} is not 'park' or 'stop'"
+            f"{cls.__qualname__}: on_failure {definition.on_failure!r} is not 'park', 'skip' or "
+            "'stop'"
+        )
+    if definition.retry is not None and (fault := retry_fault(definition.retry)):
+        faults.append(f"{cls.__qualname__}: {fault}")
+    if inspect.iscoroutinefunction(cls.on_error):
+        faults.append(
+            f"{cls.__qualname__}.on_error must be a plain method without `async`: it only decides"
         )
 
 
@@ -193,7 +202,9 @@ class EventHandler:
     Class keywords:
         name: names the subscription; the class name when left out. Under another name it starts
             from the origin.
-        on_failure: `"park"` (the default) sets an event aside after its retries and goes on;
+        retry: how often a failing event is tried, a `Retry`; as the runtime says when left out.
+        on_failure: `"park"` (the default) sets an event aside after its retries, with the later
+            events of its stream, and goes on with all others; `"skip"` goes on without it, and
             `"stop"` stops the subscription there until it is resumed.
     """
 
@@ -206,6 +217,7 @@ class EventHandler:
         *,
         name: str | None = None,
         version: int = 1,
+        retry: Retry | None = None,
         on_failure: OnFailure = "park",
         **kwargs: Any,
     ) -> None:
@@ -220,12 +232,27 @@ class EventHandler:
         definition = HandlerDefinition(
             name=cls.__name__ if name is None else name,
             version=version,
+            retry=retry,
             on_failure=on_failure,
             handlers={kind: item for kind, item in table.items() if issubclass(kind, Event)},
             queries={method.name: method for method in methods if method.role == "query"},
         )
         _check_keywords(cls, definition, faults)
         cls.__chekov__ = replace(definition, faults=tuple(faults))
+
+    def on_error(self, error: Exception, event: Event, context: Context) -> Decision | None:
+        """Decide what follows an error, after each attempt; override it where errors differ.
+
+        Args:
+            error: what the handler raised.
+            event: what it was given.
+            context: of the event; `attempt` counts from 1.
+
+        Returns:
+            `Again(after=seconds)`, `Park()`, `Skip()`, `Stop()`, or `None` for what the class
+            keywords say.
+        """
+        return None
 
 
 class Projection(EventHandler):

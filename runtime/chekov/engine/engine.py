@@ -8,6 +8,7 @@ from typing import Final
 from uuid import uuid4
 
 from chekov.domain.domain import Domain
+from chekov.domain.failure import Retry
 from chekov.domain.handler import EventHandler, Projection
 from chekov.engine.commands.consistency import Consistency
 from chekov.engine.commands.dispatcher import Dispatcher
@@ -19,7 +20,6 @@ from chekov.engine.subscriptions.keys import subscription_key
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
 from chekov.engine.subscriptions.page_cache import PageCache
-from chekov.engine.subscriptions.retry import Retry
 from chekov.engine.subscriptions.subscription import Subscription, SubscriptionStatus
 from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
@@ -50,6 +50,7 @@ class Engine:
         max_in_flight: int,
         lease: float,
         retry: Retry,
+        most_parked_keys: int,
         subscriptions: bool,
     ) -> None:
         self._domain = domain
@@ -57,6 +58,7 @@ class Engine:
         self._codec = codec
         self._observer = observer
         self._retry = retry
+        self._most_parked_keys = most_parked_keys
         self._pages: PageCache | None = None
         self._snapshotter = Snapshotter(store.snapshots, SnapshotCodec(domain), observer)
         self.dispatcher = Dispatcher(
@@ -235,7 +237,13 @@ class Engine:
             key, handler, self._store, self._codec, self._domain, self.dispatcher.execute
         )
         invocation = kind_of(handler)(subject)
-        return Subscription(invocation, self._store, self._observer, self._retry)
+        return Subscription(
+            invocation,
+            self._store,
+            self._observer,
+            invocation.definition.retry or self._retry,
+            most_parked_keys=self._most_parked_keys,
+        )
 
 
 def _first(key: SubscriptionKey) -> SubscriptionKey:

@@ -12,7 +12,7 @@ from chekov.domain.names import OWN
 from chekov.store.port import Appended, NewEvent, RecordedEvent, SubscriptionKey
 
 Outcome = Literal["accepted", "repeated", "rejected", "conflict", "timeout", "failed", "refused"]
-DeliveryOutcome = Literal["handled", "retried", "parked", "stopped"]
+DeliveryOutcome = Literal["handled", "retried", "parked", "skipped", "stopped"]
 SnapshotOutcome = Literal["kept", "failed", "used", "ignored"]
 
 TRACEPARENT: Final = f"{OWN}traceparent"

@@ -40,7 +40,7 @@ def page(query: MultiMapping[str], further: Collection[str] = ()) -> Page:
     if direction not in {"forward", "backward"}:
         raise malformed("path", "direction", "expected forward or backward", direction)
     return Page(
-        after=_number(query, "after", 0, 0, _LARGEST_POSITION),
+        after=after(query),
         limit=limit(query),
         direction=cast("Direction", direction),
     )
@@ -68,6 +68,15 @@ def event_filter(query: MultiMapping[str]) -> EventFilter:
         correlation=_id(query, "correlation"),
         causation=_id(query, "causation"),
     )
+
+
+def after(query: MultiMapping[str]) -> int:
+    """`after` of a request.
+
+    Raises:
+        RequestError: the value is out of range.
+    """
+    return _number(query, "after", 0, 0, _LARGEST_POSITION)
 
 
 def version(query: MultiMapping[str], name: str) -> int | None:

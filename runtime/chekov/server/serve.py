@@ -16,10 +16,10 @@ from typing import Any, Final, NamedTuple
 
 from chekov.backoff import Backoff
 from chekov.domain.domain import Domain
+from chekov.domain.failure import Retry
 from chekov.engine.failures import is_requested
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.keys import subscription_key
-from chekov.engine.subscriptions.retry import Retry
 from chekov.errors import StoreUnavailable
 from chekov.runtime import Runtime
 from chekov.server import gc_tuning, http

@@ -1,6 +1,7 @@
-"""`/subscriptions` on the management port: their state, pausing, resuming and parked events."""
+"""`/subscriptions` on the management port: their state, and what people do to them."""
 
 from dataclasses import asdict
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -9,6 +10,10 @@ from chekov.server import parameters
 from chekov.server.commands import JSON
 from chekov.server.endpoint import reporting_problems
 from chekov.server.management_access import ManagementAccess
+from chekov.server.problems import malformed
+
+_CHOICE: Final = frozenset({"key", "fingerprint", "position", "after", "limit"})
+"""The parameters that choose parked events."""
 
 
 class SubscriptionEndpoints:
@@ -22,6 +27,10 @@ class SubscriptionEndpoints:
         return [
             web.get("/subscriptions", reporting_problems(self.list)),
             web.get(f"{path}/parked", reporting_problems(self.parked)),
+            web.get(f"{path}/parked/groups", reporting_problems(self.groups)),
+            web.get(f"{path}/discarded", reporting_problems(self.discarded)),
+            web.post(f"{path}/retry", reporting_problems(self.retry)),
+            web.post(f"{path}/discard", reporting_problems(self.discard)),
             web.post(f"{path}/pause", reporting_problems(self.pause)),
             web.post(f"{path}/resume", reporting_problems(self.resume)),
         ]
@@ -31,11 +40,39 @@ class SubscriptionEndpoints:
         return web.Response(body=to_json({"subscriptions": states}), headers=JSON)
 
     async def parked(self, request: web.Request) -> web.StreamResponse:
-        parameters.refuse_unknown(request.query, {"limit"})
-        found = await self._access.opened().parked(
-            request.match_info["name"], limit=parameters.limit(request.query)
-        )
+        chosen = _chosen(request)
+        found = await self._access.opened().parked(request.match_info["name"], **chosen)
         return web.Response(body=to_json({"parked": found}), headers=JSON)
+
+    async def groups(self, request: web.Request) -> web.StreamResponse:
+        parameters.refuse_unknown(request.query, ())
+        found = await self._access.opened().parked_groups(request.match_info["name"])
+        return web.Response(body=to_json({"groups": found}), headers=JSON)
+
+    async def discarded(self, request: web.Request) -> web.StreamResponse:
+        query = request.query
+        parameters.refuse_unknown(query, {"after", "limit"})
+        found = await self._access.opened().discarded(
+            request.match_info["name"], after=parameters.after(query), limit=parameters.limit(query)
+        )
+        return web.Response(body=to_json({"discarded": found}), headers=JSON)
+
+    async def retry(self, request: web.Request) -> web.StreamResponse:
+        self._access.authorize(request)
+        chosen = _chosen(request)
+        positions = await self._access.opened().retry(request.match_info["name"], **chosen)
+        return web.Response(body=to_json({"positions": positions}), headers=JSON)
+
+    async def discard(self, request: web.Request) -> web.StreamResponse:
+        self._access.authorize(request)
+        chosen = _chosen(request, "reason")
+        reason = request.query.get("reason", "")
+        if not reason.strip():
+            raise malformed("path", "reason", "expected why the events are given up")
+        positions = await self._access.opened().discard(
+            request.match_info["name"], reason=reason, **chosen
+        )
+        return web.Response(body=to_json({"positions": positions}), headers=JSON)
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
         self._access.authorize(request)
@@ -46,3 +83,20 @@ class SubscriptionEndpoints:
         self._access.authorize(request)
         await self._access.opened().resume(request.match_info["name"])
         return web.Response(status=204)
+
+
+def _chosen(request: web.Request, *further: str) -> dict[str, Any]:
+    """Which parked events a request is about.
+
+    Raises:
+        RequestError: a parameter is unknown or out of range.
+    """
+    query = request.query
+    parameters.refuse_unknown(query, {*_CHOICE, *further})
+    return {
+        "key": query.get("key"),
+        "fingerprint": query.get("fingerprint"),
+        "position": parameters.version(query, "position"),
+        "after": parameters.after(query),
+        "limit": parameters.limit(query),
+    }

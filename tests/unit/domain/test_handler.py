@@ -1,6 +1,9 @@
 # Its classes are wrong on purpose, and checkers see most of it.
 # pyright: basic, reportArgumentType=false, reportGeneralTypeIssues=false, reportCallIssue=false, reportUndefinedVariable=false
 
+import math
+from typing import Any
+
 import pytest
 
 from chekov import (
@@ -8,8 +11,10 @@ from chekov import (
     Context,
     DefinitionError,
     Domain,
+    Event,
     EventHandler,
     Projection,
+    Retry,
     Transaction,
     definition_of,
     handle,
@@ -98,7 +103,7 @@ def test_a_misspelt_class_keyword_is_named_with_the_known_ones() -> None:
     (fault,) = caught.value.faults
     assert caught.value.subject.endswith("Balances")
     assert "no class keyword 'versions': did you mean 'version'?" in fault
-    assert "name, version, on_failure" in fault
+    assert "name, version, retry, on_failure" in fault
 
 
 def test_handlers_are_checked() -> None:
@@ -122,13 +127,45 @@ def test_handlers_are_checked() -> None:
     for part in (
         "name 'odd one' must start with a letter",
         "version 0 must be 1 to 2147483647",
-        "on_failure 'ignore' is not 'park' or 'stop'",
+        "on_failure 'ignore' is not 'park', 'skip' or 'stop'",
         "handles Either, which is not an Event",
         "no_context takes the event and a second parameter annotated Context",
         "transaction takes the event and a second parameter annotated Context",
         "Idle handles no event",
     ):
         assert part in found
+
+
+@pytest.mark.parametrize(
+    ("retry", "fault"),
+    [
+        (Retry(attempts=0), "Odd: retry: attempts 0 must be 1 or more"),
+        (Retry(first=-1.0), "Odd: retry: first -1 and longest 30 must be seconds from 0 on"),
+        (Retry(longest=math.inf), "longest inf must be seconds from 0 on"),
+        (5, "Odd: retry 5 is not a Retry(attempts=…"),
+    ],
+)
+def test_retries_are_checked(retry: Any, fault: str) -> None:
+    class Odd(EventHandler, retry=retry):
+        @handle
+        async def left(self, event: Left, context: Context) -> None:
+            pass
+
+    [found] = faults(of(Turns, handlers=[Odd()]))
+    assert fault in found
+
+
+def test_on_error_only_decides() -> None:
+    class Odd(EventHandler):
+        @handle
+        async def left(self, event: Left, context: Context) -> None:
+            pass
+
+        async def on_error(self, error: Exception, event: Event, context: Context) -> None:  # type: ignore[override]
+            pass
+
+    [found] = faults(of(Turns, handlers=[Odd()]))
+    assert "Odd.on_error must be a plain method without `async`" in found
 
 
 def test_projections_are_checked() -> None:

@@ -21,7 +21,7 @@ from chekov import (
     handle,
     upcast,
 )
-from chekov.engine.subscriptions.retry import Retry
+from chekov.domain.failure import Retry
 from chekov.store.port import NewEvent
 from chekov.uuid7 import uuid7
 
@@ -130,15 +130,22 @@ class StoppingSeen(Seen, name="seen", on_failure="stop"):
 
 @asynccontextmanager
 async def running(
-    *events: tuple[str, bytes], handlers: tuple[EventHandler, ...] = (), **options: Any
+    *events: tuple[str, bytes],
+    handlers: tuple[EventHandler, ...] = (),
+    apart: bool = False,
+    **options: Any,
 ) -> AsyncGenerator[tuple[Runtime, MemoryStore]]:
-    """A runtime over a store where some events are in the stream `account-a` already."""
+    """A runtime over a store where some events are in the stream `account-a` already.
+
+    With `apart`, each has a stream of its own.
+    """
     store = MemoryStore()
     domain = Domain("bank", aggregates=[Account], handlers=handlers, upcasters=UPCASTERS, **options)
     async with store:
-        for type_, data in events:
+        for number, (type_, data) in enumerate(events):
+            stream = f"account-{number}" if apart else "account-a"
             metadata = b'{"currency": "CHF"}' if type_ == "opened" else None
-            await store.append("account-a", [NewEvent(uuid7(), type_, data, metadata)])
+            await store.append(stream, [NewEvent(uuid7(), type_, data, metadata)])
         retry = Retry(attempts=2, first=0.001)
         async with Runtime(domain, store=store, lease=0.1, retry=retry) as runtime:
             yield runtime, store

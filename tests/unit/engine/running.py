@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from chekov import Domain, EventHandler, MemoryStore, Runtime
+from chekov.domain.failure import Retry
 from chekov.engine.observer import Observer
-from chekov.engine.subscriptions.retry import Retry
 from chekov.store.port import NewEvent
 from chekov.uuid7 import uuid7
 from tests.unit.engine.counter_domain import Counter
@@ -19,13 +19,22 @@ def running(
     observers: Sequence[Observer] = (),
     retry: Retry = QUICK,
     node: str = "node",
+    most_parked_keys: int = 1000,
 ) -> Runtime:
     domain = Domain("counting", aggregates=[Counter], handlers=handlers)
-    return Runtime(domain, store=store, lease=lease, observers=observers, retry=retry, node=node)
+    return Runtime(
+        domain,
+        store=store,
+        lease=lease,
+        observers=observers,
+        retry=retry,
+        node=node,
+        most_parked_keys=most_parked_keys,
+    )
 
 
-async def append(store: MemoryStore, *data: bytes) -> None:
-    await store.append("counter-a", [NewEvent(uuid7(), "Added", item) for item in data])
+async def append(store: MemoryStore, *data: bytes, stream: str = "counter-a") -> None:
+    await store.append(stream, [NewEvent(uuid7(), "Added", item) for item in data])
 
 
 async def saved(store: MemoryStore, position: int) -> bool:

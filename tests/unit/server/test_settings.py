@@ -2,7 +2,7 @@
 
 import pytest
 
-from chekov.engine.subscriptions.retry import Retry
+from chekov.domain.failure import Retry
 from chekov.server.serve import retry_policy
 from chekov.server.settings import Settings, SettingsError, variables
 

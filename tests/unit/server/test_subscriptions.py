@@ -38,10 +38,70 @@ async def test_parked_events_are_listed(serving: Serving) -> None:
         listed = await (await server.management.get("/subscriptions/welcome/parked")).json()
         assert [(item["position"], item["attempts"]) for item in listed["parked"]] == [(1, 1)]
         assert "no greeting today" in listed["parked"][0]["error"]
-        assert listed["parked"][0]["key"]["name"] == "welcome"
+        assert listed["parked"][0]["subscription"]["name"] == "welcome"
 
 
-@pytest.mark.parametrize("action", ["pause", "resume"])
+async def test_parked_events_are_grouped_retried_and_discarded(serving: Serving) -> None:
+    path = "/subscriptions/welcome"
+    async with serving(CHEKOV_RETRY_ATTEMPTS="1") as server:
+        get, post = server.management.get, server.management.post
+        server.welcome.failure = "no greeting today"
+        for number in (1, 2):
+            account = f"0192f0c1-0000-7000-8000-00000000000{number}"
+            opened = {"account_id": account, "owner": "Ada"}
+            await server.api.post("/commands/OpenAccount", json=opened)
+
+        async def parked() -> list[int]:
+            listed = await (await get(f"{path}/parked")).json()
+            return [item["position"] for item in listed["parked"]]
+
+        async def both() -> bool:
+            return await parked() == [1, 2]
+
+        await until(both)
+        [group] = (await (await get(f"{path}/parked/groups")).json())["groups"]
+        assert (group["events"], group["first"], group["last"]) == (2, 1, 2)
+        chosen = {"position": "2", "fingerprint": group["fingerprint"]}
+        listed = await (await get(f"{path}/parked", params=chosen)).json()
+        assert "no greeting today" in listed["parked"][0]["traceback"]
+        server.welcome.failure = ""
+        retried = await (await post(f"{path}/retry", params=chosen)).json()
+        assert retried == {"positions": [2]}
+
+        async def one() -> bool:
+            return await parked() == [1]
+
+        await until(one)
+        reasons = {"position": "1", "reason": "a test"}
+        discarded = await (await post(f"{path}/discard", params=reasons)).json()
+        assert discarded == {"positions": [1]}
+        found = (await (await get(f"{path}/discarded")).json())["discarded"]
+        assert [(item["position"], item["reason"]) for item in found] == [(1, "a test")]
+
+
+@pytest.mark.parametrize(
+    ("query", "fault"),
+    [
+        ("parked?keys=a", "unknown parameter 'keys'"),
+        ("parked?position=x", "expected a whole number"),
+        ("parked/groups?key=a", "unknown parameter 'key'"),
+        ("retry?limit=0", "expected a whole number from 1 to 1000"),
+        ("retry?reason=x", "unknown parameter 'reason'"),
+        ("discard?key=a", "reason: expected why the events are given up"),
+        ("discard?reason=%20", "reason: expected why the events are given up"),
+        ("discarded?key=a", "unknown parameter 'key'"),
+    ],
+)
+async def test_odd_parameters_are_refused(serving: Serving, query: str, fault: str) -> None:
+    async with serving() as server:
+        changes = query.startswith(("retry", "discard?"))
+        send = server.management.post if changes else server.management.get
+        response = await send(f"/subscriptions/welcome/{query}")
+        assert response.status == 400
+        assert fault in (await response.json())["detail"]
+
+
+@pytest.mark.parametrize("action", ["pause", "resume", "retry", "discard?reason=x"])
 async def test_an_unknown_subscription_is_not_found(serving: Serving, action: str) -> None:
     async with serving() as server:
         response = await server.management.post(f"/subscriptions/wellcome/{action}")
@@ -74,6 +134,15 @@ async def test_changing_one_requires_the_token_that_is_set(
             assert response.headers["WWW-Authenticate"] == "Bearer"
             assert state(server) != "paused"
         assert (await server.management.get("/subscriptions")).status == 200
+
+
+@pytest.mark.parametrize("action", ["retry", "discard?reason=x"])
+async def test_changing_parked_events_requires_the_token(serving: Serving, action: str) -> None:
+    async with serving(CHEKOV_MANAGEMENT_TOKEN=TOKEN) as server:
+        path = f"/subscriptions/welcome/{action}"
+        assert (await server.management.post(path)).status == 401
+        allowed = {"Authorization": f"Bearer {TOKEN}"}
+        assert (await server.management.post(path, headers=allowed)).status == 200
 
 
 async def test_before_the_runtime_is_open_the_reason_is_reported() -> None:

@@ -13,11 +13,11 @@ from chekov.domain.messages import Command
 from chekov.domain.process_manager import ProcessManager
 from chekov.engine.processes.outbox import Outbox
 from chekov.engine.processes.reactions import ReactionBatch, Source
-from chekov.engine.subscriptions.checkpoint import Checkpoint
+from chekov.engine.subscriptions.checkpoint import Checkpoint, Progress
 from chekov.engine.subscriptions.invocation import Invocation, Subject, failures
 from chekov.errors import InvalidCommand, UnknownCommand
 from chekov.serialization.processes import ProcessCodec, decode_refusal
-from chekov.store.port import ProcessInput, QueuedCommand, RecordedEvent
+from chekov.store.port import ParkingEntry, ProcessInput, QueuedCommand, RecordedEvent
 
 _LOOK_SECONDS: Final = 5.0
 """After which the store is asked for refusals and timers, although none is foreseen."""
@@ -99,10 +99,11 @@ class ProcessInvocation(Invocation):
         ]
 
     async def invoke(
-        self, checkpoint: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int
+        self, checkpoint: Progress, events: Sequence[RecordedEvent], *, attempt: int
     ) -> int:
         """Handle all inputs, or none of them."""
-        position = max(checkpoint.position, events[-1].position)
+        last = events[-1].position
+        position = max(checkpoint.position, last)
         with failures():
             steps = [step for event in events for step in self._steps(event)]
             loaded = await self._processes.load(self.key, {step.instance for step in steps})
@@ -110,7 +111,13 @@ class ProcessInvocation(Invocation):
             for step in steps:
                 step.react(batch)
             changes = batch.changes()
-            await self._processes.commit(checkpoint.claim, position, changes)
+            await self._processes.commit(
+                checkpoint.claim,
+                position,
+                changes,
+                parked=checkpoint.blocked_until(position),
+                unpark=last if checkpoint.unparks else None,
+            )
         checkpoint.committed(position)
         if changes.commands:
             self._outbox.wake()
@@ -118,15 +125,24 @@ class ProcessInvocation(Invocation):
             self._due_known = False
         return len(events)
 
-    async def park(
-        self, checkpoint: Checkpoint, event: RecordedEvent, *, attempts: int, error: str
-    ) -> None:
+    async def park(self, checkpoint: Checkpoint, entry: ParkingEntry) -> None:
         """Set an input aside: an event as ever, a refusal or a timer where it is."""
-        item = self._inputs.get(event.id)
+        item = self._inputs.get(entry.event.id)
         if item is None:
-            await super().park(checkpoint, event, attempts=attempts, error=error)
+            await super().park(checkpoint, entry)
         else:
+            error = entry.failure.error if entry.failure else ""
             await self._processes.set_aside(checkpoint.claim, item, error=error)
+
+    def ordering_key(self, event: RecordedEvent) -> str | None:
+        """The instance that an event is for, unless there are several; else the stream."""
+        if event.id in self._inputs:
+            return None
+        try:
+            instances = {step.instance for step in self._event_steps(event)}
+        except Exception:  # noqa: BLE001 it fails again when it is handled
+            return event.stream
+        return f"{self.key.name}-{instances.pop()}" if len(instances) == 1 else event.stream
 
     def _steps(self, recorded: RecordedEvent) -> Iterator[_Step]:
         item = self._inputs.get(recorded.id)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from chekov.domain.handler import Context
-from chekov.engine.subscriptions.checkpoint import Checkpoint
+from chekov.engine.subscriptions.checkpoint import Progress
 from chekov.engine.subscriptions.invocation import Invocation, failure_of, metadata_of
 from chekov.store.port import RecordedEvent
 
@@ -16,7 +16,7 @@ class AtLeastOnce(Invocation):
     batch_size = 100
 
     async def invoke(
-        self, checkpoint: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int
+        self, checkpoint: Progress, events: Sequence[RecordedEvent], *, attempt: int
     ) -> int:
         """Handle events until the checkpoint has to be saved."""
         done = 0

@@ -1,18 +1,51 @@
 """How far one claim has come: what is handled, what of it is saved, whether it may go on."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
-from typing import Final
+from typing import Final, Protocol
 
-from chekov.store.port import Claim, Subscriptions
+from chekov.errors import Fenced
+from chekov.store.port import Claim, ParkingEntry, Subscriptions
 
 SAVE_EVENTS: Final = 1000
 SAVE_SECONDS: Final = 0.2
+_MOST_BLOCKED: Final = 500
+"""Blocked events in memory after which they are parked."""
+
+
+class Progress(Protocol):
+    """What a handler kind is given to note its progress in.
+
+    Attributes:
+        claim: under which everything is written.
+        position: everything up to here is handled.
+        replay_until: events up to here were stored before the subscription first ran.
+        unparks: whether the events were parked: the checkpoint stays, and they are unparked.
+    """
+
+    claim: Claim
+    position: int
+    replay_until: float
+    unparks: bool
+
+    def blocked_until(self, position: int) -> Sequence[ParkingEntry]:
+        """Events up to `position` that are to be parked in the transaction that moves past them."""
+        ...
+
+    def advance(self, position: int) -> bool:
+        """Note that everything up to `position` is handled, and return whether to go on."""
+        ...
+
+    def committed(self, position: int) -> None:
+        """Note that everything up to `position` is handled, and that the store has saved it."""
+        ...
 
 
 class Checkpoint:
     """Belongs to one claim, from the moment it is taken until it is lost or given up.
+
+    Blocked events that were passed are parked together, when the position is saved.
 
     Attributes:
         claim: under which everything is written.
@@ -36,12 +69,15 @@ class Checkpoint:
         self.position = position
         beside = claim.building and claim.key.generation > 1
         self.replay_until: float = inf if beside else claim.registered
+        self.unparks = False
         self.ended = asyncio.Event()
         self.valid_until = valid_until
         self._store = store
         self._moved = moved
         self._saved = claim.position
         self._abandoned = False
+        self._blocked: dict[int, ParkingEntry] = {}
+        self._saving = asyncio.Lock()
         self._now = asyncio.get_running_loop().time
         self._saved_at = self._now()
 
@@ -54,6 +90,23 @@ class Checkpoint:
         """Note that the claim was renewed: the generation may serve since the last time."""
         if self.replay_until == inf and not claim.building:
             self.replay_until = self.position
+
+    def block(self, entry: ParkingEntry) -> bool:
+        """Note an event that is to be parked once everything before it is handled.
+
+        Returns:
+            Whether it was not noted before.
+        """
+        return self._blocked.setdefault(entry.event.position, entry) is entry
+
+    def blocked_until(self, position: int) -> Sequence[ParkingEntry]:
+        """Blocked events up to `position` that are not parked yet."""
+        return [entry for at, entry in self._blocked.items() if at <= position]
+
+    @property
+    def full(self) -> bool:
+        """Whether no further blocked event is to be noted before a save."""
+        return len(self._blocked) >= _MOST_BLOCKED
 
     def advance(self, position: int) -> bool:
         """Note that everything up to `position` is handled.
@@ -69,6 +122,7 @@ class Checkpoint:
         """Note that everything up to `position` is handled, and that the store has saved it."""
         self.position = self._saved = position
         self._saved_at = self._now()
+        self._forget(self.blocked_until(position))
         self._report()
 
     @property
@@ -82,6 +136,7 @@ class Checkpoint:
         now = self._now()
         return (
             self.position - self._saved >= SAVE_EVENTS
+            or (self.unsaved and self.full)
             or (self.unsaved and now >= self._saved_at + SAVE_SECONDS)
             or now >= self.valid_until
         )
@@ -111,12 +166,33 @@ class Checkpoint:
         Raises:
             Fenced: another process owns the subscription.
         """
-        position = self.position
-        if position > self._saved and not self._abandoned:
-            await self._store.save(self.claim, position)
-            self._saved = max(self._saved, position)
-        self._saved_at = self._now()
+        async with self._saving:  # the lease keeper saves as well
+            position = self.position
+            if position > self._saved and not self._abandoned:
+                blocked = self.blocked_until(position)
+                await self._store.save(self.claim, position, parked=blocked)
+                self._saved = max(self._saved, position)
+                self._forget(blocked)
+            self._saved_at = self._now()
+
+    async def park(self, entry: ParkingEntry) -> None:
+        """Set an event aside, and move past it.
+
+        Raises:
+            Fenced: another process owns the subscription, or the claim was abandoned.
+        """
+        if self._abandoned:
+            raise Fenced(self.claim.key.name)
+        position = entry.event.position
+        async with self._saving:
+            blocked = [*self.blocked_until(position - 1), entry]
+            await self._store.save(self.claim, position, parked=blocked)
+            self.committed(position)
 
     def _report(self) -> None:
         if not self._abandoned:
             self._moved(self.position)
+
+    def _forget(self, entries: Sequence[ParkingEntry]) -> None:
+        for entry in entries:
+            self._blocked.pop(entry.event.position, None)

@@ -4,18 +4,31 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
+from chekov.domain.failure import Again, Decision, Skip
 from chekov.engine.observer import DeliveryOutcome, Observer
 from chekov.engine.subscriptions.checkpoint import Checkpoint
-from chekov.engine.subscriptions.invocation import HandlerFailed, Invocation
+from chekov.engine.subscriptions.invocation import DeliveryFailed, Invocation
 from chekov.engine.subscriptions.parking import Parking, Stopped
-from chekov.engine.subscriptions.retry import Retry
+from chekov.engine.subscriptions.retry import RetryPolicy
 from chekov.serialization.codec import decode_metadata
 from chekov.store.port import RecordedEvent
 
 _MOST_SECONDS: Final = 0.005
 """For how long a subscription may keep the event loop."""
+
+
+class _Numbers(NamedTuple):
+    """Which events of a page come next.
+
+    Attributes:
+        free: indices of those to handle: no parked event blocks them.
+        end: the index after these, and after the blocked ones among and behind them.
+    """
+
+    free: Sequence[int]
+    end: int
 
 
 class Delivery:
@@ -30,13 +43,13 @@ class Delivery:
         invocation: Invocation,
         parking: Parking,
         observer: Observer,
-        retry: Retry,
+        policy: RetryPolicy,
     ) -> None:
         self._invocation = invocation
         self._key = invocation.key
         self._parking = parking
         self._observer = observer
-        self._retry = retry
+        self._policy = policy
         self._yield_at = 0.0
         self.retrying: str | None = None
 
@@ -57,20 +70,44 @@ class Delivery:
         while start < len(wanted):
             if not checkpoint.open:
                 return False
-            batch = wanted[start : start + (1 if start < alone else size)]
+            numbers = self._next(checkpoint, wanted, start, 1 if start < alone else size)
             try:
-                start += await self._attempt(checkpoint, batch, attempt=1)
-            except HandlerFailed as failed:
-                start += failed.done
-                if self._invocation.atomic and len(batch) > 1:
+                batch = [wanted[number] for number in numbers.free]
+                done = await self._attempt(checkpoint, batch, attempt=1) if batch else 0
+                start = numbers.end if done == len(batch) else numbers.free[done]
+                if start == numbers.end and checkpoint.position < wanted[start - 1].position:
+                    checkpoint.advance(wanted[start - 1].position)  # blocked, and noted to be
+            except DeliveryFailed as failed:
+                start = numbers.free[failed.done]
+                if self._invocation.atomic and len(numbers.free) > 1:
                     # Which event is at fault is found by handling them one by one.
-                    alone = start + len(batch)
+                    alone = numbers.end
                 elif await self._retried(checkpoint, wanted[start], failed):
                     start += 1
             if checkpoint.due:
                 await checkpoint.save()
             await self._yield()
         return True
+
+    def _next(
+        self, checkpoint: Checkpoint, wanted: Sequence[RecordedEvent], start: int, size: int
+    ) -> "_Numbers":
+        """Choose up to `size` events from `start` on, and note those that are blocked."""
+        if not self._parking.keys:
+            end = min(start + size, len(wanted))
+            return _Numbers(range(start, end), end)
+        free: list[int] = []
+        end = start
+        for end, event in enumerate(wanted[start:], start + 1):
+            entry = self._parking.entry(event)
+            if entry is None:
+                free.append(end - 1)
+            elif checkpoint.block(entry):
+                self._parking.parked += 1
+                self._report("parked", (event,), 0.0)
+            if len(free) == size or checkpoint.full:
+                break
+        return _Numbers(free, end)
 
     async def _yield(self) -> None:
         """Let the process do something else now and then, also while no handler awaits anything.
@@ -84,25 +121,24 @@ class Delivery:
             self._yield_at = time.monotonic() + _MOST_SECONDS
 
     async def _retried(
-        self, checkpoint: Checkpoint, event: RecordedEvent, failed: HandlerFailed
+        self, checkpoint: Checkpoint, event: RecordedEvent, failed: DeliveryFailed
     ) -> bool:
-        """Retry an event until it is handled or parked; False when `checkpoint` ended before."""
-        attempt = 1
-        backoff = self._retry.backoff()
+        """Retry an event until it is handled or set aside; False when `checkpoint` ended before."""
+        replaying = event.position <= checkpoint.replay_until
+        retries = self._policy.begin(event, replaying=replaying)
         try:
-            while failed.excused or (attempt < self._retry.attempts and not failed.hopeless):
-                attempt += not failed.excused
+            while isinstance(decision := retries.after(failed), Again):
                 self.retrying = str(failed)
                 self._report("retried", (event,), 0.0)
-                if not await checkpoint.pause(backoff.next()):
+                if not await checkpoint.pause(decision.after):
                     return False
                 try:
-                    await self._attempt(checkpoint, (event,), attempt=attempt)
-                except HandlerFailed as again:
+                    await self._attempt(checkpoint, (event,), attempt=retries.attempt)
+                except DeliveryFailed as again:
                     failed = again
                 else:
                     return True
-            await self._give_up(checkpoint, event, failed, attempt)
+            await self._set_aside(checkpoint, event, failed, decision, retries.attempt)
         finally:
             self.retrying = None
         return True
@@ -116,7 +152,7 @@ class Delivery:
         try:
             with self._observer.delivery(self._key, events, metadata):
                 done = await self._invocation.invoke(checkpoint, events, attempt=attempt)
-        except HandlerFailed as failed:
+        except DeliveryFailed as failed:
             done = failed.done
             raise
         finally:
@@ -124,15 +160,20 @@ class Delivery:
                 self._report("handled", events[:done], time.perf_counter() - started)
         return done
 
-    async def _give_up(
-        self, checkpoint: Checkpoint, event: RecordedEvent, failed: HandlerFailed, attempts: int
+    async def _set_aside(
+        self,
+        checkpoint: Checkpoint,
+        event: RecordedEvent,
+        failed: DeliveryFailed,
+        decision: Decision,
+        attempts: int,
     ) -> None:
         try:
-            await self._parking.give_up(checkpoint, event, failed, attempts)
+            await self._parking.set_aside(checkpoint, event, failed, decision, attempts)
         except Stopped:
             self._report("stopped", (event,), 0.0)
             raise
-        self._report("parked", (event,), 0.0)
+        self._report("skipped" if isinstance(decision, Skip) else "parked", (event,), 0.0)
 
     def _report(
         self, outcome: DeliveryOutcome, events: Sequence[RecordedEvent], seconds: float

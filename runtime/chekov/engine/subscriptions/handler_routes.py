@@ -8,6 +8,7 @@ from uuid import uuid5
 from chekov.domain.definitions import definition_of
 from chekov.domain.handler import Context, EventHandler
 from chekov.domain.messages import REVISION_MARK, Event
+from chekov.errors import Undecodable
 from chekov.serialization.codec import Codec
 from chekov.store.port import RecordedEvent
 
@@ -71,6 +72,19 @@ class HandlerRoutes:
             method = self._by_event.get(type(event))
             if method is not None:
                 await method(event, _part(context, number))
+
+    def first(self, recorded: RecordedEvent) -> Event:
+        """The first event that a recorded one becomes and that the handler takes.
+
+        Raises:
+            Undecodable: there is none.
+        """
+        for event in self._codec.decode_all(recorded):
+            if type(event) in self._by_event:
+                return event
+        raise Undecodable(
+            recorded.type, recorded.stream, recorded.version, "upcasters make no event of it"
+        )
 
 
 def _part(context: Context, number: int) -> Context:

@@ -16,15 +16,16 @@ from typing import Any, ClassVar, Final, TypeAlias
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.envelope import CommandEnvelope
-from chekov.domain.handler import EventHandler
+from chekov.domain.failure import Decision
+from chekov.domain.handler import Context, EventHandler
 from chekov.engine.failures import described, is_requested, leaves
 from chekov.engine.processes.reactions import UnhandledRefusal
-from chekov.engine.subscriptions.checkpoint import Checkpoint
+from chekov.engine.subscriptions.checkpoint import Checkpoint, Progress
 from chekov.engine.subscriptions.handler_routes import HandlerRoutes
 from chekov.errors import Draining, Fenced, Overloaded, StoreUnavailable, Undecodable
 from chekov.serialization.codec import Codec, decode_senders_metadata
 from chekov.serialization.processes import UnreadableProcess
-from chekov.store.port import RecordedEvent, Store, SubscriptionKey
+from chekov.store.port import ParkingEntry, RecordedEvent, Store, SubscriptionKey
 
 Execute: TypeAlias = Callable[[CommandEnvelope[Any]], Awaitable[Any]]
 """Executes the command in an envelope."""
@@ -32,23 +33,22 @@ Execute: TypeAlias = Callable[[CommandEnvelope[Any]], Awaitable[Any]]
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-class HandlerFailed(Exception):
+class DeliveryFailed(Exception):
     """The handler raised, or an event could not be decoded.
 
     Attributes:
         done: how many events of the batch are handled nevertheless.
         error: what was raised.
+        hopeless: whether trying again cannot help.
     """
 
-    def __init__(self, done: int, error: BaseException) -> None:
+    def __init__(self, done: int, error: BaseException, *, hopeless: bool = False) -> None:
         self.done = done
         self.error = error
+        self.hopeless = hopeless or isinstance(
+            error, Undecodable | UnreadableProcess | UnhandledRefusal
+        )
         super().__init__(described(error))
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether trying again cannot help."""
-        return isinstance(self.error, Undecodable | UnreadableProcess | UnhandledRefusal)
 
     @property
     def excused(self) -> bool:
@@ -82,6 +82,7 @@ class Invocation(ABC):
         kind: the kind's name, as people and machines read it.
         batch_size: how many events to pass to `invoke` at once.
         atomic: whether a batch is handled as a whole or not at all.
+        decides: whether the handler has an `on_error` of its own.
     """
 
     kind: ClassVar[str]
@@ -94,6 +95,7 @@ class Invocation(ABC):
         self.definition = definition_of(subject.handler)
         self.store = subject.store
         self.routes = HandlerRoutes(subject.handler, subject.codec)
+        self.decides = type(subject.handler).on_error is not EventHandler.on_error
 
     async def prepare(self) -> None:
         """Create in the store what the subscription needs before it runs.
@@ -129,26 +131,53 @@ class Invocation(ABC):
         """Seconds until `inputs` may have something; `None` when nothing is foreseen."""
         return None
 
-    async def park(
-        self, checkpoint: Checkpoint, event: RecordedEvent, *, attempts: int, error: str
-    ) -> None:
+    async def park(self, checkpoint: Checkpoint, entry: ParkingEntry) -> None:
         """Set an event aside, and move the checkpoint past it.
 
         Raises:
             Fenced: another process owns the subscription.
             StoreUnavailable: the database is away.
         """
-        await self.store.subscriptions.park(checkpoint.claim, event, attempts=attempts, error=error)
-        checkpoint.committed(event.position)
+        await checkpoint.park(entry)
+
+    def ordering_key(self, event: RecordedEvent) -> str | None:
+        """The key whose events are handled in order: a parked event blocks the later ones.
+
+        `None` for what is not in the log: it neither blocks nor is blocked.
+        """
+        return event.stream
+
+    def on_error(
+        self, error: Exception, recorded: RecordedEvent, *, attempt: int, replaying: bool
+    ) -> Decision | None:
+        """What the handler says to do after an error.
+
+        Raises:
+            Undecodable: the event cannot be read any more.
+            Exception: what the handler raises.
+        """
+        context = Context(
+            stream=recorded.stream,
+            version=recorded.version,
+            position=recorded.position,
+            id=recorded.id,
+            time=recorded.time,
+            correlation_id=recorded.correlation_id,
+            causation_id=recorded.causation_id,
+            metadata=metadata_of(recorded),
+            replaying=replaying,
+            attempt=attempt,
+        )
+        return self.handler.on_error(error, self.routes.first(recorded), context)
 
     @abstractmethod
     async def invoke(
-        self, checkpoint: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int
+        self, checkpoint: Progress, events: Sequence[RecordedEvent], *, attempt: int
     ) -> int:
         """Handle `events`, move `checkpoint`, and return how many were handled.
 
         Raises:
-            HandlerFailed: at one of them.
+            DeliveryFailed: at one of them.
             Fenced: another process owns the subscription.
             StoreUnavailable: the database is away; whether the events were handled is unknown.
         """
@@ -159,24 +188,33 @@ def metadata_of(recorded: RecordedEvent) -> Mapping[str, Any]:
     return _NOTHING if recorded.metadata is None else decode_senders_metadata(recorded.metadata)
 
 
+def _never(_error: BaseException) -> bool:
+    return False
+
+
 @contextmanager
-def failures() -> Generator[None]:
-    """Turn what a handler raises into `HandlerFailed`, with none of the batch handled."""
+def failures(hopeless: Callable[[BaseException], bool] = _never) -> Generator[None]:
+    """Turn what a handler raises into `DeliveryFailed`, with none of the batch handled.
+
+    Args:
+        hopeless: says of an error whether trying again cannot help.
+    """
     task = asyncio.current_task()
     try:
         yield
-    except (HandlerFailed, Fenced):
+    except (DeliveryFailed, Fenced):
         raise
     except BaseException as error:
         failed = failure_of(error, task, done=0)
         if failed is None:
             raise
+        failed.hopeless = failed.hopeless or all(map(hopeless, leaves(error)))
         raise failed from error
 
 
 def failure_of(
     error: BaseException, task: "asyncio.Task[Any] | None", *, done: int
-) -> HandlerFailed | None:
+) -> DeliveryFailed | None:
     """Return what an error that a handler let out in `task` means after `done` events.
 
     `None` when it is not the handler's: the task was cancelled, or the process was interrupted.
@@ -187,4 +225,4 @@ def failure_of(
     found = leaves(error)
     if all(isinstance(leaf, StoreUnavailable) for leaf in found):
         raise found[0]
-    return None if is_requested(error, task) else HandlerFailed(done, error)
+    return None if is_requested(error, task) else DeliveryFailed(done, error)

@@ -1,57 +1,146 @@
-"""Parking: what happens to an event whose attempts are used up. Elsewhere it is a dead letter."""
+"""Parking: setting aside an event that keeps failing. Elsewhere it is a dead letter.
+
+A parked event blocks its key, so that later events of the key are parked after it, and are handled
+in order once somebody has retried or discarded it. All other keys go on.
+"""
 
 import logging
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
+from chekov.domain.failure import Decision, Skip, Stop
 from chekov.engine.subscriptions.checkpoint import Checkpoint
-from chekov.engine.subscriptions.invocation import HandlerFailed, Invocation
-from chekov.store.port import RecordedEvent
+from chekov.engine.subscriptions.fingerprint import failure
+from chekov.engine.subscriptions.invocation import DeliveryFailed, Invocation
+from chekov.store.port import Claim, ParkingEntry, RecordedEvent, Subscriptions
+
+MOST_PARKED_KEYS: Final = 1000
+"""Parked keys after which a subscription stops, unless the runtime says otherwise."""
 
 _log: Final = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """The handler's policy is to stop at an event that keeps failing."""
+    """The subscription is to stop before an event: by its policy, or as too much is parked."""
 
 
 class Parking:
-    """Parks events that a handler keeps failing on, or stops its subscription.
+    """The blocked keys of one subscription, which grow by events that keep failing.
+
+    Args:
+        store: keeps what is parked.
+        invocation: of the handler; says which key an event has.
+        most_keys: how many keys may be parked.
 
     Attributes:
         parked: how many events it parked since this was last reset to 0.
     """
 
-    def __init__(self, invocation: Invocation) -> None:
+    def __init__(
+        self, store: Subscriptions, invocation: Invocation, *, most_keys: int = MOST_PARKED_KEYS
+    ) -> None:
+        self._store = store
         self._invocation = invocation
-        self._subscription = invocation.key.name
-        self._stops = invocation.definition.on_failure == "stop"
+        self._most_keys = most_keys
+        self._keys: dict[str, bool] = {}
+        self._changes: int | None = None
         self.parked = 0
 
-    async def give_up(
-        self, checkpoint: Checkpoint, event: RecordedEvent, failed: HandlerFailed, attempts: int
+    @property
+    def keys(self) -> int:
+        """How many keys are blocked."""
+        return len(self._keys)
+
+    @property
+    def due(self) -> str | None:
+        """A key whose first parked event is to be handled now."""
+        return next((key for key, due in self._keys.items() if due), None)
+
+    def is_current(self, claim: Claim) -> bool:
+        """Whether the keys are those of the newest claim."""
+        return self._changes == claim.parked_changes
+
+    def forget(self) -> None:
+        """Read the keys again before they are used: another process may have changed them."""
+        self._changes = None
+
+    async def load(self, claim: Claim) -> None:
+        """Read the keys that are blocked.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        self._keys = dict(await self._store.blocked(claim))
+        self._changes = claim.parked_changes
+
+    def unblock(self, key: str) -> None:
+        """Note that nothing of a key is parked any more."""
+        self._keys.pop(key, None)
+
+    def failed_again(self, key: str) -> None:
+        """Note that the first parked event of a key failed again."""
+        self._keys[key] = False
+
+    def entry(self, event: RecordedEvent) -> ParkingEntry | None:
+        """How to park an event that an earlier one of its key blocks; else `None`."""
+        if not self._keys:
+            return None
+        key = self._invocation.ordering_key(event)
+        return None if key is None or key not in self._keys else ParkingEntry(event, key)
+
+    async def set_aside(
+        self,
+        checkpoint: Checkpoint,
+        event: RecordedEvent,
+        failed: DeliveryFailed,
+        decision: Decision,
+        attempts: int,
     ) -> None:
-        """Park the event and move the checkpoint past it, or stop, as the handler's policy says.
+        """Park or skip the event and move the checkpoint past it, or stop.
 
         Raises:
             Fenced: another process owns the subscription.
-            Stopped: the policy is to stop; nothing is parked.
+            Stopped: the decision is to stop, or too many keys are parked; nothing is parked.
             StoreUnavailable: the database is away.
         """
-        about = {
-            "subscription": self._subscription,
-            "position": event.position,
-            "stream": event.stream,
-            "version": event.version,
-            "type": event.type,
-            "error": str(failed),
-        }
-        if self._stops:
+        about = self._about(event, failed)
+        key = self._invocation.ordering_key(event)
+        if isinstance(decision, Stop):
             _log.error(
                 "a subscription stops at an event that keeps failing",
                 extra=about,
                 exc_info=failed.error,
             )
             raise Stopped(f"event {event.position} ({event.type}): {failed}")
-        await self._invocation.park(checkpoint, event, attempts=attempts, error=str(failed))
+        why = failure(self._invocation.key.name, event.type, failed.error, attempts)
+        if isinstance(decision, Skip):
+            entry = ParkingEntry(event, key or "", why, discarded="skipped by the handler")
+            await self._invocation.park(checkpoint, entry)
+            _log.error("an event is skipped", extra=about, exc_info=failed.error)
+            return
+        if key is not None and len(self._keys) >= self._most_keys:
+            _log.error(
+                "a subscription stops, since too many keys are parked",
+                extra={**about, "keys": len(self._keys)},
+                exc_info=failed.error,
+            )
+            raise Stopped(
+                f"{len(self._keys)} keys are parked, so the events are hardly at fault: repair the "
+                f"handler, retry what is parked, then resume; event {event.position} "
+                f"({event.type}): {failed}"
+            )
+        await self._invocation.park(checkpoint, ParkingEntry(event, key or "", why))
+        if key is not None:
+            self._keys[key] = False
         self.parked += 1
         _log.error("an event is parked", extra=about, exc_info=failed.error)
+
+    def _about(self, event: RecordedEvent, failed: DeliveryFailed) -> Mapping[str, Any]:
+        return {
+            "subscription": self._invocation.key.name,
+            "position": event.position,
+            "stream": event.stream,
+            "version": event.version,
+            "type": event.type,
+            "error": str(failed),
+        }

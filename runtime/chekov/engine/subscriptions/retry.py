@@ -1,24 +1,92 @@
-"""How often a failing event is retried."""
+"""Whether a failing event is retried, and what happens to it in the end."""
 
-from dataclasses import dataclass
+import logging
+from typing import Any, Final
 
-from chekov.backoff import Backoff
+from chekov.domain.failure import DECISIONS, Again, Decision, OnFailure, Retry
+from chekov.engine.subscriptions.invocation import DeliveryFailed, Invocation
+from chekov.errors import Undecodable
+from chekov.store.port import RecordedEvent
+
+_log: Final = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """How often, and after which delays, a failing event is tried.
+class RetryPolicy:
+    """Decides for one handler.
 
-    Attributes:
-        attempts: how many times in all.
-        first: seconds before the second attempt; doubled before each further one.
-        longest: the most seconds between two attempts.
+    Args:
+        invocation: of the handler, which may decide itself.
+        retry: how often it tries, if the handler does not say.
+        on_failure: what happens then.
     """
 
-    attempts: int = 5
-    first: float = 0.1
-    longest: float = 30.0
+    def __init__(self, invocation: Invocation, retry: Retry, on_failure: OnFailure) -> None:
+        self._invocation = invocation
+        self._retry = retry
+        self._final = DECISIONS[on_failure]
 
-    def backoff(self) -> Backoff:
-        """Return the delays between the attempts at one event."""
-        return Backoff(self.first, self.longest, spread=(0.75, 1.25))
+    def begin(self, event: RecordedEvent, *, replaying: bool) -> "Retries":
+        """Begin to decide about an event that was tried once."""
+        return Retries(self._invocation, self._retry, self._final, event, replaying=replaying)
+
+
+class Retries:
+    """Decides about one event.
+
+    Attributes:
+        attempt: the number of the last attempt.
+    """
+
+    def __init__(
+        self,
+        invocation: Invocation,
+        retry: Retry,
+        final: Decision,
+        event: RecordedEvent,
+        *,
+        replaying: bool,
+    ) -> None:
+        self._invocation = invocation
+        self._retry = retry
+        self._final = final
+        self._event = event
+        self._replaying = replaying
+        self._backoff = retry.backoff()
+        self.attempt = 1
+
+    def after(self, failed: DeliveryFailed) -> Decision:
+        """Decide what follows an attempt that failed; `Again` begins the next one."""
+        if failed.excused:
+            return Again(self._backoff.next())
+        decision = self._asked(failed) or self._by_default(failed)
+        if isinstance(decision, Again):
+            self.attempt += 1
+        return decision
+
+    def _by_default(self, failed: DeliveryFailed) -> Decision:
+        if failed.hopeless or self.attempt >= self._retry.attempts:
+            return self._final
+        return Again(self._backoff.next())
+
+    def _asked(self, failed: DeliveryFailed) -> Decision | None:
+        """What the handler says; `None` when it does not, or cannot since it fails itself."""
+        if not self._invocation.decides:
+            return None
+        error = failed.error
+        if not isinstance(error, Exception) or isinstance(error, Undecodable):
+            return None
+        about = {"subscription": self._invocation.key.name, "type": self._event.type}
+        try:
+            decision: Any = self._invocation.on_error(
+                error, self._event, attempt=self.attempt, replaying=self._replaying
+            )
+        except Exception:  # noqa: BLE001 whatever user code raises
+            _log.exception("on_error failed itself, so the class keywords decide", extra=about)
+            return None
+        if decision is None or isinstance(decision, Decision):
+            return decision
+        _log.error(
+            "on_error returned neither a decision nor None, so the class keywords decide",
+            extra={**about, "returned": repr(decision)},
+        )
+        return None

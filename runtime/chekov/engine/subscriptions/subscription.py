@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from chekov.backoff import Backoff
+from chekov.domain.failure import OnFailure, Retry
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.checkpoint import Checkpoint
 from chekov.engine.subscriptions.delivery import Delivery
 from chekov.engine.subscriptions.invocation import Invocation
 from chekov.engine.subscriptions.page_cache import PageCache
 from chekov.engine.subscriptions.page_reader import PageReader
-from chekov.engine.subscriptions.parking import Parking, Stopped
-from chekov.engine.subscriptions.retry import Retry
+from chekov.engine.subscriptions.parking import MOST_PARKED_KEYS, Parking, Stopped
+from chekov.engine.subscriptions.redelivery import Redelivery
+from chekov.engine.subscriptions.retry import RetryPolicy
 from chekov.errors import CheckpointAhead, Fenced, StoreError
 from chekov.store.port import Claim, RecordedEvent, Store, SubscriptionKey, SubscriptionRow
 from chekov.watermark import Watermark
@@ -50,6 +52,7 @@ class SubscriptionStatus:
         head: the newest position known.
         lag: `head - position`.
         parked: events that were set aside.
+        parked_keys: keys that these block.
         error: why it stopped or what it retries.
     """
 
@@ -64,6 +67,7 @@ class SubscriptionStatus:
     head: int
     lag: int
     parked: int
+    parked_keys: int
     error: str | None
 
 
@@ -82,14 +86,19 @@ class Subscription:
         store: Store,
         observer: Observer,
         retry: Retry,
+        *,
+        on_failure: OnFailure | None = None,
+        most_parked_keys: int = MOST_PARKED_KEYS,
     ) -> None:
         self.key = invocation.key
         self.kind = invocation.kind
         self.position = 0
         self._invocation = invocation
         self._store = store
-        self._parking = Parking(invocation)
-        self._delivery = Delivery(invocation, self._parking, observer, retry)
+        self._parking = Parking(store.subscriptions, invocation, most_keys=most_parked_keys)
+        policy = RetryPolicy(invocation, retry, on_failure or invocation.definition.on_failure)
+        self._delivery = Delivery(invocation, self._parking, observer, policy)
+        self._redelivery = Redelivery(invocation, store, self._parking, observer)
         self._observer = observer
         self._handled = Watermark()
         self._claim: Claim | None = None
@@ -103,6 +112,7 @@ class Subscription:
         self._state: State = "waiting"
         self._error: str | None = None
         self._parked = 0
+        self._parked_keys = 0
 
     @property
     def owned(self) -> bool:
@@ -126,6 +136,7 @@ class Subscription:
             head=head,
             lag=head - self.position,
             parked=self._parked + self._parking.parked,
+            parked_keys=self._parking.keys if self.owned else self._parked_keys,
             error=retrying or self._error,
         )
 
@@ -151,6 +162,8 @@ class Subscription:
         if self._doubted_at is None or asked_at > self._doubted_at:
             self._doubted_at = None
             self._claims.bump()
+        if not self._parking.is_current(claim):
+            self._store.tail.head.wake_all()
 
     def lose(self) -> None:
         """Stop delivering: another process owns it, or it is paused or stopped."""
@@ -182,6 +195,7 @@ class Subscription:
     def learn(self, row: SubscriptionRow) -> None:
         """Adopt the store's view, except where this process knows better."""
         self._parked = row.parked
+        self._parked_keys = row.parked_keys
         self._parking.parked = 0
         if self._claim is None:
             self._move(row.position)
@@ -255,7 +269,9 @@ class Subscription:
         try:
             async with self._invocation.running(checkpoint):
                 while checkpoint.open:
-                    await self._step(checkpoint, log)
+                    more = await self._redelivery.deliver_due(checkpoint, self._claim or claim)
+                    if checkpoint.open:
+                        await self._step(checkpoint, log, idle=not more)
             if self._is_current(claim):
                 await checkpoint.save()
         except Stopped as stopped:
@@ -291,6 +307,7 @@ class Subscription:
         known = self.position if claim.epoch == self._epoch else 0
         self._epoch = claim.epoch
         self._error = None
+        self._parking.forget()
         self._move(max(claim.position, known))
         return Checkpoint(
             claim,
@@ -300,7 +317,7 @@ class Subscription:
             valid_until=self._valid_until,
         )
 
-    async def _step(self, checkpoint: Checkpoint, log: PageReader) -> None:
+    async def _step(self, checkpoint: Checkpoint, log: PageReader, *, idle: bool) -> None:
         try:
             inputs = await self._invocation.inputs(checkpoint)
             events = await log.after(checkpoint.position)
@@ -317,13 +334,19 @@ class Subscription:
         if inputs:
             await self._delivery.deliver(checkpoint, inputs)
         if not events:
-            await self._idle(checkpoint)
+            if idle and self._is_loaded:
+                await self._idle(checkpoint)
             return
         self._report_missing(checkpoint.position, events)
         if await self._delivery.deliver(checkpoint, events):
             checkpoint.advance(events[-1].position)
         if checkpoint.due:
             await checkpoint.save()
+
+    @property
+    def _is_loaded(self) -> bool:
+        """Whether nobody changed what is parked since it was read."""
+        return self._claim is None or self._parking.is_current(self._claim)
 
     async def _idle(self, checkpoint: Checkpoint) -> None:
         if checkpoint.due:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from chekov.domain.handler import Transaction
-from chekov.engine.subscriptions.checkpoint import Checkpoint
+from chekov.engine.subscriptions.checkpoint import Progress
 from chekov.engine.subscriptions.invocation import Invocation, failures, metadata_of
 from chekov.errors import StoreError
 from chekov.store.port import ReadModels, RecordedEvent
@@ -26,7 +26,7 @@ class Transactional(Invocation):
         await self._models.generations.begin(self.key, self.definition.tables)
 
     async def invoke(
-        self, checkpoint: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int
+        self, checkpoint: Progress, events: Sequence[RecordedEvent], *, attempt: int
     ) -> int:
         """Handle all events, or none of them."""
         last = events[-1].position
@@ -35,10 +35,14 @@ class Transactional(Invocation):
         models = self._models
         with failures():
             async with models.transaction(
-                checkpoint.claim, last, search_path=models.schema_for(self.key)
+                checkpoint.claim,
+                last,
+                search_path=models.schema_for(self.key),
+                parked=checkpoint.blocked_until(last),
+                unpark=checkpoint.unparks,
             ) as connection:
                 # What user code raises must not look like a failure of the database outside.
-                with failures():
+                with failures(models.rejects_value):
                     for recorded in events:
                         transaction = Transaction(
                             stream=recorded.stream,

@@ -8,6 +8,7 @@ from itertools import islice
 from chekov.store.port import (
     Claim,
     OpenInstance,
+    ParkingEntry,
     PendingTimer,
     ProcessChanges,
     ProcessFigures,
@@ -53,9 +54,19 @@ class MemoryProcesses:
         states = self._of(key).states
         return {name: states[name] for name in instances if name in states}
 
-    async def commit(self, claim: Claim, position: int, changes: ProcessChanges) -> None:
+    async def commit(
+        self,
+        claim: Claim,
+        position: int,
+        changes: ProcessChanges,
+        *,
+        parked: Sequence[ParkingEntry] = (),
+        unpark: int | None = None,
+    ) -> None:
         """Store `changes` and move the checkpoint forward to `position`."""
-        await self._subscriptions().save(claim, position)
+        if unpark is not None:
+            await self._subscriptions().unpark(claim, unpark)
+        await self._subscriptions().save(claim, position, parked=parked)
         rows = self._of(claim.key)
         finished = set(changes.finished)
         for name in finished:

@@ -1,13 +1,27 @@
 """The role `subscriptions` in memory."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import astuple, dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 from chekov.errors import Fenced
-from chekov.store.port import Claim, ParkedEvent, RecordedEvent, SubscriptionKey, SubscriptionRow
+from chekov.store.memory.parked_rows import ParkedRows
+from chekov.store.port import (
+    ALL_PARKED,
+    Claim,
+    DiscardedEvent,
+    Failure,
+    ParkedEvent,
+    ParkedFilter,
+    ParkedGroup,
+    ParkingEntry,
+    SubscriptionKey,
+    SubscriptionRow,
+)
 from chekov.watermark import Watermark
+
+P = TypeVar("P", ParkedEvent, DiscardedEvent)
 
 
 @dataclass(slots=True)
@@ -15,12 +29,12 @@ class _Row:
     position: int
     registered: int
     updated: datetime
+    parked: ParkedRows
     owner: str | None = None
     epoch: int = 0
     lease_until: datetime | None = None
     state: Literal["running", "paused", "stopped"] = "running"
     error: str | None = None
-    parked: dict[int, ParkedEvent] = field(default_factory=dict[int, ParkedEvent])
 
 
 class MemorySubscriptions:
@@ -43,7 +57,7 @@ class MemorySubscriptions:
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
         """Add those of `keys` that are new."""
         for key in keys:
-            self._rows.setdefault(key, _Row(start, self._end(), self._now()))
+            self._rows.setdefault(key, _Row(start, self._end(), self._now(), ParkedRows(key)))
 
     async def claim(
         self, owner: str, keys: Collection[SubscriptionKey], *, lease: float
@@ -62,7 +76,16 @@ class MemorySubscriptions:
                 row.owner = owner
                 row.updated = now
             row.lease_until = now + timedelta(seconds=lease)
-            claims.append(Claim(key, owner, row.epoch, row.position, row.registered))
+            claims.append(
+                Claim(
+                    key,
+                    owner,
+                    row.epoch,
+                    row.position,
+                    row.registered,
+                    parked_changes=row.parked.changes,
+                )
+            )
         return claims
 
     async def release(self, owner: str, keys: Collection[SubscriptionKey]) -> None:
@@ -74,22 +97,93 @@ class MemorySubscriptions:
         if mine:
             self._freed.bump()
 
-    async def save(self, claim: Claim, position: int) -> None:
-        """Move the checkpoint forward to `position`."""
-        self._move(self._owned(claim), position)
-
-    async def park(self, claim: Claim, event: RecordedEvent, *, attempts: int, error: str) -> None:
-        """Set `event` aside and move the checkpoint past it."""
+    async def save(
+        self, claim: Claim, position: int, *, parked: Sequence[ParkingEntry] = ()
+    ) -> None:
+        """Move the checkpoint forward to `position`, and set events aside."""
         row = self._owned(claim)
-        row.parked[event.position] = ParkedEvent(
-            claim.key, event.position, event.stream, event.type, attempts, error, self._now()
-        )
-        self._move(row, event.position)
+        row.parked.add(parked, self._now())
+        self._move(row, position)
 
-    async def parked(self, domain: str, name: str, *, limit: int = 100) -> Sequence[ParkedEvent]:
-        """The events that a subscription set aside, by position."""
-        found = [event for _, row in self._of(domain, name) for event in row.parked.values()]
-        return sorted(found, key=lambda event: event.position)[:limit]
+    async def blocked(self, claim: Claim) -> Mapping[str, bool]:
+        """Each key with parked events → whether the first of them is to be handled now."""
+        return self._rows[claim.key].parked.keys
+
+    async def parked_in_order(
+        self, claim: Claim, key: str, *, limit: int = 100
+    ) -> Sequence[ParkedEvent]:
+        """The first parked events of a key, by position."""
+        return self._rows[claim.key].parked.in_order(key, limit)
+
+    async def unpark(self, claim: Claim, position: int) -> None:
+        """Remove a parked event: it has been handled."""
+        self._holding(claim, position).remove(position)
+
+    async def park_again(self, claim: Claim, position: int, failure: Failure) -> None:
+        """Note that a parked event failed again."""
+        self._holding(claim, position).fail(position, failure)
+
+    async def parked(
+        self,
+        domain: str,
+        name: str,
+        *,
+        filter: ParkedFilter = ALL_PARKED,
+        after: int = 0,
+        limit: int = 100,
+    ) -> Sequence[ParkedEvent]:
+        """Parked events above the position `after`, by position."""
+        found = [event for _, row in self._of(domain, name) for event in row.parked]
+        return _first(
+            [event for event in found if event.position > after and filter.matches(event)], limit
+        )
+
+    async def parked_groups(self, domain: str, name: str) -> Sequence[ParkedGroup]:
+        """The failed events of a subscription by fingerprint, the most frequent first."""
+        groups: dict[str, list[ParkedEvent]] = {}
+        for _, row in self._of(domain, name):
+            for event in row.parked.failed(ALL_PARKED, 0):
+                groups.setdefault(event.fingerprint, []).append(event)
+        return sorted(
+            (_group(fingerprint, events) for fingerprint, events in groups.items()),
+            key=lambda group: (-group.events, group.fingerprint),
+        )
+
+    async def retry_parked(
+        self, domain: str, name: str, filter: ParkedFilter, *, after: int = 0, limit: int = 1000
+    ) -> Sequence[int]:
+        """Let the owners handle failed events again."""
+        chosen = self._chosen(domain, name, filter, after, limit)
+        for event in chosen:
+            self._rows[event.subscription].parked.retry(event.position)
+        return self._changed(domain, name, chosen)
+
+    async def discard_parked(
+        self,
+        domain: str,
+        name: str,
+        filter: ParkedFilter,
+        *,
+        reason: str,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> Sequence[int]:
+        """Give failed events up for a reason, which is kept."""
+        chosen = self._chosen(domain, name, filter, after, limit)
+        for event in chosen:
+            self._rows[event.subscription].parked.discard(event.position, reason, self._now())
+        return self._changed(domain, name, chosen)
+
+    async def discarded(
+        self, domain: str, name: str, *, after: int = 0, limit: int = 100
+    ) -> Sequence[DiscardedEvent]:
+        """Discarded and skipped events above the position `after`, by position."""
+        found = [event for _, row in self._of(domain, name) for event in row.parked.discarded]
+        return _first([event for event in found if event.position > after], limit)
+
+    async def failed(self, domain: str, *, first: int, last: int) -> Collection[SubscriptionKey]:
+        """The subscriptions that parked, skipped or discarded an event from `first` to `last`."""
+        return {key for key, row in self._of(domain) if row.parked.touches(first, last)}
 
     async def stop(self, claim: Claim, error: str) -> None:
         """Stop the subscription and give it up."""
@@ -126,6 +220,8 @@ class MemorySubscriptions:
                 row.error,
                 len(row.parked),
                 row.updated,
+                parked_keys=len(row.parked.keys),
+                last_failed=row.parked.last_failed,
             )
             for key, row in self._of(domain)
         ]
@@ -137,6 +233,26 @@ class MemorySubscriptions:
             if key.domain == domain and name in (None, key.name)
         ]
         return sorted(rows, key=lambda item: astuple(item[0]))
+
+    def _chosen(
+        self, domain: str, name: str, filter: ParkedFilter, after: int, limit: int
+    ) -> Sequence[ParkedEvent]:
+        rows = self._of(domain, name)
+        return _first([item for _, row in rows for item in row.parked.failed(filter, after)], limit)
+
+    def _changed(self, domain: str, name: str, chosen: Sequence[ParkedEvent]) -> Sequence[int]:
+        """Let the owners look at what was chosen, and return its positions."""
+        for _, row in self._of(domain, name) if chosen else ():
+            row.parked.changes += 1
+        if chosen:
+            self._freed.bump()
+        return [event.position for event in chosen]
+
+    def _holding(self, claim: Claim, position: int) -> ParkedRows:
+        row = self._owned(claim)
+        if position not in row.parked:
+            raise Fenced(claim.key.name)
+        return row.parked
 
     def _owned(self, claim: Claim) -> _Row:
         row = self._rows.get(claim.key)
@@ -152,3 +268,17 @@ class MemorySubscriptions:
         row.owner = None
         row.lease_until = None
         row.updated = self._now()
+
+
+def _first(events: Sequence[P], limit: int) -> Sequence[P]:
+    """The first `limit` by position, and all others at the last one's position."""
+    found = sorted(events, key=lambda event: event.position)
+    end = found[limit - 1].position if 0 < limit <= len(found) else 0
+    return [event for number, event in enumerate(found) if number < limit or event.position == end]
+
+
+def _group(fingerprint: str, events: Sequence[ParkedEvent]) -> ParkedGroup:
+    found = sorted(events, key=lambda event: event.position)
+    first, last = found[0], found[-1]
+    since = min(event.time for event in found)
+    return ParkedGroup(fingerprint, len(found), first.position, last.position, first.error, since)

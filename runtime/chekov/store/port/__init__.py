@@ -17,6 +17,16 @@ from chekov.store.port.generations import (
     ProjectionBuilding,
 )
 from chekov.store.port.keys import Key, Keys
+from chekov.store.port.parking import (
+    ALL_PARKED,
+    DiscardedEvent,
+    Failure,
+    ParkedEvent,
+    ParkedFilter,
+    ParkedGroup,
+    ParkedState,
+    ParkingEntry,
+)
 from chekov.store.port.processes import (
     OpenInstance,
     OutgoingCommand,
@@ -32,22 +42,20 @@ from chekov.store.port.read_models import QueriesOverloaded, QueryTimeout, ReadM
 from chekov.store.port.snapshots import Snapshot, Snapshots
 from chekov.store.port.store import CommitReport, Store
 from chekov.store.port.streams import StreamInfo, Streams
-from chekov.store.port.subscriptions import (
-    Claim,
-    ParkedEvent,
-    SubscriptionKey,
-    SubscriptionRow,
-    Subscriptions,
-)
+from chekov.store.port.subscription_key import SubscriptionKey
+from chekov.store.port.subscriptions import Claim, SubscriptionRow, Subscriptions
 
 __all__ = [
+    "ALL_PARKED",
     "Appended",
     "Claim",
     "CommitReport",
     "Direction",
+    "DiscardedEvent",
     "EventStore",
     "Expected",
     "ExpectedVersion",
+    "Failure",
     "Generation",
     "GenerationRefused",
     "Generations",
@@ -57,6 +65,10 @@ __all__ = [
     "OpenInstance",
     "OutgoingCommand",
     "ParkedEvent",
+    "ParkedFilter",
+    "ParkedGroup",
+    "ParkedState",
+    "ParkingEntry",
     "PendingTimer",
     "ProcessChanges",
     "ProcessFigures",

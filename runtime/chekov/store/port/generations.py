@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from chekov.errors import StoreError
-from chekov.store.port.subscriptions import SubscriptionKey
+from chekov.store.port.subscription_key import SubscriptionKey
 
 _MINUTE: Final = 60
 

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
-from chekov.store.port.subscriptions import Claim, SubscriptionKey
+from chekov.store.port.parking import ParkingEntry
+from chekov.store.port.subscription_key import SubscriptionKey
+from chekov.store.port.subscriptions import Claim
 
 
 class ProcessState(NamedTuple):
@@ -122,11 +124,26 @@ class Processes(Protocol):
         """Those of `instances` that are open."""
         ...
 
-    async def commit(self, claim: Claim, position: int, changes: ProcessChanges) -> None:
+    async def commit(
+        self,
+        claim: Claim,
+        position: int,
+        changes: ProcessChanges,
+        *,
+        parked: Sequence[ParkingEntry] = (),
+        unpark: int | None = None,
+    ) -> None:
         """Store `changes` and move the checkpoint forward to `position`, in one transaction.
 
+        Args:
+            claim: under which it is stored.
+            position: of the checkpoint; a lower one changes nothing about it.
+            changes: of the instances.
+            parked: events that are set aside with it.
+            unpark: the position of a parked event that is removed with it.
+
         Raises:
-            Fenced: the claim is stale; nothing is stored.
+            Fenced: the claim is stale, or somebody discarded the parked event; nothing is stored.
             StoreUnavailable: the connection was lost, and whether it is stored is not known: claim
                 again to learn the checkpoint, and read the inputs anew.
         """

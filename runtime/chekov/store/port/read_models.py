@@ -9,7 +9,9 @@ from chekov.domain.handler import Connection
 from chekov.errors import StoreError
 from chekov.store.port.event_store import Appended, Expected, ExpectedVersion, NewEvent
 from chekov.store.port.generations import Generations
-from chekov.store.port.subscriptions import Claim, SubscriptionKey
+from chekov.store.port.parking import ParkingEntry
+from chekov.store.port.subscription_key import SubscriptionKey
+from chekov.store.port.subscriptions import Claim
 
 
 class RejectedValue(StoreError):
@@ -80,16 +82,34 @@ class ReadModels(Protocol):
         ...
 
     def transaction(
-        self, claim: Claim, position: int, *, search_path: str | None = None
+        self,
+        claim: Claim,
+        position: int,
+        *,
+        search_path: str | None = None,
+        parked: Sequence[ParkingEntry] = (),
+        unpark: bool = False,
     ) -> AbstractAsyncContextManager[Connection]:
         """A database transaction that moves the checkpoint to `position` as it commits.
 
-        `search_path` names a database schema that unqualified names resolve to first.
+        Args:
+            claim: under which the checkpoint moves.
+            position: where to.
+            search_path: names a database schema that unqualified names resolve to first.
+            parked: events that are set aside as it commits.
+            unpark: instead of moving the checkpoint, remove the parked event at `position`.
 
         Raises:
-            Fenced: the claim is stale, or the checkpoint is at `position` already; everything
-                written is rolled back.
+            Fenced: the claim is stale, the checkpoint is at `position` already, or somebody
+                discarded the parked event; everything written is rolled back.
             StoreUnavailable: the connection was lost; claim again to learn the checkpoint.
+        """
+        ...
+
+    def rejects_value(self, error: BaseException) -> bool:
+        """Whether the database refused a value that no column of its type holds.
+
+        Trying the same statement again cannot change that.
         """
         ...
 

@@ -1,24 +1,20 @@
 """The role of a store that keeps subscriptions: checkpoints, owners and parked events."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from chekov.store.port.event_store import RecordedEvent
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionKey:
-    """Identifies one partition of a subscription, and of a projection one build of its tables."""
-
-    domain: str
-    name: str
-    version: int = 1
-    """Of a projection; a new version starts from the origin, with tables of its own."""
-    partition: int = 0
-    generation: int = 1
-    """Of a projection; each rebuild of a version has tables and a checkpoint of its own."""
+from chekov.store.port.parking import (
+    ALL_PARKED,
+    DiscardedEvent,
+    Failure,
+    ParkedEvent,
+    ParkedFilter,
+    ParkedGroup,
+    ParkingEntry,
+)
+from chekov.store.port.subscription_key import SubscriptionKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +30,19 @@ class Claim:
     """The position of the last event when the subscription was registered."""
     building: bool = False
     """Whether it builds a generation of a projection that does not serve yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedEvent:
-    """An event that one subscription set aside."""
-
-    key: SubscriptionKey
-    position: int
-    stream: str
-    type: str
-    attempts: int
-    error: str
-    time: datetime
+    parked_changes: int = 0
+    """How often somebody retried or discarded parked events of the subscription."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionRow:
-    """The state of a subscription."""
+    """The state of a subscription.
+
+    Attributes:
+        parked: how many events are parked.
+        parked_keys: how many keys they block.
+        last_failed: the highest position that was parked or skipped.
+    """
 
     key: SubscriptionKey
     position: int
@@ -63,6 +54,8 @@ class SubscriptionRow:
     updated: datetime
     building: bool = False
     """Whether it builds a generation of a projection that does not serve yet."""
+    parked_keys: int = 0
+    last_failed: int = 0
 
 
 class Subscriptions(Protocol):
@@ -87,24 +80,100 @@ class Subscriptions(Protocol):
         """Give up the claims of `owner` among `keys`, and wake the processes that wait for them."""
         ...
 
-    async def save(self, claim: Claim, position: int) -> None:
-        """Move the checkpoint forward to `position`; a lower position changes nothing.
+    async def save(
+        self, claim: Claim, position: int, *, parked: Sequence[ParkingEntry] = ()
+    ) -> None:
+        """Move the checkpoint forward to `position`, and set events aside, in one transaction.
+
+        A lower position changes no checkpoint.
 
         Raises:
             Fenced: the claim is stale.
         """
         ...
 
-    async def park(self, claim: Claim, event: RecordedEvent, *, attempts: int, error: str) -> None:
-        """Set `event` aside and move the checkpoint past it, in one transaction.
+    async def blocked(self, claim: Claim) -> Mapping[str, bool]:
+        """Each key with parked events → whether the first of them is to be handled now.
 
-        Raises:
-            Fenced: the claim is stale.
+        That is so when it has not failed, or when somebody retried it.
         """
         ...
 
-    async def parked(self, domain: str, name: str, *, limit: int = 100) -> Sequence[ParkedEvent]:
-        """The events that a subscription set aside, by position."""
+    async def parked_in_order(
+        self, claim: Claim, key: str, *, limit: int = 100
+    ) -> Sequence[ParkedEvent]:
+        """The first parked events of a key, by position."""
+        ...
+
+    async def unpark(self, claim: Claim, position: int) -> None:
+        """Remove a parked event: it has been handled.
+
+        Raises:
+            Fenced: the claim is stale, or somebody discarded the event.
+        """
+        ...
+
+    async def park_again(self, claim: Claim, position: int, failure: Failure) -> None:
+        """Note that a parked event failed again; the attempts add up.
+
+        Raises:
+            Fenced: the claim is stale, or somebody discarded the event.
+        """
+        ...
+
+    async def parked(
+        self,
+        domain: str,
+        name: str,
+        *,
+        filter: ParkedFilter = ALL_PARKED,
+        after: int = 0,
+        limit: int = 100,
+    ) -> Sequence[ParkedEvent]:
+        """Parked events above the position `after`, by position.
+
+        They may be more than `limit` when several versions or partitions parked the last one.
+        """
+        ...
+
+    async def parked_groups(self, domain: str, name: str) -> Sequence[ParkedGroup]:
+        """The failed events of a subscription by fingerprint, the most frequent first."""
+        ...
+
+    async def retry_parked(
+        self, domain: str, name: str, filter: ParkedFilter, *, after: int = 0, limit: int = 1000
+    ) -> Sequence[int]:
+        """Let the owners handle failed events again, and return the positions of these events.
+
+        It takes the first `limit` above the position `after`, by position.
+        """
+        ...
+
+    async def discard_parked(
+        self,
+        domain: str,
+        name: str,
+        filter: ParkedFilter,
+        *,
+        reason: str,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> Sequence[int]:
+        """Give failed events up for a reason, which is kept, and return their positions.
+
+        What they blocked is handled next. It takes the first `limit` above the position `after`, by
+        position.
+        """
+        ...
+
+    async def discarded(
+        self, domain: str, name: str, *, after: int = 0, limit: int = 100
+    ) -> Sequence[DiscardedEvent]:
+        """Discarded and skipped events above the position `after`, by position."""
+        ...
+
+    async def failed(self, domain: str, *, first: int, last: int) -> Collection[SubscriptionKey]:
+        """The subscriptions that parked, skipped or discarded an event from `first` to `last`."""
         ...
 
     async def stop(self, claim: Claim, error: str) -> None:

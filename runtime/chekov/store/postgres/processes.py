@@ -8,6 +8,7 @@ from chekov.store.port import (
     Claim,
     OpenInstance,
     OutgoingCommand,
+    ParkingEntry,
     PendingTimer,
     ProcessChanges,
     ProcessFigures,
@@ -18,7 +19,7 @@ from chekov.store.port import (
 )
 from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.schema import Schema
-from chekov.store.postgres.subscriptions import _text, check_fenced, owner_of
+from chekov.store.postgres.subscriptions import _text, check_fenced, owner_of, parking_columns
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ class PostgresProcesses:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._statements = schema.statements("processes")
+        self._parking = schema.statements("subscriptions")
 
     async def load(
         self, key: SubscriptionKey, instances: Collection[str]
@@ -41,7 +43,15 @@ class PostgresProcesses:
         rows = await self._fetch("load", key, list(instances)) if instances else ()
         return {row["instance"]: ProcessState._make(row) for row in rows}
 
-    async def commit(self, claim: Claim, position: int, changes: ProcessChanges) -> None:
+    async def commit(
+        self,
+        claim: Claim,
+        position: int,
+        changes: ProcessChanges,
+        *,
+        parked: Sequence[ParkingEntry] = (),
+        unpark: int | None = None,
+    ) -> None:
         """Store `changes` and move the checkpoint forward to `position`."""
         async with self._schema.lent() as connection:
             for statement, values in _writes(changes):
@@ -50,6 +60,15 @@ class PostgresProcesses:
                 rows = await connection.fetch(
                     self._statements["advance"], *owner_of(claim), position
                 )
+                if rows and unpark is not None:
+                    rows = await connection.fetch(self._parking["unpark"], *owner_of(claim), unpark)
+                if rows and parked:
+                    await connection.execute(
+                        self._parking["park"],
+                        *owner_of(claim),
+                        position,
+                        *parking_columns(parked),
+                    )
             except TimeoutError as error:
                 raise self._schema.translator.unavailable(error) from error
             check_fenced(claim, rows)

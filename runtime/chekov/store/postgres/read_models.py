@@ -14,6 +14,7 @@ from chekov.store.port import (
     Expected,
     ExpectedVersion,
     NewEvent,
+    ParkingEntry,
     ProjectionBuilding,
     QueryTimeout,
     RejectedValue,
@@ -24,7 +25,7 @@ from chekov.store.postgres.append.append_in_transaction import append_in_transac
 from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.generations import PostgresGenerations, create_tables
 from chekov.store.postgres.schema import Schema
-from chekov.store.postgres.subscriptions import check_fenced, owner_of
+from chekov.store.postgres.subscriptions import check_fenced, owner_of, parking_columns
 from chekov.store.projection_schema import schema_name
 
 _REJECTED_VALUES: Final = (
@@ -50,6 +51,7 @@ class PostgresReadModels:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._statements = schema.statements("read_models")
+        self._parking = schema.statements("subscriptions")
         self.generations = PostgresGenerations(schema)
 
     async def create_tables(self, schema_name: str, tables: str) -> None:
@@ -87,7 +89,13 @@ class PostgresReadModels:
 
     @asynccontextmanager
     async def transaction(
-        self, claim: Claim, position: int, *, search_path: str | None = None
+        self,
+        claim: Claim,
+        position: int,
+        *,
+        search_path: str | None = None,
+        parked: Sequence[ParkingEntry] = (),
+        unpark: bool = False,
     ) -> AsyncGenerator[handler.Connection]:
         """A database transaction that moves the checkpoint to `position` as it commits."""
         async with self._schema.lent(search_path=search_path) as connection:
@@ -95,11 +103,24 @@ class PostgresReadModels:
             # Last, so that the row is locked for a moment only and a stale owner is still refused.
             try:
                 rows = await connection.fetch(
-                    self._statements["advance"], *owner_of(claim), position
+                    self._parking["unpark"] if unpark else self._statements["advance"],
+                    *owner_of(claim),
+                    position,
                 )
+                if rows and parked:
+                    await connection.execute(
+                        self._parking["park"],
+                        *owner_of(claim),
+                        position,
+                        *parking_columns(parked),
+                    )
             except TimeoutError as error:
                 raise self._schema.translator.unavailable(error) from error
             check_fenced(claim, rows)
+
+    def rejects_value(self, error: BaseException) -> bool:
+        """Whether a value is at fault that no column of its type holds."""
+        return isinstance(error, asyncpg.DataError | asyncpg.CheckViolationError)
 
     async def append_in_transaction(
         self,

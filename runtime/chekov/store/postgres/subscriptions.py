@@ -1,10 +1,21 @@
 """The role `subscriptions` in Postgres. Every write names the epoch of its claim."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from chekov.errors import Fenced
-from chekov.store.port import Claim, ParkedEvent, RecordedEvent, SubscriptionKey, SubscriptionRow
+from chekov.store.port import (
+    ALL_PARKED,
+    Claim,
+    DiscardedEvent,
+    Failure,
+    ParkedEvent,
+    ParkedFilter,
+    ParkedGroup,
+    ParkingEntry,
+    SubscriptionKey,
+    SubscriptionRow,
+)
 from chekov.store.postgres.listener import free_channel
 from chekov.store.postgres.schema import Schema
 
@@ -34,27 +45,95 @@ class PostgresSubscriptions:
         """Give up the claims of `owner` among `keys`."""
         await self._fetch("release", *_columns(keys), owner, self._free_channel)
 
-    async def save(self, claim: Claim, position: int) -> None:
-        """Move the checkpoint forward to `position`."""
-        check_fenced(claim, await self._fetch("save", *owner_of(claim), position))
+    async def save(
+        self, claim: Claim, position: int, *, parked: Sequence[ParkingEntry] = ()
+    ) -> None:
+        """Move the checkpoint forward to `position`, and set events aside."""
+        if parked:
+            rows = await self._fetch("park", *owner_of(claim), position, *parking_columns(parked))
+        else:
+            rows = await self._fetch("save", *owner_of(claim), position)
+        check_fenced(claim, rows)
 
-    async def park(self, claim: Claim, event: RecordedEvent, *, attempts: int, error: str) -> None:
-        """Set `event` aside and move the checkpoint past it."""
+    async def blocked(self, claim: Claim) -> Mapping[str, bool]:
+        """Each key with parked events → whether the first of them is to be handled now."""
+        return dict(map(tuple, await self._fetch("blocked", *_key_of(claim))))
+
+    async def parked_in_order(
+        self, claim: Claim, key: str, *, limit: int = 100
+    ) -> Sequence[ParkedEvent]:
+        """The first parked events of a key, by position."""
+        return _parked(await self._fetch("parked_in_order", *_key_of(claim), key, limit))
+
+    async def unpark(self, claim: Claim, position: int) -> None:
+        """Remove a parked event: it has been handled."""
+        check_fenced(claim, await self._fetch("unpark", *owner_of(claim), position))
+
+    async def park_again(self, claim: Claim, position: int, failure: Failure) -> None:
+        """Note that a parked event failed again."""
         rows = await self._fetch(
-            "park",
+            "park_again",
             *owner_of(claim),
-            event.position,
-            event.stream,
-            event.type,
-            attempts,
-            _text(error),
+            position,
+            failure.attempts,
+            _text(failure.error),
+            _text(failure.fingerprint),
+            _text(failure.traceback),
         )
         check_fenced(claim, rows)
 
-    async def parked(self, domain: str, name: str, *, limit: int = 100) -> Sequence[ParkedEvent]:
-        """The events that a subscription set aside, by position."""
-        rows = await self._fetch("parked", domain, name, limit)
-        return [ParkedEvent(SubscriptionKey(*row[:5]), *row[5:]) for row in map(tuple, rows)]
+    async def parked(
+        self,
+        domain: str,
+        name: str,
+        *,
+        filter: ParkedFilter = ALL_PARKED,
+        after: int = 0,
+        limit: int = 100,
+    ) -> Sequence[ParkedEvent]:
+        """Parked events above the position `after`, by position."""
+        return _parked(
+            await self._fetch("parked", domain, name, *_conditions(filter), after, limit)
+        )
+
+    async def parked_groups(self, domain: str, name: str) -> Sequence[ParkedGroup]:
+        """The failed events of a subscription by fingerprint, the most frequent first."""
+        return [ParkedGroup(*row) for row in await self._fetch("parked_groups", domain, name)]
+
+    async def retry_parked(
+        self, domain: str, name: str, filter: ParkedFilter, *, after: int = 0, limit: int = 1000
+    ) -> Sequence[int]:
+        """Let the owners handle failed events again."""
+        chosen = (domain, name, *_conditions(filter), after, limit)
+        rows = await self._fetch("retry_parked", *chosen, self._free_channel)
+        return [position for (position,) in rows]
+
+    async def discard_parked(
+        self,
+        domain: str,
+        name: str,
+        filter: ParkedFilter,
+        *,
+        reason: str,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> Sequence[int]:
+        """Give failed events up for a reason, which is kept."""
+        chosen = (domain, name, *_conditions(filter), after, limit)
+        rows = await self._fetch("discard_parked", *chosen, self._free_channel, _text(reason))
+        return [position for (position,) in rows]
+
+    async def discarded(
+        self, domain: str, name: str, *, after: int = 0, limit: int = 100
+    ) -> Sequence[DiscardedEvent]:
+        """Discarded and skipped events above the position `after`, by position."""
+        rows = await self._fetch("discarded", domain, name, after, limit)
+        return [DiscardedEvent(SubscriptionKey(*row[:5]), *row[5:]) for row in map(tuple, rows)]
+
+    async def failed(self, domain: str, *, first: int, last: int) -> Collection[SubscriptionKey]:
+        """The subscriptions that parked, skipped or discarded an event from `first` to `last`."""
+        rows = await self._fetch("failed", domain, first, last)
+        return {SubscriptionKey(*row) for row in rows}
 
     async def stop(self, claim: Claim, error: str) -> None:
         """Stop the subscription and give it up."""
@@ -94,16 +173,37 @@ def _columns(keys: Collection[SubscriptionKey]) -> tuple[list[Any], ...]:
 
 def owner_of(claim: Claim) -> tuple[object, ...]:
     """The first parameters of every statement that writes under a claim."""
+    return *_key_of(claim), claim.owner, claim.epoch
+
+
+def _key_of(claim: Claim) -> tuple[object, ...]:
     key = claim.key
+    return key.domain, key.name, key.version, key.partition, key.generation
+
+
+def parking_columns(entries: Sequence[ParkingEntry]) -> tuple[list[Any], ...]:
+    """The last parameters of the statement `park`."""
+    failures = [entry.failure or Failure(0, "") for entry in entries]
     return (
-        key.domain,
-        key.name,
-        key.version,
-        key.partition,
-        key.generation,
-        claim.owner,
-        claim.epoch,
+        [entry.event.position for entry in entries],
+        [entry.key for entry in entries],
+        [entry.event.stream for entry in entries],
+        [entry.event.type for entry in entries],
+        ["failed" if entry.failure else "blocked" for entry in entries],
+        [failure.attempts for failure in failures],
+        [_text(failure.error) for failure in failures],
+        [_text(failure.fingerprint) for failure in failures],
+        [_text(failure.traceback) for failure in failures],
+        [None if entry.discarded is None else _text(entry.discarded) for entry in entries],
     )
+
+
+def _conditions(filter: ParkedFilter) -> tuple[object, ...]:
+    return filter.key, filter.fingerprint, filter.position
+
+
+def _parked(rows: Sequence[Any]) -> Sequence[ParkedEvent]:
+    return [ParkedEvent(SubscriptionKey(*row[:5]), *row[5:]) for row in map(tuple, rows)]
 
 
 def check_fenced(claim: Claim, rows: Sequence[object]) -> None:

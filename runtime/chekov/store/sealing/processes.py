@@ -11,6 +11,7 @@ from typing import Final
 from chekov.store.port import (
     Claim,
     OpenInstance,
+    ParkingEntry,
     PendingTimer,
     ProcessChanges,
     Processes,
@@ -51,7 +52,15 @@ class SealedProcesses:
         cipher = await self._cipher(key)
         return {name: _opened_state(cipher, state) for name, state in found.items()}
 
-    async def commit(self, claim: Claim, position: int, changes: ProcessChanges) -> None:
+    async def commit(
+        self,
+        claim: Claim,
+        position: int,
+        changes: ProcessChanges,
+        *,
+        parked: Sequence[ParkingEntry] = (),
+        unpark: int | None = None,
+    ) -> None:
         """Store `changes`, sealed, and move the checkpoint forward to `position`."""
         cipher = await self._cipher(claim.key)
         sealed = changes._replace(
@@ -70,7 +79,7 @@ class SealedProcesses:
                 for command in changes.commands
             ],
         )
-        await self._processes.commit(claim, position, sealed)
+        await self._processes.commit(claim, position, sealed, parked=parked, unpark=unpark)
 
     async def pending(
         self, key: SubscriptionKey, *, after: int = 0, limit: int = 500

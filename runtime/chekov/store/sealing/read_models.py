@@ -32,6 +32,7 @@ class SealedReadModels:
         self.schema_for = read_models.schema_for
         self.transaction = read_models.transaction
         self.read_connection = read_models.read_connection
+        self.rejects_value = read_models.rejects_value
 
     async def append_in_transaction(
         self,

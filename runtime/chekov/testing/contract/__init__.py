@@ -11,6 +11,7 @@ from chekov.testing.contract.filters import FilterContract
 from chekov.testing.contract.generations import GenerationsContract
 from chekov.testing.contract.hostile import HostileContract
 from chekov.testing.contract.keys import KeysContract
+from chekov.testing.contract.parking import ParkingContract
 from chekov.testing.contract.processes import ProcessesContract
 from chekov.testing.contract.read_models import ReadModelsContract
 from chekov.testing.contract.snapshots import SnapshotsContract
@@ -25,6 +26,7 @@ __all__ = [
     "GenerationsContract",
     "HostileContract",
     "KeysContract",
+    "ParkingContract",
     "ProcessesContract",
     "ReadModelsContract",
     "SnapshotsContract",
@@ -41,6 +43,7 @@ class StoreContract(
     HostileContract,
     StreamsContract,
     SubscriptionsContract,
+    ParkingContract,
     ProcessesContract,
     SnapshotsContract,
     KeysContract,

@@ -5,9 +5,32 @@
 import pytest
 
 from chekov.errors import DefinitionError, Fenced, WrongExpectedVersion
-from chekov.store.port import ReadModels, Store, SubscriptionKey
+from chekov.store.port import Claim, ReadModels, Store, SubscriptionKey
 from chekov.testing.contract.event_store import event, positions
+from chekov.testing.contract.parking import blocked, failed, parked, stored
 from chekov.testing.contract.subscriptions import KEY, claimed, position
+
+TABLES_WITH_RULES = """
+create table owners (name text primary key);
+create table things (
+    name text not null, amount bigint, small varchar(3), owner text references owners,
+    constraint positive check (amount > 0)
+);
+"""
+
+STATEMENTS = (
+    ("insert into things values ('a', $1)", (2**63,), True),
+    ("insert into things values ('a', $1::text::bigint)", ("many",), True),
+    ("insert into things values ($1)", ("a\0b",), True),
+    ("insert into things values ('a', 1, 'four')", (), True),
+    ("insert into things values ('a', 1 / 0)", (), True),
+    ("insert into things values ('a', 0)", (), True),
+    ("insert into things values (null)", (), False),
+    ("insert into things values ('a', 1, 'b', 'nobody')", (), False),
+    ("insert into owners values ('a'), ('a')", (), False),
+    ("insert into nowhere values (1)", (), False),
+)
+"""Statement, parameters, and whether trying again is hopeless."""
 
 
 def _read_models(store: Store) -> ReadModels:
@@ -42,6 +65,40 @@ class ReadModelsContract:
                 await connection.execute("insert into names values ($1)", "Bob")
         async with models.read_connection(search_path=schema) as connection:
             assert await connection.fetchval("select string_agg(name, ' ') from names") == "Ada"
+
+    async def test_events_are_parked_and_unparked_with_a_transaction(self, store: Store) -> None:
+        """Or not at all, when it rolls back."""
+        models, claim = _read_models(store), await claimed(store)
+        one, two = await stored(store, "a-1", "a-1")
+
+        async def fail() -> None:
+            async with models.transaction(claim, 2, parked=[failed(one), blocked(two)]):
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+        assert await parked(store) == []
+        async with models.transaction(claim, 2, parked=[failed(one), blocked(two)]):
+            pass
+        assert await position(store) == 2
+        async with models.transaction(claim, 1, unpark=True):
+            pass
+        assert (await position(store), await parked(store)) == (2, [(2, "a-1", "blocked")])
+        with pytest.raises(Fenced):
+            async with models.transaction(claim, 1, unpark=True):
+                pass
+
+    async def test_a_value_that_no_column_holds_is_recognized(self, store: Store) -> None:
+        """What another subscription may yet write is not: a foreign key, for example."""
+        models = _read_models(store)
+        schema = models.schema_for(KEY)
+        await models.create_tables(schema, TABLES_WITH_RULES)
+        for statement, values, hopeless in STATEMENTS:
+            claim = Claim(KEY, "nobody", 1, 0)
+            with pytest.raises(Exception) as caught:  # noqa: PT011 of the driver
+                async with models.transaction(claim, 1, search_path=schema) as connection:
+                    await connection.execute(statement, *values)
+            assert models.rejects_value(caught.value) == hopeless, (statement, caught.value)
 
     async def test_an_append_commits_with_its_transaction(self, store: Store) -> None:
         """It is nowhere when that rolls back, and a refusal leaves the transaction usable."""

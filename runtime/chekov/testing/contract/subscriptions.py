@@ -73,16 +73,13 @@ class SubscriptionsContract:
     async def test_a_stale_owner_cannot_write(self, store: Store) -> None:
         """Neither a checkpoint nor anything else."""
         old = await claimed(store, lease=0)
-        appended = await store.append("a", [event()])
+        await store.append("a", [event()])
         await store.subscriptions.claim("two", [KEY], lease=LONG)
         with pytest.raises(Fenced):
             await store.subscriptions.save(old, 9)
         with pytest.raises(Fenced):
-            await store.subscriptions.park(old, appended.recorded[0], attempts=1, error="x")
-        with pytest.raises(Fenced):
             await store.subscriptions.stop(old, "x")
         assert await position(store) == 0
-        assert not await store.subscriptions.parked("bank", "mails")
 
     async def test_a_checkpoint_never_moves_back(self, store: Store) -> None:
         """A lower position changes nothing."""
@@ -121,21 +118,6 @@ class SubscriptionsContract:
         second = await store.subscriptions.claim("two", keys, lease=LONG)
         assert {claim.key.partition for claim in first} == {0, 1}
         assert {claim.key.partition for claim in second} == {2, 3}
-
-    async def test_parking_moves_past_the_event_and_keeps_it(self, store: Store) -> None:
-        """With what went wrong; parking again changes the reason only."""
-        claim = await claimed(store)
-        appended = await store.append("a-1", [event("one"), event("two")])
-        for recorded in appended.recorded:
-            await store.subscriptions.park(claim, recorded, attempts=3, error="it\0hurts \ud800")
-        await store.subscriptions.park(claim, appended.recorded[1], attempts=9, error="again")
-        first, second = await store.subscriptions.parked("bank", "mails")
-        assert (first.key, first.position, first.stream, first.type) == (KEY, 1, "a-1", "one")
-        assert (first.attempts, second.attempts, second.error) == (3, 9, "again")
-        assert first.error.startswith("it")
-        assert len(await store.subscriptions.parked("bank", "mails", limit=1)) == 1
-        [row] = await store.subscriptions.list("bank")
-        assert (row.position, row.parked) == (2, 2)
 
     async def test_a_stopped_one_stays_stopped_until_it_is_resumed(self, store: Store) -> None:
         """With its error to be seen."""

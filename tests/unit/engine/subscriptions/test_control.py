@@ -3,8 +3,8 @@
 import pytest
 
 from chekov import Domain, EventHandler, MemoryStore, Runtime
+from chekov.domain.failure import Retry
 from chekov.engine.subscriptions.control import SubscriptionControl
-from chekov.engine.subscriptions.retry import Retry
 from chekov.errors import UnknownSubscription
 from tests.unit.engine.counter_domain import Add, Counter, Seen
 from tests.waiting import until
@@ -63,16 +63,19 @@ async def test_parked_events_are_listed_with_their_errors() -> None:
     seen = Seen()
     seen.failing = {1: 1, 3: 1}
     async with running(store, seen) as runtime:
-        for amount in (1, 2, 3):
-            await runtime.dispatch(Add(counter="a", amount=amount))
-        await runtime.wait(3)
+        for counter, amount in (("a", 1), ("b", 2), ("c", 3)):
+            await runtime.dispatch(Add(counter=counter, amount=amount))
+        await until(lambda: saved(store, 3))
         parked = await runtime.parked("seen")
         assert [(item.position, item.stream, item.attempts) for item in parked] == [
             (1, "counter-a", 1),
-            (3, "counter-a", 1),
+            (3, "counter-c", 1),
         ]
         assert "no 1 please" in parked[0].error
         assert [item.position for item in await runtime.parked("seen", limit=1)] == [1]
+        assert [item.position for item in await runtime.parked("seen", key="counter-c")] == [3]
+        [group] = await runtime.parked_groups("seen")
+        assert (group.events, group.fingerprint) == (2, parked[0].fingerprint)
     assert seen.amounts == [2]
 
 
@@ -81,7 +84,14 @@ async def test_a_name_that_the_store_does_not_have_is_refused() -> None:
     async with running(store, Seen()) as runtime:
         with pytest.raises(UnknownSubscription, match=r"no subscription 'sene'; it has seen"):
             await runtime.pause("sene")
-        for refused in (runtime.resume("sene"), runtime.parked("sene")):
+        for refused in (
+            runtime.resume("sene"),
+            runtime.parked("sene"),
+            runtime.parked_groups("sene"),
+            runtime.retry("sene"),
+            runtime.discard("sene", reason="no"),
+            runtime.discarded("sene"),
+        ):
             with pytest.raises(UnknownSubscription):
                 await refused
         with pytest.raises(UnknownSubscription):

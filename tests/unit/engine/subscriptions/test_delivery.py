@@ -1,7 +1,7 @@
 import pytest
 
 from chekov import MemoryStore
-from chekov.engine.subscriptions.retry import Retry
+from chekov.domain.failure import Retry
 from chekov.errors import ChekovError, Draining, Overloaded, StoreUnavailable
 from tests.unit.engine.counter_domain import Add, Added, Seen, status
 from tests.unit.engine.running import running

@@ -22,7 +22,7 @@ from tests.unit.engine.evolving import (
     StoppingSeen,
     running,
 )
-from tests.waiting import until
+from tests.waiting import passed, until
 
 
 async def test_a_handler_is_given_what_its_events_are_today() -> None:
@@ -62,8 +62,8 @@ async def test_the_parts_of_an_event_are_handled_all_or_none() -> None:
 async def test_an_event_with_a_part_that_keeps_failing_is_set_aside_as_a_whole() -> None:
     seen = Seen()
     seen.failing[3] = 100
-    async with running(*HISTORY, handlers=(seen,)) as (runtime, store):
-        await runtime.wait(6)
+    async with running(*HISTORY, handlers=(seen,), apart=True) as (runtime, store):
+        await passed(runtime, 6)
         (parked,) = await store.subscriptions.parked("bank", "seen")
     assert (parked.position, parked.type, parked.attempts) == (3, "paid-less-fee", 2)
     assert seen.events[-3:] == EVENTS[3:]
@@ -87,8 +87,11 @@ async def test_what_cannot_be_read_is_set_aside_at_once_and_the_rest_goes_on(
     broken: tuple[str, bytes],
 ) -> None:
     seen = Seen()
-    async with running(broken, ("paid", b'{"amount": 5}'), handlers=(seen,)) as (runtime, store):
-        await runtime.wait(2)
+    async with running(broken, ("paid", b'{"amount": 5}'), handlers=(seen,), apart=True) as (
+        runtime,
+        store,
+    ):
+        await passed(runtime, 2)
         (parked,) = await store.subscriptions.parked("bank", "seen")
         assert runtime.healthy
         assert status(runtime, "seen").state != "stopped"
@@ -117,8 +120,8 @@ async def test_what_has_a_name_that_nobody_knows_is_none_of_a_handlers_events() 
 async def test_a_revision_that_this_release_cannot_read_is_set_aside(type_: str) -> None:
     seen, fees = Seen(), SeenFees()
     history = ((type_, b"{}"), ("paid", b'{"amount": 5}'), (type_, b"{}"))
-    async with running(*history, handlers=(seen, fees)) as (runtime, store):
-        await runtime.wait(3)
+    async with running(*history, handlers=(seen, fees), apart=True) as (runtime, store):
+        await passed(runtime, 3)
         assert [event.position for event in await store.subscriptions.parked("bank", "seen")] == [
             1,
             3,
@@ -133,7 +136,7 @@ async def test_former_events_without_an_upcaster_are_set_aside_not_passed_over()
     domain = Domain("bank", aggregates=[Account], handlers=[seen])
     async with store, Runtime(domain, store=store) as runtime:
         await store.append("account-a", [NewEvent(uuid7(), "opened", b'{"owner": "Ada"}')])
-        await runtime.wait(1)
+        await passed(runtime, 1)
         (parked,) = await store.subscriptions.parked("bank", "seen")
     assert "no upcaster for it" in parked.error
 

@@ -8,6 +8,7 @@ from chekov.errors import Draining, Overloaded, StoreUnavailable, Undecodable
 from tests.unit.engine.counter_domain import Add, Added, Seen
 from tests.unit.engine.exits import EXITS
 from tests.unit.engine.running import running
+from tests.waiting import passed
 
 
 @pytest.mark.parametrize("error", EXITS, ids=repr)
@@ -20,8 +21,8 @@ async def test_an_exit_that_a_handler_lets_out_is_its_failure(error: BaseExcepti
     seen = Seen(leave)
     async with running(store, seen) as runtime:
         await runtime.dispatch(Add(counter="a", amount=1))
-        await runtime.dispatch(Add(counter="a", amount=2))
-        await runtime.wait(2)
+        await runtime.dispatch(Add(counter="b", amount=2))
+        await passed(runtime, 2)
         assert runtime.healthy
         (parked,) = await store.subscriptions.parked("counting", "seen")
     assert seen.amounts == [2]
@@ -37,7 +38,7 @@ async def test_a_failure_names_every_error_of_a_task_group() -> None:
     store = MemoryStore()
     async with running(store, Seen(ask)) as runtime:
         await runtime.dispatch(Add(counter="a", amount=7))
-        await runtime.wait(1)
+        await passed(runtime, 1)
         (parked,) = await store.subscriptions.parked("counting", "seen")
     assert parked.error.endswith("ValueError: no such address; KeyError: 7")
 

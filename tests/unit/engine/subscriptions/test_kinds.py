@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from chekov import Context, Domain, EventHandler, MemoryStore, Projection, Runtime, handle
 from chekov.engine.subscriptions.at_least_once import AtLeastOnce
-from chekov.engine.subscriptions.checkpoint import Checkpoint
+from chekov.engine.subscriptions.checkpoint import Progress
 from chekov.engine.subscriptions.invocation import Invocation
 from chekov.engine.subscriptions.kinds import kind_of, register_kind
 from chekov.engine.subscriptions.transactional import Transactional
@@ -29,7 +29,7 @@ class Recording(Invocation):
     atomic = True
 
     async def invoke(
-        self, checkpoint: Checkpoint, events: Sequence[RecordedEvent], *, attempt: int
+        self, checkpoint: Progress, events: Sequence[RecordedEvent], *, attempt: int
     ) -> int:
         assert isinstance(self.handler, Recorder)
         self.handler.recorded = [*self.handler.recorded, *events]

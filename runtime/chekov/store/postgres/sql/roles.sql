@@ -85,6 +85,7 @@ begin
             ('keys', 'select, insert, update', null),
             ('subscriptions', 'select, insert, update, delete', 'select'),
             ('parked', 'select, insert, update, delete', 'select'),
+            ('discarded', 'select, insert', 'select'),
             ('projections', 'select, insert, update, delete', 'select'),
             ('generations', 'select, insert, update, delete', 'select'),
             ('process_instances', 'select, insert, update, delete', 'select'),

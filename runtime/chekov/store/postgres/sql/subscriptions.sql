@@ -28,7 +28,7 @@ from free
 where (row.domain, row.name, row.version, row.partition, row.generation)
     = (free.domain, free.name, free.version, free.partition, free.generation)
 returning row.domain, row.name, row.version, row.partition, row.generation, row.epoch,
-    row.position, row.registered, row.building
+    row.position, row.registered, row.building, row.parked_changes
 
 -- name: release
 with given_up as (
@@ -52,23 +52,183 @@ returning position
 -- name: park
 with row as (
     update chekov.subscriptions
-    set position = greatest(position, $8), updated = clock_timestamp()
+    set position = greatest(position, $8),
+        last_failed = greatest(last_failed, (select max(entry) from unnest($9::bigint[]) as entry)),
+        updated = clock_timestamp()
     where domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5
         and owner = $6 and epoch = $7
     returning domain, name, version, partition, generation
+), entry as (
+    select * from row, unnest(
+        $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::integer[],
+        $15::text[], $16::text[], $17::text[], $18::text[]
+    ) as entry (
+        position, key, stream, type, state, attempts, error, fingerprint, traceback, discarded
+    )
+), kept as (
+    insert into chekov.parked (
+        domain, name, version, partition, generation, position, key, stream, type, state, attempts,
+        first_error, error, fingerprint, traceback
+    )
+    select domain, name, version, partition, generation, position, key, stream, type, state,
+    attempts,
+        error, error, fingerprint, traceback
+    from entry where discarded is null
+    on conflict (domain, name, version, partition, generation, position)
+        do update set attempts = excluded.attempts, error = excluded.error,
+            fingerprint = excluded.fingerprint, traceback = excluded.traceback,
+            state = excluded.state, time = excluded.time
+        where excluded.state = 'failed'
+), recorded as (
+    insert into chekov.discarded (
+        domain, name, version, partition, generation, position, key, stream, type, attempts, error,
+        fingerprint, reason
+    )
+    select domain, name, version, partition, generation, position, key, stream, type, attempts,
+    error,
+        fingerprint, discarded
+    from entry where discarded is not null
+    on conflict do nothing
 )
-insert into chekov.parked (
-    domain, name, version, partition, generation, position, stream, type, attempts, error
+select 1 from row
+
+-- name: blocked
+-- One look into the index for each key, however many events are parked.
+with recursive head as (
+    (
+        select key, state from chekov.parked
+        where domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5
+        order by key, position limit 1
+    )
+    union all
+    select next.* from head cross join lateral (
+        select key, state from chekov.parked
+        where domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5
+            and key > head.key
+        order by key, position limit 1
+    ) as next
 )
-select domain, name, version, partition, generation, $8, $9, $10, $11, $12 from row
-on conflict (domain, name, version, partition, generation, position)
-    do update set attempts = excluded.attempts, error = excluded.error, time = excluded.time
-returning position
+select key, state <> 'failed' from head
+
+-- name: parked_in_order
+select domain, name, version, partition, generation, position, key, stream, type, state,
+    attempts,
+    first_error, error, fingerprint, traceback, time
+from chekov.parked
+where domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5 and key = $6
+order by position limit $7
+
+-- name: unpark
+with row as (
+    select domain, name, version, partition, generation from chekov.subscriptions
+    where domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5
+        and owner = $6 and epoch = $7
+    for no key update
+)
+delete from chekov.parked using row
+where (parked.domain, parked.name, parked.version, parked.partition, parked.generation)
+    = (row.domain, row.name, row.version, row.partition, row.generation) and parked.position = $8
+returning parked.position
+
+-- name: park_again
+with row as (
+    select domain, name, version, partition, generation from chekov.subscriptions
+    where domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5
+        and owner = $6 and epoch = $7
+    for no key update
+)
+update chekov.parked
+set state = 'failed', attempts = attempts + $9, error = $10, fingerprint = $11, traceback = $12,
+    first_error = case when first_error = '' then $10 else first_error end
+from row
+where (parked.domain, parked.name, parked.version, parked.partition, parked.generation)
+    = (row.domain, row.name, row.version, row.partition, row.generation) and parked.position = $8
+returning parked.position
 
 -- name: parked
-select domain, name, version, partition, generation, position, stream, type, attempts, error, time
-from chekov.parked where domain = $1 and name = $2
-order by position, version, partition, generation limit $3
+select domain, name, version, partition, generation, position, key, stream, type, state,
+    attempts,
+    first_error, error, fingerprint, traceback, time
+from chekov.parked where domain = $1 and name = $2 and ($3::text is null or key = $3)
+    and ($4::text is null or fingerprint = $4)
+    and ($5::bigint is null or position = $5) and position > $6
+order by position fetch first $7 rows with ties
+
+-- name: parked_groups
+select fingerprint, count(*), min(position), max(position),
+    (array_agg(error order by position))[1], min(time)
+from chekov.parked where domain = $1 and name = $2 and state = 'failed'
+group by fingerprint order by count(*) desc, fingerprint
+
+-- fragment: chosen
+-- The subscription's row is locked first, as by its owner, so that they never wait for each other.
+changed as (
+    update chekov.subscriptions set parked_changes = parked_changes + 1
+    where domain = $1 and name = $2 and exists (
+        select from chekov.parked where domain = $1 and name = $2 and state = 'failed'
+            and ($3::text is null or key = $3)
+    and ($4::text is null or fingerprint = $4)
+        and ($5::bigint is null or position = $5) and position > $6
+    )
+    returning domain, name, version, partition, generation
+), chosen as (
+    select domain, name, version, partition, generation, position
+    from chekov.parked join changed using (domain, name, version, partition, generation)
+    where state = 'failed' and ($3::text is null or key = $3)
+    and ($4::text is null or fingerprint = $4)
+        and ($5::bigint is null or position = $5) and position > $6
+    order by position fetch first $7 rows with ties
+)
+
+-- name: retry_parked
+with <chosen>, retried as (
+    update chekov.parked as row set state = 'retrying' from chosen
+    where (row.domain, row.name, row.version, row.partition, row.generation, row.position)
+        = (
+            chosen.domain, chosen.name, chosen.version, chosen.partition, chosen.generation,
+            chosen.position
+        )
+        and row.state = 'failed'
+    returning row.position
+), notified as (select pg_notify($8, '') from (select from retried limit 1) as any_row)
+select position from retried left join notified on true order by position
+
+-- name: discard_parked
+with <chosen>, removed as (
+    delete from chekov.parked as row using chosen
+    where (row.domain, row.name, row.version, row.partition, row.generation, row.position)
+        = (
+            chosen.domain, chosen.name, chosen.version, chosen.partition, chosen.generation,
+            chosen.position
+        )
+        and row.state = 'failed'
+    returning row.*
+), recorded as (
+    insert into chekov.discarded (
+        domain, name, version, partition, generation, position, key, stream, type, attempts, error,
+        fingerprint, reason
+    )
+    select domain, name, version, partition, generation, position, key, stream, type, attempts,
+    error,
+        fingerprint, $9
+    from removed
+    on conflict do nothing
+), notified as (select pg_notify($8, '') from (select from removed limit 1) as any_row)
+select position from removed left join notified on true order by position
+
+-- name: discarded
+select domain, name, version, partition, generation, position, key, stream, type, attempts,
+    error,
+    fingerprint, reason, time
+from chekov.discarded where domain = $1 and name = $2 and position > $3
+order by position fetch first $4 rows with ties
+
+-- name: failed
+select domain, name, version, partition, generation from chekov.parked
+where domain = $1 and position between $2 and $3
+union
+select domain, name, version, partition, generation from chekov.discarded
+where domain = $1 and position between $2 and $3
 
 -- name: stop
 with stopped as (
@@ -100,12 +260,11 @@ select pg_notify($3, '') from paused limit 1
 
 -- name: subscriptions
 select domain, name, version, partition, generation, position, owner, epoch, state, error,
-    (
-        select count(*) from chekov.parked
-        where (
-            parked.domain, parked.name, parked.version, parked.partition, parked.generation
-        ) = (row.domain, row.name, row.version, row.partition, row.generation)
-    ),
-    updated, building
-from chekov.subscriptions as row where domain = coalesce($1, domain)
+    parked.events, updated, building, parked.keys, last_failed
+from chekov.subscriptions as row cross join lateral (
+    select count(*) as events, count(distinct key) as keys from chekov.parked
+    where (parked.domain, parked.name, parked.version, parked.partition, parked.generation)
+        = (row.domain, row.name, row.version, row.partition, row.generation)
+) as parked
+where domain = coalesce($1, domain)
 order by domain, name, version, partition, generation

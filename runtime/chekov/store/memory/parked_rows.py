@@ -1,0 +1,135 @@
+"""The parked and discarded events of one subscription in memory."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+
+from chekov.store.port import (
+    DiscardedEvent,
+    Failure,
+    ParkedEvent,
+    ParkedFilter,
+    ParkingEntry,
+    SubscriptionKey,
+)
+
+
+class ParkedRows:
+    """What one subscription set aside.
+
+    Attributes:
+        discarded: what it will never handle, in the order in which it was discarded.
+        changes: how often somebody retried or discarded something.
+        last_failed: the highest position that was set aside.
+    """
+
+    def __init__(self, subscription: SubscriptionKey) -> None:
+        self._subscription = subscription
+        self._events: dict[int, ParkedEvent] = {}
+        self.discarded: list[DiscardedEvent] = []
+        self.changes = 0
+        self.last_failed = 0
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def __contains__(self, position: int) -> bool:
+        return position in self._events
+
+    def __iter__(self) -> Iterator[ParkedEvent]:
+        """The events by position."""
+        return iter(sorted(self._events.values(), key=lambda event: event.position))
+
+    @property
+    def keys(self) -> Mapping[str, bool]:
+        """Each blocked key → whether its first event is to be handled now."""
+        heads: dict[str, bool] = {}
+        for event in self:
+            heads.setdefault(event.key, event.state != "failed")
+        return heads
+
+    def add(self, entries: Iterable[ParkingEntry], now: datetime) -> None:
+        """Set events aside."""
+        for entry in entries:
+            self.last_failed = max(self.last_failed, entry.event.position)
+            if entry.discarded is not None:
+                self._record(_parked(self._subscription, entry, now), entry.discarded, now)
+            elif entry.failure is not None or entry.event.position not in self._events:
+                self._events[entry.event.position] = _parked(self._subscription, entry, now)
+
+    def remove(self, position: int) -> None:
+        del self._events[position]
+
+    def fail(self, position: int, failure: Failure) -> None:
+        """Note that an event failed again."""
+        event = self._events[position]
+        self._events[position] = replace(
+            event,
+            state="failed",
+            attempts=event.attempts + failure.attempts,
+            first_error=event.first_error or failure.error,
+            error=failure.error,
+            fingerprint=failure.fingerprint,
+            traceback=failure.traceback,
+        )
+
+    def in_order(self, key: str, limit: int) -> Sequence[ParkedEvent]:
+        """The first events of a key."""
+        return list(islice((event for event in self if event.key == key), limit))
+
+    def failed(self, filter: ParkedFilter, after: int) -> Sequence[ParkedEvent]:
+        """The failed events above a position that meet the filter."""
+        return [
+            event
+            for event in self
+            if event.state == "failed" and event.position > after and filter.matches(event)
+        ]
+
+    def retry(self, position: int) -> None:
+        self._events[position] = replace(self._events[position], state="retrying")
+
+    def discard(self, position: int, reason: str, now: datetime) -> None:
+        """Move an event to the discarded ones."""
+        self._record(self._events.pop(position), reason, now)
+
+    def touches(self, first: int, last: int) -> bool:
+        """Whether an event from `first` to `last` was set aside or discarded."""
+        return any(
+            first <= event.position <= last for event in (*self._events.values(), *self.discarded)
+        )
+
+    def _record(self, event: ParkedEvent, reason: str, now: datetime) -> None:
+        self.discarded.append(
+            DiscardedEvent(
+                event.subscription,
+                event.position,
+                event.key,
+                event.stream,
+                event.type,
+                event.attempts,
+                event.error,
+                event.fingerprint,
+                reason,
+                now,
+            )
+        )
+
+
+def _parked(subscription: SubscriptionKey, entry: ParkingEntry, now: datetime) -> ParkedEvent:
+    event, failure = entry.event, entry.failure
+    found = failure or Failure(0, "")
+    return ParkedEvent(
+        subscription,
+        event.position,
+        entry.key,
+        event.stream,
+        event.type,
+        "failed" if failure else "blocked",
+        found.attempts,
+        found.error,
+        found.error,
+        found.fingerprint,
+        found.traceback,
+        now,
+    )

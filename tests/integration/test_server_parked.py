@@ -1,0 +1,77 @@
+"""What a person does at the command line about an event that a projection fails on."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+
+from tests.integration.server_process import Server, bank, chekov, post, run
+from tests.waiting import until
+
+
+async def fill(session: aiohttp.ClientSession, server: Server, *accounts: str) -> None:
+    """Pay 2^63 to each of the accounts, which no bigint holds, and then 1."""
+    for account in accounts:
+        opening = server.api("/commands/OpenAccount")
+        await post(session, opening, account_id=account, owner="Ada")
+    for account in accounts:
+        for amount in (2**63, 1):
+            deposit = server.api("/commands/Deposit")
+            await post(session, deposit, account_id=account, amount=amount)
+
+
+async def test_parked_events_are_shown_retried_and_discarded(dsn: str) -> None:
+    at = ("--domain", "bank", "--dsn", dsn, "-o", "json")
+    account, other = str(uuid4()), str(uuid4())
+
+    async def shown(action: str, *options: str) -> Any:
+        code, out, errors = await run("subscriptions", action, "balances", *options, *at)
+        assert code == 0, errors
+        return json.loads(out)
+
+    async with chekov("serve", **bank(dsn)) as server, aiohttp.ClientSession() as session:
+        await server.serving()
+        await fill(session, server, account, other)
+
+        async def all_parked() -> bool:
+            return len(await shown("parked")) == 4
+
+        await until(all_parked)
+        [subscription] = await shown("list")
+        assert (subscription["parked"], subscription["parked_keys"]) == (4, 2)
+        [group] = await shown("groups")
+        assert (group["events"], group["first"], group["last"]) == (2, 3, 5)
+        assert group["fingerprint"].startswith("balances/money-deposited/DataError/")
+        [one] = await shown("parked", "--position", "3")
+        assert json.loads(one["data"]) == {"amount": 2**63}
+        assert (one["state"], one["attempts"], one["key"]) == ("failed", 1, f"account-{account}")
+        assert "Traceback" in one["traceback"]
+        blocked = await shown("parked", "--key", f"account-{account}", "--after", "3")
+        assert [(item["position"], item["state"]) for item in blocked] == [(4, "blocked")]
+        code, out, _ = await run("subscriptions", "parked", "balances", "--position", "3", *at[:-2])
+        assert code == 0
+        assert "state: failed" in out.splitlines()
+        assert "traceback:" in out.splitlines()
+
+        assert (await shown("retry", "--fingerprint", group["fingerprint"])) == [
+            {"name": "balances", "retried": 2}
+        ]
+
+        async def tried_again() -> bool:
+            parked = await shown("parked")
+            return [item["attempts"] for item in parked if item["state"] == "failed"] == [2, 2]
+
+        await until(tried_again)
+        discarded = await shown("discard", "--key", f"account-{account}", "--reason", "a typo")
+        assert discarded == [{"name": "balances", "discarded": 1}]
+
+        async def only_the_other() -> bool:
+            return [item["position"] for item in await shown("parked")] == [5, 6]
+
+        await until(only_the_other)
+        [record] = await shown("discarded")
+        assert (record["position"], record["reason"]) == (3, "a typo")
+        balance = server.api(f"/queries/balances/balance?account=account-{account}")
+        async with session.get(balance) as response:
+            assert await response.json() == 1
