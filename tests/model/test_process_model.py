@@ -5,7 +5,7 @@ leaves every balance as it was.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from hypothesis import settings
@@ -19,7 +19,7 @@ from chekov.engine.observer import Observer
 from chekov.serialization.codec import Codec, decode_metadata
 from chekov.serialization.snapshots import SnapshotCodec
 from chekov.store.memory.processes import MemoryProcesses
-from chekov.store.port import Claim, ProcessChanges, SubscriptionKey
+from chekov.store.port import Claim, ParkingEntry, ProcessChanges, SubscriptionKey
 from tests.model.test_subscription_model import (
     FAILING,
     FOREIGN,
@@ -52,10 +52,18 @@ class FaultyProcesses(MemoryProcesses):
         super().__init__(lambda: store.now, lambda: store.reliable)
         self._faults = store.faults
 
-    async def commit(self, claim: Claim, position: int, changes: ProcessChanges) -> None:
+    async def commit(
+        self,
+        claim: Claim,
+        position: int,
+        changes: ProcessChanges,
+        *,
+        parked: Sequence[ParkingEntry] = (),
+        unpark: int | None = None,
+    ) -> None:
         await asyncio.sleep(0)
         async with self._faults.around("commit"):
-            await super().commit(claim, position, changes)
+            await super().commit(claim, position, changes, parked=parked, unpark=unpark)
         await asyncio.sleep(0)
 
     async def settle(

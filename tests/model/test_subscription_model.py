@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from hypothesis import settings
@@ -104,7 +105,8 @@ class Reliable(MemorySubscriptions):
     """The same rows, without the faults."""
 
     def __init__(self, subscriptions: FaultySubscriptions) -> None:
-        self.save = subscriptions.commit
+        self.save = partial(MemorySubscriptions.save, subscriptions)
+        self.unpark = partial(MemorySubscriptions.unpark, subscriptions)
 
 
 class FaultyReadModels:
