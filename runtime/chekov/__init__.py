@@ -13,6 +13,7 @@ from chekov.domain.handler import (
     EventHandler,
     Projection,
     Transaction,
+    TransactionEnded,
     handle,
     query,
 )
@@ -156,6 +157,7 @@ __all__ = [
     "Timer",
     "TooManyConflicts",
     "Transaction",
+    "TransactionEnded",
     "Undecodable",
     "UnknownCommand",
     "UnknownQuery",

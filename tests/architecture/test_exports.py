@@ -10,15 +10,15 @@ NAMES = """
 Aggregate AnotherStore CheckpointAhead ChekovError Command CommandEnvelope CommandHandler
 CommandIdReused CommandObservation CommandTimeout Connection ConsistencyTimeout Context
 DefinitionError Dispatched Domain Draining DuplicateCommand DuplicateEvent Event EventFilter
-EventHandler EventNotFound Expected FORGOTTEN Forgotten Generation GenerationRefused
+EventHandler EventNotFound Expected Forgotten FORGOTTEN Generation GenerationRefused
 HistoryTruncated Identifier InexactEvent InvalidAppend InvalidArgument InvalidCommand Json
 KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent Observer Origin Overloaded Personal
 PostgresStore ProcessManager Projection ProjectionBuilding QueriesOverloaded QueryTimeout
 RecordedEvent Rejected Retry Runtime Schedule SchemaMismatch Serializer StoreClosed StoreError
-StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionStatus Timer TooManyConflicts
-Transaction Undecodable UnknownCommand UnknownQuery UnknownSubscription UnusableState Upcaster
-WrongExpectedVersion apply definition_of execute expired finish handle prepare proceed query
-rejected start stream_of upcast
+StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionStatus Timer
+TooManyConflicts Transaction TransactionEnded Undecodable UnknownCommand UnknownQuery
+UnknownSubscription UnusableState Upcaster WrongExpectedVersion apply definition_of execute expired
+finish handle prepare proceed query rejected start stream_of upcast
 """
 
 
