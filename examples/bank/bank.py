@@ -126,7 +126,7 @@ class Balances(Projection, name="balances", version=1):
                 change = event.amount
             case MoneyWithdrawn():
                 change = -event.amount
-        await transaction.connection.execute(
+        transaction.write(
             "insert into balances values ($1, $2)"
             " on conflict (account) do update set balance = balances.balance + $2",
             transaction.stream,
@@ -135,9 +135,7 @@ class Balances(Projection, name="balances", version=1):
 
     @handle
     async def closed(self, event: AccountClosed, transaction: Transaction) -> None:
-        await transaction.connection.execute(
-            "delete from balances where account = $1", transaction.stream
-        )
+        transaction.write("delete from balances where account = $1", transaction.stream)
 
     @query
     async def balance(self, connection: Connection, account: str) -> int | None:

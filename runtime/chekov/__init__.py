@@ -14,6 +14,7 @@ from chekov.domain.handler import (
     EventHandler,
     Projection,
     Transaction,
+    TransactionEnded,
     handle,
     query,
 )
@@ -160,6 +161,7 @@ __all__ = [
     "Timer",
     "TooManyConflicts",
     "Transaction",
+    "TransactionEnded",
     "Undecodable",
     "UnknownCommand",
     "UnknownQuery",

@@ -13,6 +13,7 @@ from chekov.domain.failure import ON_FAILURE, Decision, OnFailure, Retry, retry_
 from chekov.domain.keywords import refuse_unknown_keywords
 from chekov.domain.messages import Event
 from chekov.domain.methods import Method, by_message, check_messages, mark, marked
+from chekov.errors import ChekovError
 
 H = TypeVar("H")
 E = TypeVar("E", bound=Event)
@@ -94,16 +95,66 @@ class Context:
     attempt: int
 
 
+class TransactionEnded(ChekovError):
+    """A handler has returned, and what it started goes on using its transaction; that is refused.
+
+    The transaction commits with the checkpoint, or handles the next event: await everything that
+    uses it inside the handler.
+    """
+
+
+class Writes(Protocol):
+    """What a `Transaction` writes to: one database transaction, for the turn of one event."""
+
+    def connection(self, turn: int) -> Connection:
+        """The connection, which sends deferred writes before it does anything."""
+        ...
+
+    def write(self, turn: int, statement: str, args: tuple[Any, ...]) -> None:
+        """Defer a write."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction(Context):
     """A `Context` whose writes commit together with the checkpoint: exactly once.
 
-    Attributes:
-        connection: inside an open transaction whose search path starts at the projection's own
-            schema. Do not commit or roll it back.
+    It ends when the handler returns.
     """
 
-    connection: Connection
+    _writes: Writes
+    _turn: int
+
+    @property
+    def connection(self) -> Connection:
+        """Inside an open transaction whose search path starts at the projection's own schema.
+
+        Deferred writes are sent before it is used. Do not commit or roll it back.
+
+        Raises:
+            TransactionEnded: when it is used after the handler has returned.
+        """
+        return self._writes.connection(self._turn)
+
+    async def execute(self, statement: str, *args: Any) -> str:
+        """Run a statement now, after the deferred writes, and return its command tag.
+
+        Raises:
+            TransactionEnded: the handler has returned.
+        """
+        return await self.connection.execute(statement, *args)
+
+    def write(self, statement: str, *args: Any) -> None:
+        """Defer a statement, and send it with others: in order, those of one text as one.
+
+        Deferred writes are sent before anything is read or executed, and before the commit. So an
+        error of the statement is not raised here; it fails the attempt at the event. To react to
+        an error, use `execute`. `args` must not be changed until the handler has returned.
+
+        Raises:
+            TransactionEnded: the handler has returned.
+        """
+        self._writes.write(self._turn, statement, args)
 
 
 def handle(
@@ -136,6 +187,7 @@ class HandlerDefinition:
         handlers: event type → the method that handles it.
         queries: of a projection, its queries by name.
         tables: of a projection, the SQL that creates its tables.
+        independent_writes: of a projection, whether deferred writes may change their order.
         faults: one sentence for each mistake in the class.
     """
 
@@ -146,6 +198,7 @@ class HandlerDefinition:
     handlers: Mapping[type[Event], Method]
     queries: Mapping[str, Method] = field(default_factory=dict[str, Method])
     tables: str = ""
+    independent_writes: bool = False
     faults: tuple[str, ...] = ()
 
 
@@ -259,7 +312,9 @@ class Projection(EventHandler):
     """A read model in tables of its own, written exactly once per event.
 
     Class keywords are those of `EventHandler`; a new `version` is built from the origin in tables
-    of its own, beside the old one.
+    of its own, beside the old one. And:
+        independent_writes: deferred writes of different statements may change their order, so that
+            more of them are sent together; those of one statement keep theirs.
 
     Attributes:
         tables: SQL that creates its tables, run once in a database schema of its own.
@@ -270,7 +325,7 @@ class Projection(EventHandler):
     __context_type__ = Transaction
     __roles__ = ("handle", "query")
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, independent_writes: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         definition = cls.__chekov__
         faults = list(definition.faults)
@@ -278,7 +333,12 @@ class Projection(EventHandler):
             _check_query(cls, method, faults)
         if not cls.tables.strip():
             faults.append(f"{cls.__qualname__} needs `tables`: the SQL that creates its tables")
-        cls.__chekov__ = replace(definition, tables=cls.tables, faults=tuple(faults))
+        cls.__chekov__ = replace(
+            definition,
+            tables=cls.tables,
+            independent_writes=independent_writes,
+            faults=tuple(faults),
+        )
 
 
 def _check_query(cls: type[Projection], method: Method, faults: list[str]) -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from chekov.domain.handler import Transaction
+from chekov.domain.handler import Transaction, TransactionEnded
 from chekov.engine.subscriptions.checkpoint import Progress
+from chekov.engine.subscriptions.deferred_writes import DeferredWrites
 from chekov.engine.subscriptions.invocation import Invocation, failures, metadata_of
-from chekov.errors import StoreError
+from chekov.errors import StoreError, StoreUnavailable
 from chekov.store.port import ReadModels, RecordedEvent
 
 
@@ -30,40 +31,70 @@ class Transactional(Invocation):
     ) -> int:
         """Handle all events, or none of them."""
         last = events[-1].position
-        decode = self.routes.decode
-        methods = self.routes.methods
         models = self._models
+        writes: DeferredWrites | None = None
         with failures():
-            async with models.transaction(
-                checkpoint.claim,
-                last,
-                search_path=models.schema_for(self.key),
-                parked=checkpoint.blocked_until(last),
-                unpark=checkpoint.unparks,
-            ) as connection:
-                # What user code raises must not look like a failure of the database outside.
-                with failures(models.rejects_value):
-                    for recorded in events:
-                        transaction = Transaction(
-                            stream=recorded.stream,
-                            version=recorded.version,
-                            position=recorded.position,
-                            id=recorded.id,
-                            time=recorded.time,
-                            correlation_id=recorded.correlation_id,
-                            causation_id=recorded.causation_id,
-                            metadata=metadata_of(recorded),
-                            replaying=recorded.position <= checkpoint.replay_until,
-                            attempt=attempt,
-                            connection=connection,
-                        )
-                        method = methods.get(recorded.type)
-                        if method is None:
-                            await self.routes.invoke_upcast(recorded, transaction)
-                        else:
-                            await method(decode(recorded), transaction)
+            try:
+                async with models.transaction(
+                    checkpoint.claim,
+                    last,
+                    search_path=models.schema_for(self.key),
+                    parked=checkpoint.blocked_until(last),
+                    unpark=checkpoint.unparks,
+                ) as connection:
+                    writes = DeferredWrites(
+                        connection, independent=self.definition.independent_writes
+                    )
+                    # What user code raises must not look like a failure of the database outside.
+                    with failures(models.rejects_value):
+                        try:
+                            await self._handle(checkpoint, events, writes, attempt)
+                        except BaseException:
+                            await writes.close()
+                            raise
+            except StoreUnavailable as error:
+                # The handler is at fault if the database ended a transaction that did nothing.
+                if writes is not None and writes.idle_seconds >= models.longest_idle:
+                    raise TransactionEnded(
+                        f"the handler did not use its transaction for {writes.idle_seconds:.0f} s, "
+                        f"and after {models.longest_idle:g} s the database ended it: do what takes "
+                        "long outside of a projection"
+                    ) from error
+                raise
         checkpoint.committed(last)
         return len(events)
+
+    async def _handle(
+        self,
+        checkpoint: Progress,
+        events: Sequence[RecordedEvent],
+        writes: DeferredWrites,
+        attempt: int,
+    ) -> None:
+        decode = self.routes.decode
+        methods = self.routes.methods
+        for recorded in events:
+            transaction = Transaction(
+                stream=recorded.stream,
+                version=recorded.version,
+                position=recorded.position,
+                id=recorded.id,
+                time=recorded.time,
+                correlation_id=recorded.correlation_id,
+                causation_id=recorded.causation_id,
+                metadata=metadata_of(recorded),
+                replaying=recorded.position <= checkpoint.replay_until,
+                attempt=attempt,
+                _writes=writes,
+                _turn=writes.turn,
+            )
+            method = methods.get(recorded.type)
+            if method is None:
+                await self.routes.invoke_upcast(recorded, transaction)
+            else:
+                await method(decode(recorded), transaction)
+            await writes.end_turn()
+        await writes.flush()
 
     @property
     def _models(self) -> ReadModels:

@@ -52,6 +52,11 @@ class ReadModels(Protocol):
     """Gives projections their tables, and transactions that commit with their checkpoints."""
 
     @property
+    def longest_idle(self) -> float:
+        """Seconds after which the database ends a transaction in which nothing is executed."""
+        ...
+
+    @property
     def generations(self) -> Generations:
         """The builds of the tables."""
         ...

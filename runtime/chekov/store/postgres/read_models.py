@@ -21,6 +21,7 @@ from chekov.store.port import (
     StreamAppend,
     SubscriptionKey,
 )
+from chekov.store.postgres import connection_options
 from chekov.store.postgres.append.append_in_transaction import append_in_transaction
 from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.generations import PostgresGenerations, create_tables
@@ -53,6 +54,11 @@ class PostgresReadModels:
         self._statements = schema.statements("read_models")
         self._parking = schema.statements("subscriptions")
         self.generations = PostgresGenerations(schema)
+
+    @property
+    def longest_idle(self) -> float:
+        """Seconds after which Postgres ends a transaction in which nothing is executed."""
+        return connection_options.LENT_SECONDS
 
     async def create_tables(self, schema_name: str, tables: str) -> None:
         """Create a database schema and run `tables` in it, once."""

@@ -27,6 +27,7 @@ class SealedReadModels:
         self._read_models = read_models
         self._events = events
         self.generations = read_models.generations
+        self.longest_idle = read_models.longest_idle
         self.serving = read_models.serving
         self.create_tables = read_models.create_tables
         self.schema_for = read_models.schema_for
