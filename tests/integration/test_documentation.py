@@ -53,6 +53,21 @@ async def main() -> None:
 
 asyncio.run(main())
 """,
+    "docs/how-to/lead-a-process.md": """
+import asyncio
+from chekov import MemoryStore, Runtime
+
+async def outcome(price: int) -> str:
+    async with Runtime(domain, store=MemoryStore()) as runtime:
+        await runtime.dispatch(PlaceOrder(order=ORDER, wallet="ada", price=price))
+        async with asyncio.timeout(30):
+            while (order := await runtime.load(Order, ORDER)).state.outcome == "placed":
+                await asyncio.sleep(0.01)
+        return order.state.outcome
+
+assert asyncio.run(outcome(30)) == "paid"
+assert asyncio.run(outcome(300)) == "refused: The wallet does not cover the amount."
+""",
     "docs/how-to/observe.md": """
 import asyncio
 from uuid import uuid4

@@ -16,7 +16,7 @@ from chekov import CommandEnvelope, Domain
 from chekov.engine.commands.dispatcher import Dispatcher
 from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer
-from chekov.serialization.codec import Codec, decode_metadata
+from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
 from chekov.store.memory.processes import MemoryProcesses
 from chekov.store.port import Claim, ParkingEntry, ProcessChanges, SubscriptionKey
@@ -29,15 +29,19 @@ from tests.model.test_subscription_model import (
     SubscriptionMachine,
 )
 from tests.unit.engine.processes.transfers import (
+    DONE,
+    REFUSED,
+    UNDONE,
     Account,
     Deposit,
     Request,
     Transfer,
     TransferRequest,
+    movements,
 )
 
 KEY = SubscriptionKey("counting", "subject")
-REFUSED = 2
+UNDOABLE = 2
 """A request whose deposit is refused, after the money was withdrawn."""
 
 
@@ -90,7 +94,7 @@ class ProcessMachine(SubscriptionMachine):
         self.run(self.store.subscriptions.register([KEY]))
         self.run(self._execute(Deposit(account="a", amount=1_000_000)))
 
-    @rule(kinds=st.lists(st.sampled_from((FAILING, WANTED, WANTED, FOREIGN, REFUSED)), max_size=6))
+    @rule(kinds=st.lists(st.sampled_from((FAILING, WANTED, WANTED, FOREIGN, UNDOABLE)), max_size=6))
     def append(self, kinds: list[int]) -> None:
         """Request transfers: with money, without, to a closed account; or move money otherwise."""
         for kind in kinds:
@@ -103,7 +107,7 @@ class ProcessMachine(SubscriptionMachine):
         name = f"t{len(self.wishes)}"
         self.wishes[name] = kind
         source = "poor" if kind == FAILING else "a"
-        target = "closed" if kind == REFUSED else f"b{len(self.wishes) % 2}"
+        target = "closed" if kind == UNDOABLE else f"b{len(self.wishes) % 2}"
         await self._execute(Request(transfer=name, source=source, target=target, amount=7))
 
     def node(self, name: str) -> Node:
@@ -151,28 +155,13 @@ class ProcessMachine(SubscriptionMachine):
 
     def everything_is_done(self) -> None:
         assert self.parked() == set()
-        found = self.run(self._movements())
+        found = self.run(movements(self.store))
         assert found == {name: EXPECTED[kind] for name, kind in self.wishes.items()}
         assert self.run(self.store.processes.list("counting")) == []
         assert self.run(self.store.processes.next_due(KEY)) is None
 
-    async def _movements(self) -> dict[str, list[str]]:
-        """What happened for each transfer, in the order of the log."""
-        found: dict[str, list[str]] = {}
-        async for event in self.store.read_all():
-            data = decode_metadata(event.data)
-            if data["transfer"] is not None:
-                place = "" if event.stream.startswith("transfer") else event.stream[8]
-                what = f"{event.type} {place}".strip()
-                found.setdefault(data["transfer"], []).append(data.get("outcome", what))
-        return found
 
-
-EXPECTED = {
-    WANTED: ["Requested", "Withdrawn a", "Deposited b", "done"],
-    FAILING: ["Requested", "refused: 7 missing"],
-    REFUSED: ["Requested", "Withdrawn a", "Deposited a", "undone"],
-}
+EXPECTED = {WANTED: DONE, FAILING: REFUSED, UNDOABLE: UNDONE}
 
 TestProcess = ProcessMachine.TestCase
 TestProcess.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

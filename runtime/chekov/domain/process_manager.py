@@ -11,7 +11,7 @@ from chekov.domain.methods import Method, by_message, check_messages, mark, mark
 from chekov.domain.names import NAME_BYTES, is_name
 from chekov.domain.states import make_state
 from chekov.domain.timers import Schedule, Timer
-from chekov.errors import DefinitionError, Rejected
+from chekov.errors import ChekovError, DefinitionError, Rejected
 
 M = TypeVar("M")
 E = TypeVar("E", bound=Event)
@@ -19,12 +19,16 @@ C = TypeVar("C", bound=Command[Any])
 T = TypeVar("T", bound=Timer)
 R = TypeVar("R", bound="Iterable[Command[Any] | Schedule] | None")
 
-By: TypeAlias = str | Callable[[E], object]
+By: TypeAlias = str | Callable[[Any], object]
 """Which instances an event is for: the field that names one, or a function of the event that
 returns a name, several names, or `None` for none. A name is a `str`, an `int` or a `UUID`."""
 
 _BY: Final = "__chekov_by__"
 _ON_EVENTS: Final = ("start", "proceed", "finish")
+
+
+class UnexpectedInput(ChekovError):
+    """An event for an instance that has begun already, or has not, which `strict=True` refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +58,27 @@ class Reaction:
         names = cast("Iterable[object]", found if several else (found,))
         return tuple(dict.fromkeys(_instance_name(name) for name in names))
 
+    def concerns(self, name: str, *, begun: bool) -> bool:
+        """Whether the method is called for an instance that has begun, or has not.
+
+        Raises:
+            UnexpectedInput: `strict` refuses that.
+        """
+        begins = self.method.role == "start"
+        if self.strict and begun == begins:
+            raise UnexpectedInput(
+                f"{self.method.name}: {name!r} {'has begun already' if begun else 'has not begun'}"
+            )
+        return begun or begins
+
 
 @dataclass(frozen=True, slots=True)
 class _Marked:
-    by: By[Any]
+    by: By
     strict: bool
 
 
-def start(
-    by: By[E], *, strict: bool = False
-) -> Callable[[Callable[[M, E], R]], Callable[[M, E], R]]:
+def start(by: By, *, strict: bool = False) -> Callable[[Callable[[M, E], R]], Callable[[M, E], R]]:
     """Mark the method that is called with each event that begins an instance.
 
     Args:
@@ -74,7 +89,7 @@ def start(
 
 
 def proceed(
-    by: By[E], *, strict: bool = False
+    by: By, *, strict: bool = False
 ) -> Callable[[Callable[[M, E], R]], Callable[[M, E], R]]:
     """Mark the method that is called with each event that an instance goes on with.
 
@@ -85,7 +100,7 @@ def proceed(
     return _marker("proceed", _Marked(by, strict))
 
 
-def finish(by: By[E]) -> Callable[[Callable[[M, E], R]], Callable[[M, E], R]]:
+def finish(by: By) -> Callable[[Callable[[M, E], R]], Callable[[M, E], R]]:
     """Mark the method that is called with each event that ends an instance.
 
     The instance is gone afterwards, and its timers with it; commands that it sent stay sent.
@@ -132,6 +147,9 @@ class ProcessManager(EventHandler):
 
     Class keywords are those of `EventHandler`. It begins with what is stored after it was first
     run.
+
+    Raises:
+        DefinitionError: a field has no default; every other fault is raised by the domain.
     """
 
     __process__: ClassVar[ProcessDefinition] = ProcessDefinition(
@@ -141,8 +159,11 @@ class ProcessManager(EventHandler):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        faults = list(cls.__chekov__.faults)
+        faults: list[str] = []
         make_state(cls, faults)
+        if faults:  # at once: the domain is given an object, which could not be made
+            raise DefinitionError(cls.__qualname__, faults)
+        faults += cls.__chekov__.faults
         methods = marked(cls, cls.__roles__, [])  # its faults are among those already
         for method in methods:
             _check_method(cls, method, faults)
@@ -264,15 +285,30 @@ def check_commands(
     )
 
 
-def check_yielded(
-    manager: type[ProcessManager], method: Method, item: object
-) -> Command[Any] | Schedule:
-    """Return what a method yielded, if it is a command or a schedule.
+def react(
+    kind: type[ProcessManager], method: Method, state: object, *arguments: object
+) -> list[Command[Any] | Schedule]:
+    """Call a method on the state of an instance, and return what it yields.
 
     Raises:
-        DefinitionError: it is something else, or a timer that no method takes.
+        DefinitionError: it yields something else than commands and schedules, or a timer that no
+            method takes.
+        Exception: what the method raises.
     """
-    label = f"{manager.__qualname__}.{method.name}"
+    label = f"{kind.__qualname__}.{method.name}"
+    answer = method.function(state, *arguments)
+    if answer is None:
+        return []
+    if not isinstance(answer, Iterable):
+        fault = (
+            f"it returned a value of type {type(answer).__qualname__}: `yield` commands and "
+            "schedules, or return a list of them"
+        )
+        raise DefinitionError(label, [fault])
+    return [_checked(kind, label, item) for item in cast("Iterable[object]", answer)]
+
+
+def _checked(kind: type[ProcessManager], label: str, item: object) -> Command[Any] | Schedule:
     if isinstance(item, Command):
         return cast("Command[Any]", item)
     if not isinstance(item, Schedule):
@@ -280,8 +316,8 @@ def check_yielded(
         fault = f"it yielded {item!r:.80}, which is neither a command nor a schedule{hint}"
         raise DefinitionError(label, [fault])
     subject = item.subject
-    kind = subject if isinstance(subject, type) else type(subject)
-    if issubclass(kind, Timer) and kind not in manager.__process__.expirations:
-        fault = f"it yielded {kind.__qualname__}, which no method marked @expired takes"
+    timer = subject if isinstance(subject, type) else type(subject)
+    if issubclass(timer, Timer) and timer not in kind.__process__.expirations:
+        fault = f"it yielded {timer.__qualname__}, which no method marked @expired takes"
         raise DefinitionError(label, [fault])
     return item

@@ -4,10 +4,10 @@ A batch of inputs is handled on states that were loaded before, and nothing is s
 `ReactionBatch.changes` says what to store.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
 from chekov.domain.definitions import definition_of, process_definition_of
@@ -15,9 +15,9 @@ from chekov.domain.domain import Domain
 from chekov.domain.messages import Command, Event
 from chekov.domain.methods import Method
 from chekov.domain.names import OWN
-from chekov.domain.process_manager import ProcessManager, Reaction, check_yielded
+from chekov.domain.process_manager import ProcessManager, Reaction, react
 from chekov.domain.timers import Schedule, Timer
-from chekov.errors import ChekovError, DefinitionError, Rejected
+from chekov.errors import ChekovError, Rejected
 from chekov.serialization.codec import Codec
 from chekov.serialization.processes import ProcessCodec
 from chekov.store.port import (
@@ -29,10 +29,6 @@ from chekov.store.port import (
 )
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
-
-
-class UnexpectedInput(ChekovError):
-    """An event for an instance that has begun already, or has not, which `strict=True` refuses."""
 
 
 class UnhandledRefusal(ChekovError):
@@ -103,19 +99,14 @@ class ReactionBatch:
             UnexpectedInput: `strict` refuses it.
             Exception: what the method raises.
         """
-        role, strict = reaction.method.role, reaction.strict
         instance = self._instance(name)
-        if instance.state is None and role != "start":
-            if strict:
-                raise UnexpectedInput(f"{self._kind.__qualname__} {name!r} has not begun")
+        if not reaction.concerns(name, begun=instance.state is not None):
             return
         if instance.state is None:
             instance.state = self._kind()
             instance.begun_by, instance.begun = source.id, source.time
-        elif strict and role == "start":
-            raise UnexpectedInput(f"{self._kind.__qualname__} {name!r} has begun already")
         self._call(instance, reaction.method, (event,), source)
-        if role == "finish":
+        if reaction.method.role == "finish":
             self._finish(instance)
 
     def react_to_refusal(
@@ -220,9 +211,7 @@ class ReactionBatch:
         self, instance: _Instance, method: Method, arguments: tuple[object, ...], source: Source
     ) -> None:
         instance.touched = True
-        answer = method.function(instance.state, *arguments)
-        for number, item in enumerate(_items(self._kind, method, answer)):
-            yielded = check_yielded(self._kind, method, item)
+        for number, yielded in enumerate(react(self._kind, method, instance.state, *arguments)):
             id_ = uuid5(source.id, f"{self._label}:{instance.name}:{number}")
             if isinstance(yielded, Command):
                 self._commands.append(self._outgoing(instance, yielded, id_, source))
@@ -266,15 +255,3 @@ class ReactionBatch:
             source.id,
             source.metadata,
         )
-
-
-def _items(kind: type[ProcessManager], method: Method, answer: object) -> Iterable[object]:
-    if answer is None:
-        return ()
-    if isinstance(answer, Iterable) and not isinstance(answer, str | bytes):
-        return cast("Iterable[object]", answer)
-    fault = (
-        f"it returned a value of type {type(answer).__qualname__}: `yield` commands and schedules, "
-        "or return a list of them"
-    )
-    raise DefinitionError(f"{kind.__qualname__}.{method.name}", [fault])

@@ -22,6 +22,13 @@ from chekov import (
     rejected,
     start,
 )
+from chekov.serialization.codec import decode_metadata
+from chekov.store.port import Store
+
+DONE = ["Requested", "Withdrawn a", "Deposited b", "done"]
+UNDONE = ["Requested", "Withdrawn a", "Deposited a", "undone"]
+REFUSED = ["Requested", "refused: 7 missing"]
+"""The movements of a transfer, of one to a closed account, and of one without money."""
 
 PATIENCE = timedelta(minutes=5)
 
@@ -177,3 +184,15 @@ class Transfer(ProcessManager, name="transfer"):
 
 
 domain = Domain("bank", aggregates=[Account, TransferRequest], handlers=[Transfer()])
+
+
+async def movements(store: Store) -> dict[str, list[str]]:
+    """What happened for each transfer, in the order of the log."""
+    found: dict[str, list[str]] = {}
+    async for event in store.read_all():
+        data = decode_metadata(event.data)
+        if data["transfer"] is not None:
+            place = "" if event.stream.startswith("transfer") else event.stream[8]
+            what = f"{event.type} {place}".strip()
+            found.setdefault(data["transfer"], []).append(data.get("outcome", what))
+    return found

@@ -1,0 +1,102 @@
+"""Transfers between accounts on Postgres, while the processes that run them are killed."""
+
+import asyncio
+from uuid import UUID
+
+from chekov import Runtime
+from chekov.embedded_postgres import EmbeddedPostgres
+from chekov.errors import ChekovError
+from tests.integration.transfer_process import KEY, LEASE, transferring
+from tests.unit.engine.processes.transfers import (
+    DONE,
+    REFUSED,
+    UNDONE,
+    Account,
+    Deposit,
+    Request,
+    domain,
+    movements,
+)
+from tests.waiting import until
+
+WISHES = (("a", "b", DONE), ("poor", "b", REFUSED), ("a", "closed", UNDONE), ("a", "b2", DONE))
+
+
+async def request(runtime: Runtime, number: int) -> None:
+    source, target, _ = WISHES[number % len(WISHES)]
+    command = Request(transfer=f"t{number}", source=source, target=target, amount=7)
+    await runtime.dispatch(command, command_id=UUID(int=number + 1), timeout=30)
+
+
+async def all_have_ended(runtime: Runtime) -> bool:
+    processes = runtime.store.processes
+    return (
+        runtime.subscriptions[KEY].position == await runtime.store.head()
+        and not await processes.pending(KEY)
+        and not await processes.inputs(KEY)
+        and not await processes.list("bank")
+    )
+
+
+async def test_killing_owners_repeatedly_repeats_and_loses_no_command(dsn: str) -> None:
+    requested = 0
+    async with Runtime(domain, store=dsn, subscriptions=False) as clients:
+        await clients.dispatch(Deposit(account="a", amount=1_000_000))
+        for _ in range(3):
+            async with transferring(dsn) as owner:
+                await owner.says("owned")
+                before = await clients.store.head()
+                for _ in range(60):
+                    await request(clients, requested)
+                    requested += 1
+                target = before + 90
+                await until(lambda target=target: has_reached(clients, target))
+        async with Runtime(domain, store=dsn, lease=LEASE, node="last") as last:
+            await until(lambda: all_have_ended(last))
+            found = await movements(last.store)
+            assert (await last.load(Account, "a")).state.balance == 1_000_000 - 7 * requested / 2
+    assert found == {f"t{number}": WISHES[number % 4][2] for number in range(requested)}
+
+
+async def is_requested(runtime: Runtime, number: int) -> bool:
+    try:
+        await request(runtime, number)
+    except ChekovError:
+        return False
+    return True
+
+
+async def has_reached(runtime: Runtime, position: int) -> bool:
+    return await runtime.store.head() >= position
+
+
+async def test_killing_postgres_repeats_and_loses_no_command(
+    private_server: EmbeddedPostgres,
+) -> None:
+    server = private_server
+    requested: list[int] = []
+    stopping = asyncio.Event()
+
+    async def load(runtime: Runtime) -> None:
+        while not stopping.is_set():
+            number = len(requested)
+            requested.append(number)
+            while not await is_requested(runtime, number):
+                pass
+
+    async with Runtime(domain, store=server.dsn, lease=LEASE) as runtime:
+        await runtime.dispatch(Deposit(account="a", amount=1_000_000))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(load(runtime))
+            for _ in range(2):
+                count = len(requested)
+                await until(lambda count=count: len(requested) > count + 60)
+                await server.kill()
+                await server.start()
+            count = len(requested)
+            await until(lambda count=count: len(requested) > count + 60)
+            stopping.set()
+        await until(lambda: all_have_ended(runtime), seconds=60)
+        found = await movements(runtime.store)
+        assert runtime.healthy
+    assert found == {f"t{number}": WISHES[number % 4][2] for number in requested}
