@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from chekov import Connection, Domain, Projection, Runtime, Transaction, handle, query
+from chekov.domain.failure import Retry
 from chekov.domain.handler import TransactionEnded
-from chekov.engine.subscriptions.retry import Retry
 from chekov.store.postgres import connection_options, pool
 from tests.unit.engine.counter_domain import Add, Added, Counter
 from tests.waiting import until
