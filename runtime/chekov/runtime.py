@@ -20,6 +20,7 @@ from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.engine import Engine
 from chekov.engine.observer import Observer, combined, overrides
+from chekov.engine.processes.control import ProcessControl
 from chekov.engine.subscriptions.control import SubscriptionControl
 from chekov.engine.subscriptions.parking import MOST_PARKED_KEYS
 from chekov.engine.subscriptions.projections import Projections
@@ -50,6 +51,7 @@ class Runtime:
         pause, resume, parked, parked_groups, retry, discard, discarded: of subscriptions, see
             `SubscriptionControl`.
         projections: the read models, with their generations.
+        processes: the open instances of process managers.
         query, rebuild: of read models, see `Projections`.
 
     Args:
@@ -115,6 +117,9 @@ class Runtime:
         self.parked, self.parked_groups = control.parked, control.parked_groups
         self.retry, self.discard, self.discarded = control.retry, control.discard, control.discarded
         self._stream_of = self.engine.dispatcher.stream_of
+        self.processes = ProcessControl(
+            self._unsealed.processes, self._store.subscriptions, domain.name
+        )
         self.projections = Projections(
             domain, self._store, self.engine.consistency, self.engine.generations
         )

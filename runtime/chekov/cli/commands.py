@@ -95,6 +95,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "events": ("listings", "events"),
     "streams": ("listings", "streams"),
     "subscriptions": ("subscriptions", "subscriptions"),
+    "processes": ("processes", "processes"),
     "projections": ("projections", "projections"),
     "forget": ("forget", "forget"),
 }

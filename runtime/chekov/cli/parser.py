@@ -98,6 +98,7 @@ def _inspecting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     _page(streams)
     _subscriptions(commands)
     _projections(commands)
+    _processes(commands)
 
 
 def _subscriptions(commands: "_Commands[argparse.ArgumentParser]") -> None:
@@ -126,6 +127,25 @@ def _subscriptions(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command.add_argument("--reason", help="why events are discarded, which is kept")
     command.add_argument("--after", type=int, default=0, help="list from after this position")
     command.add_argument("--limit", type=int, default=100, help="list at most this many")
+    _store(command)
+    _pooled(command)
+    _output(command)
+
+
+def _processes(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    command = _add(
+        commands, "processes", "List open instances of process managers, or release what failed."
+    )
+    command.add_argument(
+        "action", nargs="?", choices=("list", "release"), default="list",
+        help="what to do (default: list)",
+    )  # fmt: skip
+    command.add_argument("name", nargs="?", metavar="NAME", help="a process manager")
+    command.add_argument(
+        "--after", default="", metavar="INSTANCE", help="start after the instance of this name"
+    )
+    command.add_argument("--limit", type=int, default=100, help="show at most this many")
+    _domain(command)
     _store(command)
     _pooled(command)
     _output(command)

@@ -15,6 +15,7 @@ from chekov.server.lifecycle import Lifecycle
 from chekov.server.management_access import ManagementAccess
 from chekov.server.manifest import manifest
 from chekov.server.metrics import Metrics
+from chekov.server.processes import ProcessEndpoints
 from chekov.server.projections import ProjectionEndpoints
 from chekov.server.runtime_collector import RuntimeCollector
 from chekov.server.subscriptions import SubscriptionEndpoints
@@ -57,6 +58,7 @@ class Management:
                 "/projections": "the generations of the projections' tables, with their progress",
                 "/metrics": "metrics for Prometheus",
                 "/manifest": "the names of aggregates, commands, events and subscriptions",
+                "/processes": "the open instances of process managers, and what they wait for",
                 "/readyz": "whether it should get requests",
                 "/startupz": "whether it has started",
                 "/livez": "whether it works",
@@ -65,6 +67,7 @@ class Management:
         access = ManagementAccess(lambda: self.runtime, lifecycle, token)
         self._subscriptions = SubscriptionEndpoints(access)
         self._projections = ProjectionEndpoints(access)
+        self._processes = ProcessEndpoints(access)
         metrics.watch(self._collector.collect)
 
     @property
@@ -86,6 +89,7 @@ class Management:
         app.router.add_get("/manifest", self._show_manifest)
         app.router.add_routes(self._subscriptions.routes())
         app.router.add_routes(self._projections.routes())
+        app.router.add_routes(self._processes.routes())
         return app
 
     async def _live(self, _request: web.Request) -> web.Response:

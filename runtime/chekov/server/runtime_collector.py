@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
 from chekov.errors import StoreError
 from chekov.runtime import Runtime
-from chekov.store.port import SubscriptionKey
+from chekov.store.port import ProcessFigures, SubscriptionKey
 
 _STORE_TIMEOUT: Final = 1.0
 
@@ -27,6 +27,14 @@ _GAUGES: Final = {
     "parked_events": "Events set aside after their last attempt.",
 }
 
+_PROCESS_GAUGES: Final = {
+    "process_instances": "Open instances of a process manager.",
+    "outbox_pending": "Commands of a process manager that are not executed, or refused.",
+    "outbox_oldest_seconds": "Seconds since the first of these commands was put into the outbox.",
+    "timers_overdue_seconds": "Seconds since the first timer that is due should have been handled.",
+}
+"""In the order of the fields of `ProcessFigures`."""
+
 
 class RuntimeCollector:
     """Collects the gauges of a runtime; without one they have no series.
@@ -38,17 +46,23 @@ class RuntimeCollector:
     def __init__(self) -> None:
         self.runtime: Runtime | None = None
         self._parked: Mapping[SubscriptionKey, int] = {}
+        self._figures: Mapping[SubscriptionKey, ProcessFigures] = {}
 
     async def refresh(self) -> None:
-        """Read the number of parked events from the store; if that fails, keep the last one."""
+        """Read what only the store knows; if that fails, keep what was read last."""
         if self.runtime is None:
             return
+        store, domain = self.runtime.store, self.runtime.domain
         try:
             async with asyncio.timeout(_STORE_TIMEOUT):
-                rows = await self.runtime.store.subscriptions.list(self.runtime.domain.name)
+                rows = await store.subscriptions.list(domain.name)
+                figures = (
+                    await store.processes.figures(domain.name) if domain.process_managers else ()
+                )
         except (StoreError, TimeoutError):
             return
         self._parked = {row.key: row.parked for row in rows}
+        self._figures = {item.key: item for item in figures}
 
     def _statuses(self) -> Iterable[tuple[SubscriptionKey, SubscriptionStatus]]:
         """One for each series: of a projection, the generation that serves, or is the first."""
@@ -85,7 +99,20 @@ class RuntimeCollector:
             for name, value in values.items():
                 families[name].add_metric(labels, value)
             states.add_metric((*labels, status.state), 1)
-        return [instances, *families.values(), states, self._building()]
+        return [instances, *families.values(), states, self._building(), *self._processes()]
+
+    def _processes(self) -> Iterable[Metric]:
+        families = [
+            GaugeMetricFamily(f"chekov_{name}", meaning, labels=_LABELS)
+            for name, meaning in _PROCESS_GAUGES.items()
+        ]
+        for key, status in self._statuses():
+            if status.kind == "process":
+                labels = (key.domain, key.name, str(key.version), str(key.partition))
+                _, *values = self._figures.get(key, ProcessFigures(key, 0, 0, 0, 0))
+                for family, value in zip(families, values, strict=True):
+                    family.add_metric(labels, value)
+        return families
 
     def _building(self) -> Metric:
         family = GaugeMetricFamily(
