@@ -72,6 +72,7 @@ from chekov.errors import (
     WrongExpectedVersion,
 )
 from chekov.runtime import Runtime
+from chekov.serialization.results import UnexpectedResult
 from chekov.serialization.serializers import Json, MessagePack
 from chekov.store.memory import MemoryStore
 from chekov.store.port import (
@@ -163,6 +164,7 @@ __all__ = [
     "Transaction",
     "TransactionEnded",
     "Undecodable",
+    "UnexpectedResult",
     "UnknownCommand",
     "UnknownQuery",
     "UnknownSubscription",

@@ -16,9 +16,9 @@ KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent Observer Origin O
 Personal PostgresStore ProcessManager Projection ProjectionBuilding QueriesOverloaded QueryTimeout
 RecordedEvent Rejected Retry Runtime Schedule SchemaMismatch Serializer Skip Stop StoreClosed
 StoreError StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionStatus Timer
-TooManyConflicts Transaction TransactionEnded Undecodable UnknownCommand UnknownQuery
-UnknownSubscription UnusableState Upcaster WrongExpectedVersion apply definition_of execute expired
-finish handle prepare proceed query rejected start stream_of upcast
+TooManyConflicts Transaction TransactionEnded Undecodable UnexpectedResult UnknownCommand
+UnknownQuery UnknownSubscription UnusableState Upcaster WrongExpectedVersion apply definition_of
+execute expired finish handle prepare proceed query rejected start stream_of upcast
 """
 
 

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -11,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
 from chekov import Connection, Domain, Projection, Runtime, Transaction, handle, query
+from chekov.serialization.results import UnexpectedResult
 from chekov.server import http
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.metrics import Metrics
@@ -201,3 +203,51 @@ async def test_a_statement_of_a_query_may_take_only_so_long(dsn: str) -> None:
         with pytest.raises(QueryTimeout, match=r"took longer than 0\.05 s"):
             await runtime.query("notes", "endless", {})
         assert (await client.get("/queries/notes/all")).status == 200
+
+
+@dataclass
+class Note:
+    id: int
+    stream: str
+
+
+class TypedNotes(Notes, name="notes"):
+    @query
+    async def typed(self, connection: Connection) -> list[Note]:
+        return cast("list[Note]", await connection.fetch("select * from notes order by id"))
+
+    @query
+    async def first(self, connection: Connection, stream: str) -> Note | None:
+        row = await connection.fetchrow("select * from notes where stream = $1", stream)
+        return cast("Note | None", row)
+
+    @query
+    async def amount(self, connection: Connection) -> int:
+        return cast("int", await connection.fetchval("select sum(id) from notes"))
+
+    @query
+    async def unfit(self, connection: Connection) -> int:
+        return cast("int", await connection.fetchval("select stream from notes"))
+
+
+async def test_results_have_the_type_of_the_annotation(dsn: str) -> None:
+    domain = Domain("notes", aggregates=[Counter], handlers=[TypedNotes()])
+    async with Runtime(domain, store=dsn) as runtime:
+        await runtime.dispatch(Add(counter="a", amount=7), consistency="strong")
+        note = Note(1, "counter-a")
+        assert await runtime.query("notes", "typed", {}) == [note]
+        assert await runtime.query("notes", "first", {"stream": "counter-a"}) == note
+        assert await runtime.query("notes", "first", {"stream": "counter-b"}) is None
+        assert await runtime.query("notes", "amount", {}) == 1
+        with pytest.raises(UnexpectedResult, match="notes/unfit"):
+            await runtime.query("notes", "unfit", {})
+        app = http.application(runtime, Metrics([], []), None, Lifecycle(), Settings.read({}))
+        async with TestClient(TestServer(app)) as client:
+            typed = await (await client.get("/queries/notes/typed")).json()
+            assert typed == [{"id": 1, "stream": "counter-a"}]
+            document = await (await client.get("/openapi.json")).json()
+    answer = document["paths"]["/queries/notes/typed"]["get"]["responses"]["200"]
+    schema = answer["content"]["application/json"]["schema"]
+    # The domain also has a command of this name.
+    assert schema == {"type": "array", "items": {"$ref": "#/components/schemas/Note-2"}}
+    assert set(document["components"]["schemas"]["Note-2"]["properties"]) == {"id", "stream"}

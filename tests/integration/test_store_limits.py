@@ -92,12 +92,11 @@ async def test_each_kind_of_connection_has_its_limits(dsn: str) -> None:
         "select application_name, current_setting('statement_timeout'), "
         "current_setting('lock_timeout') from pg_stat_activity where pid = pg_backend_pid()"
     )
-    async with PostgresStore(dsn, statement_timeout=7) as store:
+    async with PostgresStore(dsn, statement_timeout=7, query_timeout=5) as store:
         async with store.read_models.read_connection() as connection:
-            assert tuple(await connection.fetchrow(asked) or ()) == (
-                "chekov handlers",
-                "1min",
-                "0",
-            )
+            row = await connection.fetchrow(asked)
+            assert tuple(row or ()) == ("chekov handlers", "5s", "0")
+        async with store._schema.lent() as lent:
+            assert tuple(await lent.fetchrow(asked) or ()) == ("chekov handlers", "1min", "0")
         [row] = await store._schema.fetch(asked)
         assert tuple(row) == ("chekov", "7s", "3500ms")

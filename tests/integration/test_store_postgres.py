@@ -15,7 +15,7 @@ from chekov.errors import (
     StoreUnavailable,
 )
 from chekov.store.open import open_store
-from chekov.store.port import Claim, NewEvent, SubscriptionKey
+from chekov.store.port import Claim, NewEvent, QueriesOverloaded, SubscriptionKey
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.inspect import Inspector
 
@@ -162,12 +162,20 @@ async def test_an_error_of_the_handler_s_own_network_stays_its_own(
             raise ConnectionResetError
 
 
-async def test_when_all_connections_are_lent_the_next_waits_in_vain(dsn: str) -> None:
+async def test_when_all_connections_of_a_share_are_lent_the_next_waits_in_vain(dsn: str) -> None:
+    """Handlers and queries have a share each, and do not wait for the other's."""
     async with PostgresStore(dsn, pool_size=2, patience=0.1) as store:
-        async with store.read_models.read_connection():
+        models = store.read_models
+        claim = await claimed(store)
+        async with models.transaction(claim, 1), models.read_connection():
             with pytest.raises(StoreUnavailable):
-                await store.read_models.create_tables("chekov_x_v1", TABLES)
-        await store.read_models.create_tables("chekov_x_v1", TABLES)
+                await models.create_tables("chekov_x_v1", TABLES)
+            with pytest.raises(QueriesOverloaded):
+                async with models.read_connection():
+                    pass
+        await models.create_tables("chekov_x_v1", TABLES)
+        async with models.read_connection() as connection:
+            assert await connection.fetchval("select 1") == 1
 
 
 async def test_queries_cannot_write(postgres_store: PostgresStore) -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 from importlib.metadata import version
+from itertools import count
 from typing import Final
 
 from chekov.domain.aggregate import Aggregate
@@ -36,6 +37,10 @@ _ON_COMMANDS: Final = (
     problems.UNAVAILABLE, problems.TIMED_OUT,
 )  # fmt: skip
 _ON_READS: Final = (problems.MALFORMED, problems.INTERNAL, problems.UNAVAILABLE)
+_ON_QUERIES: Final = (
+    *_ON_READS, problems.PROJECTION_BUILDING, problems.PROJECTION_BEHIND,
+    problems.QUERIES_OVERLOADED, problems.QUERY_TIMED_OUT,
+)  # fmt: skip
 
 
 def document(domain: Domain) -> Document:
@@ -81,13 +86,23 @@ class _Shapes:
 
     def of(self, kind: object) -> Document:
         """The schema of one type; empty if JSON Schema cannot describe it."""
-        try:
-            (schema,), components = schemas([kind])
-        except (TypeError, ValueError, NameError):
-            return {}
-        for name, component in components.items():
-            self.components.setdefault(name, component)
-        return schema
+        for number in count(1):
+            suffix = f"-{number}" if number > 1 else ""
+            try:
+                (schema,), found = schemas([kind], f"#/components/schemas/{{name}}{suffix}")
+            except (TypeError, ValueError, NameError):
+                break
+            components = {f"{name}{suffix}": component for name, component in found.items()}
+            # Another type may have the same name.
+            if all(self._is_free(name, component) for name, component in components.items()):
+                for name, component in components.items():
+                    self.components.setdefault(name, component)
+                return schema
+        return {}
+
+    def _is_free(self, name: str, component: Document) -> bool:
+        used = self.components.get(name, component)
+        return {**used, "additionalProperties": None} == {**component, "additionalProperties": None}
 
 
 def _command(domain: Domain, name: str, shapes: _Shapes) -> Document:
@@ -240,12 +255,15 @@ def _query(query: QueryEndpoint, shapes: _Shapes) -> Document:
         "tags": [query.projection],
         "summary": query.summary or f"Query {query.name} of {query.projection}",
         "parameters": [
-            {**query_parameter(item.name, shapes.of(item.type)), "required": item.required}
-            for item in query.parameters
+            *(
+                {**query_parameter(item.name, shapes.of(item.type)), "required": item.required}
+                for item in query.parameters
+            ),
+            *map(parameter, ("MinPosition", "Prefer")),
         ],
         "responses": {
             "200": json_response("The result.", shapes.of(query.returns)),
-            **refusals((*_ON_READS, problems.NOT_FOUND)),
+            **refusals((*_ON_QUERIES, problems.NOT_FOUND)),
         },
     }
 

@@ -143,11 +143,17 @@ PARAMETERS: Final[Document] = {
         "schema": STRING,
         "description": 'The version that the stream must have, such as "3"; * if it must exist.',
     },
+    "MinPosition": {
+        "name": "X-Min-Position",
+        "in": "header",
+        "schema": COUNT,
+        "description": "Wait until the projection has handled everything up to this position.",
+    },
     "Prefer": {
         "name": "Prefer",
         "in": "header",
         "schema": STRING,
-        "description": "`wait=5` waits up to 5 s for all subscriptions to handle the events.",
+        "description": "`wait=5` waits up to 5 s for subscriptions to handle the events.",
     },
     "After": query_parameter("after", {**COUNT, "default": 0}),
     "Limit": query_parameter(

@@ -61,12 +61,17 @@ def is_settled(status: Object, result: Object | None) -> bool:
 
 
 def _subscriptions(observed: ObservedBundle, result: Object | None) -> Object:
-    """The subscriptions of the serving revision, without those that older ones left behind."""
+    """The subscriptions of the serving revision, without those that older ones left behind.
+
+    Of a projection that is being rebuilt, it is the generation that serves.
+    """
     current = {str(item.get("name")): item for item in nested_list(result, "subscriptions")}
     rows = [
         row
         for row in observed.subscriptions or ()
-        if (item := current.get(row.key.name)) and item.get("version", 1) == row.key.version
+        if (item := current.get(row.key.name))
+        and item.get("version", 1) == row.key.version
+        and not (row.building and row.key.generation > 1)
     ]
     items = [_subscription(row, observed.head, current[row.key.name]) for row in rows]
     return {

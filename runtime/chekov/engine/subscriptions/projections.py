@@ -10,6 +10,7 @@ from chekov.engine.commands.consistency import Consistency
 from chekov.engine.subscriptions.generations import GenerationKeeper
 from chekov.engine.subscriptions.keys import subscription_key
 from chekov.errors import StoreError, UnknownSubscription
+from chekov.serialization.results import as_declared
 from chekov.store.port import Generation, Generations, ReadModels, Store, SubscriptionKey
 
 
@@ -110,6 +111,7 @@ class Projections:
             InvalidArgument: the arguments are not those of the query.
             ProjectionBuilding: its tables are being built, and none serves yet.
             ConsistencyTimeout: it has not reached `min_position` in time.
+            UnexpectedResult: the query returned something else than its annotation says.
             StoreError: the store has no read models.
         """
         handler, method = find_query(self._handlers.values(), projection, query)
@@ -119,7 +121,8 @@ class Projections:
         if min_position:
             await self._consistency.wait(min_position, [key], timeout)
         async with models.serving(key) as connection:
-            return await method.function(handler, connection, **arguments)
+            result = await method.function(handler, connection, **arguments)
+        return as_declared(f"{projection}/{query}", result, method.returns)
 
     def _key(self, name: str) -> SubscriptionKey:
         try:

@@ -24,11 +24,17 @@ RESULT = {
 
 
 def row(
-    name: str, *, version: int = 1, partition: int = 0, position: int = 40, **more: Any
+    name: str,
+    *,
+    version: int = 1,
+    partition: int = 0,
+    generation: int = 1,
+    position: int = 40,
+    **more: Any,
 ) -> SubscriptionRow:
     values: dict[str, Any] = {"owner": None, "state": "running", "error": None, "parked": 0, **more}
     return SubscriptionRow(
-        key=SubscriptionKey("bank", name, version, partition),
+        key=SubscriptionKey("bank", name, version, partition, generation),
         position=position,
         epoch=1,
         updated=datetime(2026, 11, 24, tzinfo=UTC),
@@ -136,3 +142,17 @@ def test_partitions_of_a_subscription_are_reported_apart() -> None:
     rows = [row("welcome", partition=number, position=40 + number) for number in (0, 1)]
     found = of(observed(rows))["subscriptions"]
     assert [(item["partition"], item["position"]) for item in found] == [(0, 40), (1, 41)]
+
+
+def test_a_rebuild_is_not_reported_beside_the_generation_that_serves() -> None:
+    """They have the same name, and a status may list a name and partition only once."""
+    serving = row("balances", version=2, position=40)
+    rebuild = row("balances", version=2, generation=2, position=7, building=True)
+    [item] = of(observed([serving, rebuild]))["subscriptions"]
+    assert item["position"] == 40
+    taken_over = row("balances", version=2, generation=2, position=41)
+    [item] = of(observed([taken_over]))["subscriptions"]
+    assert item["position"] == 41
+    first = row("balances", version=2, position=3, building=True)
+    [item] = of(observed([first]))["subscriptions"]
+    assert item["position"] == 3
