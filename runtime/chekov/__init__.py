@@ -33,6 +33,7 @@ from chekov.domain.serializer import Serializer
 from chekov.domain.timers import Schedule, Timer
 from chekov.domain.upcasting import Origin, Upcaster, upcast
 from chekov.engine.commands.aggregates import Loaded
+from chekov.engine.commands.consistency import HandlerFailed
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.observer import CommandObservation, Observer
 from chekov.engine.subscriptions.subscription import SubscriptionStatus
@@ -119,6 +120,7 @@ __all__ = [
     "Forgotten",
     "Generation",
     "GenerationRefused",
+    "HandlerFailed",
     "HistoryTruncated",
     "Identifier",
     "InexactEvent",

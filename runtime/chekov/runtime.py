@@ -251,6 +251,7 @@ class Runtime:
             TooManyConflicts: others changed the stream at every attempt.
             CommandTimeout: it took too long; `stored` says whether it may have been stored.
             ConsistencyTimeout: it is stored, but subscriptions have not handled it yet.
+            HandlerFailed: it is stored, but a subscription parked or skipped one of its events.
             InvalidConsistency: `consistency` is neither of these.
             InvalidArgument: another argument has a wrong type.
             UnknownSubscription: it names a subscription that the domain does not have.
@@ -331,11 +332,13 @@ class Runtime:
 
         Raises:
             ConsistencyTimeout: `timeout` seconds passed before.
+            HandlerFailed: one of them parked or skipped the event at this position.
             UnknownSubscription: the domain has no subscription of a name.
             InvalidArgument: an argument has a wrong type.
         """
         consistency = self.engine.consistency
-        await consistency.wait(position, consistency.named(subscriptions), timeout)
+        keys = consistency.named(subscriptions)
+        await consistency.wait(position, keys, timeout, first=position)
 
     async def delete(
         self, aggregate: type[Aggregate], identifier: object, *, erase: bool = False
@@ -392,7 +395,8 @@ class Runtime:
         keys = consistency.keys(envelope.consistency)
         dispatched = await self._execute(envelope)
         if dispatched.events:
-            await consistency.wait(dispatched.position, keys, envelope.consistency_timeout)
+            timeout, first = envelope.consistency_timeout, dispatched.recorded[0].position
+            await consistency.wait(dispatched.position, keys, timeout, first=first)
         return dispatched
 
     def _forgotten(self) -> None:

@@ -10,7 +10,7 @@ NAMES = """
 Again Aggregate AnotherStore CheckpointAhead ChekovError Command CommandEnvelope CommandHandler
 CommandIdReused CommandObservation CommandTimeout Connection ConsistencyTimeout Context
 DefinitionError Dispatched Domain Draining DuplicateCommand DuplicateEvent Event EventFilter
-EventHandler EventNotFound Expected FORGOTTEN Forgotten Generation GenerationRefused
+EventHandler EventNotFound Expected FORGOTTEN Forgotten Generation GenerationRefused HandlerFailed
 HistoryTruncated Identifier InexactEvent InvalidAppend InvalidArgument InvalidCommand Json
 KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent Observer Origin Overloaded Park
 Personal PostgresStore ProcessManager Projection ProjectionBuilding QueriesOverloaded QueryTimeout

@@ -27,7 +27,7 @@ from chekov.store.memory.keys import MemoryKeys
 from chekov.store.port import NewEvent
 from tests.unit.engine.counter_domain import Add, Counter
 from tests.unit.store.people import Address, Close, Club, Found, Join, Joined, Letters, clubs
-from tests.waiting import until
+from tests.waiting import passed, until
 
 ADA, BOB = UUID(int=1), UUID(int=2)
 SERIALIZERS = pytest.mark.parametrize("serializer", [None, MessagePack()], ids=["json", "msgpack"])
@@ -203,7 +203,7 @@ async def test_a_changed_value_is_set_aside_and_not_taken_for_forgotten() -> Non
         [kept] = await store.read_page()
         other = NewEvent(uuid4(), "Joined", kept.data)
         appended = await store.append("club-z", [other])
-        await runtime.wait(appended.position)
+        await passed(runtime, appended.position)
         assert len(letters.joined) == 1
         [parked] = await store.subscriptions.parked("clubs", "letters")
         assert "is still encrypted" in parked.error

@@ -10,6 +10,7 @@ from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.messages import Command, Event
+from chekov.engine.commands.consistency import HandlerFailed
 from chekov.engine.commands.execution import Dispatched
 from chekov.errors import ConsistencyTimeout, UnknownCommand, UnusableState
 from chekov.runtime import Runtime
@@ -30,6 +31,7 @@ _log: Final = logging.getLogger(__name__)
 class Commands:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._consistency = runtime.engine.consistency
 
     def handler(self, name: str) -> Handler:
         """The HTTP handler of one command, by its stored name."""
@@ -76,15 +78,26 @@ class Commands:
     ) -> web.StreamResponse:
         applied = {**_headers(dispatched), "Preference-Applied": f"wait={wait:g}"}
         try:
-            await self._runtime.wait(dispatched.position, timeout=wait)
-        except ConsistencyTimeout as late:
+            consistency = self._runtime.engine.consistency
+            first = dispatched.recorded[0].position if dispatched.recorded else None
+            await consistency.wait(
+                dispatched.position, consistency.keys("strong"), wait, first=first
+            )
+        except (ConsistencyTimeout, HandlerFailed) as error:
             # The events are stored: an error status would make the client send the command again.
-            members = b',"consistent":false,"behind":' + to_json(late.behind)
+            members = b',"consistent":false' + _names(error)
             return web.Response(
                 status=202, body=rendering.dispatched(dispatched, state + members), headers=applied
             )
         body = rendering.dispatched(dispatched, state + b',"consistent":true')
         return web.Response(body=body, headers=applied)
+
+
+def _names(error: ConsistencyTimeout | HandlerFailed) -> bytes:
+    """The member with the subscriptions that have not handled the events."""
+    if isinstance(error, ConsistencyTimeout):
+        return b',"behind":' + to_json(error.behind)
+    return b',"failed":' + to_json(error.failed)
 
 
 def instance_of(runtime: Runtime, command: Command[Any]) -> tuple[type[Aggregate], object]:

@@ -296,6 +296,19 @@ async def test_prefer_wait_answers_when_the_handlers_are_done(serving: Serving) 
         assert (await response.json())["consistent"] is True
 
 
+async def test_events_that_a_handler_failed_on_are_not_consistent(serving: Serving) -> None:
+    async with serving(CHEKOV_RETRY_ATTEMPTS="1") as server:
+        server.welcome.failure = "no greeting today"
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"Prefer": "wait=30"}
+        )
+        body = await response.json()
+    assert response.status == 202
+    assert response.headers["Preference-Applied"] == "wait=30"
+    assert (body["consistent"], body["failed"]) == (False, ["welcome"])
+    assert "behind" not in body
+
+
 async def test_when_handlers_are_late_the_events_are_stored_all_the_same(serving: Serving) -> None:
     async with serving() as server:
         server.welcome.open.clear()

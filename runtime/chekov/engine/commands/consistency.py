@@ -9,6 +9,7 @@ from typing import Final
 from chekov.domain.envelope import check_seconds
 from chekov.engine.subscriptions.subscription import Subscription, current_subscription
 from chekov.errors import (
+    ChekovError,
     ConsistencyTimeout,
     InvalidArgument,
     InvalidConsistency,
@@ -26,6 +27,22 @@ def _is_collection(value: object) -> bool:
 
 def _is_position(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+class HandlerFailed(ChekovError):
+    """The events are stored, but handlers failed on one, which is parked or skipped.
+
+    Attributes:
+        position: the position that was waited for.
+        failed: the names of the subscriptions that set an event aside.
+    """
+
+    def __init__(self, position: int, failed: Sequence[str]) -> None:
+        self.position, self.failed = position, tuple(failed)
+        super().__init__(
+            f"position {position} is stored, but was set aside by {', '.join(self.failed)}: see "
+            "`chekov subscriptions parked` and `discarded`"
+        )
 
 
 class Consistency:
@@ -53,6 +70,7 @@ class Consistency:
         self._subscriptions = subscriptions
         self._reading: asyncio.Future[None] | None = None
         self._checkpoints: Mapping[SubscriptionKey, int] = {}
+        self._failures: Mapping[SubscriptionKey, int] = {}
         self._waiting = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -89,11 +107,25 @@ class Consistency:
                 raise UnknownSubscription(name, sorted(known))
         return [key for key in self._keys if key.name in names]
 
-    async def wait(self, position: int, keys: Sequence[SubscriptionKey], timeout: float) -> None:
+    async def wait(
+        self,
+        position: int,
+        keys: Sequence[SubscriptionKey],
+        timeout: float,
+        *,
+        first: int | None = None,
+    ) -> None:
         """Return when each of these subscriptions has handled everything up to `position`.
+
+        Args:
+            position: what to wait for.
+            keys: of the subscriptions.
+            timeout: seconds to wait.
+            first: none of the events from here on may have been set aside; `None` if any may.
 
         Raises:
             ConsistencyTimeout: `timeout` seconds passed before.
+            HandlerFailed: one of these events was parked or skipped.
             InvalidArgument: the position is not an integer, or `timeout` not a number.
         """
         check_seconds("timeout", timeout)
@@ -102,15 +134,17 @@ class Consistency:
         own = current_subscription.get()
         if own is not None:
             own = replace(own, generation=1)
-        behind = [key for key in keys if key != own]
+        waited = behind = [key for key in keys if key != own]
         self._waiting += 1
         self._idle.clear()
         try:
             async with asyncio.timeout(timeout):
                 while behind := self._behind(behind, position):
                     await self._progress(behind, position)
-        except TimeoutError:
-            behind = self._behind(behind, position)
+                if first is not None and (failed := await self._failed(waited, first, position)):
+                    raise HandlerFailed(position, failed)
+        except (TimeoutError, StoreError):
+            behind = self._behind(behind, position) or self._suspects(waited, first)
             names = dict.fromkeys(key.name for key in behind)
             if names:
                 raise ConsistencyTimeout(position, tuple(names)) from None
@@ -121,11 +155,41 @@ class Consistency:
 
     def drop(self) -> None:
         """Forget which checkpoints were read: the log was restored to an earlier state."""
-        self._checkpoints = {}
+        self._checkpoints = self._failures = {}
 
     async def drain(self) -> None:
         """Return when there is no waiter left."""
         await self._idle.wait()
+
+    async def _failed(
+        self, keys: Sequence[SubscriptionKey], first: int, last: int
+    ) -> Sequence[str]:
+        """The names of those that set an event from `first` to `last` aside.
+
+        Raises:
+            StoreError: the store is away.
+        """
+        current = {self._current(key): key.name for key in keys}
+        failed = {
+            key
+            for key, here in self._subscriptions.items()
+            if key in current and here.failed(first, last)
+        }
+        if self._suspects(current.keys() - failed, first):
+            failed |= set(await self._store.failed(self._keys[0].domain, first=first, last=last))
+        return tuple(dict.fromkeys(name for key, name in current.items() if key in failed))
+
+    def _suspects(
+        self, keys: Iterable[SubscriptionKey], first: int | None
+    ) -> list[SubscriptionKey]:
+        """Those that may have set an event from `first` on aside."""
+        if first is None:
+            return []
+        return [key for key in keys if self._last_failed(self._current(key)) >= first]
+
+    def _last_failed(self, key: SubscriptionKey) -> int:
+        here = self._subscriptions.get(key)
+        return max(here.last_failed if here else 0, self._failures.get(key, 0))
 
     def _behind(self, keys: Iterable[SubscriptionKey], position: int) -> list[SubscriptionKey]:
         return [key for key in keys if not self._passed(key, position)]
@@ -159,6 +223,7 @@ class Consistency:
         try:
             rows = await self._store.list(self._keys[0].domain)
             self._checkpoints = {row.key: row.position for row in rows}
+            self._failures = {row.key: row.last_failed for row in rows}
         finally:
             self._reading.cancel()
             self._reading = None

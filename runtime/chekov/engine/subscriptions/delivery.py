@@ -104,6 +104,7 @@ class Delivery:
                 free.append(end - 1)
             elif checkpoint.block(entry):
                 self._parking.parked += 1
+                self._parking.note(event.position)
                 self._report("parked", (event,), 0.0)
             if len(free) == size or checkpoint.full:
                 break

@@ -5,6 +5,7 @@ in order once somebody has retried or discarded it. All other keys go on.
 """
 
 import logging
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from chekov.store.port import Claim, ParkingEntry, RecordedEvent, Subscriptions
 
 MOST_PARKED_KEYS: Final = 1000
 """Parked keys after which a subscription stops, unless the runtime says otherwise."""
+
+_MOST_FAILED: Final = 10_000
 
 _log: Final = logging.getLogger(__name__)
 
@@ -34,6 +37,8 @@ class Parking:
 
     Attributes:
         parked: how many events it parked since this was last reset to 0.
+        last_failed: the highest position that is known to be set aside.
+        failed: positions that this process set aside, the last ones only.
     """
 
     def __init__(
@@ -45,6 +50,8 @@ class Parking:
         self._keys: dict[str, bool] = {}
         self._changes: int | None = None
         self.parked = 0
+        self.last_failed = 0
+        self.failed: deque[int] = deque(maxlen=_MOST_FAILED)
 
     @property
     def keys(self) -> int:
@@ -72,6 +79,11 @@ class Parking:
         """
         self._keys = dict(await self._store.blocked(claim))
         self._changes = claim.parked_changes
+
+    def note(self, position: int) -> None:
+        """Note that an event is set aside: who waits for it must learn that."""
+        self.last_failed = max(self.last_failed, position)
+        self.failed.append(position)
 
     def unblock(self, key: str) -> None:
         """Note that nothing of a key is parked any more."""
@@ -114,6 +126,7 @@ class Parking:
             raise Stopped(f"event {event.position} ({event.type}): {failed}")
         why = failure(self._invocation.key.name, event.type, failed.error, attempts)
         if isinstance(decision, Skip):
+            self.note(event.position)
             entry = ParkingEntry(event, key or "", why, discarded="skipped by the handler")
             await self._invocation.park(checkpoint, entry)
             _log.error("an event is skipped", extra=about, exc_info=failed.error)
@@ -129,6 +142,7 @@ class Parking:
                 f"handler, retry what is parked, then resume; event {event.position} "
                 f"({event.type}): {failed}"
             )
+        self.note(event.position)
         await self._invocation.park(checkpoint, ParkingEntry(event, key or "", why))
         if key is not None:
             self._keys[key] = False

@@ -155,6 +155,7 @@ class Subscription:
         if self._claim is not None and self._claim.epoch != claim.epoch:
             self.lose()
         self._claim = claim
+        self._parking.last_failed = max(self._parking.last_failed, claim.last_failed)
         self._valid_until = asked_at + lease
         if self._checkpoint is not None:
             self._checkpoint.valid_until = self._valid_until
@@ -194,6 +195,7 @@ class Subscription:
 
     def learn(self, row: SubscriptionRow) -> None:
         """Adopt the store's view, except where this process knows better."""
+        self._parking.last_failed = max(self._parking.last_failed, row.last_failed)
         self._parked = row.parked
         self._parked_keys = row.parked_keys
         self._parking.parked = 0
@@ -219,6 +221,15 @@ class Subscription:
     def passed(self, position: int) -> bool:
         """Whether everything up to `position` is known here to be handled."""
         return self._handled.value >= position
+
+    @property
+    def last_failed(self) -> int:
+        """The highest position that is known to be parked or skipped."""
+        return self._parking.last_failed
+
+    def failed(self, first: int, last: int) -> bool:
+        """Whether this process lately parked or skipped an event from `first` to `last`."""
+        return any(first <= position <= last for position in self._parking.failed)
 
     @property
     def running(self) -> bool:

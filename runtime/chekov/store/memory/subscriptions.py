@@ -83,6 +83,7 @@ class MemorySubscriptions:
                     row.epoch,
                     row.position,
                     row.registered,
+                    last_failed=row.parked.last_failed,
                     parked_changes=row.parked.changes,
                 )
             )

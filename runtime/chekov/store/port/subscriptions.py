@@ -30,6 +30,8 @@ class Claim:
     """The position of the last event when the subscription was registered."""
     building: bool = False
     """Whether it builds a generation of a projection that does not serve yet."""
+    last_failed: int = 0
+    """The highest position that was parked or skipped when the claim was made or last renewed."""
     parked_changes: int = 0
     """How often somebody retried or discarded parked events of the subscription."""
 

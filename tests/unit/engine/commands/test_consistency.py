@@ -4,17 +4,19 @@ from typing import Any
 import pytest
 
 from chekov import Domain, MemoryStore, Runtime
-from chekov.engine.commands.consistency import Consistency
+from chekov.engine.commands.consistency import Consistency, HandlerFailed
 from chekov.errors import (
     ChekovError,
     ConsistencyTimeout,
     InvalidArgument,
     InvalidConsistency,
+    StoreUnavailable,
     UnknownSubscription,
 )
 from chekov.store.port import SubscriptionKey
 from tests.unit.engine.counter_domain import Add, Added, Counter, Note, Seen
 from tests.unit.engine.running import running
+from tests.waiting import passed, until
 
 
 async def test_strong_consistency_answers_after_the_handler() -> None:
@@ -71,7 +73,12 @@ class Gated(Seen):
 
 
 class Mailer(Gated, name="mailer"):
-    pass
+    @classmethod
+    def open(cls) -> "Mailer":
+        """One that waits for nothing."""
+        mailer = cls()
+        mailer.gate.set()
+        return mailer
 
 
 async def test_a_timeout_names_only_the_subscriptions_that_are_behind() -> None:
@@ -149,3 +156,73 @@ async def test_a_wait_with_an_argument_of_another_type_is_refused(wrong: dict[st
     async with running(MemoryStore(), Seen()) as runtime:
         with pytest.raises(InvalidArgument, match=f"^{[*wrong][-1]}="):
             await runtime.wait(**wrong)
+
+
+async def test_who_waits_for_an_event_that_is_parked_learns_that_it_failed() -> None:
+    """Also of one that is blocked, or that another process parked; what follows is handled."""
+    store = MemoryStore()
+    seen = Seen()
+    seen.failing = {1: 100}
+    domain = Domain("counting", aggregates=[Counter], handlers=[Seen()])
+    async with (
+        running(store, seen) as runtime,
+        Runtime(domain, store=store, subscriptions=False) as elsewhere,
+    ):
+        for amount, sender in ((1, runtime), (2, runtime), (3, elsewhere)):
+            with pytest.raises(HandlerFailed, match="set aside by seen") as caught:
+                await sender.dispatch(Add(counter="a", amount=amount), consistency="strong")
+            assert (caught.value.position, caught.value.failed) == (amount, ("seen",))
+        for sender in (runtime, elsewhere):
+            await sender.dispatch(Add(counter="b", amount=4), consistency="strong")
+            with pytest.raises(HandlerFailed):
+                await sender.wait(3)
+            await sender.wait(4)
+        seen.failing = {}
+        await runtime.retry("seen")
+        await until(lambda: len(seen.amounts) == 5)
+        await elsewhere.wait(3)
+
+
+async def test_who_waits_for_an_event_that_is_skipped_learns_that_it_failed() -> None:
+    class Skipping(Seen, name="seen", on_failure="skip"):
+        pass
+
+    seen = Skipping()
+    seen.failing = {1: 100}
+    async with running(MemoryStore(), seen, Mailer.open()) as runtime:
+        with pytest.raises(HandlerFailed) as caught:
+            await runtime.dispatch(Add(counter="a", amount=1), consistency="strong")
+        assert caught.value.failed == ("seen",)
+        await runtime.dispatch(Add(counter="a", amount=2), consistency="strong")
+
+
+async def test_a_later_process_knows_what_an_earlier_one_parked() -> None:
+    store = MemoryStore()
+    seen = Seen()
+    seen.failing = {1: 100}
+    async with running(store, seen) as runtime:
+        with pytest.raises(HandlerFailed):
+            await runtime.dispatch(Add(counter="a", amount=1), consistency="strong")
+    async with running(store, Seen()) as runtime:
+        with pytest.raises(HandlerFailed):
+            await runtime.wait(1)
+
+
+async def test_a_database_that_is_away_leaves_it_open_whether_an_event_failed() -> None:
+    """The events are stored all the same: only a time-out says so."""
+    store = MemoryStore()
+    seen = Seen()
+    seen.failing = {1: 100}
+    async with running(store, seen) as runtime:
+        with pytest.raises(HandlerFailed):
+            await runtime.dispatch(Add(counter="a", amount=1), consistency="strong")
+
+    async def away(domain: str, *, first: int, last: int) -> Any:
+        raise StoreUnavailable("gone for now")
+
+    async with running(store, Seen()) as runtime:
+        await passed(runtime, 1)
+        store.subscriptions.failed = away  # type: ignore[method-assign]
+        with pytest.raises(ConsistencyTimeout) as caught:
+            await runtime.wait(1)
+        assert caught.value.behind == ("seen",)

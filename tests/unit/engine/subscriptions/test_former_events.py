@@ -188,7 +188,7 @@ async def test_an_event_without_its_serializer_is_set_aside() -> None:
     seen = Seen()
     packed = MessagePack().encode({"amount": 3})
     async with running(("paid", packed), handlers=(seen,)) as (runtime, store):
-        await runtime.wait(1)
+        await passed(runtime, 1)
         (parked,) = await store.subscriptions.parked("bank", "seen")
         with pytest.raises(Undecodable, match=r"serializer=…"):
             await runtime.load(Account, "a")

@@ -28,7 +28,7 @@ from free
 where (row.domain, row.name, row.version, row.partition, row.generation)
     = (free.domain, free.name, free.version, free.partition, free.generation)
 returning row.domain, row.name, row.version, row.partition, row.generation, row.epoch,
-    row.position, row.registered, row.building, row.parked_changes
+    row.position, row.registered, row.building, row.last_failed, row.parked_changes
 
 -- name: release
 with given_up as (
