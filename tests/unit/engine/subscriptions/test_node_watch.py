@@ -76,8 +76,9 @@ async def test_one_whose_session_is_missing_twice_has_vanished() -> None:
 
 
 @pytest.mark.parametrize("between", [node("other"), node("other", "8", vanished=True)])
-async def test_one_that_has_a_session_again_begins_anew(clock: list[float], between: Node) -> None:
-    looking, nodes = watch(node("me"), node("other", vanished=True))
+async def test_one_that_has_a_session_again_begins_anew(between: Node) -> None:
+    clock = [0.0]
+    looking, nodes = watch(node("me"), node("other", vanished=True), clock=lambda: clock[0])
     await looking.look()
     clock[0] = LOOK_SECONDS / 2
     nodes.found = [node("me"), between]
