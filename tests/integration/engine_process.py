@@ -3,10 +3,10 @@
 import asyncio
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from chekov import Runtime
+from chekov import CommandTimeout, Runtime
 from tests.integration.engine_domain import Totals, counting
 from tests.unit.engine.counter_domain import Add, status
 from tests.waiting import until
@@ -37,7 +37,7 @@ class Process:
 
 
 @asynccontextmanager
-async def process(dsn: str, commands: int) -> AsyncGenerator[Process]:
+async def process(dsn: str, commands: int, lease: float = LEASE) -> AsyncGenerator[Process]:
     """Start a process that executes `commands` commands; kill it on exit."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -45,6 +45,7 @@ async def process(dsn: str, commands: int) -> AsyncGenerator[Process]:
         "tests.integration.engine_process",
         dsn,
         str(commands),
+        str(lease),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -55,17 +56,18 @@ async def process(dsn: str, commands: int) -> AsyncGenerator[Process]:
         await started.kill()
 
 
-async def main(dsn: str, commands: int) -> None:
+async def main(dsn: str, commands: int, lease: float) -> None:
     """Run until killed."""
     domain = counting(Totals())
-    async with Runtime(domain, store=dsn, lease=LEASE, node="killed") as runtime:
+    async with Runtime(domain, store=dsn, lease=lease, node="killed") as runtime:
         await until(lambda: status(runtime, "totals").owned)
         print("owned", flush=True)  # noqa: T201 the test reads it
         for number in range(commands):
-            await runtime.dispatch(Add(counter=f"killed-{number % 3}", amount=1))
+            with suppress(CommandTimeout):  # a test may stop the process for a while
+                await runtime.dispatch(Add(counter=f"killed-{number % 3}", amount=1))
         print("done", flush=True)  # noqa: T201 the test reads it
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))

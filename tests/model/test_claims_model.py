@@ -33,12 +33,18 @@ class ClaimsMachine(StoreMachine):
         self.claims: list[Claim] = []
         self.run(self.store.subscriptions.register(KEYS))
 
-    @rule(owner=st.sampled_from(OWNERS), lease=st.sampled_from((0, 3600)))
-    def claim(self, owner: str, lease: int) -> None:
-        claims = self.run(self.store.subscriptions.claim(owner, KEYS, lease=lease))
+    @rule(
+        owner=st.sampled_from(OWNERS),
+        lease=st.sampled_from((0, 3600)),
+        vanished=st.lists(st.sampled_from(OWNERS), max_size=2),
+    )
+    def claim(self, owner: str, lease: int, vanished: list[str]) -> None:
+        claims = self.run(
+            self.store.subscriptions.claim(owner, KEYS, lease=lease, vanished=vanished)
+        )
         wanted: dict[SubscriptionKey, tuple[int, int]] = {}
         for key, row in self.rows.items():
-            free = row.owner in (None, owner) or row.expired
+            free = row.owner in (None, owner, *vanished) or row.expired
             if row.state == "running" and free:
                 row.epoch += row.owner != owner
                 row.owner = owner

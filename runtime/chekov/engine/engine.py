@@ -147,6 +147,7 @@ class Engine:
         self._group = group
         if self._subscriptions:
             self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
+            self._background["node"] = group.create_task(self._leases.attend(), name="node")
             self._background["leases"] = group.create_task(self._leases.run(), name="leases")
             for key in self._subscriptions:
                 self._start(key)
@@ -229,7 +230,7 @@ class Engine:
         if self._running:
             await asyncio.wait([*self._running.values(), *self._ending])
             self._running.clear()
-            await _cancelled(self._background.pop("leases"))
+            await _cancelled(self._background.pop("leases"), self._background.pop("node"))
             await self._leases.release()
 
     def _subscription(self, key: SubscriptionKey, handler: EventHandler) -> Subscription:

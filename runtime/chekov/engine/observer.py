@@ -73,6 +73,9 @@ class Observer:
     ) -> None:
         """Events were handled, or an attempt failed; `age` is the last one's, in seconds."""
 
+    def claimed(self, subscription: SubscriptionKey) -> None:
+        """This process has become the owner of a subscription."""
+
     def loaded(self, aggregate: str, events: int, seconds: float) -> None:
         """An instance was rehydrated by reading so many events from the store."""
 
@@ -166,6 +169,7 @@ _COMBINATIONS: Final[Mapping[str, Callable[[Sequence[_Hook]], _Hook]]] = {
     "appended": _call_each,
     "delivery": _enter_each,
     "delivered": _call_each,
+    "claimed": _call_each,
     "loaded": _call_each,
     "snapshot": _call_each,
     "missing": _call_each,

@@ -93,6 +93,9 @@ class Metrics(Observer):
     ) -> None:
         self._deliveries.done(subscription, outcome, events, seconds, age)
 
+    def claimed(self, subscription: SubscriptionKey) -> None:
+        self._deliveries.bound(subscription).owner_changes.inc()
+
     def loaded(self, aggregate: str, events: int, seconds: float) -> None:
         self._store.loads.labels(aggregate).observe(seconds)
         self._store.load_events.labels(aggregate).inc(events)
@@ -229,6 +232,10 @@ class _DeliveryMetrics:
             "chekov_events_missing", "Positions absent from history; anything above 0 is a fault.",
             _SUBSCRIPTION, registry=registry,
         )  # fmt: skip
+        self.owner_changes = Counter(
+            "chekov_subscription_owner_changes", "How often this process became the owner.",
+            _SUBSCRIPTION, registry=registry,
+        )  # fmt: skip
         self._bound: dict[SubscriptionKey, _BoundSubscription] = {}
 
     def bind(self, key: SubscriptionKey) -> "_BoundSubscription":
@@ -262,6 +269,7 @@ class _BoundSubscription:
         self.seconds = metrics.seconds.labels(*labels)
         self.age = metrics.age.labels(*labels)
         self.missing = metrics.missing.labels(*labels)
+        self.owner_changes = metrics.owner_changes.labels(*labels)
 
 
 class _HttpMetrics:

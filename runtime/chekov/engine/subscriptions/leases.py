@@ -3,9 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Final
 
+from chekov.engine.subscriptions.node_watch import LOOK_SECONDS, NodeWatch
+from chekov.engine.subscriptions.shares import Member, assign, offer_of
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.errors import StoreError
 from chekov.store.port import Store, SubscriptionKey
@@ -14,19 +17,21 @@ _LEARN_EVERY: Final = 10
 """Rounds after which the rows are read although this process owns everything."""
 
 _SKIPPED_SECONDS: Final = 0.1
-"""After which a claim is renewed that the store passed over."""
+"""After which a claim is renewed that the store passed over, or one given up is looked at again."""
 
+_GIVE_UP_SECONDS: Final = 0.25
 _RELEASE_SECONDS: Final = 2.0
 
 _log = logging.getLogger(__name__)
 
 
 class LeaseKeeper:
-    """Claims subscriptions for one process, and gives them up.
+    """Claims the share of one process in a domain's subscriptions, and gives them up.
 
     A claim holds for `lease` seconds, counted from before the store was asked, and is renewed three
     times in that time. A subscription whose claim could not be renewed stops by itself before
-    another process may start it.
+    another process may start it. While others run what this process could run, it looks twice a
+    second whether they still live.
 
     Attributes:
         trouble: why claims were not renewed the last time; empty when they were.
@@ -46,30 +51,50 @@ class LeaseKeeper:
         self._domain = domain
         self._owner = owner
         self._lease = lease
-        self.trouble = ""
+        self._offers = frozenset(map(offer_of, subscriptions))
+        self._nodes = NodeWatch(store.nodes, domain, Member(owner, self._offers), lease=lease)
+        self._leaving: set[SubscriptionKey] = set()
         self._rounds = 0
+        self._due = 0.0
         self._released = False
+        self.trouble = ""
+
+    async def attend(self) -> None:
+        """Be one of the nodes that share the subscriptions, until cancelled."""
+        nodes = self._store.nodes
+        await nodes.attend(
+            self._owner,
+            self._domain,
+            self._offers,
+            lease=self._lease,
+            well=lambda: not self.trouble,
+        )
 
     async def run(self) -> None:
         """Renew and claim until cancelled."""
-        seen = 0
+        seen, woken = 0, True
+        now = asyncio.get_running_loop().time
         while True:
-            pause = self._lease / 3
             try:
                 # A later answer is useless: the lease may have run out meanwhile.
                 async with asyncio.timeout(self._lease):
-                    if not await self._claim():
-                        pause = min(pause, _SKIPPED_SECONDS)
+                    if await self._nodes.look() or woken or now() >= self._due:
+                        renewed = await self._claim()
+                        pause = self._lease / 3
+                        self._due = now() + (pause if renewed else min(pause, _SKIPPED_SECONDS))
                     await asyncio.gather(*(item.save() for item in self._subscriptions.values()))
                 self.trouble = ""
             except (StoreError, TimeoutError) as error:
                 # Commands need no claims, so no error of the database may end the process.
                 text = self.trouble = str(error) or f"no answer within {self._lease:g} s"
+                self._due = now() + self._lease / 3
                 _log.warning(
                     "claims were not renewed",
                     extra={"domain": self._domain, "owner": self._owner, "error": text},
                 )
-            seen = await self._store.wait("subscriptions", seen, pause)
+            before = seen
+            seen = await self._store.wait("subscriptions", seen, self._pause())
+            woken = seen != before
 
     async def release(self) -> None:
         """Give up everything, so that others need not wait; to be called when `run` has ended."""
@@ -77,25 +102,66 @@ class LeaseKeeper:
             return
         with suppress(StoreError, TimeoutError):  # then the leases run out
             async with asyncio.timeout(_RELEASE_SECONDS):
+                # In this order, so that nobody leaves its share to this process.
+                await self._store.nodes.leave(self._owner)
                 await self._store.subscriptions.release(self._owner, self._subscriptions.keys())
             self._released = True
         for subscription in self._subscriptions.values():
             subscription.lose()
 
+    def _pause(self) -> float:
+        """Seconds until the next round, or until the next look at the others."""
+        seconds = max(0.0, self._due - asyncio.get_running_loop().time())
+        owns_all = all(item.owned for item in self._subscriptions.values())
+        return seconds if owns_all else min(seconds, LOOK_SECONDS)
+
     async def _claim(self) -> bool:
-        """Claim once; return whether every claim that is held was renewed."""
+        """Claim once; return whether every claim is as it should be."""
         asked_at = asyncio.get_running_loop().time()
-        keys = tuple(self._subscriptions)
-        claims = await self._store.subscriptions.claim(self._owner, keys, lease=self._lease)
+        share = await self._share()
+        owned = {key for key, item in self._subscriptions.items() if item.owned}
+        await self._give_up((owned | self._leaving) - share)
+        owned = {key for key, item in self._subscriptions.items() if item.owned}
+        claims = await self._store.subscriptions.claim(
+            self._owner, owned | share, lease=self._lease, vanished=self._nodes.vanished
+        )
         # A generation may have ended, or begun, meanwhile.
         held = {claim.key: claim for claim in claims if claim.key in self._subscriptions}
-        owned = {key for key, item in self._subscriptions.items() if item.owned}
         for key, claim in held.items():
             self._subscriptions[key].take(claim, asked_at=asked_at, lease=self._lease)
         self._rounds += 1
-        if held.keys() == owned == set(keys) and self._rounds % _LEARN_EVERY:
-            return True
-        return await self._learn(owned - held.keys())
+        everything = held.keys() == owned == set(self._subscriptions)
+        if everything and self._rounds % _LEARN_EVERY:
+            return not self._leaving
+        return await self._learn(owned - held.keys()) and not self._leaving
+
+    async def _share(self) -> AbstractSet[SubscriptionKey]:
+        """The subscriptions that this process should run."""
+        if self._nodes.alone:
+            return set(self._subscriptions)
+        rows = await self._store.subscriptions.list(self._domain)
+        owners = {row.key: row.owner for row in rows if row.state == "running"}
+        assigned = assign(owners, self._nodes.living)
+        return {key for key in self._subscriptions if assigned.get(key, self._owner) == self._owner}
+
+    async def _give_up(self, keys: Collection[SubscriptionKey]) -> None:
+        """Leave subscriptions to others, each after its event at hand and with its checkpoint.
+
+        One whose event takes long is released in a later round.
+        """
+        self._leaving = {key for key in keys if key in self._subscriptions}
+        if not self._leaving:
+            return
+        items = {key: self._subscriptions[key] for key in self._leaving}
+        for item in items.values():
+            item.give_up()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GIVE_UP_SECONDS):
+                await asyncio.gather(*(item.given_up() for item in items.values()))
+        ended = [key for key, item in items.items() if not item.owned]
+        if ended:
+            await self._store.subscriptions.release(self._owner, ended)
+        self._leaving.difference_update(ended)
 
     async def _learn(self, missing: Collection[SubscriptionKey]) -> bool:
         """Read the rows, and give up what is `missing` among the claims, unless it is held still.

@@ -108,6 +108,7 @@ class Subscription:
         self._checkpoint: Checkpoint | None = None
         self._claims = Watermark()
         self._stopping = False
+        self._leaving = False
         self._backoff = Backoff(0.1)
         self._state: State = "waiting"
         self._error: str | None = None
@@ -154,6 +155,8 @@ class Subscription:
         """
         if self._claim is not None and self._claim.epoch != claim.epoch:
             self.lose()
+        if self._claim is None and claim.epoch != self._epoch:
+            self._observer.claimed(self.key)
         self._claim = claim
         self._parking.last_failed = max(self._parking.last_failed, claim.last_failed)
         self._valid_until = asked_at + lease
@@ -170,9 +173,10 @@ class Subscription:
         """Stop delivering: another process owns it, or it is paused or stopped."""
         if self._claim is None:
             return
-        if not self._stopping:
+        if not self._stopping and not self._leaving:
             _log.warning("a subscription is no longer owned", extra={"subscription": self.key.name})
         self._claim = None
+        self._leaving = False
         self._end()
         self._state = "waiting"
         self._handled.wake_all()
@@ -183,6 +187,21 @@ class Subscription:
             self._checkpoint.abandon()
         self.lose()
         self._epoch = self.position = self._handled.value = 0
+
+    def give_up(self) -> None:
+        """Stop after the event at hand, and save the checkpoint: another process is to run it."""
+        if self._claim is None:
+            return
+        self._leaving = True
+        if self._checkpoint is None:
+            self.lose()
+        else:
+            self._end()
+
+    async def given_up(self) -> None:
+        """Return once this process holds no claim on it."""
+        while self.owned:
+            await self._handled.wait_above(self._handled.value)
 
     def holds(self, row: SubscriptionRow) -> bool:
         """Whether the store's row still says what the claim of this process says."""

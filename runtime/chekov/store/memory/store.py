@@ -10,6 +10,7 @@ from chekov.store.delegating import DelegatingEventStore
 from chekov.store.memory.event_store import MemoryEventStore
 from chekov.store.memory.keys import MemoryKeys
 from chekov.store.memory.log import Log
+from chekov.store.memory.nodes import MemoryNodes
 from chekov.store.memory.processes import MemoryProcesses
 from chekov.store.memory.snapshots import MemorySnapshots
 from chekov.store.memory.streams import MemoryStreams
@@ -17,6 +18,7 @@ from chekov.store.memory.subscriptions import MemorySubscriptions
 from chekov.store.port import (
     CommitReport,
     Keys,
+    Nodes,
     Processes,
     ReadModels,
     RecordedEvent,
@@ -44,6 +46,7 @@ class MemoryStore(DelegatingEventStore):
 
     streams: Streams
     subscriptions: Subscriptions
+    nodes: Nodes
     processes: Processes
     snapshots: Snapshots
     keys: Keys
@@ -59,6 +62,7 @@ class MemoryStore(DelegatingEventStore):
         self.subscriptions = MemorySubscriptions(
             clock, lambda: self._log.history.head, self.changes.subscriptions
         )
+        self.nodes = MemoryNodes(clock, self.changes.subscriptions)
         self.processes = MemoryProcesses(clock, lambda: self.subscriptions)
         self.read_models = None
         self.snapshots = MemorySnapshots(self._log.history, snapshots)

@@ -60,7 +60,12 @@ class MemorySubscriptions:
             self._rows.setdefault(key, _Row(start, self._end(), self._now(), ParkedRows(key)))
 
     async def claim(
-        self, owner: str, keys: Collection[SubscriptionKey], *, lease: float
+        self,
+        owner: str,
+        keys: Collection[SubscriptionKey],
+        *,
+        lease: float,
+        vanished: Collection[str] = (),
     ) -> Sequence[Claim]:
         """Renew the claims of `owner` among `keys`, and claim the free ones."""
         now = self._now()
@@ -70,7 +75,8 @@ class MemorySubscriptions:
             if row is None or row.state != "running":
                 continue
             if row.owner != owner:
-                if row.owner is not None and row.lease_until and row.lease_until > now:
+                leased = row.lease_until is not None and row.lease_until > now
+                if row.owner is not None and leased and row.owner not in vanished:
                     continue
                 row.epoch += 1
                 row.owner = owner

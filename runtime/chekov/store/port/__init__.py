@@ -17,6 +17,7 @@ from chekov.store.port.generations import (
     ProjectionBuilding,
 )
 from chekov.store.port.keys import Key, Keys
+from chekov.store.port.nodes import Node, Nodes
 from chekov.store.port.parking import (
     ALL_PARKED,
     DiscardedEvent,
@@ -62,6 +63,8 @@ __all__ = [
     "Key",
     "Keys",
     "NewEvent",
+    "Node",
+    "Nodes",
     "OpenInstance",
     "OutgoingCommand",
     "ParkedEvent",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 from chekov.store.changes import Topic
 from chekov.store.port.event_store import EventStore
 from chekov.store.port.keys import Keys
+from chekov.store.port.nodes import Nodes
 from chekov.store.port.processes import Processes
 from chekov.store.port.read_models import ReadModels
 from chekov.store.port.snapshots import Snapshots
@@ -47,6 +48,11 @@ class Store(EventStore, Protocol):
     @property
     def read_models(self) -> ReadModels | None:
         """The tables of projections; `None` when the store has no database."""
+        ...
+
+    @property
+    def nodes(self) -> Nodes:
+        """The processes that run subscriptions."""
         ...
 
     @property

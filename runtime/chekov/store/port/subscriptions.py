@@ -68,13 +68,19 @@ class Subscriptions(Protocol):
         ...
 
     async def claim(
-        self, owner: str, keys: Collection[SubscriptionKey], *, lease: float
+        self,
+        owner: str,
+        keys: Collection[SubscriptionKey],
+        *,
+        lease: float,
+        vanished: Collection[str] = (),
     ) -> Sequence[Claim]:
         """Renew the claims of `owner` among `keys`, and claim the free ones, in one statement.
 
-        A subscription is free when it has no owner, or when the lease of its owner, of `lease`
-        seconds, expired by the store's clock. A new claim raises the epoch, a renewed one keeps
-        it. Paused and stopped subscriptions are neither claimed nor renewed.
+        A subscription is free when it has no owner, when the lease of its owner, of `lease`
+        seconds, expired by the store's clock, or when its owner is one of `vanished`. A new claim
+        raises the epoch, a renewed one keeps it. Paused and stopped subscriptions are neither
+        claimed nor renewed.
         """
         ...
 

@@ -13,6 +13,7 @@ from chekov.store.postgres.event_store import PostgresEventStore
 from chekov.store.postgres.keys import PostgresKeys
 from chekov.store.postgres.migrator import migrate as migrate_schema
 from chekov.store.postgres.migrator import needed_version, verify
+from chekov.store.postgres.nodes import PostgresNodes
 from chekov.store.postgres.pool import PATIENCE_SECONDS, POOL_SIZE, PostgresPool
 from chekov.store.postgres.processes import PostgresProcesses
 from chekov.store.postgres.read_models import PostgresReadModels
@@ -66,6 +67,7 @@ class PostgresStore(DelegatingEventStore):
         self.events = events
         self.streams = PostgresStreams(self._schema, events, self._background, self.tail)
         self.subscriptions = PostgresSubscriptions(self._schema)
+        self.nodes = PostgresNodes(self._schema)
         self.processes = PostgresProcesses(self._schema)
         self.read_models = PostgresReadModels(self._schema)
         self.snapshots = PostgresSnapshots(self._schema)

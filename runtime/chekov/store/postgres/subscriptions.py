@@ -35,10 +35,15 @@ class PostgresSubscriptions:
         await self._fetch("register", *_columns(keys), start)
 
     async def claim(
-        self, owner: str, keys: Collection[SubscriptionKey], *, lease: float
+        self,
+        owner: str,
+        keys: Collection[SubscriptionKey],
+        *,
+        lease: float,
+        vanished: Collection[str] = (),
     ) -> Sequence[Claim]:
         """Renew the claims of `owner` among `keys`, and claim the free ones."""
-        rows = await self._fetch("claim", *_columns(keys), owner, lease)
+        rows = await self._fetch("claim", *_columns(keys), owner, lease, list(vanished))
         return [Claim(SubscriptionKey(*row[:5]), owner, *row[5:]) for row in map(tuple, rows)]
 
     async def release(self, owner: str, keys: Collection[SubscriptionKey]) -> None:

@@ -74,6 +74,7 @@ class SealedStore(DelegatingEventStore):
         )
         self.streams = store.streams
         self.subscriptions = store.subscriptions
+        self.nodes = store.nodes
         self.ping = store.ping
         self.reporting_commits = store.reporting_commits
         self.wait = store.wait

@@ -11,6 +11,7 @@ from chekov.testing.contract.filters import FilterContract
 from chekov.testing.contract.generations import GenerationsContract
 from chekov.testing.contract.hostile import HostileContract
 from chekov.testing.contract.keys import KeysContract
+from chekov.testing.contract.nodes import NodesContract
 from chekov.testing.contract.parking import ParkingContract
 from chekov.testing.contract.processes import ProcessesContract
 from chekov.testing.contract.read_models import ReadModelsContract
@@ -26,6 +27,7 @@ __all__ = [
     "GenerationsContract",
     "HostileContract",
     "KeysContract",
+    "NodesContract",
     "ParkingContract",
     "ProcessesContract",
     "ReadModelsContract",
@@ -43,6 +45,7 @@ class StoreContract(
     HostileContract,
     StreamsContract,
     SubscriptionsContract,
+    NodesContract,
     ParkingContract,
     ProcessesContract,
     SnapshotsContract,

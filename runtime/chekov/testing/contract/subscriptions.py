@@ -70,6 +70,18 @@ class SubscriptionsContract:
         assert (new.owner, new.epoch, new.position) == ("two", old.epoch + 1, 5)
         assert not await store.subscriptions.claim("one", [KEY], lease=LONG)
 
+    async def test_what_a_vanished_owner_held_is_taken_over_before_its_lease_is_over(
+        self, store: Store
+    ) -> None:
+        """And the former owner is fenced off, should it live after all."""
+        old = await claimed(store)
+        subscriptions = store.subscriptions
+        assert not await subscriptions.claim("two", [KEY], lease=LONG, vanished=["three"])
+        [new] = await subscriptions.claim("two", [KEY], lease=LONG, vanished=["three", "one"])
+        assert (new.owner, new.epoch) == ("two", old.epoch + 1)
+        with pytest.raises(Fenced):
+            await subscriptions.save(old, 1)
+
     async def test_a_stale_owner_cannot_write(self, store: Store) -> None:
         """Neither a checkpoint nor anything else."""
         old = await claimed(store, lease=0)

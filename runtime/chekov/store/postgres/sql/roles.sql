@@ -84,6 +84,7 @@ begin
             ('snapshots', 'select, insert, update, delete', 'select'),
             ('keys', 'select, insert, update', null),
             ('subscriptions', 'select, insert, update, delete', 'select'),
+            ('nodes', 'select, insert, update, delete', 'select'),
             ('parked', 'select, insert, update, delete', 'select'),
             ('discarded', 'select, insert', 'select'),
             ('projections', 'select, insert, update, delete', 'select'),

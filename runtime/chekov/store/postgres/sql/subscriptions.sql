@@ -16,7 +16,10 @@ with free as (
         as key (domain, name, version, partition, generation)
         using (domain, name, version, partition, generation)
     where state = 'running'
-        and (owner is null or owner = $6 or lease_until < clock_timestamp())
+        and (
+            owner is null or owner = $6 or lease_until < clock_timestamp()
+            or owner = any($8::text[])
+        )
     for update of subscriptions skip locked
 )
 update chekov.subscriptions as row

@@ -1,0 +1,68 @@
+"""The role `nodes` in memory."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chekov.store.port import Node
+from chekov.watermark import Watermark
+
+
+@dataclass(slots=True)
+class _Row:
+    domain: str
+    offers: frozenset[str]
+    session: int
+    heard: datetime
+    present: bool = True
+
+
+class MemoryNodes:
+    """One row per node; its session is the call of `attend`.
+
+    Args:
+        clock: tells when a node was heard of.
+        changed: rises when a node joins or leaves.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], changed: Watermark) -> None:
+        self._now = clock
+        self._changed = changed
+        self._rows: dict[str, _Row] = {}
+        self._sessions = 0
+
+    async def attend(
+        self,
+        node: str,
+        domain: str,
+        offers: Collection[str],
+        *,
+        lease: float,
+        well: Callable[[], bool],
+    ) -> None:
+        """Be one of the nodes of a domain until cancelled."""
+        self._sessions += 1
+        row = self._rows[node] = _Row(domain, frozenset(offers), self._sessions, self._now())
+        self._changed.bump()
+        try:
+            while True:
+                await asyncio.sleep(lease / 3)
+                if well():
+                    row.heard = self._now()
+        finally:
+            row.present = False
+
+    async def leave(self, node: str) -> None:
+        """Be a node no longer."""
+        if self._rows.pop(node, None) is not None:
+            self._changed.bump()
+
+    async def list(self, domain: str, *, lease: float) -> Sequence[Node]:
+        """The nodes of a domain, in the order in which they joined."""
+        since = self._now() - timedelta(seconds=lease)
+        return [
+            Node(node, row.offers, str(row.session), row.heard > since, not row.present)
+            for node, row in self._rows.items()
+            if row.domain == domain
+        ]
