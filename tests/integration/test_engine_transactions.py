@@ -18,6 +18,7 @@ QUICK = Retry(attempts=2, first=0.001)
 UPSERT = (
     "insert into sums values ($1, $2) on conflict (counter) do update set total = sums.total + $2"
 )
+TOTAL = "select sum(total)::bigint from sums"
 
 
 class Sums(Projection, name="sums"):
@@ -38,7 +39,7 @@ class Sums(Projection, name="sums"):
 
     @query
     async def total(self, connection: Connection) -> int:
-        return cast("int", await connection.fetchval("select sum(total)::bigint from sums"))
+        return cast("int", await connection.fetchval(TOTAL))
 
     @query
     async def seen(self, connection: Connection) -> list[int]:
@@ -55,9 +56,10 @@ def summing(handler: Sums) -> Domain:
 
 
 async def filled(dsn: str, *amounts: int) -> None:
+    """Each on a stream of its own, so that none is parked behind another."""
     async with Runtime(Domain("counting", aggregates=[Counter]), store=dsn) as runtime:
-        for amount in amounts:
-            await runtime.dispatch(Add(counter="a", amount=amount))
+        for number, amount in enumerate(amounts):
+            await runtime.dispatch(Add(counter=str(number), amount=amount))
 
 
 async def parked(runtime: Runtime) -> list[tuple[int, str]]:
@@ -78,7 +80,7 @@ async def test_a_handler_reads_what_it_has_written(dsn: str) -> None:
     totals: list[int] = []
 
     async def read(event: Added, transaction: Transaction) -> None:
-        totals.append(await transaction.connection.fetchval("select total from sums"))
+        totals.append(await transaction.connection.fetchval(TOTAL))
         done = await transaction.execute("update seen set total = $1", totals[-1])
         assert done == f"UPDATE {len(totals)}"
 
