@@ -395,8 +395,8 @@ class Runtime:
         keys = consistency.keys(envelope.consistency)
         dispatched = await self._execute(envelope)
         if dispatched.events:
-            timeout, first = envelope.consistency_timeout, dispatched.recorded[0].position
-            await consistency.wait(dispatched.position, keys, timeout, first=first)
+            timeout = envelope.consistency_timeout
+            await consistency.wait_for(dispatched.recorded, keys, timeout)
         return dispatched
 
     def _forgotten(self) -> None:
