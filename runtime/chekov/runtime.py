@@ -228,15 +228,12 @@ class Runtime:
                 default. A command whose id is given is executed once: sent again, it is answered
                 with what it stored the first time, as long as that is stored. One that stored
                 nothing is executed again.
-            correlation_id: shared by everything that follows from one request; `command_id` by
-                default.
-            causation_id: the event or command that led to this one; stored as `$caused_by` in the
-                metadata of its events.
+            correlation_id: shared by what follows from one request; `command_id` by default.
+            causation_id: what led to this command; `$caused_by` in the metadata of its events.
             metadata: stored with each of its events, as JSON; keys must not begin with `$`.
             expected_version: refuse unless the stream is at this version; then never retried.
             timeout: seconds it may take.
-            consistency: `"strong"` waits for every subscription of the domain, a list of names for
-                those.
+            consistency: `"strong"` waits for every subscription, a list of names for those.
             consistency_timeout: seconds to wait for them.
             with_state: return a copy of the state right after the command too.
 
@@ -395,8 +392,8 @@ class Runtime:
         keys = consistency.keys(envelope.consistency)
         dispatched = await self._execute(envelope)
         if dispatched.events:
-            timeout, first = envelope.consistency_timeout, dispatched.recorded[0].position
-            await consistency.wait(dispatched.position, keys, timeout, first=first)
+            timeout = envelope.consistency_timeout
+            await consistency.wait_for(dispatched.recorded, keys, timeout)
         return dispatched
 
     def _forgotten(self) -> None:

@@ -184,6 +184,7 @@ class HandlerDefinition:
         version: of the subscription; another one starts from the origin.
         retry: how often a failing event is tried; `None` as the runtime says.
         on_failure: what happens to an event that keeps failing.
+        partitions: into how many parts its events are divided, by stream.
         handlers: event type → the method that handles it.
         queries: of a projection, its queries by name.
         tables: of a projection, the SQL that creates its tables.
@@ -195,6 +196,7 @@ class HandlerDefinition:
     version: int = 1
     retry: Retry | None = None
     on_failure: OnFailure = "park"
+    partitions: int = 1
     handlers: Mapping[type[Event], Method]
     queries: Mapping[str, Method] = field(default_factory=dict[str, Method])
     tables: str = ""
@@ -222,6 +224,12 @@ def _check_keywords(
         faults.append(
             f"{cls.__qualname__}: on_failure {definition.on_failure!r} is not 'park', 'skip' or "
             "'stop'"
+        )
+    if not 1 <= definition.partitions <= cls.__most_partitions__:
+        most = cls.__most_partitions__
+        faults.append(
+            f"{cls.__qualname__}: partitions {definition.partitions} must be "
+            + (f"1 to {most}" if most > 1 else "left out: only event handlers are partitioned")
         )
     if definition.retry is not None and (fault := retry_fault(definition.retry)):
         faults.append(f"{cls.__qualname__}: {fault}")
@@ -259,11 +267,16 @@ class EventHandler:
         on_failure: `"park"` (the default) sets an event aside after its retries, with the later
             events of its stream, and goes on with all others; `"skip"` goes on without it, and
             `"stop"` stops the subscription there until it is resumed.
+        partitions: divides the events into so many parts, by the name of their stream, which are
+            handled independently of each other: also at the same time, and by several processes.
+            The events of one stream keep their order. It stays as it was at first; another number
+            needs another `version`.
     """
 
     __chekov__: ClassVar[HandlerDefinition] = HandlerDefinition(name="", handlers={})
     __context_type__: ClassVar[type[Context]] = Context
     __roles__: ClassVar[tuple[str, ...]] = ("handle",)
+    __most_partitions__: ClassVar[int] = 1000
 
     def __init_subclass__(
         cls,
@@ -272,6 +285,7 @@ class EventHandler:
         version: int = 1,
         retry: Retry | None = None,
         on_failure: OnFailure = "park",
+        partitions: int = 1,
         **kwargs: Any,
     ) -> None:
         refuse_unknown_keywords(cls, kwargs)
@@ -287,6 +301,7 @@ class EventHandler:
             version=version,
             retry=retry,
             on_failure=on_failure,
+            partitions=partitions,
             handlers={kind: item for kind, item in table.items() if issubclass(kind, Event)},
             queries={method.name: method for method in methods if method.role == "query"},
         )
@@ -324,6 +339,7 @@ class Projection(EventHandler):
 
     __context_type__ = Transaction
     __roles__ = ("handle", "query")
+    __most_partitions__ = 1
 
     def __init_subclass__(cls, *, independent_writes: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

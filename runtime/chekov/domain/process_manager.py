@@ -156,6 +156,7 @@ class ProcessManager(EventHandler):
         reactions={}, rejections={}, expirations={}, commands=frozenset()
     )
     __roles__ = (*_ON_EVENTS, "rejected", "expired")
+    __most_partitions__ = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -16,7 +16,7 @@ from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.generations import GenerationKeeper
 from chekov.engine.subscriptions.invocation import Subject
-from chekov.engine.subscriptions.keys import subscription_key
+from chekov.engine.subscriptions.keys import subscription_keys
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
 from chekov.engine.subscriptions.page_cache import PageCache
@@ -70,7 +70,11 @@ class Engine:
             timeout=command_timeout,
             max_in_flight=max_in_flight,
         )
-        keys = {subscription_key(domain, handler): handler for handler in domain.handlers}
+        keys = {
+            key: handler
+            for handler in domain.handlers
+            for key in subscription_keys(domain, handler)
+        }
         self._handlers = keys if subscriptions else {}
         self._subscriptions = {
             key: self._subscription(key, handler) for key, handler in self._handlers.items()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from chekov.domain.envelope import check_seconds
+from chekov.engine.subscriptions.partitions import concerned
 from chekov.engine.subscriptions.subscription import Subscription, current_subscription
 from chekov.errors import (
     ChekovError,
@@ -16,7 +17,7 @@ from chekov.errors import (
     StoreError,
     UnknownSubscription,
 )
-from chekov.store.port import SubscriptionKey, Subscriptions
+from chekov.store.port import RecordedEvent, SubscriptionKey, Subscriptions
 
 _POLL_SECONDS: Final = 0.025
 
@@ -43,6 +44,11 @@ class HandlerFailed(ChekovError):
             f"position {position} is stored, but was set aside by {', '.join(self.failed)}: see "
             "`chekov subscriptions parked` and `discarded`"
         )
+
+
+def _whole(key: SubscriptionKey) -> SubscriptionKey:
+    """The key of a subscription, whichever of its partitions or generations it was."""
+    return replace(key, partition=0, generation=1)
 
 
 class Consistency:
@@ -107,6 +113,20 @@ class Consistency:
                 raise UnknownSubscription(name, sorted(known))
         return [key for key in self._keys if key.name in names]
 
+    async def wait_for(
+        self, events: Sequence[RecordedEvent], keys: Sequence[SubscriptionKey], timeout: float
+    ) -> None:
+        """Return when each of these subscriptions has handled the events of one command.
+
+        Of a subscription with partitions, only that of the events' stream is waited for.
+
+        Raises:
+            ChekovError: as `wait`.
+        """
+        last = events[-1]
+        keys = concerned(keys, last.stream)
+        await self.wait(last.position, keys, timeout, first=events[0].position)
+
     async def wait(
         self,
         position: int,
@@ -133,8 +153,8 @@ class Consistency:
             raise InvalidArgument(f"position={position!r:.60}: expected an integer")
         own = current_subscription.get()
         if own is not None:
-            own = replace(own, generation=1)
-        waited = behind = [key for key in keys if key != own]
+            own = _whole(own)
+        waited = behind = [key for key in keys if _whole(key) != own]
         self._waiting += 1
         self._idle.clear()
         try:

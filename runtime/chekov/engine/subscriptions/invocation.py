@@ -22,7 +22,15 @@ from chekov.engine.failures import described, is_requested, leaves
 from chekov.engine.processes.reactions import UnhandledRefusal
 from chekov.engine.subscriptions.checkpoint import Checkpoint, Progress
 from chekov.engine.subscriptions.handler_routes import HandlerRoutes
-from chekov.errors import Draining, Fenced, Overloaded, StoreUnavailable, Undecodable
+from chekov.engine.subscriptions.partitions import partition_of
+from chekov.errors import (
+    DefinitionError,
+    Draining,
+    Fenced,
+    Overloaded,
+    StoreUnavailable,
+    Undecodable,
+)
 from chekov.serialization.codec import Codec, decode_senders_metadata
 from chekov.serialization.processes import UnreadableProcess
 from chekov.store.port import ParkingEntry, RecordedEvent, Store, SubscriptionKey
@@ -102,12 +110,29 @@ class Invocation(ABC):
 
         Raises:
             StoreError: the store cannot hold it.
-            DefinitionError: the database refuses it.
+            DefinitionError: the database refuses it, or the number of its partitions has changed.
         """
+        await self._check_partitions()
         await self.store.subscriptions.register([self.key])
+
+    async def _check_partitions(self) -> None:
+        """Refuse another number of partitions than the one that its checkpoints were made with."""
+        wanted = self.definition.partitions
+        found = await self.store.subscriptions.divide(self.key, wanted)
+        if found != wanted:
+            fault = (
+                f"it has {wanted} partitions, and its checkpoints in the store are those of "
+                f"{found}: keep partitions={found}, or give it another version=, which starts "
+                "from the origin"
+            )
+            raise DefinitionError(type(self.handler).__qualname__, [fault])
 
     def wanted(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
         """Return those of `events` that concern the handler."""
+        partitions = self.definition.partitions
+        if partitions > 1:
+            own = self.key.partition
+            events = [item for item in events if partition_of(item.stream, partitions) == own]
         decided = self.routes.decided
         try:
             return [event for event in events if decided[event.type]]

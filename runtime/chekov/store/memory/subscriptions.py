@@ -53,11 +53,16 @@ class MemorySubscriptions:
         self._end = end
         self._rows: dict[SubscriptionKey, _Row] = {}
         self._freed = freed
+        self._divided: dict[tuple[str, str, int], int] = {}
 
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
         """Add those of `keys` that are new."""
         for key in keys:
             self._rows.setdefault(key, _Row(start, self._end(), self._now(), ParkedRows(key)))
+
+    async def divide(self, key: SubscriptionKey, partitions: int) -> int:
+        """Divide a subscription into so many partitions, unless it is divided already."""
+        return self._divided.setdefault((key.domain, key.name, key.version), partitions)
 
     async def claim(
         self,

@@ -67,6 +67,13 @@ class Subscriptions(Protocol):
         """Add those of `keys` that are new, with their checkpoint at `start`."""
         ...
 
+    async def divide(self, key: SubscriptionKey, partitions: int) -> int:
+        """Divide a subscription into so many partitions, unless it is divided already.
+
+        The first call for its domain, name and version decides. Return how many it has.
+        """
+        ...
+
     async def claim(
         self,
         owner: str,

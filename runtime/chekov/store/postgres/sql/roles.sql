@@ -84,6 +84,7 @@ begin
             ('snapshots', 'select, insert, update, delete', 'select'),
             ('keys', 'select, insert, update', null),
             ('subscriptions', 'select, insert, update, delete', 'select'),
+            ('partitions', 'select, insert, update', 'select'),
             ('nodes', 'select, insert, update, delete', 'select'),
             ('parked', 'select, insert, update, delete', 'select'),
             ('discarded', 'select, insert', 'select'),

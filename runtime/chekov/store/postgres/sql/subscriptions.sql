@@ -8,6 +8,11 @@ from unnest($1::text[], $2::text[], $3::integer[], $4::integer[], $5::integer[])
     as key (domain, name, version, partition, generation)
 on conflict do nothing
 
+-- name: divide
+insert into chekov.partitions as row (domain, name, version, partitions) values ($1, $2, $3, $4)
+on conflict (domain, name, version) do update set partitions = row.partitions
+returning partitions
+
 -- name: claim
 with free as (
     select domain, name, version, partition, generation
