@@ -95,6 +95,7 @@ class Invocation(ABC):
         self.definition = definition_of(subject.handler)
         self.store = subject.store
         self.routes = HandlerRoutes(subject.handler, subject.codec)
+        self._filters = not self.definition.filter.is_open
         self.decides = type(subject.handler).on_error is not EventHandler.on_error
 
     async def prepare(self) -> None:
@@ -106,8 +107,14 @@ class Invocation(ABC):
         """
         await self.store.subscriptions.register([self.key])
 
+    def accepts(self, event: RecordedEvent) -> bool:
+        """Whether an event meets the filter of the handler's class."""
+        return self.definition.filter.matches(event)
+
     def wanted(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
         """Return those of `events` that concern the handler."""
+        if self._filters:
+            events = [event for event in events if self.accepts(event)]
         decided = self.routes.decided
         try:
             return [event for event in events if decided[event.type]]
