@@ -26,5 +26,14 @@ async def _holds(condition: Callable[[], object | Awaitable[object]]) -> object:
 
 
 async def passed(runtime: Runtime, position: int) -> None:
-    """Return when every subscription has handled or set aside everything up to `position`."""
-    await until(lambda: all(item.position >= position for item in runtime.subscriptions.values()))
+    """Return when every subscription has handled or set aside everything up to `position`.
+
+    What it has done is saved then.
+    """
+
+    async def saved() -> bool:
+        rows = await runtime.store.subscriptions.list(runtime.domain.name)
+        states = runtime.subscriptions.values()
+        return all(item.position >= position for item in (*rows, *states))
+
+    await until(saved)

@@ -17,8 +17,9 @@ async def fill(session: aiohttp.ClientSession, server: Server, *accounts: str) -
         await post(session, opening, account_id=account, owner="Ada")
     for account in accounts:
         for amount in (2**63, 1):
-            deposit = server.api("/commands/Deposit")
-            await post(session, deposit, account_id=account, amount=amount)
+            deposit = {"account_id": account, "amount": amount}
+            async with session.post(server.api("/commands/Deposit"), json=deposit) as response:
+                assert response.status == 200
 
 
 async def test_parked_events_are_shown_retried_and_discarded(dsn: str) -> None:
@@ -34,8 +35,13 @@ async def test_parked_events_are_shown_retried_and_discarded(dsn: str) -> None:
         await server.serving()
         await fill(session, server, account, other)
 
+        async def parked() -> list[dict[str, Any]]:
+            url = server.management("/subscriptions/balances/parked")
+            async with session.get(url) as response:
+                return (await response.json())["parked"]
+
         async def all_parked() -> bool:
-            return len(await shown("parked")) == 4
+            return len(await parked()) == 4
 
         await until(all_parked)
         [subscription] = await shown("list")
@@ -59,15 +65,15 @@ async def test_parked_events_are_shown_retried_and_discarded(dsn: str) -> None:
         ]
 
         async def tried_again() -> bool:
-            parked = await shown("parked")
-            return [item["attempts"] for item in parked if item["state"] == "failed"] == [2, 2]
+            failed = [item for item in await parked() if item["state"] == "failed"]
+            return [item["attempts"] for item in failed] == [2, 2]
 
         await until(tried_again)
         discarded = await shown("discard", "--key", f"account-{account}", "--reason", "a typo")
         assert discarded == [{"name": "balances", "discarded": 1}]
 
         async def only_the_other() -> bool:
-            return [item["position"] for item in await shown("parked")] == [5, 6]
+            return [item["position"] for item in await parked()] == [5, 6]
 
         await until(only_the_other)
         [record] = await shown("discarded")

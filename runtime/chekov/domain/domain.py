@@ -267,7 +267,8 @@ def _event_types(
         for command in definition.executors:
             yield from definition_of(command).events
     for handler in handlers:
-        yield from definition_of(handler).handlers
+        # A handler of `Event` takes every event of the domain, and adds none.
+        yield from (kind for kind in definition_of(handler).handlers if kind is not Event)
 
 
 def _check_unique(what: str, items: Iterable[tuple[str, type]], faults: list[str]) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Concatenate, Final, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
+from chekov.domain.event_filter import EVERYTHING, EventFilter
 from chekov.domain.failure import ON_FAILURE, Decision, OnFailure, Retry, retry_fault
 from chekov.domain.keywords import refuse_unknown_keywords
 from chekov.domain.messages import Event
@@ -160,7 +161,11 @@ class Transaction(Context):
 def handle(
     method: Callable[[H, E, X], Awaitable[None]],
 ) -> Callable[[H, E, X], Awaitable[None]]:
-    """Mark the method that is called with each event of its parameter's type, or union."""
+    """Mark the method that is called with each event of its parameter's type, or union.
+
+    A base class stands for the events that derive from it, unless a method names a nearer one;
+    `Event` stands for every event of the domain.
+    """
     return mark("handle", method)
 
 
@@ -185,6 +190,7 @@ class HandlerDefinition:
         retry: how often a failing event is tried; `None` as the runtime says.
         on_failure: what happens to an event that keeps failing.
         partitions: into how many parts its events are divided, by stream.
+        filter: which of these events it takes.
         handlers: event type → the method that handles it.
         queries: of a projection, its queries by name.
         tables: of a projection, the SQL that creates its tables.
@@ -197,6 +203,7 @@ class HandlerDefinition:
     retry: Retry | None = None
     on_failure: OnFailure = "park"
     partitions: int = 1
+    filter: EventFilter = EVERYTHING
     handlers: Mapping[type[Event], Method]
     queries: Mapping[str, Method] = field(default_factory=dict[str, Method])
     tables: str = ""
@@ -233,6 +240,10 @@ def _check_keywords(
         )
     if definition.retry is not None and (fault := retry_fault(definition.retry)):
         faults.append(f"{cls.__qualname__}: {fault}")
+    if not isinstance(definition.filter, EventFilter):  # pyright: ignore[reportUnnecessaryIsInstance]
+        faults.append(
+            f"{cls.__qualname__}: filter {definition.filter!r} is not an EventFilter(category=…, …)"
+        )
     if inspect.iscoroutinefunction(cls.on_error):
         faults.append(
             f"{cls.__qualname__}.on_error must be a plain method without `async`: it only decides"
@@ -271,6 +282,7 @@ class EventHandler:
             handled independently of each other: also at the same time, and by several processes.
             The events of one stream keep their order. It stays as it was at first; another number
             needs another `version`.
+        filter: an `EventFilter`: of the events that its methods take, those that meet it.
     """
 
     __chekov__: ClassVar[HandlerDefinition] = HandlerDefinition(name="", handlers={})
@@ -286,6 +298,7 @@ class EventHandler:
         retry: Retry | None = None,
         on_failure: OnFailure = "park",
         partitions: int = 1,
+        filter: EventFilter = EVERYTHING,
         **kwargs: Any,
     ) -> None:
         refuse_unknown_keywords(cls, kwargs)
@@ -302,6 +315,7 @@ class EventHandler:
             retry=retry,
             on_failure=on_failure,
             partitions=partitions,
+            filter=filter,
             handlers={kind: item for kind, item in table.items() if issubclass(kind, Event)},
             queries={method.name: method for method in methods if method.role == "query"},
         )

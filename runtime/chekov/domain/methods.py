@@ -140,7 +140,7 @@ def _read(
         kinds = event_types(parameters[0].annotation) if parameters else ()
         messages = tuple(kind for kind in kinds if issubclass(kind, Message))
         base = next((kind for kind in messages if kind in _BASES), None)
-        if base is not None:
+        if base is not None and (role, base) != ("handle", Event):
             faults.append(
                 f"{label} takes {base.__name__}, the base class: name the types it takes, "
                 "or a union of them"

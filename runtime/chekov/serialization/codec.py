@@ -5,7 +5,7 @@ program starts and not when its first event is read.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar, cast
 from uuid import UUID
@@ -143,6 +143,11 @@ class Codec:
             for name, kind in domain.commands.items()
             if has_nested_objects(kind)
         }
+
+    @property
+    def event_types(self) -> Collection[type[Event]]:
+        """Every event type of the domain."""
+        return self._domain.events.values()
 
     def stored_names(self, event: type[Event]) -> Sequence[str]:
         """Every stored name that `decode_all` may decode as this type."""

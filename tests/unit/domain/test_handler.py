@@ -103,7 +103,7 @@ def test_a_misspelt_class_keyword_is_named_with_the_known_ones() -> None:
     (fault,) = caught.value.faults
     assert caught.value.subject.endswith("Balances")
     assert "no class keyword 'versions': did you mean 'version'?" in fault
-    assert "name, version, retry, on_failure" in fault
+    assert "name, version, retry, on_failure, filter" in fault
 
 
 def test_handlers_are_checked() -> None:
@@ -153,6 +153,16 @@ def test_retries_are_checked(retry: Any, fault: str) -> None:
 
     [found] = faults(of(Turns, handlers=[Odd()]))
     assert fault in found
+
+
+def test_a_filter_is_checked() -> None:
+    class Odd(EventHandler, filter="turns"):  # type: ignore[arg-type]
+        @handle
+        async def left(self, event: Left, context: Context) -> None:
+            pass
+
+    [found] = faults(of(Turns, handlers=[Odd()]))
+    assert "Odd: filter 'turns' is not an EventFilter(category=…, …)" in found
 
 
 def test_on_error_only_decides() -> None:

@@ -91,13 +91,24 @@ def test_methods_of_base_classes_count_and_can_be_replaced() -> None:
 
 
 def test_a_base_class_is_not_a_message_type() -> None:
+    class Odd(Aggregate, identity="odd"):
+        @apply
+        def anything(self, event: Event) -> None:
+            pass
+
+    (fault,) = definition_of(Odd).faults
+    assert "Odd.anything takes Event, the base class: name the types" in fault
+
+
+def test_a_handler_may_take_every_event() -> None:
     class Audit(EventHandler, name="audit"):
         @handle
         async def anything(self, event: Event, context: Context) -> None:
             pass
 
-    (fault,) = faults(lambda: Domain("auditing", aggregates=[Turns], handlers=[Audit()]))
-    assert "Audit.anything takes Event, the base class: name the types" in fault
+    domain = Domain("auditing", aggregates=[Turns], handlers=[Audit()])
+    assert definition_of(domain.handlers[0]).handlers.keys() == {Event}
+    assert "Event" not in domain.events
 
 
 def test_marks_that_have_no_effect_are_faults() -> None:

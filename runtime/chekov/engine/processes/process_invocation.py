@@ -95,7 +95,9 @@ class ProcessInvocation(Invocation):
     def wanted(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
         """Return those of `events` that concern the handler."""
         return [
-            event for event in events if event.id in self._inputs or self.routes.wants(event.type)
+            event
+            for event in events
+            if event.id in self._inputs or (self.routes.wants(event.type) and self.accepts(event))
         ]
 
     async def invoke(

@@ -54,6 +54,9 @@ class Checkpoint:
             generation is built beside the one that serves, all are replayed.
         ended: set when nothing further may be handled under this claim.
         valid_until: when the claim runs out, by the loop's clock.
+
+    Args:
+        blocked: events that were passed under the same epoch and are not parked yet.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Checkpoint:
         *,
         position: int,
         valid_until: float,
+        blocked: Sequence[ParkingEntry] = (),
     ) -> None:
         self.claim = claim
         self.position = position
@@ -76,7 +80,7 @@ class Checkpoint:
         self._moved = moved
         self._saved = claim.position
         self._abandoned = False
-        self._blocked: dict[int, ParkingEntry] = {}
+        self._blocked = {entry.event.position: entry for entry in blocked}
         self._saving = asyncio.Lock()
         self._now = asyncio.get_running_loop().time
         self._saved_at = self._now()

@@ -1,6 +1,6 @@
 """Which stored events concern a handler, and which of its methods takes each."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid5
@@ -27,9 +27,11 @@ class HandlerRoutes:
     """
 
     def __init__(self, handler: EventHandler, codec: Codec) -> None:
+        handlers = definition_of(handler).handlers
         self._by_event: dict[type[Event], HandlerMethod] = {
-            kind: method.function.__get__(handler)
-            for kind, method in definition_of(handler).handlers.items()
+            kind: handlers[base].function.__get__(handler)
+            for kind in codec.event_types
+            if (base := _nearest(kind, handlers)) is not None
         }
         names = {
             name: method
@@ -85,6 +87,11 @@ class HandlerRoutes:
         raise Undecodable(
             recorded.type, recorded.stream, recorded.version, "upcasters make no event of it"
         )
+
+
+def _nearest(kind: type[Event], handlers: Mapping[type[Event], object]) -> type[Event] | None:
+    """The handled type that an event is: its own, or the nearest of its base classes."""
+    return next((base for base in kind.__mro__ if base in handlers), None)
 
 
 def _part(context: Context, number: int) -> Context:

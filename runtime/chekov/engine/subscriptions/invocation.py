@@ -103,6 +103,7 @@ class Invocation(ABC):
         self.definition = definition_of(subject.handler)
         self.store = subject.store
         self.routes = HandlerRoutes(subject.handler, subject.codec)
+        self._filters = not self.definition.filter.is_open
         self.decides = type(subject.handler).on_error is not EventHandler.on_error
 
     async def prepare(self) -> None:
@@ -114,6 +115,10 @@ class Invocation(ABC):
         """
         await self._check_partitions()
         await self.store.subscriptions.register([self.key])
+
+    def accepts(self, event: RecordedEvent) -> bool:
+        """Whether an event meets the filter of the handler's class."""
+        return self.definition.filter.matches(event)
 
     async def _check_partitions(self) -> None:
         """Refuse another number of partitions than the one that its checkpoints were made with."""
@@ -133,6 +138,8 @@ class Invocation(ABC):
         if partitions > 1:
             own = self.key.partition
             events = [item for item in events if partition_of(item.stream, partitions) == own]
+        if self._filters:
+            events = [event for event in events if self.accepts(event)]
         decided = self.routes.decided
         try:
             return [event for event in events if decided[event.type]]

@@ -71,6 +71,12 @@ class Parking:
         """Read the keys again before they are used: another process may have changed them."""
         self._changes = None
 
+    def restart(self) -> None:
+        """Forget what failed: the log was restored to an earlier state."""
+        self.last_failed = 0
+        self.failed.clear()
+        self.forget()
+
     async def load(self, claim: Claim) -> None:
         """Read the keys that are blocked.
 

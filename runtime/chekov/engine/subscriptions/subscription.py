@@ -20,7 +20,14 @@ from chekov.engine.subscriptions.parking import MOST_PARKED_KEYS, Parking, Stopp
 from chekov.engine.subscriptions.redelivery import Redelivery
 from chekov.engine.subscriptions.retry import RetryPolicy
 from chekov.errors import CheckpointAhead, Fenced, StoreError
-from chekov.store.port import Claim, RecordedEvent, Store, SubscriptionKey, SubscriptionRow
+from chekov.store.port import (
+    Claim,
+    ParkingEntry,
+    RecordedEvent,
+    Store,
+    SubscriptionKey,
+    SubscriptionRow,
+)
 from chekov.watermark import Watermark
 
 State = Literal["waiting", "catching-up", "live", "retrying", "paused", "stopped"]
@@ -106,6 +113,7 @@ class Subscription:
         self._valid_until = 0.0
         self._doubted_at: float | None = None
         self._checkpoint: Checkpoint | None = None
+        self._unparked: Sequence[ParkingEntry] = ()
         self._claims = Watermark()
         self._stopping = False
         self._leaving = False
@@ -186,6 +194,7 @@ class Subscription:
         if self._checkpoint is not None:
             self._checkpoint.abandon()
         self.lose()
+        self._parking.restart()
         self._epoch = self.position = self._handled.value = 0
 
     def give_up(self) -> None:
@@ -278,6 +287,8 @@ class Subscription:
                 self._doubted_at = asyncio.get_running_loop().time()
                 self._error = str(error)
             finally:
+                if self._checkpoint is not None:
+                    self._unparked = self._checkpoint.blocked_until(self.position)
                 self._checkpoint = None
 
     async def _next_claim(self) -> Claim | None:
@@ -334,7 +345,8 @@ class Subscription:
 
     def _begin(self, claim: Claim) -> Checkpoint:
         # Under one epoch no other process ran it: what was handled since the last save counts.
-        known = self.position if claim.epoch == self._epoch else 0
+        same = claim.epoch == self._epoch
+        known = self.position if same else 0
         self._epoch = claim.epoch
         self._error = None
         self._parking.forget()
@@ -345,6 +357,7 @@ class Subscription:
             self._move,
             position=self.position,
             valid_until=self._valid_until,
+            blocked=self._unparked if same else (),
         )
 
     async def _step(self, checkpoint: Checkpoint, log: PageReader, *, idle: bool) -> None:
