@@ -1,9 +1,13 @@
 """Transfers between accounts on Postgres, while the processes that run them are killed."""
 
 import asyncio
+import json
 from uuid import UUID
 
+import pytest
+
 from chekov import Runtime
+from chekov.cli import main
 from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import ChekovError
 from tests.integration.transfer_process import KEY, LEASE, transferring
@@ -100,3 +104,33 @@ async def test_killing_postgres_repeats_and_loses_no_command(
         found = await movements(runtime.store)
         assert runtime.healthy
     assert found == {f"t{number}": WISHES[number % 4][2] for number in requested}
+
+
+async def test_the_command_line_lists_and_releases(
+    dsn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def chekov(*arguments: str) -> str:
+        code = await asyncio.to_thread(
+            main, ["processes", *arguments, f"--dsn={dsn}", "--domain=bank"]
+        )
+        output = capsys.readouterr()
+        assert code == 0, output.err
+        return output.out
+
+    async with Runtime(domain, store=dsn) as runtime:
+        await runtime.dispatch(Deposit(account="a", amount=10))
+        await runtime.dispatch(Request(transfer="t", source="a", target="broken", amount=7))
+
+        async def is_depositing() -> bool:
+            found = await runtime.processes.list()
+            return [[item.command for item in status.commands] for status in found] == [["Deposit"]]
+
+        await until(is_depositing)
+        [shown] = json.loads(await chekov("-o", "json"))
+        assert (shown["instance"], shown["state"]["step"]) == ("t", "depositing")
+        table = await chekov("list", "transfer")
+        assert "instance" in table.splitlines()[0].lower()
+        assert [line.split()[:3] for line in table.splitlines()[1:]] == [["transfer", "1", "t"]]
+        assert json.loads(await chekov("release", "transfer", "-o", "json")) == [
+            {"name": "transfer", "released": 0}
+        ]

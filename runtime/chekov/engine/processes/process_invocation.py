@@ -17,7 +17,13 @@ from chekov.engine.subscriptions.checkpoint import Checkpoint, Progress
 from chekov.engine.subscriptions.invocation import Invocation, Subject, failures
 from chekov.errors import InvalidCommand, UnknownCommand
 from chekov.serialization.processes import ProcessCodec, decode_refusal
-from chekov.store.port import ParkingEntry, ProcessInput, QueuedCommand, RecordedEvent
+from chekov.store.port import (
+    ParkingEntry,
+    ProcessChanges,
+    ProcessInput,
+    QueuedCommand,
+    RecordedEvent,
+)
 
 _LOOK_SECONDS: Final = 5.0
 """After which the store is asked for refusals and timers, although none is foreseen."""
@@ -128,10 +134,12 @@ class ProcessInvocation(Invocation):
         return len(events)
 
     async def park(self, checkpoint: Checkpoint, entry: ParkingEntry) -> None:
-        """Set an input aside: an event as ever, a refusal or a timer where it is."""
+        """Set an input aside: an event as ever, a refusal or a timer where it is, or drop it."""
         item = self._inputs.get(entry.event.id)
         if item is None:
             await super().park(checkpoint, entry)
+        elif entry.discarded is not None:
+            await self._processes.commit(checkpoint.claim, checkpoint.position, _without(item))
         else:
             error = entry.failure.error if entry.failure else ""
             await self._processes.set_aside(checkpoint.claim, item, error=error)
@@ -224,6 +232,12 @@ class ProcessInvocation(Invocation):
     def _refused(self) -> None:
         self._more = True
         self.store.tail.head.wake_all()
+
+
+def _without(item: ProcessInput) -> ProcessChanges:
+    if isinstance(item, QueuedCommand):
+        return ProcessChanges(answered=[item.number])
+    return ProcessChanges(removed=[(item.instance, item.name)])
 
 
 def _source(recorded: RecordedEvent) -> Source:

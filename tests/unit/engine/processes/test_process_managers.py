@@ -259,6 +259,23 @@ async def test_on_failure_stop_stops_at_a_refusal() -> None:
         assert "UnhandledRefusal" in (status.error or "")
 
 
+async def test_on_failure_skip_drops_a_refusal() -> None:
+    class Lenient(ProcessManager, name="lenient", on_failure="skip"):
+        @start(by="transfer")
+        def requested(self, event: Requested) -> Iterable[Command[Any]]:
+            yield Withdraw(account=event.source, amount=event.amount)
+
+    lenient = Domain("bank", aggregates=[Account, TransferRequest], handlers=[Lenient()])
+    async with Runtime(lenient, store=MemoryStore()) as runtime:
+        await request(runtime)
+        await until(lambda: waits_for_nothing(runtime))
+
+
+async def waits_for_nothing(runtime: Runtime) -> bool:
+    found = await runtime.processes.list()
+    return bool(found) and not any(status.commands for status in found)
+
+
 async def test_a_command_can_be_sent_later_and_ends_with_its_instance() -> None:
     class Later(ProcessManager, name="later"):
         @start(by="transfer")
