@@ -24,7 +24,7 @@ from chekov.engine.processes.control import ProcessControl
 from chekov.engine.subscriptions.control import SubscriptionControl
 from chekov.engine.subscriptions.parking import MOST_PARKED_KEYS
 from chekov.engine.subscriptions.projections import Projections
-from chekov.engine.subscriptions.subscription import SubscriptionStatus
+from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.errors import StoreClosed
 from chekov.serialization.codec import Codec
 from chekov.serialization.validation import validate
