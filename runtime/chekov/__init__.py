@@ -36,7 +36,7 @@ from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.consistency import HandlerFailed
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.observer import CommandObservation, Observer
-from chekov.engine.subscriptions.subscription import SubscriptionStatus
+from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.errors import (
     AnotherStore,
     CheckpointAhead,

@@ -6,7 +6,7 @@ import pytest
 
 from chekov import DefinitionError, Projection, Runtime, Transaction, handle
 from chekov.domain.failure import Retry
-from chekov.engine.subscriptions.subscription import SubscriptionStatus
+from chekov.engine.subscriptions.status import SubscriptionStatus
 from tests.integration.engine_domain import NewTotals, StoppingTotals, Totals, counting
 from tests.unit.engine import counter_domain
 from tests.unit.engine.counter_domain import Add, Added, Note

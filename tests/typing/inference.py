@@ -22,7 +22,7 @@ from chekov import (
     definition_of,
     upcast,
 )
-from chekov.engine.subscriptions.subscription import SubscriptionStatus
+from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.store.port import SubscriptionKey
 from chekov.testing import Spec
 from examples.bank.bank import (

@@ -20,7 +20,8 @@ from chekov.engine.subscriptions.keys import subscription_keys
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
 from chekov.engine.subscriptions.page_cache import PageCache
-from chekov.engine.subscriptions.subscription import Subscription, SubscriptionStatus
+from chekov.engine.subscriptions.status import SubscriptionStatus
+from chekov.engine.subscriptions.subscription import Subscription
 from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
 from chekov.store.port import Store, SubscriptionKey

@@ -10,7 +10,7 @@ from typing import Final
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-from chekov.engine.subscriptions.subscription import SubscriptionStatus
+from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.errors import StoreError
 from chekov.runtime import Runtime
 from chekov.store.port import ProcessFigures, SubscriptionKey

@@ -17,7 +17,7 @@ from chekov import (
     handle,
     prepare,
 )
-from chekov.engine.subscriptions.subscription import SubscriptionStatus
+from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.store.port import SubscriptionKey
 
 

@@ -5,8 +5,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from chekov.backoff import Backoff
 from chekov.domain.failure import OnFailure, Retry
@@ -19,6 +18,7 @@ from chekov.engine.subscriptions.page_reader import PageReader
 from chekov.engine.subscriptions.parking import MOST_PARKED_KEYS, Parking, Stopped
 from chekov.engine.subscriptions.redelivery import Redelivery
 from chekov.engine.subscriptions.retry import RetryPolicy
+from chekov.engine.subscriptions.status import State, SubscriptionStatus
 from chekov.errors import CheckpointAhead, Fenced, StoreError
 from chekov.store.port import (
     Claim,
@@ -30,8 +30,6 @@ from chekov.store.port import (
 )
 from chekov.watermark import Watermark
 
-State = Literal["waiting", "catching-up", "live", "retrying", "paused", "stopped"]
-
 _IDLE_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -40,42 +38,6 @@ current_subscription: ContextVar[SubscriptionKey | None] = ContextVar(
     "current_subscription", default=None
 )
 """The subscription whose handler is running."""
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionStatus:
-    """A subscription as this process sees it.
-
-    Attributes:
-        name: as the domain calls it.
-        kind: of its handler: `handler`, `projection`, or one registered by other code.
-        version: of its handler.
-        partition: which part of the events it handles, from 0.
-        generation: of a projection, which build of its tables.
-        state: `waiting` while another process runs it, `live` near the head of the log.
-        owned: whether it runs here.
-        position: everything up to here is handled; of one that runs elsewhere, as of its last
-            checkpoint.
-        head: the newest position known.
-        lag: `head - position`.
-        parked: events that were set aside.
-        parked_keys: keys that these block.
-        error: why it stopped or what it retries.
-    """
-
-    name: str
-    kind: str
-    version: int
-    partition: int
-    generation: int
-    state: State
-    owned: bool
-    position: int
-    head: int
-    lag: int
-    parked: int
-    parked_keys: int
-    error: str | None
 
 
 class Subscription:
