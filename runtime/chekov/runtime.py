@@ -48,8 +48,7 @@ class Runtime:
         codec: reads and writes the domain's messages.
         engine: the parts it is made of.
         drained: whether it has begun to shut down.
-        pause, resume, parked, parked_groups, retry, discard, discarded: of subscriptions, see
-            `SubscriptionControl`.
+        pause, resume, parked, parked_groups, retry, discard, discarded: see `SubscriptionControl`.
         projections: the read models, with their generations.
         processes: the open instances of process managers.
         query, rebuild: of read models, see `Projections`.
@@ -67,8 +66,7 @@ class Runtime:
         pool_size: of a DSN, the most database connections for reading and handling.
         lease: seconds after which the subscriptions of a process that died are taken over.
         retry: how often a failing event is tried before it is set aside.
-        most_parked_keys: how many keys of one subscription parked events may block; at the next
-            one it stops.
+        most_parked_keys: how many keys of a subscription may be parked before it stops.
         master_key: a file with the master key that wraps the keys of personal data, or a folder of
             such files, the last of which is used; without one, these keys are kept as they are.
     """
@@ -334,8 +332,7 @@ class Runtime:
             InvalidArgument: an argument has a wrong type.
         """
         consistency = self.engine.consistency
-        keys = consistency.named(subscriptions)
-        await consistency.wait(position, keys, timeout, first=position)
+        await consistency.wait(position, consistency.named(subscriptions), timeout, first=position)
 
     async def delete(
         self, aggregate: type[Aggregate], identifier: object, *, erase: bool = False
