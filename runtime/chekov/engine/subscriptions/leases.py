@@ -72,7 +72,7 @@ class LeaseKeeper:
 
     async def run(self) -> None:
         """Renew and claim until cancelled."""
-        seen, woken = 0, True
+        seen, woken = await self._store.wait("subscriptions", 0, 0), True
         now = asyncio.get_running_loop().time
         while True:
             try:
