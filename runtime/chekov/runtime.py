@@ -51,6 +51,7 @@ class Runtime:
         pause, resume, parked, parked_groups, retry, discard, discarded: see `SubscriptionControl`.
         projections: the read models, with their generations.
         processes: the open instances of process managers.
+        scheduled, schedule: commands for a later time, see `ScheduledCommands`.
         query, rebuild: of read models, see `Projections`.
 
     Args:
@@ -122,6 +123,8 @@ class Runtime:
             domain, self._store, self.engine.consistency, self.engine.generations
         )
         self.query, self.rebuild = self.projections.query, self.projections.rebuild
+        self.scheduled = self.engine.scheduled
+        self.schedule = self.scheduled.schedule
         self._execute = self.engine.dispatcher.execute
         self._aggregates = self.engine.dispatcher.aggregates
         self._stack: AsyncExitStack | None = None

@@ -12,6 +12,7 @@ from chekov.testing.contract import (
     GenerationsContract,
     ProcessesContract,
     ReadModelsContract,
+    SchedulesContract,
     StoreContract,
 )
 from tests.unit.engine.processes.transfers import domain
@@ -29,14 +30,14 @@ class TestPostgresStore(StoreContract, ReadModelsContract, GenerationsContract):
         return postgres_store
 
 
-class TestSealedProcesses(ProcessesContract):
+class TestSealedProcesses(ProcessesContract, SchedulesContract):
     @pytest.fixture
     async def store(self, memory_store: MemoryStore) -> AsyncGenerator[SealedStore]:
         async with SealedStore(memory_store, domain, MasterKeys(), lambda: None) as sealed:
             yield sealed
 
 
-class TestSealedProcessesInPostgres(ProcessesContract):
+class TestSealedProcessesInPostgres(ProcessesContract, SchedulesContract):
     @pytest.fixture
     async def store(self, postgres_store: PostgresStore) -> AsyncGenerator[SealedStore]:
         async with SealedStore(postgres_store, domain, MasterKeys(), lambda: None) as sealed:

@@ -14,6 +14,7 @@ from chekov.engine.commands.consistency import Consistency
 from chekov.engine.commands.dispatcher import Dispatcher
 from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer
+from chekov.engine.processes.scheduled_commands import ScheduledCommands
 from chekov.engine.subscriptions.generations import GenerationKeeper
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.keys import subscription_keys
@@ -71,6 +72,8 @@ class Engine:
             timeout=command_timeout,
             max_in_flight=max_in_flight,
         )
+        self.scheduled = ScheduledCommands(domain, store.schedules, codec, self.dispatcher.execute)
+        self._sends_scheduled = subscriptions and bool(domain.commands)
         keys = {
             key: handler
             for handler in domain.handlers
@@ -149,6 +152,10 @@ class Engine:
             self._background["generations"] = group.create_task(
                 self.generations.run(self._lease / 3), name="generations"
             )
+        if self._sends_scheduled:
+            self._background["scheduled commands"] = group.create_task(
+                self.scheduled.run(), name="scheduled commands"
+            )
         self._group = group
         if self._subscriptions:
             self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
@@ -211,6 +218,8 @@ class Engine:
         and another process repeats that event.
         """
         self._draining = True
+        if sending := self._background.pop("scheduled commands", None):
+            await _cancelled(sending)
         self.dispatcher.close()
         await self._stop_subscriptions()
         await self.dispatcher.drain()

@@ -30,7 +30,7 @@ from chekov.serialization.processes import encode_refusal
 from chekov.store.port import Processes, QueuedCommand, SubscriptionKey
 from chekov.watermark import Watermark
 
-_REFUSALS: Final = (Rejected, StreamDeleted, InvalidCommand, UnknownCommand, CommandIdReused)
+REFUSALS: Final = (Rejected, StreamDeleted, InvalidCommand, UnknownCommand, CommandIdReused)
 _PAGE: Final = 500
 _MOST: Final = 1000
 """Commands held in memory."""
@@ -105,7 +105,7 @@ class Outbox:
             try:
                 async with turns:
                     await self._execute(self._envelope(item))
-            except _REFUSALS as error:
+            except REFUSALS as error:
                 return encode_refusal(error)
             except Exception as error:  # noqa: BLE001 whatever it is, it may go away
                 self._report("a command of a process manager is sent again", error, item)

@@ -12,6 +12,7 @@ from chekov.store.memory.keys import MemoryKeys
 from chekov.store.memory.log import Log
 from chekov.store.memory.nodes import MemoryNodes
 from chekov.store.memory.processes import MemoryProcesses
+from chekov.store.memory.schedules import MemorySchedules
 from chekov.store.memory.snapshots import MemorySnapshots
 from chekov.store.memory.streams import MemoryStreams
 from chekov.store.memory.subscriptions import MemorySubscriptions
@@ -22,6 +23,7 @@ from chekov.store.port import (
     Processes,
     ReadModels,
     RecordedEvent,
+    Schedules,
     Snapshot,
     Snapshots,
     Streams,
@@ -48,6 +50,7 @@ class MemoryStore(DelegatingEventStore):
     subscriptions: Subscriptions
     nodes: Nodes
     processes: Processes
+    schedules: Schedules
     snapshots: Snapshots
     keys: Keys
     read_models: ReadModels | None
@@ -64,6 +67,7 @@ class MemoryStore(DelegatingEventStore):
         )
         self.nodes = MemoryNodes(clock, self.changes.subscriptions)
         self.processes = MemoryProcesses(clock, lambda: self.subscriptions)
+        self.schedules = MemorySchedules(clock)
         self.read_models = None
         self.snapshots = MemorySnapshots(self._log.history, snapshots)
         self.keys = MemoryKeys(self.changes.keys)

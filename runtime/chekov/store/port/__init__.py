@@ -40,6 +40,7 @@ from chekov.store.port.processes import (
     QueuedCommand,
 )
 from chekov.store.port.read_models import QueriesOverloaded, QueryTimeout, ReadModels, RejectedValue
+from chekov.store.port.schedules import ScheduledCommand, Schedules
 from chekov.store.port.snapshots import Snapshot, Snapshots
 from chekov.store.port.store import CommitReport, Store
 from chekov.store.port.streams import StreamInfo, Streams
@@ -85,6 +86,8 @@ __all__ = [
     "ReadModels",
     "RecordedEvent",
     "RejectedValue",
+    "ScheduledCommand",
+    "Schedules",
     "Snapshot",
     "Snapshots",
     "Store",

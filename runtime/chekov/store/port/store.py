@@ -10,6 +10,7 @@ from chekov.store.port.keys import Keys
 from chekov.store.port.nodes import Nodes
 from chekov.store.port.processes import Processes
 from chekov.store.port.read_models import ReadModels
+from chekov.store.port.schedules import Schedules
 from chekov.store.port.snapshots import Snapshots
 from chekov.store.port.streams import Streams
 from chekov.store.port.subscriptions import Subscriptions
@@ -58,6 +59,11 @@ class Store(EventStore, Protocol):
     @property
     def processes(self) -> Processes:
         """States, waiting commands and timers of process managers."""
+        ...
+
+    @property
+    def schedules(self) -> Schedules:
+        """Commands for a later time."""
         ...
 
     @property

@@ -19,7 +19,12 @@ from chekov.store.port import (
 )
 from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.schema import Schema
-from chekov.store.postgres.subscriptions import _text, check_fenced, owner_of, parking_columns
+from chekov.store.postgres.subscriptions import (
+    check_fenced,
+    owner_of,
+    parking_columns,
+    storable_text,
+)
 
 T = TypeVar("T")
 
@@ -101,7 +106,7 @@ class PostgresProcesses:
 
     async def set_aside(self, claim: Claim, item: ProcessInput, *, error: str) -> None:
         """Keep an input that cannot be handled, with the reason."""
-        text = _text(error)
+        text = storable_text(error)
         if isinstance(item, QueuedCommand):
             await self._change("set_aside_refusal", claim, item.number, text)
         else:

@@ -55,6 +55,7 @@ SqlFile: TypeAlias = Literal[
     "subscriptions",
     "nodes",
     "processes",
+    "schedules",
     "read_models",
     "snapshots",
     "keys",

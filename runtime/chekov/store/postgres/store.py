@@ -17,6 +17,7 @@ from chekov.store.postgres.nodes import PostgresNodes
 from chekov.store.postgres.pool import PATIENCE_SECONDS, POOL_SIZE, PostgresPool
 from chekov.store.postgres.processes import PostgresProcesses
 from chekov.store.postgres.read_models import PostgresReadModels
+from chekov.store.postgres.schedules import PostgresSchedules
 from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.snapshots import PostgresSnapshots
 from chekov.store.postgres.streams import PostgresStreams
@@ -69,6 +70,7 @@ class PostgresStore(DelegatingEventStore):
         self.subscriptions = PostgresSubscriptions(self._schema)
         self.nodes = PostgresNodes(self._schema)
         self.processes = PostgresProcesses(self._schema)
+        self.schedules = PostgresSchedules(self._schema)
         self.read_models = PostgresReadModels(self._schema)
         self.snapshots = PostgresSnapshots(self._schema)
         self.keys = PostgresKeys(self._schema)

@@ -87,9 +87,9 @@ class PostgresSubscriptions:
             *owner_of(claim),
             position,
             failure.attempts,
-            _text(failure.error),
-            _text(failure.fingerprint),
-            _text(failure.traceback),
+            storable_text(failure.error),
+            storable_text(failure.fingerprint),
+            storable_text(failure.traceback),
         )
         check_fenced(claim, rows)
 
@@ -131,7 +131,9 @@ class PostgresSubscriptions:
     ) -> Sequence[int]:
         """Give failed events up for a reason, which is kept."""
         chosen = (domain, name, *_conditions(filter), after, limit)
-        rows = await self._fetch("discard_parked", *chosen, self._free_channel, _text(reason))
+        rows = await self._fetch(
+            "discard_parked", *chosen, self._free_channel, storable_text(reason)
+        )
         return [position for (position,) in rows]
 
     async def discarded(
@@ -148,7 +150,7 @@ class PostgresSubscriptions:
 
     async def stop(self, claim: Claim, error: str) -> None:
         """Stop the subscription and give it up."""
-        rows = await self._fetch("stop", *owner_of(claim), _text(error), self._free_channel)
+        rows = await self._fetch("stop", *owner_of(claim), storable_text(error), self._free_channel)
         check_fenced(claim, rows)
 
     async def resume(self, domain: str, name: str) -> None:
@@ -202,10 +204,10 @@ def parking_columns(entries: Sequence[ParkingEntry]) -> tuple[list[Any], ...]:
         [entry.event.type for entry in entries],
         ["failed" if entry.failure else "blocked" for entry in entries],
         [failure.attempts for failure in failures],
-        [_text(failure.error) for failure in failures],
-        [_text(failure.fingerprint) for failure in failures],
-        [_text(failure.traceback) for failure in failures],
-        [None if entry.discarded is None else _text(entry.discarded) for entry in entries],
+        [storable_text(failure.error) for failure in failures],
+        [storable_text(failure.fingerprint) for failure in failures],
+        [storable_text(failure.traceback) for failure in failures],
+        [None if entry.discarded is None else storable_text(entry.discarded) for entry in entries],
     )
 
 
@@ -227,6 +229,6 @@ def check_fenced(claim: Claim, rows: Sequence[object]) -> None:
         raise Fenced(claim.key.name)
 
 
-def _text(error: str) -> str:
+def storable_text(error: str) -> str:
     """Text that Postgres can store."""
     return error.replace("\0", "\ufffd").encode(errors="replace").decode()[:_LONGEST_ERROR]

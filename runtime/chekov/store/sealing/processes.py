@@ -21,11 +21,10 @@ from chekov.store.port import (
     SubscriptionKey,
 )
 from chekov.store.sealing.cipher import Cipher
+from chekov.store.sealing.contents import opened, sealed
 from chekov.store.sealing.keyring import Keyring
 
 _SUBJECT: Final = "$process"
-_SEALED: Final = b"\0"
-"""How sealed content begins, and no other."""
 
 
 class SealedProcesses:
@@ -63,23 +62,21 @@ class SealedProcesses:
     ) -> None:
         """Store `changes`, sealed, and move the checkpoint forward to `position`."""
         cipher = await self._cipher(claim.key)
-        sealed = changes._replace(
+        changed = changes._replace(
             states=[
-                state._replace(data=_sealed(cipher, state.data, _bound("state", state.instance)))
+                state._replace(data=sealed(cipher, state.data, _bound("state", state.instance)))
                 for state in changes.states
             ],
             timers=[
-                timer._replace(data=_sealed(cipher, timer.data, _bound("data", str(timer.id))))
+                timer._replace(data=sealed(cipher, timer.data, _bound("data", str(timer.id))))
                 for timer in changes.timers
             ],
             commands=[
-                command._replace(
-                    data=_sealed(cipher, command.data, _bound("data", str(command.id)))
-                )
+                command._replace(data=sealed(cipher, command.data, _bound("data", str(command.id))))
                 for command in changes.commands
             ],
         )
-        await self._processes.commit(claim, position, sealed, parked=parked, unpark=unpark)
+        await self._processes.commit(claim, position, changed, parked=parked, unpark=unpark)
 
     async def pending(
         self, key: SubscriptionKey, *, after: int = 0, limit: int = 500
@@ -94,11 +91,11 @@ class SealedProcesses:
     ) -> None:
         """Take executed commands out of the outbox, and keep, sealed, why others were refused."""
         cipher = await self._cipher(claim.key)
-        sealed = {
-            number: _sealed(cipher, refusal, _bound("refusal", str(number)))
+        refusals = {
+            number: sealed(cipher, refusal, _bound("refusal", str(number)))
             for number, refusal in refused.items()
         }
-        await self._processes.settle(claim, sent, sealed)
+        await self._processes.settle(claim, sent, refusals)
 
     async def inputs(self, key: SubscriptionKey, *, limit: int = 500) -> Sequence[ProcessInput]:
         """Refusals in order of their commands, then due timers by time; one for each instance."""
@@ -133,29 +130,20 @@ class SealedProcesses:
 
 
 def _opened_state(cipher: Cipher, state: ProcessState) -> ProcessState:
-    return state._replace(data=_opened(cipher, state.data, _bound("state", state.instance)))
+    return state._replace(data=opened(cipher, state.data, _bound("state", state.instance)))
 
 
 def _opened_timer(cipher: Cipher, timer: PendingTimer) -> PendingTimer:
-    return timer._replace(data=_opened(cipher, timer.data, _bound("data", str(timer.id))))
+    return timer._replace(data=opened(cipher, timer.data, _bound("data", str(timer.id))))
 
 
 def _opened_command(cipher: Cipher, item: QueuedCommand) -> QueuedCommand:
     sent, refusal = item.sent, item.refusal
     # A scheduled command keeps its id and its content when it is put into the outbox.
-    sent = sent._replace(data=_opened(cipher, sent.data, _bound("data", str(sent.id))))
+    sent = sent._replace(data=opened(cipher, sent.data, _bound("data", str(sent.id))))
     if refusal is not None:
-        refusal = _opened(cipher, refusal, _bound("refusal", str(item.number)))
+        refusal = opened(cipher, refusal, _bound("refusal", str(item.number)))
     return item._replace(sent=sent, refusal=refusal)
-
-
-def _sealed(cipher: Cipher, data: bytes, bound_to: bytes) -> bytes:
-    return _SEALED + cipher.seal(data, bound_to)
-
-
-def _opened(cipher: Cipher, data: bytes, bound_to: bytes) -> bytes:
-    """The content; as it is when it was stored before the domain had personal fields."""
-    return cipher.open(data[1:], bound_to) if data.startswith(_SEALED) else data
 
 
 def _bound(what: str, name: str) -> bytes:

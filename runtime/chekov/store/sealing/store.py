@@ -18,6 +18,7 @@ from chekov.store.sealing.keyring import LIFE_SECONDS, Keyring
 from chekov.store.sealing.master import MasterKeys
 from chekov.store.sealing.processes import SealedProcesses
 from chekov.store.sealing.read_models import SealedReadModels
+from chekov.store.sealing.schedules import SealedSchedules
 from chekov.store.sealing.snapshot_sealing import SnapshotSealing
 from chekov.store.sealing.snapshots import SealedSnapshots
 from chekov.store.tail import Tail
@@ -65,6 +66,7 @@ class SealedStore(DelegatingEventStore):
         self.read_models = None if read_models is None else SealedReadModels(read_models, events)
         self.snapshots = SealedSnapshots(store.snapshots, self._sealing)
         self.processes = SealedProcesses(store.processes, self._keyring)
+        self.schedules = SealedSchedules(store.schedules, self._keyring)
         self.keys = _ForgettingKeys(store.keys, self._forgotten)
         self.tail = Tail(
             self._read,

@@ -15,6 +15,7 @@ from chekov.testing.contract.nodes import NodesContract
 from chekov.testing.contract.parking import ParkingContract
 from chekov.testing.contract.processes import ProcessesContract
 from chekov.testing.contract.read_models import ReadModelsContract
+from chekov.testing.contract.schedules import SchedulesContract
 from chekov.testing.contract.snapshots import SnapshotsContract
 from chekov.testing.contract.streams import StreamsContract
 from chekov.testing.contract.subscriptions import SubscriptionsContract
@@ -31,6 +32,7 @@ __all__ = [
     "ParkingContract",
     "ProcessesContract",
     "ReadModelsContract",
+    "SchedulesContract",
     "SnapshotsContract",
     "StoreContract",
     "StreamsContract",
@@ -48,6 +50,7 @@ class StoreContract(
     NodesContract,
     ParkingContract,
     ProcessesContract,
+    SchedulesContract,
     SnapshotsContract,
     KeysContract,
     CommitReportsContract,

@@ -1,0 +1,54 @@
+"""The role `schedules` in Postgres."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from chekov.store.port import ScheduledCommand
+from chekov.store.postgres.schema import Schema
+from chekov.store.postgres.subscriptions import storable_text
+
+
+class PostgresSchedules:
+    """One row per scheduled command."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._statements = schema.statements("schedules")
+
+    async def add(self, domain: str, item: ScheduledCommand) -> bool:
+        """Keep a command, unless there is one of its id."""
+        return bool(await self._fetch("add", domain, *item[:6]))
+
+    async def take(
+        self, domain: str, *, seconds: float, limit: int = 100
+    ) -> Sequence[ScheduledCommand]:
+        """Take commands that are due; what others are taking just now is passed over."""
+        return _items(await self._fetch("take", domain, seconds, limit))
+
+    async def remove(self, domain: str, id_: UUID) -> bool:
+        """Remove a command."""
+        return bool(await self._fetch("remove", domain, id_))
+
+    async def refuse(self, domain: str, id_: UUID, error: str) -> None:
+        """Keep a command that was refused, with the reason."""
+        await self._fetch("refuse", domain, id_, storable_text(error))
+
+    async def next_due(self, domain: str) -> float | None:
+        """Seconds until the next one is due, by the clock of the database."""
+        rows = await self._fetch("next_due", domain)
+        return rows[0][0] if rows else None
+
+    async def list(
+        self, domain: str, *, after: datetime | None = None, limit: int = 100
+    ) -> Sequence[ScheduledCommand]:
+        """The commands of a domain by time."""
+        return _items(await self._fetch("list", domain, after, limit))
+
+    async def _fetch(self, statement: str, *values: object) -> Sequence[Any]:
+        return await self._schema.fetch(self._statements[statement], *values)
+
+
+def _items(rows: Sequence[Any]) -> Sequence[ScheduledCommand]:
+    return [ScheduledCommand._make(row) for row in rows]
