@@ -5,13 +5,23 @@ comes back as a tuple, a `UUID` inside `Any` as text, `NaN` in an optional numbe
 event would be one thing in the process that stored it and another one in every other.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    MutableSet,
+    Sequence,
+)
+from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum, Flag
-from itertools import product
-from math import isfinite, prod
+from enum import Enum
+from functools import cache
+from itertools import repeat
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import (
@@ -24,6 +34,7 @@ from typing import (
     get_args,
     get_origin,
     get_type_hints,
+    is_typeddict,
 )
 from uuid import UUID
 
@@ -34,28 +45,18 @@ from chekov.domain.personal import FORGOTTEN, unwrapped
 _PLAIN: Final = frozenset({str, int, float, bool, NoneType, bytes, UUID, date, timedelta})
 """Types whose values are the same if they are equal and of the same type."""
 
-_EXACT: Final = frozenset({str, int, bool, NoneType, bytes, UUID, Decimal, date})
-"""Types whose every value is decoded by JSON and MessagePack to the same, if encoded."""
-
-
-def _is_exact_time(value: datetime) -> bool:
-    # Any other offset may come back as UTC.
-    return value.tzinfo is UTC or (value.tzinfo is None and not value.fold)
-
-
-_EXACT_IF: Final[Mapping[type, Callable[[Any], bool]]] = {
-    float: isfinite,  # JSON has no other numbers
-    datetime: _is_exact_time,
-}
-"""Types of which that is so for some values."""
-
-_COMBINATIONS: Final = 64
-
 _ABSENT: Final = object()
 
-
-Checks: TypeAlias = tuple[tuple[int, Callable[[Any], bool]], ...]
-"""For the values at some indexes, a function that says whether each comes back the same."""
+_READ_AS: Final[Mapping[Any, type]] = {
+    Collection: list,
+    Sequence: list,
+    MutableSequence: list,
+    AbstractSet: set,
+    MutableSet: set,
+    Mapping: dict,
+    MutableMapping: dict,
+}
+"""What the decoders make of fields with abstract annotations."""
 
 
 class Difference(NamedTuple):
@@ -85,8 +86,8 @@ def comparison(kind: type) -> Callable[[object, object], bool]:
         if left == right and (
             (*map(type, left),) == annotated or [*map(type, left)] == [*map(type, right)]
         ):
-            for name in others:
-                if difference(getattr(given, name), getattr(back, name), name) is not None:
+            for name, hint in others.items():
+                if difference(getattr(given, name), getattr(back, name), name, hint) is not None:
                     return False
             return True
         return members_difference(kind, given, back) is None
@@ -94,60 +95,48 @@ def comparison(kind: type) -> Callable[[object, object], bool]:
     return same
 
 
-def exact_types(kind: type) -> Mapping[tuple[type, ...], Checks]:
-    """The types that the values of an event's fields may have, if these prove them the same.
-
-    That is so for events which the built-in serializers decode exactly, and which nothing can
-    change. For each combination, there are the values that have to be checked besides. There is
-    none for any other event.
-    """
-    if hasattr(kind, "__post_init__"):
-        return {}
-    hints = get_type_hints(kind, include_extras=True)
-    choices = [_exact_choices(hints[name]) for name in _members(kind)]
-    if prod(map(len, choices)) > _COMBINATIONS:
-        return {}
-    return {
-        types: tuple(
-            (index, _EXACT_IF[item]) for index, item in enumerate(types) if item in _EXACT_IF
-        )
-        for types in product(*choices)
-    }
-
-
 def members_of(kind: type) -> Callable[[object], tuple[Any, ...]]:
     """A function that takes the values of an event's fields."""
-    return _taker(_members(kind))
+    return _taker(member_names(kind))
 
 
 def members_difference(kind: type, given: object, back: object) -> Difference | None:
     """The first difference between two objects of a type with named members."""
-    for name in _members(kind):
+    hints = _hints(kind)
+    for name in member_names(kind):
         left, right = getattr(given, name, _ABSENT), getattr(back, name, _ABSENT)
-        found = difference(left, right, name)
+        found = difference(left, right, name, hints[name])
         if found is not None:
             return found
     return None
 
 
-def difference(given: Any, back: Any, path: str) -> Difference | None:
-    """The first difference between a value and what its bytes are decoded to, or `None`."""
+def difference(given: Any, back: Any, path: str, hint: Any = Any) -> Difference | None:
+    """The first difference between a value and what its bytes are decoded to, or `None`.
+
+    Args:
+        given: the value.
+        back: what its bytes are decoded to.
+        path: where it is.
+        hint: its annotation; only the content counts of what is annotated as `Sequence` or by
+            another abstract type.
+    """
     kind = cast("type[object]", type(given))
     if kind is not type(back):
-        return None if _stands_for(given, back) else Difference(path, given, back)
+        return _kinds_difference(given, back, path, hint)
     if kind in _PLAIN:
         # `NaN` does not equal itself.
         same = given == back or repr(given) == repr(back)
         return None if same else Difference(path, given, back)
     compare = _COMPARISONS.get(kind)
     if compare is not None:
-        return compare(given, back, path)
+        return compare(given, back, path, hint)
     if isinstance(given, Enum):
         return None if given == back else Difference(path, given, back)
     for base, compare in _COMPARISONS.items():
         if isinstance(given, base):
-            return compare(given, back, path)
-    if _members(kind):
+            return compare(given, back, path, hint)
+    if member_names(kind):
         found = members_difference(kind, given, back)
         return found and found._replace(path=f"{path}.{found.path}")
     if kind.__eq__ is object.__eq__:
@@ -155,7 +144,7 @@ def difference(given: Any, back: Any, path: str) -> Difference | None:
     return None if given == back else Difference(path, given, back)
 
 
-def _time_difference(given: Any, back: Any, path: str) -> Difference | None:
+def _time_difference(given: Any, back: Any, path: str, _: Any) -> Difference | None:
     """The instant counts: MessagePack makes every offset UTC, and no format keeps a zone's name."""
     if given.tzinfo is back.tzinfo:
         same = given == back and given.fold == back.fold
@@ -168,35 +157,45 @@ def _time_difference(given: Any, back: Any, path: str) -> Difference | None:
     return None if same else Difference(path, given, back)
 
 
-def _decimal_difference(given: Decimal, back: Decimal, path: str) -> Difference | None:
+def _decimal_difference(given: Decimal, back: Decimal, path: str, _: Any) -> Difference | None:
     return None if str(given) == str(back) else Difference(path, given, back)
 
 
-def _sequence_difference(given: Sequence[Any], back: Any, path: str) -> Difference | None:
+def _sequence_difference(
+    given: Collection[Any], back: Any, path: str, hint: Any
+) -> Difference | None:
     if len(given) != len(back):
         return Difference(path, given, back)
     types = [*map(type, given)]
     if _PLAIN.issuperset(types) and given == back and types == [*map(type, back)]:
         return None
-    for index, (left, right) in enumerate(zip(given, back, strict=True)):
-        found = difference(left, right, f"{path}[{index}]")
+    hints = _item_hints(hint, given)
+    for index, (left, right, item) in enumerate(zip(given, back, hints, strict=False)):
+        found = difference(left, right, f"{path}[{index}]", item)
         if found is not None:
             return found
     return None
 
 
-def _mapping_difference(given: Mapping[Any, Any], back: Any, path: str) -> Difference | None:
-    found = _set_difference(given.keys(), back.keys(), path)
+def _mapping_difference(
+    given: Mapping[Any, Any], back: Any, path: str, hint: Any
+) -> Difference | None:
+    found = _set_difference(given.keys(), back.keys(), path, Any)
     if found is not None:
         return Difference(path, given, back)
+    kind = _container(hint, dict)
+    members: Mapping[Any, Any] = _hints(kind) if is_typeddict(kind) else {}
+    values = (*get_args(kind), Any, Any)[1]
     for key, value in given.items():
-        found = difference(value, back[key], f"{path}[{key!r}]")
+        found = difference(value, back[key], f"{path}[{key!r}]", members.get(key, values))
         if found is not None:
             return found
     return None
 
 
-def _set_difference(given: Collection[Any], back: Collection[Any], path: str) -> Difference | None:
+def _set_difference(
+    given: Collection[Any], back: Collection[Any], path: str, _: Any
+) -> Difference | None:
     own = {_key(item): item for item in back}
     for item in given:
         other = own.get(_key(item), _ABSENT)
@@ -223,7 +222,9 @@ def _stands_for(given: Any, back: Any) -> bool:
     return given is FORGOTTEN and back is None
 
 
-_COMPARISONS: Final[Mapping[type, Callable[[Any, Any, str], Difference | None]]] = {
+_Compare: TypeAlias = Callable[[Any, Any, str, Any], Difference | None]
+
+_COMPARISONS: Final[Mapping[type, _Compare]] = {
     datetime: _time_difference,
     time: _time_difference,
     Decimal: _decimal_difference,
@@ -235,7 +236,53 @@ _COMPARISONS: Final[Mapping[type, Callable[[Any, Any, str], Difference | None]]]
 }
 
 
-def _members(kind: type[Any]) -> Sequence[str]:
+def _kinds_difference(given: Any, back: Any, path: str, hint: Any) -> Difference | None:
+    """As `difference`, of values of different types."""
+    if _stands_for(given, back):
+        return None
+    kind = cast("type[object]", type(back))
+    for item in _choices(hint):
+        origin = get_origin(item) or item
+        if _READ_AS.get(origin) is kind and isinstance(given, origin):
+            return _COMPARISONS[kind](given, back, path, hint)
+    return Difference(path, given, back)
+
+
+def _choices(hint: Any) -> Sequence[Any]:
+    """The members of a union, or the annotation itself."""
+    hint = unwrapped(hint)
+    if get_origin(hint) in (Union, UnionType):
+        return [choice for item in get_args(hint) for choice in _choices(item)]
+    return [hint]
+
+
+def _container(hint: Any, kind: type) -> Any:
+    """The annotation of a container that is read as `kind`, among those of a union."""
+    for item in _choices(hint):
+        origin = get_origin(item) or item
+        if _READ_AS.get(origin, origin) is kind or (kind is dict and is_typeddict(item)):
+            return item
+    return Any
+
+
+def _item_hints(hint: Any, given: object) -> Iterable[Any]:
+    """The annotations of the items of a list, tuple or named tuple."""
+    kind = type(given)
+    if hasattr(kind, "_fields"):
+        return _hints(kind).values()
+    items = get_args(_container(hint, tuple if kind is tuple else list))
+    items = items or get_args(_container(hint, list))
+    if kind is tuple and items and items[-1] is not ... and len(items) > 1:
+        return items
+    return repeat(items[0] if items else Any)
+
+
+@cache
+def _hints(kind: type[Any]) -> Mapping[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
+def member_names(kind: type[Any]) -> Sequence[str]:
     """The names of the members of a dataclass, a `msgspec.Struct` or an attrs class."""
     if is_dataclass(kind):
         return tuple(item.name for item in fields(kind))
@@ -245,12 +292,12 @@ def _members(kind: type[Any]) -> Sequence[str]:
     return tuple(item.name for item in attributes)
 
 
-def _split(kind: type) -> tuple[Mapping[str, Any], Sequence[str]]:
-    """The fields that hold plain values only, with their annotations, and the others."""
-    hints = get_type_hints(kind, include_extras=True)
-    names = _members(kind)
+def _split(kind: type) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The fields that hold plain values only, and the others, with their annotations."""
+    hints = _hints(kind)
+    names = member_names(kind)
     plain = {name: unwrapped(hints[name]) for name in names if _is_plain(hints[name])}
-    return plain, [name for name in names if name not in plain]
+    return plain, {name: hints[name] for name in names if name not in plain}
 
 
 def _is_plain(hint: Any) -> bool:
@@ -258,23 +305,6 @@ def _is_plain(hint: Any) -> bool:
     if get_origin(hint) in (Union, UnionType):
         return all(_is_plain(item) for item in get_args(hint))
     return hint in _PLAIN or hint is None
-
-
-def _exact_choices(hint: Any) -> tuple[type, ...]:
-    """The types of an annotation, if each is exact; constraints in `Annotated` make it inexact."""
-    while hasattr(hint, "__supertype__"):
-        hint = hint.__supertype__
-    items = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    types = tuple(NoneType if item is None else item for item in items)
-    return types if all(map(_is_exact, types)) else ()
-
-
-def _is_exact(item: Any) -> bool:
-    return isinstance(item, type) and (
-        item in _EXACT
-        or item in _EXACT_IF
-        or (issubclass(item, Enum) and not issubclass(item, Flag))
-    )
 
 
 def _taker(names: Sequence[str]) -> Callable[[object], tuple[Any, ...]]:

@@ -1,8 +1,9 @@
 """What an event holds comes back as it was given, or is refused, with both serializers."""
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
@@ -29,6 +30,7 @@ from chekov import (
     execute,
 )
 from chekov.errors import InexactEvent, InvalidAppend
+from chekov.serialization import exactness
 from chekov.serialization.codec import Codec
 
 Celsius = NewType("Celsius", float)
@@ -74,6 +76,22 @@ class Row(TypedDict, total=False):
     name: str
 
 
+@dataclass(frozen=True)
+class Wrapped:
+    names: Sequence[str]
+    exact: list[str]
+
+
+class Spot(NamedTuple):
+    names: Sequence[str]
+    exact: list[str]
+
+
+class Cells(TypedDict, total=False):
+    row: list[str]
+    all: Sequence[str]
+
+
 class Item(msgspec.Struct):
     price: Decimal
 
@@ -92,6 +110,14 @@ class Held(Event):
     marks: tuple[int, ...] = ()
     names: Sequence[str] = field(default_factory=list[str])
     by_name: Mapping[str, float] = field(default_factory=dict[str, float])
+    unique: AbstractSet[int] = field(default_factory=set[int])
+    each: Collection[str] = field(default_factory=list[str])
+    deep: list[Sequence[Sequence[int]] | None] = field(
+        default_factory=list[Sequence[Sequence[int]] | None]
+    )
+    wrapped: Sequence[Wrapped] = field(default_factory=list[Wrapped])
+    cells: Cells | None = None
+    spot: Spot | None = None
     by_number: dict[int, Shape] = field(default_factory=dict[int, Shape])
     tags: frozenset[str] = frozenset()
     moment: datetime | None = None
@@ -123,17 +149,24 @@ class Plain(Event):
     side: Side
 
 
-class Hold(Command[Held | About | Plain]):
+class Listing(Event):
+    names: Sequence[str]
+    marks: list[float]
+    moments: list[datetime]
+    rows: list[list[str]]
+
+
+class Hold(Command[Held | About | Plain | Listing]):
     box: Identifier[str]
 
 
 class Box(Aggregate, identity="box"):
     @execute
-    def hold(self, command: Hold) -> Iterable[Held | About | Plain]:
+    def hold(self, command: Hold) -> Iterable[Held | About | Plain | Listing]:
         yield Held()
 
     @apply
-    def held(self, event: Held | About | Plain) -> None:
+    def held(self, event: Held | About | Plain | Listing) -> None:
         pass
 
 
@@ -191,6 +224,69 @@ def test_what_fits_its_annotation_comes_back(codec: Codec, name: str, value: obj
     assert answer is not copy
 
 
+BY_CONTENT: list[Any] = [
+    ("names", ("a", "b"), ["a", "b"]),
+    ("each", ("a",), ["a"]),
+    ("each", {"a"}, ["a"]),
+    ("unique", frozenset({1, 2}), {1, 2}),
+    ("by_name", defaultdict(float, a=1.0), {"a": 1.0}),
+    ("by_name", OrderedDict(a=1.5), {"a": 1.5}),
+    ("deep", [((1, 2), [3]), None], [[[1, 2], [3]], None]),
+    ("wrapped", (Wrapped(("a",), ["b"]),), [Wrapped(["a"], ["b"])]),
+    ("cells", {"row": ["a"], "all": ("b",)}, {"row": ["a"], "all": ["b"]}),
+    ("spot", Spot(("a",), ["b"]), Spot(["a"], ["b"])),
+]
+
+
+@both
+@pytest.mark.parametrize(("name", "value", "read"), BY_CONTENT)
+def test_only_the_content_counts_where_the_annotation_is_abstract(
+    codec: Codec, name: str, value: object, read: object
+) -> None:
+    data, copy, answer = codec.encode_event(held(name, value))
+    assert copy == answer == held(name, read)
+    assert type(getattr(copy, name)) is type(read)
+    assert codec.encode(copy) == data
+
+
+@both
+@pytest.mark.parametrize("given", [["a", "b"], ("a", "b")])
+def test_lists_of_exact_values_are_copied_without_a_comparison(
+    codec: Codec, given: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("compared")
+
+    monkeypatch.setattr(exactness, "difference", never)
+    event = Listing(names=given, marks=[1.5, 2.5], moments=[NOW], rows=[["x"], []])
+    _, copy, answer = codec.encode_event(event)
+    assert copy == answer == replace(event, names=["a", "b"])
+    assert isinstance(copy, Listing)
+    assert isinstance(answer, Listing)
+    for name in ("names", "marks", "moments", "rows"):
+        assert len({id(getattr(each, name)) for each in (event, copy, answer)}) == 3
+    copy.rows[0].append("y")
+    assert (event.rows, answer.rows) == ([["x"], []], [["x"], []])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "path"),
+    [
+        ("names", ["a", Text("b")], "names[1]"),
+        ("marks", [1.5, nan], "marks[1]"),
+        ("marks", (1.5,), "marks"),
+        ("moments", [NOW, NOW.replace(tzinfo=None, fold=1)], "moments[1]"),
+        ("rows", [["x"], [Colour.RED]], "rows[1][0]"),
+    ],
+)
+def test_a_list_with_one_other_value_is_refused(name: str, value: object, path: str) -> None:
+    fields: Any = {"names": [], "marks": [], "moments": [], "rows": [], name: value}
+    with pytest.raises(InvalidAppend) as caught:
+        CODECS["json"].encode_event(Listing(**fields))
+    if isinstance(caught.value, InexactEvent):
+        assert caught.value.field == path
+
+
 CHANGED: list[Any] = [
     ("value", ID, "value"),
     ("value", (1, 2), "value"),
@@ -209,9 +305,16 @@ CHANGED: list[Any] = [
     ("shapes", (Shape("a"),), "shapes"),
     ("shape", Shape("a", [1, 2]), "shape.sides"),  # pyright: ignore[reportArgumentType]
     ("marks", [1, 2], "marks"),
-    ("names", ("a",), "names"),
-    ("by_name", defaultdict(float, a=1.0), "by_name"),
-    ("by_name", OrderedDict(a=1.0), "by_name"),
+    ("names", (Text("a"),), "names[0]"),
+    ("names", "ab", "names"),
+    ("by_name", defaultdict(float, a=2**53 + 1), "by_name['a']"),
+    ("by_number", defaultdict(lambda: Shape("b"), {1: Shape("a")}), "by_number"),
+    ("by_number", OrderedDict({1: Shape("a")}), "by_number"),
+    ("unique", [1, 2], "unique"),
+    ("deep", [("a", [1])], "deep[0]"),
+    ("wrapped", [Wrapped(("a",), ("b",))], "wrapped[0].exact"),  # pyright: ignore[reportArgumentType]
+    ("cells", {"row": ("a",), "all": ["a"]}, "cells['row']"),
+    ("spot", Spot(("a",), ("b",)), "spot[1]"),  # pyright: ignore[reportArgumentType]
     ("by_number", {1: Circle("c")}, "by_number[1]"),
     ("tags", {"a"}, "tags"),
     ("number", 2**53 + 1, "number"),

@@ -3,6 +3,7 @@
 import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -82,6 +83,7 @@ NAMES: dict[str, Any] = {
     "Shape": Shape,
     "Transfer": Transfer,
     "UUID": UUID,
+    "AbstractSet": AbstractSet,
     "AccountId": AccountId,
     "date": date,
     "datetime": datetime,
