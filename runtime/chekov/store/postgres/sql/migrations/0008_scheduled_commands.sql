@@ -1,4 +1,4 @@
--- works with: 7
+-- works with: 1
 
 -- Commands for a later time. Whoever takes one that is due moves it ahead, so that nobody else takes
 -- it meanwhile and it is due again if that process ends.
