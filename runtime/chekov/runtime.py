@@ -234,7 +234,7 @@ class Runtime:
             metadata: stored with each of its events, as JSON; keys must not begin with `$`.
             expected_version: refuse unless the stream is at this version; then never retried.
             timeout: seconds it may take.
-            consistency: `"strong"` waits for every subscription, a list of names for those.
+            consistency: `"strong"` waits for handlers that are declared so, a list for those named.
             consistency_timeout: seconds to wait for them.
             with_state: return a copy of the state right after the command too.
 

@@ -70,7 +70,7 @@ class Account(Aggregate, identity="account"):
         self.balance += event.amount
 
 
-class Welcome(EventHandler, name="welcome"):
+class Welcome(EventHandler, name="welcome", consistency="strong"):
     @handle
     async def opened(self, event: AccountOpened, context: Context) -> None: ...
 

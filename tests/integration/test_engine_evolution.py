@@ -90,7 +90,7 @@ class Ledger(Projection, name="ledger"):
         return [(row["position"], row["what"], row["amount"]) for row in found]
 
 
-class Counting(EventHandler, name="counting"):
+class Counting(EventHandler, name="counting", consistency="strong"):
     def __init__(self) -> None:
         self.parts: list[int] = []
 

@@ -65,7 +65,7 @@ NAMES = ("a", "b", "c", "d", "e", "f")
 
 def handlers(heard: list[tuple[str, int]]) -> list[EventHandler]:
     def handler(name: str) -> EventHandler:
-        class Heard(EventHandler, name=name):
+        class Heard(EventHandler, name=name, consistency="strong"):
             @handle
             async def added(self, event: Added, context: Context) -> None:
                 heard.append((name, context.position))

@@ -8,7 +8,7 @@ from tests.unit.engine.counter_domain import Add, Added, Counter
 from tests.waiting import until
 
 
-class Seen(EventHandler, name="seen"):
+class Seen(EventHandler, name="seen", consistency="strong"):
     def __init__(self) -> None:
         self.amounts: list[int] = []
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
-from chekov.domain.handler import Connection
+from chekov.domain.connection import Connection
 from chekov.errors import Fenced
 from chekov.store.port import (
     Claim,

@@ -102,7 +102,7 @@ async def test_a_state_that_is_worked_with_is_forgotten_right_after() -> None:
         assert (await loading).state.names == {ADA: None}
 
 
-class Slow(EventHandler, name="slow"):
+class Slow(EventHandler, name="slow", consistency="strong"):
     """Handles the first event when it may."""
 
     def __init__(self) -> None:

@@ -40,8 +40,9 @@ class CommandEnvelope(Generic[E_co]):
         expected_version: the version the stream must have, or a member of `Expected`.
         timeout: seconds the command may take, counted from its admission; `None` for the
             runtime's default. A change by middleware has no effect.
-        consistency: the subscriptions to wait for before answering: none (`"eventual"`), all of
-            the domain (`"strong"`), or those named. A change by middleware has no effect.
+        consistency: the subscriptions to wait for before answering: none (`"eventual"`),
+            those declared strong (`"strong"`), or those named. A change by middleware has no
+            effect.
         consistency_timeout: seconds to wait for them.
         with_state: whether the answer has a copy of the instance's state right after the command.
         timestamp: when the envelope was made, in seconds since 1970.

@@ -2,13 +2,24 @@
 
 import inspect
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, ClassVar, Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import (
+    Any,
+    ClassVar,
+    Concatenate,
+    Final,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    get_args,
+)
 from uuid import UUID
 
+from chekov.domain.connection import Connection
 from chekov.domain.event_filter import EVERYTHING, EventFilter
 from chekov.domain.failure import ON_FAILURE, Decision, OnFailure, Retry, retry_fault
 from chekov.domain.keywords import refuse_unknown_keywords
@@ -22,48 +33,8 @@ X = TypeVar("X", bound="Context")
 R = TypeVar("R")
 P = ParamSpec("P")
 
-
-class Connection(Protocol):
-    """The database connection that handlers and queries are given.
-
-    Parameters are written `$1`, `$2`, … and passed after the statement.
-    """
-
-    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
-        """Run a statement and return its command tag."""
-        ...
-
-    async def executemany(
-        self, command: str, args: Iterable[Sequence[Any]], *, timeout: float | None = None
-    ) -> None:
-        """Run a statement once for each sequence of parameters."""
-        ...
-
-    async def fetch(
-        self, query: str, *args: Any, timeout: float | None = None
-    ) -> Sequence[Mapping[str, Any]]:
-        """All rows."""
-        ...
-
-    async def fetchrow(
-        self, query: str, *args: Any, timeout: float | None = None
-    ) -> Mapping[str, Any] | None:
-        """The first row, or `None`."""
-        ...
-
-    async def fetchval(
-        self, query: str, *args: Any, column: int = 0, timeout: float | None = None
-    ) -> Any:
-        """One value of the first row, or `None`."""
-        ...
-
-    def transaction(self) -> AbstractAsyncContextManager[Any]:
-        """A savepoint inside the transaction that is open already."""
-        ...
-
-    def cursor(self, query: str, *args: Any) -> AsyncIterator[Mapping[str, Any]]:
-        """Rows one by one, for results that do not fit in memory."""
-        ...
+HandlerConsistency: TypeAlias = Literal["eventual", "strong"]
+"""Whether a command that is dispatched with `consistency="strong"` waits for a handler."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +162,7 @@ class HandlerDefinition:
         on_failure: what happens to an event that keeps failing.
         partitions: into how many parts its events are divided, by stream.
         filter: which of these events it takes.
+        consistency: whether a dispatch with `consistency="strong"` waits for it.
         handlers: event type → the method that handles it.
         queries: of a projection, its queries by name.
         tables: of a projection, the SQL that creates its tables.
@@ -204,6 +176,7 @@ class HandlerDefinition:
     on_failure: OnFailure = "park"
     partitions: int = 1
     filter: EventFilter = EVERYTHING
+    consistency: HandlerConsistency = "eventual"
     handlers: Mapping[type[Event], Method]
     queries: Mapping[str, Method] = field(default_factory=dict[str, Method])
     tables: str = ""
@@ -231,6 +204,11 @@ def _check_keywords(
         faults.append(
             f"{cls.__qualname__}: on_failure {definition.on_failure!r} is not 'park', 'skip' or "
             "'stop'"
+        )
+    if definition.consistency not in get_args(HandlerConsistency):
+        faults.append(
+            f"{cls.__qualname__}: consistency {definition.consistency!r} is not 'eventual' or "
+            "'strong'"
         )
     if not 1 <= definition.partitions <= cls.__most_partitions__:
         most = cls.__most_partitions__
@@ -283,12 +261,15 @@ class EventHandler:
             The events of one stream keep their order. It stays as it was at first; another number
             needs another `version`.
         filter: an `EventFilter`: of the events that its methods take, those that meet it.
+        consistency: `"strong"` if a command that is dispatched with `consistency="strong"` is to
+            wait for it; `"eventual"` when left out, and `"strong"` for projections.
     """
 
     __chekov__: ClassVar[HandlerDefinition] = HandlerDefinition(name="", handlers={})
     __context_type__: ClassVar[type[Context]] = Context
     __roles__: ClassVar[tuple[str, ...]] = ("handle",)
     __most_partitions__: ClassVar[int] = 1000
+    __consistency__: ClassVar[HandlerConsistency] = "eventual"
 
     def __init_subclass__(
         cls,
@@ -299,6 +280,7 @@ class EventHandler:
         on_failure: OnFailure = "park",
         partitions: int = 1,
         filter: EventFilter = EVERYTHING,
+        consistency: HandlerConsistency | None = None,
         **kwargs: Any,
     ) -> None:
         refuse_unknown_keywords(cls, kwargs)
@@ -316,6 +298,7 @@ class EventHandler:
             on_failure=on_failure,
             partitions=partitions,
             filter=filter,
+            consistency=cls.__consistency__ if consistency is None else consistency,
             handlers={kind: item for kind, item in table.items() if issubclass(kind, Event)},
             queries={method.name: method for method in methods if method.role == "query"},
         )
@@ -354,6 +337,7 @@ class Projection(EventHandler):
     __context_type__ = Transaction
     __roles__ = ("handle", "query")
     __most_partitions__ = 1
+    __consistency__ = "strong"
 
     def __init_subclass__(cls, *, independent_writes: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 from uuid import uuid4
 
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.failure import Retry
 from chekov.domain.handler import EventHandler, Projection
@@ -94,8 +95,9 @@ class Engine:
             lease=lease,
         )
         self._lease = lease
+        strong = [key for key, handler in keys.items() if _is_strong(handler)]
         self.consistency = Consistency(
-            store.subscriptions, keys, self._subscriptions, self.generations.current
+            store.subscriptions, keys, strong, self._subscriptions, self.generations.current
         )
         self._background: dict[str, asyncio.Task[None]] = {}
         self._running: dict[SubscriptionKey, asyncio.Task[None]] = {}
@@ -227,7 +229,8 @@ class Engine:
             await _cancelled(self._background.pop("rehydration"))
         if "snapshots" in self._background:
             await self._snapshotter.drain(self._background["snapshots"])
-        await self.consistency.drain()
+        alone = bool(self._subscriptions) and await self._leases.alone()
+        await self.consistency.drain(alone=alone)
         await self.halt()
 
     async def halt(self) -> None:
@@ -259,6 +262,10 @@ class Engine:
             invocation.definition.retry or self._retry,
             most_parked_keys=self._most_parked_keys,
         )
+
+
+def _is_strong(handler: EventHandler) -> bool:
+    return definition_of(handler).consistency == "strong"
 
 
 def _first(key: SubscriptionKey) -> SubscriptionKey:

@@ -1,8 +1,8 @@
 """`POST /commands/{Command}`: executes one command and returns what it stored."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
@@ -12,7 +12,7 @@ from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.messages import Command, Event
 from chekov.engine.commands.consistency import HandlerFailed
 from chekov.engine.commands.execution import Dispatched
-from chekov.errors import ConsistencyTimeout, UnknownCommand, UnusableState
+from chekov.errors import ConsistencyTimeout, UnknownCommand, UnknownSubscription, UnusableState
 from chekov.runtime import Runtime
 from chekov.serialization.json import to_json
 from chekov.server import headers, rendering
@@ -20,12 +20,21 @@ from chekov.server.content import body
 from chekov.server.endpoint import Handler
 from chekov.server.parameters import refuse_unknown
 from chekov.server.problems import malformed
+from chekov.store.port import SubscriptionKey
 from chekov.telemetry import context
 
 JSON: Final = {"Content-Type": "application/json"}
 _REPEATED: Final = {**JSON, "Idempotency-Replayed": "true"}
 
 _log: Final = logging.getLogger(__name__)
+
+
+class _Wait(NamedTuple):
+    """Which subscriptions a request waits for, how long, and how the response says so."""
+
+    seconds: float
+    keys: Sequence[SubscriptionKey]
+    applied: str
 
 
 class Commands:
@@ -40,7 +49,7 @@ class Commands:
             given = request.headers
             headers.require_json(given)
             with_state = _wants_state(request) if request.query_string else False
-            wait = headers.wait(given)
+            wait = self._wait(given)
             expected = headers.expected_version(given)
             command_id = headers.command_id(given)
             command = self._runtime.codec.decode_command(name, await body(request))
@@ -73,16 +82,31 @@ class Commands:
             raise UnknownCommand(name, tuple(self._runtime.domain.commands))
         return await self.handler(name)(request)
 
-    async def _consistent(
-        self, dispatched: Dispatched[Event], state: bytes, wait: float
-    ) -> web.StreamResponse:
-        applied = {**_headers(dispatched), "Preference-Applied": f"wait={wait:g}"}
+    def _wait(self, given: Mapping[str, str]) -> _Wait | None:
+        """What `Prefer` asks to wait for.
+
+        Raises:
+            RequestError: it names a handler that the domain does not have.
+        """
+        seconds = headers.wait(given)
+        if seconds is None:
+            return None
+        names = headers.handlers(given)
+        if names is None:
+            return _Wait(seconds, self._consistency.keys("strong"), f"wait={seconds:g}")
         try:
-            consistency = self._runtime.engine.consistency
-            first = dispatched.recorded[0].position if dispatched.recorded else None
-            await consistency.wait(
-                dispatched.position, consistency.keys("strong"), wait, first=first
-            )
+            keys = self._consistency.named(names)
+        except UnknownSubscription as error:
+            raise malformed("header", "Prefer", str(error)) from None
+        return _Wait(seconds, keys, f'wait={seconds:g}; handlers="{",".join(names)}"')
+
+    async def _consistent(
+        self, dispatched: Dispatched[Event], state: bytes, wait: _Wait
+    ) -> web.StreamResponse:
+        applied = {**_headers(dispatched), "Preference-Applied": wait.applied}
+        try:
+            if dispatched.recorded:
+                await self._consistency.wait_for(dispatched.recorded, wait.keys, wait.seconds)
         except (ConsistencyTimeout, HandlerFailed) as error:
             # The events are stored: an error status would make the client send the command again.
             members = b',"consistent":false' + _names(error)

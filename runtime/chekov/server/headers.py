@@ -1,7 +1,7 @@
 """The request headers of the API as typed values."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +13,9 @@ MIN_POSITION: Final = "X-Min-Position"
 
 _VERSION: Final = re.compile(r'(?:W/)?("?)(\d{1,18})\1\Z')
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
+_HANDLERS: Final = re.compile(
+    r"(?:^|[,;\s])handlers\s*=\s*(?:\"([^\"]*)\"|([^\s,;\"]+))", re.IGNORECASE
+)
 _LONGEST_WAIT: Final = 60
 _POSITION_DIGITS: Final = 18
 
@@ -63,6 +66,14 @@ def wait(headers: Mapping[str, str]) -> float | None:
     preference = headers.get("Prefer")
     found = _WAIT.search(preference.lower()) if preference else None
     return float(min(int(found[1]), _LONGEST_WAIT)) if found else None
+
+
+def handlers(headers: Mapping[str, str]) -> Sequence[str] | None:
+    """The names in `Prefer: wait=…; handlers="…"`, separated by commas; `None` if absent."""
+    found = _HANDLERS.search(headers.get("Prefer", ""))
+    if found is None:
+        return None
+    return [name.strip() for name in (found[1] or found[2] or "").split(",") if name.strip()]
 
 
 def min_position(headers: Mapping[str, str]) -> int:

@@ -153,7 +153,8 @@ PARAMETERS: Final[Document] = {
         "name": "Prefer",
         "in": "header",
         "schema": STRING,
-        "description": "`wait=5` waits up to 5 s for subscriptions to handle the events.",
+        "description": "`wait=5` waits up to 5 s until the handlers that are declared strong have "
+        'handled the events, and `wait=5; handlers="a,b"` for those named.',
     },
     "After": query_parameter("after", {**COUNT, "default": 0}),
     "Limit": query_parameter(

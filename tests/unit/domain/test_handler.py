@@ -103,7 +103,7 @@ def test_a_misspelt_class_keyword_is_named_with_the_known_ones() -> None:
     (fault,) = caught.value.faults
     assert caught.value.subject.endswith("Balances")
     assert "no class keyword 'versions': did you mean 'version'?" in fault
-    assert "name, version, retry, on_failure, filter" in fault
+    assert "name, version, retry, on_failure, partitions, filter" in fault
 
 
 def test_handlers_are_checked() -> None:
@@ -224,3 +224,46 @@ def test_a_projection_may_take_a_plain_context() -> None:
             pass
 
     assert Domain("turning", aggregates=[Turns], handlers=[Plain()]).projections
+
+
+def test_only_projections_are_strong_unless_the_class_says_otherwise() -> None:
+    class Letters(EventHandler, consistency="strong"):
+        @handle
+        async def left(self, event: Left, context: Context) -> None:
+            pass
+
+    class Mail(EventHandler):
+        @handle
+        async def left(self, event: Left, context: Context) -> None:
+            pass
+
+    class Lefts(Projection):
+        tables = "create table lefts ()"
+
+        @handle
+        async def left(self, event: Left, transaction: Transaction) -> None:
+            pass
+
+    class Later(Projection, consistency="eventual"):
+        tables = "create table lefts ()"
+
+        @handle
+        async def left(self, event: Left, transaction: Transaction) -> None:
+            pass
+
+    kinds = (Letters, Mail, Lefts, Later)
+    assert [kind.__chekov__.consistency for kind in kinds] == [
+        "strong", "eventual", "strong", "eventual",
+    ]  # fmt: skip
+    assert not any(kind.__chekov__.faults for kind in kinds)
+
+
+@pytest.mark.parametrize("consistency", ["Strong", "", 1, ["mail"]], ids=repr)
+def test_a_consistency_that_does_not_exist_is_refused(consistency: Any) -> None:
+    class Odd(EventHandler, consistency=consistency):
+        @handle
+        async def left(self, event: Left, context: Context) -> None:
+            pass
+
+    [fault] = Odd.__chekov__.faults
+    assert f"consistency {consistency!r} is not 'eventual' or 'strong'" in fault

@@ -98,7 +98,7 @@ async def nothing(event: Added) -> None:
     pass
 
 
-class Seen(EventHandler, name="seen"):
+class Seen(EventHandler, name="seen", consistency="strong"):
     """Remembers what it was given, after `first`, and fails on amounts it is told to fail on."""
 
     def __init__(self, first: Callable[[Added], Awaitable[None]] = nothing) -> None:

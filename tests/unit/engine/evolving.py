@@ -91,7 +91,7 @@ def dropped(data: dict[str, Any], origin: Origin) -> Iterable[tuple[str, dict[st
 UPCASTERS: tuple[Upcaster[Any], ...] = (with_currency, split, fee, dropped)
 
 
-class Seen(EventHandler, name="seen"):
+class Seen(EventHandler, name="seen", consistency="strong"):
     """Remembers what it was given, and fails as often as it is told to on an amount."""
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ class Seen(EventHandler, name="seen"):
             raise RuntimeError(f"no {event.amount} please")
 
 
-class SeenFees(EventHandler, name="fees"):
+class SeenFees(EventHandler, name="fees", consistency="strong"):
     def __init__(self) -> None:
         self.contexts: list[Context] = []
 

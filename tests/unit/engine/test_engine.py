@@ -134,7 +134,7 @@ async def test_versions_of_a_name_have_a_status_each() -> None:
     """While a release replaces another, both have rows in the store."""
     store = MemoryStore()
 
-    class NewSeen(Seen, name="seen", version=2):
+    class NewSeen(Seen, name="seen", version=2, consistency="strong"):
         pass
 
     async with running(store, Seen()) as old, running(store, NewSeen()) as new:

@@ -103,7 +103,7 @@ class Account(Aggregate, identity="account"):
         self.balance += event.amount
 
 
-class Welcome(EventHandler, name="welcome"):
+class Welcome(EventHandler, name="welcome", consistency="strong"):
     """Waits until it is open, and fails if it is given a `failure`."""
 
     def __init__(self) -> None:

@@ -320,3 +320,35 @@ async def test_when_handlers_are_late_the_events_are_stored_all_the_same(serving
     assert body["consistent"] is False
     assert body["behind"] == ["welcome"]
     assert body["position"] == 1
+
+
+async def test_prefer_names_the_handlers_to_wait_for(serving: Serving) -> None:
+    async with serving() as server:
+        server.welcome.open.clear()
+        response = await server.api.post(
+            "/commands/OpenAccount",
+            json=OPEN,
+            headers={"Prefer": 'wait=0; handlers="welcome"'},
+        )
+        assert response.status == 202
+        assert response.headers["Preference-Applied"] == 'wait=0; handlers="welcome"'
+        assert (await response.json())["behind"] == ["welcome"]
+        response = await server.api.post(
+            "/commands/deposit-money",
+            json={"account_id": ID, "amount": 5},
+            headers={"Prefer": 'wait=30; handlers=""'},
+        )
+        assert (response.status, (await response.json())["consistent"]) == (200, True)
+
+
+async def test_a_handler_that_does_not_exist_is_refused_before_anything_is_stored(
+    serving: Serving,
+) -> None:
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"Prefer": "wait=5; handlers=welcom"}
+        )
+        body = await problem(response, 400, "malformed-request")
+        assert body["header"] == "Prefer"
+        assert "no subscription 'welcom'; it has welcome" in str(body["detail"])
+        assert await server.runtime.store.head() == 0

@@ -75,6 +75,21 @@ def test_prefer_wait_grants_seconds(value: str, seconds: float | None) -> None:
     assert headers.wait(given(prefer=value)) == seconds
 
 
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("wait=5", None),
+        ('wait=5; handlers="balances"', ["balances"]),
+        ('handlers="balances, Mailer" ; wait=5', ["balances", "Mailer"]),
+        ("wait=5; handlers=balances", ["balances"]),
+        ('wait=5; Handlers=""', []),
+        ("wait=5; otherhandlers=x", None),
+    ],
+)
+def test_prefer_names_the_handlers_to_wait_for(value: str, names: list[str] | None) -> None:
+    assert headers.handlers(given(prefer=value)) == names
+
+
 def test_other_content_is_refused() -> None:
     with pytest.raises(RequestError, match="expected application/json"):
         headers.require_json(given(content_type="text/xml"))

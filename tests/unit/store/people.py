@@ -95,7 +95,7 @@ class Club(Aggregate, identity="club", snapshot_every=2):
         del event
 
 
-class Letters(EventHandler, name="letters"):
+class Letters(EventHandler, name="letters", consistency="strong"):
     """Remembers whom it wrote to."""
 
     def __init__(self) -> None:

@@ -59,6 +59,7 @@ class Consistency:
     Args:
         store: has the checkpoints.
         keys: of the domain's subscriptions, whichever generation of a projection serves.
+        strong: of those, the ones that a strong dispatch waits for.
         subscriptions: those that run in this process.
         current: returns the key of the generation that answers for one of `keys`.
     """
@@ -67,16 +68,19 @@ class Consistency:
         self,
         store: Subscriptions,
         keys: Iterable[SubscriptionKey],
+        strong: Iterable[SubscriptionKey],
         subscriptions: Mapping[SubscriptionKey, Subscription],
         current: Callable[[SubscriptionKey], SubscriptionKey],
     ) -> None:
         self._store = store
         self._current = current
         self._keys = tuple(keys)
+        self._strong = tuple(strong)
         self._subscriptions = subscriptions
         self._reading: asyncio.Future[None] | None = None
         self._checkpoints: Mapping[SubscriptionKey, int] = {}
         self._failures: Mapping[SubscriptionKey, int] = {}
+        self._hopeless = False
         self._waiting = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -91,7 +95,7 @@ class Consistency:
         if consistency == "eventual":
             return ()
         if consistency == "strong":
-            return self._keys
+            return self._strong
         if isinstance(consistency, str) or not _is_collection(consistency):
             raise InvalidConsistency(consistency)
         return self.named(consistency)
@@ -144,7 +148,7 @@ class Consistency:
             first: none of the events from here on may have been set aside; `None` if any may.
 
         Raises:
-            ConsistencyTimeout: `timeout` seconds passed before.
+            ConsistencyTimeout: `timeout` seconds passed before, or nobody is there to handle it.
             HandlerFailed: one of these events was parked or skipped.
             InvalidArgument: the position is not an integer, or `timeout` not a number.
         """
@@ -177,8 +181,13 @@ class Consistency:
         """Forget which checkpoints were read: the log was restored to an earlier state."""
         self._checkpoints = self._failures = {}
 
-    async def drain(self) -> None:
-        """Return when there is no waiter left."""
+    async def drain(self, *, alone: bool) -> None:
+        """Return when there is no waiter left.
+
+        Args:
+            alone: no other process handles events, so who waits for one is answered at once.
+        """
+        self._hopeless = alone
         await self._idle.wait()
 
     async def _failed(
@@ -222,7 +231,13 @@ class Consistency:
         return self._checkpoints.get(key, 0) >= position
 
     async def _progress(self, behind: Sequence[SubscriptionKey], position: int) -> None:
-        """Wait until one that is behind may have arrived."""
+        """Wait until one that is behind may have arrived.
+
+        Raises:
+            TimeoutError: none will, while this process lasts.
+        """
+        if self._hopeless:
+            raise TimeoutError
         here = [self._subscriptions.get(self._current(key)) for key in behind]
         if all(item is not None and item.running for item in here):
             first = here[0]

@@ -20,7 +20,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
-from chekov.domain.handler import Connection, TransactionEnded
+from chekov.domain.connection import Connection
+from chekov.domain.handler import TransactionEnded
 
 _Write: TypeAlias = tuple[str, tuple[Any, ...]]
 

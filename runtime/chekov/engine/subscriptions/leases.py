@@ -59,6 +59,12 @@ class LeaseKeeper:
         self._released = False
         self.trouble = ""
 
+    async def alone(self) -> bool:
+        """Look whether no other process runs subscriptions of the domain."""
+        with suppress(StoreError):
+            await self._nodes.look()
+        return self._nodes.alone
+
     async def attend(self) -> None:
         """Be one of the nodes that share the subscriptions, until cancelled."""
         nodes = self._store.nodes

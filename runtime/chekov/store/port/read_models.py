@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
 
-from chekov.domain.handler import Connection
+from chekov.domain.connection import Connection
 from chekov.errors import StoreError
 from chekov.store.port.event_store import Appended, Expected, ExpectedVersion, NewEvent
 from chekov.store.port.generations import Generations

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from chekov.domain import handler
+from chekov.domain.connection import Connection
 from chekov.store.port import (
     Appended,
     Claim,
@@ -70,7 +70,7 @@ class PostgresReadModels:
         return schema_name(self._schema.name, key)
 
     @asynccontextmanager
-    async def serving(self, key: SubscriptionKey) -> AsyncGenerator[handler.Connection]:
+    async def serving(self, key: SubscriptionKey) -> AsyncGenerator[Connection]:
         """A connection for queries, whose names resolve in the serving generation."""
         async with self.read_connection() as connection:
             version = key.domain, key.name, key.version
@@ -81,11 +81,11 @@ class PostgresReadModels:
     @asynccontextmanager
     async def read_connection(
         self, *, search_path: str | None = None
-    ) -> AsyncGenerator[handler.Connection]:
+    ) -> AsyncGenerator[Connection]:
         """A connection in a read-only transaction, for queries."""
         try:
             async with self._schema.lent(readonly=True, search_path=search_path) as connection:
-                yield cast("handler.Connection", connection)
+                yield cast("Connection", connection)
         except asyncpg.QueryCanceledError as error:
             raise QueryTimeout(self._schema.pool.query_timeout) from error
         except asyncpg.DataError as error:
@@ -102,10 +102,10 @@ class PostgresReadModels:
         search_path: str | None = None,
         parked: Sequence[ParkingEntry] = (),
         unpark: bool = False,
-    ) -> AsyncGenerator[handler.Connection]:
+    ) -> AsyncGenerator[Connection]:
         """A database transaction that moves the checkpoint to `position` as it commits."""
         async with self._schema.lent(search_path=search_path) as connection:
-            yield cast("handler.Connection", connection)
+            yield cast("Connection", connection)
             # Last, so that the row is locked for a moment only and a stale owner is still refused.
             try:
                 rows = await connection.fetch(
@@ -130,7 +130,7 @@ class PostgresReadModels:
 
     async def append_in_transaction(
         self,
-        connection: "handler.Connection | DriverConnection",
+        connection: "Connection | DriverConnection",
         stream: str,
         events: Sequence[NewEvent],
         *,

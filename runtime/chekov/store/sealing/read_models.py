@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from chekov.domain.handler import Connection
+from chekov.domain.connection import Connection
 from chekov.store.port import (
     Appended,
     Expected,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from chekov.domain.handler import Connection
+from chekov.domain.connection import Connection
 from chekov.errors import DefinitionError, Fenced
 from chekov.store.port import (
     Claim,

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from chekov import Domain, MemoryStore, Runtime
+from chekov.domain.failure import Retry
 from chekov.engine.commands.consistency import Consistency, HandlerFailed
 from chekov.errors import (
     ChekovError,
@@ -66,9 +67,11 @@ class Gated(Seen):
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
+        self.started = 0
         super().__init__(self.wait)
 
     async def wait(self, event: Added) -> None:
+        self.started += 1
         await self.gate.wait()
 
 
@@ -118,7 +121,7 @@ async def test_versions_and_partitions_of_a_name_are_waited_for_one_by_one() -> 
     async with MemoryStore() as store:
         await store.subscriptions.register(keys)
         claims = await store.subscriptions.claim("node", keys, lease=60)
-        consistency = Consistency(store.subscriptions, keys, {}, lambda key: key)
+        consistency = Consistency(store.subscriptions, keys, keys, {}, lambda key: key)
         assert consistency.named(["seen"]) == keys
         for claim in claims[:2]:
             await store.subscriptions.save(claim, 7)
@@ -129,7 +132,7 @@ async def test_versions_and_partitions_of_a_name_are_waited_for_one_by_one() -> 
         async with asyncio.TaskGroup() as group:
             group.create_task(consistency.wait(7, keys, 30))
             await store.subscriptions.save(claims[2], 7)
-        await consistency.drain()
+        await consistency.drain(alone=False)
 
 
 @pytest.mark.parametrize("wrong", [None, 5, b"seen", "all"], ids=repr)
@@ -184,7 +187,7 @@ async def test_who_waits_for_an_event_that_is_parked_learns_that_it_failed() -> 
 
 
 async def test_who_waits_for_an_event_that_is_skipped_learns_that_it_failed() -> None:
-    class Skipping(Seen, name="seen", on_failure="skip"):
+    class Skipping(Seen, name="seen", on_failure="skip", consistency="strong"):
         pass
 
     seen = Skipping()
@@ -226,3 +229,62 @@ async def test_a_database_that_is_away_leaves_it_open_whether_an_event_failed() 
         with pytest.raises(ConsistencyTimeout) as caught:
             await runtime.wait(1)
         assert caught.value.behind == ("seen",)
+
+
+async def test_strong_waits_only_for_those_that_are_declared_strong() -> None:
+    """A mailer that is late, or fails, holds nobody up, unless it is named."""
+    mailer, seen = Mailer(), Seen()
+    async with running(MemoryStore(), mailer, seen, retry=Retry(attempts=1)) as runtime:
+        await runtime.dispatch(Add(counter="a", amount=1), consistency="strong")
+        assert (seen.amounts, mailer.amounts) == ([1], [])
+        with pytest.raises(ConsistencyTimeout) as caught:
+            await runtime.dispatch(
+                Add(counter="a", amount=2), consistency=["mailer"], consistency_timeout=0.05
+            )
+        assert caught.value.behind == ("mailer",)
+        mailer.failing = {3: 1}
+        mailer.gate.set()
+        done = await runtime.dispatch(Add(counter="a", amount=3), consistency="strong")
+        with pytest.raises(HandlerFailed, match="set aside by mailer"):
+            await runtime.wait(done.position)
+
+
+async def test_a_handler_that_is_behind_is_named_and_one_that_is_not_declared_strong_is_not() -> (
+    None
+):
+    class Letters(Gated, name="letters", consistency="strong"):
+        pass
+
+    async with running(MemoryStore(), Letters(), Mailer(), Seen()) as runtime:
+        with pytest.raises(ConsistencyTimeout) as caught:
+            await runtime.dispatch(
+                Add(counter="a", amount=1), consistency="strong", consistency_timeout=0.05
+            )
+        assert caught.value.behind == ("letters",)
+
+
+async def test_who_waits_while_the_only_process_drains_is_answered_at_once() -> None:
+    """Nobody is left who could handle it before the time is up."""
+
+    class Letters(Gated, name="letters", consistency="strong"):
+        pass
+
+    letters = Letters()
+    async with running(MemoryStore(), letters) as runtime:
+        one, two = (
+            asyncio.ensure_future(
+                runtime.dispatch(
+                    Add(counter="a", amount=amount), consistency="strong", consistency_timeout=1e6
+                )
+            )
+            for amount in (1, 2)
+        )
+        await until(lambda: letters.started == 1)
+        draining = asyncio.ensure_future(runtime.drain())
+        await until(lambda: runtime.drained)
+        letters.gate.set()
+        await one
+        with pytest.raises(ConsistencyTimeout) as caught:
+            await two
+        assert caught.value.behind == ("letters",)
+        await draining

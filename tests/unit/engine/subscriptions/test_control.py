@@ -12,7 +12,7 @@ from tests.waiting import until
 QUICK = Retry(attempts=1)
 
 
-class StoppingSeen(Seen, name="seen", on_failure="stop"):
+class StoppingSeen(Seen, name="seen", on_failure="stop", consistency="strong"):
     pass
 
 

@@ -13,7 +13,7 @@ from chekov.store.port import RecordedEvent
 from tests.unit.engine.counter_domain import Add, Added, Counter, Note, Seen, status
 
 
-class Recorder(EventHandler, name="recorder"):
+class Recorder(EventHandler, name="recorder", consistency="strong"):
     """A handler whose kind keeps the stored events instead of calling it."""
 
     recorded: Sequence[RecordedEvent] = ()

@@ -19,7 +19,7 @@ LONG = 3600.0
 COUNTERS = [str(number) for number in range(12)]
 
 
-class Heard(EventHandler, name="heard", partitions=4):
+class Heard(EventHandler, name="heard", partitions=4, consistency="strong"):
     """What was heard of each stream, and a stream whose events wait."""
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ async def test_one_that_waits_holds_up_its_own_partition_only() -> None:
 
 
 async def test_a_handler_that_waits_does_not_wait_for_other_partitions_of_its_own() -> None:
-    class Echo(EventHandler, name="echo", partitions=4):
+    class Echo(EventHandler, name="echo", partitions=4, consistency="strong"):
         @handle
         async def added(self, event: Added, context: Context) -> None:
             if event.amount == 1:

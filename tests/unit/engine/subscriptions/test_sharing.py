@@ -35,7 +35,7 @@ class Heard:
     def _handler(self, name: str) -> EventHandler:
         heard = self
 
-        class Hearing(EventHandler, name=name):
+        class Hearing(EventHandler, name=name, consistency="strong"):
             @handle
             async def added(self, event: Added, context: Context) -> None:
                 if heard.slow == name:

@@ -123,7 +123,7 @@ class Counting(OwnEvents):
 
 
 def watcher(number: int) -> Seen:
-    class Watcher(Seen, name=f"seen-{number}"):
+    class Watcher(Seen, name=f"seen-{number}", consistency="strong"):
         pass
 
     return Watcher()
