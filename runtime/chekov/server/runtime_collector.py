@@ -4,8 +4,9 @@ A subscription's series carry its version and partition, so that two of them nev
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -13,7 +14,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.errors import StoreError
 from chekov.runtime import Runtime
-from chekov.store.port import ProcessFigures, SubscriptionKey
+from chekov.store.port import ProcessFigures, RecordedEvent, SubscriptionKey, SubscriptionRow
 
 _STORE_TIMEOUT: Final = 1.0
 
@@ -23,8 +24,10 @@ _GAUGES: Final = {
     "subscription_position": "Position up to which a subscription has handled all events.",
     "subscription_head": "Position of the store's last event, as the subscription knows it.",
     "subscription_lag_events": "Events between a subscription's position and the head.",
+    "subscription_lag_seconds": "Age of the oldest event that a subscription has not handled.",
     "subscription_owned": "1 if this process runs the subscription.",
     "parked_events": "Events set aside after their last attempt.",
+    "parked_keys": "Keys whose later events wait behind one that was set aside.",
 }
 
 _PROCESS_GAUGES: Final = {
@@ -36,16 +39,25 @@ _PROCESS_GAUGES: Final = {
 """In the order of the fields of `ProcessFigures`."""
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class RuntimeCollector:
     """Collects the gauges of a runtime; without one they have no series.
 
     Attributes:
         runtime: set once it is open.
+
+    Args:
+        clock: returns the time, with a zone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], datetime] = _utc_now) -> None:
         self.runtime: Runtime | None = None
-        self._parked: Mapping[SubscriptionKey, int] = {}
+        self._now = clock
+        self._rows: Mapping[SubscriptionKey, SubscriptionRow] = {}
+        self._oldest: Mapping[SubscriptionKey, RecordedEvent] = {}
         self._figures: Mapping[SubscriptionKey, ProcessFigures] = {}
 
     async def refresh(self) -> None:
@@ -56,13 +68,45 @@ class RuntimeCollector:
         try:
             async with asyncio.timeout(_STORE_TIMEOUT):
                 rows = await store.subscriptions.list(domain.name)
+                oldest = await self._unhandled({row.key: row for row in rows})
                 figures = (
                     await store.processes.figures(domain.name) if domain.process_managers else ()
                 )
         except (StoreError, TimeoutError):
             return
-        self._parked = {row.key: row.parked for row in rows}
+        self._rows = {row.key: row for row in rows}
+        self._oldest = oldest
         self._figures = {item.key: item for item in figures}
+
+    async def _unhandled(
+        self, rows: Mapping[SubscriptionKey, SubscriptionRow]
+    ) -> Mapping[SubscriptionKey, RecordedEvent]:
+        """The oldest event that each subscription has not handled, if there is one.
+
+        Raises:
+            StoreError: the store is away.
+        """
+        if self.runtime is None:
+            return {}
+        store = self.runtime.store
+        read: dict[int, Sequence[RecordedEvent]] = {}
+        found: dict[SubscriptionKey, RecordedEvent] = {}
+        for key, status in self._statuses():
+            position = max(status.position, rows[key].position if key in rows else 0)
+            if position not in read:
+                cached = store.tail.cached(position, 1)
+                read[position] = (
+                    await store.read_page(after=position, limit=1) if cached is None else cached
+                )
+            if read[position]:
+                found[key] = read[position][0]
+        return found
+
+    def _lag_seconds(self, key: SubscriptionKey, status: SubscriptionStatus) -> float:
+        oldest = self._oldest.get(key)
+        if oldest is None or status.position >= oldest.position:
+            return 0.0
+        return max(0.0, (self._now() - oldest.time).total_seconds())
 
     def _statuses(self) -> Iterable[tuple[SubscriptionKey, SubscriptionStatus]]:
         """One for each series: of a projection, the generation that serves, or is the first."""
@@ -89,12 +133,15 @@ class RuntimeCollector:
         )
         for key, status in self._statuses():
             labels = (key.domain, key.name, str(key.version), str(key.partition))
+            row = self._rows.get(key)
             values = {
                 "subscription_position": status.position,
                 "subscription_head": status.head,
                 "subscription_lag_events": status.lag,
+                "subscription_lag_seconds": self._lag_seconds(key, status),
                 "subscription_owned": status.owned,
-                "parked_events": self._parked.get(key, status.parked),
+                "parked_events": row.parked if row else status.parked,
+                "parked_keys": row.parked_keys if row else status.parked_keys,
             }
             for name, value in values.items():
                 families[name].add_metric(labels, value)

@@ -1,7 +1,7 @@
 """Gauges of subscriptions and instances are read at each scrape."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from chekov.errors import StoreUnavailable
 from chekov.server.runtime_collector import RuntimeCollector
@@ -59,8 +59,32 @@ async def test_parked_events_are_collected_although_the_store_is_unavailable(
         await server.api.post("/commands/OpenAccount", json=OPEN, headers={"Prefer": "wait=30"})
         await collector.refresh()
         assert samples(collector, "chekov_parked_events") == [(LABELS, 1.0)]
+        assert samples(collector, "chekov_parked_keys") == [(LABELS, 1.0)]
         rows = server.store.subscriptions
         server.store.subscriptions = Away(lambda: datetime.now(UTC), lambda: 0, Watermark())
         await collector.refresh()
         server.store.subscriptions = rows
         assert samples(collector, "chekov_parked_events") == [(LABELS, 1.0)]
+
+
+async def test_the_lag_in_seconds_is_the_age_of_the_oldest_unhandled_event(
+    serving: Serving,
+) -> None:
+    """It is read from the store when the event is no longer cached, and 0 once caught up."""
+    async with serving() as server:
+        collector = RuntimeCollector(clock=lambda: datetime.now(UTC) + timedelta(hours=1))
+        collector.runtime = server.runtime
+        server.welcome.open.clear()
+        await server.api.post("/commands/OpenAccount", json=OPEN)
+        for cached in (True, False):
+            if not cached:
+                server.store.tail.drop()
+            await collector.refresh()
+            [(labels, seconds)] = samples(collector, "chekov_subscription_lag_seconds")
+            assert labels == LABELS
+            assert 3600 <= seconds < 7200
+        server.welcome.open.set()
+        await server.runtime.wait(1)
+        assert samples(collector, "chekov_subscription_lag_seconds") == [(LABELS, 0.0)]
+        await collector.refresh()
+        assert samples(collector, "chekov_subscription_lag_seconds") == [(LABELS, 0.0)]
