@@ -36,7 +36,7 @@ async def test_the_answer_of_a_command_is_plain_and_its_stream_is_sealed() -> No
         assert answer["events"][0]["data"]["name"] == "Ada"
         for path in ("/streams/club-a", "/events"):
             text = await (await api.get(path)).text()
-            assert "Ada" not in text
+            assert '"Ada"' not in text
             assert "$sealed" in text
 
 
