@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 from chekov.domain.aggregate import Aggregate, CommandHandler, apply, execute, prepare
 from chekov.domain.connection import Connection
+from chekov.domain.context import Context, Delivered
 from chekov.domain.definitions import definition_of, stream_of
 from chekov.domain.domain import Domain
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.event_filter import EventFilter
 from chekov.domain.failure import Again, Park, Retry, Skip, Stop
 from chekov.domain.handler import (
-    Context,
     EventHandler,
     Projection,
     Transaction,
@@ -107,6 +107,7 @@ __all__ = [
     "ConsistencyTimeout",
     "Context",
     "DefinitionError",
+    "Delivered",
     "Dispatched",
     "Domain",
     "Draining",

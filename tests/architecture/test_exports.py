@@ -9,10 +9,10 @@ import chekov.testing
 NAMES = """
 Again Aggregate AnotherStore CheckpointAhead ChekovError Command CommandEnvelope CommandHandler
 CommandIdReused CommandObservation CommandTimeout Connection ConsistencyTimeout Context
-DefinitionError Dispatched Domain Draining DuplicateCommand DuplicateEvent Event EventFilter
-EventHandler EventNotFound Expected FORGOTTEN Forgotten Generation GenerationRefused HandlerFailed
-HistoryTruncated Identifier InexactEvent InvalidAppend InvalidArgument InvalidCommand Json
-KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent Observer Origin Overloaded Park
+DefinitionError Delivered Dispatched Domain Draining DuplicateCommand DuplicateEvent Event
+EventFilter EventHandler EventNotFound Expected FORGOTTEN Forgotten Generation GenerationRefused
+HandlerFailed HistoryTruncated Identifier InexactEvent InvalidAppend InvalidArgument InvalidCommand
+Json KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent Observer Origin Overloaded Park
 Personal PostgresStore ProcessManager Projection ProjectionBuilding QueriesOverloaded QueryTimeout
 RecordedEvent Rejected Retry Runtime Schedule SchemaMismatch Serializer Skip Stop StoreClosed
 StoreError StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionStatus Timer

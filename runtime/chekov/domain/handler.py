@@ -2,9 +2,9 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import timedelta
 from typing import (
     Any,
     ClassVar,
@@ -16,55 +16,33 @@ from typing import (
     TypeAlias,
     TypeVar,
     get_args,
+    overload,
 )
-from uuid import UUID
 
 from chekov.domain.connection import Connection
+from chekov.domain.context import Context, Delivered
 from chekov.domain.event_filter import EVERYTHING, EventFilter
 from chekov.domain.failure import ON_FAILURE, Decision, OnFailure, Retry, retry_fault
 from chekov.domain.keywords import refuse_unknown_keywords
 from chekov.domain.messages import Event
-from chekov.domain.methods import Method, by_message, check_messages, mark, marked
+from chekov.domain.methods import (
+    Method,
+    by_message,
+    check_messages,
+    mark,
+    mark_batch,
+    marked,
+)
 from chekov.errors import ChekovError
 
 H = TypeVar("H")
 E = TypeVar("E", bound=Event)
-X = TypeVar("X", bound="Context")
+X = TypeVar("X", bound=Context)
 R = TypeVar("R")
 P = ParamSpec("P")
 
 HandlerConsistency: TypeAlias = Literal["eventual", "strong"]
 """Whether a command that is dispatched with `consistency="strong"` waits for a handler."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """Attributes of the delivered event; it is delivered at least once.
-
-    Attributes:
-        stream: the stream it was appended to.
-        version: its place in the stream, from 1.
-        position: its place among all events of the store, from 1.
-        id: its own id, the same at every delivery, so it can be used to recognise a repetition.
-            The second and further parts of an event that an upcaster split have derived ids.
-        time: when it was stored.
-        correlation_id: shared by all commands and events that one request leads to.
-        causation_id: the command that caused it.
-        metadata: added by the caller of the command.
-        replaying: whether it was stored before this subscription first went live.
-        attempt: 1 at the first try.
-    """
-
-    stream: str
-    version: int
-    position: int
-    id: UUID
-    time: datetime
-    correlation_id: UUID | None
-    causation_id: UUID | None
-    metadata: Mapping[str, Any]
-    replaying: bool
-    attempt: int
 
 
 class TransactionEnded(ChekovError):
@@ -84,6 +62,12 @@ class Writes(Protocol):
 
     def write(self, turn: int, statement: str, args: tuple[Any, ...]) -> None:
         """Defer a write."""
+        ...
+
+    async def copy(
+        self, turn: int, table: str, rows: Iterable[Sequence[Any]], columns: Sequence[str] | None
+    ) -> None:
+        """Copy rows into a table, after the deferred writes."""
         ...
 
 
@@ -128,16 +112,49 @@ class Transaction(Context):
         """
         self._writes.write(self._turn, statement, args)
 
+    async def copy(
+        self, table: str, rows: Iterable[Sequence[Any]], *, columns: Sequence[str] | None = None
+    ) -> None:
+        """Add rows to a table by `COPY`, the fastest way for many; deferred writes are sent before.
 
+        Args:
+            table: its name, as it is in the database.
+            rows: the values of each.
+            columns: that the values are for; all of the table, in its order, by default.
+
+        Raises:
+            TransactionEnded: the handler has returned.
+        """
+        await self._writes.copy(self._turn, table, rows, columns)
+
+
+@overload
 def handle(
     method: Callable[[H, E, X], Awaitable[None]],
-) -> Callable[[H, E, X], Awaitable[None]]:
+) -> Callable[[H, E, X], Awaitable[None]]: ...
+@overload
+def handle(
+    *, batch: tuple[int, timedelta]
+) -> Callable[
+    [Callable[[H, Sequence[Delivered[E]], X], Awaitable[None]]],
+    Callable[[H, Sequence[Delivered[E]], X], Awaitable[None]],
+]: ...
+def handle(method: Any = None, *, batch: tuple[int, timedelta] | None = None) -> Any:
     """Mark the method that is called with each event of its parameter's type, or union.
 
     A base class stands for the events that derive from it, unless a method names a nearer one;
     `Event` stands for every event of the domain.
+
+    With `batch`, it is called with up to so many events at once (1,000 at most), after so long was
+    waited for more: as `Sequence[Delivered[…]]`, and the context of the last one.
     """
-    return mark("handle", method)
+    if batch is None:
+        return mark("handle", method)
+
+    def marking(function: Any) -> Any:
+        return mark_batch(mark("handle", function), batch)
+
+    return marking
 
 
 def query(

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar, get_type_hints
 
+from chekov.domain.context import Batch, batch_fault, in_batch
 from chekov.domain.messages import Command, Event, Message, event_types
 from chekov.domain.timers import Timer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MARK: Final = "__chekov_role__"
+_BATCH: Final = "__chekov_batch__"
 _BASES: Final = (Message, Event, Command, Timer)
 
 
@@ -36,6 +38,7 @@ class Method:
     Attributes:
         messages: the message types that its first parameter takes.
         parameters: those after `self`.
+        batch: how many messages it takes at once; `None` when it takes them one by one.
     """
 
     role: str
@@ -44,6 +47,7 @@ class Method:
     messages: tuple[type[Message], ...]
     parameters: tuple[Parameter, ...]
     returns: Any
+    batch: Batch | None = None
 
     @property
     def is_coroutine(self) -> bool:
@@ -59,6 +63,12 @@ class Method:
 def mark(role: str, function: F) -> F:
     """Give `function` a role; nothing else about it changes."""
     setattr(function, _MARK, role)
+    return function
+
+
+def mark_batch(function: F, batch: Any) -> F:
+    """Note how many messages `function` takes at once."""
+    setattr(function, _BATCH, batch)
     return function
 
 
@@ -136,8 +146,13 @@ def _read(
         for item in list(inspect.signature(function).parameters.values())[1:]
     )
     messages: tuple[type[Message], ...] = ()
+    batch: Any = getattr(function, _BATCH, None)
+    if batch is not None and (fault := batch_fault(batch)):
+        faults.append(f"{label}: {fault}")
+        return None
     if role != "query":
-        kinds = event_types(parameters[0].annotation) if parameters else ()
+        annotation = parameters[0].annotation if parameters else None
+        kinds = event_types(annotation if batch is None else in_batch(annotation))
         messages = tuple(kind for kind in kinds if issubclass(kind, Message))
         base = next((kind for kind in messages if kind in _BASES), None)
         if base is not None and (role, base) != ("handle", Event):
@@ -147,9 +162,10 @@ def _read(
             )
             return None
         if not messages or len(messages) != len(kinds):
-            faults.append(
-                f"{label}: annotate its first parameter with the message type it takes, "
-                "or a union of them"
-            )
+            wanted = "the message type it takes, or a union of them"
+            if batch is not None:
+                wanted = "Sequence[Delivered[…]] of the event type it takes, or a union of them"
+            faults.append(f"{label}: annotate its first parameter with {wanted}")
             return None
-    return Method(role, name, function, messages, parameters, hints.get("return"))
+    takes = None if batch is None else Batch(*batch)
+    return Method(role, name, function, messages, parameters, hints.get("return"), takes)

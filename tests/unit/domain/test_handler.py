@@ -2,6 +2,8 @@
 # pyright: basic, reportArgumentType=false, reportGeneralTypeIssues=false, reportCallIssue=false, reportUndefinedVariable=false
 
 import math
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from chekov import (
     Connection,
     Context,
     DefinitionError,
+    Delivered,
     Domain,
     Event,
     EventHandler,
@@ -267,3 +270,48 @@ def test_a_consistency_that_does_not_exist_is_refused(consistency: Any) -> None:
 
     [fault] = Odd.__chekov__.faults
     assert f"consistency {consistency!r} is not 'eventual' or 'strong'" in fault
+
+
+def test_a_method_takes_events_in_batches() -> None:
+    class Many(EventHandler, name="many"):
+        @handle(batch=(500, timedelta(seconds=1)))
+        async def turned(
+            self, deliveries: Sequence[Delivered[Left | Right]], context: Context
+        ) -> None:
+            pass
+
+    methods = definition_of(Many).handlers
+    assert methods.keys() == {Left, Right}
+    assert methods[Left].batch == (500, timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [(0, timedelta(0)), (1001, timedelta(0)), (5, 1.0), (5, timedelta(hours=1)), 5, (5,)],
+)
+def test_batches_are_checked(batch: Any) -> None:
+    class Many(EventHandler, name="many"):
+        @handle(batch=batch)
+        async def turned(self, deliveries: Sequence[Delivered[Left]], context: Context) -> None:
+            pass
+
+    [fault] = definition_of(Many).faults
+    assert fault.endswith(
+        f"Many.turned: batch {batch!r} must be a number of events, 1 to 1000, and a timedelta to "
+        "wait for them, a minute at most"
+    )
+
+
+def test_a_method_for_batches_takes_deliveries() -> None:
+    class Many(EventHandler, name="many"):
+        @handle(batch=(5, timedelta(0)))
+        async def one(self, event: Left, context: Context) -> None:
+            pass
+
+        @handle(batch=(5, timedelta(0)))
+        async def bare(self, events: Sequence[Right], context: Context) -> None:
+            pass
+
+    wanted = "Sequence[Delivered[…]] of the event type it takes, or a union of them"
+    for name, fault in zip(("one", "bare"), definition_of(Many).faults, strict=True):
+        assert fault.endswith(f"Many.{name}: annotate its first parameter with {wanted}")

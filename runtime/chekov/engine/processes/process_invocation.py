@@ -45,7 +45,6 @@ class ProcessInvocation(Invocation):
 
     kind = "process"
     batch_size = 500
-    atomic = True
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
@@ -112,7 +111,7 @@ class ProcessInvocation(Invocation):
         """Handle all inputs, or none of them."""
         last = events[-1].position
         position = max(checkpoint.position, last)
-        with failures():
+        with failures(len(events)):
             steps = [step for event in events for step in self._steps(event)]
             loaded = await self._processes.load(self.key, {step.instance for step in steps})
             batch = ReactionBatch(self._manager, self._domain, self._codec, self._formats, loaded)

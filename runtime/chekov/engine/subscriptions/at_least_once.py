@@ -1,16 +1,16 @@
-"""Event handlers: each event at least once, one by one; the checkpoint follows."""
+"""Event handlers: each event at least once, alone or in batches; the checkpoint follows."""
 
 import asyncio
 from collections.abc import Sequence
 
-from chekov.domain.handler import Context
+from chekov.domain.context import Context
 from chekov.engine.subscriptions.checkpoint import Progress
-from chekov.engine.subscriptions.invocation import Invocation, failure_of, metadata_of
+from chekov.engine.subscriptions.invocation import Invocation, context_of, failure_of, metadata_of
 from chekov.store.port import RecordedEvent
 
 
 class AtLeastOnce(Invocation):
-    """Awaits the handler event by event; after a crash the last ones are repeated."""
+    """Awaits the handler call by call; after a crash the last ones are repeated."""
 
     kind = "handler"
     batch_size = 100
@@ -19,6 +19,8 @@ class AtLeastOnce(Invocation):
         self, checkpoint: Progress, events: Sequence[RecordedEvent], *, attempt: int
     ) -> int:
         """Handle events until the checkpoint has to be saved."""
+        if self.routes.takes_batches:
+            return await self._in_batches(checkpoint, events, attempt)
         done = 0
         task = asyncio.current_task()
         decode = self.routes.decode
@@ -52,3 +54,27 @@ class AtLeastOnce(Invocation):
                 raise
             raise failed from error
         return done
+
+    async def _in_batches(
+        self, checkpoint: Progress, events: Sequence[RecordedEvent], attempt: int
+    ) -> int:
+        def context(recorded: RecordedEvent) -> Context:
+            replaying = recorded.position <= checkpoint.replay_until
+            return context_of(recorded, attempt=attempt, replaying=replaying)
+
+        task = asyncio.current_task()
+        done = 0
+        for run in self.routes.runs(events, context):
+            try:
+                await run.call(run.context)
+            except BaseException as error:
+                together = run.end - run.first
+                failed = failure_of(error, task, done=run.first, together=together)
+                if failed is None:
+                    raise
+                raise failed from error
+            if run.passed > done:
+                done = run.passed
+                if not checkpoint.advance(events[done - 1].position):
+                    return done
+        return len(events)

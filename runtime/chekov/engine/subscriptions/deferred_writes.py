@@ -93,6 +93,17 @@ class DeferredWrites:
             raise _ended()
         self._deferred.append((statement, args))
 
+    async def copy(
+        self, turn: int, table: str, rows: Iterable[Sequence[Any]], columns: Sequence[str] | None
+    ) -> None:
+        """See `Writes`.
+
+        Raises:
+            TransactionEnded: that turn is over.
+        """
+        connection: Any = self.connection(turn)
+        await connection.copy_records_to_table(table, records=rows, columns=columns)
+
     async def end_turn(self) -> None:
         """Let no one use the transaction until the next turn, which begins now.
 

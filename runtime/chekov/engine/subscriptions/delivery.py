@@ -79,9 +79,9 @@ class Delivery:
                     checkpoint.advance(wanted[start - 1].position)  # blocked, and noted to be
             except DeliveryFailed as failed:
                 start = numbers.free[failed.done]
-                if self._invocation.atomic and len(numbers.free) > 1:
+                if failed.together > 1:
                     # Which event is at fault is found by handling them one by one.
-                    alone = numbers.end
+                    alone = numbers.free[failed.done + failed.together - 1] + 1
                 elif await self._retried(checkpoint, wanted[start], failed):
                     start += 1
             if checkpoint.due:

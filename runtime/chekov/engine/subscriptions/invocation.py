@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, TypeAlias
 
+from chekov.domain.context import Context
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.failure import Decision
-from chekov.domain.handler import Context, EventHandler
+from chekov.domain.handler import EventHandler
 from chekov.engine.failures import described, is_requested, leaves
 from chekov.engine.processes.reactions import UnhandledRefusal
 from chekov.engine.subscriptions.checkpoint import Checkpoint, Progress
@@ -46,12 +47,16 @@ class DeliveryFailed(Exception):
 
     Attributes:
         done: how many events of the batch are handled nevertheless.
+        together: how many of the events after these were handled as one, and failed.
         error: what was raised.
         hopeless: whether trying again cannot help.
     """
 
-    def __init__(self, done: int, error: BaseException, *, hopeless: bool = False) -> None:
+    def __init__(
+        self, done: int, error: BaseException, *, together: int = 1, hopeless: bool = False
+    ) -> None:
         self.done = done
+        self.together = together
         self.error = error
         self.hopeless = hopeless or isinstance(
             error, Undecodable | UnreadableProcess | UnhandledRefusal
@@ -89,13 +94,11 @@ class Invocation(ABC):
     Attributes:
         kind: the kind's name, as people and machines read it.
         batch_size: how many events to pass to `invoke` at once.
-        atomic: whether a batch is handled as a whole or not at all.
         decides: whether the handler has an `on_error` of its own.
     """
 
     kind: ClassVar[str]
-    batch_size: ClassVar[int] = 1
-    atomic: ClassVar[bool] = False
+    batch_size: int = 1
 
     def __init__(self, subject: Subject) -> None:
         self.key = subject.key
@@ -104,6 +107,7 @@ class Invocation(ABC):
         self.store = subject.store
         self.routes = HandlerRoutes(subject.handler, subject.codec)
         self._filters = not self.definition.filter.is_open
+        self.batch_size = max(self.batch_size, self.routes.largest_batch)
         self.decides = type(subject.handler).on_error is not EventHandler.on_error
 
     async def prepare(self) -> None:
@@ -145,6 +149,10 @@ class Invocation(ABC):
             return [event for event in events if decided[event.type]]
         except KeyError:  # at the first sight of a name
             return [event for event in events if self.routes.wants(event.type)]
+
+    def patience(self, events: Sequence[RecordedEvent]) -> float:
+        """For how many seconds to wait for more events before these are handled."""
+        return self.routes.patience(self.wanted(events)) if self.routes.takes_batches else 0.0
 
     def running(self, checkpoint: Checkpoint) -> AbstractAsyncContextManager[None]:
         """Surrounds the handling under one claim, for what a kind does beside it."""
@@ -188,18 +196,7 @@ class Invocation(ABC):
             Undecodable: the event cannot be read any more.
             Exception: what the handler raises.
         """
-        context = Context(
-            stream=recorded.stream,
-            version=recorded.version,
-            position=recorded.position,
-            id=recorded.id,
-            time=recorded.time,
-            correlation_id=recorded.correlation_id,
-            causation_id=recorded.causation_id,
-            metadata=metadata_of(recorded),
-            replaying=replaying,
-            attempt=attempt,
-        )
+        context = context_of(recorded, attempt=attempt, replaying=replaying)
         return self.handler.on_error(error, self.routes.first(recorded), context)
 
     @abstractmethod
@@ -215,6 +212,22 @@ class Invocation(ABC):
         """
 
 
+def context_of(recorded: RecordedEvent, *, attempt: int, replaying: bool) -> Context:
+    """What a handler is told about an event."""
+    return Context(
+        stream=recorded.stream,
+        version=recorded.version,
+        position=recorded.position,
+        id=recorded.id,
+        time=recorded.time,
+        correlation_id=recorded.correlation_id,
+        causation_id=recorded.causation_id,
+        metadata=metadata_of(recorded),
+        replaying=replaying,
+        attempt=attempt,
+    )
+
+
 def metadata_of(recorded: RecordedEvent) -> Mapping[str, Any]:
     """Return the metadata of the command that caused an event, as its sender gave it."""
     return _NOTHING if recorded.metadata is None else decode_senders_metadata(recorded.metadata)
@@ -225,10 +238,11 @@ def _never(_error: BaseException) -> bool:
 
 
 @contextmanager
-def failures(hopeless: Callable[[BaseException], bool] = _never) -> Generator[None]:
-    """Turn what a handler raises into `DeliveryFailed`, with none of the batch handled.
+def failures(together: int, hopeless: Callable[[BaseException], bool] = _never) -> Generator[None]:
+    """Turn what a handler raises into `DeliveryFailed`, with none of the events handled.
 
     Args:
+        together: how many events there are.
         hopeless: says of an error whether trying again cannot help.
     """
     task = asyncio.current_task()
@@ -237,7 +251,7 @@ def failures(hopeless: Callable[[BaseException], bool] = _never) -> Generator[No
     except (DeliveryFailed, Fenced):
         raise
     except BaseException as error:
-        failed = failure_of(error, task, done=0)
+        failed = failure_of(error, task, done=0, together=together)
         if failed is None:
             raise
         failed.hopeless = failed.hopeless or all(map(hopeless, leaves(error)))
@@ -245,7 +259,7 @@ def failures(hopeless: Callable[[BaseException], bool] = _never) -> Generator[No
 
 
 def failure_of(
-    error: BaseException, task: "asyncio.Task[Any] | None", *, done: int
+    error: BaseException, task: "asyncio.Task[Any] | None", *, done: int, together: int = 1
 ) -> DeliveryFailed | None:
     """Return what an error that a handler let out in `task` means after `done` events.
 
@@ -257,4 +271,6 @@ def failure_of(
     found = leaves(error)
     if all(isinstance(leaf, StoreUnavailable) for leaf in found):
         raise found[0]
-    return None if is_requested(error, task) else DeliveryFailed(done, error)
+    if is_requested(error, task):
+        return None
+    return DeliveryFailed(done, error, together=together)

@@ -12,6 +12,7 @@ from chekov.domain.failure import OnFailure, Retry
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.checkpoint import Checkpoint
 from chekov.engine.subscriptions.delivery import Delivery
+from chekov.engine.subscriptions.gathering import gathered
 from chekov.engine.subscriptions.invocation import Invocation
 from chekov.engine.subscriptions.page_cache import PageCache
 from chekov.engine.subscriptions.page_reader import PageReader
@@ -23,7 +24,6 @@ from chekov.errors import CheckpointAhead, Fenced, StoreError
 from chekov.store.port import (
     Claim,
     ParkingEntry,
-    RecordedEvent,
     Store,
     SubscriptionKey,
     SubscriptionRow,
@@ -325,7 +325,7 @@ class Subscription:
     async def _step(self, checkpoint: Checkpoint, log: PageReader, *, idle: bool) -> None:
         try:
             inputs = await self._invocation.inputs(checkpoint)
-            events = await log.after(checkpoint.position)
+            events = await gathered(log, self._store, self._invocation, checkpoint)
         except StoreError as error:
             # Nothing was begun, so unlike a lost commit this leaves no doubt about the claim.
             self._error = str(error)
@@ -339,19 +339,16 @@ class Subscription:
         if inputs:
             await self._delivery.deliver(checkpoint, inputs)
         if not events:
-            if idle and self._is_loaded:
+            # What somebody has just retried or discarded is looked at before waiting.
+            if idle and (self._claim is None or self._parking.is_current(self._claim)):
                 await self._idle(checkpoint)
             return
-        self._report_missing(checkpoint.position, events)
+        if absent := events[-1].position - checkpoint.position - len(events):
+            self._observer.missing(self.key, absent)
         if await self._delivery.deliver(checkpoint, events):
             checkpoint.advance(events[-1].position)
         if checkpoint.due:
             await checkpoint.save()
-
-    @property
-    def _is_loaded(self) -> bool:
-        """Whether nobody changed what is parked since it was read."""
-        return self._claim is None or self._parking.is_current(self._claim)
 
     async def _idle(self, checkpoint: Checkpoint) -> None:
         if checkpoint.due:
@@ -369,11 +366,6 @@ class Subscription:
         if self._checkpoint is not None:
             self._checkpoint.ended.set()
         self._store.tail.head.wake_all()
-
-    def _report_missing(self, position: int, events: Sequence[RecordedEvent]) -> None:
-        absent = events[-1].position - position - len(events)
-        if absent:
-            self._observer.missing(self.key, absent)
 
     def _move(self, position: int) -> None:
         self.position = position

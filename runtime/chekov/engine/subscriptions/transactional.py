@@ -1,13 +1,18 @@
 """Projections: what the handler writes and the checkpoint commit in one database transaction."""
 
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import Final
 
+from chekov.domain.context import Context
 from chekov.domain.handler import Transaction, TransactionEnded
 from chekov.engine.subscriptions.checkpoint import Progress
 from chekov.engine.subscriptions.deferred_writes import DeferredWrites
-from chekov.engine.subscriptions.invocation import Invocation, failures, metadata_of
+from chekov.engine.subscriptions.invocation import Invocation, context_of, failures, metadata_of
 from chekov.errors import StoreError, StoreUnavailable
 from chekov.store.port import ReadModels, RecordedEvent
+
+_OF_CONTEXT: Final = tuple(field.name for field in fields(Context))
 
 
 class Transactional(Invocation):
@@ -15,7 +20,6 @@ class Transactional(Invocation):
 
     kind = "projection"
     batch_size = 500
-    atomic = True
 
     async def prepare(self) -> None:
         """Create the tables of the projection's first generation, unless it has one.
@@ -33,7 +37,7 @@ class Transactional(Invocation):
         last = events[-1].position
         models = self._models
         writes: DeferredWrites | None = None
-        with failures():
+        with failures(len(events)):
             try:
                 async with models.transaction(
                     checkpoint.claim,
@@ -46,9 +50,10 @@ class Transactional(Invocation):
                         connection, independent=self.definition.independent_writes
                     )
                     # What user code raises must not look like a failure of the database outside.
-                    with failures(models.rejects_value):
+                    with failures(len(events), models.rejects_value):
                         try:
-                            await self._handle(checkpoint, events, writes, attempt)
+                            handle = self._in_batches if self.routes.takes_batches else self._handle
+                            await handle(checkpoint, events, writes, attempt)
                         except BaseException:
                             await writes.close()
                             raise
@@ -93,6 +98,23 @@ class Transactional(Invocation):
                 await self.routes.invoke_upcast(recorded, transaction)
             else:
                 await method(decode(recorded), transaction)
+            await writes.end_turn()
+        await writes.flush()
+
+    async def _in_batches(
+        self,
+        checkpoint: Progress,
+        events: Sequence[RecordedEvent],
+        writes: DeferredWrites,
+        attempt: int,
+    ) -> None:
+        def context(recorded: RecordedEvent) -> Context:
+            replaying = recorded.position <= checkpoint.replay_until
+            return context_of(recorded, attempt=attempt, replaying=replaying)
+
+        for run in self.routes.runs(events, context):
+            about = {name: getattr(run.context, name) for name in _OF_CONTEXT}
+            await run.call(Transaction(**about, _writes=writes, _turn=writes.turn))
             await writes.end_turn()
         await writes.flush()
 

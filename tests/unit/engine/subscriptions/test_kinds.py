@@ -26,7 +26,6 @@ class Recorder(EventHandler, name="recorder", consistency="strong"):
 class Recording(Invocation):
     kind = "recording"
     batch_size = 10
-    atomic = True
 
     async def invoke(
         self, checkpoint: Progress, events: Sequence[RecordedEvent], *, attempt: int
