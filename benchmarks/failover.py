@@ -114,11 +114,11 @@ async def _own(dsn: str) -> None:
 async def _measure(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with (
-            embedded_postgres(Path(folder) / "postgres") as server,
-            Runtime(domain(), store=server.dsn, node="heir") as runtime,
+            embedded_postgres(Path(folder) / "postgres") as dsn,
+            Runtime(domain(), store=dsn, node="heir") as runtime,
         ):
             await _until_owned(runtime, len(NAMES))
-            figures = [await _round(server.dsn, runtime) for _ in range(rounds)]
+            figures = [await _round(dsn, runtime) for _ in range(rounds)]
     for place, name in enumerate(("joined → shared", "killed → handled elsewhere")):
         seconds = [figure[place] for figure in figures]
         print(f"{name}: p50 {median(seconds):.2f} s, max {max(seconds):.2f} s, {rounds} times")

@@ -39,7 +39,7 @@ def server() -> Generator[str]:
             yield existing
             return
         postgres = embedded_postgres(Path(folder))
-        dsn = runner.run(postgres.__aenter__()).dsn
+        dsn = runner.run(postgres.__aenter__())
         try:
             runner.run(_make_template(dsn))
             yield dsn

@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Final, Self, TypedDict
 
 from chekov.errors import StoreError, StoreUnavailable
 
@@ -83,6 +83,21 @@ class EmbeddedPostgres:
             raise StoreUnavailable(
                 f"Postgres in {self.folder} did not start: {self._log_end()}"
             ) from error
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[Self]:
+        """Keep other processes from the folder, and run the server in it.
+
+        Raises:
+            StoreUnavailable: another process uses the folder, or the server does not start.
+            StoreError: the wheel that holds Postgres is not installed.
+        """
+        with _locked(self.folder):
+            try:
+                await self.start()
+                yield self
+            finally:
+                await self.stop()
 
     async def ended(self) -> str:
         """Wait until the server's main process ends, and return how it did, as a sentence."""
@@ -222,10 +237,8 @@ class EmbeddedPostgres:
 
 
 @asynccontextmanager
-async def embedded_postgres(
-    folder: Path, *, port: int | None = None
-) -> AsyncGenerator[EmbeddedPostgres]:
-    """Run a Postgres server in `folder`; the data stays there.
+async def embedded_postgres(folder: Path, *, port: int | None = None) -> AsyncGenerator[str]:
+    """Run a Postgres server in `folder` and give its DSN; the data stays there.
 
     Args:
         folder: made when it is missing, found again at the next start.
@@ -235,13 +248,8 @@ async def embedded_postgres(
         StoreUnavailable: another process uses the folder, or the server does not start.
         StoreError: the wheel that holds Postgres is not installed.
     """
-    server = EmbeddedPostgres(folder, port=port)
-    with _locked(server.folder):
-        try:
-            await server.start()
-            yield server
-        finally:
-            await server.stop()
+    async with EmbeddedPostgres(folder, port=port).running() as server:
+        yield server.dsn
 
 
 @contextmanager

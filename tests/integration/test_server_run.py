@@ -124,18 +124,22 @@ async def test_a_domain_of_a_module_runs_too(dsn: str) -> None:
             assert response.status == 200
 
 
-async def test_a_program_ends_when_its_postgres_was_killed(tmp_path: Path) -> None:
+async def test_a_program_starts_its_postgres_again_when_that_was_killed(tmp_path: Path) -> None:
+    account = str(uuid4())
     async with aiohttp.ClientSession() as session, run(tmp_path) as server:
         await server.serving()
-        await post(session, server.api("/commands/OpenAccount"), account_id=str(uuid4()), owner="A")
+        await post(session, server.api("/commands/OpenAccount"), account_id=account, owner="A")
         status = (tmp_path / "postgres" / "data" / "postmaster.pid").read_text()
         os.kill(int(status.splitlines()[0]), signal.SIGKILL)
-        assert await server.ended() == 1
-        await until(lambda: "start chekov again" in "".join(map(str, server.log)))
+        await until(lambda: "it is started again" in "".join(map(str, server.log)))
+
+        async def deposited() -> bool:
+            body = {"account_id": account, "amount": 1}
+            async with session.post(server.api("/commands/Deposit"), json=body) as response:
+                return response.status == 200
+
+        await until(deposited)
+        assert await events(session, server.api("/events"), 0, 2) == [1, 2]
     said = "".join(line for line in server.log if isinstance(line, str))
     assert "was killed by SIGKILL" in said
     assert "Traceback" not in said
-    # Its data is safe, as the message says.
-    async with aiohttp.ClientSession() as session, run(tmp_path) as server:
-        await server.serving()
-        assert await events(session, server.api("/events"), 0, 1) == [1]

@@ -1,7 +1,6 @@
 """`chekov serve` and `chekov run`: a domain, served until a signal comes."""
 
 import asyncio
-import logging
 from argparse import Namespace
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
@@ -12,8 +11,8 @@ from typing import Final
 from chekov.cli.output import complain, show, show_json
 from chekov.domain.definitions import stream_of
 from chekov.domain.domain import Domain
-from chekov.embedded_postgres import EmbeddedPostgres, embedded_postgres
-from chekov.errors import InvalidBundleFile, StoreUnavailable
+from chekov.embedded_postgres import EmbeddedPostgres
+from chekov.errors import InvalidBundleFile, StoreError
 from chekov.serialization.codec import convert
 from chekov.serialization.examples import example
 from chekov.serialization.json import to_json
@@ -32,7 +31,7 @@ _LOCAL: Final = {
     "CHEKOV_NODE": "local",
 }
 
-_log: Final = logging.getLogger(__name__)
+_RESTART_SECONDS: Final = 0.5
 
 
 def serve_from_environment(_arguments: Namespace) -> int:
@@ -82,33 +81,45 @@ async def _run(
             return
         folder = Path(arguments.data) / "postgres"
         complain(f"starting Postgres in {folder}")
-        server = await stack.enter_async_context(embedded_postgres(folder))
+        server = await stack.enter_async_context(EmbeddedPostgres(folder).running())
         settings = replace(settings, store=server.dsn)
-        async with _stopping_after(server, lifecycle):
+        async with _kept_running(server, lifecycle):
             await serve(settings, domain, lifecycle, announcer(str(folder)))
 
 
 @asynccontextmanager
-async def _stopping_after(server: EmbeddedPostgres, lifecycle: Lifecycle) -> AsyncGenerator[None]:
-    """Stop the lifecycle when the server ends.
+async def _kept_running(server: EmbeddedPostgres, lifecycle: Lifecycle) -> AsyncGenerator[None]:
+    """Start the server again whenever it ends; stop the lifecycle when it cannot be started.
 
     Raises:
-        StoreUnavailable: it has.
+        StoreError: it could not.
     """
     failed: Exception | None = None
     async with asyncio.TaskGroup() as group:
-        ended = group.create_task(server.ended())
-        ended.add_done_callback(lambda task: None if task.cancelled() else lifecycle.stop())
+        watching = group.create_task(_restart(server))
+        watching.add_done_callback(lambda task: None if task.cancelled() else lifecycle.stop())
         try:
             yield
         except Exception as error:  # noqa: BLE001 the group would wrap it
             failed = error
         finally:
-            ended.cancel()
-    if not ended.cancelled():
-        raise StoreUnavailable(f"{ended.result()}: start chekov again") from failed
+            watching.cancel()
+    if not watching.cancelled():
+        raise watching.result() from failed
     if failed is not None:
         raise failed
+
+
+async def _restart(server: EmbeddedPostgres) -> StoreError:
+    """Start the server again whenever it ends, and return why it could not be started."""
+    while True:
+        complain(f"{await server.ended()}; it is started again")
+        # One that ends again and again is not started in a tight loop.
+        await asyncio.sleep(_RESTART_SECONDS)
+        try:
+            await server.start()
+        except StoreError as error:
+            return error
 
 
 def _code(bundle: str, stack: ExitStack) -> tuple[str, str, Path]:
