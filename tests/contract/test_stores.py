@@ -10,6 +10,7 @@ from chekov.store.sealing.master import MasterKeys
 from chekov.store.sealing.store import SealedStore
 from chekov.testing.contract import (
     GenerationsContract,
+    NodeSessionsContract,
     ProcessesContract,
     ReadModelsContract,
     SchedulesContract,
@@ -18,13 +19,15 @@ from chekov.testing.contract import (
 from tests.unit.engine.processes.transfers import domain
 
 
-class TestMemoryStore(StoreContract):
+class TestMemoryStore(StoreContract, NodeSessionsContract):
     @pytest.fixture
     def store(self, memory_store: MemoryStore) -> MemoryStore:
         return memory_store
 
 
-class TestPostgresStore(StoreContract, ReadModelsContract, GenerationsContract):
+class TestPostgresStore(
+    StoreContract, NodeSessionsContract, ReadModelsContract, GenerationsContract
+):
     @pytest.fixture
     def store(self, postgres_store: PostgresStore) -> PostgresStore:
         return postgres_store

@@ -118,9 +118,11 @@ class PostgresNodes:
         self, row: tuple[str, str, Sequence[str]], lease: float, well: Callable[[], bool]
     ) -> None:
         """Be heard of through the pooler's connections, which cannot hold a lock."""
+        known = False
         while True:
-            if well() and not await self._fetch("beat", row[0]):
+            if (well() or not known) and not await self._fetch("beat", row[0]):
                 await self._fetch("join", *row, not _WITH_SESSION, lease, self._free_channel)
+            known = True
             await asyncio.sleep(lease / 3)
 
     async def _fetch(self, statement: str, *values: object) -> Sequence[Any]:

@@ -1,8 +1,9 @@
 """What every store must do, as a test suite for authors of stores: a class per role.
 
 Subclass `StoreContract` in a test module and give it a fixture `store` that yields an open, empty
-store; for a store with read models, `ReadModelsContract` and `GenerationsContract` too. They need
-pytest with pytest-asyncio in its automatic mode.
+store; for a store with read models, `ReadModelsContract` and `GenerationsContract` too, and where a
+node keeps a session, `NodeSessionsContract`. They need pytest with pytest-asyncio in its automatic
+mode.
 """
 
 from chekov.testing.contract.commit_reports import CommitReportsContract
@@ -11,7 +12,7 @@ from chekov.testing.contract.filters import FilterContract
 from chekov.testing.contract.generations import GenerationsContract
 from chekov.testing.contract.hostile import HostileContract
 from chekov.testing.contract.keys import KeysContract
-from chekov.testing.contract.nodes import NodesContract
+from chekov.testing.contract.nodes import NodesContract, NodeSessionsContract
 from chekov.testing.contract.parking import ParkingContract
 from chekov.testing.contract.processes import ProcessesContract
 from chekov.testing.contract.read_models import ReadModelsContract
@@ -28,6 +29,7 @@ __all__ = [
     "GenerationsContract",
     "HostileContract",
     "KeysContract",
+    "NodeSessionsContract",
     "NodesContract",
     "ParkingContract",
     "ProcessesContract",

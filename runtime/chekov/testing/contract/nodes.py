@@ -59,19 +59,6 @@ class NodesContract:
                 ("one", {"mails 1", "sums 2"}),
             ]
             assert all(node.fresh and not node.vanished for node in found)
-            assert found[0].session not in (None, found[1].session)
-
-    async def test_the_end_of_its_session_shows(self, store: Store) -> None:
-        """At once, although its lease runs on; and it can come back."""
-        async with attending(store):
-            [before] = await store.nodes.list("bank", lease=LONG)
-        await _until(store, lambda found: not _present(found))
-        [gone] = await store.nodes.list("bank", lease=LONG)
-        assert (gone.id, gone.session, gone.fresh) == ("one", before.session, True)
-        async with attending(store):
-            [back] = await store.nodes.list("bank", lease=LONG)
-            assert back.session != before.session
-            assert not back.vanished
 
     async def test_one_that_leaves_is_gone(self, store: Store) -> None:
         """Also one that never was a node."""
@@ -112,3 +99,26 @@ class NodesContract:
         async with attending(store, lease=0.03, well=well):
             await _until(store, lambda _: asked > 5)
             assert _present(await store.nodes.list("bank", lease=LONG)) == ["one"]
+
+
+class NodeSessionsContract:
+    """Tests of `store.nodes` for stores whose nodes have a session, which no pooler lends them."""
+
+    async def test_each_node_has_a_session_of_its_own(self, store: Store) -> None:
+        """By which its end shows."""
+        async with attending(store, "two"), attending(store, "one"):
+            one, two = await store.nodes.list("bank", lease=LONG)
+            assert None not in (one.session, two.session)
+            assert one.session != two.session
+
+    async def test_the_end_of_its_session_shows(self, store: Store) -> None:
+        """At once, although its lease runs on; and it can come back."""
+        async with attending(store):
+            [before] = await store.nodes.list("bank", lease=LONG)
+        await _until(store, lambda found: not _present(found))
+        [gone] = await store.nodes.list("bank", lease=LONG)
+        assert (gone.id, gone.session, gone.fresh) == ("one", before.session, True)
+        async with attending(store):
+            [back] = await store.nodes.list("bank", lease=LONG)
+            assert back.session != before.session
+            assert not back.vanished
