@@ -4,7 +4,7 @@ Whatever happens, a key's events are handled in order, none is lost, and a proje
 twice.
 """
 
-from typing import Any, cast
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -17,7 +17,6 @@ from tests.model.test_subscription_model import (
     NODES,
     STEPS,
     SubscriptionMachine,
-    Writes,
     breathe,
 )
 from tests.unit.engine.counter_domain import Added
@@ -47,7 +46,7 @@ class Writer(Projection, name="subject"):
     async def added(self, event: Added, transaction: Transaction) -> None:
         await breathe()
         self.faults.check(event)
-        cast("Writes", transaction.connection).positions.append(transaction.position)
+        transaction.write("note", transaction.position)
 
 
 class Reader(EventHandler, name="subject"):

@@ -5,7 +5,7 @@ or set aside. What a handler was given must cover every event up to the checkpoi
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -55,6 +55,17 @@ class Writes:
 
     def __init__(self) -> None:
         self.positions: list[int] = []
+
+    async def execute(self, query: str, position: int, timeout: float | None = None) -> str:
+        del query, timeout
+        self.positions.append(position)
+        return ""
+
+    async def executemany(
+        self, command: str, args: Iterable[tuple[int]], *, timeout: float | None = None
+    ) -> None:
+        del command, timeout
+        self.positions += [position for (position,) in args]
 
 
 class Faults:
@@ -115,6 +126,7 @@ class FaultyReadModels:
     def __init__(self, subscriptions: FaultySubscriptions) -> None:
         self.subscriptions = subscriptions
         self.written: list[int] = []
+        self.longest_idle = 60.0
 
     @asynccontextmanager
     async def transaction(
@@ -179,7 +191,7 @@ class Writer(Projection, name="subject"):
         await breathe()
         if event.amount == FAILING:
             raise ValueError("poison")
-        cast("Writes", transaction.connection).positions.append(transaction.position)
+        transaction.write("note", transaction.position)
 
 
 class Reader(EventHandler, name="subject"):
