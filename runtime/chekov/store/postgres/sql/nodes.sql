@@ -1,9 +1,9 @@
 -- name: hold
 select pg_advisory_lock_shared(hashtextextended('chekov ' || $1, 3))
 
+-- Rows of processes that were killed, or were stopped for so long that they join again, are removed.
 -- name: join
 with gone as (
-    -- Of processes that were killed, or were stopped for so long that they join again.
     delete from chekov.nodes
     where heard < clock_timestamp() - interval '1 minute' - make_interval(secs => $5) and id <> $1
 ), joined as (
