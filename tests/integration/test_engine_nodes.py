@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import asyncpg
+import pytest
 
 from chekov import Context, Domain, EventHandler, PostgresStore, Runtime, handle
 from tests.integration.engine_domain import Totals, counting
@@ -14,6 +15,9 @@ from tests.unit.engine.counter_domain import Add, Added, Counter, status
 from tests.waiting import until
 
 LONG = 3600.0
+
+PATIENCE = 180.0
+"""Seconds; Postgres takes a minute to end the transaction of a process that is stopped in it."""
 
 
 async def seen(runtime: Runtime) -> Sequence[int]:
@@ -42,6 +46,7 @@ async def test_a_killed_owner_is_noticed_by_its_session_long_before_its_lease(ds
         assert await sql(dsn, "select count(*) from chekov.nodes where id like 'heir/%'") == 0
 
 
+@pytest.mark.timeout(600)
 async def test_an_owner_that_is_stopped_and_goes_on_commits_nothing_any_more(dsn: str) -> None:
     async with process(dsn, commands=100_000, lease=LEASE) as owner:
         await owner.says("owned")
@@ -51,12 +56,12 @@ async def test_an_owner_that_is_stopped_and_goes_on_commits_nothing_any_more(dsn
                 await until(lambda before=before: status(heir, "totals").position > before)
                 owner.child.send_signal(signal.SIGSTOP)
                 head = (await heir.dispatch(Add(counter="heir", amount=1))).position
-                await heir.wait(head, timeout=60)
+                await heir.wait(head, timeout=PATIENCE)
                 assert await seen(heir) == list(range(1, head + 1))
                 owner.child.send_signal(signal.SIGCONT)
             await owner.kill()
             head = (await heir.dispatch(Add(counter="heir", amount=1))).position
-            await heir.wait(head, timeout=60)
+            await heir.wait(head, timeout=PATIENCE)
             assert await seen(heir) == list(range(1, head + 1))
 
 
