@@ -122,7 +122,7 @@ async def test_one_connection_that_reaches_another_server_takes_the_others_along
 async def test_a_server_that_is_read_only_for_a_while_is_used_again(
     private_server: EmbeddedPostgres,
 ) -> None:
-    async with PostgresStore(private_server.dsn, patience=0.2) as store:
+    async with PostgresStore(private_server.dsn, patience=2) as store:
         await use_everything(store)
         await make_read_only(private_server)
         with pytest.raises(StoreUnavailable, match="read-only") as caught:
