@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from chekov.domain.context import Context
 from chekov.engine.subscriptions.checkpoint import Progress
-from chekov.engine.subscriptions.invocation import Invocation, context_of, failure_of, metadata_of
+from chekov.engine.subscriptions.invocation import Invocation, context_of, failure_of
 from chekov.store.port import RecordedEvent
 
 
@@ -28,18 +28,8 @@ class AtLeastOnce(Invocation):
         replay_until = checkpoint.replay_until
         try:
             for recorded in events:
-                context = Context(
-                    stream=recorded.stream,
-                    version=recorded.version,
-                    position=recorded.position,
-                    id=recorded.id,
-                    time=recorded.time,
-                    correlation_id=recorded.correlation_id,
-                    causation_id=recorded.causation_id,
-                    metadata=metadata_of(recorded),
-                    replaying=recorded.position <= replay_until,
-                    attempt=attempt,
-                )
+                replaying = recorded.position <= replay_until
+                context = context_of(recorded, attempt=attempt, replaying=replaying)
                 method = methods.get(recorded.type)
                 if method is None:
                     await self.routes.invoke_upcast(recorded, context)

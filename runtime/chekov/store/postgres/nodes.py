@@ -23,9 +23,6 @@ _LONGEST_WAIT: Final = 0.2
 """Seconds between attempts to have a session again: others miss it after half a second."""
 
 
-_WITH_SESSION: Final = True
-
-
 class PostgresNodes:
     """One row per process."""
 
@@ -110,7 +107,8 @@ class PostgresNodes:
             beat = self._statements["beat"]
             if await connection.fetchval(beat, row[0], timeout=ANSWER_SECONDS) is not None:
                 return True
-        values = *row, _WITH_SESSION, lease, self._free_channel
+        with_session = True
+        values = *row, with_session, lease, self._free_channel
         await connection.fetchval(self._statements["join"], *values, timeout=ANSWER_SECONDS)
         return True
 
@@ -118,10 +116,10 @@ class PostgresNodes:
         self, row: tuple[str, str, Sequence[str]], lease: float, well: Callable[[], bool]
     ) -> None:
         """Be heard of through the pooler's connections, which cannot hold a lock."""
-        known = False
+        known = with_session = False
         while True:
             if (well() or not known) and not await self._fetch("beat", row[0]):
-                await self._fetch("join", *row, not _WITH_SESSION, lease, self._free_channel)
+                await self._fetch("join", *row, with_session, lease, self._free_channel)
             known = True
             await asyncio.sleep(lease / 3)
 
