@@ -29,7 +29,7 @@ from chekov.errors import StoreClosed
 from chekov.serialization.codec import Codec
 from chekov.serialization.validation import validate
 from chekov.store.open import open_store, seal_store
-from chekov.store.port import RecordedEvent, Store, SubscriptionKey
+from chekov.store.port import Store, SubscriptionKey
 
 A = TypeVar("A", bound=Aggregate)
 E = TypeVar("E", bound=Event)
@@ -53,6 +53,7 @@ class Runtime:
         processes: the open instances of process managers.
         scheduled, schedule: commands for a later time, see `ScheduledCommands`.
         query, rebuild: of read models, see `Projections`.
+        decode, decode_all: the event of a stored one, or all that upcasters make; see `Codec`.
 
     Args:
         domain: what to run.
@@ -93,6 +94,7 @@ class Runtime:
         validate(domain)
         self.domain = domain
         self.codec = Codec(domain)
+        self.decode, self.decode_all = self.codec.decode, self.codec.decode_all
         self._observer = combined(observers)
         self._store = open_store(store, schema=schema, migrate=migrate, pool_size=pool_size)
         self._unsealed = seal_store(
@@ -305,23 +307,6 @@ class Runtime:
                 cannot name an instance, or `at` is neither a version nor a time with a zone.
         """
         return await self._aggregates.load(aggregate, self._stream_of(aggregate, identifier), at)
-
-    def decode(self, recorded: RecordedEvent) -> Event:
-        """Decode a stored event.
-
-        Raises:
-            Undecodable: the domain does not know it, it does not fit, or upcasters make none or
-                several of it; or it is sealed, since it was not read from `unsealed`.
-        """
-        return self.codec.decode(recorded)
-
-    def decode_all(self, recorded: RecordedEvent) -> Sequence[Event]:
-        """Decode a stored event into the events that upcasters make of it; mostly one.
-
-        Raises:
-            Undecodable: the domain does not know it, it does not fit, or an upcaster failed.
-        """
-        return self.codec.decode_all(recorded)
 
     async def wait(
         self, position: int, subscriptions: Collection[str] | None = None, timeout: float = 5.0

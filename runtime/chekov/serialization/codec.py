@@ -217,8 +217,8 @@ class Codec:
         """Decode a stored event.
 
         Raises:
-            Undecodable: no type has this stored name, the content does not fit the type, or
-                upcasters turn it into none or several.
+            Undecodable: no type has this stored name, the content does not fit the type, upcasters
+                turn it into none or several, or it is sealed and was read from the store as it is.
         """
         try:
             return self._events[recorded.type](recorded.data)
