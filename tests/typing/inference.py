@@ -108,7 +108,7 @@ def evolving(runtime: Runtime, origin: Origin, recorded: RecordedEvent) -> None:
     assert_type(Domain("names", serializer=Json()).events, dict[str, type[Event]])
     assert_type((definition_of(Renamed).name, Renamed(name="Ada").name), tuple[str, str])
     assert_type(runtime.decode(recorded), Event)
-    assert_type(runtime.decode_all(recorded), Sequence[Event])
+    assert_type(runtime.decode_all(recorded), list[Event])
 
 
 class Greeted(Event, subject="guest"):
