@@ -164,7 +164,7 @@ class Codec:
         """
         return self.encode_event(message)[0] if isinstance(message, Event) else _encode(message)
 
-    def encode_event(self, event: Event) -> tuple[bytes, Event, Event]:
+    def encode_event(self, event: Event) -> tuple[bytes, Event, Callable[[bytes], Event], bool]:
         """Encode an event, decode it at once, and compare.
 
         Dataclasses do not check their fields: what cannot be decoded, or comes back as something
@@ -173,8 +173,8 @@ class Codec:
         not compared: their types are checked instead. If they are immutable too, it needs no copy.
 
         Returns:
-            Its content, the event to apply, and that for the sender of the command: the same one if
-            nothing can change it.
+            Its content, the event to apply, what decodes another copy for the sender of the
+            command, and whether that is spared because nothing can change the one to apply.
 
         Raises:
             InvalidAppend: the event's values do not fit its annotations.
@@ -186,15 +186,16 @@ class Codec:
             data = self._encode(event)
             given = values(event)
             checks = types.get((*map(type, given),))
-            if checks is not None and (
-                not checks or all(check(given[index]) for index, check in checks)
-            ):
-                if immutable:
-                    return data, event, event
-                return data, decode(data), decode(data)
+            if checks is not None:
+                # A loop: with `all(…)`, an event with a list takes 0.5 µs longer.
+                for index, check in checks:
+                    if not check(given[index]):
+                        break
+                else:
+                    return data, event if immutable else decode(data), decode, immutable
             copy = decode(data)
             if same(event, copy):
-                return data, copy, copy if immutable else decode(data)
+                return data, copy, decode, immutable
         except Exception as error:
             kind = type(event).__qualname__
             fault = f"{kind} does not fit its annotations: {error} ({FIELD_TYPES})"

@@ -40,6 +40,7 @@ _COMBINATIONS: Final = 64
 
 _EXACT_CONTAINERS: Final[Mapping[Any, tuple[type, ...]]] = {
     list: (list,),
+    tuple: (tuple,),
     Sequence: (list, tuple),
 }
 """Containers that come back the same if their items do, by the origins of annotations."""
@@ -89,9 +90,10 @@ def _exact(item: Any) -> Mapping[type, Check | None]:
         exact = item in _EXACT or (issubclass(item, Enum) and not issubclass(item, Flag))
         return {item: None} if exact else {}
     kinds = _EXACT_CONTAINERS.get(get_origin(item), ())
-    if not kinds:
+    arguments = get_args(item)
+    if not kinds or (kinds == (tuple,) and arguments[1:] != (...,)):
         return {}
-    items = _exact_choices(get_args(item)[0])
+    items = _exact_choices(arguments[0])
     return dict.fromkeys(kinds, _check_of_items(items)) if items else {}
 
 

@@ -9,6 +9,7 @@ from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
 from chekov.domain.messages import Event
 from chekov.engine.commands.aggregates import AggregateCache
+from chekov.engine.commands.answered_events import AnsweredEvents, Decode
 from chekov.engine.commands.execution import Dispatched, Execution
 from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.commands.rehydration import Rehydrator
@@ -102,7 +103,7 @@ class CommandExecutor:
 
     def _decide(
         self, execution: Execution, instance: LiveAggregate
-    ) -> tuple[list[NewEvent], tuple[Event, ...]]:
+    ) -> tuple[list[NewEvent], Sequence[Event]]:
         """Execute the command, and apply what it yields before that is stored.
 
         An event that an applier refuses must never be stored. Each is encoded when it is yielded,
@@ -117,22 +118,24 @@ class CommandExecutor:
         correlation_id, cause = execution.envelope.correlation_id, execution.envelope.command_id
         new: list[NewEvent] = []
         copies: list[Event] = []
-        answers: list[Event] = []
+        stored: list[tuple[bytes, Decode]] = []
+        shareable = True
         try:
             # A loop: with comprehensions, a command takes 1.2 µs longer.
             for event in execution.route.execute(instance.state, execution.command):
-                data, copy, answer = encode(event)
+                data, copy, decode, immutable = encode(event)
                 name = copy.__chekov__.name
                 new.append(_new_event((uuid7(), name, data, metadata, correlation_id, cause, None)))
                 copies.append(copy)
-                answers.append(answer)
+                stored.append((data, decode))
+                shareable &= immutable
             if new:
                 instance.apply_tentatively(copies)
                 execution.append_outcome_unknown = True
         except KeyError as error:
             _refuse_foreign(instance.aggregate, error)
             raise
-        return new, tuple(answers)
+        return new, tuple(copies) if shareable else AnsweredEvents(stored)
 
     def _stored(
         self,
