@@ -1,7 +1,7 @@
 """The events of an answer."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeAlias, TypeVar, overload
+from typing import Generic, TypeAlias, TypeVar, cast, overload
 
 from chekov.domain.messages import Event
 
@@ -49,9 +49,9 @@ class AnsweredEvents(Sequence[E_co], Generic[E_co]):
         return iter(self.copies)
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, AnsweredEvents):
-            return self.copies == other.copies
-        return self.copies == other if isinstance(other, tuple) else NotImplemented
+        if not isinstance(other, AnsweredEvents | tuple):
+            return NotImplemented
+        return self.copies == tuple(cast("Sequence[object]", other))
 
     __hash__ = None  # type: ignore[assignment]
 
