@@ -1,6 +1,7 @@
 """For the tests of domains and of stores."""
 
 from chekov.testing.process_spec import ProcessSpec
+from chekov.testing.projection_spec import ProjectionSpec
 from chekov.testing.spec import Spec
 
-__all__ = ["ProcessSpec", "Spec"]
+__all__ = ["ProcessSpec", "ProjectionSpec", "Spec"]
