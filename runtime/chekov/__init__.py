@@ -18,6 +18,7 @@ from chekov.domain.handler import (
     handle,
     query,
 )
+from chekov.domain.handler_definition import HandlerSettings
 from chekov.domain.messages import Command, Event, Identifier
 from chekov.domain.middleware import Middleware
 from chekov.domain.personal import FORGOTTEN, Forgotten, Personal
@@ -122,6 +123,7 @@ __all__ = [
     "Generation",
     "GenerationRefused",
     "HandlerFailed",
+    "HandlerSettings",
     "HistoryTruncated",
     "Identifier",
     "InexactEvent",

@@ -15,6 +15,7 @@ from chekov.domain.aggregate import Aggregate
 from chekov.domain.domain import Domain
 from chekov.domain.envelope import CommandEnvelope, Consistency
 from chekov.domain.failure import Retry
+from chekov.domain.handler_definition import HandlerSettings
 from chekov.domain.messages import Command, Event
 from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.execution import Dispatched
@@ -69,6 +70,7 @@ class Runtime:
         lease: seconds after which the subscriptions of a process that died are taken over.
         retry: how often a failing event is tried before it is set aside.
         most_parked_keys: how many keys of a subscription may be parked before it stops.
+        handlers: settings of handlers, by their names, in place of what their classes say.
         master_key: a file with the master key that wraps the keys of personal data, or a folder of
             such files, the last of which is used; without one, these keys are kept as they are.
     """
@@ -89,6 +91,7 @@ class Runtime:
         lease: float = 5.0,
         retry: Retry | None = None,
         most_parked_keys: int = MOST_PARKED_KEYS,
+        handlers: Mapping[str, HandlerSettings] | None = None,
         master_key: str | Path | None = None,
     ) -> None:
         validate(domain)
@@ -111,6 +114,7 @@ class Runtime:
             lease=lease,
             retry=retry or Retry(),
             most_parked_keys=most_parked_keys,
+            handlers=handlers or {},
             subscriptions=subscriptions,
         )
         control = SubscriptionControl(self._store.subscriptions, domain.name)

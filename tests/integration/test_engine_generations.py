@@ -248,3 +248,16 @@ async def asyncpg_connection(dsn: str) -> "AsyncGenerator[asyncpg.Connection[asy
         yield connection
     finally:
         await connection.close()
+
+
+class LateTotals(Totals, name="totals", start_from=3):
+    pass
+
+
+async def test_each_generation_of_a_projection_starts_where_its_first_did(dsn: str) -> None:
+    async with with_history(dsn), running(dsn, LateTotals()) as runtime:
+        assert await total(runtime, min_position=await add(runtime, 4)) == 7
+        await runtime.rebuild("totals")
+        await until(lambda: REBUILT in runtime.subscriptions and KEY not in runtime.subscriptions)
+        assert await total(runtime, min_position=4) == 7
+        assert await runtime.query("totals", "seen", {}) == [3, 4]

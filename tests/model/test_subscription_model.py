@@ -24,6 +24,7 @@ from chekov import (
     MemoryStore,
     Projection,
     Transaction,
+    definition_of,
     handle,
 )
 from chekov.domain.failure import Retry
@@ -227,7 +228,9 @@ class Node:
         domain = domain or counting(handler)
         codec = Codec(domain)
         retry = Retry(attempts=2, first=0.0, longest=0.0)
-        invocation = kind_of(handler)(Subject(self.key, handler, store, codec, domain, execute))
+        invocation = kind_of(handler)(
+            Subject(self.key, handler, definition_of(handler), store, codec, domain, execute)
+        )
         self.subscription = Subscription(invocation, store, Observer(), retry)
         self.tasks: list[asyncio.Task[None]] = []
         self.answer: tuple[float, Sequence[Claim]] | None = None

@@ -8,7 +8,8 @@ from chekov.domain.aggregate import (
     CommandHandler,
     CommandHandlerDefinition,
 )
-from chekov.domain.handler import EventHandler, HandlerDefinition
+from chekov.domain.handler import EventHandler
+from chekov.domain.handler_definition import HandlerDefinition
 from chekov.domain.messages import Command, CommandDefinition, Event, EventDefinition
 from chekov.domain.process_manager import ProcessDefinition, ProcessManager
 from chekov.domain.timers import Timer, TimerDefinition

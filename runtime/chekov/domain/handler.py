@@ -1,28 +1,29 @@
 """Event handlers and projections, which react to stored events."""
 
 import inspect
-import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import (
     Any,
     ClassVar,
     Concatenate,
-    Final,
-    Literal,
     ParamSpec,
     Protocol,
-    TypeAlias,
     TypeVar,
-    get_args,
     overload,
 )
 
 from chekov.domain.connection import Connection
 from chekov.domain.context import Context, Delivered
 from chekov.domain.event_filter import EVERYTHING, EventFilter
-from chekov.domain.failure import ON_FAILURE, Decision, OnFailure, Retry, retry_fault
+from chekov.domain.failure import Decision, OnFailure, Retry
+from chekov.domain.handler_definition import (
+    HandlerConsistency,
+    HandlerDefinition,
+    StartFrom,
+    keyword_faults,
+)
 from chekov.domain.keywords import refuse_unknown_keywords
 from chekov.domain.messages import Event
 from chekov.domain.methods import (
@@ -40,9 +41,6 @@ E = TypeVar("E", bound=Event)
 X = TypeVar("X", bound=Context)
 R = TypeVar("R")
 P = ParamSpec("P")
-
-HandlerConsistency: TypeAlias = Literal["eventual", "strong"]
-"""Whether a command that is dispatched with `consistency="strong"` waits for a handler."""
 
 
 class TransactionEnded(ChekovError):
@@ -168,83 +166,6 @@ def query(
     return mark("query", method)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandlerDefinition:
-    """What the class statement and the methods of an event handler say.
-
-    Attributes:
-        name: names its subscription.
-        version: of the subscription; another one starts from the origin.
-        retry: how often a failing event is tried; `None` as the runtime says.
-        on_failure: what happens to an event that keeps failing.
-        partitions: into how many parts its events are divided, by stream.
-        filter: which of these events it takes.
-        consistency: whether a dispatch with `consistency="strong"` waits for it.
-        handlers: event type → the method that handles it.
-        queries: of a projection, its queries by name.
-        tables: of a projection, the SQL that creates its tables.
-        independent_writes: of a projection, whether deferred writes may change their order.
-        faults: one sentence for each mistake in the class.
-    """
-
-    name: str
-    version: int = 1
-    retry: Retry | None = None
-    on_failure: OnFailure = "park"
-    partitions: int = 1
-    filter: EventFilter = EVERYTHING
-    consistency: HandlerConsistency = "eventual"
-    handlers: Mapping[type[Event], Method]
-    queries: Mapping[str, Method] = field(default_factory=dict[str, Method])
-    tables: str = ""
-    independent_writes: bool = False
-    faults: tuple[str, ...] = ()
-
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}\Z")
-_HIGHEST_VERSION: Final = 2**31 - 1
-
-
-def _check_keywords(
-    cls: "type[EventHandler]", definition: HandlerDefinition, faults: list[str]
-) -> None:
-    if not _NAME.match(definition.name):
-        faults.append(
-            f"{cls.__qualname__}: name {definition.name!r} must start with a letter and hold only "
-            "letters, digits, '-' and '_', 40 at most"
-        )
-    if not 1 <= definition.version <= _HIGHEST_VERSION:
-        faults.append(
-            f"{cls.__qualname__}: version {definition.version} must be 1 to {_HIGHEST_VERSION}"
-        )
-    if definition.on_failure not in ON_FAILURE:
-        faults.append(
-            f"{cls.__qualname__}: on_failure {definition.on_failure!r} is not 'park', 'skip' or "
-            "'stop'"
-        )
-    if definition.consistency not in get_args(HandlerConsistency):
-        faults.append(
-            f"{cls.__qualname__}: consistency {definition.consistency!r} is not 'eventual' or "
-            "'strong'"
-        )
-    if not 1 <= definition.partitions <= cls.__most_partitions__:
-        most = cls.__most_partitions__
-        faults.append(
-            f"{cls.__qualname__}: partitions {definition.partitions} must be "
-            + (f"1 to {most}" if most > 1 else "left out: only event handlers are partitioned")
-        )
-    if definition.retry is not None and (fault := retry_fault(definition.retry)):
-        faults.append(f"{cls.__qualname__}: {fault}")
-    if not isinstance(definition.filter, EventFilter):  # pyright: ignore[reportUnnecessaryIsInstance]
-        faults.append(
-            f"{cls.__qualname__}: filter {definition.filter!r} is not an EventFilter(category=…, …)"
-        )
-    if inspect.iscoroutinefunction(cls.on_error):
-        faults.append(
-            f"{cls.__qualname__}.on_error must be a plain method without `async`: it only decides"
-        )
-
-
 def _check_handler(cls: "type[EventHandler]", method: Method, faults: list[str]) -> None:
     label = f"{cls.__qualname__}.{method.name}"
     if not method.is_coroutine:
@@ -268,7 +189,7 @@ class EventHandler:
 
     Class keywords:
         name: names the subscription; the class name when left out. Under another name it starts
-            from the origin.
+            anew.
         retry: how often a failing event is tried, a `Retry`; as the runtime says when left out.
         on_failure: `"park"` (the default) sets an event aside after its retries, with the later
             events of its stream, and goes on with all others; `"skip"` goes on without it, and
@@ -277,6 +198,10 @@ class EventHandler:
             handled independently of each other: also at the same time, and by several processes.
             The events of one stream keep their order. It stays as it was at first; another number
             needs another `version`.
+        start_from: where it starts when it is first registered, a `StartFrom`: `"origin"` (the
+            default), `"now"`, the position of the first event, or a time with a zone, which stands
+            for the first event at or after it, and for `"now"` when there is none. It is looked at
+            once, for all partitions: the checkpoint in the store decides from then on.
         filter: an `EventFilter`: of the events that its methods take, those that meet it.
         consistency: `"strong"` if a command that is dispatched with `consistency="strong"` is to
             wait for it; `"eventual"` when left out, and `"strong"` for projections.
@@ -287,6 +212,7 @@ class EventHandler:
     __roles__: ClassVar[tuple[str, ...]] = ("handle",)
     __most_partitions__: ClassVar[int] = 1000
     __consistency__: ClassVar[HandlerConsistency] = "eventual"
+    __start_from__: ClassVar[StartFrom] = "origin"
 
     def __init_subclass__(
         cls,
@@ -296,6 +222,7 @@ class EventHandler:
         retry: Retry | None = None,
         on_failure: OnFailure = "park",
         partitions: int = 1,
+        start_from: StartFrom | None = None,
         filter: EventFilter = EVERYTHING,
         consistency: HandlerConsistency | None = None,
         **kwargs: Any,
@@ -314,12 +241,20 @@ class EventHandler:
             retry=retry,
             on_failure=on_failure,
             partitions=partitions,
+            start_from=cls.__start_from__ if start_from is None else start_from,
             filter=filter,
             consistency=cls.__consistency__ if consistency is None else consistency,
             handlers={kind: item for kind, item in table.items() if issubclass(kind, Event)},
             queries={method.name: method for method in methods if method.role == "query"},
         )
-        _check_keywords(cls, definition, faults)
+        faults += keyword_faults(
+            cls.__qualname__, definition, most_partitions=cls.__most_partitions__
+        )
+        if inspect.iscoroutinefunction(cls.on_error):
+            faults.append(
+                f"{cls.__qualname__}.on_error must be a plain method without `async`: it only "
+                "decides"
+            )
         cls.__chekov__ = replace(definition, faults=tuple(faults))
 
     def on_error(self, error: Exception, event: Event, context: Context) -> Decision | None:
@@ -340,8 +275,8 @@ class EventHandler:
 class Projection(EventHandler):
     """A read model in tables of its own, written exactly once per event.
 
-    Class keywords are those of `EventHandler`; a new `version` is built from the origin in tables
-    of its own, beside the old one. And:
+    Class keywords are those of `EventHandler`; a new `version` is built in tables of its own,
+    beside the old one, from where `start_from` says. And:
         independent_writes: deferred writes of different statements may change their order, so that
             more of them are sent together; those of one statement keep theirs.
 

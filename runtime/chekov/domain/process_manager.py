@@ -145,8 +145,8 @@ class ProcessManager(EventHandler):
     log; each command is then executed once. The fields of the object that is registered with the
     domain are not used.
 
-    Class keywords are those of `EventHandler`. It begins with what is stored after it was first
-    run.
+    Class keywords are those of `EventHandler`; `start_from` is `"now"` when it is left out, since
+    it would send commands for all of history otherwise.
 
     Raises:
         DefinitionError: a field has no default; every other fault is raised by the domain.
@@ -157,6 +157,7 @@ class ProcessManager(EventHandler):
     )
     __roles__ = (*_ON_EVENTS, "rejected", "expired")
     __most_partitions__ = 1
+    __start_from__ = "now"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -7,15 +7,16 @@ from dataclasses import replace
 from typing import Final
 from uuid import uuid4
 
-from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.failure import Retry
 from chekov.domain.handler import EventHandler, Projection
+from chekov.domain.handler_definition import HandlerSettings
 from chekov.engine.commands.consistency import Consistency
 from chekov.engine.commands.dispatcher import Dispatcher
 from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer
 from chekov.engine.processes.scheduled_commands import ScheduledCommands
+from chekov.engine.subscriptions.definitions import handler_definitions
 from chekov.engine.subscriptions.generations import GenerationKeeper
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.keys import subscription_keys
@@ -39,6 +40,7 @@ class Engine:
         dispatcher: executes commands.
         consistency: waits for handlers.
         generations: of the projections, as this process knows them.
+        definitions: of the handlers, by name, with the settings of this installation.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Engine:
         lease: float,
         retry: Retry,
         most_parked_keys: int,
+        handlers: Mapping[str, HandlerSettings],
         subscriptions: bool,
     ) -> None:
         self._domain = domain
@@ -75,10 +78,11 @@ class Engine:
         )
         self.scheduled = ScheduledCommands(domain, store.schedules, codec, self.dispatcher.execute)
         self._sends_scheduled = subscriptions and bool(domain.commands)
+        self.definitions = handler_definitions(domain, handlers)
         keys = {
             key: handler
-            for handler in domain.handlers
-            for key in subscription_keys(domain, handler)
+            for handler, definition in zip(domain.handlers, self.definitions.values(), strict=True)
+            for key in subscription_keys(domain, definition)
         }
         self._handlers = keys if subscriptions else {}
         self._subscriptions = {
@@ -95,7 +99,7 @@ class Engine:
             lease=lease,
         )
         self._lease = lease
-        strong = [key for key, handler in keys.items() if _is_strong(handler)]
+        strong = [key for key in keys if self.definitions[key.name].consistency == "strong"]
         self.consistency = Consistency(
             store.subscriptions, keys, strong, self._subscriptions, self.generations.current
         )
@@ -130,8 +134,11 @@ class Engine:
 
     async def prepare(self) -> None:
         """Create what subscriptions need in the store: their rows and their tables."""
-        for subscription in self._subscriptions.values():
-            await subscription.prepare()
+        first = {key: item for key, item in self._subscriptions.items() if key.partition == 0}
+        rows = await self._store.subscriptions.list(self._domain.name) if first else ()
+        registered = {(row.key.name, row.key.version) for row in rows}
+        for key, item in first.items():
+            await item.prepare(registered=(key.name, key.version) in registered)
         await self.generations.refresh()
 
     def drop(self) -> None:
@@ -252,7 +259,13 @@ class Engine:
 
     def _subscription(self, key: SubscriptionKey, handler: EventHandler) -> Subscription:
         subject = Subject(
-            key, handler, self._store, self._codec, self._domain, self.dispatcher.execute
+            key,
+            handler,
+            self.definitions[key.name],
+            self._store,
+            self._codec,
+            self._domain,
+            self.dispatcher.execute,
         )
         invocation = kind_of(handler)(subject)
         return Subscription(
@@ -262,10 +275,6 @@ class Engine:
             invocation.definition.retry or self._retry,
             most_parked_keys=self._most_parked_keys,
         )
-
-
-def _is_strong(handler: EventHandler) -> bool:
-    return definition_of(handler).consistency == "strong"
 
 
 def _first(key: SubscriptionKey) -> SubscriptionKey:

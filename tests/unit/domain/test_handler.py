@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,12 +16,14 @@ from chekov import (
     Domain,
     Event,
     EventHandler,
+    ProcessManager,
     Projection,
     Retry,
     Transaction,
     definition_of,
     handle,
     query,
+    start,
 )
 from tests.unit.domain.messages import Either, Left, Right
 from tests.unit.domain.turning import Turns, faults, of
@@ -106,7 +108,7 @@ def test_a_misspelt_class_keyword_is_named_with_the_known_ones() -> None:
     (fault,) = caught.value.faults
     assert caught.value.subject.endswith("Balances")
     assert "no class keyword 'versions': did you mean 'version'?" in fault
-    assert "name, version, retry, on_failure, partitions, filter" in fault
+    assert "name, version, retry, on_failure, partitions, start_from, filter" in fault
 
 
 def test_handlers_are_checked() -> None:
@@ -156,6 +158,46 @@ def test_retries_are_checked(retry: Any, fault: str) -> None:
 
     [found] = faults(of(Turns, handlers=[Odd()]))
     assert fault in found
+
+
+@pytest.mark.parametrize(
+    ("start", "fault"),
+    [
+        ("end", "start_from 'end' is not 'origin', 'now', a position or a datetime with a zone"),
+        (True, "start_from True is not 'origin', 'now'"),
+        (1.5, "start_from 1.5 is not 'origin', 'now'"),
+        (0, "start_from 0 must be a position, from 1 on, or 'origin' or 'now'"),
+        (2**63, "must be a position"),
+        (datetime(2026, 1, 1), "start_from 2026-01-01T00:00:00 needs a time zone"),  # noqa: DTZ001
+    ],
+)
+def test_starts_are_checked(start: Any, fault: str) -> None:
+    class Odd(EventHandler, start_from=start):
+        @handle
+        async def left(self, event: Left, context: Context) -> None:
+            pass
+
+    [found] = faults(of(Turns, handlers=[Odd()]))
+    assert f"Odd: {fault}" in found or fault in found
+
+
+def test_handlers_start_at_the_origin_and_process_managers_now() -> None:
+    class Mail(EventHandler):
+        @handle
+        async def left(self, event: Left, context: Context) -> None:
+            pass
+
+    class Leading(ProcessManager):
+        @start(by="text")
+        def left(self, event: Left) -> None:
+            pass
+
+    class Acting(Leading, start_from=7):
+        pass
+
+    assert [item.__chekov__.start_from for item in (Mail, Counts, Leading, Acting)] == [
+        "origin", "origin", "now", 7,
+    ]  # fmt: skip
 
 
 def test_a_filter_is_checked() -> None:

@@ -63,10 +63,6 @@ class ProcessInvocation(Invocation):
         self._due_known = False
         self._due_at: float | None = None
 
-    async def prepare(self) -> None:
-        """Register it at the end of the log: the past is not acted on again."""
-        await self.store.subscriptions.register([self.key], start=await self.store.head())
-
     def running(self, checkpoint: Checkpoint) -> AbstractAsyncContextManager[None]:
         """Send commands while inputs are handled."""
         self._more, self._due_known = True, False

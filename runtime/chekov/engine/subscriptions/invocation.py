@@ -14,16 +14,18 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, TypeAlias
 
 from chekov.domain.context import Context
-from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.failure import Decision
 from chekov.domain.handler import EventHandler
+from chekov.domain.handler_definition import HandlerDefinition
 from chekov.engine.failures import described, is_requested, leaves
 from chekov.engine.processes.reactions import UnhandledRefusal
 from chekov.engine.subscriptions.checkpoint import Checkpoint, Progress
 from chekov.engine.subscriptions.handler_routes import HandlerRoutes
+from chekov.engine.subscriptions.keys import partition_keys
 from chekov.engine.subscriptions.partitions import partition_of
+from chekov.engine.subscriptions.start_points import start_position
 from chekov.errors import (
     DefinitionError,
     Draining,
@@ -75,6 +77,7 @@ class Subject:
 
     Attributes:
         handler: what it runs.
+        definition: of the handler, with what the installation says in place of its class.
         store: where its events come from.
         domain: that the handler belongs to.
         execute: executes the commands that it sends.
@@ -82,6 +85,7 @@ class Subject:
 
     key: SubscriptionKey
     handler: EventHandler
+    definition: HandlerDefinition
     store: Store
     codec: Codec
     domain: Domain
@@ -103,22 +107,34 @@ class Invocation(ABC):
     def __init__(self, subject: Subject) -> None:
         self.key = subject.key
         self.handler = subject.handler
-        self.definition = definition_of(subject.handler)
+        self.definition = subject.definition
         self.store = subject.store
         self.routes = HandlerRoutes(subject.handler, subject.codec)
         self._filters = not self.definition.filter.is_open
         self.batch_size = max(self.batch_size, self.routes.largest_batch)
         self.decides = type(subject.handler).on_error is not EventHandler.on_error
 
-    async def prepare(self) -> None:
-        """Create in the store what the subscription needs before it runs.
+    async def prepare(self, *, registered: bool = False) -> None:
+        """Create in the store what the subscription needs before it runs, for all its partitions.
+
+        Args:
+            registered: it was registered before, so where it starts is decided.
 
         Raises:
             StoreError: the store cannot hold it.
-            DefinitionError: the database refuses it, or the number of its partitions has changed.
+            DefinitionError: the database refuses it, the number of its partitions has changed, or
+                the log does not reach to where it is to start.
         """
         await self._check_partitions()
-        await self.store.subscriptions.register([self.key])
+        start = await self._start(registered=registered)
+        keys = partition_keys(self.key, self.definition.partitions)
+        await self.store.subscriptions.register(keys, start=start)
+
+    async def _start(self, *, registered: bool) -> int:
+        if registered:
+            return 0
+        label = type(self.handler).__qualname__
+        return await start_position(self.store, self.definition.start_from, label=label)
 
     def accepts(self, event: RecordedEvent) -> bool:
         """Whether an event meets the filter of the handler's class."""

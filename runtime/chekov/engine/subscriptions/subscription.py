@@ -111,9 +111,13 @@ class Subscription:
             error=retrying or self._error,
         )
 
-    async def prepare(self) -> None:
-        """Create in the store what it needs before it runs."""
-        await self._invocation.prepare()
+    async def prepare(self, *, registered: bool = False) -> None:
+        """Create in the store what it needs before it runs, for all its partitions.
+
+        Args:
+            registered: it was registered before, so where it starts is decided.
+        """
+        await self._invocation.prepare(registered=registered)
 
     def take(self, claim: Claim, *, asked_at: float, lease: float) -> None:
         """Run under a claim that was just made or renewed.

@@ -21,14 +21,17 @@ class Transactional(Invocation):
     kind = "projection"
     batch_size = 500
 
-    async def prepare(self) -> None:
+    async def prepare(self, *, registered: bool = False) -> None:
         """Create the tables of the projection's first generation, unless it has one.
 
         Raises:
             StoreError: the store has no tables.
-            DefinitionError: the database refuses the SQL, or it has changed.
+            DefinitionError: the database refuses the SQL, it has changed, or the log does not reach
+                to where the projection is to start.
         """
-        await self._models.generations.begin(self.key, self.definition.tables)
+        generations = self._models.generations
+        start = await self._start(registered=registered)
+        await generations.begin(self.key, self.definition.tables, start=start)
 
     async def invoke(
         self, checkpoint: Progress, events: Sequence[RecordedEvent], *, attempt: int

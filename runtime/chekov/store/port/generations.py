@@ -23,6 +23,7 @@ class Generation:
         target: once it is there, a building one serves.
         age: seconds since it was begun, by the store's clock.
         in_use: whether a process holds a claim on it.
+        start: the position after which it begins.
     """
 
     key: SubscriptionKey
@@ -32,22 +33,31 @@ class Generation:
     target: int
     age: float
     in_use: bool
+    start: int = 0
 
     @property
     def ratio(self) -> float:
         """How much of it is built, from 0 to 1."""
         if self.state != "building":
             return 1.0
-        return min(self.position / self.target, 1.0) if self.target else 0.0
+        return min(self._built / self._whole, 1.0) if self._whole else 0.0
 
     @property
     def seconds_left(self) -> float | None:
         """Seconds until it is built, at the pace so far; `None` before it has moved."""
         if self.state != "building":
             return 0.0
-        if not self.position:
+        if not self._built:
             return None
-        return max(self.target - self.position, 0) * self.age / self.position
+        return max(self._whole - self._built, 0) * self.age / self._built
+
+    @property
+    def _built(self) -> int:
+        return max(self.position - self.start, 0)
+
+    @property
+    def _whole(self) -> int:
+        return max(self.target - self.start, 0)
 
     def __str__(self) -> str:
         """Such as `building balances 2: 41 %, about 3 min left`."""
@@ -82,10 +92,11 @@ class GenerationRefused(StoreError):
 class Generations(Protocol):
     """Begins, lists and drops generations; they change to serving with their checkpoints."""
 
-    async def begin(self, key: SubscriptionKey, tables: str) -> None:
+    async def begin(self, key: SubscriptionKey, tables: str, *, start: int = 0) -> None:
         """Begin the first generation of a version of a projection, unless it has one.
 
-        It serves at once when the log is empty, and otherwise when its checkpoint reaches the end
+        Its checkpoint begins at `start`, and so do those of the generations after it. It serves at
+        once when nothing is stored after `start`, and otherwise when its checkpoint reaches the end
         that the log has now: in the transaction that moves the checkpoint there.
 
         Raises:

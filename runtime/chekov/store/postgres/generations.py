@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 import asyncpg
 
@@ -12,6 +12,20 @@ from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.listener import free_channel
 from chekov.store.postgres.schema import Schema
 from chekov.store.projection_schema import schema_name
+
+
+class _Made(NamedTuple):
+    """A generation as it was made.
+
+    Attributes:
+        start: where its checkpoint began.
+    """
+
+    number: int
+    schema: str
+    tables: str
+    state: str
+    start: int
 
 
 class PostgresGenerations:
@@ -25,33 +39,34 @@ class PostgresGenerations:
         self._statements = schema.statements("read_models")
         self._free_channel = free_channel(schema.name)
 
-    async def begin(self, key: SubscriptionKey, tables: str) -> None:
+    async def begin(self, key: SubscriptionKey, tables: str, *, start: int = 0) -> None:
         """Begin the first generation of a version, unless it has one."""
         async with self._schema.lent() as connection:
             made = await self._made(connection, key)
-            for _, schema, _, state in made:
-                if state != "retired":
-                    await create_tables(connection, self._statements, schema, tables)
+            for item in made:
+                if item.state != "retired":
+                    await create_tables(connection, self._statements, item.schema, tables)
             if not made:
-                await self._build(connection, _numbered(key, 1), tables)
+                await self._build(connection, _numbered(key, 1), tables, start)
 
     async def rebuild(self, domain: str, name: str, version: int | None = None) -> SubscriptionKey:
         """Begin another generation beside the one that serves."""
         serving = self._chosen(await self.list(domain), name, version, "serving")
         async with self._schema.lent() as connection:
             made = await self._made(connection, serving)
-            states = {state: (number, tables) for number, _, tables, state in made}
-            if "serving" not in states:
+            states = {item.state: item for item in made}
+            former = states.get("serving")
+            if former is None:
                 raise GenerationRefused(
                     f"projection {name} {serving.version} has just been dropped"
                 )
             if "building" in states:
                 raise GenerationRefused(
-                    f"generation {states['building'][0]} of {name} {serving.version} is being "
+                    f"generation {states['building'].number} of {name} {serving.version} is being "
                     "built: cancel it, or wait until it serves"
                 )
-            key = _numbered(serving, made[-1][0] + 1)
-            await self._build(connection, key, states["serving"][1])
+            key = _numbered(serving, made[-1].number + 1)
+            await self._build(connection, key, former.tables, former.start)
         return key
 
     async def cancel(self, domain: str, name: str, version: int | None = None) -> SubscriptionKey:
@@ -64,7 +79,7 @@ class PostgresGenerations:
                 "being built is its first"
             )
         async with self._schema.lent() as connection:
-            states = {number: state for number, _, _, state in await self._made(connection, key)}
+            states = {item.number: item.state for item in await self._made(connection, key)}
             if states.get(key.generation) != "building":
                 raise GenerationRefused(
                     f"generation {key.generation} of {name} {key.version} serves already"
@@ -76,7 +91,7 @@ class PostgresGenerations:
         """Drop a generation that no process uses."""
         label = f"generation {key.generation} of {key.name} {key.version}"
         async with self._schema.lent() as connection:
-            numbers = [number for number, *_ in await self._made(connection, key)]
+            numbers = [item.number for item in await self._made(connection, key)]
             if key.generation not in numbers:
                 raise GenerationRefused(f"there is no {label}")
             if await connection.fetchval(self._statements["in_use"], *_columns(key)):
@@ -122,22 +137,24 @@ class PostgresGenerations:
             f"no generation of {wanted} is {state}; there are: {known or 'no projections'}"
         )
 
-    async def _made(
-        self, connection: DriverConnection, key: SubscriptionKey
-    ) -> Sequence[tuple[int, str, str, str]]:
-        """Number, schema, tables and state of each generation of a version, which is locked."""
+    async def _made(self, connection: DriverConnection, key: SubscriptionKey) -> Sequence[_Made]:
+        """Each generation of a version, by number; the version is locked."""
         await connection.execute(
             self._statements["lock"], schema_name(self._schema.name, _numbered(key, 1))
         )
         version = key.domain, key.name, key.version
-        return [tuple(row) for row in await connection.fetch(self._statements["made"], *version)]
+        return [_Made(*row) for row in await connection.fetch(self._statements["made"], *version)]
 
-    async def _build(self, connection: DriverConnection, key: SubscriptionKey, tables: str) -> None:
+    async def _build(
+        self, connection: DriverConnection, key: SubscriptionKey, tables: str, start: int
+    ) -> None:
         schema = schema_name(self._schema.name, key)
         await create_tables(connection, self._statements, schema, tables)
         columns = _columns(key)
-        await connection.execute(self._statements["begin"], *columns)
-        state = await connection.fetchval(self._statements["build"], *columns, schema, tables)
+        await connection.execute(self._statements["begin"], *columns, start)
+        state = await connection.fetchval(
+            self._statements["build"], *columns, schema, tables, start
+        )
         if state == "building":
             await connection.execute(self._statements["building"], *columns)
         await connection.execute(self._statements["announce"], self._free_channel)

@@ -21,12 +21,14 @@ returning building
 insert into chekov.subscriptions (
     domain, name, version, partition, generation, position, registered
 )
-select $1, $2, $3, 0, $4, 0, (select coalesce(max(position), 0) from chekov.events)
+select $1, $2, $3, 0, $4, $5, (select coalesce(max(position), 0) from chekov.events)
 on conflict do nothing
 
 -- name: build
-insert into chekov.generations (domain, name, version, generation, schema_name, tables, state)
-select domain, name, version, generation, $5, $6,
+insert into chekov.generations (
+    domain, name, version, generation, schema_name, tables, start, state
+)
+select domain, name, version, generation, $5, $6, $7,
     case when position < registered or exists (
         select from chekov.generations as other
         where other.domain = $1 and other.name = $2 and other.version = $3
@@ -57,7 +59,8 @@ select made.name, made.version, made.generation, made.schema_name, made.state,
     extract(epoch from clock_timestamp() - made.created)::float8,
     coalesce(
         bool_or(row.owner is not null and row.lease_until > clock_timestamp()), false
-    )
+    ),
+    made.start
 from chekov.generations as made
 left join chekov.subscriptions as row using (domain, name, version, generation)
 where made.domain = $1
@@ -70,7 +73,7 @@ from chekov.generations
 where domain = $1 and name = $2 and version = $3 and state = 'serving'
 
 -- name: made
-select generation, schema_name, tables, state from chekov.generations
+select generation, schema_name, tables, state, start from chekov.generations
 where domain = $1 and name = $2 and version = $3 order by generation
 
 -- name: retired
