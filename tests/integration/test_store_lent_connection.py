@@ -95,7 +95,7 @@ async def test_nothing_of_a_session_is_left_to_the_next(
     async with transaction(claim, 2) as connection:
         assert await connection.fetchval("show application_name") == "chekov handlers"
         assert await connection.fetchval("show search_path") != f'"{schema}", public'
-        locks = "select count(*) from pg_locks where locktype = 'advisory' and objid = 1"
+        locks = "select count(*) from pg_locks where locktype = 'advisory' and objsubid = 1"
         assert await connection.fetchval(locks) == 0
 
 

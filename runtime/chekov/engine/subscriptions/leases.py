@@ -54,6 +54,7 @@ class LeaseKeeper:
         self._offers = frozenset(map(offer_of, subscriptions))
         self._nodes = NodeWatch(store.nodes, domain, Member(owner, self._offers), lease=lease)
         self._leaving: set[SubscriptionKey] = set()
+        self._contested: set[SubscriptionKey] = set()
         self._rounds = 0
         self._due = 0.0
         self._released = False
@@ -135,11 +136,34 @@ class LeaseKeeper:
         held = {claim.key: claim for claim in claims if claim.key in self._subscriptions}
         for key, claim in held.items():
             self._subscriptions[key].take(claim, asked_at=asked_at, lease=self._lease)
+            if claim.epoch > 1 and key not in owned:
+                self._contested.add(key)
+        freed = await self._end_stale(share - held.keys())
         self._rounds += 1
         everything = held.keys() == owned == set(self._subscriptions)
         if everything and self._rounds % _LEARN_EVERY:
             return not self._leaving
-        return await self._learn(owned - held.keys()) and not self._leaving
+        return await self._learn(owned - held.keys()) and not self._leaving and not freed
+
+    async def _end_stale(self, missed: Collection[SubscriptionKey]) -> bool:
+        """End what a former owner has under way, of what was taken over or could not be taken.
+
+        One that is stopped in a transaction keeps its locks: on the rows that its handler wrote,
+        and on the row of the subscription. Return whether anything was ended.
+        """
+        self._contested.update(missed)
+        if not self._contested:
+            return False
+        ended = await self._store.subscriptions.end_stale(
+            self._contested, vanished=self._nodes.vanished
+        )
+        self._contested.clear()
+        if ended:
+            _log.warning(
+                "transactions of former owners were ended",
+                extra={"domain": self._domain, "owner": self._owner, "transactions": ended},
+            )
+        return ended > 0
 
     async def _share(self) -> AbstractSet[SubscriptionKey]:
         """The subscriptions that this process should run."""

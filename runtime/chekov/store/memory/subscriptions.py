@@ -100,6 +100,12 @@ class MemorySubscriptions:
             )
         return claims
 
+    async def end_stale(
+        self, keys: Collection[SubscriptionKey], *, vanished: Collection[str] = ()
+    ) -> int:
+        """There are no transactions that last."""
+        return 0
+
     async def release(self, owner: str, keys: Collection[SubscriptionKey]) -> None:
         """Give up the claims of `owner` among `keys`."""
         held = [self._rows[key] for key in keys if key in self._rows]

@@ -91,6 +91,17 @@ class Subscriptions(Protocol):
         """
         ...
 
+    async def end_stale(
+        self, keys: Collection[SubscriptionKey], *, vanished: Collection[str] = ()
+    ) -> int:
+        """Roll back the open transactions of former owners of `keys`, and return how many.
+
+        Such is a transaction under an older epoch than the newest, or one under the newest while
+        its owner's lease is over or it is one of `vanished`. Whatever these transactions locked,
+        their owners, stopped or cut off, would keep from the next ones.
+        """
+        ...
+
     async def release(self, owner: str, keys: Collection[SubscriptionKey]) -> None:
         """Give up the claims of `owner` among `keys`, and wake the processes that wait for them."""
         ...

@@ -11,7 +11,7 @@ else:
 
 
 class LentConnection(_Connection):
-    """Sends the search path with BEGIN, and what resets the session with COMMIT or ROLLBACK.
+    """Sends settings and a claim's lock with BEGIN, and what resets the session with the end.
 
     One projected event then takes four round trips instead of six: 0.83 ms instead of 1.08 ms with
     Postgres on the same machine.
@@ -20,12 +20,15 @@ class LentConnection(_Connection):
     _opening = ""
     _is_reset = False
 
-    def begin_with(self, search_path: str | None, timeout: float | None) -> None:
-        """Settings of the next transaction.
+    def begin_with(
+        self, search_path: str | None = None, timeout: float | None = None, first: str = ""
+    ) -> None:
+        """What the next transaction begins with.
 
         Args:
             search_path: the schema in which unqualified names resolve first, before `public`.
             timeout: seconds after which a statement is cancelled, if not the connection's.
+            first: its first statement, whose answer is of no interest.
         """
         self._opening = ""
         if search_path is not None:
@@ -33,6 +36,7 @@ class LentConnection(_Connection):
             self._opening += f'set local search_path = "{quoted}", public;'
         if timeout is not None:
             self._opening += f"set local statement_timeout = {round(timeout * 1000)};"
+        self._opening += first
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
         """Run a statement; those of asyncpg's transactions take others along."""

@@ -58,7 +58,7 @@ class PostgresProcesses:
         unpark: int | None = None,
     ) -> None:
         """Store `changes` and move the checkpoint forward to `position`."""
-        async with self._schema.lent() as connection:
+        async with self._schema.lent(claim=claim) as connection:
             for statement, values in _writes(changes):
                 await self._write(connection, statement, claim.key, values)
             try:

@@ -104,7 +104,7 @@ class PostgresReadModels:
         unpark: bool = False,
     ) -> AsyncGenerator[Connection]:
         """A database transaction that moves the checkpoint to `position` as it commits."""
-        async with self._schema.lent(search_path=search_path) as connection:
+        async with self._schema.lent(search_path=search_path, claim=claim) as connection:
             yield cast("Connection", connection)
             # Last, so that the row is locked for a moment only and a stale owner is still refused.
             try:

@@ -11,7 +11,8 @@ import asyncpg
 
 from chekov.backoff import Backoff
 from chekov.errors import AnotherStore, StoreUnavailable
-from chekov.store.port import QueriesOverloaded
+from chekov.store.port import Claim, QueriesOverloaded
+from chekov.store.postgres.claim_lock import lock_statement
 from chekov.store.postgres.connection_cache import is_gone
 from chekov.store.postgres.connection_options import QUERY_PATIENCE_SECONDS, DriverConnection
 from chekov.store.postgres.errors import (
@@ -129,13 +130,18 @@ class Schema:
 
     @asynccontextmanager
     async def lent(
-        self, *, readonly: bool = False, search_path: str | None = None
+        self,
+        *,
+        readonly: bool = False,
+        search_path: str | None = None,
+        claim: Claim | None = None,
     ) -> AsyncGenerator[DriverConnection]:
         """Lend a connection inside a transaction, for statements of handlers and queries.
 
         Unqualified names resolve first in the database schema `search_path`. Errors of the
         statements are raised as they are, unless the connection itself is at fault. Those who only
-        read are queries, with a share of the connections and a time-out of their own.
+        read are queries, with a share of the connections and a time-out of their own. Under a
+        claim, the next owner can end the transaction.
 
         Raises:
             QueriesOverloaded: no connection of the queries' share was free in time.
@@ -144,7 +150,7 @@ class Schema:
         self._check_store()
         async with (
             self._share(readonly=readonly),
-            self._lend(readonly=readonly, search_path=search_path) as connection,
+            self._lend(readonly=readonly, search_path=search_path, claim=claim) as connection,
         ):
             yield connection
 
@@ -168,7 +174,7 @@ class Schema:
 
     @asynccontextmanager
     async def _lend(
-        self, *, readonly: bool, search_path: str | None
+        self, *, readonly: bool, search_path: str | None, claim: Claim | None
     ) -> AsyncGenerator[DriverConnection]:
         servers = self.pool.servers
         pool = await self.pool.lent()
@@ -178,7 +184,9 @@ class Schema:
             raise self.translator.store_error(error) from error
         generation = servers.generation
         timeout = self.pool.query_timeout if readonly else None
-        cast("LentConnection", connection).begin_with(search_path, timeout)
+        cast("LentConnection", connection).begin_with(
+            search_path, timeout, "" if claim is None else lock_statement(self.name, claim)
+        )
         failed: BaseException | None = None
         try:
             async with connection.transaction(readonly=readonly):

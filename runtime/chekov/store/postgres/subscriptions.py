@@ -16,6 +16,7 @@ from chekov.store.port import (
     SubscriptionKey,
     SubscriptionRow,
 )
+from chekov.store.postgres.claim_lock import lock_numbers
 from chekov.store.postgres.listener import free_channel
 from chekov.store.postgres.schema import Schema
 
@@ -51,6 +52,14 @@ class PostgresSubscriptions:
         """Renew the claims of `owner` among `keys`, and claim the free ones."""
         rows = await self._fetch("claim", *_columns(keys), owner, lease, list(vanished))
         return [Claim(SubscriptionKey(*row[:5]), owner, *row[5:]) for row in map(tuple, rows)]
+
+    async def end_stale(
+        self, keys: Collection[SubscriptionKey], *, vanished: Collection[str] = ()
+    ) -> int:
+        """Roll back the open transactions of former owners."""
+        numbers = lock_numbers(self._schema.name, keys)
+        rows = await self._fetch("end_stale", *_columns(keys), numbers, list(vanished))
+        return len(rows)
 
     async def release(self, owner: str, keys: Collection[SubscriptionKey]) -> None:
         """Give up the claims of `owner` among `keys`."""

@@ -2,13 +2,15 @@
 
 # ruff: noqa: S101 these are tests, for others to run
 
+from dataclasses import replace
+
 import pytest
 
-from chekov.errors import DefinitionError, Fenced, WrongExpectedVersion
+from chekov.errors import DefinitionError, Fenced, StoreUnavailable, WrongExpectedVersion
 from chekov.store.port import Claim, ReadModels, Store, SubscriptionKey
 from chekov.testing.contract.event_store import event, positions
 from chekov.testing.contract.parking import blocked, failed, parked, stored
-from chekov.testing.contract.subscriptions import KEY, claimed, position
+from chekov.testing.contract.subscriptions import KEY, LONG, claimed, position
 
 TABLES_WITH_RULES = """
 create table owners (name text primary key);
@@ -87,6 +89,30 @@ class ReadModelsContract:
         with pytest.raises(Fenced):
             async with models.transaction(claim, 1, unpark=True):
                 pass
+
+    async def test_a_transaction_of_a_former_owner_is_ended(self, store: Store) -> None:
+        """So that its locks keep nobody waiting."""
+        models, old = _read_models(store), await claimed(store, lease=0)
+        [new] = await store.subscriptions.claim("two", [KEY], lease=LONG)
+        with pytest.raises(StoreUnavailable):
+            async with models.transaction(old, 1):
+                assert await store.subscriptions.end_stale([KEY]) == 1
+        async with models.transaction(new, 1):
+            pass
+        assert await position(store) == 1
+
+    async def test_a_transaction_of_the_owner_is_not_ended(self, store: Store) -> None:
+        """Nor one of another partition, unless its owner has vanished."""
+        models, claim = _read_models(store), await claimed(store)
+        other = replace(KEY, partition=1)
+        await store.subscriptions.register([other])
+        [second] = await store.subscriptions.claim("two", [other], lease=0)
+        async with models.transaction(claim, 1), models.transaction(second, 1):
+            assert await store.subscriptions.end_stale([KEY], vanished=["two"]) == 0
+        assert [row.position for row in await store.subscriptions.list("bank")] == [1, 1]
+        with pytest.raises(StoreUnavailable):
+            async with models.transaction(claim, 2):
+                assert await store.subscriptions.end_stale([KEY], vanished=["one"]) == 1
 
     async def test_a_value_that_no_column_holds_is_recognized(self, store: Store) -> None:
         """What another subscription may yet write is not: a foreign key, for example."""

@@ -1,6 +1,6 @@
 import asyncio
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
@@ -161,3 +161,37 @@ async def test_a_database_that_refuses_a_renewal_does_not_end_the_process() -> N
         await runtime.wait(2)
         await until(lambda: not runtime.engine.troubles)
     assert seen.amounts == [1, 2]
+
+
+class Stuck(MemorySubscriptions):
+    """Passes over every row until the transaction that locks it is ended."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.__dict__.update(store.subscriptions.__dict__)
+        self.stuck = False
+        self.ended: list[Collection[SubscriptionKey]] = []
+
+    async def claim(self, *args: Any, **options: Any) -> Sequence[Claim]:
+        return () if self.stuck else await super().claim(*args, **options)
+
+    async def end_stale(self, keys: Collection[SubscriptionKey], **options: Any) -> int:
+        self.ended.append(frozenset(keys))
+        was_stuck, self.stuck = self.stuck, False
+        return int(was_stuck)
+
+
+async def test_what_a_former_owner_has_under_way_is_ended_before_the_next_round() -> None:
+    store, seen = MemoryStore(), Seen()
+    store.subscriptions = stuck = Stuck(store)
+    key = SubscriptionKey("counting", "seen")
+    async with store:
+        await stuck.register([key])
+        await stuck.claim("gone", [key], lease=0)
+        stuck.stuck = True
+        async with running(store, seen, lease=3600) as runtime:
+            await runtime.dispatch(Add(counter="a", amount=1), consistency="strong")
+            # Once to free the row, and once since it had an owner before.
+            assert stuck.ended == [{key}, {key}]
+            await store.subscriptions.resume("counting", "seen")
+            await runtime.dispatch(Add(counter="a", amount=1), consistency="strong")
+            assert len(stuck.ended) == 2

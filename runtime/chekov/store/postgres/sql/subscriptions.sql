@@ -38,6 +38,25 @@ where (row.domain, row.name, row.version, row.partition, row.generation)
 returning row.domain, row.name, row.version, row.partition, row.generation, row.epoch,
     row.position, row.registered, row.building, row.last_failed, row.parked_changes
 
+-- Sessions of another role, which this one may not end, are left to their time-out.
+-- name: end_stale
+select pg_terminate_backend(held.pid)
+from chekov.subscriptions as row
+join unnest(
+    $1::text[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::bigint[]
+) as key (domain, name, version, partition, generation, number)
+    using (domain, name, version, partition, generation)
+join pg_locks as held on held.locktype = 'advisory' and held.objsubid = 2
+    and held.classid::bigint = key.number
+    and held.database = (select oid from pg_database where datname = current_database())
+join pg_stat_activity as activity on activity.pid = held.pid
+where pg_has_role(activity.usesysid, 'usage')
+    and (
+        held.objid::bigint < row.epoch % (1::bigint << 31)
+        or held.objid::bigint = row.epoch % (1::bigint << 31) and row.owner is not null
+            and (row.lease_until < clock_timestamp() or row.owner = any($7::text[]))
+    )
+
 -- name: release
 with given_up as (
     update chekov.subscriptions as row

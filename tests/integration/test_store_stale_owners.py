@@ -1,0 +1,52 @@
+"""What former owners lock is released by whoever takes over."""
+
+import asyncpg
+import pytest
+
+from chekov.errors import StoreUnavailable
+from chekov.store.port import SubscriptionKey
+from chekov.store.postgres import PostgresStore
+
+KEY = SubscriptionKey("bank", "balances")
+LONG = 3600.0
+
+
+async def test_an_owner_that_is_stopped_at_its_commit_does_not_keep_its_subscription(
+    postgres_store: PostgresStore,
+) -> None:
+    subscriptions, models = postgres_store.subscriptions, postgres_store.read_models
+    await subscriptions.register([KEY])
+    [old] = await subscriptions.claim("one", [KEY], lease=0)
+
+    async def be_stopped() -> None:
+        async with models.transaction(old, 1) as connection:
+            await connection.execute("select from chekov.subscriptions for update")
+            assert not await subscriptions.claim("two", [KEY], lease=LONG)
+            assert await subscriptions.end_stale([KEY]) == 1
+
+    with pytest.raises(StoreUnavailable):
+        await be_stopped()
+    [new] = await subscriptions.claim("two", [KEY], lease=LONG)
+    assert (new.epoch, new.position) == (2, 0)
+
+
+async def test_sessions_that_may_not_be_ended_are_left_alone(
+    dsn: str, postgres_store: PostgresStore
+) -> None:
+    subscriptions, models = postgres_store.subscriptions, postgres_store.read_models
+    await subscriptions.register([KEY])
+    [old] = await subscriptions.claim("one", [KEY], lease=0)
+    administrator = await asyncpg.connect(dsn)
+    database = await administrator.fetchval("select current_database()")
+    role = f"other_{database}"
+    try:
+        await administrator.execute(
+            f"create role {role} login password 'x'; grant usage on schema chekov to {role};"
+            f" grant select, update on all tables in schema chekov to {role}"
+        )
+        other = dsn.replace(dsn.split("//")[1].split("@", maxsplit=1)[0], f"{role}:x")
+        async with PostgresStore(other, migrate=False) as store, models.transaction(old, 1):
+            assert await store.subscriptions.end_stale([KEY]) == 0
+    finally:
+        await administrator.execute(f"drop owned by {role}; drop role {role}")
+        await administrator.close()
