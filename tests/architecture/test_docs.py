@@ -8,7 +8,10 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/**/*.md")])
+FOLDERS = ("docs", "charts", "examples")
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(page for name in FOLDERS for page in ROOT.glob(f"{name}/**/*.md"))]
+)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
 SOURCE = re.compile(r"`((?:runtime|operator|tests|charts|crds|examples|benchmarks)/[\w./-]+)`")
 YAML = re.compile(r"```yaml\n(.*?)```", re.DOTALL)

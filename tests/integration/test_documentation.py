@@ -23,6 +23,7 @@ from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.store.postgres.migrator import migrate
 from tests.integration.server_process import BANK, Server, chekov, clean
 from tests.packages import provide
+from tests.waiting import until
 
 ROOT: Final = Path(__file__).parents[2]
 BLOCK: Final = re.compile(r"```(python|console)\n(.*?)```", re.DOTALL)
@@ -136,10 +137,15 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def commands(page: str) -> list[str]:
-    """The commands of a page in order, continued lines joined."""
+    """The commands of a page in order; a line that is continued, or ends in quotes, is joined."""
     text = "\n".join(blocks(page, "console")).replace("\\\n", " ")
-    lines = [line.partition(" # ")[0].strip() for line in text.splitlines()]
-    return [line.removeprefix("$ ") for line in lines if line]
+    found: list[str] = []
+    for line in (line.partition(" # ")[0].strip() for line in text.splitlines()):
+        if found and found[-1].count("'") % 2:
+            found[-1] += f"\n{line}"
+        elif line:
+            found.append(line.removeprefix("$ "))
+    return found
 
 
 def first_word(command: str) -> str:
@@ -151,8 +157,18 @@ def requests(page: str) -> list[str]:
 
 
 def pages() -> list[str]:
-    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/**/*.md")]
+    folders = ("docs", "charts", "examples")
+    found = [
+        *ROOT.glob("*.md"),
+        *(page for name in folders for page in ROOT.glob(f"{name}/**/*.md")),
+    ]
     return sorted(path.relative_to(ROOT).as_posix() for path in found)
+
+
+def bundle_of(page: str) -> Path:
+    """The bundle that a page's requests are sent to: the one beside it, otherwise the bank."""
+    beside = (ROOT / page).with_name("bundle.yaml")
+    return beside if beside.exists() else BANK / "bundle.yaml"
 
 
 def pages_with(language: str) -> list[str]:
@@ -203,12 +219,13 @@ class Console:
         executed: the commands so far.
     """
 
-    def __init__(self, folder: Path, postgres: str, stack: AsyncExitStack) -> None:
+    def __init__(self, folder: Path, postgres: str, stack: AsyncExitStack, bundle: Path) -> None:
         self.executed: list[str] = []
         self._folder = folder
         self._postgres = postgres
         self._stack = stack
-        self._bank: Server | None = None
+        self._bundle = bundle
+        self._server: Server | None = None
         self._programs: Mapping[str, Callable[[str], Awaitable[None]]] = {
             "chekov": self._chekov,
             "curl": self._curl,
@@ -257,11 +274,12 @@ class Console:
         )
 
     async def _curl(self, command: str) -> None:
-        """Send a request to the bank; error responses fail."""
-        if self._bank is None:
-            bundle = str(BANK / "bundle.yaml")
-            self._bank = await self._stack.enter_async_context(running(bundle, self._folder))
-        await request(command.replace("curl ", "curl --fail-with-body ", 1), self._bank)
+        """Send a request to the example; error responses fail."""
+        if self._server is None:
+            self._server = await self._stack.enter_async_context(
+                running(str(self._bundle), self._folder)
+            )
+        await request(command.replace("curl ", "curl --fail-with-body ", 1), self._server)
 
     async def _psql(self, command: str) -> None:
         """Run the embedded Postgres's psql, then give the roles that were created a password."""
@@ -307,7 +325,7 @@ def test_every_page_with_code_is_executed() -> None:
 
 def test_every_command_is_executed_or_excluded(tmp_path: Path) -> None:
     used = {first_word(command) for page in pages() for command in commands(page)}
-    executed = Console(tmp_path, "", AsyncExitStack()).programs
+    executed = Console(tmp_path, "", AsyncExitStack(), Path()).programs
     assert used == executed | EXCLUDED.keys()
     assert not executed & EXCLUDED.keys()
     assert all(EXCLUDED.values())
@@ -334,7 +352,7 @@ async def test_the_commands_of_a_page(
     postgres = urlsplit(private_server.dsn)._replace(path="/bank").geturl()
     await migrate(postgres, "chekov")
     async with AsyncExitStack() as stack:
-        console = Console(tmp_path, postgres, stack)
+        console = Console(tmp_path, postgres, stack, bundle_of(page))
         for command in expected:
             await console.execute(command)
         assert console.executed == expected
@@ -353,8 +371,10 @@ async def test_the_first_five_minutes_of_the_readme(tmp_path: Path) -> None:
     [run] = [line for line in commands("README.md") if first_word(line) == "chekov"]
     assert shlex.split(run)[:2] == ["chekov", "run"]
     async with running(str(ROOT / shlex.split(run)[2]), tmp_path) as server:
-        outputs = [await request(line, server) for line in requests("README.md")]
-    opened, paid, stream, balance, metrics, refused = outputs
+        *lines, transfer = requests("README.md")
+        outputs = [await request(line, server) for line in lines]
+        await until(lambda: answers(transfer, server, '"status":"completed"'))
+    opened, paid, stream, balance, metrics, refused, *_ = outputs
     assert '"version":1' in opened
     assert '"version":2' in paid
     assert "AccountOpened" in stream
@@ -363,23 +383,39 @@ async def test_the_first_five_minutes_of_the_readme(tmp_path: Path) -> None:
     assert '"rejection":"Overdrawn"' in refused
 
 
+async def answers(command: str, server: Server, part: str) -> bool:
+    """Whether the answer to a request holds a part."""
+    return part in await request(command, server)
+
+
 async def test_the_domain_of_the_readme(tmp_path: Path) -> None:
     await python("\n".join(blocks("README.md", "python")), tmp_path)
 
 
 async def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = blocks("docs/tutorial.md", "python")
+    *code, _, _ = blocks("docs/tutorial.md", "python")
     (tmp_path / "shop.py").write_text("\n".join(part for part in code if "Spec(" not in part))
     [spec] = [part for part in code if "Spec(" in part]
     await python(spec, tmp_path)
     monkeypatch.chdir(tmp_path)
-    [run] = [line for line in commands("docs/tutorial.md") if first_word(line) == "chekov"]
-    assert run == "chekov run shop:domain"
+    [shop, _] = [line for line in commands("docs/tutorial.md") if first_word(line) == "chekov"]
+    assert shop == "chekov run shop:domain"
     async with running("shop:domain", tmp_path) as server:
-        *lines, query = requests("docs/tutorial.md")
+        *lines, query = requests("docs/tutorial.md")[:5]
         outputs = [await request(line, server) for line in lines]
         assert '"version":1' in outputs[0]
         assert '"items":2' in outputs[2]
-        async with asyncio.timeout(30):
-            while await request(query, server) != "2":  # the read model is updated asynchronously
-                pass
+        await until(lambda: answers(query, server, "2"))  # it is updated asynchronously
+
+
+async def test_the_bank_of_the_tutorial(tmp_path: Path) -> None:
+    for part in blocks("docs/tutorial.md", "python")[-2:]:
+        assert part in (BANK / "bank.py").read_text()
+    [_, bank] = [line for line in commands("docs/tutorial.md") if first_word(line) == "chekov"]
+    async with running(str(ROOT / shlex.split(bank)[2]), tmp_path) as server:
+        *lines, transfer = requests("docs/tutorial.md")[5:]
+        for line in lines:
+            assert '"version":1' in await request(line, server)
+        await until(
+            lambda: answers(transfer, server, '"source: The balance does not cover the amount."')
+        )

@@ -77,9 +77,9 @@ async def test_nothing_in_flight_is_cut_when_it_stops_under_load(dsn: str) -> No
     acknowledged = sum(client.result() for client in clients)
     async with PostgresStore(dsn, migrate=False) as store:
         assert await store.head() == acknowledged
-        (subscription,) = await store.subscriptions.list("bank")
-    assert subscription.position == acknowledged
-    assert subscription.owner is None
+        balances, transfer = await store.subscriptions.list("bank")
+    assert balances.position == acknowledged
+    assert balances.owner is transfer.owner is None
     assert [line["message"] for line in server.log][-1] == "drained"
 
 
