@@ -18,6 +18,7 @@ from chekov.domain.handler import (
     handle,
     query,
 )
+from chekov.domain.lifespan import Lifespan, LifespanFailed
 from chekov.domain.messages import Command, Event, Identifier
 from chekov.domain.middleware import Middleware
 from chekov.domain.personal import FORGOTTEN, Forgotten, Personal
@@ -130,6 +131,8 @@ __all__ = [
     "InvalidCommand",
     "Json",
     "KeyUnusable",
+    "Lifespan",
+    "LifespanFailed",
     "Loaded",
     "MemoryStore",
     "MessagePack",
