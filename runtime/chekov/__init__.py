@@ -19,6 +19,7 @@ from chekov.domain.handler import (
     query,
 )
 from chekov.domain.handler_definition import HandlerSettings
+from chekov.domain.lifespan import Lifespan, LifespanFailed
 from chekov.domain.messages import Command, Event, Identifier
 from chekov.domain.middleware import Middleware
 from chekov.domain.personal import FORGOTTEN, Forgotten, Personal
@@ -132,6 +133,8 @@ __all__ = [
     "InvalidCommand",
     "Json",
     "KeyUnusable",
+    "Lifespan",
+    "LifespanFailed",
     "Loaded",
     "MemoryStore",
     "MessagePack",

@@ -22,6 +22,7 @@ from chekov.engine.commands.execution import Dispatched
 from chekov.engine.engine import Engine
 from chekov.engine.observer import Observer, combined, overrides
 from chekov.engine.processes.control import ProcessControl
+from chekov.engine.services import Services
 from chekov.engine.subscriptions.control import SubscriptionControl
 from chekov.engine.subscriptions.parking import MOST_PARKED_KEYS
 from chekov.engine.subscriptions.projections import Projections
@@ -95,7 +96,8 @@ class Runtime:
         master_key: str | Path | None = None,
     ) -> None:
         validate(domain)
-        self.domain = domain
+        self._services = Services(domain)
+        self.domain = domain = self._services.domain
         self.codec = Codec(domain)
         self.decode, self.decode_all = self.codec.decode, self.codec.decode_all
         self._observer = combined(observers)
@@ -146,6 +148,7 @@ class Runtime:
             StoreError: projections are to run over a store without tables.
             KeyUnusable: the master key is not the one that wrapped the keys of personal data.
             DefinitionError: the database refuses the tables of a projection.
+            LifespanFailed: the services could not be opened, or a handler not be made with them.
             StoreClosed: it was entered before.
         """
         if self._stack is not None or self._left or self.drained:
@@ -158,6 +161,7 @@ class Runtime:
                 stack.enter_context(self._store.reporting_commits(self._observer.appended))
             await stack.enter_async_context(self._unsealed)
             await self.engine.prepare()
+            await stack.enter_async_context(self._services.running())
             group = await stack.enter_async_context(asyncio.TaskGroup())
             self.engine.start(group)
             self._stack = stack.pop_all()

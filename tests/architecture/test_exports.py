@@ -11,13 +11,13 @@ Again Aggregate AnotherStore CheckpointAhead ChekovError Command CommandEnvelope
 CommandIdReused CommandObservation CommandTimeout Connection ConsistencyTimeout Context
 DefinitionError Delivered Dispatched Domain Draining DuplicateCommand DuplicateEvent Event
 EventFilter EventHandler EventNotFound Expected FORGOTTEN Forgotten Generation GenerationRefused
-HandlerFailed HandlerSettings HistoryTruncated Identifier InexactEvent InvalidAppend
-InvalidArgument InvalidCommand Json KeyUnusable Loaded MemoryStore MessagePack Middleware NewEvent
-Observer Origin Overloaded Park Personal PostgresStore ProcessManager Projection ProjectionBuilding
-QueriesOverloaded QueryTimeout RecordedEvent Rejected Retry Runtime Schedule SchemaMismatch
-Serializer Skip Stop StoreClosed StoreError StoreUnavailable StreamDeleted StreamExists
-StreamNotFound SubscriptionStatus Timer TooManyConflicts Transaction TransactionEnded Undecodable
-UnexpectedResult UnknownCommand UnknownQuery UnknownSubscription UnusableState Upcaster
+HandlerFailed HandlerSettings HistoryTruncated Identifier InexactEvent InvalidAppend InvalidArgument
+InvalidCommand Json KeyUnusable Lifespan LifespanFailed Loaded MemoryStore MessagePack Middleware
+NewEvent Observer Origin Overloaded Park Personal PostgresStore ProcessManager Projection
+ProjectionBuilding QueriesOverloaded QueryTimeout RecordedEvent Rejected Retry Runtime Schedule
+SchemaMismatch Serializer Skip Stop StoreClosed StoreError StoreUnavailable StreamDeleted
+StreamExists StreamNotFound SubscriptionStatus Timer TooManyConflicts Transaction TransactionEnded
+Undecodable UnexpectedResult UnknownCommand UnknownQuery UnknownSubscription UnusableState Upcaster
 WrongExpectedVersion apply definition_of execute expired finish handle prepare proceed query
 rejected start stream_of upcast
 """

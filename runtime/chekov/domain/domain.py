@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from copy import copy
+from typing import Any, Self, TypeVar
 
 from chekov.domain.aggregate import Aggregate, CommandHandler
 from chekov.domain.definitions import definition_of
 from chekov.domain.handler import EventHandler, Projection
 from chekov.domain.identifiers import identifier_kinds
+from chekov.domain.lifespan import Lifespan, check_lifespan, objects_of, uninitialized
 from chekov.domain.messages import Command, Event, identifier_fields
 from chekov.domain.methods import Method
 from chekov.domain.middleware import Middleware, check_middleware
@@ -26,10 +28,19 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}\Z")
 class Domain:
     """All parts of one service. Its construction checks all of them.
 
+    Args:
+        handlers: event handlers, projections and process managers: objects, or classes, of which
+            each runtime makes an object and gives its `__init__` the services.
+        command_handlers: likewise.
+        lifespan: opens the services when a runtime is entered, and closes them when it is left: a
+            function that returns an async context manager.
+
     Attributes:
         name: names its subscriptions in the store; keep it when the code changes.
         handlers: the event handlers, projections and process managers.
         command_handlers: these see commands before their aggregates do.
+        made: those of both that were given as classes; no `__init__` of them was called.
+        lifespan: opens and closes what they are initialized with; `None` when there is nothing.
         middleware: surrounds the execution of every command, the first outermost.
         commands: stored name → command type.
         events: current stored name → event type.
@@ -45,19 +56,25 @@ class Domain:
         name: str,
         *,
         aggregates: Sequence[type[Aggregate]] = (),
-        handlers: Sequence[EventHandler] = (),
-        command_handlers: Sequence[CommandHandler] = (),
+        handlers: Sequence[EventHandler | type[EventHandler]] = (),
+        command_handlers: Sequence[CommandHandler | type[CommandHandler]] = (),
+        lifespan: Lifespan | None = None,
         middleware: Sequence[Middleware] = (),
         upcasters: Sequence[Upcaster[Any]] = (),
         serializer: Serializer | None = None,
     ) -> None:
+        faults: list[str] = []
+        event_handlers: list[EventHandler] = []
+        preparing: list[CommandHandler] = []
         self.name = name
         self.aggregates = tuple(aggregates)
-        self.handlers = tuple(handlers)
-        self.command_handlers = tuple(command_handlers)
+        self.handlers = objects_of(handlers, EventHandler, event_handlers, faults)
+        self.command_handlers = objects_of(command_handlers, CommandHandler, preparing, faults)
+        self.made = (*event_handlers, *preparing)
+        self.lifespan = lifespan
+        check_lifespan(lifespan, self.made, faults)
         self.middleware = tuple(middleware)
         self.serializer = serializer
-        faults: list[str] = []
         _check_name(name, faults)
         if not self.aggregates and not self.handlers:
             faults.append("it has neither aggregates nor handlers")
@@ -80,6 +97,35 @@ class Domain:
         if faults:
             raise DefinitionError(f"domain {name!r}", list(dict.fromkeys(faults)))
 
+    def renewed(self) -> Self:
+        """The same domain, with new objects of the handlers that were given as classes."""
+        if not self.made:
+            return self
+        renewed = copy(self)
+        new = {id(item): uninitialized(type(item)) for item in self.made}
+        renewed.made = tuple(new.values())
+
+        def current(item: Any) -> Any:
+            return new.get(id(item), item)
+
+        renewed.handlers = tuple(map(current, self.handlers))
+        renewed.command_handlers = tuple(map(current, self.command_handlers))
+        return renewed
+
+    def with_lifespan(self, lifespan: Lifespan) -> Self:
+        """The same domain with another lifespan, for tests.
+
+        Raises:
+            DefinitionError: it is no lifespan, or does not suit the handlers.
+        """
+        faults: list[str] = []
+        check_lifespan(lifespan, self.made, faults)
+        if faults:
+            raise DefinitionError(f"domain {self.name!r}", faults)
+        changed = copy(self)
+        changed.lifespan = lifespan
+        return changed
+
     def aggregate_of(self, command: type[Command[Any]]) -> type[Aggregate] | None:
         """The aggregate that executes a command type, or `None`."""
         return self._aggregate_of.get(command)
@@ -94,7 +140,8 @@ class Domain:
 
     def preparer_of(self, command: type[Command[Any]]) -> tuple[CommandHandler, Method] | None:
         """The command handler and its method for a command type, or `None`."""
-        return self._preparer_of.get(command)
+        found = self._preparer_of.get(command)
+        return None if found is None else (self.command_handlers[found[0]], found[1])
 
     def stored_names(self, event: type[Event]) -> tuple[str, ...]:
         """Every stored name that is read as an event type, also as an alias or through upcasters.
@@ -223,12 +270,13 @@ def _identifier_of(
 
 
 def _preparer_of(
-    handlers: Iterable[CommandHandler],
+    handlers: Sequence[CommandHandler],
     aggregate_of: Mapping[type[Command[Any]], type[Aggregate]],
     faults: list[str],
-) -> dict[type[Command[Any]], tuple[CommandHandler, Method]]:
-    table: dict[type[Command[Any]], tuple[CommandHandler, Method]] = {}
-    for handler in handlers:
+) -> dict[type[Command[Any]], tuple[int, Method]]:
+    """Command → the number of the command handler that prepares it, and its method."""
+    table: dict[type[Command[Any]], tuple[int, Method]] = {}
+    for number, handler in enumerate(handlers):
         for command, method in definition_of(handler).preparers.items():
             label = f"{type(handler).__qualname__}.{method.name}"
             aggregate = aggregate_of.get(command)
@@ -240,10 +288,10 @@ def _preparer_of(
                 faults.append(
                     f"{label}: annotate its second parameter with {aggregate.__qualname__}"
                 )
-            other, others = table.setdefault(command, (handler, method))
-            if other is not handler:
+            other, others = table.setdefault(command, (number, method))
+            if other != number:
                 faults.append(
-                    f"{type(other).__qualname__}.{others.name} and {label} both prepare "
+                    f"{type(handlers[other]).__qualname__}.{others.name} and {label} both prepare "
                     f"{command.__qualname__}: keep one"
                 )
     return table

@@ -126,7 +126,7 @@ def test_an_identifier_is_exactly_one_field() -> None:
 
 
 def test_what_is_passed_must_be_of_the_right_kind() -> None:
-    found = faults(of(int, Turns, handlers=[Seen, 3], command_handlers=["x"]))
+    found = faults(of(int, Turns, handlers=[int, 3], command_handlers=["x"]))
     text = "\n".join(found)
     assert "aggregates: <class 'int'> is not a subclass of Aggregate" in text
     assert "is not an instance of EventHandler, Projection or ProcessManager" in text
