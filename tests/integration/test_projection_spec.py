@@ -87,7 +87,7 @@ async def test_nothing_is_left_in_the_database(empty_dsn: str) -> None:
         await spec.query("points")
     connection = await asyncpg.connect(empty_dsn)
     try:
-        left = "select nspname from pg_namespace where nspname like 'spec%'"
+        left = "select nspname from pg_namespace where nspname like 'temporary%'"
         assert await connection.fetch(left) == []
     finally:
         await connection.close()

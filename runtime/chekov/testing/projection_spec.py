@@ -4,19 +4,16 @@ import copy
 from typing import Any, Final, Self
 from uuid import uuid4
 
-import asyncpg
-
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.failure import Retry
 from chekov.domain.handler import Projection
 from chekov.domain.messages import Event
 from chekov.engine.commands.consistency import HandlerFailed
-from chekov.engine.subscriptions.keys import subscription_key
 from chekov.errors import ConsistencyTimeout
 from chekov.runtime import Runtime
 from chekov.store.port import Expected, NewEvent
-from chekov.store.projection_schema import schema_name
+from chekov.store.postgres.temporary_schema import temporary_schema
 
 _DOMAIN: Final = "spec"
 
@@ -76,15 +73,14 @@ class ProjectionSpec:
             UnexpectedResult: the query returned something else than its annotation says.
             StoreUnavailable: the database does not answer.
         """
-        schema = f"spec_{uuid4().hex}"
-        try:
-            async with Runtime(
+        async with (
+            temporary_schema(self._dsn) as schema,
+            Runtime(
                 self._domain, store=self._dsn, schema=schema, retry=Retry(attempts=1)
-            ) as runtime:
-                await self._handle(runtime, timeout)
-                return await runtime.query(self._name, name, arguments)
-        finally:
-            await self._drop(schema)
+            ) as runtime,
+        ):
+            await self._handle(runtime, timeout)
+            return await runtime.query(self._name, name, arguments)
 
     @property
     def _name(self) -> str:
@@ -113,12 +109,3 @@ class ProjectionSpec:
                 raise AssertionError(f"{name} failed: {status.error}") from cause
         if cause is not None:
             raise cause
-
-    async def _drop(self, schema: str) -> None:
-        key = subscription_key(self._domain, self._projection)
-        connection = await asyncpg.connect(self._dsn)
-        try:
-            for name in (schema_name(schema, key), schema):
-                await connection.execute(f'drop schema if exists "{name}" cascade')
-        finally:
-            await connection.close()
