@@ -1,5 +1,6 @@
 """The resources' definitions: described throughout, small, and the same in the chart."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from chekov.server.handler_settings import handler_settings
 from chekov_operator.api.reference_names import DATA_KEY, LABEL, SUBDOMAIN
 from tests.operator.crd_copies import COPIES, SOURCES, copies
 from tests.operator.named_fields import BAD_NAMES, BUNDLE_FIELDS, STORE_FIELDS
@@ -82,8 +84,9 @@ NAMING = [("domainbundles", field) for field in BUNDLE_FIELDS] + [
     ("eventstores", field) for field in STORE_FIELDS
 ]
 FREE = {
-    # Not the name of an object: that of a variable.
+    # Not names of objects: that of a variable, and that of a handler in the code.
     ".spec.env[].name",
+    ".spec.subscriptions[].name",
 }
 
 
@@ -163,6 +166,46 @@ def test_bundles_are_listed_with_what_matters() -> None:
 def test_stores_are_listed_with_what_matters() -> None:
     assert columns("eventstores", wide=False) == ["Ready", "Schema", "Position", "Streams", "Age"]
     assert columns("eventstores", wide=True) == ["Server", "Message"]
+
+
+def test_settings_of_handlers_are_those_that_pods_read() -> None:
+    node = paths("domainbundles")[".spec.subscriptions"]
+    example: Schema = {
+        "name": "mailer",
+        "retry": {"attempts": 9, "first": 0.5, "longest": 60},
+        "onFailure": "skip",
+        "partitions": 4,
+        "startFrom": "2026-01-31T08:00:00Z",
+        "consistency": "strong",
+    }
+    assert example.keys() == node["items"]["properties"].keys()
+    assert example["retry"].keys() == node["items"]["properties"]["retry"]["properties"].keys()
+    assert handler_settings(json.dumps([example]))["mailer"].partitions == 4
+
+
+@pytest.mark.parametrize(
+    ("start", "taken"),
+    [
+        ("origin", True),
+        ("now", True),
+        ("1200", True),
+        ("2026-01-31T08:00:00Z", True),
+        ("2026-01-31T08:00:00.25+02:00", True),
+        ("0", False),
+        ("-1", False),
+        ("end", False),
+        ("2026-01-31", False),
+        ("2026-01-31T08:00:00", False),
+    ],
+)
+def test_a_start_that_pods_would_refuse_is_refused_at_once(start: str, *, taken: bool) -> None:
+    node = paths("domainbundles")[".spec.subscriptions[].startFrom"]
+    [rule] = node["x-kubernetes-validations"]
+    pattern = re.fullmatch(r"self[.]matches\('(.+)'\)", rule["rule"])
+    assert pattern is not None
+    assert bool(re.match(pattern[1], start)) is taken
+    if taken:
+        handler_settings(json.dumps([{"name": "mailer", "startFrom": start}]))
 
 
 def test_bundles_can_be_scaled() -> None:

@@ -52,6 +52,7 @@ class Bundle:
     image_pull_policy: str | None = None
     image_pull_secrets: Sequence[Object] = ()
     restart_nonce: str | None = None
+    subscriptions: Sequence[Object] = ()
     env: Sequence[Object] = ()
     env_from: Sequence[Object] = ()
     resources: Object = field(default_factory=dict[str, Any])
@@ -88,6 +89,7 @@ def parse_bundle(body: Body) -> Bundle:
         image_pull_policy=nested(spec, "imagePullPolicy"),
         image_pull_secrets=nested_list(spec, "imagePullSecrets"),
         restart_nonce=nested(spec, "restartNonce"),
+        subscriptions=nested_list(spec, "subscriptions"),
         env=nested_list(spec, "env"),
         env_from=nested_list(spec, "envFrom"),
         resources=nested(spec, "resources") or {},

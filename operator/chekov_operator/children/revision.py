@@ -49,8 +49,10 @@ def revision_name(
     Replicas, resources, the log level, the Service, the network policy and the connection to the
     store are not part of it, so they can change without a new revision.
     """
+    subscriptions = {"subscriptions": list(bundle.subscriptions)} if bundle.subscriptions else {}
     return digest(
         {
+            **subscriptions,
             "image": bundle.code.image or runtime_image,
             "modules": dict(modules) if modules is not None else None,
             "entrypoint": bundle.entrypoint,

@@ -1,5 +1,6 @@
 """The children that a bundle or a store should have, as plain objects."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -263,6 +264,9 @@ def _code_variables(revision: Revision) -> list[Object]:
         pods.variable("CHEKOV_REVISION", revision.name),
         pods.variable("CHEKOV_LOG_FORMAT", "json"),
     ]
+    if revision.bundle.subscriptions:
+        settings = json.dumps(list(revision.bundle.subscriptions), sort_keys=True)
+        variables.append(pods.variable("CHEKOV_SUBSCRIPTIONS", settings))
     if revision.code is not None:
         variables.append(pods.variable("CHEKOV_PATH", pods.CODE_PATH))
     return variables

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from chekov.cli.output import complain, show, show_json
-from chekov.errors import BundleError
+from chekov.engine.subscriptions.definitions import handler_definitions
+from chekov.errors import BundleError, DefinitionError, UnknownSubscription
 from chekov.serialization.json import to_json
 from chekov.server.domain_loader import load_domain
 from chekov.server.manifest import manifest
@@ -43,6 +44,11 @@ def _result(settings: Settings) -> dict[str, Any]:
             "message": str(error),
             "faults": list(error.faults),
         }
+    try:
+        handler_definitions(domain, settings.subscriptions or {})
+    except (DefinitionError, UnknownSubscription) as error:
+        message = f"the settings of handlers do not fit the domain: {error}"
+        return {"ok": False, "reason": "InvalidSubscriptions", "message": message, "faults": []}
     return {"ok": True, **manifest(domain)}
 
 

@@ -1,5 +1,6 @@
 """Reads a `DomainBundle` from its YAML file, to run it locally as a cluster would."""
 
+import json
 import re
 import tempfile
 from collections.abc import Generator, Mapping
@@ -118,4 +119,7 @@ def _sources(modules: Mapping[str, Any], path: Path) -> Mapping[str, str]:
 
 def _environment(spec: Mapping[str, Any]) -> Mapping[str, str]:
     items = cast("list[Mapping[str, Any]]", spec.get("env") or [])
-    return {str(item["name"]): str(item["value"]) for item in items if "value" in item}
+    found = {str(item["name"]): str(item["value"]) for item in items if "value" in item}
+    if subscriptions := spec.get("subscriptions"):
+        found["CHEKOV_SUBSCRIPTIONS"] = json.dumps(subscriptions, default=str)
+    return found

@@ -174,6 +174,7 @@ async def _opened(
             max_in_flight=settings.max_in_flight,
             lease=settings.lease,
             retry=retry_policy(settings),
+            handlers=settings.subscriptions,
             master_key=settings.master_key or None,
         )
         try:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, NamedTuple, cast
 
+from chekov.domain.handler_definition import HandlerSettings
 from chekov.errors import ChekovError
+from chekov.server.handler_settings import handler_settings
 
 LogFormat = Literal["json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -107,6 +109,13 @@ def _switch(value: str) -> bool:
     if value.lower() not in {"true", "false", "1", "0"}:
         raise _InvalidValue("true or false")
     return value.lower() in {"true", "1"}
+
+
+def _handlers(value: str) -> Mapping[str, HandlerSettings]:
+    try:
+        return handler_settings(value)
+    except ValueError as error:
+        raise _InvalidValue(f"spec.subscriptions of a bundle as JSON ({error})") from None
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -240,6 +249,13 @@ class Settings:
     retry_longest_pause: float = _setting(
         "CHEKOV_RETRY_LONGEST_PAUSE", 30.0, "Most seconds between two attempts.", _seconds
     )
+    subscriptions: Mapping[str, HandlerSettings] | None = _setting(
+        "CHEKOV_SUBSCRIPTIONS",
+        None,
+        "Settings of handlers in place of what their classes say: `spec.subscriptions` of a "
+        "bundle, as JSON.",
+        _handlers,
+    )
     max_in_flight: int = _setting(
         "CHEKOV_MAX_IN_FLIGHT",
         2000,
@@ -331,6 +347,8 @@ def variables() -> tuple[Variable, ...]:
 def _shown(default: object) -> str:
     if isinstance(default, bool):
         return str(default).lower()
+    if default is None:
+        return ""
     return f"{default:g}" if isinstance(default, float) else str(cast("Any", default))
 
 

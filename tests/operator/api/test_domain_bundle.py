@@ -68,6 +68,7 @@ def test_every_field_of_a_bundle_is_read() -> None:
         imagePullPolicy="Always",
         imagePullSecrets=[{"name": "registry"}],
         restartNonce="2",
+        subscriptions=[{"name": "mailer", "partitions": 4}],
         env=[{"name": "A", "value": "1"}],
         envFrom=[{"secretRef": {"name": "keys"}}],
         resources={"requests": {"cpu": "1"}},
@@ -79,6 +80,7 @@ def test_every_field_of_a_bundle_is_read() -> None:
     )
     assert (found.image_pull_policy, found.restart_nonce) == ("Always", "2")
     assert [item["name"] for item in found.image_pull_secrets] == ["registry"]
+    assert list(found.subscriptions) == [{"name": "mailer", "partitions": 4}]
     assert [item["name"] for item in found.env] == ["A"]
     assert [item["secretRef"]["name"] for item in found.env_from] == ["keys"]
     assert found.resources == {"requests": {"cpu": "1"}}

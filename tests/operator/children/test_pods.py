@@ -1,5 +1,6 @@
 """What runs in a bundle's pods, and under which restrictions."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -209,3 +210,12 @@ def test_our_labels_win_over_those_of_the_users_template() -> None:
 def test_a_pod_can_be_scraped_by_its_annotations() -> None:
     found = workloads.deployment(target())["spec"]["template"]["metadata"]["annotations"]
     assert (found["prometheus.io/scrape"], found["prometheus.io/port"]) == ("true", "9090")
+
+
+def test_settings_of_handlers_reach_the_pods_and_their_check() -> None:
+    settings = [{"name": "mailer", "retry": {"attempts": 9}, "startFrom": "now"}]
+    serve = serving(subscriptions=settings)
+    check = pod_of(workloads.check_job(target(subscriptions=settings)))
+    for pod in (serve, check):
+        assert json.loads(env(pod)["CHEKOV_SUBSCRIPTIONS"]) == settings
+    assert "CHEKOV_SUBSCRIPTIONS" not in env(serving())

@@ -17,6 +17,7 @@ BEHAVIOUR: list[dict[str, Any]] = [
     {"envFrom": [{"secretRef": {"name": "keys"}}]},
     {"podTemplate": {"spec": {"volumes": [{"name": "data", "emptyDir": {}}]}}},
     {"serviceAccountName": "bank-account"},
+    {"subscriptions": [{"name": "mailer", "partitions": 4}]},
 ]
 
 
@@ -53,6 +54,10 @@ def test_what_changes_behaviour_makes_a_new_revision(change: dict[str, Any]) -> 
 )
 def test_what_does_not_change_behaviour_makes_none(change: dict[str, Any]) -> None:
     assert revision(**change) == revision()
+
+
+def test_a_bundle_without_settings_of_handlers_keeps_its_revision() -> None:
+    assert revision(subscriptions=[]) == revision()
 
 
 def test_another_schema_is_another_revision() -> None:

@@ -1,8 +1,14 @@
 """`chekov check` reports to people, pipelines and the operator whether a domain can run."""
 
 import json
+from argparse import Namespace
+from pathlib import Path
 
-from chekov.cli.check import shortened
+import pytest
+
+from chekov.cli.check import check, shortened
+
+BANK = Path(__file__).parents[3] / "examples" / "bank"
 
 
 def test_a_short_result_is_written_whole() -> None:
@@ -40,3 +46,31 @@ def test_of_a_large_domain_the_longest_lists_are_cut() -> None:
     assert kept["aggregates"] == ["account"]
     assert kept["subscriptions"] == result["subscriptions"]
     assert len(kept["events"]) + kept["left_off"]["events"] == 300
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ('[{"name": "mailer"}]', "the domain has no subscription 'mailer'; it has"),
+        ('[{"name": "balances", "partitions": 3}]', "partitions 3 must be left out"),
+    ],
+)
+def test_settings_that_do_not_fit_the_domain_fail_the_check(
+    settings: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CHEKOV_PATH", str(BANK))
+    monkeypatch.setenv("CHEKOV_SUBSCRIPTIONS", settings)
+    arguments = Namespace(domain="bank:domain", termination_log=None, output="json")
+    assert check(arguments) == 1
+    result = json.loads(capsys.readouterr().out)
+    assert (result["ok"], result["reason"]) == (False, "InvalidSubscriptions")
+    assert message in result["message"]
+
+
+def test_settings_that_fit_the_domain_pass_the_check(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CHEKOV_PATH", str(BANK))
+    monkeypatch.setenv("CHEKOV_SUBSCRIPTIONS", '[{"name": "balances", "startFrom": "now"}]')
+    assert check(Namespace(domain="bank:domain", termination_log=None, output="json")) == 0
+    assert json.loads(capsys.readouterr().out)["ok"]

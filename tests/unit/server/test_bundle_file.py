@@ -1,13 +1,16 @@
 """A DomainBundle's YAML runs on a laptop as it does on a cluster."""
 
 import importlib.util
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
+from chekov import HandlerSettings
 from chekov.errors import InvalidBundleFile
 from chekov.server.bundle_file import read_bundle
+from chekov.server.settings import Settings
 
 BANK = Path(__file__).parents[3] / "examples" / "bank"
 
@@ -53,6 +56,18 @@ def test_modules_come_from_a_config_map_in_the_same_file(tmp_path: Path) -> None
 def test_plain_environment_variables_are_taken_along(tmp_path: Path) -> None:
     more = "  code: {image: shop:1}\n  env: [{name: MODE, value: fast}, {name: S, valueFrom: {}}]\n"
     assert read_bundle(write(tmp_path, BUNDLE + more)).environment == {"MODE": "fast"}
+
+
+def test_settings_of_handlers_are_taken_along(tmp_path: Path) -> None:
+    more = (
+        "  code: {image: shop:1}\n  subscriptions:\n"
+        "    - {name: mailer, partitions: 4, startFrom: 2026-01-31T08:00:00Z}\n"
+    )
+    read = read_bundle(write(tmp_path, BUNDLE + more)).environment
+    start = datetime(2026, 1, 31, 8, tzinfo=UTC)
+    assert Settings.read(read).subscriptions == {
+        "mailer": HandlerSettings(partitions=4, start_from=start)
+    }
 
 
 @pytest.mark.parametrize(
