@@ -11,7 +11,15 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import bare, history, in_process, over_http, two_processes, typed_pages
+from benchmarks import (
+    bare,
+    history,
+    in_process,
+    over_http,
+    process_managers,
+    two_processes,
+    typed_pages,
+)
 from benchmarks.cores import apart
 from benchmarks.domain import commands
 from benchmarks.measure import Load, Rate, tune_gc
@@ -24,6 +32,8 @@ SCHEMA = "bench"
 PARTS = 10
 """Parts of a measurement that alternates with its limit, where a single flush shows."""
 LONE = "lone"
+INSTANCES = 5000
+"""Of a process manager, in each round."""
 
 
 @dataclass(slots=True)
@@ -53,6 +63,8 @@ class Bench:
         await self._http()
         rate, streams = await in_process.live(self.dsn, SCHEMA, 1000, self.seconds)
         self._note("live, 1000 a second", rate, streams)
+        done = await process_managers.transfers(self.dsn, SCHEMA, INSTANCES)
+        self._note("steps of process managers", done.rate, done.streams)
 
     async def finish(self, rounds: int) -> int:
         """Check the history and measure catch-up; returns the number of events."""

@@ -141,6 +141,7 @@ def _absolute(rates: Results) -> list[Figure]:
         for name, row, bar in (
             ("commands, 256 in flight, per second", "commands, 256 in flight", 25_000),
             ("catch-up, decoded events per second", "catch-up", 200_000),
+            ("steps of process managers, per second", "steps of process managers", 3_000),
         )
         if row in rates
     ]

@@ -30,6 +30,7 @@ on conflict do nothing
 VALUES: dict[str, tuple[Any, ...]] = {
     "stored": (UUID(int=9),),
     "stream_forward": ("account-7", 0, 100),
+    "streams_forward": (["account-7", "account-8", "rare9000-1"], [0, 5, 0], 30),
     "stream_backward": ("account-7", END, 100),
     "stream_until_forward": ("account-7", 0, 100, None, None),
     "stream_until_backward": ("account-7", END, 100, 5, None),

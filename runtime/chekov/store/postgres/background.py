@@ -1,9 +1,11 @@
 """What runs in the background while a store is open: group commit and the listener."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
+from chekov.errors import StoreClosed
 from chekov.store.changes import Changes
 from chekov.store.port import CommitReport
 from chekov.store.postgres.append.committer import Committer
@@ -31,6 +33,7 @@ class BackgroundTasks:
         self._reports: list[CommitReport] = []
         self._committer: Committer | None = None
         self._listener: Listener | None = None
+        self._group: asyncio.TaskGroup | None = None
 
     @property
     def committer(self) -> Committer:
@@ -58,6 +61,19 @@ class BackgroundTasks:
         """
         opened(self._committer)
 
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something that is finished before the store is closed.
+
+        Raises:
+            StoreClosed: the store is not open.
+        """
+        try:
+            group = opened(self._group)
+        except StoreClosed:
+            work.close()
+            raise
+        group.create_task(work)
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Run both; at the end, appends under way are finished first."""
@@ -74,11 +90,11 @@ class BackgroundTasks:
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(listener.run())
             committing = group.create_task(committer.run())
-            self._committer, self._listener = committer, listener
+            self._committer, self._listener, self._group = committer, listener, group
             try:
                 yield
             finally:
-                self._committer = self._listener = None
+                self._committer = self._listener = self._group = None
                 committer.close()
                 self._changes.wake_all()
                 try:

@@ -22,6 +22,7 @@ from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.page_statements import page_statement
 from chekov.store.postgres.row_decoding import records
 from chekov.store.postgres.schema import Schema
+from chekov.store.postgres.stream_pages import StreamPages
 from chekov.store.validation import HIGHEST, LARGEST_PAGE, LINK
 
 _PAGE: Final = 1000
@@ -43,6 +44,7 @@ class PostgresEventStore:
         self._schema = schema
         self._statements = schema.statements("events")
         self._background = background
+        self._stream_pages = StreamPages(self._stream, self._streams, background.start)
 
     def append(
         self,
@@ -73,8 +75,10 @@ class PostgresEventStore:
             return ()
         start = _start(after, direction)
         count = min(limit, LARGEST_PAGE)
-        if until is None:
-            page = await self._page(f"stream_{direction}", stream, start, count)
+        if until is None and direction == "forward":
+            page = await self._stream_pages.read(stream, start, count)
+        elif until is None:
+            page = await self._page("stream_backward", stream, start, count)
         else:
             version, time = (None, until) if isinstance(until, datetime) else (_within(until), None)
             page = await self._page(
@@ -118,6 +122,19 @@ class PostgresEventStore:
         wanted = [position for position in positions if 0 < position <= HIGHEST]
         found = await self._page("at_positions", wanted)
         return {event.position: event for event in found}
+
+    async def _stream(self, name: str, after: int, limit: int) -> Sequence[RecordedEvent]:
+        return await self._page("stream_forward", name, after, limit)
+
+    async def _streams(
+        self, names: Sequence[str], after: Sequence[int], limit: int
+    ) -> Sequence[Sequence[RecordedEvent]]:
+        rows = await self._read("streams_forward", names, after, limit)
+        pages: list[list[RecordedEvent]] = [[] for _ in names]
+        for row, event in zip(rows, records(rows), strict=True):
+            number: int = row["asked"]
+            pages[number].append(event)
+        return pages
 
     async def _resolved(self, page: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
         """The page with its links replaced by the linked events."""

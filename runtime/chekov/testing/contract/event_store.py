@@ -53,6 +53,17 @@ class EventStoreContract:
         assert read == RecordedEvent(1, "order-1", 1, *new[:6], when)
         assert appended == Appended("order-1", 1, 1, [read])
 
+    async def test_many_streams_are_read_at_the_same_time(self, store: Store) -> None:
+        """Each read gets the whole of its stream, however long that is."""
+        lengths = {f"s-{number}": number % 30 for number in range(60)}
+        for stream, length in lengths.items():
+            if length:
+                await store.append(stream, [event() for _ in range(length)])
+        pages = await asyncio.gather(*map(store.read_stream, lengths))
+        for (stream, length), page in zip(lengths.items(), pages, strict=True):
+            assert {item.stream for item in page} <= {stream}
+            assert versions(page) == list(range(1, length + 1))
+
     async def test_omitted_fields_stay_empty(self, store: Store) -> None:
         """The store adds the time and nothing else."""
         before = datetime.now(UTC) - timedelta(minutes=5)

@@ -69,6 +69,17 @@ where stream = $1 and version > $2
     and version >= (select first from chekov.streams where name = $1 and deleted is null)
 order by version limit $3
 
+-- name: streams_forward
+select page.*, number::integer - 1 as asked
+from unnest($1::text[], $2::bigint[]) with ordinality as wanted (name, low, number)
+cross join lateral (
+    select <event> from chekov.events
+    where stream = wanted.name and version > wanted.low
+        and version >= (select first from chekov.streams where name = wanted.name and deleted is null)
+    order by version limit $3
+) as page
+order by number, version
+
 -- name: stream_backward
 select <event> from chekov.events
 where stream = $1 and version < $2
