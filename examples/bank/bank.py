@@ -37,6 +37,9 @@ APPROVAL_TIME = timedelta(days=1)
 
 NOBODY = UUID(int=0)
 
+INTEREST_PERCENT = 3
+"""For a year; a twelfth of it is paid each month."""
+
 
 class AccountOpened(Event):
     owner: str
@@ -66,6 +69,10 @@ class ReservationReleased(Event):
 
 class TransferReceived(Event):
     transfer_id: UUID
+    amount: int
+
+
+class InterestPaid(Event):
     amount: int
 
 
@@ -116,6 +123,12 @@ class Receive(Command[TransferReceived]):
     account_id: Identifier[UUID]
     transfer_id: UUID
     amount: int
+
+
+class PayInterest(Command[InterestPaid]):
+    """Pay the interest of a month; schedule it for every month."""
+
+    account_id: Identifier[UUID]
 
 
 class CloseAccount(Command[AccountClosed]):
@@ -178,6 +191,13 @@ class Account(Aggregate, identity="account"):
         yield TransferReceived(transfer_id=command.transfer_id, amount=command.amount)
 
     @execute
+    def pay_interest(self, command: PayInterest) -> Iterable[InterestPaid]:
+        self._require_open(1)
+        amount = self.balance * INTEREST_PERCENT // 1200
+        if amount:
+            yield InterestPaid(amount=amount)
+
+    @execute
     def close(self, command: CloseAccount) -> Iterable[AccountClosed]:
         self._require_open(1)
         if self.balance:
@@ -209,6 +229,10 @@ class Account(Aggregate, identity="account"):
 
     @apply
     def was_received(self, event: TransferReceived) -> None:
+        self.balance += event.amount
+
+    @apply
+    def earned_interest(self, event: InterestPaid) -> None:
         self.balance += event.amount
 
     @apply
@@ -398,13 +422,14 @@ class Balances(Projection, name="balances", version=1):
         | MoneyWithdrawn
         | MoneyReserved
         | ReservationReleased
-        | TransferReceived,
+        | TransferReceived
+        | InterestPaid,
         transaction: Transaction,
     ) -> None:
         match event:
             case AccountOpened():
                 change = 0
-            case MoneyDeposited() | ReservationReleased() | TransferReceived():
+            case MoneyDeposited() | ReservationReleased() | TransferReceived() | InterestPaid():
                 change = event.amount
             case MoneyWithdrawn() | MoneyReserved():
                 change = -event.amount

@@ -203,6 +203,15 @@ async def request(command: str, server: Server) -> str:
     return await shell(command, ROOT)
 
 
+async def succeeds(command: str, server: Server) -> bool:
+    """Whether a request is answered without an error."""
+    try:
+        await request(command, server)
+    except AssertionError:
+        return False
+    return True
+
+
 @asynccontextmanager
 async def running(bundle: str, data: Path, *options: str) -> AsyncGenerator[Server]:
     """`chekov run` on free ports, with its data in a folder."""
@@ -274,12 +283,20 @@ class Console:
         )
 
     async def _curl(self, command: str) -> None:
-        """Send a request to the example; error responses fail."""
+        """Send a request to the example, as often as somebody would who reads what comes back.
+
+        What a request leads to may not have happened when the next one is sent.
+        """
         if self._server is None:
             self._server = await self._stack.enter_async_context(
                 running(str(self._bundle), self._folder)
             )
-        await request(command.replace("curl ", "curl --fail-with-body ", 1), self._server)
+        server = self._server
+        command = command.replace("curl ", "curl --fail-with-body ", 1)
+        try:
+            await until(lambda: succeeds(command, server))
+        except TimeoutError:
+            await request(command, server)
 
     async def _psql(self, command: str) -> None:
         """Run the embedded Postgres's psql, then give the roles that were created a password."""

@@ -96,6 +96,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "streams": ("listings", "streams"),
     "subscriptions": ("subscriptions", "subscriptions"),
     "processes": ("processes", "processes"),
+    "scheduled": ("scheduled", "scheduled"),
     "projections": ("projections", "projections"),
     "forget": ("forget", "forget"),
 }

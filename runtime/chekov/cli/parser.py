@@ -99,6 +99,7 @@ def _inspecting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     _subscriptions(commands)
     _projections(commands)
     _processes(commands)
+    _scheduled(commands)
 
 
 def _subscriptions(commands: "_Commands[argparse.ArgumentParser]") -> None:
@@ -144,6 +145,26 @@ def _processes(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command.add_argument(
         "--after", default="", metavar="INSTANCE", help="start after the instance of this name"
     )
+    command.add_argument("--limit", type=int, default=100, help="show at most this many")
+    _domain(command)
+    _store(command)
+    _pooled(command)
+    _output(command)
+
+
+def _scheduled(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    command = _add(
+        commands, "scheduled", "List commands that are to be executed later, or cancel one."
+    )
+    command.add_argument(
+        "action", nargs="?", choices=("list", "cancel"), default="list",
+        help="what to do (default: list)",
+    )  # fmt: skip
+    command.add_argument("id", nargs="?", metavar="ID", help="which one to cancel")
+    command.add_argument(
+        "--after", default="", metavar="CURSOR",
+        help="start after the one with this cursor, which the list has as JSON",
+    )  # fmt: skip
     command.add_argument("--limit", type=int, default=100, help="show at most this many")
     _domain(command)
     _store(command)

@@ -1,4 +1,4 @@
-"""`POST /commands/{Command}`: executes one command and returns what it stored."""
+"""`POST /commands/{Command}`: executes one command and returns what it stored, or schedules it."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ from chekov.server.content import body
 from chekov.server.endpoint import Handler
 from chekov.server.parameters import refuse_unknown
 from chekov.server.problems import malformed
+from chekov.server.scheduling import Future, future
 from chekov.store.port import SubscriptionKey
 from chekov.telemetry import context
 
@@ -48,7 +49,11 @@ class Commands:
         async def post(request: web.Request) -> web.StreamResponse:
             given = request.headers
             headers.require_json(given)
-            with_state = _wants_state(request) if request.query_string else False
+            with_state = False
+            if request.query_string:
+                if (later := future(request.query, given)) is not None:
+                    return await self._schedule(request, name, later)
+                with_state = _wants_state(request)
             wait = self._wait(given)
             expected = headers.expected_version(given)
             command_id = headers.command_id(given)
@@ -81,6 +86,17 @@ class Commands:
         if name not in self._runtime.domain.commands:
             raise UnknownCommand(name, tuple(self._runtime.domain.commands))
         return await self.handler(name)(request)
+
+    async def _schedule(self, request: web.Request, name: str, later: Future) -> web.StreamResponse:
+        command_id = headers.command_id(request.headers)
+        command = self._runtime.codec.decode_command(name, await body(request))
+        scheduled = await later.schedule(
+            self._runtime,
+            command,
+            command_id=command_id,
+            correlation_id=context.correlation_id.get(),
+        )
+        return web.Response(status=202, body=to_json({"scheduled": scheduled}), headers=JSON)
 
     def _wait(self, given: Mapping[str, str]) -> _Wait | None:
         """What `Prefer` asks to wait for.

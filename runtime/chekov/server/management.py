@@ -18,6 +18,7 @@ from chekov.server.metrics import Metrics
 from chekov.server.processes import ProcessEndpoints
 from chekov.server.projections import ProjectionEndpoints
 from chekov.server.runtime_collector import RuntimeCollector
+from chekov.server.schedules import ScheduleEndpoints
 from chekov.server.subscriptions import SubscriptionEndpoints
 
 _PING_TIMEOUT: Final = 2.0
@@ -59,6 +60,7 @@ class Management:
                 "/metrics": "metrics for Prometheus",
                 "/manifest": "the names of aggregates, commands, events and subscriptions",
                 "/processes": "the open instances of process managers, and what they wait for",
+                "/scheduled": "the commands that are to be executed later, once or recurring",
                 "/readyz": "whether it should get requests",
                 "/startupz": "whether it has started",
                 "/livez": "whether it works",
@@ -68,6 +70,7 @@ class Management:
         self._subscriptions = SubscriptionEndpoints(access)
         self._projections = ProjectionEndpoints(access)
         self._processes = ProcessEndpoints(access)
+        self._schedules = ScheduleEndpoints(access)
         metrics.watch(self._collector.collect)
 
     @property
@@ -90,6 +93,7 @@ class Management:
         app.router.add_routes(self._subscriptions.routes())
         app.router.add_routes(self._projections.routes())
         app.router.add_routes(self._processes.routes())
+        app.router.add_routes(self._schedules.routes())
         return app
 
     async def _live(self, _request: web.Request) -> web.Response:

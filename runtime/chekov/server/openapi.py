@@ -115,6 +115,7 @@ def _command(domain: Domain, name: str, shapes: _Shapes) -> Document:
         "parameters": [
             *map(parameter, ("CorrelationId", "IdempotencyKey", "IfMatch", "Prefer")),
             query_parameter("return", {"enum": ["events", "state"], "default": "events"}),
+            *map(parameter, ("At", "AfterSeconds", "Cron", "Timezone", "Missed")),
         ],
         "requestBody": {
             "required": True,
@@ -126,8 +127,9 @@ def _command(domain: Domain, name: str, shapes: _Shapes) -> Document:
                 "headers": {"Idempotency-Replayed": REPLAYED},
             },
             "202": json_response(
-                "The events are stored, but not all subscriptions have handled them yet.",
-                ref("Dispatched"),
+                "The events are stored, but not all subscriptions have handled them yet; or the "
+                "command is scheduled.",
+                {"anyOf": [ref("Dispatched"), ref("Scheduled")]},
             ),
             **refusals(_ON_COMMANDS),
         },

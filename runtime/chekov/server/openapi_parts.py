@@ -89,6 +89,9 @@ _DISPATCHED["properties"]["repeated"] = {
     "description": "Present if the command had been executed before and this is what it stored.",
 }
 SCHEMAS: Final[Document] = {
+    "Chekov.Scheduled": record(
+        scheduled={**ID, "description": "Under this id the command is listed and cancelled."}
+    ),
     "Chekov.Event": _EVENT,
     "Chekov.Page": {
         **record(
@@ -155,6 +158,27 @@ PARAMETERS: Final[Document] = {
         "schema": STRING,
         "description": "`wait=5` waits up to 5 s until the handlers that are declared strong have "
         'handled the events, and `wait=5; handlers="a,b"` for those named.',
+    },
+    "At": {
+        **query_parameter("at", TIME),
+        "description": "Execute the command at this time, which has a zone, once.",
+    },
+    "AfterSeconds": {
+        **query_parameter("after", COUNT),
+        "description": "Execute the command after so many seconds, once.",
+    },
+    "Cron": {
+        **query_parameter("cron", STRING),
+        "description": "Execute the command at all of these times: minute, hour, day of the "
+        "month, month and day of the week, such as `0 0 1 * *`.",
+    },
+    "Timezone": {
+        **query_parameter("timezone", {**STRING, "default": "UTC"}),
+        "description": "Of `cron`, such as `Europe/Berlin`.",
+    },
+    "Missed": {
+        **query_parameter("missed", {"enum": ["once", "skip", "all"], "default": "once"}),
+        "description": "What makes up for runs of `cron` that were due while no process ran.",
     },
     "After": query_parameter("after", {**COUNT, "default": 0}),
     "Limit": query_parameter(

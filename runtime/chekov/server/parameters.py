@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from chekov.store.port import Direction
 DEFAULT_LIMIT: Final = 100
 LARGEST_LIMIT: Final = 1000
 _LARGEST_POSITION: Final = 2**63 - 1
+_LONGEST_DELAY: Final = 100 * 366 * 24 * 60 * 60
 
 FILTERS: Final = frozenset({"type", "category", "prefix", "correlation", "causation"})
 """The parameters that filter events."""
@@ -116,6 +117,17 @@ def until(query: MultiMapping[str]) -> int | datetime | None:
     if query.get("until", "").isdecimal():
         return version(query, "until")
     return moment(query, "until")
+
+
+def seconds(query: MultiMapping[str], name: str) -> timedelta | None:
+    """A whole number of seconds, or `None` if the parameter is absent.
+
+    Raises:
+        RequestError: the value is not such a number, or is more than 100 years.
+    """
+    if name not in query:
+        return None
+    return timedelta(seconds=_number(query, name, 0, 0, _LONGEST_DELAY))
 
 
 def refuse_unknown(query: MultiMapping[str], known: Collection[str]) -> None:

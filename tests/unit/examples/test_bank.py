@@ -1,9 +1,10 @@
-"""Transfers of the example bank: the money is moved once, or stays where it was."""
+"""Transfers and interest of the example bank: the money is moved once, or stays where it was."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,6 +13,7 @@ from chekov.testing import ProcessSpec, Spec
 from examples.bank.bank import (
     APPROVAL_ABOVE,
     APPROVAL_TIME,
+    INTEREST_PERCENT,
     Account,
     AccountOpened,
     ApprovalOverdue,
@@ -20,11 +22,13 @@ from examples.bank.bank import (
     CompleteTransfer,
     Deposit,
     FailTransfer,
+    InterestPaid,
     MoneyDeposited,
     MoneyReserved,
     NotOpen,
     OpenAccount,
     Overdrawn,
+    PayInterest,
     Receive,
     Release,
     RequestTransfer,
@@ -116,6 +120,16 @@ def test_an_account_closes_once_nothing_is_reserved() -> None:
     assert Spec(Account).given(AccountOpened(owner="Ada")).when(release) == []
 
 
+@pytest.mark.parametrize(("balance", "interest"), [(12_000, [30]), (400, [1]), (399, [])])
+def test_interest_is_paid_on_the_balance(balance: int, interest: list[int]) -> None:
+    account = Spec(Account).given(AccountOpened(owner="Ada"), MoneyDeposited(amount=balance))
+    paid = account.when(PayInterest(account_id=ADA))
+    assert paid == [InterestPaid(amount=amount) for amount in interest]
+    assert account.given(*paid).state.balance == balance + sum(interest)
+    with pytest.raises(NotOpen):
+        Spec(Account).when(PayInterest(account_id=ADA))
+
+
 @pytest.mark.parametrize(
     ("target", "amount", "reason"),
     [(ADA, 1, "another account"), (BEA, 0, "at least 1")],
@@ -196,6 +210,26 @@ async def test_money_is_moved_or_stays() -> None:
         reason = "source: The balance does not cover the amount."
         assert await ended(runtime, order) == ("failed", reason)
         assert await accounts(runtime) == [(2 * LARGE - 7, False), (7, False)]
+
+
+async def test_interest_is_paid_at_the_first_of_every_month() -> None:
+    clock = Clock()
+    async with bank(clock) as runtime:
+        await runtime.schedule(
+            PayInterest(account_id=ADA), cron="0 0 1 * *", timezone="Europe/Berlin"
+        )
+        balance = 2 * LARGE
+        for _ in range(3):
+            [monthly] = [item for item in await runtime.scheduled.list() if item.cron]
+            local = monthly.due.astimezone(ZoneInfo("Europe/Berlin"))
+            assert (local.day, local.hour) == (1, 0)
+            clock.now = monthly.due
+            balance += balance * INTEREST_PERCENT // 1200
+
+            async def is_paid(expected: int = balance) -> bool:
+                return (await accounts(runtime))[0] == (expected, False)
+
+            await until(is_paid)
 
 
 async def test_a_large_transfer_is_approved_or_undone_after_a_day() -> None:

@@ -3,12 +3,13 @@
 A command that is due is taken for some seconds, and removed when it was executed. A process that
 ends meanwhile loses nothing: the command is due again, and its id keeps it from being executed
 twice. What became due while no process ran is sent at once.
+
+A recurring command is kept beside them, and each of its runs becomes a scheduled command.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -18,13 +19,16 @@ from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.messages import Command
+from chekov.domain.recurrence import Missed, Recurrence
 from chekov.domain.timers import Schedule
 from chekov.engine.failures import described
 from chekov.engine.processes.outbox import REFUSALS
+from chekov.engine.processes.recurring_commands import RecurringCommands
+from chekov.engine.processes.schedule_control import ScheduleControl
 from chekov.engine.subscriptions.invocation import Execute
 from chekov.errors import StoreError, UnknownCommand
 from chekov.serialization.codec import Codec, decode_metadata, encode_metadata
-from chekov.store.port import ScheduledCommand, Schedules
+from chekov.store.port import RecurringCommand, ScheduledCommand, Schedules
 from chekov.uuid7 import uuid7
 from chekov.watermark import Watermark
 
@@ -38,27 +42,11 @@ _TAKEN_SECONDS: Final = 15.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduledStatus:
-    """A command that is to be sent later.
+class ScheduledCommands:
+    """Schedules commands, and sends them when they are due.
 
     Attributes:
-        id: its command id.
-        command: its name.
-        due: when it is sent, or sent again.
-        attempts: how often it was sent.
-        error: why it was refused; then it is not sent again.
-    """
-
-    id: UUID
-    command: str
-    due: datetime
-    attempts: int
-    error: str | None
-
-
-class ScheduledCommands:
-    """Schedules, lists and cancels commands, and sends them when they are due.
+        list, cancel: see `ScheduleControl`.
 
     Args:
         domain: whose commands these are.
@@ -74,6 +62,9 @@ class ScheduledCommands:
         self._schedules = schedules
         self._codec = codec
         self._execute = execute
+        self._recurring = RecurringCommands(domain.name, schedules)
+        control = ScheduleControl(schedules, domain.name)
+        self.list, self.cancel = control.list, control.cancel
         self._added = Watermark()
 
     async def schedule(
@@ -82,58 +73,59 @@ class ScheduledCommands:
         *,
         at: datetime | None = None,
         after: timedelta | None = None,
+        cron: str | None = None,
+        timezone: str | None = None,
+        missed: Missed = "once",
         id: UUID | None = None,  # noqa: A002 the word of the command's author
         correlation_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> UUID:
-        """Execute a command at a later time, once.
+        """Execute a command at a later time, once, or again and again.
 
         Args:
             command: what to do.
             at: when, with a zone; a time in the past is now.
             after: how long from now, instead.
+            cron: at which times, instead: minute, hour, day of the month, month and day of the
+                week, such as `"0 0 1 * *"`; see `Recurrence`.
+            timezone: of `cron`, by its IANA name; UTC by default.
+            missed: what happens to runs of `cron` that were due while no process ran: `"once"`
+                makes up for all of them by one, `"skip"` for none, and `"all"` for each.
             id: the command's id, by which it can be cancelled; a new one by default. One that is
-                scheduled already stays as it is.
+                scheduled already stays as it is. Each run of `cron` has an id of its own.
             correlation_id: shared by everything that follows from one request.
             metadata: stored with each of its events, as JSON.
 
         Returns:
-            The command's id.
+            The command's id, or that of the recurring command.
 
         Raises:
-            ValueError: not one of `at` and `after` is given, or it is no usable time.
+            ValueError: not one of `at`, `after` and `cron` is given, or it cannot be used.
             UnknownCommand: no aggregate executes the command.
             InvalidCommand: its content or the metadata is unusable.
             StoreUnavailable: the database does not answer.
         """
-        due = Schedule(command, after=after, at=at).due(datetime.now(UTC))
+        now = datetime.now(UTC)
+        recurrence = _recurrence(cron, timezone, missed, at=at, after=after)
+        due = recurrence.after(now) if recurrence else Schedule(command, after, at).due(now)
         name = definition_of(type(command)).name
         if self._domain.commands.get(name) is not type(command):
             raise UnknownCommand(name, tuple(self._domain.commands))
         data = self._codec.encode(command)
         self._codec.decode_command(name, data)
         stored = encode_metadata(metadata or {})
-        item = ScheduledCommand(id or uuid7(), name, data, due, correlation_id, stored)
-        await self._schedules.add(self._domain.name, item)
+        id_ = id or uuid7()
+        if recurrence is None:
+            item = ScheduledCommand(id_, name, data, due, correlation_id, stored)
+            await self._schedules.add(self._domain.name, item)
+        else:
+            recurring = RecurringCommand(
+                id_, name, data, due, recurrence.cron, recurrence.timezone, missed,
+                correlation_id, stored,
+            )  # fmt: skip
+            await self._schedules.add_recurring(self._domain.name, recurring)
         self._added.bump()
-        return item.id
-
-    async def cancel(self, id: UUID) -> bool:  # noqa: A002 as above
-        """Do not send a scheduled command; return whether it was there.
-
-        One that is being sent just now may be executed nevertheless.
-        """
-        return await self._schedules.remove(self._domain.name, id)
-
-    async def list(
-        self, *, after: datetime | None = None, limit: int = 100
-    ) -> Sequence[ScheduledStatus]:
-        """Scheduled commands by the time when they are due, which is later than `after`."""
-        found = await self._schedules.list(self._domain.name, after=after, limit=limit)
-        return [
-            ScheduledStatus(item.id, item.command, item.due, item.attempts, item.error)
-            for item in found
-        ]
+        return id_
 
     async def run(self) -> None:
         """Send what is due, until cancelled."""
@@ -145,18 +137,17 @@ class ScheduledCommands:
                 pause = _LOOK_SECONDS
                 try:
                     seconds = await self._schedules.next_due(name)
-                    taken = 0
-                    if seconds is not None and seconds <= 0:
+                    if seconds is not None and seconds > 0:
+                        pause = min(pause, seconds)
+                    elif seconds is not None:
+                        moved = await self._recurring.schedule_due()
                         items = await self._schedules.take(
                             name, seconds=_TAKEN_SECONDS, limit=_PAGE
                         )
-                        taken = len(items)
                         for item in items:
                             group.create_task(self._send(item))
-                    elif seconds is not None:
-                        pause = min(pause, seconds)
-                    if taken == _PAGE:
-                        pause = 0
+                        if moved or len(items) == _PAGE:
+                            pause = 0
                     backoff.reset()
                 except StoreError as error:
                     self._report("scheduled commands cannot be read", error)
@@ -187,3 +178,20 @@ class ScheduledCommands:
         if item is not None:
             about |= {"command": item.command, "command_id": str(item.id)}
         _log.warning(what, extra=about)
+
+
+def _recurrence(
+    cron: str | None,
+    timezone: str | None,
+    missed: Missed,
+    *,
+    at: datetime | None,
+    after: timedelta | None,
+) -> Recurrence | None:
+    if cron is None:
+        if timezone is not None or missed != "once":
+            raise ValueError("timezone= and missed= are for cron=, which is not given")
+        return None
+    if at is not None or after is not None:
+        raise ValueError("give one of at=, after= and cron=, not several")
+    return Recurrence(cron, timezone or "UTC", missed)

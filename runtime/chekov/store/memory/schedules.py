@@ -1,15 +1,23 @@
 """The role `schedules` in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from operator import attrgetter
+from typing import TypeVar
 from uuid import UUID
 
-from chekov.store.port import ScheduledCommand
+from chekov.store.port import (
+    AfterDue,
+    CommandRun,
+    DueRecurring,
+    RecurringCommand,
+    ScheduledCommand,
+)
+
+S = TypeVar("S", ScheduledCommand, RecurringCommand)
 
 
 class MemorySchedules:
-    """The scheduled commands of each domain, by id.
+    """The scheduled and the recurring commands of each domain, by id.
 
     Args:
         clock: tells the time.
@@ -18,6 +26,7 @@ class MemorySchedules:
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._now = clock
         self._items: dict[tuple[str, UUID], ScheduledCommand] = {}
+        self._recurring: dict[tuple[str, UUID], RecurringCommand] = {}
 
     async def add(self, domain: str, item: ScheduledCommand) -> bool:
         """Keep a command, unless there is one of its id."""
@@ -28,7 +37,9 @@ class MemorySchedules:
     ) -> Sequence[ScheduledCommand]:
         """Take commands that are due."""
         now = self._now()
-        due = [item for item in self._of(domain) if item.error is None and item.due <= now]
+        due = [
+            item for item in _sorted(domain, self._items) if item.error is None and item.due <= now
+        ]
         taken = [
             item._replace(due=now + timedelta(seconds=seconds), attempts=item.attempts + 1)
             for item in due[:limit]
@@ -42,21 +53,71 @@ class MemorySchedules:
 
     async def refuse(self, domain: str, id_: UUID, error: str) -> None:
         """Keep a command that was refused, with the reason."""
-        item = self._items.get((domain, id_))
-        if item is not None:
-            self._items[domain, id_] = item._replace(error=error)
+        refused = self._items.get((domain, id_))
+        if refused is None:
+            return
+        self._items[domain, id_] = refused._replace(error=error)
+        for item in _sorted(domain, self._items):
+            of_one = item.recurring is not None and item.recurring == refused.recurring
+            if of_one and item.error is not None and item.id != id_:
+                del self._items[domain, item.id]
 
     async def next_due(self, domain: str) -> float | None:
-        """Seconds until the next one is due."""
-        due = [item.due for item in self._of(domain) if item.error is None]
-        return (due[0] - self._now()).total_seconds() if due else None
+        """Seconds until the next one of either kind is due."""
+        due = [item.due for item in _sorted(domain, self._items) if item.error is None]
+        due += [item.due for item in _sorted(domain, self._recurring)]
+        return (min(due) - self._now()).total_seconds() if due else None
 
     async def list(
-        self, domain: str, *, after: datetime | None = None, limit: int = 100
+        self, domain: str, *, after: AfterDue | None = None, limit: int = 100
     ) -> Sequence[ScheduledCommand]:
-        """The commands of a domain by time."""
-        return [item for item in self._of(domain) if after is None or item.due > after][:limit]
+        """The scheduled commands of a domain by due time and id."""
+        return _sorted(domain, self._items, after)[:limit]
 
-    def _of(self, domain: str) -> Sequence[ScheduledCommand]:
-        found = [item for (name, _), item in self._items.items() if name == domain]
-        return sorted(found, key=attrgetter("due"))
+    async def add_recurring(self, domain: str, item: RecurringCommand) -> bool:
+        """Keep a recurring command, unless there is one of its id."""
+        return self._recurring.setdefault((domain, item.id), item) is item
+
+    async def due_recurring(self, domain: str, *, limit: int = 100) -> Sequence[DueRecurring]:
+        """Recurring commands whose next run is due."""
+        now = self._now()
+        due = [item for item in _sorted(domain, self._recurring) if item.due <= now]
+        return [DueRecurring(item, now) for item in due[:limit]]
+
+    async def schedule_runs(
+        self, domain: str, item: RecurringCommand, runs: Sequence[CommandRun], *, next_due: datetime
+    ) -> bool:
+        """Schedule runs of a recurring command, and move it."""
+        kept = self._recurring.get((domain, item.id))
+        if kept is None or kept.due != item.due:
+            return False
+        self._recurring[domain, item.id] = kept._replace(due=next_due)
+        for run in runs:
+            scheduled = ScheduledCommand(
+                run.id, kept.command, run.data, run.due, kept.correlation_id, kept.metadata,
+                recurring=kept.id,
+            )  # fmt: skip
+            self._items.setdefault((domain, run.id), scheduled)
+        return True
+
+    async def remove_recurring(self, domain: str, id_: UUID) -> bool:
+        """Remove a recurring command, with its runs."""
+        for item in _sorted(domain, self._items):
+            if item.recurring == id_:
+                del self._items[domain, item.id]
+        return self._recurring.pop((domain, id_), None) is not None
+
+    async def list_recurring(
+        self, domain: str, *, after: AfterDue | None = None, limit: int = 100
+    ) -> Sequence[RecurringCommand]:
+        """The recurring commands of a domain by due time and id."""
+        return _sorted(domain, self._recurring, after)[:limit]
+
+
+def _sorted(
+    domain: str, items: Mapping[tuple[str, UUID], S], after: AfterDue | None = None
+) -> Sequence[S]:
+    found = [item for (name, _), item in items.items() if name == domain]
+    if after is not None:
+        found = [item for item in found if (item.due, item.id) > after]
+    return sorted(found, key=lambda item: (item.due, item.id))

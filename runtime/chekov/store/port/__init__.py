@@ -40,7 +40,14 @@ from chekov.store.port.processes import (
     QueuedCommand,
 )
 from chekov.store.port.read_models import QueriesOverloaded, QueryTimeout, ReadModels, RejectedValue
-from chekov.store.port.schedules import ScheduledCommand, Schedules
+from chekov.store.port.schedules import (
+    AfterDue,
+    CommandRun,
+    DueRecurring,
+    RecurringCommand,
+    ScheduledCommand,
+    Schedules,
+)
 from chekov.store.port.snapshots import Snapshot, Snapshots
 from chekov.store.port.store import CommitReport, Store
 from chekov.store.port.streams import StreamInfo, Streams
@@ -49,11 +56,14 @@ from chekov.store.port.subscriptions import Claim, SubscriptionRow, Subscription
 
 __all__ = [
     "ALL_PARKED",
+    "AfterDue",
     "Appended",
     "Claim",
+    "CommandRun",
     "CommitReport",
     "Direction",
     "DiscardedEvent",
+    "DueRecurring",
     "EventStore",
     "Expected",
     "ExpectedVersion",
@@ -85,6 +95,7 @@ __all__ = [
     "QueuedCommand",
     "ReadModels",
     "RecordedEvent",
+    "RecurringCommand",
     "RejectedValue",
     "ScheduledCommand",
     "Schedules",

@@ -1,9 +1,12 @@
-"""The role of a store that keeps commands for a later time."""
+"""The role of a store that keeps commands for later times."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 from uuid import UUID
+
+AfterDue: TypeAlias = tuple[datetime, UUID]
+"""After which entry a list goes on: its due time and id."""
 
 
 class ScheduledCommand(NamedTuple):
@@ -22,10 +25,46 @@ class ScheduledCommand(NamedTuple):
     """How often it was taken to be sent."""
     error: str | None = None
     """Why it was refused; then it is not sent again."""
+    recurring: UUID | None = None
+    """The recurring command that this is a run of."""
+
+
+class RecurringCommand(NamedTuple):
+    """A command that is to be sent again and again."""
+
+    id: UUID
+    command: str
+    """Its name."""
+    data: bytes
+    due: datetime
+    """Of its next run."""
+    cron: str
+    timezone: str
+    missed: str
+    correlation_id: UUID | None = None
+    metadata: bytes | None = None
+    """A JSON object."""
+
+
+class CommandRun(NamedTuple):
+    """One run of a recurring command."""
+
+    id: UUID
+    """Its command id."""
+    data: bytes
+    due: datetime
+
+
+class DueRecurring(NamedTuple):
+    """A recurring command that is due."""
+
+    item: RecurringCommand
+    now: datetime
+    """By the store's clock."""
 
 
 class Schedules(Protocol):
-    """Keeps the scheduled commands of domains; they are told apart by id.
+    """Keeps the scheduled and the recurring commands of domains; they are told apart by id.
 
     Any call may raise `StoreUnavailable` while the database is away and `StoreClosed` after
     closing.
@@ -49,15 +88,48 @@ class Schedules(Protocol):
         ...
 
     async def refuse(self, domain: str, id_: UUID, error: str) -> None:
-        """Keep a command that was refused, with the reason; it is not taken any more."""
+        """Keep a command that was refused, with the reason; it is not taken any more.
+
+        Of the runs of a recurring command, the last one that was refused is kept.
+        """
         ...
 
     async def next_due(self, domain: str) -> float | None:
-        """Seconds until the next one is due, by the store's clock; `None` when there is none."""
+        """Seconds until the next one of either kind is due, by the store's clock, if there is one.
+
+        It is below 0 for one that is late.
+        """
         ...
 
     async def list(
-        self, domain: str, *, after: datetime | None = None, limit: int = 100
+        self, domain: str, *, after: AfterDue | None = None, limit: int = 100
     ) -> Sequence[ScheduledCommand]:
-        """The commands of a domain by the time when they are due, which is later than `after`."""
+        """The scheduled commands of a domain by due time and id, later than `after`."""
+        ...
+
+    async def add_recurring(self, domain: str, item: RecurringCommand) -> bool:
+        """Keep a command; without effect, and `False`, when there is one of its id."""
+        ...
+
+    async def due_recurring(self, domain: str, *, limit: int = 100) -> Sequence[DueRecurring]:
+        """Recurring commands whose next run is due, the oldest first; they stay due."""
+        ...
+
+    async def schedule_runs(
+        self, domain: str, item: RecurringCommand, runs: Sequence[CommandRun], *, next_due: datetime
+    ) -> bool:
+        """Schedule runs of a recurring command, and move it to its next due time, at once.
+
+        Without effect, and `False`, when it is gone or was moved meanwhile.
+        """
+        ...
+
+    async def remove_recurring(self, domain: str, id_: UUID) -> bool:
+        """Remove a recurring command, with its runs that were not executed."""
+        ...
+
+    async def list_recurring(
+        self, domain: str, *, after: AfterDue | None = None, limit: int = 100
+    ) -> Sequence[RecurringCommand]:
+        """The recurring commands of a domain by due time and id, later than `after`."""
         ...

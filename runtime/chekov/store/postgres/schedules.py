@@ -5,13 +5,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chekov.store.port import ScheduledCommand
+from chekov.store.port import (
+    AfterDue,
+    CommandRun,
+    DueRecurring,
+    RecurringCommand,
+    ScheduledCommand,
+)
 from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.subscriptions import storable_text
 
 
 class PostgresSchedules:
-    """One row per scheduled command."""
+    """One row per scheduled command, and one per recurring command."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
@@ -36,15 +42,44 @@ class PostgresSchedules:
         await self._fetch("refuse", domain, id_, storable_text(error))
 
     async def next_due(self, domain: str) -> float | None:
-        """Seconds until the next one is due, by the clock of the database."""
+        """Seconds until the next one of either kind is due, by the clock of the database."""
         rows = await self._fetch("next_due", domain)
         return rows[0][0] if rows else None
 
     async def list(
-        self, domain: str, *, after: datetime | None = None, limit: int = 100
+        self, domain: str, *, after: AfterDue | None = None, limit: int = 100
     ) -> Sequence[ScheduledCommand]:
-        """The commands of a domain by time."""
-        return _items(await self._fetch("list", domain, after, limit))
+        """The scheduled commands of a domain by due time and id."""
+        return _items(await self._fetch("list", domain, *(after or (None, None)), limit))
+
+    async def add_recurring(self, domain: str, item: RecurringCommand) -> bool:
+        """Keep a recurring command, unless there is one of its id."""
+        return bool(await self._fetch("add_recurring", domain, *item))
+
+    async def due_recurring(self, domain: str, *, limit: int = 100) -> Sequence[DueRecurring]:
+        """Recurring commands whose next run is due."""
+        rows = await self._fetch("due_recurring", domain, limit)
+        return [DueRecurring(RecurringCommand._make(item), now) for now, *item in rows]
+
+    async def schedule_runs(
+        self, domain: str, item: RecurringCommand, runs: Sequence[CommandRun], *, next_due: datetime
+    ) -> bool:
+        """Schedule runs of a recurring command, and move it; one statement does both."""
+        columns = [[run[column] for run in runs] for column in range(len(CommandRun._fields))]
+        return bool(
+            await self._fetch("schedule_runs", domain, item.id, item.due, next_due, *columns)
+        )
+
+    async def remove_recurring(self, domain: str, id_: UUID) -> bool:
+        """Remove a recurring command, with its runs."""
+        return bool(await self._fetch("remove_recurring", domain, id_))
+
+    async def list_recurring(
+        self, domain: str, *, after: AfterDue | None = None, limit: int = 100
+    ) -> Sequence[RecurringCommand]:
+        """The recurring commands of a domain by due time and id."""
+        rows = await self._fetch("list_recurring", domain, *(after or (None, None)), limit)
+        return [RecurringCommand._make(row) for row in rows]
 
     async def _fetch(self, statement: str, *values: object) -> Sequence[Any]:
         return await self._schema.fetch(self._statements[statement], *values)

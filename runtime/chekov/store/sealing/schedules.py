@@ -1,4 +1,4 @@
-"""The role `schedules` of a sealing store: the content of scheduled commands is encrypted.
+"""The role `schedules` of a sealing store: the content of commands for later is encrypted.
 
 A command may hold any personal data, so it is sealed as a whole, with a key of the domain's
 scheduled commands, and deleted when it was executed.
@@ -6,11 +6,21 @@ scheduled commands, and deleted when it was executed.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
-from chekov.store.port import ScheduledCommand, Schedules
+from chekov.store.port import (
+    AfterDue,
+    CommandRun,
+    DueRecurring,
+    RecurringCommand,
+    ScheduledCommand,
+    Schedules,
+)
 from chekov.store.sealing.cipher import Cipher
 from chekov.store.sealing.contents import opened, sealed
 from chekov.store.sealing.keyring import Keyring
+
+S = TypeVar("S", ScheduledCommand, RecurringCommand, CommandRun)
 
 
 class SealedSchedules:
@@ -27,12 +37,11 @@ class SealedSchedules:
         self.remove = schedules.remove
         self.refuse = schedules.refuse
         self.next_due = schedules.next_due
+        self.remove_recurring = schedules.remove_recurring
 
     async def add(self, domain: str, item: ScheduledCommand) -> bool:
         """Keep a command, sealed, unless there is one of its id."""
-        cipher = await self._cipher(domain)
-        data = sealed(cipher, item.data, _bound(item))
-        return await self._schedules.add(domain, item._replace(data=data))
+        return await self._schedules.add(domain, _sealed(await self._cipher(domain), item))
 
     async def take(
         self, domain: str, *, seconds: float, limit: int = 100
@@ -43,11 +52,40 @@ class SealedSchedules:
         return [_opened(cipher, item) for item in found]
 
     async def list(
-        self, domain: str, *, after: datetime | None = None, limit: int = 100
+        self, domain: str, *, after: AfterDue | None = None, limit: int = 100
     ) -> Sequence[ScheduledCommand]:
-        """The commands of a domain by time."""
+        """The scheduled commands of a domain by due time and id."""
         cipher = await self._cipher(domain)
         found = await self._schedules.list(domain, after=after, limit=limit)
+        return [_opened(cipher, item) for item in found]
+
+    async def add_recurring(self, domain: str, item: RecurringCommand) -> bool:
+        """Keep a recurring command, sealed, unless there is one of its id."""
+        return await self._schedules.add_recurring(
+            domain, _sealed(await self._cipher(domain), item)
+        )
+
+    async def due_recurring(self, domain: str, *, limit: int = 100) -> Sequence[DueRecurring]:
+        """Recurring commands whose next run is due."""
+        cipher = await self._cipher(domain)
+        found = await self._schedules.due_recurring(domain, limit=limit)
+        return [DueRecurring(_opened(cipher, item), now) for item, now in found]
+
+    async def schedule_runs(
+        self, domain: str, item: RecurringCommand, runs: Sequence[CommandRun], *, next_due: datetime
+    ) -> bool:
+        """Schedule runs of a recurring command, each sealed, and move it."""
+        cipher = await self._cipher(domain)
+        return await self._schedules.schedule_runs(
+            domain, item, [_sealed(cipher, run) for run in runs], next_due=next_due
+        )
+
+    async def list_recurring(
+        self, domain: str, *, after: AfterDue | None = None, limit: int = 100
+    ) -> Sequence[RecurringCommand]:
+        """The recurring commands of a domain by due time and id."""
+        cipher = await self._cipher(domain)
+        found = await self._schedules.list_recurring(domain, after=after, limit=limit)
         return [_opened(cipher, item) for item in found]
 
     async def _cipher(self, domain: str) -> Cipher:
@@ -55,9 +93,13 @@ class SealedSchedules:
         return (await self._keyring.of_subjects({subject}))[subject].cipher
 
 
-def _opened(cipher: Cipher, item: ScheduledCommand) -> ScheduledCommand:
+def _sealed(cipher: Cipher, item: S) -> S:
+    return item._replace(data=sealed(cipher, item.data, _bound(item)))
+
+
+def _opened(cipher: Cipher, item: S) -> S:
     return item._replace(data=opened(cipher, item.data, _bound(item)))
 
 
-def _bound(item: ScheduledCommand) -> bytes:
+def _bound(item: ScheduledCommand | RecurringCommand | CommandRun) -> bytes:
     return f"scheduled {item.id}".encode()

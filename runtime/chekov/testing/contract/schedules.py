@@ -1,18 +1,34 @@
-"""Contract of the role `schedules`: commands for a later time."""
+"""Contract of the role `schedules`: commands for a later time, and recurring ones."""
 
 # ruff: noqa: S101 these are tests, for others to run
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from chekov.store.port import ScheduledCommand, Store
+from chekov.store.port import CommandRun, RecurringCommand, ScheduledCommand, Store
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
+LATER = datetime(2120, 1, 1, tzinfo=UTC)
 
 
 def scheduled(due: datetime = PAST) -> ScheduledCommand:
     """A command with an id of its own; due long ago, unless `due` says otherwise."""
     return ScheduledCommand(uuid4(), "Deposit", b'{"amount":1}', due, uuid4(), b'{"tenant":"a"}')
+
+
+def recurring(due: datetime = PAST) -> RecurringCommand:
+    """A recurring command with an id of its own, whose next run is due long ago."""
+    return RecurringCommand(
+        uuid4(),
+        "Deposit",
+        b'{"amount":1}',
+        due,
+        "0 0 1 * *",
+        "Europe/Berlin",
+        "all",
+        uuid4(),
+        b"{}",
+    )
 
 
 class SchedulesContract:
@@ -81,4 +97,98 @@ class SchedulesContract:
             await store.schedules.add("bank", item)
         first = await store.schedules.list("bank", limit=2)
         assert list(first) == [items[1], items[2]]
-        assert await store.schedules.list("bank", after=first[-1].due) == [items[0]]
+        last = (first[-1].due, first[-1].id)
+        assert await store.schedules.list("bank", after=last) == [items[0]]
+
+    async def test_a_page_may_end_between_commands_that_are_due_at_once(self, store: Store) -> None:
+        """Their ids tell them apart."""
+        items = {item.id: item for item in (scheduled() for _ in range(5))}
+        for item in items.values():
+            await store.schedules.add("bank", item)
+        found: list[ScheduledCommand] = []
+        while page := await store.schedules.list(
+            "bank", after=(found[-1].due, found[-1].id) if found else None, limit=2
+        ):
+            found += page
+        assert [item.id for item in found] == sorted(items)
+
+    async def test_a_recurring_command_is_kept_once_per_id(self, store: Store) -> None:
+        """What is there already stays as it is."""
+        item = recurring()
+        assert await store.schedules.add_recurring("bank", item)
+        assert not await store.schedules.add_recurring("bank", item._replace(command="Other"))
+        assert await store.schedules.list_recurring("bank") == [item]
+        assert await store.schedules.list_recurring("shop") == []
+        assert await store.schedules.list_recurring("bank", after=(item.due, item.id)) == []
+
+    async def test_a_recurring_command_is_due_until_it_is_moved(self, store: Store) -> None:
+        """By one: who comes later moves nothing, and adds no run."""
+        item, other = recurring(), recurring(LATER)
+        for each in (item, other):
+            await store.schedules.add_recurring("bank", each)
+        late = await store.schedules.next_due("bank")
+        assert late is not None
+        assert late < 0
+        [(due, now)] = await store.schedules.due_recurring("bank")
+        assert due == item
+        assert PAST < now < LATER
+        assert not await store.schedules.due_recurring("shop")
+        runs = [CommandRun(uuid4(), item.data, PAST + timedelta(hours=hour)) for hour in (0, 1)]
+        assert await store.schedules.schedule_runs("bank", item, runs, next_due=LATER)
+        again = [CommandRun(uuid4(), item.data, PAST)]
+        assert not await store.schedules.schedule_runs("bank", item, again, next_due=LATER)
+        assert await store.schedules.due_recurring("bank") == []
+        assert await store.schedules.list("bank") == [
+            ScheduledCommand(
+                run.id,
+                item.command,
+                item.data,
+                run.due,
+                item.correlation_id,
+                item.metadata,
+                recurring=item.id,
+            )
+            for run in runs
+        ]
+        taken = await store.schedules.take("bank", seconds=3600)
+        assert [(one.id, one.data, one.recurring) for one in taken] == [
+            (run.id, item.data, item.id) for run in runs
+        ]
+
+    async def test_a_run_that_is_there_already_stays_as_it_is(self, store: Store) -> None:
+        """The recurring command is moved nevertheless; it may be moved without any run."""
+        item, taken = recurring(), scheduled()
+        await store.schedules.add("bank", taken)
+        await store.schedules.add_recurring("bank", item)
+        run = CommandRun(taken.id, item.data, PAST)
+        assert await store.schedules.schedule_runs("bank", item, [run], next_due=LATER)
+        moved = item._replace(due=LATER)
+        assert await store.schedules.schedule_runs("bank", moved, [], next_due=PAST)
+        assert await store.schedules.list("bank") == [taken]
+
+    async def test_the_last_refused_run_is_kept(self, store: Store) -> None:
+        """Those before it would become ever more."""
+        item, alone = recurring(), scheduled()
+        await store.schedules.add_recurring("bank", item)
+        await store.schedules.add("bank", alone)
+        runs = [CommandRun(uuid4(), item.data, PAST) for _ in range(3)]
+        await store.schedules.schedule_runs("bank", item, runs, next_due=LATER)
+        for id_ in (alone.id, runs[0].id, runs[1].id):
+            await store.schedules.refuse("bank", id_, "no")
+        kept = {one.id: one.error for one in await store.schedules.list("bank")}
+        assert kept == {alone.id: "no", runs[1].id: "no", runs[2].id: None}
+
+    async def test_a_recurring_command_is_removed_with_its_runs(self, store: Store) -> None:
+        """Once; and it is not moved any more."""
+        item, other, alone = recurring(), recurring(LATER), scheduled()
+        for each in (item, other):
+            await store.schedules.add_recurring("bank", each)
+        await store.schedules.add("bank", alone)
+        runs = [CommandRun(uuid4(), item.data, PAST)]
+        await store.schedules.schedule_runs("bank", item, runs, next_due=PAST)
+        assert not await store.schedules.remove_recurring("shop", item.id)
+        assert await store.schedules.remove_recurring("bank", item.id)
+        assert not await store.schedules.remove_recurring("bank", item.id)
+        assert not await store.schedules.schedule_runs("bank", item, runs, next_due=LATER)
+        assert await store.schedules.list("bank") == [alone]
+        assert await store.schedules.list_recurring("bank") == [other]

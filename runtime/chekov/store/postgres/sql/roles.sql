@@ -94,6 +94,7 @@ begin
             ('outbox', 'select, insert, update, delete', 'select'),
             ('timers', 'select, insert, update, delete', 'select'),
             ('scheduled_commands', 'select, insert, update, delete', 'select'),
+            ('recurring_commands', 'select, insert, update, delete', 'select'),
             ('migrations', 'select', 'select')
         ) as rights (name, writes, reads)
         where to_regclass('chekov.' || name) is not null

@@ -1,0 +1,67 @@
+"""Commands that come again: each run becomes a scheduled command once it is due.
+
+The store adds the runs and moves the recurring command to its next due time at once, and only if it
+was not moved meanwhile: so any process may do it, and each run is added once. The id of a run
+follows from that of the recurring command and the due time.
+"""
+
+import logging
+from datetime import UTC, datetime
+from typing import Final, cast
+from uuid import UUID, uuid5
+
+from chekov.domain.recurrence import Missed, Recurrence
+from chekov.store.port import CommandRun, RecurringCommand, Schedules
+
+_PAGE: Final = 100
+
+_log = logging.getLogger(__name__)
+
+
+class RecurringCommands:
+    """Schedules the runs of a domain's recurring commands.
+
+    Args:
+        domain: whose commands these are, by its name.
+        schedules: of the store.
+    """
+
+    def __init__(self, domain: str, schedules: Schedules) -> None:
+        self._domain = domain
+        self._schedules = schedules
+
+    async def schedule_due(self) -> bool:
+        """Schedule runs that are due, a page at most; return whether there were any to move.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        moved = False
+        for item, now in await self._schedules.due_recurring(self._domain, limit=_PAGE):
+            try:
+                recurrence = recurrence_of(item)
+            except ValueError as error:  # another process knows more time zones
+                _log.warning(
+                    "a recurring command cannot run here",
+                    extra={"domain": self._domain, "id": str(item.id), "error": str(error)},
+                )
+                continue
+            times, next_due = recurrence.runs(item.due, now, _PAGE)
+            runs = [CommandRun(run_id(item.id, time), item.data, time) for time in times]
+            await self._schedules.schedule_runs(self._domain, item, runs, next_due=next_due)
+            moved = True
+        return moved
+
+
+def recurrence_of(item: RecurringCommand) -> Recurrence:
+    """When it is due.
+
+    Raises:
+        ValueError: its time zone is not known here.
+    """
+    return Recurrence(item.cron, item.timezone, cast("Missed", item.missed))
+
+
+def run_id(recurring: UUID, due: datetime) -> UUID:
+    """The command id of a run: `uuid5` of its due time, such as `2026-01-31T23:00:00+00:00`."""
+    return uuid5(recurring, due.astimezone(UTC).isoformat())

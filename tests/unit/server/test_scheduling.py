@@ -1,0 +1,156 @@
+"""`POST /commands/{Command}?at=…` schedules a command, and the management port shows it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.unit.server.conftest import ID, OPEN, Server, Serving, problem
+from tests.waiting import until
+
+LATER = datetime(2120, 1, 31, 12, tzinfo=UTC)
+AT = "at=2120-01-31T12:00:00Z"
+
+
+async def schedule(server: Server, when: str, **headers: str) -> UUID:
+    """Schedule the opening of the account."""
+    response = await server.api.post(f"/commands/OpenAccount?{when}", json=OPEN, headers=headers)
+    assert response.status == 202, await response.text()
+    return UUID((await response.json())["scheduled"])
+
+
+async def listed(server: Server, query: str = "") -> dict[str, Any]:
+    response = await server.management.get(f"/scheduled{query}")
+    assert response.status == 200
+    return await response.json()
+
+
+@pytest.mark.parametrize("time", ["2120-01-31T12:00:00Z", "2120-01-31T13:00:00+01:00"])
+async def test_a_command_is_scheduled_for_a_time(serving: Serving, time: str) -> None:
+    async with serving() as server:
+        id_ = await schedule(server, f"at={time}")
+        [shown] = (await listed(server))["scheduled"]
+        assert datetime.fromisoformat(shown["due"]) == LATER
+        assert (UUID(shown["id"]), shown["command"]) == (id_, "OpenAccount")
+        assert await server.store.head() == 0
+
+
+async def test_a_command_that_is_due_is_executed(serving: Serving) -> None:
+    async with serving() as server:
+        correlation = str(uuid4())
+        id_ = await schedule(server, "after=0", **{"X-Correlation-ID": correlation})
+
+        async def is_opened() -> bool:
+            return await server.store.head() == 1
+
+        await until(is_opened)
+        [event] = await server.store.read_stream(f"account-{ID}")
+        assert (event.causation_id, str(event.correlation_id)) == (id_, correlation)
+
+
+async def test_a_delay_is_in_seconds(serving: Serving) -> None:
+    async with serving() as server:
+        before = datetime.now(UTC)
+        await schedule(server, "after=3600")
+        [shown] = (await listed(server))["scheduled"]
+        delay = datetime.fromisoformat(shown["due"]) - before
+        assert timedelta(hours=1) <= delay < timedelta(hours=2)
+
+
+async def test_a_command_is_scheduled_again_and_again(serving: Serving) -> None:
+    async with serving() as server:
+        id_ = await schedule(server, "cron=0 0 1 * *&timezone=Europe/Berlin&missed=skip")
+        [shown] = (await listed(server))["scheduled"]
+        assert (UUID(shown["id"]), shown["cron"]) == (id_, "0 0 1 * *")
+        assert (shown["timezone"], shown["missed"]) == ("Europe/Berlin", "skip")
+
+
+async def test_the_idempotency_key_has_it_scheduled_once(serving: Serving) -> None:
+    async with serving() as server:
+        key = str(uuid4())
+        for _ in range(2):
+            assert str(await schedule(server, AT, **{"Idempotency-Key": key})) == key
+        assert len((await listed(server))["scheduled"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "path", "detail"),
+    [
+        ("at=tomorrow", "at", "a time with a zone"),
+        ("at=2120-01-31T12:00:00", "at", "a time with a zone"),
+        ("after=-1", "after", "a whole number from 0"),
+        ("after=1h", "after", "a whole number from 0"),
+        ("after=99999999999", "after", "a whole number from 0"),
+        ("cron=0 0 1 *", "cron", "is not five fields"),
+        ("cron=0 0 1 * *&timezone=Berlin", "timezone", "IANA name"),
+        ("cron=0 0 1 * *&missed=never", "missed", "'once', 'skip' or 'all'"),
+        (f"{AT}&timezone=UTC", "timezone", "is for cron"),
+        (f"{AT}&after=5", "after", "give one of at, after and cron, not at too"),
+        (f"{AT}&return=state", "return", "unknown parameter"),
+        ("timezone=UTC", "timezone", "unknown parameter"),
+    ],
+)
+async def test_a_time_that_cannot_be_used_is_refused(
+    serving: Serving, query: str, path: str, detail: str
+) -> None:
+    async with serving() as server:
+        response = await server.api.post(f"/commands/OpenAccount?{query}", json=OPEN)
+        document = await problem(response, 400, "malformed-request")
+        assert document["path"] == path
+        assert detail in str(document["detail"])
+        assert (await listed(server))["scheduled"] == []
+
+
+async def test_a_command_for_later_is_checked_now(serving: Serving) -> None:
+    async with serving() as server:
+        response = await server.api.post(f"/commands/OpenAccount?{AT}", json={"owner": "Ada"})
+        await problem(response, 400, "invalid-command")
+        response = await server.api.post(f"/commands/Nothing?{AT}", json=OPEN)
+        await problem(response, 404, "unknown-command")
+        for header in ("If-Match", "If-None-Match"):
+            response = await server.api.post(
+                f"/commands/OpenAccount?{AT}", json=OPEN, headers={header: "*"}
+            )
+            assert (await problem(response, 400, "malformed-request"))["header"] == header
+
+
+async def test_what_is_scheduled_is_listed_page_by_page(serving: Serving) -> None:
+    async with serving() as server:
+        ids = sorted([str(await schedule(server, AT)) for _ in range(5)])
+        found: list[str] = []
+        after = ""
+        while after is not None:
+            page = await listed(server, f"?limit=2&after={after}")
+            found += [item["id"] for item in page["scheduled"]]
+            after = page["next"]
+        assert found == ids
+        for wrong in ("x", "2120-01-31T12:00:00/1", f"2120-01-31T12:00:00/{ids[0]}"):
+            response = await server.management.get(f"/scheduled?after={wrong}")
+            assert (await problem(response, 400, "malformed-request"))["path"] == "after"
+
+
+async def test_what_is_scheduled_is_cancelled_with_the_token(serving: Serving) -> None:
+    async with serving(CHEKOV_MANAGEMENT_TOKEN="secret") as server:
+        id_ = await schedule(server, AT)
+        path = f"/scheduled/{id_}"
+        assert (await server.management.delete(path)).status == 401
+        token = {"Authorization": "Bearer secret"}
+        assert (await server.management.delete(path, headers=token)).status == 204
+        response = await server.management.delete(path, headers=token)
+        await problem(response, 404, "not-found")
+        response = await server.management.delete("/scheduled/7", headers=token)
+        await problem(response, 400, "malformed-request")
+        assert (await listed(server))["scheduled"] == []
+
+
+async def test_the_api_describes_it(serving: Serving) -> None:
+    async with serving() as server:
+        document = await (await server.api.get("/openapi.json")).json()
+        operation = document["paths"]["/commands/OpenAccount"]["post"]
+        references = [item["$ref"] for item in operation["parameters"] if "$ref" in item]
+        parameters = document["components"]["parameters"]
+        names = {parameters[reference.rpartition("/")[2]]["name"] for reference in references}
+        assert {"at", "after", "cron", "timezone", "missed"} <= names
+        schema = operation["responses"]["202"]["content"]["application/json"]["schema"]
+        assert {"$ref": "#/components/schemas/Chekov.Scheduled"} in schema["anyOf"]
