@@ -17,6 +17,7 @@ from benchmarks import (
     in_process,
     over_http,
     process_managers,
+    projections,
     two_processes,
     typed_pages,
 )
@@ -24,7 +25,7 @@ from benchmarks.cores import apart
 from benchmarks.domain import commands
 from benchmarks.measure import Load, Rate, tune_gc
 from benchmarks.postgres import postgres
-from benchmarks.report import CONNECTIONS, IN_FLIGHT, SHARED_CORES, as_json, text
+from benchmarks.report import CONNECTIONS, IN_FLIGHT, SHARED_CORES, Figure, as_json, text
 from benchmarks.two_processes import Columns, TwoProcesses
 from chekov import Runtime
 
@@ -34,6 +35,8 @@ PARTS = 10
 LONE = "lone"
 INSTANCES = 5000
 """Of a process manager, in each round."""
+TEN = 10
+"""Subscriptions that catch up together."""
 
 
 @dataclass(slots=True)
@@ -47,6 +50,7 @@ class Bench:
         rates: row → one rate a round.
         columns: commands with a second process at the store.
         acknowledged: stream → events acknowledged so far, in all processes.
+        figures: found beside the rates.
     """
 
     dsn: str
@@ -55,6 +59,7 @@ class Bench:
     rates: defaultdict[str, list[Rate]] = field(default_factory=lambda: defaultdict(list))
     columns: Columns = field(default_factory=Columns)
     acknowledged: Tally[str] = field(default_factory=Tally[str])
+    figures: list[Figure] = field(default_factory=list[Figure])
 
     async def round(self, number: int) -> None:
         """Measure each workload once, in turn with its limit."""
@@ -63,8 +68,10 @@ class Bench:
         await self._http()
         rate, streams = await in_process.live(self.dsn, SCHEMA, 1000, self.seconds)
         self._note("live, 1000 a second", rate, streams)
-        done = await process_managers.transfers(self.dsn, SCHEMA, INSTANCES)
-        self._note("steps of process managers", done.rate, done.streams)
+        rate = await in_process.live(self.dsn, SCHEMA, 1000, self.seconds, apart=True)
+        self._note("live, 1000 a second, other store", *rate)
+        done = await process_managers.transfers(self.dsn, f"{SCHEMA}_transfers", INSTANCES)
+        self._note("steps of process managers", done.rate)
 
     async def finish(self, rounds: int) -> int:
         """Check the history and measure catch-up; returns the number of events."""
@@ -75,6 +82,12 @@ class Bench:
         for _ in range(rounds):
             rate = await in_process.catch_up(self.dsn, SCHEMA)
             self._note("catch-up, event handler", rate)
+            for row, projection in projections.ROWS.items():
+                self._note(row, await projections.build(self.dsn, SCHEMA, projection()))
+        alone = await projections.rows_read(self.dsn, SCHEMA, 1)
+        together = await projections.rows_read(self.dsn, SCHEMA, TEN)
+        name = "rows read by ten subscriptions / one"
+        self.figures.append(Figure(name, together / alone, 1.3, at_most=True))
         return count
 
     def _note(self, row: str, rate: Rate, streams: Mapping[str, int] | None = None) -> None:
@@ -133,9 +146,9 @@ async def main(given: argparse.Namespace) -> None:
             print(f"round {number + 1} of {given.rounds}", flush=True)
             await bench.round(number)
         events = await bench.finish(given.rounds)
-    print("\n" + text(bench.rates, bench.columns, events))
+    print("\n" + text(bench.rates, bench.columns, events, bench.figures))
     if given.json:
-        result = as_json(bench.rates, bench.columns, events)
+        result = as_json(bench.rates, bench.columns, events, bench.figures)
         write(Path(given.json), result)
 
 

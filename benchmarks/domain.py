@@ -46,15 +46,19 @@ class Counter(Aggregate, identity="counter"):
         self.total += event.amount
 
 
-def watching(domain: str, seen: Callable[[Context], None]) -> Domain:
-    """A domain with one event handler, which calls `seen` for every event from the origin."""
+def watching(domain: str, seen: Callable[[Context], None], handlers: int = 1) -> Domain:
+    """A domain with event handlers, each of which calls `seen` for every event from the origin."""
+    watches = [_watch(f"watch-{number}", seen) for number in range(handlers)]
+    return Domain(domain, aggregates=[Counter], handlers=watches)
 
-    class Watch(EventHandler, name="watch"):
+
+def _watch(handler: str, seen: Callable[[Context], None]) -> EventHandler:
+    class Watch(EventHandler, name=handler):
         @handle
         async def added(self, _: Added, context: Context) -> None:
             seen(context)
 
-    return Domain(domain, aggregates=[Counter], handlers=[Watch()])
+    return Watch()
 
 
 commands = Domain("bench", aggregates=[Counter])

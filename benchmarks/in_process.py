@@ -5,10 +5,11 @@ import random
 import time
 from collections import Counter as Tally
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from uuid import uuid4
 
-from benchmarks.domain import NOTE, Add, watching
+from benchmarks.domain import NOTE, Add, commands, watching
 from benchmarks.measure import Load, Rate, run
 from chekov import ChekovError, Context, Runtime
 
@@ -113,9 +114,16 @@ async def catch_up(dsn: str, schema: str) -> Rate:
 
 
 async def live(
-    dsn: str, schema: str, per_second: int, seconds: float
+    dsn: str, schema: str, per_second: int, seconds: float, *, apart: bool = False
 ) -> tuple[Rate, Mapping[str, int]]:
     """Latency from the acknowledgement of an append to its handler, at a steady rate.
+
+    Args:
+        dsn: the database.
+        schema: of the store.
+        per_second: appends.
+        seconds: for how long.
+        apart: whether the handler has a store of its own, as in another process.
 
     Returns:
         The latencies, and the events acknowledged in each stream.
@@ -134,13 +142,18 @@ async def live(
             handled[context.position] = time.perf_counter()
             order.append(context.position)
 
-    async with Runtime(watching("bench-live", seen), store=dsn, schema=schema) as runtime:
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        runtime = await enter(Runtime(watching("bench-live", seen), store=dsn, schema=schema))
+        sender = runtime
+        if apart:
+            sender = await enter(Runtime(commands, store=dsn, schema=schema))
         await runtime.wait(await runtime.store.head(), timeout=600)
         measuring = True
         started = time.perf_counter()
         for number in range(int(per_second * seconds)):
             await asyncio.sleep(max(0.0, started + number / per_second - time.perf_counter()))
-            result = await runtime.dispatch(Add(counter="live", amount=1, note=NOTE))
+            result = await sender.dispatch(Add(counter="live", amount=1, note=NOTE))
             answered[result.position] = time.perf_counter()
             streams[result.stream] += 1
         await runtime.wait(max(answered), timeout=60)

@@ -46,13 +46,20 @@ class Figure:
         return f"{self.name:62}{self.value:14,.2f}{judged}"
 
 
-def text(rates: Results, columns: Columns, events: int) -> str:
-    """Everything that a run found."""
+def text(rates: Results, columns: Columns, events: int, others: Sequence[Figure] = ()) -> str:
+    """Everything that a run found.
+
+    Args:
+        rates: row → one rate a round.
+        columns: commands with a second process at the store.
+        events: in the history that was checked.
+        others: figures that are not made of rates.
+    """
     parts = [
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         table(rates),
         columns_table(columns) if columns.rates else "",
-        "\n".join(figure.line() for figure in figures(rates, columns)),
+        "\n".join(figure.line() for figure in [*figures(rates, columns), *others]),
         f"history: {events:,} events; 0 lost, 0 reordered, 0 duplicated",
     ]
     return "\n\n".join(filter(None, parts))
@@ -141,13 +148,26 @@ def _absolute(rates: Results) -> list[Figure]:
         for name, row, bar in (
             ("commands, 256 in flight, per second", "commands, 256 in flight", 25_000),
             ("catch-up, decoded events per second", "catch-up", 200_000),
+            ("empty handler, events per second", "catch-up, event handler", 150_000),
+            ("projection, one write per event", "projection, one write per event", 40_000),
+            (
+                "projection, folded batches, events per second",
+                "projection, folded batches",
+                100_000,
+            ),
+            ("projection, copied batches", "projection, copied batches", None),
             ("steps of process managers, per second", "steps of process managers", 3_000),
         )
         if row in rates
     ]
-    if live := rates.get("live, 1000 a second"):
-        p50 = median(live).percentile(0.5)
-        found.append(Figure("append to handler, p50 ms", p50, 2.0, at_most=True))
+    for row, where, bar in (
+        ("live, 1000 a second", "same process", 0.5),
+        ("live, 1000 a second, other store", "another process's store", 1.5),
+    ):
+        if live := rates.get(row):
+            for share, most in ((0.5, bar), (0.99, 5.0)):
+                name = f"append to handler, {where}, p{share * 100:.0f} ms"
+                found.append(Figure(name, median(live).percentile(share), most, at_most=True))
     return found
 
 
@@ -164,9 +184,11 @@ def _two_processes(columns: Columns) -> list[Figure]:
     ]
 
 
-def as_json(rates: Results, columns: Columns, events: int) -> dict[str, Any]:
-    """Everything but the single latencies."""
-    found = figures(rates, columns)
+def as_json(
+    rates: Results, columns: Columns, events: int, others: Sequence[Figure] = ()
+) -> dict[str, Any]:
+    """Everything but the single latencies; see `text`."""
+    found = [*figures(rates, columns), *others]
     return {
         "figures": {figure.name: figure.value for figure in found},
         "bars": [asdict(figure) | {"verdict": figure.verdict} for figure in found if figure.bar],
