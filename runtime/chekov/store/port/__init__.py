@@ -38,6 +38,7 @@ from chekov.store.port.processes import (
     ProcessInput,
     ProcessState,
     QueuedCommand,
+    instance_key,
 )
 from chekov.store.port.read_models import QueriesOverloaded, QueryTimeout, ReadModels, RejectedValue
 from chekov.store.port.schedules import ScheduledCommand, Schedules
@@ -97,4 +98,5 @@ __all__ = [
     "SubscriptionKey",
     "SubscriptionRow",
     "Subscriptions",
+    "instance_key",
 ]
