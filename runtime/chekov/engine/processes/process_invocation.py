@@ -23,6 +23,7 @@ from chekov.store.port import (
     ProcessInput,
     QueuedCommand,
     RecordedEvent,
+    instance_key,
 )
 
 _LOOK_SECONDS: Final = 5.0
@@ -122,6 +123,8 @@ class ProcessInvocation(Invocation):
                 unpark=last if checkpoint.unparks else None,
             )
         checkpoint.committed(position)
+        if checkpoint.unparks:
+            self._more = True  # what the parked event kept back
         if changes.commands:
             self._outbox.wake()
         if changes.timers:
@@ -147,7 +150,9 @@ class ProcessInvocation(Invocation):
             instances = {step.instance for step in self._event_steps(event)}
         except Exception:  # noqa: BLE001 it fails again when it is handled
             return event.stream
-        return f"{self.key.name}-{instances.pop()}" if len(instances) == 1 else event.stream
+        if len(instances) != 1:
+            return event.stream
+        return instance_key(self.key.name, instances.pop())
 
     def _steps(self, recorded: RecordedEvent) -> Iterator[_Step]:
         item = self._inputs.get(recorded.id)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from typing import Final
 
 from chekov.store.port import (
     Claim,
@@ -17,7 +18,10 @@ from chekov.store.port import (
     QueuedCommand,
     SubscriptionKey,
     Subscriptions,
+    instance_key,
 )
+
+_ALL: Final = 1_000_000
 
 
 @dataclass(slots=True)
@@ -109,17 +113,27 @@ class MemoryProcesses:
         rows = self._of(key)
         now = self._now()
         first: dict[str, ProcessInput] = {}
+        blocked = await self._blocked(key)
         for item in rows.outbox.values():
-            if item.refusal is not None and item.error is None:
+            if item.refusal is None or item.error is not None:
+                continue
+            if item.sent.instance not in blocked:
                 first.setdefault(item.sent.instance, item)
         for timer in sorted(rows.timers.values(), key=lambda timer: timer.due):
-            if timer.due <= now and timer.error is None:
+            if timer.due > now or timer.error is not None:
+                continue
+            if timer.instance not in blocked:
                 first.setdefault(timer.instance, timer)
         return list(islice(first.values(), limit))
 
     async def next_due(self, key: SubscriptionKey) -> float | None:
         """Seconds until the next timer is due."""
-        due = [timer.due for timer in self._of(key).timers.values() if timer.error is None]
+        blocked = await self._blocked(key)
+        due = [
+            timer.due
+            for timer in self._of(key).timers.values()
+            if timer.error is None and timer.instance not in blocked
+        ]
         return (min(due) - self._now()).total_seconds() if due else None
 
     async def set_aside(self, claim: Claim, item: ProcessInput, *, error: str) -> None:
@@ -174,6 +188,16 @@ class MemoryProcesses:
             )
             for key, rows in self._named(domain)
         ]
+
+    async def _blocked(self, key: SubscriptionKey) -> Collection[str]:
+        """The instances with a parked event."""
+        prefix = instance_key(key.name, "")
+        parked = await self._subscriptions().parked(key.domain, key.name, limit=_ALL)
+        return {
+            event.key.removeprefix(prefix)
+            for event in parked
+            if event.subscription == key and event.key.startswith(prefix)
+        }
 
     def _of(self, key: SubscriptionKey) -> _Rows:
         return self._rows.setdefault(key, _Rows())

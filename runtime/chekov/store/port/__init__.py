@@ -38,6 +38,7 @@ from chekov.store.port.processes import (
     ProcessInput,
     ProcessState,
     QueuedCommand,
+    instance_key,
 )
 from chekov.store.port.read_models import QueriesOverloaded, QueryTimeout, ReadModels, RejectedValue
 from chekov.store.port.schedules import (
@@ -108,4 +109,5 @@ __all__ = [
     "SubscriptionKey",
     "SubscriptionRow",
     "Subscriptions",
+    "instance_key",
 ]

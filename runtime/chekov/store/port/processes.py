@@ -10,6 +10,11 @@ from chekov.store.port.subscription_key import SubscriptionKey
 from chekov.store.port.subscriptions import Claim
 
 
+def instance_key(name: str, instance: str) -> str:
+    """The key that a parked event of an instance blocks; the statements of Postgres know it too."""
+    return f"{name}-{instance}"
+
+
 class ProcessState(NamedTuple):
     """An open instance of a process manager."""
 
@@ -168,12 +173,16 @@ class Processes(Protocol):
     async def inputs(self, key: SubscriptionKey, *, limit: int = 500) -> Sequence[ProcessInput]:
         """Refusals in order of their commands, then due timers by time; one for each instance.
 
-        Those that were set aside are left out.
+        Those that were set aside are left out, and those of instances with a parked event, which
+        come after it.
         """
         ...
 
     async def next_due(self, key: SubscriptionKey) -> float | None:
-        """Seconds until the next timer is due, by the store's clock; `None` when there is none."""
+        """Seconds until the next timer is due, by the store's clock; `None` when there is none.
+
+        Of timers, those count that `inputs` would return.
+        """
         ...
 
     async def set_aside(self, claim: Claim, item: ProcessInput, *, error: str) -> None:

@@ -10,13 +10,18 @@ import pytest
 from chekov.errors import Fenced
 from chekov.store.port import (
     Claim,
+    Failure,
+    NewEvent,
     OutgoingCommand,
+    ParkingEntry,
     PendingTimer,
     ProcessChanges,
+    ProcessInput,
     ProcessState,
     QueuedCommand,
     Store,
     SubscriptionKey,
+    instance_key,
 )
 
 KEY = SubscriptionKey("bank", "transfer")
@@ -50,6 +55,10 @@ def timer(instance: str, name: str = "late", due: datetime = LATE) -> PendingTim
     return PendingTimer(
         instance, name, uuid4(), due, None, b'{"n":1}', BEGUN_BY, uuid4(), None, None
     )
+
+
+def _instance(item: ProcessInput) -> str:
+    return item.sent.instance if isinstance(item, QueuedCommand) else item.instance
 
 
 class ProcessesContract:
@@ -170,6 +179,28 @@ class ProcessesContract:
         changes = ProcessChanges(finished=["a"], timers=[timer("a", "other")])
         await store.processes.commit(claim, 3, changes)
         assert await store.processes.inputs(KEY) == changes.timers
+
+    async def test_a_parked_event_keeps_back_the_inputs_of_its_instance(self, store: Store) -> None:
+        """Refusals and timers of other instances go on."""
+        claim = await owned(store)
+        changes = ProcessChanges(
+            timers=[timer("a"), timer("b")], commands=[command("a"), command("b-a"), command("c")]
+        )
+        await store.processes.commit(claim, 1, changes)
+        numbers = [item.number for item in await store.processes.pending(KEY)]
+        await store.processes.settle(claim, [], dict.fromkeys(numbers, b"no"))
+        appended = await store.append("s", [NewEvent(uuid4(), "t", b"{}")])
+        entries = [
+            ParkingEntry(appended.recorded[0], instance_key(KEY.name, "a"), Failure(1, "x")),
+        ]
+        await store.processes.commit(claim, 2, ProcessChanges(), parked=entries)
+        free = await store.processes.inputs(KEY, limit=3)
+        assert [_instance(item) for item in free] == ["b-a", "c", "b"]
+        await store.processes.commit(claim, 2, ProcessChanges(removed=[("b", "late")]))
+        assert await store.processes.next_due(KEY) is None
+        await store.processes.commit(claim, 2, ProcessChanges(), unpark=1)
+        assert [_instance(item) for item in await store.processes.inputs(KEY)] == ["a", "b-a", "c"]
+        assert await store.processes.next_due(KEY) is not None
 
     async def test_what_is_set_aside_is_no_input_until_it_is_released(self, store: Store) -> None:
         """It keeps the reason."""

@@ -16,6 +16,7 @@ from chekov import (
     Runtime,
     Schedule,
     StreamNotFound,
+    expired,
     finish,
     proceed,
     rejected,
@@ -39,6 +40,7 @@ from tests.unit.engine.processes.transfers import (
     Ended,
     Request,
     Requested,
+    TooLate,
     TransferRequest,
     Withdraw,
     domain,
@@ -324,3 +326,60 @@ async def claimed(store: MemoryStore) -> Claim:
     await store.subscriptions.resume("bank", "transfer")
     [claim] = await store.subscriptions.claim("test", [KEY], lease=3600)
     return claim
+
+
+class Bumpy(ProcessManager, name="bumpy"):
+    """Notes what happens to it; a deposit fails while it is broken."""
+
+    broken = True
+    seen: tuple[str, ...] = ()
+
+    @start(by="transfer")
+    def requested(self, event: Requested) -> Iterable[Command[Any] | Schedule]:
+        yield Withdraw(account="poor", amount=event.amount, transfer=event.transfer)
+        yield TooLate().after(timedelta(minutes=1))
+
+    @proceed(by="transfer")
+    def deposited(self, event: Deposited) -> None:
+        if type(self).broken:
+            raise ZeroDivisionError("not yet")
+        self.seen += ("deposited",)
+
+    @rejected
+    def refused(self, command: Withdraw, reason: Rejected) -> None:
+        self.seen += ("refused",)
+
+    @expired
+    def late(self, timer: TooLate) -> None:
+        self.seen += ("late",)
+
+
+async def test_a_parked_event_blocks_the_refusals_and_timers_of_its_instance() -> None:
+    clock = Clock()
+    store = MemoryStore(clock=clock)
+    bumpy = Domain("bank", aggregates=[Account, TransferRequest], handlers=[Bumpy()])
+
+    async def has_seen(runtime: Runtime, instance: str, *expected: str) -> bool:
+        found = await runtime.processes.list("bumpy")
+        states = {item.instance: item.state or {} for item in found}
+        return instance in states and tuple(states[instance]["seen"]) == expected
+
+    async def is_parked(runtime: Runtime) -> bool:
+        return bool(await runtime.parked("bumpy"))
+
+    Bumpy.broken = True
+    async with Runtime(bumpy, store=store, subscriptions=False) as clients:
+        async with Runtime(bumpy, store=store):
+            pass  # registers it
+        await request(clients, "t")
+        await clients.dispatch(Deposit(account="b", amount=1, transfer="t"))
+        await request(clients, "free")
+    async with Runtime(bumpy, store=store, retry=Retry(attempts=1)) as runtime:
+        await until(lambda: is_parked(runtime))
+        await until(lambda: has_seen(runtime, "free", "refused"))
+        clock.now += timedelta(minutes=2)
+        await until(lambda: has_seen(runtime, "free", "refused", "late"))
+        assert await has_seen(runtime, "t")
+        Bumpy.broken = False
+        await runtime.retry("bumpy")
+        await until(lambda: has_seen(runtime, "t", "deposited", "refused", "late"))

@@ -8,6 +8,15 @@ number, instance, begun_by, id, command, data, correlation_id, causation_id, met
 -- fragment: timer
 instance, timer, id, due, command, data, begun_by, correlation_id, causation_id, metadata, error
 
+-- An instance with a parked event has no other inputs until that is handled.
+-- fragment: in_turn
+not exists (
+    select from chekov.parked
+    where parked.domain = $1 and parked.name = $2 and parked.version = $3
+        and parked.partition = $4 and parked.generation = 1
+        and parked.key = $2 || '-' || instance
+)
+
 -- name: load
 select instance, begun_by, begun, data from chekov.process_instances
 where <of_key> and instance = any($5)
@@ -126,7 +135,7 @@ select (select count(*) from refusals) + (select count(*) from timers)
 -- name: refusals
 select distinct on (instance) <queued> from (
     select * from chekov.outbox
-    where <of_key> and refusal is not null and error is null
+    where <of_key> and refusal is not null and error is null and <in_turn>
     order by number limit $5
 ) as refused
 order by instance, number
@@ -134,14 +143,14 @@ order by instance, number
 -- name: due_timers
 select distinct on (instance) <timer> from (
     select * from chekov.timers
-    where <of_key> and error is null and due <= clock_timestamp()
+    where <of_key> and error is null and due <= clock_timestamp() and <in_turn>
     order by due limit $5
 ) as due
 order by instance, due
 
 -- name: next_due
 select extract(epoch from due - clock_timestamp())::float8 from chekov.timers
-where <of_key> and error is null order by due limit 1
+where <of_key> and error is null and <in_turn> order by due limit 1
 
 -- name: instances
 select domain, name, version, partition, instance, begun_by, begun, data
