@@ -218,8 +218,7 @@ async def test_a_transaction_over_a_wire_that_swallows_ends(
         if moment == "cancel":
             assert handling.cancelled()
         else:
-            kind = TimeoutError if moment == "statement" else StoreUnavailable
-            assert isinstance(handling.exception(), kind)
+            assert isinstance(handling.exception(), StoreUnavailable)
         wire.swallowing = None
         await until(lambda: is_there(store))
         [row] = await store.subscriptions.list("bank")
@@ -268,6 +267,19 @@ async def test_a_store_does_not_open_over_a_wire_that_swallows(
                     PostgresStore(through, migrate=migrate, patience=0.5, statement_timeout=0.5),
                 ):
                     pass
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("answers", range(5))
+async def test_a_server_that_goes_silent_while_a_client_connects(dsn: str, answers: int) -> None:
+    """After none of its answers, or some: about TLS, and in the exchange about the password."""
+    wire = Wire(dsn)
+    wire.most_answers = answers
+    async with wire.running() as through:
+        with pytest.raises(StoreUnavailable):
+            async with asyncio.timeout(BOUND), store_at(through):
+                pass
+    assert wire.swallowed
 
 
 async def test_a_slow_network_only_delays(dsn: str) -> None:

@@ -1,11 +1,25 @@
 """A wire to Postgres that can be bad in every way a network is."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from random import Random
-from typing import Literal
+from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
+
+Direction: TypeAlias = Literal["questions", "answers"]
+
+_APPLICATION: Final = re.compile(rb"application_name\0([^\0]*)\0")
+
+
+@dataclass(eq=False)
+class _Link:
+    """One connection: what its client calls itself, and how many answers it has been given."""
+
+    application: str = ""
+    answers: int = 0
 
 
 class Wire:
@@ -13,6 +27,8 @@ class Wire:
 
     Attributes:
         swallowing: a direction whose bytes vanish while both ends believe in each other.
+        only: the application name of the connections that this concerns; all, if it is empty.
+        most_answers: how many answers a new connection is given before the rest is swallowed.
         delay: seconds that each piece takes.
         cut: the chance that a piece of an answer is torn in its middle, and the connection with it.
         torn: how often that happened.
@@ -23,7 +39,9 @@ class Wire:
         self._parts = urlsplit(dsn)
         self._choice = Random(seed)
         self._open: set[asyncio.StreamWriter] = set()
-        self.swallowing: Literal["questions", "answers"] | None = None
+        self.swallowing: Direction | None = None
+        self.only = ""
+        self.most_answers: int | None = None
         self.delay = 0.0
         self.cut = 0.0
         self.torn = 0
@@ -47,26 +65,45 @@ class Wire:
                 writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answers, questions = await asyncio.open_connection(self._parts.hostname, self._parts.port)
+        try:
+            answers, questions = await asyncio.open_connection(
+                self._parts.hostname, self._parts.port
+            )
+        except OSError:
+            writer.close()
+            return
         self._open |= {writer, questions}
+        link = _Link()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._carry("questions", reader, questions))
-            group.create_task(self._carry("answers", answers, writer))
+            group.create_task(self._carry("questions", link, reader, questions))
+            group.create_task(self._carry("answers", link, answers, writer))
         self._open -= {writer, questions}
 
     async def _carry(
-        self, direction: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        direction: Direction,
+        link: _Link,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         with suppress(OSError):
             while piece := await reader.read(65536):
+                if direction == "questions" and (found := _APPLICATION.search(piece)):
+                    link.application = found[1].decode()
                 if self.delay:
                     await asyncio.sleep(self.delay)
-                if direction == self.swallowing:
+                if self._swallows(direction, link):
                     self.swallowed += len(piece)
                     continue
+                link.answers += direction == "answers"
                 if direction == "answers" and self._choice.random() < self.cut:
                     self.torn += 1
                     writer.write(piece[: self._choice.randrange(len(piece))])
                     break
                 writer.write(piece)
         writer.close()
+
+    def _swallows(self, direction: Direction, link: _Link) -> bool:
+        if direction == "answers" and link.answers == self.most_answers:
+            return True
+        return direction == self.swallowing and self.only in ("", link.application)

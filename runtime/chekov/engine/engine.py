@@ -123,13 +123,14 @@ class Engine:
     @property
     def troubles(self) -> Sequence[str]:
         """What keeps background tasks from their work now, a sentence for each."""
-        leases = self._leases.trouble
-        found = [f"claims of subscriptions are not renewed: {leases}"] if leases else []
-        statuses = self.subscriptions.values()
-        return found + [
-            f"subscription {status.name} is {status.state}: {status.error}"
-            for status in statuses
-            if status.error
+        return [
+            *self._store.troubles,
+            *self._leases.troubles,
+            *(
+                f"subscription {status.name} is {status.state}: {status.error}"
+                for status in self.subscriptions.values()
+                if status.error
+            ),
         ]
 
     async def prepare(self) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Final
 
 from chekov.engine.subscriptions.node_watch import LOOK_SECONDS, NodeWatch
+from chekov.engine.subscriptions.rest import Rest
 from chekov.engine.subscriptions.shares import Member, assign, offer_of
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.errors import StoreError
@@ -53,12 +54,22 @@ class LeaseKeeper:
         self._lease = lease
         self._offers = frozenset(map(offer_of, subscriptions))
         self._nodes = NodeWatch(store.nodes, domain, Member(owner, self._offers), lease=lease)
+        self._rest = Rest(store.read_models, lease)
         self._leaving: set[SubscriptionKey] = set()
         self._contested: set[SubscriptionKey] = set()
         self._rounds = 0
         self._due = 0.0
         self._released = False
         self.trouble = ""
+
+    @property
+    def troubles(self) -> Sequence[str]:
+        """What keeps it from its work, a sentence each."""
+        found = {
+            "claims of subscriptions are not renewed": self.trouble,
+            "subscriptions are left to other processes": self._rest.reason,
+        }
+        return [f"{what}: {reason}" for what, reason in found.items() if reason]
 
     async def alone(self) -> bool:
         """Look whether no other process runs subscriptions of the domain."""
@@ -74,7 +85,7 @@ class LeaseKeeper:
             self._domain,
             self._offers,
             lease=self._lease,
-            well=lambda: not self.trouble,
+            well=lambda: not (self.trouble or self._rest.reason),
         )
 
     async def run(self) -> None:
@@ -125,12 +136,17 @@ class LeaseKeeper:
     async def _claim(self) -> bool:
         """Claim once; return whether every claim is as it should be."""
         asked_at = asyncio.get_running_loop().time()
-        share = await self._share()
+        await self._rest.look(self._subscriptions.values(), alone=self._nodes.alone)
+        share = set[SubscriptionKey]() if self._rest.reason else await self._share()
         owned = {key for key, item in self._subscriptions.items() if item.owned}
         await self._give_up((owned | self._leaving) - share)
         owned = {key for key, item in self._subscriptions.items() if item.owned}
         claims = await self._store.subscriptions.claim(
-            self._owner, owned | share, lease=self._lease, vanished=self._nodes.vanished
+            self._owner,
+            # Of a node that rests, a handler may hang for longer than its claim is to last.
+            share if self._rest.reason else owned | share,
+            lease=self._lease,
+            vanished=self._nodes.vanished,
         )
         # A generation may have ended, or begun, meanwhile.
         held = {claim.key: claim for claim in claims if claim.key in self._subscriptions}

@@ -5,11 +5,13 @@ from typing import Any
 
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
+from chekov.domain.handler import Projection
+from chekov.domain.methods import Method
 from chekov.domain.queries import check_arguments, find_query
 from chekov.engine.commands.consistency import Consistency
 from chekov.engine.subscriptions.generations import GenerationKeeper
 from chekov.engine.subscriptions.keys import subscription_key
-from chekov.errors import StoreError, UnknownSubscription
+from chekov.errors import StoreError, StoreUnavailable, UnknownSubscription
 from chekov.serialization.results import as_declared
 from chekov.store.port import Generation, Generations, ReadModels, Store, SubscriptionKey
 
@@ -111,6 +113,7 @@ class Projections:
             InvalidArgument: the arguments are not those of the query.
             ProjectionBuilding: its tables are being built, and none serves yet.
             ConsistencyTimeout: it has not reached `min_position` in time.
+            StoreUnavailable: the database does not answer; it was asked twice.
             UnexpectedResult: the query returned something else than its annotation says.
             StoreError: the store has no read models.
         """
@@ -120,9 +123,23 @@ class Projections:
         models = self._models
         if min_position:
             await self._consistency.wait(min_position, [key], timeout)
-        async with models.serving(key) as connection:
-            result = await method.function(handler, connection, **arguments)
+        try:
+            result = await self._ask(models, key, handler, method, arguments)
+        except StoreUnavailable:
+            # It only reads. The connection was lost, or a table of its statements was altered.
+            result = await self._ask(models, key, handler, method, arguments)
         return as_declared(f"{projection}/{query}", result, method.returns)
+
+    @staticmethod
+    async def _ask(
+        models: ReadModels,
+        key: SubscriptionKey,
+        handler: Projection,
+        method: Method,
+        arguments: Mapping[str, Any],
+    ) -> object:
+        async with models.serving(key) as connection:
+            return await method.function(handler, connection, **arguments)
 
     def _key(self, name: str) -> SubscriptionKey:
         try:

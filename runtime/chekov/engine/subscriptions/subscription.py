@@ -82,6 +82,8 @@ class Subscription:
         self._backoff = Backoff(0.1)
         self._state: State = "waiting"
         self._error: str | None = None
+        self._trouble: str | None = None
+        self._trouble_at = 0.0
         self._parked = 0
         self._parked_keys = 0
 
@@ -108,7 +110,7 @@ class Subscription:
             lag=head - self.position,
             parked=self._parked + self._parking.parked,
             parked_keys=self._parking.keys if self.owned else self._parked_keys,
-            error=retrying or self._error,
+            error=retrying or self._trouble or self._error,
         )
 
     async def prepare(self, *, registered: bool = False) -> None:
@@ -149,7 +151,7 @@ class Subscription:
             return
         if not self._stopping and not self._leaving:
             _log.warning("a subscription is no longer owned", extra={"subscription": self.key.name})
-        self._claim = None
+        self._claim = self._trouble = None
         self._leaving = False
         self._end()
         self._state = "waiting"
@@ -221,6 +223,13 @@ class Subscription:
         """The highest position that is known to be parked or skipped."""
         return self._parking.last_failed
 
+    def trouble_since(self, moment: float) -> str:
+        """Why it has failed ever since `moment`, by the loop's clock, because of the database.
+
+        Empty if something was handled since, or it has not run.
+        """
+        return self._trouble if self._trouble and self._trouble_at <= moment else ""
+
     def failed(self, first: int, last: int) -> bool:
         """Whether this process lately parked or skipped an event from `first` to `last`."""
         return any(first <= position <= last for position in self._parking.failed)
@@ -251,7 +260,7 @@ class Subscription:
             except StoreError as error:
                 # A commit without an answer may have happened: only a later claim shows.
                 self._doubted_at = asyncio.get_running_loop().time()
-                self._error = str(error)
+                self._note(error)
             finally:
                 if self._checkpoint is not None:
                     self._unparked = self._checkpoint.blocked_until(self.position)
@@ -332,7 +341,7 @@ class Subscription:
             events = await gathered(log, self._store, self._invocation, checkpoint)
         except StoreError as error:
             # Nothing was begun, so unlike a lost commit this leaves no doubt about the claim.
-            self._error = str(error)
+            self._note(error)
             await checkpoint.pause(self._backoff.next())
             return
         if not checkpoint.open:
@@ -343,6 +352,7 @@ class Subscription:
         if inputs:
             await self._delivery.deliver(checkpoint, inputs)
         if not events:
+            self._trouble = None
             # What somebody has just retried or discarded is looked at before waiting.
             if idle and (self._claim is None or self._parking.is_current(self._claim)):
                 await self._idle(checkpoint)
@@ -351,6 +361,7 @@ class Subscription:
             self._observer.missing(self.key, absent)
         if await self._delivery.deliver(checkpoint, events):
             checkpoint.advance(events[-1].position)
+        self._trouble = None
         if checkpoint.due:
             await checkpoint.save()
 
@@ -362,6 +373,12 @@ class Subscription:
         if checkpoint.open:
             timeout = min([_IDLE_SECONDS, *foreseen])
             await self._store.wait("events", checkpoint.position, timeout)
+
+    def _note(self, error: StoreError) -> None:
+        """Note that the database fails it; the first of several times counts."""
+        if self._trouble is None:
+            self._trouble_at = asyncio.get_running_loop().time()
+        self._trouble = str(error)
 
     def _is_current(self, claim: Claim) -> bool:
         return self._claim is not None and self._claim.epoch == claim.epoch

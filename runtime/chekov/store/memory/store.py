@@ -101,5 +101,10 @@ class MemoryStore(DelegatingEventStore):
         """Return when the store is open."""
         self._log.check_open()
 
+    @property
+    def troubles(self) -> Sequence[str]:
+        """Memory has none."""
+        return ()
+
     async def _read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         return await self.events.read_page(after=after, limit=limit)

@@ -1,6 +1,6 @@
 """The whole of a store: its roles, and the event store as its public face."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
@@ -105,11 +105,16 @@ class Store(EventStore, Protocol):
         ...
 
     async def ping(self) -> None:
-        """Return when the store answers.
+        """Return when the store answers, and takes what is appended.
 
         Raises:
             StoreUnavailable: it does not.
         """
+        ...
+
+    @property
+    def troubles(self) -> Sequence[str]:
+        """What keeps the background tasks of the store from their work now, a sentence each."""
         ...
 
     async def __aenter__(self) -> Self: ...

@@ -15,6 +15,7 @@ from chekov.store.postgres.polling_listener import PollingListener
 from chekov.store.postgres.pool import opened
 from chekov.store.postgres.schema import Schema
 from chekov.store.tail import Tail
+from chekov.store.troubles import Troubles
 
 
 class BackgroundTasks:
@@ -24,12 +25,14 @@ class BackgroundTasks:
         schema: of the store.
         changes: are counted here.
         tail: is given what is appended, and learns of what is heard.
+        troubles: what keeps them from their work is noted here.
     """
 
-    def __init__(self, schema: Schema, changes: Changes, tail: Tail) -> None:
+    def __init__(self, schema: Schema, changes: Changes, tail: Tail, troubles: Troubles) -> None:
         self._schema = schema
         self._changes = changes
         self._tail = tail
+        self._troubles = troubles
         self._reports: list[CommitReport] = []
         self._committer: Committer | None = None
         self._listener: Listener | None = None
@@ -80,12 +83,13 @@ class BackgroundTasks:
         schema = self._schema
         kind = PollingListener if schema.pool.options.pooled else Listener
         log = LogWatch(self._tail, self._restored)
-        listener = kind(schema, self._changes, self._tail, log)
+        listener = kind(schema, self._changes, self._tail, log, self._troubles)
         committer = Committer(
             schema,
             committed=listener.committed,
             alone=listener.alone,
             on_batch=self._report,
+            troubles=self._troubles,
         )
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(listener.run())

@@ -1,8 +1,10 @@
 """A connection that is lent for one transaction, and what travels with its begin and end."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
+
+from chekov.store.postgres.connection_options import CONNECT_SECONDS
 
 if TYPE_CHECKING:
     _Connection = asyncpg.Connection[asyncpg.Record]
@@ -21,16 +23,27 @@ class LentConnection(_Connection):
     _is_reset = False
 
     def begin_with(
-        self, search_path: str | None = None, timeout: float | None = None, first: str = ""
+        self,
+        search_path: str | None = None,
+        timeout: float | None = None,
+        first: str = "",
+        *,
+        longest: float | None = None,
     ) -> None:
         """What the next transaction begins with.
 
         Args:
             search_path: the schema in which unqualified names resolve first, before `public`.
             timeout: seconds after which a statement is cancelled, if not the connection's.
-            first: its first statement, whose answer is of no interest.
+            first: its first statement, whose answer is of no interest, and which waits for nothing.
+            longest: seconds for which an answer is waited for, if not the connection's; more than
+                Postgres may take.
         """
         self._opening = ""
+        if longest is not None:
+            # asyncpg has no public way to change it.
+            own = cast("Any", self)
+            own._config = own._config._replace(command_timeout=longest)  # noqa: SLF001
         if search_path is not None:
             quoted = search_path.replace('"', '""')
             self._opening += f'set local search_path = "{quoted}", public;'
@@ -44,7 +57,8 @@ class LentConnection(_Connection):
             return await super().execute(query, *args, timeout=timeout)
         if query.startswith("BEGIN"):
             opening, self._opening, self._is_reset = self._opening, "", False
-            return await super().execute(query + opening, timeout=timeout)
+            # It waits for nothing, so a server that does not answer it is silent.
+            return await super().execute(query + opening, timeout=CONNECT_SECONDS)
         if query in {"COMMIT;", "ROLLBACK;"}:
             result = await super().execute(query + self._closing(), timeout=timeout)
             self._is_reset = True

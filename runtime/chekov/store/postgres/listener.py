@@ -7,7 +7,6 @@ a lost notification costs a second and nothing else.
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,16 +16,20 @@ from chekov.store.changes import Changes
 from chekov.store.port import RecordedEvent
 from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.errors import DATABASE_ERRORS
-from chekov.store.postgres.log_watch import LogWatch
+from chekov.store.postgres.log_watch import LogWatch, Question
 from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.server_watch import is_writable
 from chekov.store.tail import Tail
+from chekov.store.troubles import Troubles
 
 _POLL_SECONDS: Final = 1.0
 _NOTIFY_GAP_SECONDS: Final = 0.0005
 _BUSY_GAP_SECONDS: Final = 0.005
 _BUSY_EVENTS: Final = 8
 ANSWER_SECONDS: Final = 10.0
+_SILENT_SECONDS: Final = 3.0
+"""After which the log is polled over another connection."""
+_PART: Final = "notifications"
 
 
 def events_channel(schema: str) -> str:
@@ -57,6 +60,7 @@ class Listener:
         changes: Changes,
         tail: Tail,
         log: LogWatch,
+        troubles: Troubles,
     ) -> None:
         self._schema = schema
         self._pool = schema.pool
@@ -64,6 +68,8 @@ class Listener:
         self._changes = changes
         self._tail = tail
         self._log = log
+        self._troubles = troubles
+        self._heard_at = time.monotonic()
         self._events_channel = events_channel(schema.name)
         self._free_channel = free_channel(schema.name)
         self._keys_channel = keys_channel(schema.name)
@@ -82,16 +88,22 @@ class Listener:
         self._tail.push(recorded)
 
     async def run(self) -> None:
-        """Listen, poll and announce until cancelled; a lost connection is replaced."""
-        backoff = Backoff()
-        while True:
-            started = time.monotonic()
-            # Readers find out by themselves what is wrong with the database.
-            with suppress(StoreError, *DATABASE_ERRORS):
-                await self._listen()
-            if time.monotonic() - started > ANSWER_SECONDS:
-                backoff = Backoff()
-            await backoff.wait()
+        """Listen, poll and announce until cancelled; a lost connection is replaced.
+
+        While there is none, or it is silent, the log is polled over the pool's connections.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._poll_elsewhere())
+            backoff = Backoff()
+            while True:
+                started = time.monotonic()
+                try:
+                    await self._listen()
+                except (StoreError, *DATABASE_ERRORS) as error:
+                    self._note(error)
+                if time.monotonic() - started > ANSWER_SECONDS:
+                    backoff = Backoff()
+                await backoff.wait()
 
     async def _listen(self) -> None:
         servers = self._pool.servers
@@ -112,21 +124,58 @@ class Listener:
 
     async def _poll(self, connection: DriverConnection) -> bool:
         """Look at the end of the log; return whether this is the server to ask."""
+        question = self._log.ask()
         row: Any = await connection.fetchrow(
-            self._statements["look"], self._log.ask(), self._application, timeout=ANSWER_SECONDS
+            self._statements["look"],
+            question.anchor.position,
+            self._application,
+            timeout=ANSWER_SECONDS,
         )
         if not is_writable(connection):
             self._pool.servers.met_read_only()
             return False
         *end, self._others = row
-        self._learn(*end)
+        self._learn(question, *end)
+        self._heard()
         return True
 
+    async def _poll_elsewhere(self) -> None:
+        """Look at the end of the log once a second while this connection is silent."""
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            if time.monotonic() - self._heard_at < _SILENT_SECONDS:
+                continue
+            # Somebody may listen of whom nothing is heard.
+            self._others = 1
+            if not self._troubles.of(_PART):
+                self._note(f"no answer for {_SILENT_SECONDS:g} s")
+            question = self._log.ask()
+            try:
+                rows = await self._schema.fetch(self._statements["log"], question.anchor.position)
+                self._learn(question, *rows[0])
+            except StoreError:
+                continue
+            self._suspect()
+
+    def _heard(self) -> None:
+        self._heard_at = time.monotonic()
+        self._troubles.clear(_PART)
+
+    def _note(self, error: BaseException | str) -> None:
+        if isinstance(error, BaseException):
+            error = self._schema.translator.store_error(error)
+        self._troubles.note(_PART, error)
+
     def _learn(
-        self, head: int, head_id: UUID | None, found: UUID | None, store_id: UUID | None
+        self,
+        question: Question,
+        head: int,
+        head_id: UUID | None,
+        found: UUID | None,
+        store_id: UUID | None,
     ) -> None:
         self._schema.recognize(store_id)
-        self._log.learn(head, head_id, found)
+        self._log.learn(question, head, head_id, found)
         self._tail.heard(head)
 
     async def _announce_until(self, end: float, connection: DriverConnection) -> None:

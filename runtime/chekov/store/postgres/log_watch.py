@@ -17,6 +17,14 @@ class Anchor(NamedTuple):
     id: UUID | None
 
 
+class Question(NamedTuple):
+    """What was known when the log was asked; any number may be under way at a time."""
+
+    anchor: Anchor
+    known: int
+    """How far the log reached."""
+
+
 class LogWatch:
     """Compares the log with what was known of it before it was asked.
 
@@ -33,27 +41,28 @@ class LogWatch:
         self._tail = tail
         self._on_replaced = on_replaced
         self._anchor = Anchor(0, None)
-        self._known = 0
 
-    def ask(self) -> int:
-        """Return the position of the event to look for; `learn` comes next."""
+    def ask(self) -> Question:
+        """Return what to compare the answer with; look for the event at its anchor."""
         newest = self._tail.newest
         if newest is not None and newest.position > self._anchor.position:
             self._anchor = Anchor(newest.position, newest.id)
-        self._known = self._tail.head.value
-        return self._anchor.position
+        return Question(self._anchor, self._tail.head.value)
 
-    def learn(self, head: int, head_id: UUID | None, found: UUID | None) -> None:
+    def learn(
+        self, question: Question, head: int, head_id: UUID | None, found: UUID | None
+    ) -> None:
         """Compare.
 
         Args:
+            question: as `ask` returned it.
             head: the position of the last event.
             head_id: its id.
-            found: the id of the event at the position that `ask` returned.
+            found: the id of the event at the position of the anchor.
         """
-        replaced = head < self._known or found != self._anchor.id
+        replaced = head < question.known or found != question.anchor.id
         if replaced:
-            where: dict[str, Any] = {"known": self._known, "found": head}
+            where: dict[str, Any] = {"known": question.known, "found": head}
             _log.warning(
                 "the log was restored to an earlier state: caches are dropped", extra=where
             )

@@ -3,13 +3,16 @@
 When a process is killed, its kernel closes the connection, Postgres ends the session, and the lock
 that it held is gone within milliseconds: long before a lease runs out. After a restart of the
 server nobody's session is there, so then only the row's age counts. Behind a pooler sessions are
-not a process's own, so there is no lock at all.
+not a process's own, so there is no lock at all. Where the session's connection is lost or silent,
+the row says so at once, and the node is heard of over the pool's connections.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from math import inf
+from typing import Any, Final, NamedTuple
 
 from chekov.backoff import Backoff
 from chekov.errors import StoreError
@@ -18,16 +21,34 @@ from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.errors import DATABASE_ERRORS
 from chekov.store.postgres.listener import ANSWER_SECONDS, free_channel
 from chekov.store.postgres.schema import Schema
+from chekov.store.troubles import Troubles
 
 _LONGEST_WAIT: Final = 0.2
 """Seconds between attempts to have a session again: others miss it after half a second."""
+_PART: Final = "the session that shows that this process lives"
+
+
+class _Node(NamedTuple):
+    """What a node says of itself."""
+
+    id: str
+    domain: str
+    offers: Sequence[str]
+    lease: float
+    well: Callable[[], bool]
 
 
 class PostgresNodes:
-    """One row per process."""
+    """One row per process.
 
-    def __init__(self, schema: Schema) -> None:
+    Args:
+        schema: of the store.
+        troubles: it is noted there that a node has no session.
+    """
+
+    def __init__(self, schema: Schema, troubles: Troubles) -> None:
         self._schema = schema
+        self._troubles = troubles
         self._statements = schema.statements("nodes")
         self._free_channel = free_channel(schema.name)
 
@@ -41,15 +62,24 @@ class PostgresNodes:
         well: Callable[[], bool],
     ) -> None:
         """Be one of the nodes of a domain until cancelled."""
+        row = _Node(node, domain, sorted(offers), lease, well)
+        pooled = self._schema.pool.options.pooled
+        attendance = _Attendance(self._schema, row, has_session=not pooled)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(attendance.be_heard_of_elsewhere())
+            if not pooled:
+                group.create_task(self._hold_sessions(attendance))
+
+    async def _fetch(self, statement: str, *values: object) -> Sequence[Any]:
+        return await self._schema.fetch(self._statements[statement], *values)
+
+    async def _hold_sessions(self, attendance: "_Attendance") -> None:
         backoff = Backoff(longest=_LONGEST_WAIT)
-        row = (node, domain, sorted(offers))
         while True:
-            # What is wrong with the database, others find out and report.
-            with suppress(StoreError, TimeoutError, *DATABASE_ERRORS):
-                if self._schema.pool.options.pooled:
-                    await self._beat(row, lease, well)
-                else:
-                    await self._hold_session(row, lease, well)
+            try:
+                await attendance.hold_session(lambda: self._troubles.clear(_PART))
+            except (StoreError, *DATABASE_ERRORS) as error:
+                self._troubles.note(_PART, self._schema.translator.store_error(error))
             await backoff.wait()
 
     async def leave(self, node: str) -> None:
@@ -71,57 +101,98 @@ class PostgresNodes:
             )
         ]
 
-    async def _hold_session(
-        self, row: tuple[str, str, Sequence[str]], lease: float, well: Callable[[], bool]
-    ) -> None:
+
+class _Attendance:
+    """Keeps the row of one node true.
+
+    Args:
+        schema: of the store.
+        node: what the row says.
+        has_session: whether the node can hold one.
+    """
+
+    def __init__(self, schema: Schema, node: _Node, *, has_session: bool) -> None:
+        self._schema = schema
+        self._statements = schema.statements("nodes")
+        self._free_channel = free_channel(schema.name)
+        self._node = node
+        self._interval = node.lease / 3
+        self._silent_after = 2 * self._interval if has_session else 0.0
+        self._heard_at = time.monotonic() if has_session else -inf
+        self._said_at = -inf
+        self._known = self._known_elsewhere = False
+        self._said_elsewhere = 0
+
+    async def hold_session(self, on_held: Callable[[], None]) -> None:
         """Join on a connection of its own, and be heard of on it, until it is lost."""
         servers = self._schema.pool.servers
         connection = await self._schema.pool.connect(f"chekov node {self._schema.name}")
         generation = servers.generation
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
+        self._known = False
         try:
             # Being heard of need not survive a crash, so it need not wait for the disk.
             await connection.execute("set synchronous_commit = off", timeout=ANSWER_SECONDS)
-            await connection.execute(self._statements["hold"], row[0], timeout=ANSWER_SECONDS)
-            known = False
+            await connection.execute(
+                self._statements["hold"], self._node.id, timeout=ANSWER_SECONDS
+            )
             while generation == servers.generation and not lost.is_set():
-                if well() or not known:
-                    known = await self._say(connection, row, lease, known=known)
+                if self._node.well() or not self._known:
+                    await self._say(connection)
+                    on_held()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(lease / 3):
+                    async with asyncio.timeout(self._interval):
                         await lost.wait()
         finally:
             connection.terminate()
+            self._heard_at = self._said_at = -inf
 
-    async def _say(
-        self,
-        connection: DriverConnection,
-        row: tuple[str, str, Sequence[str]],
-        lease: float,
-        *,
-        known: bool,
-    ) -> bool:
-        """Be heard of; join if that was not done, or if the row was removed meanwhile."""
-        if known:
-            beat = self._statements["beat"]
-            if await connection.fetchval(beat, row[0], timeout=ANSWER_SECONDS) is not None:
-                return True
-        with_session = True
-        values = *row, with_session, lease, self._free_channel
-        await connection.fetchval(self._statements["join"], *values, timeout=ANSWER_SECONDS)
-        return True
+    async def be_heard_of_elsewhere(self) -> None:
+        """Say over the pool's connections that the node lives, while it has no session to say it.
 
-    async def _beat(
-        self, row: tuple[str, str, Sequence[str]], lease: float, well: Callable[[], bool]
-    ) -> None:
-        """Be heard of through the pooler's connections, which cannot hold a lock."""
-        known = with_session = False
+        As long as the row names a session that has ended, others take over what the node has.
+        """
         while True:
-            if (well() or not known) and not await self._fetch("beat", row[0]):
-                await self._fetch("join", *row, with_session, lease, self._free_channel)
-            known = True
-            await asyncio.sleep(lease / 3)
+            now = time.monotonic()
+            silent = now - self._heard_at >= self._silent_after
+            if silent and now - self._said_at >= self._interval and self._node.well():
+                self._said_at = now
+                # What is wrong with these connections, others find out and report.
+                with suppress(StoreError):
+                    await self._say_elsewhere()
+            await asyncio.sleep(min(self._interval, _LONGEST_WAIT))
 
-    async def _fetch(self, statement: str, *values: object) -> Sequence[Any]:
-        return await self._schema.fetch(self._statements[statement], *values)
+    async def _say(self, connection: DriverConnection) -> None:
+        """Be heard of; join if that was not done, or if the row was removed meanwhile."""
+        elsewhere = self._said_elsewhere
+        timeout = ANSWER_SECONDS
+        if self._known:
+            found = await connection.fetchval(
+                self._statements["beat"], self._node.id, timeout=timeout
+            )
+            self._known = found is not None
+        if not self._known:
+            row = self._row(with_session=True)
+            await connection.fetchval(self._statements["join"], *row, timeout=timeout)
+        self._heard_at = time.monotonic()
+        # What was said elsewhere meanwhile may have come later, and names no session.
+        self._known = elsewhere == self._said_elsewhere
+        self._known_elsewhere = False
+
+    async def _say_elsewhere(self) -> None:
+        """Be heard of over the pool's connections, in a row that names no session."""
+        self._said_elsewhere += 1
+        try:
+            fetch, statements = self._schema.fetch, self._statements
+            if self._known_elsewhere and await fetch(statements["beat"], self._node.id):
+                return
+            await fetch(statements["join"], *self._row(with_session=False))
+            self._known_elsewhere = True
+        finally:
+            self._said_elsewhere += 1
+            self._known = False
+
+    def _row(self, *, with_session: bool) -> tuple[object, ...]:
+        node = self._node
+        return node.id, node.domain, node.offers, with_session, node.lease, self._free_channel

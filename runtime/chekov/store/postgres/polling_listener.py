@@ -24,10 +24,12 @@ class PollingListener(Listener):
         try:
             suspected = 0.0
             while generation == servers.generation:
+                question = self._log.ask()
                 end: Any = await connection.fetchrow(
-                    self._statements["log"], self._log.ask(), timeout=ANSWER_SECONDS
+                    self._statements["log"], question.anchor.position, timeout=ANSWER_SECONDS
                 )
-                self._learn(*end)
+                self._learn(question, *end)
+                self._heard()
                 if time.monotonic() - suspected >= _SUSPECT_SECONDS:
                     suspected = time.monotonic()
                     self._suspect()

@@ -166,7 +166,7 @@ class PostgresPool:
         lent = await self._driver_pool(
             options.lent("chekov handlers"),
             size=self._most_lent,
-            longest=LENT_SECONDS,
+            longest=LENT_SECONDS + GRACE_SECONDS,
             init=_prepare_to_lend if options.pooled else exchange_json,
             reset=_nothing if options.pooled else None,
             connection_class=PoolerConnection if options.pooled else LentConnection,

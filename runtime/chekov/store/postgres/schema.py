@@ -14,7 +14,12 @@ from chekov.errors import AnotherStore, StoreUnavailable
 from chekov.store.port import Claim, QueriesOverloaded
 from chekov.store.postgres.claim_lock import lock_statement
 from chekov.store.postgres.connection_cache import is_gone
-from chekov.store.postgres.connection_options import QUERY_PATIENCE_SECONDS, DriverConnection
+from chekov.store.postgres.connection_options import (
+    GRACE_SECONDS,
+    LENT_SECONDS,
+    QUERY_PATIENCE_SECONDS,
+    DriverConnection,
+)
 from chekov.store.postgres.errors import (
     DATABASE_ERRORS,
     Fault,
@@ -185,7 +190,10 @@ class Schema:
         generation = servers.generation
         timeout = self.pool.query_timeout if readonly else None
         cast("LentConnection", connection).begin_with(
-            search_path, timeout, "" if claim is None else lock_statement(self.name, claim)
+            search_path,
+            timeout,
+            "" if claim is None else lock_statement(self.name, claim),
+            longest=(timeout or LENT_SECONDS) + GRACE_SECONDS,
         )
         failed: BaseException | None = None
         try:
@@ -194,6 +202,8 @@ class Schema:
                     yield connection
                 except BaseException as error:
                     failed = error
+                    if isinstance(error, TimeoutError) and _is_silent(connection, error):
+                        failed = self.translator.unavailable(error)
                     if isinstance(error, _LATE):
                         # The answer may come late or never: no other statement must wait for it.
                         _discard(connection)
@@ -255,6 +265,19 @@ def _is_raised_by(connection: DriverConnection, error: BaseException) -> bool:
     inner = getattr(connection, "_con", connection)
     users = (frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__))
     return any(inner in (user, getattr(user, "_connection", None)) for user in users)
+
+
+def _is_silent(connection: DriverConnection, error: TimeoutError) -> bool:
+    """Whether Postgres did not even cancel the statement that took too long.
+
+    A timeout that the user gave with the statement is a matter of the user's.
+    """
+    inner = getattr(connection, "_con", connection)
+    for frame, _ in walk_tb(error.__traceback__):
+        user = frame.f_locals.get("self")
+        if inner in (user, getattr(user, "_connection", None)) and "timeout" in frame.f_locals:
+            return frame.f_locals["timeout"] is None
+    return False
 
 
 def _discard(connection: DriverConnection) -> None:

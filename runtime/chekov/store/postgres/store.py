@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
+from chekov.errors import StoreUnavailable
 from chekov.store.changes import Changes, Topic
 from chekov.store.delegating import DelegatingEventStore
 from chekov.store.port import RecordedEvent
+from chekov.store.postgres.append.committer import APPENDS
 from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.connection_options import QUERY_SECONDS, STATEMENT_SECONDS
 from chekov.store.postgres.event_store import PostgresEventStore
@@ -23,6 +25,7 @@ from chekov.store.postgres.snapshots import PostgresSnapshots
 from chekov.store.postgres.streams import PostgresStreams
 from chekov.store.postgres.subscriptions import PostgresSubscriptions
 from chekov.store.tail import Tail
+from chekov.store.troubles import Troubles
 
 
 class PostgresStore(DelegatingEventStore):
@@ -63,12 +66,13 @@ class PostgresStore(DelegatingEventStore):
         self.changes = Changes()
         self.tail = Tail(self._read, head=self.changes.events, drops=self.changes.keys)
         self._schema = Schema(database, schema, needed_version())
-        self._background = BackgroundTasks(self._schema, self.changes, self.tail)
+        self._troubles = Troubles()
+        self._background = BackgroundTasks(self._schema, self.changes, self.tail, self._troubles)
         events = PostgresEventStore(self._schema, self._background)
         self.events = events
         self.streams = PostgresStreams(self._schema, events, self._background, self.tail)
         self.subscriptions = PostgresSubscriptions(self._schema)
-        self.nodes = PostgresNodes(self._schema)
+        self.nodes = PostgresNodes(self._schema, self._troubles)
         self.processes = PostgresProcesses(self._schema)
         self.schedules = PostgresSchedules(self._schema)
         self.read_models = PostgresReadModels(self._schema)
@@ -107,8 +111,15 @@ class PostgresStore(DelegatingEventStore):
         return value
 
     async def ping(self) -> None:
-        """Return when the database answers."""
+        """Return when the database answers, and takes what is appended."""
         await self.events.head()
+        if reason := self._troubles.of(APPENDS):
+            raise StoreUnavailable(f"{APPENDS}: {reason}", stored=False)
+
+    @property
+    def troubles(self) -> Sequence[str]:
+        """What keeps background tasks from their work."""
+        return self._troubles.sentences
 
     async def _read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         return await self.events.read_page(after=after, limit=limit)

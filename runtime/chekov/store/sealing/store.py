@@ -102,6 +102,11 @@ class SealedStore(DelegatingEventStore):
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()
 
+    @property
+    def troubles(self) -> Sequence[str]:
+        """What keeps background tasks from their work."""
+        return self._store.troubles
+
     async def _read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         """Events for the tail: each is opened once for all its readers."""
         page = await self._store.tail.after(after, limit)

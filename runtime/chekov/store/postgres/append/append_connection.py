@@ -91,6 +91,25 @@ class AppendConnection:
             self._busy_since = 0.0
         return connection
 
+    @property
+    def busy_seconds(self) -> float:
+        """For how long an answer has been waited for."""
+        return time.monotonic() - self._busy_since if self._busy_since else 0.0
+
+    async def try_statement(self) -> None:
+        """Return when the server answers.
+
+        Raises:
+            TimeoutError: it does not, and the caller's time is over.
+            StoreError: the address leads to another store.
+        """
+        connection = await self.connect()
+        try:
+            await connection.execute("select")
+        except BaseException:
+            self.terminate()
+            raise
+
     def terminate(self) -> None:
         """Close the connection without a word to the server; it is made again when needed."""
         if self._connection is not None:

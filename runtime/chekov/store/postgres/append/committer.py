@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -19,13 +20,19 @@ from chekov.store.postgres.append.append_connection import AppendConnection
 from chekov.store.postgres.append.batch import Group, Pending, take
 from chekov.store.postgres.append.batch_sender import SEND_ERRORS, BatchSender, Committed, OnBatch
 from chekov.store.postgres.append.head_cache import HeadCache
+from chekov.store.postgres.connection_options import CONNECT_SECONDS
 from chekov.store.postgres.errors import Fault, fault_of, leaves_doubt
 from chekov.store.postgres.schema import Schema
+from chekov.store.troubles import Troubles
 from chekov.store.validation import check_append, check_together
 
 _CONNECTIONS: Final = 2
 _SHARE_FROM: Final = 64
 _WATCH_SECONDS: Final = 1.0
+_SILENT_SECONDS: Final = 3.0
+"""After which an append without an answer is a trouble."""
+APPENDS: Final = "appends"
+"""The part of a store whose trouble this is."""
 
 
 class _Idle(NamedTuple):
@@ -43,6 +50,7 @@ class Committer:
         committed: called with the stored events, at the latest in the next turn of the loop.
         alone: returns whether no other process was connected to this store lately.
         on_batch: called with the appends, events and seconds of each statement.
+        troubles: it is noted there that appends are not answered.
     """
 
     def __init__(
@@ -52,10 +60,12 @@ class Committer:
         committed: Committed,
         alone: Callable[[], bool],
         on_batch: OnBatch | None,
+        troubles: Troubles,
     ) -> None:
         self._sender = BatchSender(
             schema, committed=committed, on_batch=on_batch, gave_up=self._fail_queued
         )
+        self._troubles = troubles
         cache = self._head_cache = HeadCache(alone)
         self._connections = [AppendConnection(schema, cache) for _ in range(_CONNECTIONS)]
         self._joint = AppendConnection(schema, cache)
@@ -162,8 +172,27 @@ class Committer:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            for connection in (*self._connections, self._joint):
+            connections = (*self._connections, self._joint)
+            for connection in connections:
                 connection.terminate_overdue()
+            longest = max(connection.busy_seconds for connection in connections)
+            if longest > _SILENT_SECONDS:
+                self._troubles.note(APPENDS, f"no answer for {longest:.0f} s")
+            elif self._troubles.of(APPENDS):
+                await self._try_again()
+
+    async def _try_again(self) -> None:
+        """Look whether appends would be answered, since nobody may send one meanwhile."""
+        if not self._idle:
+            return
+        idle = self._idle.pop()
+        try:
+            with suppress(*SEND_ERRORS):
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await idle.connection.try_statement()
+                self._troubles.clear(APPENDS)
+        finally:
+            self._rest(idle)
 
     async def _run(self, connection: AppendConnection) -> None:
         while True:
@@ -231,6 +260,8 @@ class Committer:
             self._wake_one()
 
     def _fail_queued(self, error: Exception) -> None:
+        if isinstance(error, StoreUnavailable):
+            self._troubles.note(APPENDS, error)
         waiting = list(self._queue)
         self._queue.clear()
         _fail(waiting, error)
