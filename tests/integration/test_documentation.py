@@ -54,6 +54,21 @@ async def main() -> None:
 
 asyncio.run(main())
 """,
+    "docs/how-to/dispatch-from-a-handler.md": """
+import asyncio
+from uuid import uuid4
+from bank import OpenAccount
+from chekov import MemoryStore, Runtime
+
+async def main() -> None:
+    account = uuid4()
+    async with Runtime(domain, store=MemoryStore()) as runtime:
+        opening = OpenAccount(account_id=account, owner="Ada")
+        await runtime.dispatch(opening, consistency=["welcome-gift"])
+        assert (await runtime.load(Account, account)).state.balance == 5
+
+asyncio.run(main())
+""",
     "docs/how-to/lead-a-process.md": """
 import asyncio
 from chekov import MemoryStore, Runtime

@@ -29,9 +29,10 @@ from chekov import (
 )
 from chekov.domain.failure import Retry
 from chekov.engine.observer import Observer
-from chekov.engine.subscriptions.invocation import Execute, Subject
+from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.page_cache import PageCache
+from chekov.engine.subscriptions.sender import Execute
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.errors import StoreUnavailable
 from chekov.serialization.codec import Codec

@@ -60,6 +60,13 @@ async def reading(runtime: Runtime) -> None:
         assert_type(recorded, RecordedEvent)
 
 
+async def sending(context: Context) -> None:
+    assert_type(
+        await context.dispatch(OpenAccount(account_id=uuid4(), owner="Ada")),
+        Sequence[AccountOpened],
+    )
+
+
 def specifying() -> None:
     spec = Spec(Account).given(AccountOpened(owner="Ada"))
     assert_type(spec, Spec[Account])

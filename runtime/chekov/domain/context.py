@@ -1,21 +1,99 @@
 """What a handler is told about an event, alone or in a batch."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Generic, NamedTuple, TypeVar, get_args, get_origin
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, cast, get_args, get_origin
 from uuid import UUID
 
-from chekov.domain.messages import Event
+from chekov.domain.messages import Command, Event
+from chekov.errors import DefinitionError
 
+E = TypeVar("E", bound=Event)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 _MOST_EVENTS: Final = 1000
 _LONGEST_WAIT: Final = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Sender(Protocol):
+    """What a context is connected to: the domain and its commands."""
+
+    def identifier_in(self, stream: str) -> Any:
+        """The identifier of the instance that a stream is of, or `None`."""
+        ...
+
+    async def send(
+        self,
+        context: "Context",
+        number: int,
+        command: Command[E],
+        /,
+        *,
+        metadata: Mapping[str, Any] | None,
+        expected_version: int | None,
+        timeout: float | None,
+    ) -> Sequence[E]:
+        """Execute the command that is sent as number `number` about an event."""
+        ...
+
+
+class _Unconnected:
+    """The sender of a context that somebody made by hand."""
+
+    def identifier_in(self, stream: str) -> Any:
+        return None
+
+    async def send(self, *_args: object, **_options: object) -> Any:
+        raise DefinitionError(
+            "Context", ["it was made by hand, so it has no runtime to dispatch commands to"]
+        )
+
+
+_UNCONNECTED: Final[Sender] = _Unconnected()
+
+
+def _unconnected() -> Sender:
+    return _UNCONNECTED
+
+
+class _Layout:
+    """The attributes of contexts, and of the transactions of projections.
+
+    All of them have one layout, so that a draft that was filled can become any of them.
+    """
+
+    __slots__ = (
+        "_sender",
+        "_sent",
+        "_turn",
+        "_writes",
+        "attempt",
+        "causation_id",
+        "correlation_id",
+        "id",
+        "metadata",
+        "position",
+        "replaying",
+        "stream",
+        "time",
+        "version",
+    )
+
+
+class _Draft(_Layout):
+    __slots__ = ()
+
+
+draft: Final = cast("type[Any]", _Draft)
+"""A context while it is filled; then its class is set to `Context`.
+
+To fill a draft takes 1.2 µs, to make a frozen dataclass 2.7 µs, for each event that is delivered.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context(_Layout):
     """Attributes of the delivered event; it is delivered at least once.
 
     Attributes:
@@ -32,6 +110,8 @@ class Context:
         attempt: 1 at the first try.
     """
 
+    __slots__ = ()
+
     stream: str
     version: int
     position: int
@@ -42,6 +122,52 @@ class Context:
     metadata: Mapping[str, Any]
     replaying: bool
     attempt: int
+    _sender: Sender = field(default_factory=_unconnected, repr=False, compare=False)
+    _sent: int = field(default_factory=int, repr=False, compare=False)
+
+    @property
+    def identifier(self) -> Any:
+        """The identifier of the aggregate's instance that the event is of, as its commands have it.
+
+        `None` if the stream is not one of the domain's aggregates.
+        """
+        return self._sender.identifier_in(self.stream)
+
+    def dispatch(
+        self,
+        command: Command[E],
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        expected_version: int | None = None,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, Sequence[E]]:
+        """Execute a command because of the event, and return the events that it stores.
+
+        It is executed once, also when the event is delivered again: its id is derived from the
+        handler, the event and its number among the commands that the handler sends about the event.
+        So send them in the same order at each delivery. Its correlation id and metadata are those
+        of the event, whose id is its `causation_id`.
+
+        Args:
+            command: what to do.
+            metadata: further metadata, as JSON.
+            expected_version: refuse unless the stream is at this version.
+            timeout: seconds it may take.
+
+        Raises:
+            DefinitionError: in a projection, `on_error`, or the context of a whole batch.
+            ChekovError: as `Runtime.dispatch`.
+        """
+        number = self._sent
+        object.__setattr__(self, "_sent", number + 1)
+        return self._sender.send(
+            self,
+            number,
+            command,
+            metadata=metadata,
+            expected_version=expected_version,
+            timeout=timeout,
+        )
 
 
 class Delivered(NamedTuple, Generic[E_co]):

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 from chekov.domain.aggregate import Aggregate, CommandHandler
 from chekov.domain.definitions import definition_of
 from chekov.domain.handler import EventHandler, Projection
-from chekov.domain.identifiers import identifier_kinds
+from chekov.domain.identifiers import StreamIdentifiers, identifier_kinds
 from chekov.domain.lifespan import Lifespan, check_lifespan, objects_of, uninitialized
 from chekov.domain.messages import Command, Event, identifier_fields
 from chekov.domain.methods import Method
@@ -84,6 +84,12 @@ class Domain:
         self._aggregate_of = _aggregate_of(sound_aggregates, faults)
         self._identifier_of = _identifier_of(self._aggregate_of, faults)
         self._identifier_kinds = identifier_kinds(self._identifier_of, self._aggregate_of, faults)
+        self._stream_identifiers = StreamIdentifiers(
+            {
+                definition_of(item).identity: self._identifier_kinds.get(item, str)
+                for item in sound_aggregates
+            }
+        )
         self._preparer_of = _preparer_of(sound_command_handlers, self._aggregate_of, faults)
         _check_handler_names(sound_handlers, faults)
         check_middleware(self.middleware, faults)
@@ -137,6 +143,10 @@ class Domain:
     def identifier_kind(self, aggregate: type[Aggregate]) -> type | None:
         """The class of an aggregate's identifiers; `None` when it executes no command."""
         return self._identifier_kinds.get(aggregate)
+
+    def identifier_in(self, stream: str) -> Any:
+        """The identifier of the instance that a stream is of; `None` if it is no aggregate's."""
+        return self._stream_identifiers.find(stream)
 
     def preparer_of(self, command: type[Command[Any]]) -> tuple[CommandHandler, Method] | None:
         """The command handler and its method for a command type, or `None`."""

@@ -69,12 +69,14 @@ class Writes(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Transaction(Context):
     """A `Context` whose writes commit together with the checkpoint: exactly once.
 
     It ends when the handler returns.
     """
+
+    __slots__ = ()
 
     _writes: Writes
     _turn: int

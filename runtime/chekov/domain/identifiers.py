@@ -64,6 +64,43 @@ def identifier_fault(identifier: object, kind: type) -> str | None:
     return None
 
 
+def identifier_from(text: str, kind: type) -> Any:
+    """The identifier of the class `kind` that has this text; `None` if there is none."""
+    try:
+        if issubclass(kind, Enum):
+            return next((member for member in kind if str(member) == text), None)
+        identifier = kind.fromisoformat(text) if issubclass(kind, date) else kind(text)
+    except (ValueError, TypeError, ArithmeticError):
+        return None
+    return identifier if str(identifier) == text else None
+
+
+class StreamIdentifiers:
+    """Finds the identifier of an instance in the name of its stream.
+
+    Args:
+        kinds: the identity of each aggregate → the class of its identifiers.
+    """
+
+    def __init__(self, kinds: Mapping[str, type]) -> None:
+        self._kinds = dict(kinds)
+
+    def find(self, stream: str) -> Any:
+        """The identifier, or `None` if the stream is of no aggregate.
+
+        Of two identities that fit, such as `bank` and `bank-account`, the longer one counts.
+        """
+        end = stream.rfind("-")
+        while end > 0:
+            kind = self._kinds.get(stream[:end])
+            if kind is not None:
+                identifier = identifier_from(stream[end + 1 :], kind)
+                if identifier is not None:
+                    return identifier
+            end = stream.rfind("-", 0, end)
+        return None
+
+
 def length_fault(identifier: object, prefix: str) -> str:
     """One sentence: why `prefix` and this identifier do not make the name of a stream."""
     return (

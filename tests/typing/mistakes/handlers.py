@@ -59,4 +59,4 @@ class Names(Projection, name="names"):
         return str(connection)
 
 
-Domain("names", handlers=[Names])  # mistake: an instance, not the class
+Domain("names", handlers=[Opened])  # mistake: an event is no handler

@@ -10,7 +10,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from chekov import Aggregate, Command, DefinitionError, Domain, Event, Identifier, apply, execute
-from chekov.domain.identifiers import identifier_fault, identifier_kind
+from chekov.domain.identifiers import (
+    StreamIdentifiers,
+    identifier_fault,
+    identifier_from,
+    identifier_kind,
+)
 
 CopyId = NewType("CopyId", UUID)
 
@@ -150,3 +155,42 @@ def test_a_value_that_could_be_another_instance_is_refused(
     identifier: object, kind: type, fault: str
 ) -> None:
     assert fault in str(identifier_fault(identifier, kind))
+
+
+UUID_TEXT = "0192f0c1-0000-7000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    ["ada", "a-b", 7, -7, UUID(UUID_TEXT), date(2026, 11, 30), Colour.RED, Text.A, Number.ONE],
+)
+def test_an_identifier_is_read_back_from_its_text(identifier: object) -> None:
+    kind: type = type(identifier)
+    found = identifier_from(str(identifier), kind)
+    assert (found, type(found)) == (identifier, kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("007", int),
+        ("seven", int),
+        (UUID_TEXT.upper(), UUID),
+        ("", UUID),
+        ("20261130", date),
+        ("red", Colour),
+    ],
+)
+def test_a_text_that_no_identifier_has_is_read_as_none(text: str, kind: type) -> None:
+    assert identifier_from(text, kind) is None
+
+
+def test_the_identifier_follows_the_identity_of_an_aggregate() -> None:
+    streams = StreamIdentifiers({"account": UUID, "bank": str, "bank-branch": int})
+    assert streams.find(f"account-{UUID_TEXT}") == UUID(UUID_TEXT)
+    assert streams.find("account-7") is None
+    assert streams.find("bank-branch-7") == 7
+    assert streams.find("bank-branch-x") == "branch-x"
+    assert streams.find("bank-a-b") == "a-b"
+    for stream in ("bank", "-bank", "other-7", "$bank-7", ""):
+        assert streams.find(stream) is None

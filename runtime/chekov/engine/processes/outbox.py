@@ -15,7 +15,7 @@ from chekov.backoff import Backoff
 from chekov.domain.envelope import CommandEnvelope
 from chekov.engine.failures import described
 from chekov.engine.subscriptions.checkpoint import Checkpoint
-from chekov.engine.subscriptions.invocation import Execute
+from chekov.engine.subscriptions.sender import Execute
 from chekov.errors import (
     CommandIdReused,
     Fenced,

@@ -25,7 +25,7 @@ from chekov.engine.failures import described
 from chekov.engine.processes.outbox import REFUSALS
 from chekov.engine.processes.recurring_commands import RecurringCommands
 from chekov.engine.processes.schedule_control import ScheduleControl
-from chekov.engine.subscriptions.invocation import Execute
+from chekov.engine.subscriptions.sender import Execute
 from chekov.errors import StoreError, UnknownCommand
 from chekov.serialization.codec import Codec, decode_metadata, encode_metadata
 from chekov.store.port import RecurringCommand, ScheduledCommand, Schedules

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chekov.domain.context import Context
 from chekov.engine.subscriptions.checkpoint import Progress
-from chekov.engine.subscriptions.invocation import Invocation, context_of, failure_of
+from chekov.engine.subscriptions.invocation import Invocation, Subject, context_of, failure_of
+from chekov.engine.subscriptions.sender import RefusingSender
 from chekov.store.port import RecordedEvent
 
 
@@ -14,6 +16,15 @@ class AtLeastOnce(Invocation):
 
     kind = "handler"
     batch_size = 100
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        self._batch_sender = RefusingSender(
+            subject.domain,
+            type(subject.handler).__qualname__,
+            "the context of a batch cannot, since the events may be in other batches when they are "
+            "delivered again; use that of one event: `delivered.context.dispatch(…)`",
+        )
 
     async def invoke(
         self, checkpoint: Progress, events: Sequence[RecordedEvent], *, attempt: int
@@ -25,11 +36,12 @@ class AtLeastOnce(Invocation):
         task = asyncio.current_task()
         decode = self.routes.decode
         methods = self.routes.methods
+        sender = self.sender
         replay_until = checkpoint.replay_until
         try:
             for recorded in events:
                 replaying = recorded.position <= replay_until
-                context = context_of(recorded, attempt=attempt, replaying=replaying)
+                context = context_of(recorded, sender, attempt=attempt, replaying=replaying)
                 method = methods.get(recorded.type)
                 if method is None:
                     await self.routes.invoke_upcast(recorded, context)
@@ -48,15 +60,18 @@ class AtLeastOnce(Invocation):
     async def _in_batches(
         self, checkpoint: Progress, events: Sequence[RecordedEvent], attempt: int
     ) -> int:
-        def context(recorded: RecordedEvent) -> Context:
+        def context_for(recorded: RecordedEvent) -> Context:
             replaying = recorded.position <= checkpoint.replay_until
-            return context_of(recorded, attempt=attempt, replaying=replaying)
+            return context_of(recorded, self.sender, attempt=attempt, replaying=replaying)
 
         task = asyncio.current_task()
         done = 0
-        for run in self.routes.runs(events, context):
+        for run in self.routes.runs(events, context_for):
+            context = run.context
+            if run.together:
+                context = replace(context, _sender=self._batch_sender)
             try:
-                await run.call(run.context)
+                await run.call(context)
             except BaseException as error:
                 together = run.end - run.first
                 failed = failure_of(error, task, done=run.first, together=together)

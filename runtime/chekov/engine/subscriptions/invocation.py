@@ -7,15 +7,14 @@ leases) is the same for all of them.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final
 
-from chekov.domain.context import Context
+from chekov.domain.context import Context, Sender, draft
 from chekov.domain.domain import Domain
-from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.failure import Decision
 from chekov.domain.handler import EventHandler
 from chekov.domain.handler_definition import HandlerDefinition
@@ -25,6 +24,7 @@ from chekov.engine.subscriptions.checkpoint import Checkpoint, Progress
 from chekov.engine.subscriptions.handler_routes import HandlerRoutes
 from chekov.engine.subscriptions.keys import partition_keys
 from chekov.engine.subscriptions.partitions import partition_of
+from chekov.engine.subscriptions.sender import Execute, HandlerSender, RefusingSender
 from chekov.engine.subscriptions.start_points import start_position
 from chekov.errors import (
     DefinitionError,
@@ -37,9 +37,6 @@ from chekov.errors import (
 from chekov.serialization.codec import Codec, decode_senders_metadata
 from chekov.serialization.processes import UnreadableProcess
 from chekov.store.port import ParkingEntry, RecordedEvent, Store, SubscriptionKey
-
-Execute: TypeAlias = Callable[[CommandEnvelope[Any]], Awaitable[Any]]
-"""Executes the command in an envelope."""
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -99,6 +96,7 @@ class Invocation(ABC):
         kind: the kind's name, as people and machines read it.
         batch_size: how many events to pass to `invoke` at once.
         decides: whether the handler has an `on_error` of its own.
+        sender: executes what the handler dispatches, or refuses to.
     """
 
     kind: ClassVar[str]
@@ -110,6 +108,12 @@ class Invocation(ABC):
         self.definition = subject.definition
         self.store = subject.store
         self.routes = HandlerRoutes(subject.handler, subject.codec)
+        self.sender = self._sender(subject)
+        self._deciding = RefusingSender(
+            subject.domain,
+            f"{type(subject.handler).__qualname__}.on_error",
+            "it only decides what follows the error; dispatch in the method that handles the event",
+        )
         self._filters = not self.definition.filter.is_open
         self.batch_size = max(self.batch_size, self.routes.largest_batch)
         self.decides = type(subject.handler).on_error is not EventHandler.on_error
@@ -135,6 +139,10 @@ class Invocation(ABC):
             return 0
         label = type(self.handler).__qualname__
         return await start_position(self.store, self.definition.start_from, label=label)
+
+    def _sender(self, subject: Subject) -> Sender:
+        """What the contexts of its events are connected to."""
+        return HandlerSender(subject.domain, subject.key.name, subject.execute)
 
     def accepts(self, event: RecordedEvent) -> bool:
         """Whether an event meets the filter of the handler's class."""
@@ -212,7 +220,7 @@ class Invocation(ABC):
             Undecodable: the event cannot be read any more.
             Exception: what the handler raises.
         """
-        context = context_of(recorded, attempt=attempt, replaying=replaying)
+        context = context_of(recorded, self._deciding, attempt=attempt, replaying=replaying)
         return self.handler.on_error(error, self.routes.first(recorded), context)
 
     @abstractmethod
@@ -228,20 +236,31 @@ class Invocation(ABC):
         """
 
 
-def context_of(recorded: RecordedEvent, *, attempt: int, replaying: bool) -> Context:
+def context_of(
+    recorded: RecordedEvent, sender: Sender, *, attempt: int, replaying: bool
+) -> Context:
     """What a handler is told about an event."""
-    return Context(
-        stream=recorded.stream,
-        version=recorded.version,
-        position=recorded.position,
-        id=recorded.id,
-        time=recorded.time,
-        correlation_id=recorded.correlation_id,
-        causation_id=recorded.causation_id,
-        metadata=metadata_of(recorded),
-        replaying=replaying,
-        attempt=attempt,
-    )
+    made = draft_of(recorded, sender, attempt=attempt, replaying=replaying)
+    made.__class__ = Context
+    return made
+
+
+def draft_of(recorded: RecordedEvent, sender: Sender, *, attempt: int, replaying: bool) -> Any:
+    """A draft of a context, which is to become one by its class."""
+    made = draft()
+    made.stream = recorded.stream
+    made.version = recorded.version
+    made.position = recorded.position
+    made.id = recorded.id
+    made.time = recorded.time
+    made.correlation_id = recorded.correlation_id
+    made.causation_id = recorded.causation_id
+    made.metadata = metadata_of(recorded)
+    made.replaying = replaying
+    made.attempt = attempt
+    made._sender = sender  # noqa: SLF001 a draft is filled from outside
+    made._sent = 0  # noqa: SLF001
+    return made
 
 
 def metadata_of(recorded: RecordedEvent) -> Mapping[str, Any]:

@@ -1,18 +1,22 @@
 """Projections: what the handler writes and the checkpoint commit in one database transaction."""
 
 from collections.abc import Sequence
-from dataclasses import fields
-from typing import Final
+from uuid import UUID
 
-from chekov.domain.context import Context
+from chekov.domain.context import Context, Sender
 from chekov.domain.handler import Transaction, TransactionEnded
 from chekov.engine.subscriptions.checkpoint import Progress
 from chekov.engine.subscriptions.deferred_writes import DeferredWrites
-from chekov.engine.subscriptions.invocation import Invocation, context_of, failures, metadata_of
+from chekov.engine.subscriptions.invocation import (
+    Invocation,
+    Subject,
+    context_of,
+    draft_of,
+    failures,
+)
+from chekov.engine.subscriptions.sender import RefusingSender
 from chekov.errors import StoreError, StoreUnavailable
 from chekov.store.port import ReadModels, RecordedEvent
-
-_OF_CONTEXT: Final = tuple(field.name for field in fields(Context))
 
 
 class Transactional(Invocation):
@@ -20,6 +24,14 @@ class Transactional(Invocation):
 
     kind = "projection"
     batch_size = 500
+
+    def _sender(self, subject: Subject) -> Sender:
+        return RefusingSender(
+            subject.domain,
+            type(subject.handler).__qualname__,
+            "a projection only writes its tables, in a transaction that may be rolled back and is "
+            "repeated for every rebuild; dispatch in an EventHandler or a ProcessManager",
+        )
 
     async def prepare(self, *, registered: bool = False) -> None:
         """Create the tables of the projection's first generation, unless it has one.
@@ -82,20 +94,7 @@ class Transactional(Invocation):
         decode = self.routes.decode
         methods = self.routes.methods
         for recorded in events:
-            transaction = Transaction(
-                stream=recorded.stream,
-                version=recorded.version,
-                position=recorded.position,
-                id=recorded.id,
-                time=recorded.time,
-                correlation_id=recorded.correlation_id,
-                causation_id=recorded.causation_id,
-                metadata=metadata_of(recorded),
-                replaying=recorded.position <= checkpoint.replay_until,
-                attempt=attempt,
-                _writes=writes,
-                _turn=writes.turn,
-            )
+            transaction = self._transaction(checkpoint, recorded, writes, attempt)
             method = methods.get(recorded.type)
             if method is None:
                 await self.routes.invoke_upcast(recorded, transaction)
@@ -113,13 +112,30 @@ class Transactional(Invocation):
     ) -> None:
         def context(recorded: RecordedEvent) -> Context:
             replaying = recorded.position <= checkpoint.replay_until
-            return context_of(recorded, attempt=attempt, replaying=replaying)
+            return context_of(recorded, self.sender, attempt=attempt, replaying=replaying)
 
         for run in self.routes.runs(events, context):
-            about = {name: getattr(run.context, name) for name in _OF_CONTEXT}
-            await run.call(Transaction(**about, _writes=writes, _turn=writes.turn))
+            last = events[run.end - 1]
+            await run.call(self._transaction(checkpoint, last, writes, attempt, run.context.id))
             await writes.end_turn()
         await writes.flush()
+
+    def _transaction(
+        self,
+        checkpoint: Progress,
+        recorded: RecordedEvent,
+        writes: DeferredWrites,
+        attempt: int,
+        event_id: UUID | None = None,
+    ) -> Transaction:
+        replaying = recorded.position <= checkpoint.replay_until
+        made = draft_of(recorded, self.sender, attempt=attempt, replaying=replaying)
+        if event_id is not None:  # of a part of an event that an upcaster split
+            made.id = event_id
+        made._writes = writes  # noqa: SLF001 a draft is filled from outside
+        made._turn = writes.turn  # noqa: SLF001
+        made.__class__ = Transaction
+        return made
 
     @property
     def _models(self) -> ReadModels:
