@@ -26,13 +26,18 @@ from chekov.engine.processes.outbox import REFUSALS
 from chekov.engine.processes.recurring_commands import RecurringCommands
 from chekov.engine.processes.schedule_control import ScheduleControl
 from chekov.engine.subscriptions.sender import Execute
-from chekov.errors import StoreError, UnknownCommand
+from chekov.errors import InvalidCommand, StoreError, UnknownCommand
 from chekov.serialization.codec import Codec, decode_metadata, encode_metadata
 from chekov.store.port import RecurringCommand, ScheduledCommand, Schedules
 from chekov.uuid7 import uuid7
 from chekov.watermark import Watermark
 
-_PAGE: Final = 100
+_IN_FLIGHT: Final = 200
+"""Commands that one process sends at a time."""
+
+_PASSES: Final = 20
+"""How often a command that this process cannot read is left to others, which may be newer."""
+
 _LOOK_SECONDS: Final = 1.0
 """After which the store is asked again: another process may have scheduled something sooner."""
 
@@ -131,6 +136,7 @@ class ScheduledCommands:
         """Send what is due, until cancelled."""
         backoff = Backoff(0.1, 5.0)
         name = self._domain.name
+        sending: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as group:
             while True:
                 seen = self._added.value
@@ -141,13 +147,16 @@ class ScheduledCommands:
                         pause = min(pause, seconds)
                     elif seconds is not None:
                         moved = await self._recurring.schedule_due()
-                        items = await self._schedules.take(
-                            name, seconds=_TAKEN_SECONDS, limit=_PAGE
-                        )
+                        free = _IN_FLIGHT - len(sending)
+                        items = await self._schedules.take(name, seconds=_TAKEN_SECONDS, limit=free)
                         for item in items:
-                            group.create_task(self._send(item))
-                        if moved or len(items) == _PAGE:
+                            task = group.create_task(self._send(item))
+                            sending.add(task)
+                            task.add_done_callback(sending.discard)
+                        if moved or len(items) == free:
                             pause = 0
+                        while len(sending) > _IN_FLIGHT // 2:
+                            await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
                     backoff.reset()
                 except StoreError as error:
                     self._report("scheduled commands cannot be read", error)
@@ -158,13 +167,17 @@ class ScheduledCommands:
         name = self._domain.name
         try:
             try:
-                envelope = CommandEnvelope.of(
-                    self._codec.decode_command(item.command, item.data),
-                    command_id=item.id,
-                    correlation_id=item.correlation_id,
-                    metadata=decode_metadata(item.metadata),
+                command = self._decoded(item)
+                if command is None:
+                    return
+                await self._execute(
+                    CommandEnvelope.of(
+                        command,
+                        command_id=item.id,
+                        correlation_id=item.correlation_id,
+                        metadata=decode_metadata(item.metadata),
+                    )
                 )
-                await self._execute(envelope)
             except REFUSALS as error:
                 self._report("a scheduled command was refused", error, item)
                 await self._schedules.refuse(name, item.id, described(error))
@@ -172,6 +185,21 @@ class ScheduledCommands:
                 await self._schedules.remove(name, item.id)
         except Exception as error:  # noqa: BLE001 whatever it is, it is sent again
             self._report("a scheduled command is sent again", error, item)
+
+    def _decoded(self, item: ScheduledCommand) -> Command[Any] | None:
+        """The command; `None` if it is left to a process that may have newer code.
+
+        Raises:
+            UnknownCommand: nobody has executed it in all the time.
+            InvalidCommand: nobody could read it in all the time.
+        """
+        try:
+            return self._codec.decode_command(item.command, item.data)
+        except (UnknownCommand, InvalidCommand) as error:
+            if item.attempts > _PASSES:
+                raise
+            self._report("a scheduled command is left to other processes", error, item)
+            return None
 
     def _report(self, what: str, error: Exception, item: ScheduledCommand | None = None) -> None:
         about = {"domain": self._domain.name, "error": described(error)}

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from chekov import Domain, InvalidCommand, MemoryStore, Runtime, UnknownCommand
+from chekov.store.port import ScheduledCommand
 from tests.unit.engine.processes.test_process_managers import Clock, balance_is
 from tests.unit.engine.processes.transfers import Account, Deposit, Request, Withdraw
 from tests.waiting import until
@@ -115,6 +116,48 @@ async def test_a_command_that_fails_is_sent_again() -> None:
 
 async def was_sent(runtime: Runtime) -> bool:
     return any(item.attempts for item in await runtime.scheduled.list())
+
+
+async def test_many_that_are_due_at_once_do_not_overload_the_process(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = MemoryStore()
+    domain = Domain("bank", aggregates=[Account])
+    async with Runtime(domain, store=store, subscriptions=False) as runtime:
+        for number in range(1000):
+            await runtime.schedule(Deposit(account=f"a{number}", amount=1), after=NOW)
+    async with Runtime(domain, store=store, max_in_flight=200) as runtime:
+        await until(lambda: is_empty(runtime))
+        assert await store.head() == 1000
+    assert "a scheduled command is sent again" not in caplog.messages
+
+
+async def test_a_command_that_only_newer_code_reads_is_left_to_it() -> None:
+    """As long as a rollout may take; then it is refused."""
+    clock = Clock()
+    store = MemoryStore(clock=clock)
+    data = b'{"account":"a","amount":1,"note":"new"}'
+    item = ScheduledCommand(ID, "Deposit", data, clock.now, attempts=18)
+    await store.schedules.add("bank", item)
+    await store.schedules.add("bank", item._replace(id=UUID(int=8), command="Later"))
+    async with accounts(store) as runtime:
+        for attempts in (19, 20):
+            await until(lambda attempts=attempts: were_sent(runtime, attempts))
+            assert not await reasons(runtime)
+            clock.now += timedelta(seconds=16)
+
+        async def both_refused() -> bool:
+            return len(await reasons(runtime)) == 2
+
+        await until(both_refused)
+        assert {reason.partition(":")[0] for reason in await reasons(runtime)} == {
+            "InvalidCommand",
+            "UnknownCommand",
+        }
+
+
+async def were_sent(runtime: Runtime, attempts: int) -> bool:
+    return all(item.attempts == attempts for item in await runtime.scheduled.list())
 
 
 async def test_what_cannot_be_executed_is_refused_at_once() -> None:
