@@ -11,6 +11,8 @@ from chekov.domain.domain import Domain
 from chekov.domain.failure import Retry
 from chekov.domain.handler import EventHandler, Projection
 from chekov.domain.handler_definition import HandlerSettings
+from chekov.domain.process_manager import ProcessManager
+from chekov.engine.commands.chains import Chains
 from chekov.engine.commands.consistency import Consistency
 from chekov.engine.commands.dispatcher import Dispatcher
 from chekov.engine.commands.snapshots import Snapshotter
@@ -100,8 +102,14 @@ class Engine:
         )
         self._lease = lease
         strong = [key for key in keys if self.definitions[key.name].consistency == "strong"]
+        managers = [key for key, handler in keys.items() if isinstance(handler, ProcessManager)]
         self.consistency = Consistency(
-            store.subscriptions, keys, strong, self._subscriptions, self.generations.current
+            store.subscriptions,
+            keys,
+            strong,
+            self._subscriptions,
+            self.generations.current,
+            Chains(store.events, store.processes, managers),
         )
         self._background: dict[str, asyncio.Task[None]] = {}
         self._running: dict[SubscriptionKey, asyncio.Task[None]] = {}

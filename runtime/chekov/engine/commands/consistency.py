@@ -1,12 +1,14 @@
 """Reading one's own writes: waiting until handlers, wherever they run, have passed a position."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Final
+from uuid import UUID
 
 from chekov.domain.envelope import check_seconds
+from chekov.engine.commands.chains import Chains
 from chekov.engine.subscriptions.partitions import concerned
 from chekov.engine.subscriptions.subscription import Subscription, current_subscription
 from chekov.errors import (
@@ -24,6 +26,10 @@ _POLL_SECONDS: Final = 0.025
 
 def _is_collection(value: object) -> bool:
     return isinstance(value, Collection)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _is_position(value: object) -> bool:
@@ -62,6 +68,7 @@ class Consistency:
         strong: of those, the ones that a strong dispatch waits for.
         subscriptions: those that run in this process.
         current: returns the key of the generation that answers for one of `keys`.
+        chains: what follows from commands through process managers.
     """
 
     def __init__(
@@ -71,8 +78,10 @@ class Consistency:
         strong: Iterable[SubscriptionKey],
         subscriptions: Mapping[SubscriptionKey, Subscription],
         current: Callable[[SubscriptionKey], SubscriptionKey],
+        chains: Chains,
     ) -> None:
         self._store = store
+        self._chains = chains
         self._current = current
         self._keys = tuple(keys)
         self._strong = tuple(strong)
@@ -122,14 +131,54 @@ class Consistency:
     ) -> None:
         """Return when each of these subscriptions has handled the events of one command.
 
-        Of a subscription with partitions, only that of the events' stream is waited for.
+        Of a subscription with partitions, only that of the events' stream is waited for. With a
+        process manager among them, its commands of the same chain must be done, and what follows
+        from these must be handled as well.
 
         Raises:
             ChekovError: as `wait`.
         """
         last = events[-1]
-        keys = concerned(keys, last.stream)
-        await self.wait(last.position, keys, timeout, first=events[0].position)
+        deadline = _now() + timeout
+        first, of_stream = events[0].position, concerned(keys, last.stream)
+        await self.wait(last.position, of_stream, timeout, first=first)
+        managers = self._chains.managers(keys)
+        chain = last.correlation_id
+        if not managers or chain is None:
+            return
+        position = last.position
+        while found := await self._next_of_chain(chain, position, managers, deadline):
+            for event in found:
+                position = event.position
+                of_stream = concerned(keys, event.stream)
+                await self.wait(position, of_stream, deadline - _now(), first=position)
+
+    async def _next_of_chain(
+        self, chain: UUID, position: int, managers: Collection[str], deadline: float
+    ) -> Sequence[RecordedEvent]:
+        """The events of a chain above `position`, once none of its commands is left to be done.
+
+        Raises:
+            ConsistencyTimeout: the deadline is over, or nobody is there to do them.
+            HandlerFailed: the refusal of one is set aside.
+        """
+        left: Collection[str] = managers
+        with self._counted():
+            while not self._hopeless and _now() < deadline:
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        found = await self._chains.commands(chain, managers)
+                        if not found:
+                            # Read now: a command is removed once its events are stored.
+                            return await self._chains.next_events(chain, position)
+                except (TimeoutError, StoreError):
+                    await asyncio.sleep(_POLL_SECONDS)
+                    continue
+                if failed := [item.name for item in found if item.set_aside]:
+                    raise HandlerFailed(position, failed)
+                left = {item.name for item in found}
+                await asyncio.sleep(_POLL_SECONDS)
+        raise ConsistencyTimeout(position, tuple(sorted(left)))
 
     async def wait(
         self,
@@ -159,19 +208,28 @@ class Consistency:
         if own is not None:
             own = _whole(own)
         waited = behind = [key for key in keys if _whole(key) != own]
+        with self._counted():
+            try:
+                async with asyncio.timeout(timeout):
+                    while behind := self._behind(behind, position):
+                        await self._progress(behind, position)
+                    if first is not None and (
+                        failed := await self._failed(waited, first, position)
+                    ):
+                        raise HandlerFailed(position, failed)
+            except (TimeoutError, StoreError):
+                behind = self._behind(behind, position) or self._suspects(waited, first)
+                names = dict.fromkeys(key.name for key in behind)
+                if names:
+                    raise ConsistencyTimeout(position, tuple(names)) from None
+
+    @contextmanager
+    def _counted(self) -> Generator[None]:
+        """Let `drain` wait for who waits."""
         self._waiting += 1
         self._idle.clear()
         try:
-            async with asyncio.timeout(timeout):
-                while behind := self._behind(behind, position):
-                    await self._progress(behind, position)
-                if first is not None and (failed := await self._failed(waited, first, position)):
-                    raise HandlerFailed(position, failed)
-        except (TimeoutError, StoreError):
-            behind = self._behind(behind, position) or self._suspects(waited, first)
-            names = dict.fromkeys(key.name for key in behind)
-            if names:
-                raise ConsistencyTimeout(position, tuple(names)) from None
+            yield
         finally:
             self._waiting -= 1
             if not self._waiting:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Final
+from uuid import UUID
 
 from chekov.store.port import (
+    ChainedCommands,
     Claim,
     OpenInstance,
     ParkingEntry,
@@ -174,6 +176,19 @@ class MemoryProcesses:
             if state.instance > after
         ]
         return sorted(found, key=lambda item: (item.state.instance, item.key.name))[:limit]
+
+    async def chained(
+        self, domain: str, correlation_ids: Collection[UUID]
+    ) -> Sequence[ChainedCommands]:
+        """What process managers of a domain have left to do of some chains."""
+        found: dict[tuple[UUID, str], bool] = {}
+        for key, rows in self._named(domain):
+            for item in rows.outbox.values():
+                correlation = item.sent.correlation_id
+                if correlation is not None and correlation in correlation_ids:
+                    place = correlation, key.name
+                    found[place] = found.get(place, False) or item.error is not None
+        return [ChainedCommands(*place, set_aside) for place, set_aside in found.items()]
 
     async def figures(self, domain: str) -> Sequence[ProcessFigures]:
         """How much each process manager of a domain has at hand."""

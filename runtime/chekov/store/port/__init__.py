@@ -29,6 +29,7 @@ from chekov.store.port.parking import (
     ParkingEntry,
 )
 from chekov.store.port.processes import (
+    ChainedCommands,
     OpenInstance,
     OutgoingCommand,
     PendingTimer,
@@ -59,6 +60,7 @@ __all__ = [
     "ALL_PARKED",
     "AfterDue",
     "Appended",
+    "ChainedCommands",
     "Claim",
     "CommandRun",
     "CommitReport",

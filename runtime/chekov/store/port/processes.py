@@ -103,6 +103,16 @@ class OpenInstance(NamedTuple):
     timers: Sequence[PendingTimer]
 
 
+class ChainedCommands(NamedTuple):
+    """The commands of one process manager with one correlation id that are not done."""
+
+    correlation_id: UUID
+    name: str
+    """Of the process manager."""
+    set_aside: bool
+    """Whether the refusal of one cannot be handled."""
+
+
 class ProcessFigures(NamedTuple):
     """How much one process manager has at hand."""
 
@@ -207,6 +217,15 @@ class Processes(Protocol):
             name: of one process manager; of all by default.
             after: only instances whose name is above this.
             limit: at most this many.
+        """
+        ...
+
+    async def chained(
+        self, domain: str, correlation_ids: Collection[UUID]
+    ) -> Sequence[ChainedCommands]:
+        """What process managers of a domain have left to do of some chains.
+
+        That is commands that are to be sent, and refusals that are to be handled.
         """
         ...
 

@@ -3,8 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, TypeVar
+from uuid import UUID
 
 from chekov.store.port import (
+    ChainedCommands,
     Claim,
     OpenInstance,
     OutgoingCommand,
@@ -145,6 +147,14 @@ class PostgresProcesses:
                 OpenInstance(key, state, commands[key].get(place, []), timers[key].get(place, []))
             )
         return answer
+
+    async def chained(
+        self, domain: str, correlation_ids: Collection[UUID]
+    ) -> Sequence[ChainedCommands]:
+        """What process managers of a domain have left to do of some chains."""
+        statement = self._statements["chained"]
+        rows = await self._schema.fetch(statement, domain, list(correlation_ids))
+        return [ChainedCommands(*row) for row in map(tuple, rows)]
 
     async def figures(self, domain: str) -> Sequence[ProcessFigures]:
         """How much each process manager of a domain has at hand."""

@@ -41,6 +41,7 @@ class SealedProcesses:
         self.next_due = processes.next_due
         self.set_aside = processes.set_aside
         self.release = processes.release
+        self.chained = processes.chained
         self.figures = processes.figures
 
     async def load(

@@ -9,6 +9,7 @@ import pytest
 
 from chekov.errors import Fenced
 from chekov.store.port import (
+    ChainedCommands,
     Claim,
     Failure,
     NewEvent,
@@ -247,6 +248,32 @@ class ProcessesContract:
         assert [item.state.instance for item in page] == ["b"]
         assert not await store.processes.list("bank", "other")
         assert not await store.processes.list("shop")
+
+    async def test_what_is_left_of_a_chain_is_known(self, store: Store) -> None:
+        """By correlation id: what is to be sent or handled, and whether that cannot be handled."""
+        claim = await owned(store)
+        one, two = uuid4(), uuid4()
+        sent = [command("a")._replace(correlation_id=id_) for id_ in (one, one, two)]
+        await store.processes.commit(claim, 1, ProcessChanges(commands=sent))
+        first, second, third = await store.processes.pending(KEY)
+
+        async def left() -> list[ChainedCommands]:
+            return sorted(
+                await store.processes.chained("bank", [one, two, uuid4()]),
+                key=lambda item: item.correlation_id != one,
+            )
+
+        waiting = [ChainedCommands(id_, KEY.name, set_aside=False) for id_ in (one, two)]
+        assert await left() == waiting
+        assert not await store.processes.chained("shop", [one])
+        assert not await store.processes.chained("bank", [])
+        await store.processes.settle(claim, [first.number, third.number], {second.number: b"no"})
+        assert await left() == waiting[:1]
+        [refused] = await store.processes.inputs(KEY)
+        await store.processes.set_aside(claim, refused, error="x")
+        assert await left() == [ChainedCommands(one, KEY.name, set_aside=True)]
+        await store.processes.commit(claim, 1, ProcessChanges(answered=[second.number]))
+        assert await left() == []
 
     async def test_figures_say_how_much_there_is(self, store: Store) -> None:
         """Of each process manager that has anything."""

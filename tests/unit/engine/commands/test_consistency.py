@@ -5,6 +5,7 @@ import pytest
 
 from chekov import Domain, MemoryStore, Runtime
 from chekov.domain.failure import Retry
+from chekov.engine.commands.chains import Chains
 from chekov.engine.commands.consistency import Consistency, HandlerFailed
 from chekov.errors import (
     ChekovError,
@@ -121,7 +122,8 @@ async def test_versions_and_partitions_of_a_name_are_waited_for_one_by_one() -> 
     async with MemoryStore() as store:
         await store.subscriptions.register(keys)
         claims = await store.subscriptions.claim("node", keys, lease=60)
-        consistency = Consistency(store.subscriptions, keys, keys, {}, lambda key: key)
+        chains = Chains(store.events, store.processes, [])
+        consistency = Consistency(store.subscriptions, keys, keys, {}, lambda key: key, chains)
         assert consistency.named(["seen"]) == keys
         for claim in claims[:2]:
             await store.subscriptions.save(claim, 7)

@@ -164,6 +164,11 @@ select <queued> from chekov.outbox where <of_key> and instance = any($5) order b
 -- name: timers_of
 select <timer> from chekov.timers where <of_key> and instance = any($5) order by due
 
+-- name: chained
+select correlation_id, name, bool_or(error is not null) from chekov.outbox
+where domain = $1 and correlation_id = any($2::uuid[])
+group by correlation_id, name
+
 -- name: figures
 with instances as (
     select domain, name, version, partition, count(*) as number
