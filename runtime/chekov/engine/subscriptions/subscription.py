@@ -67,7 +67,7 @@ class Subscription:
         self._parking = Parking(store.subscriptions, invocation, most_keys=most_parked_keys)
         policy = RetryPolicy(invocation, retry, on_failure or invocation.definition.on_failure)
         self._delivery = Delivery(invocation, self._parking, observer, policy)
-        self._redelivery = Redelivery(invocation, store, self._parking, observer)
+        self._redelivery = Redelivery(invocation, store, self._parking, observer, policy)
         self._observer = observer
         self._handled = Watermark()
         self._claim: Claim | None = None
@@ -234,6 +234,12 @@ class Subscription:
         """Whether this process lately parked or skipped an event from `first` to `last`."""
         return any(first <= position <= last for position in self._parking.failed)
 
+    def holds_back(self, first: int, last: int) -> bool:
+        """Whether an event from `first` to `last` waits here to be parked after one of its key."""
+        checkpoint = self._checkpoint
+        held = self._unparked if checkpoint is None else checkpoint.blocked_until(last)
+        return any(first <= entry.event.position <= last for entry in held)
+
     @property
     def running(self) -> bool:
         """Whether it handles events in this process, and goes on doing so."""
@@ -368,7 +374,11 @@ class Subscription:
     async def _idle(self, checkpoint: Checkpoint) -> None:
         if checkpoint.due:
             await checkpoint.save()
-        reasons = (checkpoint.seconds_until_due, self._invocation.seconds_until_input)
+        reasons = (
+            checkpoint.seconds_until_due,
+            self._invocation.seconds_until_input,
+            self._parking.pauses.seconds_until_due,
+        )
         foreseen = [seconds for seconds in reasons if seconds is not None]
         if checkpoint.open:
             timeout = min([_IDLE_SECONDS, *foreseen])
