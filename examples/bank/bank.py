@@ -10,8 +10,10 @@ from chekov import (
     Aggregate,
     Command,
     Connection,
+    Context,
     Domain,
     Event,
+    EventHandler,
     Identifier,
     ProcessManager,
     Projection,
@@ -126,7 +128,7 @@ class Receive(Command[TransferReceived]):
 
 
 class PayInterest(Command[InterestPaid]):
-    """Pay the interest of a month; schedule it for every month."""
+    """Pay the interest of a month."""
 
     account_id: Identifier[UUID]
 
@@ -411,6 +413,23 @@ class Transfer(ProcessManager, name="transfer"):
         yield FailTransfer(transfer_id=transfer_id, reason=reason)
 
 
+class Interest(EventHandler, name="interest"):
+    """Has interest paid at the first of every month, from the opening of an account to its end."""
+
+    @handle
+    async def opened(self, event: AccountOpened, context: Context) -> None:
+        await context.schedule(
+            PayInterest(account_id=context.identifier),
+            cron="0 0 1 * *",
+            timezone="Europe/Berlin",
+            id=context.identifier,
+        )
+
+    @handle
+    async def closed(self, event: AccountClosed, context: Context) -> None:
+        await context.cancel(context.identifier)
+
+
 class Balances(Projection, name="balances", version=1):
     tables = "create table balances (account text primary key, balance bigint not null)"
 
@@ -459,4 +478,6 @@ class Balances(Projection, name="balances", version=1):
         return total
 
 
-domain = Domain("bank", aggregates=[Account, TransferOrder], handlers=[Balances(), Transfer()])
+domain = Domain(
+    "bank", aggregates=[Account, TransferOrder], handlers=[Balances(), Transfer(), Interest()]
+)

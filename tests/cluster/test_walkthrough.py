@@ -65,7 +65,8 @@ def test_the_status_names_what_the_domain_holds(bank: Bank) -> None:
         now = bank.kubectl.get("domainbundle", bank.name)["status"]
         return [found["name"] for found in now["subscriptions"]]
 
-    wait_for("the subscriptions in the status", lambda: subscriptions() == ["balances", "transfer"])
+    names = ["balances", "interest", "transfer"]
+    wait_for("the subscriptions in the status", lambda: subscriptions() == names)
 
 
 @pytest.mark.parametrize("path", ["domainbundle.spec", "domainbundle.status", "eventstore.spec"])

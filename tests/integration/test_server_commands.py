@@ -42,10 +42,10 @@ async def test_what_a_store_holds_is_listed(dsn: str) -> None:
     assert len(out.splitlines()) == 2
 
     code, out, _ = await run("subscriptions", "--domain", "bank", "--dsn", dsn, "-o", "json")
-    balances, transfer = json.loads(out)
+    balances, interest, transfer = json.loads(out)
     assert (balances["name"], balances["position"]) == ("balances", 2)
     assert (balances["lag"], balances["parked"]) == (0, 0)
-    assert transfer["name"] == "transfer"
+    assert (interest["name"], transfer["name"]) == ("interest", "transfer")
 
 
 async def test_a_subscription_is_paused_and_resumed(dsn: str) -> None:
@@ -74,7 +74,7 @@ async def test_a_subscription_is_paused_and_resumed(dsn: str) -> None:
     assert (code, len(out.splitlines())) == (0, 1)
     code, _, errors = await run("subscriptions", "pause", "balance", *at)
     assert code == 1
-    assert "no subscription 'balance'; it has balances, transfer" in errors
+    assert "no subscription 'balance'; it has balances, interest, transfer" in errors
 
 
 async def test_a_subscription_to_pause_has_to_be_named(dsn: str) -> None:

@@ -23,9 +23,14 @@ async def test_commands_are_scheduled_listed_cancelled_and_executed(dsn: str) ->
     account = str(uuid4())
 
     async def listed(*options: str) -> list[dict[str, Any]]:
+        """What is scheduled, without the interest of the account."""
         code, out, errors = await run("scheduled", *options, *at, "-o", "json")
         assert code == 0, errors
-        return json.loads(out)
+        return [item for item in json.loads(out) if item["id"] != account]
+
+    async def interest_is_scheduled() -> bool:
+        code, out, _ = await run("scheduled", *at)
+        return (code, account in out) == (0, True)
 
     async with aiohttp.ClientSession() as session:
         async with chekov("serve", **bank(dsn)) as server:
@@ -33,6 +38,7 @@ async def test_commands_are_scheduled_listed_cancelled_and_executed(dsn: str) ->
             await post(session, server.api("/commands/OpenAccount"), account_id=account, owner="A")
             once = await schedule(session, server, account, "at=2120-01-31T12:00:00Z")
             monthly = await schedule(session, server, account, "cron=0 0 1 * *")
+            await until(interest_is_scheduled)
             first, second = await listed("list")
             assert (first["id"], first["cron"], first["command"]) == (
                 monthly,
@@ -44,7 +50,9 @@ async def test_commands_are_scheduled_listed_cancelled_and_executed(dsn: str) ->
             for id_ in (once, monthly):
                 assert await listed("cancel", id_) == [{"id": id_, "cancelled": True}]
             code, out, _ = await run("scheduled", *at)
-            assert (code, len(out.splitlines())) == (0, 1)
+            heading, interest = out.splitlines()
+            assert (code, heading.split()[:4]) == (0, ["ID", "COMMAND", "DUE", "CRON"])
+            assert interest.split()[:2] == [account, "PayInterest"]
             due = await schedule(session, server, account, "after=2")
         async with chekov("serve", **bank(dsn)) as server:
             await server.serving()

@@ -29,6 +29,7 @@ from chekov import (
 )
 from chekov.domain.failure import Retry
 from chekov.engine.observer import Observer
+from chekov.engine.processes.scheduled_commands import ScheduledCommands
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.page_cache import PageCache
@@ -229,8 +230,10 @@ class Node:
         domain = domain or counting(handler)
         codec = Codec(domain)
         retry = Retry(attempts=2, first=0.0, longest=0.0)
+        scheduling = ScheduledCommands(domain, store.schedules, codec, execute)
+        definition = definition_of(handler)
         invocation = kind_of(handler)(
-            Subject(self.key, handler, definition_of(handler), store, codec, domain, execute)
+            Subject(self.key, handler, definition, store, codec, domain, execute, scheduling)
         )
         self.subscription = Subscription(invocation, store, Observer(), retry)
         self.tasks: list[asyncio.Task[None]] = []

@@ -7,6 +7,8 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, cast, get
 from uuid import UUID
 
 from chekov.domain.messages import Command, Event
+from chekov.domain.recurrence import Missed
+from chekov.domain.timers import Schedule
 from chekov.errors import DefinitionError
 
 E = TypeVar("E", bound=Event)
@@ -37,6 +39,27 @@ class Sender(Protocol):
         """Execute the command that is sent as number `number` about an event."""
         ...
 
+    async def schedule(
+        self,
+        context: "Context",
+        number: int,
+        command: Command[Any],
+        /,
+        *,
+        at: datetime | None,
+        cron: str | None,
+        timezone: str | None,
+        missed: Missed,
+        id: UUID | None,  # noqa: A002 the word of the handler's author
+        metadata: Mapping[str, Any] | None,
+    ) -> UUID:
+        """Schedule the command that is sent as number `number` about an event."""
+        ...
+
+    def cancel(self, id_: UUID, /) -> Coroutine[Any, Any, bool]:
+        """Cancel a scheduled or recurring command."""
+        ...
+
 
 class _Unconnected:
     """The sender of a context that somebody made by hand."""
@@ -48,6 +71,8 @@ class _Unconnected:
         raise DefinitionError(
             "Context", ["it was made by hand, so it has no runtime to dispatch commands to"]
         )
+
+    schedule = cancel = send
 
 
 _UNCONNECTED: Final[Sender] = _Unconnected()
@@ -158,16 +183,80 @@ class Context(_Layout):
             DefinitionError: in a projection, `on_error`, or the context of a whole batch.
             ChekovError: as `Runtime.dispatch`.
         """
-        number = self._sent
-        object.__setattr__(self, "_sent", number + 1)
         return self._sender.send(
             self,
-            number,
+            self._next_number(),
             command,
             metadata=metadata,
             expected_version=expected_version,
             timeout=timeout,
         )
+
+    def schedule(
+        self,
+        command: Command[Any],
+        *,
+        at: datetime | None = None,
+        after: timedelta | None = None,
+        cron: str | None = None,
+        timezone: str | None = None,
+        missed: Missed = "once",
+        id: UUID | None = None,  # noqa: A002 the word of the handler's author
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Coroutine[Any, Any, UUID]:
+        """Execute a command at a later time because of the event, or again and again.
+
+        It is scheduled once, also when the event is delivered again: its id is derived as that of a
+        command that is dispatched. Its correlation id and metadata are those of the event.
+
+        Args:
+            command: what to do.
+            at: when, with a zone.
+            after: how long after the event was stored, instead.
+            cron: at which times, instead; see `Runtime.schedule`, also for `timezone` and `missed`.
+            timezone: of `cron`.
+            missed: what happens to runs of `cron` that were due while no process ran.
+            id: the command's id instead of the derived one, such as one to cancel it by.
+            metadata: further metadata, as JSON.
+
+        Returns:
+            The command's id, or that of the recurring command.
+
+        Raises:
+            DefinitionError: in a projection, `on_error`, or the context of a whole batch.
+            ValueError: not one of `at`, `after` and `cron` is given, or it cannot be used.
+            ChekovError: as `Runtime.schedule`.
+        """
+        if after is not None:
+            at = Schedule(command, after=after, at=at).due(self.time)
+        return self._sender.schedule(
+            self,
+            self._next_number(),
+            command,
+            at=at,
+            cron=cron,
+            timezone=timezone,
+            missed=missed,
+            id=id,
+            metadata=metadata,
+        )
+
+    def cancel(self, id: UUID) -> Coroutine[Any, Any, bool]:  # noqa: A002 as above
+        """Do not send a scheduled command, or no more of a recurring one.
+
+        Returns:
+            Whether it was there.
+
+        Raises:
+            DefinitionError: in a projection, `on_error`, or the context of a whole batch.
+            StoreUnavailable: the database does not answer.
+        """
+        return self._sender.cancel(id)
+
+    def _next_number(self) -> int:
+        number = self._sent
+        object.__setattr__(self, "_sent", number + 1)
+        return number
 
 
 class Delivered(NamedTuple, Generic[E_co]):

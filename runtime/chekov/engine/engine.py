@@ -275,6 +275,7 @@ class Engine:
             self._codec,
             self._domain,
             self.dispatcher.execute,
+            self.scheduled,
         )
         invocation = kind_of(handler)(subject)
         return Subscription(

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chekov import Domain, MemoryStore, Rejected, Runtime
+from chekov import Domain, EventHandler, MemoryStore, Rejected, Runtime
+from chekov.engine.processes.schedule_control import ScheduledStatus
 from chekov.testing import ProcessSpec, Spec
 from examples.bank.bank import (
     APPROVAL_ABOVE,
@@ -22,6 +23,7 @@ from examples.bank.bank import (
     CompleteTransfer,
     Deposit,
     FailTransfer,
+    Interest,
     InterestPaid,
     MoneyDeposited,
     MoneyReserved,
@@ -161,9 +163,9 @@ class Clock:
 
 
 @asynccontextmanager
-async def bank(clock: Clock) -> AsyncGenerator[Runtime]:
-    """The bank without its read model, in memory; Ada has twice a large amount, Bea nothing."""
-    domain = Domain("bank", aggregates=[Account, TransferOrder], handlers=[Transfer()])
+async def bank(clock: Clock, handler: EventHandler) -> AsyncGenerator[Runtime]:
+    """The bank with one of its handlers, in memory; Ada has twice a large amount, Bea nothing."""
+    domain = Domain("bank", aggregates=[Account, TransferOrder], handlers=[handler])
     async with Runtime(domain, store=MemoryStore(clock=clock)) as runtime:
         for account, owner in ((ADA, "Ada"), (BEA, "Bea")):
             await runtime.dispatch(OpenAccount(account_id=account, owner=owner))
@@ -200,7 +202,7 @@ async def accounts(runtime: Runtime) -> list[tuple[int, bool]]:
 
 
 async def test_money_is_moved_or_stays() -> None:
-    async with bank(Clock()) as runtime:
+    async with bank(Clock(), Transfer()) as runtime:
         order = await transfer(runtime, BEA, 7)
         assert await ended(runtime, order) == ("completed", None)
         assert await accounts(runtime) == [(2 * LARGE - 7, False), (7, False)]
@@ -212,15 +214,18 @@ async def test_money_is_moved_or_stays() -> None:
         assert await accounts(runtime) == [(2 * LARGE - 7, False), (7, False)]
 
 
-async def test_interest_is_paid_at_the_first_of_every_month() -> None:
+async def monthly_of(runtime: Runtime, account: UUID) -> list[ScheduledStatus]:
+    """The recurring payment of interest of an account, if there is one."""
+    return [item for item in await runtime.scheduled.list() if item.id == account]
+
+
+async def test_interest_is_paid_at_the_first_of_every_month_until_the_account_is_closed() -> None:
     clock = Clock()
-    async with bank(clock) as runtime:
-        await runtime.schedule(
-            PayInterest(account_id=ADA), cron="0 0 1 * *", timezone="Europe/Berlin"
-        )
+    async with bank(clock, Interest()) as runtime:
+        await until(lambda: monthly_of(runtime, ADA))
         balance = 2 * LARGE
         for _ in range(3):
-            [monthly] = [item for item in await runtime.scheduled.list() if item.cron]
+            [monthly] = await monthly_of(runtime, ADA)
             local = monthly.due.astimezone(ZoneInfo("Europe/Berlin"))
             assert (local.day, local.hour) == (1, 0)
             clock.now = monthly.due
@@ -230,11 +235,19 @@ async def test_interest_is_paid_at_the_first_of_every_month() -> None:
                 return (await accounts(runtime))[0] == (expected, False)
 
             await until(is_paid)
+        await runtime.dispatch(Withdraw(account_id=ADA, amount=balance))
+        await runtime.dispatch(CloseAccount(account_id=ADA))
+
+        async def is_cancelled() -> bool:
+            return not await monthly_of(runtime, ADA)
+
+        await until(is_cancelled)
+        assert await monthly_of(runtime, BEA)
 
 
 async def test_a_large_transfer_is_approved_or_undone_after_a_day() -> None:
     clock = Clock()
-    async with bank(clock) as runtime:
+    async with bank(clock, Transfer()) as runtime:
         order = await transfer(runtime, BEA, LARGE)
         await runtime.dispatch(ApproveTransfer(transfer_id=order))
         assert await ended(runtime, order) == ("completed", None)

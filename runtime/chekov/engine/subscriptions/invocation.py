@@ -24,7 +24,7 @@ from chekov.engine.subscriptions.checkpoint import Checkpoint, Progress
 from chekov.engine.subscriptions.handler_routes import HandlerRoutes
 from chekov.engine.subscriptions.keys import partition_keys
 from chekov.engine.subscriptions.partitions import partition_of
-from chekov.engine.subscriptions.sender import Execute, HandlerSender, RefusingSender
+from chekov.engine.subscriptions.sender import Execute, HandlerSender, RefusingSender, Scheduling
 from chekov.engine.subscriptions.start_points import start_position
 from chekov.errors import (
     DefinitionError,
@@ -78,6 +78,7 @@ class Subject:
         store: where its events come from.
         domain: that the handler belongs to.
         execute: executes the commands that it sends.
+        scheduling: keeps those that it sends for later.
     """
 
     key: SubscriptionKey
@@ -87,6 +88,7 @@ class Subject:
     codec: Codec
     domain: Domain
     execute: Execute
+    scheduling: Scheduling
 
 
 class Invocation(ABC):
@@ -142,7 +144,7 @@ class Invocation(ABC):
 
     def _sender(self, subject: Subject) -> Sender:
         """What the contexts of its events are connected to."""
-        return HandlerSender(subject.domain, subject.key.name, subject.execute)
+        return HandlerSender(subject.domain, subject.key.name, subject.execute, subject.scheduling)
 
     def accepts(self, event: RecordedEvent) -> bool:
         """Whether an event meets the filter of the handler's class."""

@@ -1,8 +1,8 @@
 """What contexts are connected to: the identifiers of a domain, and the commands of a handler."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
-from uuid import uuid5
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
+from uuid import UUID, uuid5
 
 from chekov.domain.context import Context
 from chekov.domain.domain import Domain
@@ -16,6 +16,16 @@ Execute: TypeAlias = Callable[[CommandEnvelope[Any]], Awaitable[Any]]
 """Executes the command in an envelope."""
 
 
+class Scheduling(Protocol):
+    """Schedules commands, and cancels them; see `ScheduledCommands`."""
+
+    @property
+    def schedule(self) -> Callable[..., Coroutine[Any, Any, UUID]]: ...
+
+    @property
+    def cancel(self) -> Callable[[UUID], Coroutine[Any, Any, bool]]: ...
+
+
 class HandlerSender:
     """Executes the commands of one handler, each once, however often its event is delivered.
 
@@ -24,11 +34,14 @@ class HandlerSender:
         name: of the handler; its versions share the ids of commands, so that a new one, which
             starts from the origin, does not repeat what the old one did.
         execute: executes the command in an envelope.
+        scheduling: keeps commands for later.
     """
 
-    def __init__(self, domain: Domain, name: str, execute: Execute) -> None:
+    def __init__(self, domain: Domain, name: str, execute: Execute, scheduling: Scheduling) -> None:
         self._name = f"{domain.name}/{name}"
         self._execute = execute
+        self._schedule = scheduling.schedule
+        self.cancel = scheduling.cancel
         self.identifier_in = domain.identifier_in
 
     async def send(
@@ -46,16 +59,12 @@ class HandlerSender:
         Raises:
             DefinitionError: at an earlier delivery, another command had this number.
         """
-        # What is no mapping is passed on, to be refused like that of any other command.
-        merged: Any = context.metadata if metadata is None else metadata
-        if isinstance(metadata, Mapping):
-            merged = {**context.metadata, **metadata}
         envelope = CommandEnvelope.of(
             command,
-            command_id=uuid5(context.id, f"{self._name}/{number}"),
+            command_id=self._id(context, number),
             correlation_id=context.correlation_id or context.id,
             causation_id=context.id,
-            metadata=merged,
+            metadata=_merged(context, metadata),
             expected_version=expected_version,
             timeout=timeout,
         )
@@ -69,6 +78,38 @@ class HandlerSender:
                 "identifiers of new instances from the event, as `uuid5(context.id, …)`"
             )
             raise DefinitionError(self._name, [fault]) from error
+
+    async def schedule(
+        self,
+        context: Context,
+        number: int,
+        command: Command[Any],
+        *,
+        id: UUID | None,  # noqa: A002 the word of the handler's author
+        metadata: Mapping[str, Any] | None,
+        **when: Any,
+    ) -> UUID:
+        """Schedule a command, unless that was done at an earlier delivery."""
+        return await self._schedule(
+            command,
+            id=id or self._id(context, number),
+            correlation_id=context.correlation_id or context.id,
+            metadata=_merged(context, metadata),
+            **when,
+        )
+
+    def _id(self, context: Context, number: int) -> UUID:
+        return uuid5(context.id, f"{self._name}/{number}")
+
+
+def _merged(context: Context, metadata: Mapping[str, Any] | None) -> Any:
+    """The metadata of the event, and what is added to it.
+
+    What is no mapping is passed on, to be refused like that of any other command.
+    """
+    if isinstance(metadata, Mapping):
+        return {**context.metadata, **metadata}
+    return context.metadata if metadata is None else metadata
 
 
 class RefusingSender:
@@ -93,3 +134,13 @@ class RefusingSender:
         """
         name = type(command).__qualname__
         raise DefinitionError(self._subject, [f"it dispatches {name}: {self._reason}"])
+
+    schedule = send
+
+    async def cancel(self, _id: UUID) -> Any:
+        """Refuse.
+
+        Raises:
+            DefinitionError: always.
+        """
+        raise DefinitionError(self._subject, [f"it cancels a command: {self._reason}"])

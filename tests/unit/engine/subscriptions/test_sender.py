@@ -185,6 +185,51 @@ async def test_other_commands_at_the_next_delivery_are_an_error_that_says_so() -
     assert "its command 3 was Note to 'counter-x': dispatch the same commands" in parked.error
 
 
+async def test_a_command_is_scheduled_once_and_cancelled() -> None:
+    store = MemoryStore()
+    chosen = UUID(int=9)
+
+    async def schedule(context: Context) -> None:
+        later = Note(counter="later", text="1")
+        await context.schedule(later, after=timedelta(days=1), metadata={"by": "clock"})
+        await context.schedule(later, at=context.time + timedelta(days=2))
+        await context.schedule(later, cron="0 0 1 * *", timezone="Europe/Berlin", id=chosen)
+        if context.attempt == 1:
+            raise RuntimeError("not yet")
+        assert await context.cancel(chosen)
+        assert not await context.cancel(chosen)
+
+    handler = Noting(schedule)
+    async with running(store, handler) as runtime:
+        event = await added(runtime)
+        await passed(runtime, 2)
+        first, second = await store.schedules.list("counting")
+    assert [context.attempt for context in handler.contexts] == [1, 2]
+    time = handler.contexts[0].time
+    assert (first.id, first.due) == (uuid5(event, "counting/noting/1"), time + timedelta(days=1))
+    assert (second.id, second.due) == (uuid5(event, "counting/noting/2"), time + timedelta(days=2))
+    assert first.correlation_id == REQUEST
+    assert decode_metadata(first.metadata) == {"tenant": "blue", "by": "clock"}
+
+
+async def test_a_time_that_cannot_be_used_is_refused() -> None:
+    refused: list[ValueError] = []
+
+    async def wrong(context: Context) -> None:
+        later = Note(counter="later", text="1")
+        for when in ({}, {"after": timedelta(-1)}, {"after": timedelta(1), "cron": "* * * * *"}):
+            try:
+                await context.schedule(later, **when)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            except ValueError as error:
+                refused.append(error)
+
+    async with running(MemoryStore(), Noting(wrong)) as runtime:
+        await added(runtime)
+        await passed(runtime, 2)
+        assert not await runtime.scheduled.list()
+    assert len(refused) == 3
+
+
 async def test_a_refusal_reaches_the_handler() -> None:
     refused: list[TooMuch] = []
 
@@ -211,10 +256,16 @@ class Batched(EventHandler, name="batched"):
             for event, own in deliveries:
                 await own.dispatch(Note(counter="notes", text=str(event.amount)))
             return
-        try:
-            await context.dispatch(Note(counter="notes", text="all"))
-        except DefinitionError as error:
-            self.errors.append(error)
+        note = Note(counter="notes", text="all")
+        for sending in (
+            context.dispatch(note),
+            context.schedule(note, after=timedelta(1)),
+            context.cancel(REQUEST),
+        ):
+            try:
+                await sending
+            except DefinitionError as error:
+                self.errors.append(error)
 
 
 async def test_in_a_batch_each_event_has_its_commands() -> None:
@@ -237,7 +288,9 @@ async def test_the_context_of_a_whole_batch_dispatches_nothing() -> None:
     async with running(MemoryStore(), handler) as runtime:
         await added(runtime)
         await passed(runtime, 1)
-    assert "use that of one event: `delivered.context.dispatch" in str(handler.errors[0])
+    assert len(handler.errors) == 3
+    for error in handler.errors:
+        assert "use that of one event: `delivered.context.dispatch" in str(error)
 
 
 class Deciding(EventHandler, name="deciding"):
