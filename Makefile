@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev test unit check format bench bench-peers bench-compare image cluster cluster-down clean
+.PHONY: help run dev test faults unit check format bench bench-peers bench-compare image cluster cluster-down clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,6 +22,9 @@ dev: $(VENV)/.dev ## make .venv with everything that development needs
 
 test: check ## run every check and every test, with a real Postgres and a real Kubernetes
 	$(BIN)/python -m pytest
+
+faults: $(VENV)/.dev ## let everything happen to real processes, ten times (ROUNDS=n, SEED=n)
+	CHEKOV_FAULT_ROUNDS=$(or $(ROUNDS),10) CHEKOV_FAULT_SEED=$(SEED) $(BIN)/python -m pytest -s tests/faults
 
 unit: $(VENV)/.dev ## run the tests that need no database and no cluster
 	$(BIN)/python -m pytest tests/unit tests/architecture
