@@ -213,10 +213,8 @@ class Consistency:
                 async with asyncio.timeout(timeout):
                     while behind := self._behind(behind, position):
                         await self._progress(behind, position)
-                    if first is not None and (
-                        failed := await self._failed(waited, first, position)
-                    ):
-                        raise HandlerFailed(position, failed)
+                    if first is not None:
+                        await self._settled(waited, first, position)
             except (TimeoutError, StoreError):
                 behind = self._behind(behind, position) or self._suspects(waited, first)
                 names = dict.fromkeys(key.name for key in behind)
@@ -248,23 +246,30 @@ class Consistency:
         self._hopeless = alone
         await self._idle.wait()
 
-    async def _failed(
-        self, keys: Sequence[SubscriptionKey], first: int, last: int
-    ) -> Sequence[str]:
-        """The names of those that set an event from `first` to `last` aside.
+    async def _settled(self, keys: Sequence[SubscriptionKey], first: int, last: int) -> None:
+        """Return once none of these has an event from `first` to `last` set aside for a while.
 
         Raises:
+            HandlerFailed: one of them set such an event aside for good.
             StoreError: the store is away.
+            TimeoutError: nobody is there to handle one again, while this process lasts.
         """
         current = {self._current(key): key.name for key in keys}
-        failed = {
-            key
-            for key, here in self._subscriptions.items()
-            if key in current and here.failed(first, last)
-        }
-        if self._suspects(current.keys() - failed, first):
-            failed |= set(await self._store.failed(self._keys[0].domain, first=first, last=last))
-        return tuple(dict.fromkeys(name for key, name in current.items() if key in failed))
+        while True:
+            mine = {key: here for key, here in self._subscriptions.items() if key in current}
+            failed = {key for key, here in mine.items() if here.failed(first, last)}
+            retried = any(here.holds_back(first, last) for here in mine.values())
+            if self._suspects(current.keys() - failed, first):
+                found = await self._store.failed(self._keys[0].domain, first=first, last=last)
+                failed |= {key for key, final in found.items() if final}
+                retried |= any(key in current for key, final in found.items() if not final)
+            if names := dict.fromkeys(name for key, name in current.items() if key in failed):
+                raise HandlerFailed(last, tuple(names))
+            if not retried:
+                return
+            if self._hopeless:
+                raise TimeoutError
+            await asyncio.sleep(_POLL_SECONDS)
 
     def _suspects(
         self, keys: Iterable[SubscriptionKey], first: int | None

@@ -13,7 +13,7 @@ from chekov.engine.subscriptions.invocation import DeliveryFailed, Invocation
 from chekov.engine.subscriptions.parking import Parking, Stopped
 from chekov.engine.subscriptions.retry import RetryPolicy
 from chekov.serialization.codec import decode_metadata
-from chekov.store.port import RecordedEvent
+from chekov.store.port import RecordedEvent, SubscriptionKey
 
 _MOST_SECONDS: Final = 0.005
 """For how long a subscription may keep the event loop."""
@@ -32,11 +32,7 @@ class _Numbers(NamedTuple):
 
 
 class Delivery:
-    """Passes events to one handler, and retries those that it fails on.
-
-    Attributes:
-        retrying: why the event at hand is tried again, or `None`.
-    """
+    """Passes events to one handler, and retries those that it fails on."""
 
     def __init__(
         self,
@@ -51,13 +47,18 @@ class Delivery:
         self._observer = observer
         self._policy = policy
         self._yield_at = 0.0
-        self.retrying: str | None = None
+        self._waits_out: str | None = None
+
+    @property
+    def retrying(self) -> str | None:
+        """Why an event is tried again, now or after a pause; `None` if none is."""
+        return self._waits_out or self._parking.pauses.reason
 
     async def deliver(self, checkpoint: Checkpoint, events: Sequence[RecordedEvent]) -> bool:
         """Handle every event that concerns the handler, in order.
 
         Returns:
-            Whether all were handled before `checkpoint` ended.
+            Whether all were handled: before `checkpoint` ended, and before the pause of a key did.
 
         Raises:
             Fenced: another process owns the subscription.
@@ -68,7 +69,7 @@ class Delivery:
         size = self._invocation.batch_size
         start = alone = 0
         while start < len(wanted):
-            if not checkpoint.open:
+            if not checkpoint.open or self._parking.pauses.due is not None:
                 return False
             numbers = self._next(checkpoint, wanted, start, 1 if start < alone else size)
             try:
@@ -102,9 +103,7 @@ class Delivery:
             entry = self._parking.entry(event)
             if entry is None:
                 free.append(end - 1)
-            elif checkpoint.block(entry):
-                self._parking.parked += 1
-                self._parking.note(event.position)
+            elif checkpoint.block(entry) and self._parking.note_blocked(entry):
                 self._report("parked", (event,), 0.0)
             if len(free) == size or checkpoint.full:
                 break
@@ -124,13 +123,20 @@ class Delivery:
     async def _retried(
         self, checkpoint: Checkpoint, event: RecordedEvent, failed: DeliveryFailed
     ) -> bool:
-        """Retry an event until it is handled or set aside; False when `checkpoint` ended before."""
+        """Retry an event until it is handled or set aside; False when `checkpoint` ended before.
+
+        It is set aside for a while, too: until its next attempt, if that is not soon.
+        """
         replaying = event.position <= checkpoint.replay_until
         retries = self._policy.begin(event, replaying=replaying)
         try:
             while isinstance(decision := retries.after(failed), Again):
-                self.retrying = str(failed)
+                self._waits_out = str(failed)
                 self._report("retried", (event,), 0.0)
+                seconds = decision.after
+                if not failed.excused and self._parking.may_defer(event, retries, seconds):
+                    await self._parking.defer(checkpoint, event, failed, retries, seconds)
+                    return True
                 if not await checkpoint.pause(decision.after):
                     return False
                 try:
@@ -141,7 +147,7 @@ class Delivery:
                     return True
             await self._set_aside(checkpoint, event, failed, decision, retries.attempt)
         finally:
-            self.retrying = None
+            self._waits_out = None
         return True
 
     async def _attempt(
@@ -158,6 +164,7 @@ class Delivery:
             raise
         finally:
             if done:
+                self._parking.pauses.succeeded()
                 self._report("handled", events[:done], time.perf_counter() - started)
         return done
 
@@ -179,5 +186,16 @@ class Delivery:
     def _report(
         self, outcome: DeliveryOutcome, events: Sequence[RecordedEvent], seconds: float
     ) -> None:
-        age = (datetime.now(UTC) - events[-1].time).total_seconds()
-        self._observer.delivered(self._key, outcome, len(events), seconds, age)
+        report(self._observer, self._key, outcome, events, seconds)
+
+
+def report(
+    observer: Observer,
+    key: SubscriptionKey,
+    outcome: DeliveryOutcome,
+    events: Sequence[RecordedEvent],
+    seconds: float = 0.0,
+) -> None:
+    """Report what became of events."""
+    age = (datetime.now(UTC) - events[-1].time).total_seconds()
+    observer.delivered(key, outcome, len(events), seconds, age)

@@ -13,10 +13,15 @@ from chekov.domain.failure import Decision, Skip, Stop
 from chekov.engine.subscriptions.checkpoint import Checkpoint
 from chekov.engine.subscriptions.fingerprint import failure
 from chekov.engine.subscriptions.invocation import DeliveryFailed, Invocation
+from chekov.engine.subscriptions.key_pauses import KeyPauses
+from chekov.engine.subscriptions.retry import Retries
 from chekov.store.port import Claim, ParkingEntry, RecordedEvent, Subscriptions
 
 MOST_PARKED_KEYS: Final = 1000
 """Parked keys after which a subscription stops, unless the runtime says otherwise."""
+
+SKIPPED: Final = "skipped by the handler"
+"""The reason that is recorded."""
 
 _MOST_FAILED: Final = 10_000
 
@@ -39,6 +44,7 @@ class Parking:
         parked: how many events it parked since this was last reset to 0.
         last_failed: the highest position that is known to be set aside.
         failed: positions that this process set aside, the last ones only.
+        pauses: the keys whose first parked event waits for its next attempt.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class Parking:
         self._invocation = invocation
         self._most_keys = most_keys
         self._keys: dict[str, bool] = {}
+        self.pauses = KeyPauses()
         self._changes: int | None = None
         self.parked = 0
         self.last_failed = 0
@@ -61,7 +68,7 @@ class Parking:
     @property
     def due(self) -> str | None:
         """A key whose first parked event is to be handled now."""
-        return next((key for key, due in self._keys.items() if due), None)
+        return next((key for key, due in self._keys.items() if due), None) or self.pauses.due
 
     def is_current(self, claim: Claim) -> bool:
         """Whether the keys are those of the newest claim."""
@@ -70,6 +77,7 @@ class Parking:
     def forget(self) -> None:
         """Read the keys again before they are used: another process may have changed them."""
         self._changes = None
+        self.pauses.keep(())
 
     def restart(self) -> None:
         """Forget what failed: the log was restored to an earlier state."""
@@ -85,19 +93,50 @@ class Parking:
         """
         self._keys = dict(await self._store.blocked(claim))
         self._changes = claim.parked_changes
+        self.pauses.keep(self._keys)
+        for key in self._keys:
+            if key in self.pauses:
+                self._keys[key] = False
 
     def note(self, position: int) -> None:
         """Note that an event is set aside: who waits for it must learn that."""
         self.last_failed = max(self.last_failed, position)
         self.failed.append(position)
 
+    def note_blocked(self, entry: ParkingEntry) -> bool:
+        """Note that an event is parked after another one of its key.
+
+        Returns:
+            Whether it waits for somebody, and not only for the next attempt at that one.
+        """
+        self.parked += 1
+        if entry.key in self.pauses:
+            self.last_failed = max(self.last_failed, entry.event.position)
+            return False
+        self.note(entry.event.position)
+        return True
+
     def unblock(self, key: str) -> None:
         """Note that nothing of a key is parked any more."""
         self._keys.pop(key, None)
+        self.pauses.end(key)
 
-    def failed_again(self, key: str) -> None:
-        """Note that the first parked event of a key failed again."""
+    def handled(self, key: str) -> None:
+        """Note that the first parked event of a key is handled: the next one is due."""
+        self._keys[key] = True
+        self.pauses.end(key)
+        self.pauses.succeeded()
+
+    def failed_again(self, key: str, position: int) -> None:
+        """Note that the first parked event of a key failed, and waits for somebody."""
         self._keys[key] = False
+        self.pauses.end(key)
+        self.note(position)
+
+    def pause(self, key: str, retries: Retries, failed: DeliveryFailed, seconds: float) -> None:
+        """Let the first parked event of a key wait for its next attempt."""
+        self._keys[key] = False
+        self.pauses.begin(key, retries, str(failed), seconds)
 
     def entry(self, event: RecordedEvent) -> ParkingEntry | None:
         """How to park an event that an earlier one of its key blocks; else `None`."""
@@ -105,6 +144,42 @@ class Parking:
             return None
         key = self._invocation.ordering_key(event)
         return None if key is None or key not in self._keys else ParkingEntry(event, key)
+
+    def may_defer(self, event: RecordedEvent, retries: Retries, seconds: float) -> bool:
+        """Whether an event may wait for its next attempt while the events of other keys go on."""
+        return (
+            not retries.stops
+            and self.pauses.may_begin(seconds)
+            and len(self._keys) < self._most_keys
+            and self._invocation.ordering_key(event) is not None
+        )
+
+    async def defer(
+        self,
+        checkpoint: Checkpoint,
+        event: RecordedEvent,
+        failed: DeliveryFailed,
+        retries: Retries,
+        seconds: float,
+    ) -> None:
+        """Park an event until its next attempt, and move the checkpoint past it.
+
+        So after a crash, the next owner finds it and handles it before the later ones of its key.
+
+        Raises:
+            Fenced: another process owns the subscription.
+            StoreUnavailable: the database is away.
+        """
+        key = self._invocation.ordering_key(event) or event.stream
+        why = failure(self._invocation.key.name, event.type, failed.error, retries.attempt - 1)
+        self.last_failed = max(self.last_failed, event.position)
+        await self._invocation.park(checkpoint, ParkingEntry(event, key, why, retrying=True))
+        self.pause(key, retries, failed, seconds)
+        self.parked += 1
+        _log.warning(
+            "an event waits for its next attempt, and the events of other keys go on",
+            extra={**self._about(event, failed), "seconds": round(seconds, 3)},
+        )
 
     async def set_aside(
         self,
@@ -133,7 +208,7 @@ class Parking:
         why = failure(self._invocation.key.name, event.type, failed.error, attempts)
         if isinstance(decision, Skip):
             self.note(event.position)
-            entry = ParkingEntry(event, key or "", why, discarded="skipped by the handler")
+            entry = ParkingEntry(event, key or "", why, discarded=SKIPPED)
             await self._invocation.park(checkpoint, entry)
             _log.error("an event is skipped", extra=about, exc_info=failed.error)
             return

@@ -1,15 +1,19 @@
-"""Handling parked events again, when somebody asked for it, in the order of their keys."""
+"""Handling parked events again, when they are due, in the order of their keys."""
 
 import logging
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
-from chekov.backoff import Backoff
+from chekov.domain.failure import Again, Decision, Skip, Stop
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.checkpoint import Checkpoint
+from chekov.engine.subscriptions.delivery import report
 from chekov.engine.subscriptions.fingerprint import failure
 from chekov.engine.subscriptions.invocation import DeliveryFailed, Invocation
-from chekov.engine.subscriptions.parking import Parking
+from chekov.engine.subscriptions.parking import SKIPPED, Parking, Stopped
+from chekov.engine.subscriptions.retry import Retries, RetryPolicy
 from chekov.serialization.codec import decode_metadata
 from chekov.store.port import Claim, ParkedEvent, ParkingEntry, RecordedEvent, Store
 
@@ -22,16 +26,24 @@ _log: Final = logging.getLogger(__name__)
 class Redelivery:
     """Handles the parked events of one subscription that are due.
 
-    Each is tried once. One that fails again waits for the next retry, and so does its key.
+    That is when somebody asked for it, after the pause before the next attempt, or when those
+    before them are handled. One that fails is retried like any other, counting all its attempts;
+    meanwhile its key waits, and all others go on.
     """
 
     def __init__(
-        self, invocation: Invocation, store: Store, parking: Parking, observer: Observer
+        self,
+        invocation: Invocation,
+        store: Store,
+        parking: Parking,
+        observer: Observer,
+        policy: RetryPolicy,
     ) -> None:
         self._invocation = invocation
         self._store = store
         self._parking = parking
         self._observer = observer
+        self._policy = policy
 
     async def deliver_due(self, checkpoint: Checkpoint, claim: Claim) -> bool:
         """Handle some of the events that are due.
@@ -59,9 +71,10 @@ class Redelivery:
         for event in parked:
             if not checkpoint.open:
                 return False
-            if event.state == "failed" or not await self._handled(checkpoint, event):
-                if checkpoint.open:
-                    self._parking.failed_again(key)
+            if event.state == "failed":
+                self._parking.failed_again(key, event.position)
+                return self._parking.due is not None
+            if not await self._handled(checkpoint, event):
                 return self._parking.due is not None
         if len(parked) < _AT_ONCE:
             self._parking.unblock(key)
@@ -76,38 +89,74 @@ class Redelivery:
             await self._store.subscriptions.unpark(claim, parked.position)
             return True
         [event] = found
-        backoff = Backoff()
+        retries = self._parking.pauses.retries(parked.key, event.position) or self._policy.begin(
+            event, replaying=event.position <= checkpoint.replay_until, attempt=parked.attempts + 1
+        )
         while True:
             try:
-                await self._invoke(checkpoint, event, parked.attempts + 1)
+                await self._invoke(checkpoint, event, retries.attempt)
             except DeliveryFailed as failed:
+                decision = retries.after(failed)
+                if not isinstance(decision, Again):
+                    return await self._end(checkpoint, event, parked, failed, decision, retries)
+                report(self._observer, self._invocation.key, "retried", (event,))
                 if not failed.excused:
-                    await self._park_again(checkpoint, event, failed)
+                    self._parking.pause(parked.key, retries, failed, decision.after)
                     return False
-                if not await checkpoint.pause(backoff.next()):
+                if not await checkpoint.pause(decision.after):
                     return False
             else:
+                self._parking.handled(parked.key)
                 return True
 
     async def _invoke(self, checkpoint: Checkpoint, event: RecordedEvent, attempt: int) -> None:
+        started = time.perf_counter()
         progress = _Unparking(checkpoint)
         metadata = decode_metadata(event.metadata)
         with self._observer.delivery(self._invocation.key, (event,), metadata):
             await self._invocation.invoke(progress, (event,), attempt=attempt)
         if not progress.done:
             await self._store.subscriptions.unpark(checkpoint.claim, event.position)
+        seconds = time.perf_counter() - started
+        report(self._observer, self._invocation.key, "handled", (event,), seconds)
 
-    async def _park_again(
-        self, checkpoint: Checkpoint, event: RecordedEvent, failed: DeliveryFailed
-    ) -> None:
-        key = self._invocation.key
-        why = failure(key.name, event.type, failed.error, 1)
-        await self._store.subscriptions.park_again(checkpoint.claim, event.position, why)
-        _log.error(
-            "a parked event failed again",
-            extra={"subscription": key.name, "position": event.position, "error": why.error},
-            exc_info=failed.error,
-        )
+    async def _end(
+        self,
+        checkpoint: Checkpoint,
+        event: RecordedEvent,
+        parked: ParkedEvent,
+        failed: DeliveryFailed,
+        decision: Decision,
+        retries: Retries,
+    ) -> bool:
+        """Park the event until somebody retries it, or skip it; return whether its key goes on.
+
+        Raises:
+            Stopped: the decision is to stop; the event is parked.
+        """
+        key, claim = self._invocation.key, checkpoint.claim
+        subscriptions = self._store.subscriptions
+        why = failure(key.name, event.type, failed.error, retries.attempt)
+        about = {"subscription": key.name, "position": event.position, "error": why.error}
+        outcome = "skipped" if isinstance(decision, Skip) else "parked"
+        report(self._observer, key, "stopped" if isinstance(decision, Stop) else outcome, (event,))
+        if isinstance(decision, Skip):
+            entry = ParkingEntry(event, parked.key, why, discarded=SKIPPED)
+            await subscriptions.save(claim, checkpoint.position, parked=[entry])
+            await subscriptions.unpark(claim, event.position)
+            self._parking.note(event.position)
+            _log.error("a parked event is skipped", extra=about, exc_info=failed.error)
+            return True
+        why = replace(why, attempts=retries.attempt - parked.attempts)
+        await subscriptions.park_again(claim, event.position, why)
+        self._parking.failed_again(parked.key, event.position)
+        _log.error("a parked event failed again", extra=about, exc_info=failed.error)
+        if isinstance(decision, Stop):
+            raise Stopped(
+                f"event {event.position} ({event.type}) is parked: {failed}; repair the handler, "
+                "retry the event, and resume"
+            )
+        return False
 
 
 class _Unparking:

@@ -3,10 +3,12 @@
 import logging
 from typing import Any, Final
 
-from chekov.domain.failure import DECISIONS, Again, Decision, OnFailure, Retry
+from chekov.domain.failure import DECISIONS, Again, Decision, OnFailure, Retry, Stop
 from chekov.engine.subscriptions.invocation import DeliveryFailed, Invocation
 from chekov.errors import Undecodable
 from chekov.store.port import RecordedEvent
+
+_MOST_DOUBLINGS: Final = 40
 
 _log: Final = logging.getLogger(__name__)
 
@@ -25,16 +27,20 @@ class RetryPolicy:
         self._retry = retry
         self._final = DECISIONS[on_failure]
 
-    def begin(self, event: RecordedEvent, *, replaying: bool) -> "Retries":
-        """Begin to decide about an event that was tried once."""
-        return Retries(self._invocation, self._retry, self._final, event, replaying=replaying)
+    def begin(self, event: RecordedEvent, *, replaying: bool, attempt: int = 1) -> "Retries":
+        """Begin to decide about an event whose attempt number `attempt` was made or is next."""
+        return Retries(
+            self._invocation, self._retry, self._final, event, replaying=replaying, attempt=attempt
+        )
 
 
 class Retries:
     """Decides about one event.
 
     Attributes:
-        attempt: the number of the last attempt.
+        attempt: the number of the last attempt, or of the next one.
+        position: of the event.
+        stops: whether the subscription stops at the event if it keeps failing.
     """
 
     def __init__(
@@ -45,14 +51,19 @@ class Retries:
         event: RecordedEvent,
         *,
         replaying: bool,
+        attempt: int,
     ) -> None:
+        self.position = event.position
+        self.stops = isinstance(final, Stop)
         self._invocation = invocation
         self._retry = retry
         self._final = final
         self._event = event
         self._replaying = replaying
         self._backoff = retry.backoff()
-        self.attempt = 1
+        self.attempt = attempt
+        for _ in range(1, min(attempt, _MOST_DOUBLINGS)):
+            self._backoff.next()
 
     def after(self, failed: DeliveryFailed) -> Decision:
         """Decide what follows an attempt that failed; `Again` begins the next one."""

@@ -10,7 +10,7 @@ from typing import Final
 from chekov.backoff import Backoff
 from chekov.domain.failure import OnFailure, Retry
 from chekov.engine.observer import Observer
-from chekov.engine.subscriptions.checkpoint import Checkpoint
+from chekov.engine.subscriptions.checkpoint import Checkpoint, check_within_log
 from chekov.engine.subscriptions.delivery import Delivery
 from chekov.engine.subscriptions.gathering import gathered
 from chekov.engine.subscriptions.invocation import Invocation
@@ -67,7 +67,7 @@ class Subscription:
         self._parking = Parking(store.subscriptions, invocation, most_keys=most_parked_keys)
         policy = RetryPolicy(invocation, retry, on_failure or invocation.definition.on_failure)
         self._delivery = Delivery(invocation, self._parking, observer, policy)
-        self._redelivery = Redelivery(invocation, store, self._parking, observer)
+        self._redelivery = Redelivery(invocation, store, self._parking, observer, policy)
         self._observer = observer
         self._handled = Watermark()
         self._claim: Claim | None = None
@@ -234,6 +234,12 @@ class Subscription:
         """Whether this process lately parked or skipped an event from `first` to `last`."""
         return any(first <= position <= last for position in self._parking.failed)
 
+    def holds_back(self, first: int, last: int) -> bool:
+        """Whether an event from `first` to `last` waits here to be parked after one of its key."""
+        checkpoint = self._checkpoint
+        held = self._unparked if checkpoint is None else checkpoint.blocked_until(last)
+        return any(first <= entry.event.position <= last for entry in held)
+
     @property
     def running(self) -> bool:
         """Whether it handles events in this process, and goes on doing so."""
@@ -276,7 +282,7 @@ class Subscription:
 
     async def _run(self, claim: Claim, log: PageReader) -> None:
         try:
-            await self._check_within_log(claim)
+            await check_within_log(claim, self._store)
         except CheckpointAhead as error:
             # For good: once the log is as long, nothing would show what was left out.
             await self._stop(claim, error)
@@ -305,18 +311,6 @@ class Subscription:
         self._error = str(reason)
         self._state = "stopped"
         self._handled.wake_all()
-
-    async def _check_within_log(self, claim: Claim) -> None:
-        if claim.position <= self._store.tail.head.value:
-            return
-        head = await self._store.head()
-        if claim.position > head:
-            raise CheckpointAhead(
-                f"subscription {self.key.name!r} has handled events up to position "
-                f"{claim.position}, and the log ends at {head}: they are not of one store; restore "
-                "the tables events and subscriptions from one backup, or set the position of its "
-                "row in the table subscriptions, then resume it"
-            )
 
     def _begin(self, claim: Claim) -> Checkpoint:
         # Under one epoch no other process ran it: what was handled since the last save counts.
@@ -368,7 +362,11 @@ class Subscription:
     async def _idle(self, checkpoint: Checkpoint) -> None:
         if checkpoint.due:
             await checkpoint.save()
-        reasons = (checkpoint.seconds_until_due, self._invocation.seconds_until_input)
+        reasons = (
+            checkpoint.seconds_until_due,
+            self._invocation.seconds_until_input,
+            self._parking.pauses.seconds_until_due,
+        )
         foreseen = [seconds for seconds in reasons if seconds is not None]
         if checkpoint.open:
             timeout = min([_IDLE_SECONDS, *foreseen])

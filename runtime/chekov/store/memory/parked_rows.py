@@ -93,11 +93,12 @@ class ParkedRows:
         """Move an event to the discarded ones."""
         self._record(self._events.pop(position), reason, now)
 
-    def touches(self, first: int, last: int) -> bool:
-        """Whether an event from `first` to `last` was set aside or discarded."""
-        return any(
-            first <= event.position <= last for event in (*self._events.values(), *self.discarded)
-        )
+    def set_aside(self, first: int, last: int) -> Sequence[bool]:
+        """For each event from `first` to `last` that was set aside, whether it was for good."""
+        again = self.keys
+        parked = [event for event in self._events.values() if first <= event.position <= last]
+        discarded = [event for event in self.discarded if first <= event.position <= last]
+        return [not again[event.key] for event in parked] + [True for _ in discarded]
 
     def _record(self, event: ParkedEvent, reason: str, now: datetime) -> None:
         self.discarded.append(
@@ -125,7 +126,7 @@ def _parked(subscription: SubscriptionKey, entry: ParkingEntry, now: datetime) -
         entry.key,
         event.stream,
         event.type,
-        "failed" if failure else "blocked",
+        entry.state,
         found.attempts,
         found.error,
         found.error,

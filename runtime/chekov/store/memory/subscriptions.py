@@ -199,9 +199,10 @@ class MemorySubscriptions:
         found = [event for _, row in self._of(domain, name) for event in row.parked.discarded]
         return _first([event for event in found if event.position > after], limit)
 
-    async def failed(self, domain: str, *, first: int, last: int) -> Collection[SubscriptionKey]:
-        """The subscriptions that parked, skipped or discarded an event from `first` to `last`."""
-        return {key for key, row in self._of(domain) if row.parked.touches(first, last)}
+    async def failed(self, domain: str, *, first: int, last: int) -> Mapping[SubscriptionKey, bool]:
+        """The subscriptions that set an event from `first` to `last` aside → whether for good."""
+        found = {key: row.parked.set_aside(first, last) for key, row in self._of(domain)}
+        return {key: any(finals) for key, finals in found.items() if finals}
 
     async def stop(self, claim: Claim, error: str) -> None:
         """Stop the subscription and give it up."""

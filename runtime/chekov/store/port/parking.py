@@ -39,6 +39,7 @@ class ParkingEntry:
         event: the event.
         key: what it blocks.
         failure: why; `None` if it is blocked by an earlier event of its key.
+        retrying: whether it only waits for its next attempt.
         discarded: the reason why it is not kept for later, and blocks nothing; else `None`.
     """
 
@@ -46,6 +47,14 @@ class ParkingEntry:
     key: str
     failure: Failure | None = None
     discarded: str | None = None
+    retrying: bool = False
+
+    @property
+    def state(self) -> ParkedState:
+        """What it is parked as."""
+        if self.failure is None:
+            return "blocked"
+        return "retrying" if self.retrying else "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,8 @@ class ParkedEvent:
         position: of the event; the parked events of a key are handled in this order.
         key: what it blocks.
         state: `failed` until somebody retries or discards it; `blocked` by an earlier one of its
-            key; `retrying` once it was asked to be handled again.
+            key; `retrying` while it is to be handled again: after a pause, as its handler is
+            retried, or at once, as somebody asked.
         attempts: how often it was tried; 0 if it was only blocked.
         first_error: type and message of its first error.
         error: of its last error.

@@ -198,8 +198,12 @@ class Subscriptions(Protocol):
         """Discarded and skipped events above the position `after`, by position."""
         ...
 
-    async def failed(self, domain: str, *, first: int, last: int) -> Collection[SubscriptionKey]:
-        """The subscriptions that parked, skipped or discarded an event from `first` to `last`."""
+    async def failed(self, domain: str, *, first: int, last: int) -> Mapping[SubscriptionKey, bool]:
+        """The subscriptions that set an event from `first` to `last` aside → whether for good.
+
+        That is so if it was skipped or discarded, or waits for somebody. Otherwise it is handled
+        again without anybody's doing, and so are those that wait after it.
+        """
         ...
 
     async def stop(self, claim: Claim, error: str) -> None:

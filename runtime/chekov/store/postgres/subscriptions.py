@@ -152,10 +152,10 @@ class PostgresSubscriptions:
         rows = await self._fetch("discarded", domain, name, after, limit)
         return [DiscardedEvent(SubscriptionKey(*row[:5]), *row[5:]) for row in map(tuple, rows)]
 
-    async def failed(self, domain: str, *, first: int, last: int) -> Collection[SubscriptionKey]:
-        """The subscriptions that parked, skipped or discarded an event from `first` to `last`."""
+    async def failed(self, domain: str, *, first: int, last: int) -> Mapping[SubscriptionKey, bool]:
+        """The subscriptions that set an event from `first` to `last` aside → whether for good."""
         rows = await self._fetch("failed", domain, first, last)
-        return {SubscriptionKey(*row) for row in rows}
+        return {SubscriptionKey(*row[:5]): row[5] for row in map(tuple, rows)}
 
     async def stop(self, claim: Claim, error: str) -> None:
         """Stop the subscription and give it up."""
@@ -211,7 +211,7 @@ def parking_columns(entries: Sequence[ParkingEntry]) -> tuple[list[Any], ...]:
         [entry.key for entry in entries],
         [entry.event.stream for entry in entries],
         [entry.event.type for entry in entries],
-        ["failed" if entry.failure else "blocked" for entry in entries],
+        [entry.state for entry in entries],
         [failure.attempts for failure in failures],
         [storable_text(failure.error) for failure in failures],
         [storable_text(failure.fingerprint) for failure in failures],

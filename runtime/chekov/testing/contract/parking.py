@@ -217,6 +217,29 @@ class ParkingContract:
         )
         for position in (1, 2, 3, 4):
             found = await store.subscriptions.failed("bank", first=position, last=position)
-            assert set(found) == {KEY}
+            assert found == {KEY: True}
+        await store.subscriptions.discard_parked(
+            "bank", "mails", ParkedFilter(position=1), reason="no"
+        )
+        assert await store.subscriptions.failed("bank", first=2, last=2) == {KEY: False}
+        assert await store.subscriptions.failed("bank", first=3, last=4) == {KEY: True}
         assert not await store.subscriptions.failed("bank", first=5, last=9)
         assert not await store.subscriptions.failed("other", first=1, last=9)
+
+    async def test_an_event_may_wait_for_its_next_attempt(self, store: Store) -> None:
+        """With the later events of its key; nobody need retry it, and nobody can discard it."""
+        claim = await claimed(store)
+        one, two = await stored(store, "a-1", "a-1")
+        waits = ParkingEntry(one, "a-1", Failure(2, "E: soon", "f", "t"), retrying=True)
+        await store.subscriptions.save(claim, 2, parked=[waits, blocked(two)])
+        assert await parked(store) == [(1, "a-1", "retrying"), (2, "a-1", "blocked")]
+        assert await store.subscriptions.blocked(claim) == {"a-1": True}
+        [first, _] = await store.subscriptions.parked_in_order(claim, "a-1")
+        assert (first.attempts, first.error) == (2, "E: soon")
+        assert await store.subscriptions.failed("bank", first=1, last=2) == {KEY: False}
+        everything = ParkedFilter()
+        assert not await store.subscriptions.discard_parked("bank", "mails", everything, reason="")
+        await store.subscriptions.park_again(claim, 1, Failure(3, "E: hard"))
+        assert await store.subscriptions.failed("bank", first=1, last=2) == {KEY: True}
+        [first, _] = await store.subscriptions.parked_in_order(claim, "a-1")
+        assert (first.state, first.attempts, first.first_error) == ("failed", 5, "E: soon")

@@ -105,7 +105,7 @@ with row as (
         do update set attempts = excluded.attempts, error = excluded.error,
             fingerprint = excluded.fingerprint, traceback = excluded.traceback,
             state = excluded.state, time = excluded.time
-        where excluded.state = 'failed'
+        where excluded.state <> 'blocked'
 ), recorded as (
     insert into chekov.discarded (
         domain, name, version, partition, generation, position, key, stream, type, attempts, error,
@@ -251,11 +251,25 @@ from chekov.discarded where domain = $1 and name = $2 and position > $3
 order by position fetch first $4 rows with ties
 
 -- name: failed
-select domain, name, version, partition, generation from chekov.parked
-where domain = $1 and position between $2 and $3
-union
-select domain, name, version, partition, generation from chekov.discarded
-where domain = $1 and position between $2 and $3
+-- An event is handled again without anybody's doing if the first one of its key is.
+select domain, name, version, partition, generation, bool_or(final) from (
+    select parked.domain, parked.name, parked.version, parked.partition, parked.generation,
+        head.state = 'failed' as final
+    from chekov.parked cross join lateral (
+        select state from chekov.parked as first
+        where (first.domain, first.name, first.version, first.partition, first.generation)
+            = (
+                parked.domain, parked.name, parked.version, parked.partition, parked.generation
+            )
+            and first.key = parked.key
+        order by first.position limit 1
+    ) as head
+    where parked.domain = $1 and parked.position between $2 and $3
+    union all
+    select domain, name, version, partition, generation, true from chekov.discarded
+    where domain = $1 and position between $2 and $3
+) as found
+group by domain, name, version, partition, generation
 
 -- name: stop
 with stopped as (
