@@ -10,7 +10,7 @@ from typing import Final
 from chekov.backoff import Backoff
 from chekov.domain.failure import OnFailure, Retry
 from chekov.engine.observer import Observer
-from chekov.engine.subscriptions.checkpoint import Checkpoint
+from chekov.engine.subscriptions.checkpoint import Checkpoint, check_within_log
 from chekov.engine.subscriptions.delivery import Delivery
 from chekov.engine.subscriptions.gathering import gathered
 from chekov.engine.subscriptions.invocation import Invocation
@@ -282,7 +282,7 @@ class Subscription:
 
     async def _run(self, claim: Claim, log: PageReader) -> None:
         try:
-            await self._check_within_log(claim)
+            await check_within_log(claim, self._store)
         except CheckpointAhead as error:
             # For good: once the log is as long, nothing would show what was left out.
             await self._stop(claim, error)
@@ -311,18 +311,6 @@ class Subscription:
         self._error = str(reason)
         self._state = "stopped"
         self._handled.wake_all()
-
-    async def _check_within_log(self, claim: Claim) -> None:
-        if claim.position <= self._store.tail.head.value:
-            return
-        head = await self._store.head()
-        if claim.position > head:
-            raise CheckpointAhead(
-                f"subscription {self.key.name!r} has handled events up to position "
-                f"{claim.position}, and the log ends at {head}: they are not of one store; restore "
-                "the tables events and subscriptions from one backup, or set the position of its "
-                "row in the table subscriptions, then resume it"
-            )
 
     def _begin(self, claim: Claim) -> Checkpoint:
         # Under one epoch no other process ran it: what was handled since the last save counts.

@@ -1,6 +1,7 @@
 """While an event waits for its next attempt its key waits, and all other keys go on."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -115,11 +116,11 @@ async def test_who_waits_for_the_event_waits_until_it_is_handled() -> None:
     seen = Seen()
     seen.failing = {1: 1, 3: 1}
     async with running(MemoryStore(), seen, retry=SOON) as runtime:
-        waiting = {"consistency": "strong", "consistency_timeout": 60.0}
-        await runtime.dispatch(Add(counter="a", amount=1), **waiting)
+        dispatch = partial(runtime.dispatch, consistency="strong", consistency_timeout=60.0)
+        await dispatch(Add(counter="a", amount=1))
         assert seen.amounts == [1]
         await add(runtime, ("a", 3))
-        await runtime.dispatch(Add(counter="a", amount=4), **waiting)
+        await dispatch(Add(counter="a", amount=4))
         assert seen.amounts == [1, 3, 4]
 
 
