@@ -38,7 +38,7 @@ from chekov.engine.subscriptions.subscription import Subscription
 from chekov.errors import StoreUnavailable
 from chekov.serialization.codec import Codec
 from chekov.store.memory.subscriptions import MemorySubscriptions
-from chekov.store.port import Claim, NewEvent, ParkingEntry, ReadModels, SubscriptionKey
+from chekov.store.port import Claim, Layout, NewEvent, ParkingEntry, ReadModels, SubscriptionKey
 from chekov.uuid7 import uuid7
 from chekov.watermark import Watermark
 from tests.integration.engine_domain import counting
@@ -231,9 +231,11 @@ class Node:
         codec = Codec(domain)
         retry = Retry(attempts=2, first=0.0, longest=0.0)
         scheduling = ScheduledCommands(domain, store.schedules, codec, execute)
-        definition = definition_of(handler)
+        layout, definition = Layout(self.key, 1), definition_of(handler)
         invocation = kind_of(handler)(
-            Subject(self.key, handler, definition, store, codec, domain, execute, scheduling)
+            Subject(
+                self.key, handler, definition, layout, store, codec, domain, execute, scheduling
+            )
         )
         self.subscription = Subscription(invocation, store, Observer(), retry)
         self.tasks: list[asyncio.Task[None]] = []

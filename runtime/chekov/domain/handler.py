@@ -198,8 +198,8 @@ class EventHandler:
             `"stop"` stops the subscription there until it is resumed.
         partitions: divides the events into so many parts, by the name of their stream, which are
             handled independently of each other: also at the same time, and by several processes.
-            The events of one stream keep their order. It stays as it was at first; another number
-            needs another `version`.
+            The events of one stream keep their order. The number can change from one release to
+            the next.
         start_from: where it starts when it is first registered, a `StartFrom`: `"origin"` (the
             default), `"now"`, the position of the first event, or a time with a zone, which stands
             for the first event at or after it, and for `"now"` when there is none. It is looked at

@@ -21,15 +21,16 @@ from chekov.engine.processes.scheduled_commands import ScheduledCommands
 from chekov.engine.subscriptions.definitions import handler_definitions
 from chekov.engine.subscriptions.generations import GenerationKeeper
 from chekov.engine.subscriptions.invocation import Subject
-from chekov.engine.subscriptions.keys import subscription_keys
+from chekov.engine.subscriptions.keys import partition_keys, subscription_key
 from chekov.engine.subscriptions.kinds import kind_of
+from chekov.engine.subscriptions.layouts import LayoutKeeper, first_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
 from chekov.engine.subscriptions.page_cache import PageCache
 from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
-from chekov.store.port import Store, SubscriptionKey
+from chekov.store.port import Layout, Store, SubscriptionKey
 from chekov.watermark import Watermark
 
 _log: Final = logging.getLogger(__name__)
@@ -68,6 +69,11 @@ class Engine:
         self._retry = retry
         self._most_parked_keys = most_parked_keys
         self._pages: PageCache | None = None
+        self._background: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[SubscriptionKey, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._draining = False
         self._snapshotter = Snapshotter(store.snapshots, SnapshotCodec(domain), observer)
         self.dispatcher = Dispatcher(
             domain,
@@ -81,15 +87,18 @@ class Engine:
         self.scheduled = ScheduledCommands(domain, store.schedules, codec, self.dispatcher.execute)
         self._sends_scheduled = subscriptions and bool(domain.commands)
         self.definitions = handler_definitions(domain, handlers)
-        keys = {
-            key: handler
-            for handler, definition in zip(domain.handlers, self.definitions.values(), strict=True)
-            for key in subscription_keys(domain, definition)
-        }
+        keys = {subscription_key(domain, handler): handler for handler in domain.handlers}
         self._handlers = keys if subscriptions else {}
-        self._subscriptions = {
-            key: self._subscription(key, handler) for key, handler in self._handlers.items()
+        self._partitions: dict[SubscriptionKey, int] = {}
+        self._subscriptions: dict[SubscriptionKey, Subscription] = {}
+        for key in self._handlers:
+            self._divide(Layout(key, self.definitions[key.name].partitions))
+        wanted = {
+            key: self.definitions[key.name].partitions
+            for key, handler in self._handlers.items()
+            if handler.__most_partitions__ > 1
         }
+        self._layouts = LayoutKeeper(store, wanted, self._divide)
         projections = [key for key, handler in keys.items() if isinstance(handler, Projection)]
         self.generations = GenerationKeeper(store, projections, self._adopt)
         self._leases = LeaseKeeper(
@@ -99,6 +108,7 @@ class Engine:
             # A process that comes back under its old name must not pass for the one that died.
             owner=f"{node}/{uuid4().hex[:8]}",
             lease=lease,
+            layouts=self._layouts,
         )
         self._lease = lease
         strong = [key for key in keys if self.definitions[key.name].consistency == "strong"]
@@ -110,12 +120,8 @@ class Engine:
             self._subscriptions,
             self.generations.current,
             Chains(store.events, store.processes, managers),
+            partitions=self._partitions,
         )
-        self._background: dict[str, asyncio.Task[None]] = {}
-        self._running: dict[SubscriptionKey, asyncio.Task[None]] = {}
-        self._ending: set[asyncio.Task[None]] = set()
-        self._group: asyncio.TaskGroup | None = None
-        self._draining = False
 
     @property
     def subscriptions(self) -> Mapping[SubscriptionKey, SubscriptionStatus]:
@@ -143,6 +149,7 @@ class Engine:
 
     async def prepare(self) -> None:
         """Create what subscriptions need in the store: their rows and their tables."""
+        await self._layouts.prepare()
         first = {key: item for key, item in self._subscriptions.items() if key.partition == 0}
         rows = await self._store.subscriptions.list(self._domain.name) if first else ()
         registered = {(row.key.name, row.key.version) for row in rows}
@@ -219,8 +226,20 @@ class Engine:
             for key in keys:
                 if key not in self._subscriptions:
                     handler = self._handlers[projection]
-                    self._subscriptions[key] = self._subscription(key, handler)
+                    self._subscriptions[key] = self._subscription(key, handler, Layout(key, 1))
                     self._start(key)
+
+    def _divide(self, layout: Layout) -> None:
+        """Run the partitions of a layout, and no others of its subscription."""
+        if self._draining:
+            return
+        for key in [key for key in self._subscriptions if first_of(key) == layout.key]:
+            self._end(key)
+        self._partitions[layout.key] = layout.partitions
+        handler = self._handlers[layout.key]
+        for key in partition_keys(layout.key, layout.partitions):
+            self._subscriptions[key] = self._subscription(key, handler, layout)
+            self._start(key)
 
     def _end(self, key: SubscriptionKey) -> None:
         self._subscriptions.pop(key).stop()
@@ -266,11 +285,14 @@ class Engine:
             await _cancelled(self._background.pop("leases"), self._background.pop("node"))
             await self._leases.release()
 
-    def _subscription(self, key: SubscriptionKey, handler: EventHandler) -> Subscription:
+    def _subscription(
+        self, key: SubscriptionKey, handler: EventHandler, layout: Layout
+    ) -> Subscription:
         subject = Subject(
             key,
             handler,
             self.definitions[key.name],
+            layout,
             self._store,
             self._codec,
             self._domain,

@@ -1,6 +1,7 @@
 """Reading one's own writes: waiting until handlers, wherever they run, have passed a position."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -9,7 +10,8 @@ from uuid import UUID
 
 from chekov.domain.envelope import check_seconds
 from chekov.engine.commands.chains import Chains
-from chekov.engine.subscriptions.partitions import concerned
+from chekov.engine.subscriptions.layouts import first_of
+from chekov.engine.subscriptions.partitions import partition_of
 from chekov.engine.subscriptions.subscription import Subscription, current_subscription
 from chekov.errors import (
     ChekovError,
@@ -57,6 +59,15 @@ def _whole(key: SubscriptionKey) -> SubscriptionKey:
     return replace(key, partition=0, generation=1)
 
 
+def _parts(
+    key: SubscriptionKey, number: int, stream: str | None = None
+) -> Sequence[SubscriptionKey]:
+    """The keys of a subscription's partitions, of which there are `number`, or of a stream's."""
+    if stream is not None and number:
+        return [replace(key, partition=partition_of(stream, number))]
+    return [replace(key, partition=part) for part in range(number)]
+
+
 class Consistency:
     """Waits by the progress of this process's own subscriptions, and by checkpoints for the rest.
 
@@ -64,11 +75,13 @@ class Consistency:
 
     Args:
         store: has the checkpoints.
-        keys: of the domain's subscriptions, whichever generation of a projection serves.
+        keys: of the first partitions of the domain's subscriptions, whichever generation of a
+            projection serves.
         strong: of those, the ones that a strong dispatch waits for.
         subscriptions: those that run in this process.
         current: returns the key of the generation that answers for one of `keys`.
         chains: what follows from commands through process managers.
+        partitions: into how many partitions this process divides each of `keys`; 1 if left out.
     """
 
     def __init__(
@@ -79,6 +92,8 @@ class Consistency:
         subscriptions: Mapping[SubscriptionKey, Subscription],
         current: Callable[[SubscriptionKey], SubscriptionKey],
         chains: Chains,
+        *,
+        partitions: Mapping[SubscriptionKey, int],
     ) -> None:
         self._store = store
         self._chains = chains
@@ -86,9 +101,11 @@ class Consistency:
         self._keys = tuple(keys)
         self._strong = tuple(strong)
         self._subscriptions = subscriptions
+        self._partitions = partitions
         self._reading: asyncio.Future[None] | None = None
         self._checkpoints: Mapping[SubscriptionKey, int] = {}
         self._failures: Mapping[SubscriptionKey, int] = {}
+        self._stored: Mapping[SubscriptionKey, int] = {}
         self._hopeless = False
         self._waiting = 0
         self._idle = asyncio.Event()
@@ -110,7 +127,7 @@ class Consistency:
         return self.named(consistency)
 
     def named(self, names: Collection[str] | None) -> Sequence[SubscriptionKey]:
-        """Return the subscriptions with these names, every version and partition; all for `None`.
+        """Return the subscriptions with these names, every version; all for `None`.
 
         Raises:
             UnknownSubscription: the domain has no subscription of a name.
@@ -140,8 +157,8 @@ class Consistency:
         """
         last = events[-1]
         deadline = _now() + timeout
-        first, of_stream = events[0].position, concerned(keys, last.stream)
-        await self.wait(last.position, of_stream, timeout, first=first)
+        first, stream = events[0].position, last.stream
+        await self.wait(last.position, keys, timeout, first=first, stream=stream)
         managers = self._chains.managers(keys)
         chain = last.correlation_id
         if not managers or chain is None:
@@ -149,9 +166,8 @@ class Consistency:
         position = last.position
         while found := await self._next_of_chain(chain, position, managers, deadline):
             for event in found:
-                position = event.position
-                of_stream = concerned(keys, event.stream)
-                await self.wait(position, of_stream, deadline - _now(), first=position)
+                position, left = event.position, deadline - _now()
+                await self.wait(position, keys, left, first=position, stream=event.stream)
 
     async def _next_of_chain(
         self, chain: UUID, position: int, managers: Collection[str], deadline: float
@@ -187,6 +203,7 @@ class Consistency:
         timeout: float,
         *,
         first: int | None = None,
+        stream: str | None = None,
     ) -> None:
         """Return when each of these subscriptions has handled everything up to `position`.
 
@@ -195,6 +212,7 @@ class Consistency:
             keys: of the subscriptions.
             timeout: seconds to wait.
             first: none of the events from here on may have been set aside; `None` if any may.
+            stream: the only one whose events matter; `None` if all do.
 
         Raises:
             ConsistencyTimeout: `timeout` seconds passed before, or nobody is there to handle it.
@@ -211,12 +229,12 @@ class Consistency:
         with self._counted():
             try:
                 async with asyncio.timeout(timeout):
-                    while behind := self._behind(behind, position):
-                        await self._progress(behind, position)
+                    while behind := self._behind(behind, position, stream):
+                        await self._progress(behind, position, stream)
                     if first is not None:
                         await self._settled(waited, first, position)
             except (TimeoutError, StoreError):
-                behind = self._behind(behind, position) or self._suspects(waited, first)
+                behind = self._behind(behind, position, stream) or self._suspects(waited, first)
                 names = dict.fromkeys(key.name for key in behind)
                 if names:
                     raise ConsistencyTimeout(position, tuple(names)) from None
@@ -235,7 +253,7 @@ class Consistency:
 
     def drop(self) -> None:
         """Forget which checkpoints were read: the log was restored to an earlier state."""
-        self._checkpoints = self._failures = {}
+        self._checkpoints = self._failures = self._stored = {}
 
     async def drain(self, *, alone: bool) -> None:
         """Return when there is no waiter left.
@@ -256,13 +274,19 @@ class Consistency:
         """
         current = {self._current(key): key.name for key in keys}
         while True:
-            mine = {key: here for key, here in self._subscriptions.items() if key in current}
-            failed = {key for key, here in mine.items() if here.failed(first, last)}
-            retried = any(here.holds_back(first, last) for here in mine.values())
+            mine = [
+                (first_of(key), here)
+                for key, here in self._subscriptions.items()
+                if first_of(key) in current
+            ]
+            failed = {key for key, here in mine if here.failed(first, last)}
+            retried = any(here.holds_back(first, last) for _, here in mine)
             if self._suspects(current.keys() - failed, first):
                 found = await self._store.failed(self._keys[0].domain, first=first, last=last)
-                failed |= {key for key, final in found.items() if final}
-                retried |= any(key in current for key, final in found.items() if not final)
+                failed |= {first_of(key) for key, final in found.items() if final}
+                retried |= any(
+                    first_of(key) in current for key, final in found.items() if not final
+                )
             if names := dict.fromkeys(name for key, name in current.items() if key in failed):
                 raise HandlerFailed(last, tuple(names))
             if not retried:
@@ -280,20 +304,41 @@ class Consistency:
         return [key for key in keys if self._last_failed(self._current(key)) >= first]
 
     def _last_failed(self, key: SubscriptionKey) -> int:
-        here = self._subscriptions.get(key)
-        return max(here.last_failed if here else 0, self._failures.get(key, 0))
+        here = [self._subscriptions.get(item) for item in _parts(key, self._here(key))]
+        stored = [self._failures.get(item, 0) for item in _parts(key, self._stored.get(key, 0))]
+        return max([item.last_failed for item in here if item is not None] + stored, default=0)
 
-    def _behind(self, keys: Iterable[SubscriptionKey], position: int) -> list[SubscriptionKey]:
-        return [key for key in keys if not self._passed(key, position)]
+    def _behind(
+        self, keys: Iterable[SubscriptionKey], position: int, stream: str | None
+    ) -> list[SubscriptionKey]:
+        return [key for key in keys if not self._passed(self._current(key), position, stream)]
 
-    def _passed(self, key: SubscriptionKey, position: int) -> bool:
-        key = self._current(key)
-        here = self._subscriptions.get(key)
+    def _passed(self, key: SubscriptionKey, position: int, stream: str | None) -> bool:
+        """Whether a subscription is known to have handled a position, in all that concerns it.
+
+        What is known of a partition belongs to a number of partitions, and stays true when the
+        subscription is divided anew.
+        """
+        return any(
+            all(self._knows(part, number, position) for part in _parts(key, number, stream))
+            for number in {self._here(key), self._stored.get(key, 0)}
+            if number
+        )
+
+    def _knows(self, part: SubscriptionKey, number: int, position: int) -> bool:
+        key = first_of(part)
+        here = self._subscriptions.get(part) if self._here(key) == number else None
         if here is not None and here.passed(position):
             return True
-        return self._checkpoints.get(key, 0) >= position
+        return self._stored.get(key) == number and self._checkpoints.get(part, 0) >= position
 
-    async def _progress(self, behind: Sequence[SubscriptionKey], position: int) -> None:
+    def _here(self, key: SubscriptionKey) -> int:
+        """How many partitions of a subscription this process knows of by running it."""
+        return self._partitions.get(replace(key, generation=1), 1)
+
+    async def _progress(
+        self, behind: Sequence[SubscriptionKey], position: int, stream: str | None
+    ) -> None:
         """Wait until one that is behind may have arrived.
 
         Raises:
@@ -301,15 +346,20 @@ class Consistency:
         """
         if self._hopeless:
             raise TimeoutError
-        here = [self._subscriptions.get(self._current(key)) for key in behind]
-        if all(item is not None and item.running for item in here):
-            first = here[0]
-            if first is not None:
-                await first.reached(position)
+        current = map(self._current, behind)
+        parts = [part for key in current for part in _parts(key, self._here(key), stream)]
+        late = [
+            item
+            for item in map(self._subscriptions.get, parts)
+            if item is None or not item.passed(position)
+        ]
+        if all(item is not None and item.running for item in late):
+            if late[0] is not None:
+                await late[0].reached(position)
             return
         with suppress(StoreError):
             await self._read_checkpoints()
-        if len(self._behind(behind, position)) == len(behind):
+        if len(self._behind(behind, position, stream)) == len(behind):
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _read_checkpoints(self) -> None:
@@ -322,6 +372,7 @@ class Consistency:
             rows = await self._store.list(self._keys[0].domain)
             self._checkpoints = {row.key: row.position for row in rows}
             self._failures = {row.key: row.last_failed for row in rows}
+            self._stored = Counter(first_of(row.key) for row in rows)
         finally:
             self._reading.cancel()
             self._reading = None

@@ -65,7 +65,7 @@ class Delivery:
             Stopped: an event keeps failing and the policy is to stop.
             StoreUnavailable: the database is away; the outcome of the event at hand is unknown.
         """
-        wanted = self._invocation.wanted(events)
+        wanted = self._invocation.pending(events)
         size = self._invocation.batch_size
         start = alone = 0
         while start < len(wanted):

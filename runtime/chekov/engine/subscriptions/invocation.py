@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
@@ -23,11 +24,11 @@ from chekov.engine.processes.reactions import UnhandledRefusal
 from chekov.engine.subscriptions.checkpoint import Checkpoint, Progress
 from chekov.engine.subscriptions.handler_routes import HandlerRoutes
 from chekov.engine.subscriptions.keys import partition_keys
+from chekov.engine.subscriptions.layouts import HandledBefore
 from chekov.engine.subscriptions.partitions import partition_of
 from chekov.engine.subscriptions.sender import Execute, HandlerSender, RefusingSender, Scheduling
 from chekov.engine.subscriptions.start_points import start_position
 from chekov.errors import (
-    DefinitionError,
     Draining,
     Fenced,
     Overloaded,
@@ -36,7 +37,7 @@ from chekov.errors import (
 )
 from chekov.serialization.codec import Codec, decode_senders_metadata
 from chekov.serialization.processes import UnreadableProcess
-from chekov.store.port import ParkingEntry, RecordedEvent, Store, SubscriptionKey
+from chekov.store.port import Layout, ParkingEntry, RecordedEvent, Store, SubscriptionKey
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -75,6 +76,7 @@ class Subject:
     Attributes:
         handler: what it runs.
         definition: of the handler, with what the installation says in place of its class.
+        layout: into how many partitions its subscription is divided.
         store: where its events come from.
         domain: that the handler belongs to.
         execute: executes the commands that it sends.
@@ -84,6 +86,7 @@ class Subject:
     key: SubscriptionKey
     handler: EventHandler
     definition: HandlerDefinition
+    layout: Layout
     store: Store
     codec: Codec
     domain: Domain
@@ -116,6 +119,8 @@ class Invocation(ABC):
             f"{type(subject.handler).__qualname__}.on_error",
             "it only decides what follows the error; dispatch in the method that handles the event",
         )
+        self._partitions = subject.layout.partitions
+        self._before = HandledBefore(subject.layout, attrgetter("stream"))
         self._filters = not self.definition.filter.is_open
         self.batch_size = max(self.batch_size, self.routes.largest_batch)
         self.decides = type(subject.handler).on_error is not EventHandler.on_error
@@ -128,12 +133,11 @@ class Invocation(ABC):
 
         Raises:
             StoreError: the store cannot hold it.
-            DefinitionError: the database refuses it, the number of its partitions has changed, or
-                the log does not reach to where it is to start.
+            DefinitionError: the database refuses it, or the log does not reach to where it is to
+                start.
         """
-        await self._check_partitions()
         start = await self._start(registered=registered)
-        keys = partition_keys(self.key, self.definition.partitions)
+        keys = partition_keys(self.key, self._partitions)
         await self.store.subscriptions.register(keys, start=start)
 
     async def _start(self, *, registered: bool) -> int:
@@ -150,24 +154,11 @@ class Invocation(ABC):
         """Whether an event meets the filter of the handler's class."""
         return self.definition.filter.matches(event)
 
-    async def _check_partitions(self) -> None:
-        """Refuse another number of partitions than the one that its checkpoints were made with."""
-        wanted = self.definition.partitions
-        found = await self.store.subscriptions.divide(self.key, wanted)
-        if found != wanted:
-            fault = (
-                f"it has {wanted} partitions, and its checkpoints in the store are those of "
-                f"{found}: keep partitions={found}, or give it another version=, which starts "
-                "from the origin"
-            )
-            raise DefinitionError(type(self.handler).__qualname__, [fault])
-
     def wanted(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
         """Return those of `events` that concern the handler."""
-        partitions = self.definition.partitions
-        if partitions > 1:
-            own = self.key.partition
-            events = [item for item in events if partition_of(item.stream, partitions) == own]
+        if self._partitions > 1:
+            own, number = self.key.partition, self._partitions
+            events = [item for item in events if partition_of(item.stream, number) == own]
         if self._filters:
             events = [event for event in events if self.accepts(event)]
         decided = self.routes.decided
@@ -175,6 +166,10 @@ class Invocation(ABC):
             return [event for event in events if decided[event.type]]
         except KeyError:  # at the first sight of a name
             return [event for event in events if self.routes.wants(event.type)]
+
+    def pending(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+        """Return those of `events` that concern the handler and that nobody has handled yet."""
+        return self._before.left_of(self.wanted(events))
 
     def patience(self, events: Sequence[RecordedEvent]) -> float:
         """For how many seconds to wait for more events before these are handled."""

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Final
 
+from chekov.engine.subscriptions.layouts import LayoutKeeper, first_of
 from chekov.engine.subscriptions.node_watch import LOOK_SECONDS, NodeWatch
 from chekov.engine.subscriptions.rest import Rest
 from chekov.engine.subscriptions.shares import Member, assign, offer_of
@@ -46,13 +47,15 @@ class LeaseKeeper:
         domain: str,
         owner: str,
         lease: float,
+        layouts: LayoutKeeper,
     ) -> None:
         self._store = store
         self._subscriptions = subscriptions
         self._domain = domain
         self._owner = owner
         self._lease = lease
-        self._offers = frozenset(map(offer_of, subscriptions))
+        self._layouts = layouts
+        self._offers = frozenset(map(offer_of, subscriptions)) | layouts.wishes
         self._nodes = NodeWatch(store.nodes, domain, Member(owner, self._offers), lease=lease)
         self._rest = Rest(store.read_models, lease)
         self._leaving: set[SubscriptionKey] = set()
@@ -137,7 +140,12 @@ class LeaseKeeper:
         """Claim once; return whether every claim is as it should be."""
         asked_at = asyncio.get_running_loop().time()
         await self._rest.look(self._subscriptions.values(), alone=self._nodes.alone)
-        share = set[SubscriptionKey]() if self._rest.reason else await self._share()
+        await self._layouts.refresh()
+        divided_anew: Collection[SubscriptionKey] = ()
+        share = set[SubscriptionKey]()
+        if not self._rest.reason:
+            divided_anew = await self._layouts.due(self._nodes.living)
+            share = {key for key in await self._share() if first_of(key) not in divided_anew}
         owned = {key for key, item in self._subscriptions.items() if item.owned}
         await self._give_up((owned | self._leaving) - share)
         owned = {key for key, item in self._subscriptions.items() if item.owned}
@@ -155,6 +163,7 @@ class LeaseKeeper:
             if claim.epoch > 1 and key not in owned:
                 self._contested.add(key)
         freed = await self._end_stale(share - held.keys())
+        await self._layouts.change(divided_anew, vanished=self._nodes.vanished)
         self._rounds += 1
         everything = held.keys() == owned == set(self._subscriptions)
         if everything and self._rounds % _LEARN_EVERY:

@@ -58,6 +58,10 @@ class ParkedRows:
             elif entry.failure is not None or entry.event.position not in self._events:
                 self._events[entry.event.position] = _parked(self._subscription, entry, now)
 
+    def adopt(self, event: ParkedEvent) -> None:
+        """Take over an event that another partition parked."""
+        self._events[event.position] = replace(event, subscription=self._subscription)
+
     def remove(self, position: int) -> None:
         del self._events[position]
 

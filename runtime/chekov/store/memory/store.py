@@ -19,6 +19,7 @@ from chekov.store.memory.subscriptions import MemorySubscriptions
 from chekov.store.port import (
     CommitReport,
     Keys,
+    Layouts,
     Nodes,
     Processes,
     ReadModels,
@@ -48,6 +49,7 @@ class MemoryStore(DelegatingEventStore):
 
     streams: Streams
     subscriptions: Subscriptions
+    layouts: Layouts
     nodes: Nodes
     processes: Processes
     schedules: Schedules
@@ -62,9 +64,11 @@ class MemoryStore(DelegatingEventStore):
         self.events = MemoryEventStore(self._log)
         snapshots: dict[str, Snapshot] = {}
         self.streams = MemoryStreams(self._log, snapshots)
-        self.subscriptions = MemorySubscriptions(
+        subscriptions = MemorySubscriptions(
             clock, lambda: self._log.history.head, self.changes.subscriptions
         )
+        self.subscriptions = subscriptions
+        self.layouts = subscriptions.layouts
         self.nodes = MemoryNodes(clock, self.changes.subscriptions)
         self.processes = MemoryProcesses(clock, lambda: self.subscriptions)
         self.schedules = MemorySchedules(clock)

@@ -1,12 +1,14 @@
 """The role `subscriptions` in memory."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from datetime import datetime, timedelta
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from chekov.errors import Fenced
+from chekov.store.memory.layouts import MemoryLayouts
 from chekov.store.memory.parked_rows import ParkedRows
+from chekov.store.memory.subscription_rows import Row
 from chekov.store.port import (
     ALL_PARKED,
     Claim,
@@ -24,21 +26,11 @@ from chekov.watermark import Watermark
 P = TypeVar("P", ParkedEvent, DiscardedEvent)
 
 
-@dataclass(slots=True)
-class _Row:
-    position: int
-    registered: int
-    updated: datetime
-    parked: ParkedRows
-    owner: str | None = None
-    epoch: int = 0
-    lease_until: datetime | None = None
-    state: Literal["running", "paused", "stopped"] = "running"
-    error: str | None = None
-
-
 class MemorySubscriptions:
     """One row per subscription, changed only through a claim that is not stale.
+
+    Attributes:
+        layouts: the role that knows the partitions, over the same rows.
 
     Args:
         clock: tells the time of leases.
@@ -51,18 +43,15 @@ class MemorySubscriptions:
     ) -> None:
         self._now = clock
         self._end = end
-        self._rows: dict[SubscriptionKey, _Row] = {}
+        self._rows: dict[SubscriptionKey, Row] = {}
         self._freed = freed
-        self._divided: dict[tuple[str, str, int], int] = {}
+        self.layouts = MemoryLayouts(self._rows, clock, freed)
 
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
         """Add those of `keys` that are new."""
         for key in keys:
-            self._rows.setdefault(key, _Row(start, self._end(), self._now(), ParkedRows(key)))
-
-    async def divide(self, key: SubscriptionKey, partitions: int) -> int:
-        """Divide a subscription into so many partitions, unless it is divided already."""
-        return self._divided.setdefault((key.domain, key.name, key.version), partitions)
+            if self.layouts.has(key):
+                self._rows.setdefault(key, Row(start, self._end(), self._now(), ParkedRows(key)))
 
     async def claim(
         self,
@@ -245,7 +234,7 @@ class MemorySubscriptions:
             for key, row in self._of(domain)
         ]
 
-    def _of(self, domain: str, name: str | None = None) -> Sequence[tuple[SubscriptionKey, _Row]]:
+    def _of(self, domain: str, name: str | None = None) -> Sequence[tuple[SubscriptionKey, Row]]:
         rows = [
             (key, row)
             for key, row in self._rows.items()
@@ -273,17 +262,17 @@ class MemorySubscriptions:
             raise Fenced(claim.key.name)
         return row.parked
 
-    def _owned(self, claim: Claim) -> _Row:
+    def _owned(self, claim: Claim) -> Row:
         row = self._rows.get(claim.key)
         if row is None or (row.owner, row.epoch) != (claim.owner, claim.epoch):
             raise Fenced(claim.key.name)
         return row
 
-    def _move(self, row: _Row, position: int) -> None:
+    def _move(self, row: Row, position: int) -> None:
         row.position = max(row.position, position)
         row.updated = self._now()
 
-    def _give_up(self, row: _Row) -> None:
+    def _give_up(self, row: Row) -> None:
         row.owner = None
         row.lease_until = None
         row.updated = self._now()

@@ -17,6 +17,7 @@ from chekov.store.port.generations import (
     ProjectionBuilding,
 )
 from chekov.store.port.keys import Key, Keys
+from chekov.store.port.layouts import Layout, Layouts
 from chekov.store.port.nodes import Node, Nodes
 from chekov.store.port.parking import (
     ALL_PARKED,
@@ -76,6 +77,8 @@ __all__ = [
     "Generations",
     "Key",
     "Keys",
+    "Layout",
+    "Layouts",
     "NewEvent",
     "Node",
     "Nodes",

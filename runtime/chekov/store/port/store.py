@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 from chekov.store.changes import Topic
 from chekov.store.port.event_store import EventStore
 from chekov.store.port.keys import Keys
+from chekov.store.port.layouts import Layouts
 from chekov.store.port.nodes import Nodes
 from chekov.store.port.processes import Processes
 from chekov.store.port.read_models import ReadModels
@@ -44,6 +45,11 @@ class Store(EventStore, Protocol):
     @property
     def subscriptions(self) -> Subscriptions:
         """Checkpoints, owners and parked events."""
+        ...
+
+    @property
+    def layouts(self) -> Layouts:
+        """The numbers of partitions."""
         ...
 
     @property

@@ -64,13 +64,9 @@ class Subscriptions(Protocol):
     """Stores checkpoints, owners and parked events; every write is fenced by the claim's epoch."""
 
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
-        """Add those of `keys` that are new, with their checkpoint at `start`."""
-        ...
+        """Add those of `keys` that are new, with their checkpoint at `start`.
 
-    async def divide(self, key: SubscriptionKey, partitions: int) -> int:
-        """Divide a subscription into so many partitions, unless it is divided already.
-
-        The first call for its domain, name and version decides. Return how many it has.
+        Partitions that the layout of their subscription does not have are left out.
         """
         ...
 

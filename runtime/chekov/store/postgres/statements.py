@@ -53,6 +53,7 @@ def check_schema(schema: str) -> str:
 SqlFile: TypeAlias = Literal[
     "events",
     "subscriptions",
+    "layouts",
     "nodes",
     "processes",
     "schedules",

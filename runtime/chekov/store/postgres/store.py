@@ -13,6 +13,7 @@ from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.connection_options import QUERY_SECONDS, STATEMENT_SECONDS
 from chekov.store.postgres.event_store import PostgresEventStore
 from chekov.store.postgres.keys import PostgresKeys
+from chekov.store.postgres.layouts import PostgresLayouts
 from chekov.store.postgres.migrator import migrate as migrate_schema
 from chekov.store.postgres.migrator import needed_version, verify
 from chekov.store.postgres.nodes import PostgresNodes
@@ -72,6 +73,7 @@ class PostgresStore(DelegatingEventStore):
         self.events = events
         self.streams = PostgresStreams(self._schema, events, self._background, self.tail)
         self.subscriptions = PostgresSubscriptions(self._schema)
+        self.layouts = PostgresLayouts(self._schema)
         self.nodes = PostgresNodes(self._schema, self._troubles)
         self.processes = PostgresProcesses(self._schema)
         self.schedules = PostgresSchedules(self._schema)

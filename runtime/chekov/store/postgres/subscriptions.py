@@ -35,12 +35,6 @@ class PostgresSubscriptions:
         """Add those of `keys` that are new."""
         await self._fetch("register", *_columns(keys), start)
 
-    async def divide(self, key: SubscriptionKey, partitions: int) -> int:
-        """Divide a subscription into so many partitions, unless it is divided already."""
-        values = key.domain, key.name, key.version, partitions
-        [[found]] = await self._fetch("divide", *values)
-        return found
-
     async def claim(
         self,
         owner: str,

@@ -76,6 +76,7 @@ class SealedStore(DelegatingEventStore):
         )
         self.streams = store.streams
         self.subscriptions = store.subscriptions
+        self.layouts = store.layouts
         self.nodes = store.nodes
         self.ping = store.ping
         self.reporting_commits = store.reporting_commits

@@ -12,6 +12,7 @@ from chekov.testing.contract.filters import FilterContract
 from chekov.testing.contract.generations import GenerationsContract
 from chekov.testing.contract.hostile import HostileContract
 from chekov.testing.contract.keys import KeysContract
+from chekov.testing.contract.layouts import LayoutsContract
 from chekov.testing.contract.nodes import NodesContract, NodeSessionsContract
 from chekov.testing.contract.parking import ParkingContract
 from chekov.testing.contract.processes import ProcessesContract
@@ -29,6 +30,7 @@ __all__ = [
     "GenerationsContract",
     "HostileContract",
     "KeysContract",
+    "LayoutsContract",
     "NodeSessionsContract",
     "NodesContract",
     "ParkingContract",
@@ -49,6 +51,7 @@ class StoreContract(
     HostileContract,
     StreamsContract,
     SubscriptionsContract,
+    LayoutsContract,
     NodesContract,
     ParkingContract,
     ProcessesContract,

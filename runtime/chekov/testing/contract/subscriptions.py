@@ -43,15 +43,6 @@ class SubscriptionsContract:
         ] * 2
         assert not await store.subscriptions.list("other")
 
-    async def test_the_first_to_divide_a_subscription_decides(self, store: Store) -> None:
-        """For its version: another one may have another number of partitions."""
-        divide = store.subscriptions.divide
-        assert await divide(KEY, 4) == 4
-        assert await divide(KEY, 2) == 4
-        assert await divide(SubscriptionKey("bank", "mails", partition=3), 1) == 4
-        assert await divide(SubscriptionKey("bank", "mails", 2), 2) == 2
-        assert await divide(SubscriptionKey("shop", "mails"), 1) == 1
-
     async def test_a_claim_has_the_head_of_its_registration(self, store: Store) -> None:
         """Also later, and to another owner."""
         await store.append("a", [event(), event()])

@@ -115,22 +115,25 @@ async def test_waiting_for_an_unknown_subscription_names_those_that_there_are() 
 
 
 async def test_versions_and_partitions_of_a_name_are_waited_for_one_by_one() -> None:
-    keys = [
-        SubscriptionKey("counting", "seen", version, partition)
-        for version, partition in ((1, 0), (2, 0), (2, 1))
-    ]
+    keys = [SubscriptionKey("counting", "seen", version) for version in (1, 2)]
+    every = [*keys, SubscriptionKey("counting", "seen", 2, 1)]
     async with MemoryStore() as store:
-        await store.subscriptions.register(keys)
-        claims = await store.subscriptions.claim("node", keys, lease=60)
+        await store.subscriptions.register(every)
+        claims = await store.subscriptions.claim("node", every, lease=60)
         chains = Chains(store.events, store.processes, [])
-        consistency = Consistency(store.subscriptions, keys, keys, {}, lambda key: key, chains)
+        consistency = Consistency(
+            store.subscriptions, keys, keys, {}, lambda key: key, chains, partitions={}
+        )
         assert consistency.named(["seen"]) == keys
         for claim in claims[:2]:
             await store.subscriptions.save(claim, 7)
         with pytest.raises(ConsistencyTimeout) as caught:
             await consistency.wait(7, keys, 0.05)
         assert caught.value.behind == ("seen",)
-        await consistency.wait(7, keys[:2], 5)
+        await consistency.wait(7, keys[:1], 5)
+        await consistency.wait(7, keys, 5, stream="account-0")
+        with pytest.raises(ConsistencyTimeout):
+            await consistency.wait(7, keys, 0.05, stream="account-5")
         async with asyncio.TaskGroup() as group:
             group.create_task(consistency.wait(7, keys, 30))
             await store.subscriptions.save(claims[2], 7)

@@ -80,7 +80,7 @@ async def test_a_process_that_hangs_loses_its_subscription_to_another(
             assert seen.amounts == [1]
             assert status(two, "seen").owned
     logged = [vars(record) for record in caplog.records if "renewed" in record.message]
-    assert {(item["domain"], item["error"]) for item in logged} == {("counting", "no answer")}
+    assert ("counting", "no answer") in {(item["domain"], item["error"]) for item in logged}
     assert logged[0]["owner"].startswith("one/")
 
 

@@ -4,13 +4,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chekov import Context, DefinitionError, EventHandler, MemoryStore, Projection, Runtime, handle
-from chekov.engine.subscriptions.partitions import concerned, partition_of
-from chekov.store.port import SubscriptionKey
+from chekov import Context, EventHandler, MemoryStore, Projection, Runtime, handle
+from chekov.engine.subscriptions.partitions import partition_of
 from tests.unit.engine.counter_domain import Add, Added
 from tests.unit.engine.running import running
 from tests.waiting import until
@@ -32,14 +30,6 @@ class Heard(EventHandler, name="heard", partitions=4, consistency="strong"):
         if context.stream == self.slow:
             await self.gate.wait()
         self.amounts.setdefault(context.stream, []).append(event.amount)
-
-
-class Fewer(Heard, name="heard", partitions=2):
-    pass
-
-
-class Next(Heard, name="heard", version=2, partitions=2):
-    pass
 
 
 def owned(runtime: Runtime) -> list[int]:
@@ -65,12 +55,6 @@ def test_streams_are_spread_over_all_partitions(partitions: int) -> None:
     counts = Counter(partition_of(f"account-{number}", partitions) for number in range(5_000))
     assert sorted(counts) == list(range(partitions))
     assert max(counts.values()) < 2 * 5_000 / partitions
-
-
-def test_a_stream_concerns_one_partition_of_each_subscription() -> None:
-    keys = [SubscriptionKey("d", "many", partition=number) for number in range(4)]
-    one = SubscriptionKey("d", "one")
-    assert concerned([*keys, one], "account-1") == [keys[0], one]
 
 
 async def test_each_event_is_heard_once_and_in_the_order_of_its_stream() -> None:
@@ -134,20 +118,6 @@ async def test_partitions_are_shared_by_processes_as_they_join_and_leave() -> No
     for stream, amounts in one.amounts.items():
         assert sorted([*amounts, *two.amounts.get(stream, [])]) == [1, 2, 3]
         assert amounts == sorted(amounts)
-
-
-async def test_another_number_of_partitions_is_refused_before_anything_runs() -> None:
-    store = MemoryStore()
-    async with running(store, Heard()) as runtime:
-        await add(runtime, 1)
-    with pytest.raises(DefinitionError, match="keep partitions=4, or give it another version="):
-        async with running(store, Fewer()):
-            pass
-    again = Next()
-    async with running(store, again) as runtime:
-        await runtime.wait(await runtime.store.head())
-        assert owned(runtime) == [0, 1]
-    assert again.amounts == {f"counter-{name}": [1] for name in COUNTERS}
 
 
 def faults(kind: type[EventHandler]) -> Sequence[str]:

@@ -1,4 +1,12 @@
+-- Partitions that a layout no longer has do not come back, not even while it changes.
 -- name: register
+with layout as (
+    select domain, name, version, partitions from chekov.partitions
+    where (domain, name, version) in (
+        select * from unnest($1::text[], $2::text[], $3::integer[])
+    )
+    for share
+)
 insert into chekov.subscriptions (
     domain, name, version, partition, generation, position, registered
 )
@@ -6,12 +14,12 @@ select domain, name, version, partition, generation, $6,
     (select coalesce(max(position), 0) from chekov.events)
 from unnest($1::text[], $2::text[], $3::integer[], $4::integer[], $5::integer[])
     as key (domain, name, version, partition, generation)
+where not exists (
+    select from layout
+    where (layout.domain, layout.name, layout.version) = (key.domain, key.name, key.version)
+        and layout.partitions <= key.partition
+)
 on conflict do nothing
-
--- name: divide
-insert into chekov.partitions as row (domain, name, version, partitions) values ($1, $2, $3, $4)
-on conflict (domain, name, version) do update set partitions = row.partitions
-returning partitions
 
 -- name: claim
 with free as (

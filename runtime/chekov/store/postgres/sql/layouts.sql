@@ -1,0 +1,58 @@
+-- fragment: of_version
+domain = $1 and name = $2 and version = $3
+
+-- name: divide
+insert into chekov.partitions as row (domain, name, version, partitions) values ($1, $2, $3, $4)
+on conflict (domain, name, version) do update set partitions = row.partitions
+returning domain, name, version, partitions, changes, former::text
+
+-- name: layouts
+select domain, name, version, partitions, changes, former::text
+from chekov.partitions where domain = $1 order by name, version
+
+-- A row that is being changed, or belongs to somebody who works, is waited for by trying again.
+-- name: lock_layout
+select former::text from chekov.partitions where <of_version> and changes = $4
+for update skip locked
+
+-- name: lock_partitions
+select position, state = 'running' and (
+    owner is null or lease_until < clock_timestamp() or owner = any($4::text[])
+)
+from chekov.subscriptions where <of_version> and generation = 1
+order by partition
+for update skip locked
+
+-- name: change
+update chekov.partitions set partitions = $4, changes = changes + 1, former = $5::text::jsonb
+where <of_version>
+
+-- name: begin
+with before as (
+    select min(position) as position, max(registered) as registered, max(epoch) + 1 as epoch,
+        max(last_failed) as last_failed, max(parked_changes) + 1 as parked_changes
+    from chekov.subscriptions where <of_version> and generation = 1
+), gone as (
+    delete from chekov.subscriptions where <of_version> and generation = 1 and partition >= $4
+)
+insert into chekov.subscriptions (
+    domain, name, version, partition, generation, position, registered, epoch, last_failed,
+    parked_changes
+)
+select $1, $2, $3, number, 1, position, registered, epoch, last_failed, parked_changes
+from before, generate_series(0, $4 - 1) as number
+on conflict (domain, name, version, partition, generation) do update
+set position = excluded.position, registered = excluded.registered, epoch = excluded.epoch,
+    last_failed = excluded.last_failed, parked_changes = excluded.parked_changes,
+    owner = null, lease_until = null, updated = clock_timestamp()
+
+-- name: parked_keys
+select distinct key from chekov.parked where <of_version> and generation = 1
+
+-- name: move_parked
+update chekov.parked set partition = place
+from unnest($4::text[], $5::integer[]) as moved (key, place)
+where <of_version> and generation = 1 and parked.key = moved.key and partition <> place
+
+-- name: announce
+select pg_notify($1, '')

@@ -1,0 +1,161 @@
+"""Contract of the role `layouts`: how many partitions a subscription has."""
+
+# ruff: noqa: S101 these are tests, for others to run
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from chekov.errors import Fenced
+from chekov.store.port import Claim, Layout, ParkedFilter, ParkingEntry, Store, SubscriptionKey
+from chekov.testing.contract.parking import blocked, failed, stored
+from chekov.testing.contract.subscriptions import KEY, LONG
+
+
+def keys(partitions: int) -> Sequence[SubscriptionKey]:
+    """The keys of so many partitions."""
+    return [replace(KEY, partition=number) for number in range(partitions)]
+
+
+async def divided(store: Store, *positions: int) -> Layout:
+    """A subscription with a partition at each of these positions, which nobody owns."""
+    layout = await store.layouts.divide(KEY, len(positions))
+    await store.subscriptions.register(keys(len(positions)))
+    for claim, position in zip(await claimed(store, len(positions)), positions, strict=True):
+        await store.subscriptions.save(claim, position)
+    await store.subscriptions.release("one", keys(len(positions)))
+    return layout
+
+
+async def claimed(store: Store, partitions: int, *, lease: float = LONG) -> Sequence[Claim]:
+    """The claims of one owner on all partitions, in order."""
+    claims = await store.subscriptions.claim("one", keys(partitions), lease=lease)
+    return sorted(claims, key=lambda claim: claim.key.partition)
+
+
+async def checkpoints(store: Store) -> Sequence[tuple[int, int]]:
+    """Partition and position of each row."""
+    rows = await store.subscriptions.list("bank")
+    return [(row.key.partition, row.position) for row in rows]
+
+
+async def layout_of(store: Store) -> Layout:
+    """The only layout."""
+    [layout] = await store.layouts.list("bank")
+    return layout
+
+
+def first(key: str) -> int:
+    """Place every key in the first partition."""
+    del key
+    return 0
+
+
+class LayoutsContract:
+    """Tests of `store.layouts`."""
+
+    async def test_the_first_to_divide_a_subscription_decides(self, store: Store) -> None:
+        """For its version: another one may have another number of partitions."""
+        divide = store.layouts.divide
+        layout = Layout(KEY, 4)
+        assert await divide(KEY, 4) == layout
+        assert await divide(KEY, 2) == layout
+        assert await divide(SubscriptionKey("bank", "mails", partition=3), 1) == layout
+        other = await divide(SubscriptionKey("bank", "mails", 2), 2)
+        assert (other.key.version, other.partitions) == (2, 2)
+        await divide(SubscriptionKey("shop", "mails"), 1)
+        assert await store.layouts.list("bank") == [layout, other]
+
+    @pytest.mark.parametrize("partitions", [1, 2, 5])
+    async def test_a_changed_layout_starts_at_the_lowest_checkpoint(
+        self, store: Store, partitions: int
+    ) -> None:
+        """And remembers how far each of the former partitions was."""
+        layout = await divided(store, 7, 3, 9)
+        assert await store.layouts.change(layout, partitions, first)
+        assert await checkpoints(store) == [(number, 3) for number in range(partitions)]
+        assert await layout_of(store) == Layout(KEY, partitions, 1, ((7, 3, 9),))
+
+    async def test_former_layouts_are_remembered_until_all_have_caught_up(
+        self, store: Store
+    ) -> None:
+        """As one may be changed again long before."""
+        layout = await divided(store, 7, 3)
+        await store.layouts.change(layout, 1, first)
+        [claim] = await claimed(store, 1)
+        await store.subscriptions.save(claim, 5)
+        await store.subscriptions.release("one", [KEY])
+        await store.layouts.change(await layout_of(store), 2, first)
+        assert (await layout_of(store)).former == ((7, 3), (5,))
+        for claim in await claimed(store, 2):
+            await store.subscriptions.save(claim, 8)
+        await store.subscriptions.release("one", keys(2))
+        await store.layouts.change(await layout_of(store), 3, first)
+        assert (await layout_of(store)).former == ((8, 8),)
+
+    async def test_former_owners_are_fenced_off(self, store: Store) -> None:
+        """Whose leases are over, or who have vanished."""
+        layout = await divided(store, 0, 0)
+        old = await claimed(store, 2)
+        assert not await store.layouts.change(layout, 1, first)
+        assert not await store.layouts.change(layout, 1, first, vanished=["two"])
+        assert await store.layouts.change(layout, 1, first, vanished=["one"])
+        for claim in old:
+            with pytest.raises(Fenced):
+                await store.subscriptions.save(claim, 1)
+        [new] = await claimed(store, 1, lease=0)
+        assert new.epoch > max(claim.epoch for claim in old)
+        assert await store.layouts.change(await layout_of(store), 2, first)
+        with pytest.raises(Fenced):
+            await store.subscriptions.save(new, 1)
+
+    async def test_what_is_paused_or_not_there_is_not_changed(self, store: Store) -> None:
+        """Nor what was changed meanwhile."""
+        layout = await divided(store, 0, 0)
+        await store.subscriptions.pause("bank", "mails")
+        assert not await store.layouts.change(layout, 1, first)
+        await store.subscriptions.resume("bank", "mails")
+        assert await store.layouts.change(layout, 1, first)
+        assert not await store.layouts.change(layout, 3, first)
+        assert await checkpoints(store) == [(0, 0)]
+        other = await store.layouts.divide(SubscriptionKey("bank", "letters"), 2)
+        assert not await store.layouts.change(other, 1, first)
+
+    async def test_partitions_of_a_former_layout_do_not_come_back(self, store: Store) -> None:
+        """Although a process that knows no better registers them."""
+        layout = await divided(store, 4, 4, 4)
+        await store.layouts.change(layout, 2, first)
+        await store.subscriptions.register(keys(3))
+        assert await checkpoints(store) == [(0, 4), (1, 4)]
+
+    async def test_what_is_parked_moves_with_its_key(self, store: Store) -> None:
+        """In its state, and in its order."""
+        one, two, three = await stored(store, "a-1", "b-1", "a-1")
+        layout = await divided(store, 0, 0)
+        left, right = await claimed(store, 2)
+        parked: Sequence[ParkingEntry] = [failed(one), blocked(three)]
+        await store.subscriptions.save(left, 3, parked=parked)
+        await store.subscriptions.save(right, 3, parked=[failed(two)])
+        await store.subscriptions.release("one", keys(2))
+        await store.subscriptions.retry_parked("bank", "mails", ParkedFilter(key="b-1"))
+        before = await claimed(store, 2, lease=0)
+        places = {"a-1": 2, "b-1": 1}
+        assert await store.layouts.change(layout, 3, places.__getitem__)
+        claims = await claimed(store, 3)
+        found = [await store.subscriptions.blocked(claim) for claim in claims]
+        assert found == [{}, {"b-1": True}, {"a-1": False}]
+        moved = await store.subscriptions.parked_in_order(claims[2], "a-1")
+        assert [(item.position, item.state) for item in moved] == [(1, "failed"), (3, "blocked")]
+        assert all(item.subscription == claims[2].key for item in moved)
+        assert min(item.parked_changes for item in claims) > max(
+            item.parked_changes for item in before
+        )
+        assert [claim.last_failed for claim in claims] == [3, 3, 3]
+
+    async def test_whoever_waits_for_subscriptions_is_woken(self, store: Store) -> None:
+        """To follow the change."""
+        layout = await divided(store, 0)
+        seen = await store.wait("subscriptions", 0, 0)
+        await store.layouts.change(layout, 2, first)
+        assert await store.wait("subscriptions", seen, 60) > seen
