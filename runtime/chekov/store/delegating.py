@@ -1,6 +1,6 @@
 """An event store that delegates to another: the public face of every store, and of wrappers."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from types import CoroutineType
 from typing import Any
@@ -77,3 +77,7 @@ class DelegatingEventStore:
     def head(self) -> "CoroutineType[Any, Any, int]":
         """See `EventStore.head`."""
         return self.events.head()
+
+    def types(self) -> "CoroutineType[Any, Any, Collection[str]]":
+        """See `EventStore.types`."""
+        return self.events.types()

@@ -19,6 +19,7 @@ from chekov.engine.subscriptions.page_reader import PageReader
 from chekov.engine.subscriptions.parking import MOST_PARKED_KEYS, Parking, Stopped
 from chekov.engine.subscriptions.redelivery import Redelivery
 from chekov.engine.subscriptions.retry import RetryPolicy
+from chekov.engine.subscriptions.sparse_reader import SparseReader
 from chekov.engine.subscriptions.status import State, SubscriptionStatus
 from chekov.errors import CheckpointAhead, Fenced, StoreError
 from chekov.store.port import (
@@ -288,12 +289,13 @@ class Subscription:
             await self._stop(claim, error)
             return
         checkpoint = self._checkpoint = self._begin(claim)
+        sparse = SparseReader(self._store, self._invocation)
         try:
             async with self._invocation.running(checkpoint):
                 while checkpoint.open:
                     more = await self._redelivery.deliver_due(checkpoint, self._claim or claim)
                     if checkpoint.open:
-                        await self._step(checkpoint, log, idle=not more)
+                        await self._step(checkpoint, log, sparse, idle=not more)
             if self._is_current(claim):
                 await checkpoint.save()
         except Stopped as stopped:
@@ -329,10 +331,12 @@ class Subscription:
             blocked=self._unparked if same else (),
         )
 
-    async def _step(self, checkpoint: Checkpoint, log: PageReader, *, idle: bool) -> None:
+    async def _step(
+        self, checkpoint: Checkpoint, log: PageReader, sparse: SparseReader, *, idle: bool
+    ) -> None:
         try:
             inputs = await self._invocation.inputs(checkpoint)
-            events = await gathered(log, self._store, self._invocation, checkpoint)
+            found = await gathered(log, sparse, self._store, self._invocation, checkpoint)
         except StoreError as error:
             # Nothing was begun, so unlike a lost commit this leaves no doubt about the claim.
             self._note(error)
@@ -342,19 +346,19 @@ class Subscription:
             return
         self._error = None
         self._backoff.reset()
-        self._state = "catching-up" if log.far else "live"
+        self._state = "catching-up" if found.far else "live"
         if inputs:
             await self._delivery.deliver(checkpoint, inputs)
-        if not events:
+        if found.end <= checkpoint.position:
             self._trouble = None
             # What somebody has just retried or discarded is looked at before waiting.
             if idle and (self._claim is None or self._parking.is_current(self._claim)):
                 await self._idle(checkpoint)
             return
-        if absent := events[-1].position - checkpoint.position - len(events):
-            self._observer.missing(self.key, absent)
-        if await self._delivery.deliver(checkpoint, events):
-            checkpoint.advance(events[-1].position)
+        if found.absent:
+            self._observer.missing(self.key, found.absent)
+        if await self._delivery.deliver(checkpoint, found.events):
+            checkpoint.advance(found.end)
         self._trouble = None
         if checkpoint.due:
             await checkpoint.save()

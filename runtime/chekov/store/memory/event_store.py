@@ -1,6 +1,6 @@
 """The role `events` in memory."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -85,3 +85,8 @@ class MemoryEventStore:
         """The position of the last event."""
         self._log.check_open()
         return self._log.history.head
+
+    async def types(self) -> Collection[str]:
+        """The names of all events in the log."""
+        self._log.check_open()
+        return self._log.history.types()

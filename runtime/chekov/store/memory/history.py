@@ -33,6 +33,10 @@ class History:
         """The event at a position."""
         return self._all[position - 1] if 0 < position <= len(self._all) else None
 
+    def types(self) -> set[str]:
+        """The names of all events."""
+        return {event.type for event in self._all}
+
     def version(self, stream: str) -> int:
         """A stream's version, including its deletion; 0 when it does not exist."""
         events = self._streams.get(stream)

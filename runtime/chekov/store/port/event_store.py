@@ -5,7 +5,7 @@ numbers the events of one stream from 1, without gaps. Payloads and metadata are
 codec gives them their types.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from enum import IntEnum
 from typing import Literal, NamedTuple, Protocol, TypeAlias
@@ -165,4 +165,8 @@ class EventStore(Protocol):
 
     async def head(self) -> int:
         """The position of the last event; 0 when there is none."""
+        ...
+
+    async def types(self) -> Collection[str]:
+        """The names of all events in the log, those of the store's own included."""
         ...

@@ -115,6 +115,10 @@ class PostgresEventStore:
         rows = await self._read("head")
         return rows[0][0]
 
+    async def types(self) -> Collection[str]:
+        """The names of all events in the log."""
+        return [name for (name,) in await self._read("types")]
+
     async def at_positions(self, positions: Collection[int]) -> Mapping[int, RecordedEvent]:
         """Position → event, for the positions that have one."""
         if not positions:

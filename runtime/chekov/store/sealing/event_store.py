@@ -44,6 +44,7 @@ class SealedEventStore:
         self._snapshots = snapshots
         self._keyring = keyring
         self.head = events.head
+        self.types = events.types
 
     async def append(
         self,

@@ -48,6 +48,13 @@ async def _read(
 class FilterContract:
     """Tests of `EventFilter` in `store.read_page`."""
 
+    async def test_the_names_of_all_events_are_known(self, store: Store) -> None:
+        """Each once, in no particular order."""
+        assert set(await store.types()) == set()
+        for type_ in ("b", "a", "b", "B", "a|2", "\u65e5"):
+            await store.append("s-1", [event(type_=type_)])
+        assert sorted(await store.types()) == sorted({"a", "b", "B", "a|2", "\u65e5"})
+
     async def test_pages_can_be_filtered(self, store: Store) -> None:
         """By type, by category, and by both."""
         for number in range(12):

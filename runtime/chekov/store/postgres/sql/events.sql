@@ -262,6 +262,16 @@ select <event> from chekov.events
 where stream = $7 and version <= (select max(low) from search) and position < $1 and <among>
 order by version desc limit $2
 
+-- name: types
+-- One look into the index for each name.
+with recursive names (name) as (
+    select min(type) from chekov.events
+    union all
+    select (select min(type) from chekov.events where type > names.name)
+    from names where names.name is not null
+)
+select name from names where name is not null
+
 -- name: head
 select coalesce(max(position), 0) from chekov.events
 

@@ -1,0 +1,101 @@
+"""Reading by filter, for a subscription far below the head that wants little of the log."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from chekov.domain.event_filter import EventFilter
+from chekov.engine.subscriptions.invocation import Invocation
+from chekov.store.page_size import PageSize
+from chekov.store.port import RecordedEvent, Store
+
+_FAR: Final = 10_000
+"""Positions below the head from which on to try: nearer, a few pages that all share do."""
+
+_RARE: Final = 10
+"""Of so many events one may be wanted at most: else to share pages with others costs less."""
+
+_RETRY_POSITIONS: Final = 100_000
+"""After how many positions to try again where much was wanted."""
+
+_MOST_NAMES: Final = 1000
+
+
+class SparsePage(NamedTuple):
+    """The events that may be wanted, of those up to `end`; there are no others."""
+
+    events: Sequence[RecordedEvent]
+    end: int
+
+
+class SparseReader:
+    """Reads what one subscription may want, by an index of the store, as long as that is little.
+
+    It reads up to where the log ended when it began, with the names of events that were stored
+    then, unknown revisions among them. So what is stored meanwhile, under whichever name, lies
+    beyond, and is read like everything near the head.
+    """
+
+    def __init__(self, store: Store, invocation: Invocation) -> None:
+        self._store = store
+        self._invocation = invocation
+        self._filter: EventFilter | None = None
+        self._until = 0
+        self._try_from = 0
+        self._size = PageSize()
+
+    async def after(self, position: int) -> SparsePage | None:
+        """Return what may be wanted above a position; `None` if pages of the log are to be read.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        if self._filter is None or position >= self._until:
+            self._filter = None
+            if position < max(self._try_from, 0) or self._store.tail.head.value - position < _FAR:
+                return None
+            self._filter = await self._begin(position)
+            if self._filter is None:
+                return None
+        limit = self._size.limit
+        page = await self._read(position, limit, self._filter)
+        events = [event for event in page if event.position <= self._until]
+        if len(page) == limit and len(events) == limit:
+            end = events[-1].position
+            if end - position < limit * _RARE:
+                self._give_up(end)
+            return SparsePage(events, end)
+        # All that was stored below must still be: a server that lost some of it shows less.
+        if not await self._store.read_page(after=self._until - 1, limit=1):
+            self._give_up(position)
+            return None
+        return SparsePage(events, self._until)
+
+    async def _begin(self, position: int) -> EventFilter | None:
+        """Choose what to read, and up to where; `None` if too much is wanted."""
+        self._until = await self._store.head()
+        names = await self._store.types()
+        wanted = frozenset(name for name in names if self._invocation.routes.wants(name))
+        if len(names) > _MOST_NAMES or len(wanted) == len(names):
+            self._give_up(position)
+            return None
+        filter = self._invocation.definition.filter
+        if filter.category is not None or filter.prefix is not None:
+            return filter  # its index is the one to use: among names, streams are not ordered
+        return replace(filter, types=wanted if filter.types is None else wanted & filter.types)
+
+    async def _read(
+        self, position: int, limit: int, filter: EventFilter
+    ) -> Sequence[RecordedEvent]:
+        """Read a page, again if it may show what was erased meanwhile."""
+        drops = self._store.tail.drops
+        while True:
+            before = drops.value
+            page = await self._store.read_page(after=position, limit=limit, filter=filter)
+            if before == drops.value:
+                self._size.learn(page, limit)
+                return page
+
+    def _give_up(self, position: int) -> None:
+        self._filter = None
+        self._try_from = position + _RETRY_POSITIONS
