@@ -189,7 +189,7 @@ async def test_deleted_truncated_erased_and_linked_streams_come_back(
 
 
 async def test_an_empty_store(source: Store, target: Store) -> None:
-    assert await target.load(await source.export()) == Imported(0, 0, 0, 0, 0)
+    assert await target.load(await source.export()) == Imported(0, 0, 0, 0, 0, 0)
 
 
 async def test_an_export_is_a_consistent_snapshot_while_others_write(

@@ -53,7 +53,7 @@ class FaultyProcesses(MemoryProcesses):
     """Loses answers of commits and of settling, as the store's faults say."""
 
     def __init__(self, store: FaultyStore) -> None:
-        super().__init__(lambda: store.now, lambda: store.reliable)
+        super().__init__(lambda: store.now, lambda: store.reliable, store.log)
         self._faults = store.faults
 
     async def commit(

@@ -163,7 +163,7 @@ class FaultyStore(MemoryStore):
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         super().__init__(clock=lambda: self.now)
         subscriptions = FaultySubscriptions(
-            lambda: self.now, lambda: self._log.history.head, self.changes.subscriptions
+            lambda: self.now, lambda: self.log.history.head, self.changes.subscriptions
         )
         self.faulty = FaultyReadModels(subscriptions)
         self.subscriptions = subscriptions

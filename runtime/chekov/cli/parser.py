@@ -232,6 +232,11 @@ def _transfer(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--keys", action="store_true", help="include the keys of personal data: keep the file safe"
     )
+    command.add_argument(
+        "--work",
+        action="store_true",
+        help="include checkpoints of handlers, process managers and scheduled commands",
+    )
     command.add_argument("--quiet", "-q", action="store_true", help="no progress, no summary")
     _store(command)
 

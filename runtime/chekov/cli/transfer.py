@@ -34,11 +34,19 @@ def export(arguments: Namespace) -> int:
                 file.write,
                 after=arguments.after,
                 keys=arguments.keys,
+                work=arguments.work,
                 progress=progress,
             )
         )
     if not arguments.quiet:
         complain(f"exported {done.events} events and {done.streams} streams, up to {done.head}")
+    if any(done.left):
+        left = done.left
+        complain(
+            f"not exported: {left.instances} open instances of process managers, "
+            f"{left.commands} commands and {left.timers} timers of theirs, and {left.scheduled} "
+            "scheduled commands; add --work to export and import, to move them as well"
+        )
     return 0
 
 
@@ -51,6 +59,7 @@ def import_(arguments: Namespace) -> int:
                 settings.schema,
                 file,
                 keys=arguments.keys,
+                work=arguments.work,
                 progress=progress,
             )
         )

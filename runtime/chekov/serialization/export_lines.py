@@ -1,4 +1,4 @@
-"""The lines of an export: a heading, events by position, streams by name, and perhaps keys."""
+"""The lines of an export: a heading, events by position, streams by name, perhaps keys and work."""
 
 import binascii
 from base64 import b64decode
@@ -27,6 +27,15 @@ class Heading(msgspec.Struct, kw_only=True):
     """Position of the last event."""
     streams: int
     keys: int
+    work: int | None = None
+    """Rows of what is under way; `None` when they were not asked for."""
+
+
+class WorkLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A row of what handlers have done, or of what is under way."""
+
+    table: str
+    row: msgspec.Raw
 
 
 class StreamLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -87,6 +96,7 @@ _heading: Final = msgspec.json.Decoder(Heading)
 _event: Final = msgspec.json.Decoder(_Event)
 _stream: Final = msgspec.json.Decoder(StreamLine)
 _key: Final = msgspec.json.Decoder(KeyLine)
+_work: Final = msgspec.json.Decoder(WorkLine)
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -151,6 +161,15 @@ def decode_key(line: bytes, number: int) -> KeyLine:
         MalformedExport: the line is not a key.
     """
     return _decoded(_key, line, number, "a key")
+
+
+def decode_work(line: bytes, number: int) -> WorkLine:
+    """Decode the row in the line with this number.
+
+    Raises:
+        MalformedExport: the line is not a row.
+    """
+    return _decoded(_work, line, number, "a row of what is under way")
 
 
 def _document(raw: msgspec.Raw, text: str | None) -> bytes | None:

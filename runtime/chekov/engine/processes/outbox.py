@@ -105,6 +105,10 @@ class Outbox:
             try:
                 async with turns:
                     await self._execute(self._envelope(item))
+            except CommandIdReused as error:
+                # Executed, and in another form: by an older release, or under somebody else's id.
+                self._report("a command of a process manager was executed before", error, item)
+                return None
             except REFUSALS as error:
                 return encode_refusal(error)
             except Exception as error:  # noqa: BLE001 whatever it is, it may go away

@@ -45,13 +45,16 @@ class Log:
         self.tail = tail
         self.entered = 0
         self.reports: list[CommitReport] = []
+        self._refused: set[UUID] = set()
 
     def append(self, appends: Sequence[StreamAppend], command_id: UUID | None) -> list[Appended]:
         """Store appends: all of them or none."""
         started = perf_counter()
         self.check_open()
         ids: set[UUID] = set()
-        if command_id is not None and self.history.is_caused_by(command_id):
+        if command_id is not None and (
+            command_id in self._refused or self.history.is_caused_by(command_id)
+        ):
             raise DuplicateCommand(command_id)
         for stream, events, expected in appends:
             _check_content(events)
@@ -71,6 +74,13 @@ class Log:
         for report in self.reports:
             report(len(appends), stored, seconds)
         return answers
+
+    def refuse(self, command_id: UUID) -> bool:
+        """Let no append store a command from now on; return whether none did before."""
+        if self.history.is_caused_by(command_id):
+            return False
+        self._refused.add(command_id)
+        return True
 
     def check_open(self) -> None:
         """Raise unless the store is open.

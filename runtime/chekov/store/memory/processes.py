@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Final
 from uuid import UUID
 
+from chekov.store.memory.log import Log
 from chekov.store.port import (
     ChainedCommands,
     Claim,
@@ -43,11 +44,16 @@ class MemoryProcesses:
     Args:
         clock: tells the time of timers.
         subscriptions: gives the role that keeps the checkpoints.
+        log: refuses appends of commands that were refused.
     """
 
     def __init__(
-        self, clock: Callable[[], datetime], subscriptions: Callable[[], Subscriptions]
+        self,
+        clock: Callable[[], datetime],
+        subscriptions: Callable[[], Subscriptions],
+        log: Log,
     ) -> None:
+        self._log = log
         self._now = clock
         self._subscriptions = subscriptions
         self._rows: dict[SubscriptionKey, _Rows] = {}
@@ -107,8 +113,13 @@ class MemoryProcesses:
         for number in sent:
             outbox.pop(number, None)
         for number, refusal in refused.items():
-            if number in outbox:
-                outbox[number] = outbox[number]._replace(refusal=refusal)
+            item = outbox.get(number)
+            if item is None:
+                continue
+            if self._log.refuse(item.sent.id):
+                outbox[number] = item._replace(refusal=refusal)
+            else:
+                del outbox[number]
 
     async def inputs(self, key: SubscriptionKey, *, limit: int = 500) -> Sequence[ProcessInput]:
         """Refusals in order of their commands, then due timers by time; one for each instance."""

@@ -45,6 +45,9 @@ class MemoryStore(DelegatingEventStore):
 
     Args:
         clock: returns the time of events and leases, with a zone.
+
+    Attributes:
+        log: what the roles share.
     """
 
     streams: Streams
@@ -60,50 +63,50 @@ class MemoryStore(DelegatingEventStore):
     def __init__(self, *, clock: Callable[[], datetime] = _utc_now) -> None:
         self.changes = Changes()
         self.tail = Tail(self._read, head=self.changes.events, drops=self.changes.keys)
-        self._log = Log(clock, self.tail)
-        self.events = MemoryEventStore(self._log)
+        self.log = Log(clock, self.tail)
+        self.events = MemoryEventStore(self.log)
         snapshots: dict[str, Snapshot] = {}
-        self.streams = MemoryStreams(self._log, snapshots)
+        self.streams = MemoryStreams(self.log, snapshots)
         subscriptions = MemorySubscriptions(
-            clock, lambda: self._log.history.head, self.changes.subscriptions
+            clock, lambda: self.log.history.head, self.changes.subscriptions
         )
         self.subscriptions = subscriptions
         self.layouts = subscriptions.layouts
         self.nodes = MemoryNodes(clock, self.changes.subscriptions)
-        self.processes = MemoryProcesses(clock, lambda: self.subscriptions)
+        self.processes = MemoryProcesses(clock, lambda: self.subscriptions, self.log)
         self.schedules = MemorySchedules(clock)
         self.read_models = None
-        self.snapshots = MemorySnapshots(self._log.history, snapshots)
+        self.snapshots = MemorySnapshots(self.log.history, snapshots)
         self.keys = MemoryKeys(self.changes.keys)
 
     async def __aenter__(self) -> Self:
-        self._log.entered += 1
+        self.log.entered += 1
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._log.entered -= 1
-        if not self._log.entered:
+        self.log.entered -= 1
+        if not self.log.entered:
             self.changes.wake_all()
 
     async def wait(self, topic: Topic, seen: int, timeout: float) -> int:
         """Wait for a change; see `Store.wait`."""
-        self._log.check_open()
+        self.log.check_open()
         value = await self.changes.wait(topic, seen, timeout)
-        self._log.check_open()
+        self.log.check_open()
         return value
 
     @contextmanager
     def reporting_commits(self, report: CommitReport) -> Generator[None]:
         """See `Store.reporting_commits`."""
-        self._log.reports.append(report)
+        self.log.reports.append(report)
         try:
             yield
         finally:
-            self._log.reports.remove(report)
+            self.log.reports.remove(report)
 
     async def ping(self) -> None:
         """Return when the store is open."""
-        self._log.check_open()
+        self.log.check_open()
 
     @property
     def troubles(self) -> Sequence[str]:

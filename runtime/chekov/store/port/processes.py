@@ -175,6 +175,9 @@ class Processes(Protocol):
     ) -> None:
         """Take executed commands out of the outbox, and keep why others were refused.
 
+        From then on, an append with the id of a refused command fails with `DuplicateCommand`. One
+        whose events are stored already, by a former owner, is taken out as executed.
+
         Raises:
             Fenced: the claim is stale; nothing is stored.
         """

@@ -7,6 +7,7 @@ takes and whatever others write, delete and erase meanwhile.
 from collections.abc import Callable
 from typing import Any, Final, LiteralString, NamedTuple, cast
 
+from chekov.errors import StoreError
 from chekov.serialization.export_lines import FORMAT, Heading, encode_heading
 from chekov.store.postgres.connection_options import DriverConnection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Translator
@@ -29,6 +30,18 @@ class Exported(NamedTuple):
     """Position of the last event."""
     streams: int
     keys: int
+    work: int
+    """Rows of what is under way; 0 when they were not asked for."""
+    left: "Left"
+
+
+class Left(NamedTuple):
+    """What is under way, and was not exported."""
+
+    instances: int = 0
+    commands: int = 0
+    timers: int = 0
+    scheduled: int = 0
 
 
 async def export_events(
@@ -38,6 +51,7 @@ async def export_events(
     *,
     after: int = 0,
     keys: bool = False,
+    work: bool = False,
     progress: OnProgress | None = None,
 ) -> Exported:
     """Write a store's events and streams as lines of JSON.
@@ -48,12 +62,16 @@ async def export_events(
         write: takes bytes; it may block.
         after: only events above this position.
         keys: also export the keys of personal data, so that readers of the lines can read it.
+        work: also export what handlers have done and what is under way: checkpoints and parked
+            events, but those of projections; open instances of process managers, their commands
+            and timers; scheduled commands.
         progress: called after each chunk.
 
     Raises:
         StoreUnavailable: the database cannot be reached, or was lost meanwhile.
         SchemaMismatch: the schema holds no store that this code knows.
-        StoreError: the database refuses.
+        StoreError: the database refuses; or what is under way is encrypted, and its keys are not
+            asked for.
     """
     sql = statements("transfer", check_schema(schema))
     connection: DriverConnection | None = None
@@ -65,6 +83,13 @@ async def export_events(
             row: Any = await connection.fetchrow(sql["contents"], after)
             head, streams, after_id = row
             kept: int = await connection.fetchval(sql["count_keys"]) if keys else 0
+            if work and not keys and await connection.fetchval(sql["work_is_sealed"]):
+                raise StoreError(
+                    "what process managers and scheduled commands keep is encrypted, and nobody "
+                    "could read it without its keys: export those as well, with --keys"
+                )
+            rows: int | None = await connection.fetchval(sql["count_work"]) if work else None
+            left = Left() if work else Left(*(await connection.fetchrow(sql["count_open"]) or ()))
             after = min(after, head)
             heading = Heading(
                 format=FORMAT,
@@ -73,6 +98,7 @@ async def export_events(
                 head=head,
                 streams=streams,
                 keys=kept,
+                work=rows,
             )
             write(encode_heading(heading))
             events = cast("LiteralString", sql["event_lines"].replace(":after", str(int(after))))
@@ -80,12 +106,14 @@ async def export_events(
             await _copy(connection, sql["stream_lines"], write)
             if kept:
                 await _copy(connection, sql["key_lines"], write)
+            if rows:
+                await _copy(connection, sql["work_lines"], write)
     except DATABASE_ERRORS as error:
         raise Translator(dsn, schema, needed_version()).store_error(error) from error
     finally:
         if connection is not None:
             connection.terminate()
-    return Exported(head - after, head, streams, kept)
+    return Exported(head - after, head, streams, kept, rows or 0, left)
 
 
 async def _copy(

@@ -20,6 +20,7 @@ from chekov.serialization.export_lines import (
     decode_heading,
     decode_key,
     decode_stream,
+    decode_work,
 )
 from chekov.store.port import RecordedEvent
 from chekov.store.postgres.connection_options import DriverConnection, connect_once
@@ -27,6 +28,7 @@ from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, Translator, fau
 from chekov.store.postgres.migrator import needed_version, verify
 from chekov.store.postgres.row_decoding import EVENT_COLUMNS, records
 from chekov.store.postgres.statements import check_schema, statements
+from chekov.store.postgres.work_import import WorkImport
 
 _BATCH_LINES: Final = 4000
 _BATCH_BYTES: Final = 8 * 1024 * 1024
@@ -51,6 +53,7 @@ class Imported(NamedTuple):
     """Position of the last event."""
     streams: int
     keys: int
+    work: int
 
 
 async def import_events(
@@ -59,6 +62,7 @@ async def import_events(
     lines: Iterable[bytes],
     *,
     keys: bool = False,
+    work: bool = False,
     progress: OnProgress | None = None,
 ) -> Imported:
     """Store what `export_events` wrote, at the same positions.
@@ -71,6 +75,8 @@ async def import_events(
         schema: the store's schema; `chekov migrate` creates it.
         lines: of the export.
         keys: also import the keys of personal data, if the export holds them.
+        work: replace what handlers have done and what is under way by what the export holds; no
+            process may run them meanwhile.
         progress: called after each batch.
 
     Raises:
@@ -86,7 +92,7 @@ async def import_events(
         async with connection.transaction():
             await verify(connection, check_schema(schema))
         importer = _Importer(connection, schema, _Lines(lines), progress)
-        return await importer.run(keys=keys)
+        return await importer.run(keys=keys, work=work)
     except DATABASE_ERRORS as error:
         raise Translator(dsn, schema, needed_version()).store_error(error) from error
     finally:
@@ -128,8 +134,10 @@ class _Importer:
         self._lines = lines
         self._progress = progress
 
-    async def run(self, *, keys: bool) -> Imported:
+    async def run(self, *, keys: bool, work: bool) -> Imported:
         heading = decode_heading(self._lines.next("without a heading"))
+        if work and heading.work is None:
+            raise MalformedExport(1, "it holds nothing that is under way: export it with --work")
         found = await self._connection.fetchval(self._sql["head"])
         await self._check_beginning(heading, found)
         end = heading.after
@@ -141,10 +149,13 @@ class _Importer:
                 self._progress(end - heading.after, heading.head - heading.after)
         await self._streams(heading.streams)
         stored_keys = await self._keys(heading.keys, wanted=keys)
+        rows = await self._work(heading.work or 0, wanted=work)
         if self._lines.next_if_any() is not None:
             raise MalformedExport(self._lines.number, "there are more lines than the heading says")
         before = max(min(found, end) - heading.after, 0)
-        return Imported(end - heading.after - before, before, end, heading.streams, stored_keys)
+        return Imported(
+            end - heading.after - before, before, end, heading.streams, stored_keys, rows
+        )
 
     async def _check_beginning(self, heading: Heading, found: int) -> None:
         if found < heading.after:
@@ -252,6 +263,21 @@ class _Importer:
             )
         except asyncpg.UniqueViolationError as error:
             raise StoreError(f"the store has other keys already: {error.detail}") from error
+
+    async def _work(self, count: int, *, wanted: bool) -> int:
+        batches = self._rest(count, decode_work)
+        if not wanted:
+            for _ in batches:
+                pass
+            return 0
+        async with self._connection.transaction():
+            await self._connection.execute(self._sql["limits"])
+            work = WorkImport(self._connection, self._sql)
+            await work.clear()
+            for lines in batches:
+                await work.add(lines, self._lines.number)
+            await work.finish()
+        return count
 
     def _rest(self, count: int, decode: Callable[[bytes, int], Any]) -> Iterator[list[Any]]:
         """The next lines, decoded, in batches."""

@@ -90,7 +90,10 @@ class PostgresProcesses:
         self, claim: Claim, sent: Collection[int], refused: Mapping[int, bytes]
     ) -> None:
         """Take executed commands out of the outbox, and keep why others were refused."""
-        await self._change("settle", claim, list(sent), list(refused), list(refused.values()))
+        if refused:
+            await self._change("settle", claim, list(sent), list(refused), list(refused.values()))
+        else:
+            await self._change("settle_sent", claim, list(sent))
 
     async def inputs(self, key: SubscriptionKey, *, limit: int = 500) -> Sequence[ProcessInput]:
         """Refusals in order of their commands, then due timers by time; one for each instance."""

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chekov.errors import Fenced
+from chekov.errors import DuplicateCommand, Fenced
 from chekov.store.port import (
     ChainedCommands,
     Claim,
@@ -60,6 +60,10 @@ def timer(instance: str, name: str = "late", due: datetime = LATE) -> PendingTim
 
 def _instance(item: ProcessInput) -> str:
     return item.sent.instance if isinstance(item, QueuedCommand) else item.instance
+
+
+def _caused_by(queued: QueuedCommand) -> NewEvent:
+    return NewEvent(uuid4(), "t", b"{}", None, queued.sent.correlation_id, queued.sent.id)
 
 
 class ProcessesContract:
@@ -146,6 +150,35 @@ class ProcessesContract:
         await store.processes.commit(claim, 1, ProcessChanges(answered=[first.number]))
         [left] = await store.processes.inputs(KEY)
         assert left == second._replace(refusal=b"why")
+
+    async def test_a_refused_command_can_no_longer_be_stored(self, store: Store) -> None:
+        """A former owner that was stopped before its append may try to."""
+        claim = await owned(store)
+        await store.processes.commit(
+            claim, 1, ProcessChanges(commands=[command("a"), command("b")])
+        )
+        first, second = await store.processes.pending(KEY)
+        await store.processes.settle(claim, [second.number], {first.number: b"no"})
+        await store.processes.settle(claim, [], {first.number: b"no"})
+        await store.processes.commit(claim, 1, ProcessChanges(answered=[first.number]))
+        for stream in ("s", "t"):
+            with pytest.raises(DuplicateCommand):
+                await store.append(stream, [_caused_by(first)], command_id=first.sent.id)
+        await store.append("s", [_caused_by(second)], command_id=second.sent.id)
+        assert await store.head() == 1
+
+    async def test_a_command_that_is_stored_already_is_not_refused(self, store: Store) -> None:
+        """A former owner did it after the refusal, and before that was kept."""
+        claim = await owned(store)
+        await store.processes.commit(
+            claim, 1, ProcessChanges(commands=[command("a"), command("b")])
+        )
+        first, second = await store.processes.pending(KEY)
+        await store.append("s", [_caused_by(first)], command_id=first.sent.id)
+        refusals = {first.number: b"no", second.number: b"no"}
+        await store.processes.settle(claim, [], refusals)
+        assert not await store.processes.pending(KEY)
+        assert await store.processes.inputs(KEY) == [second._replace(refusal=b"no")]
 
     async def test_each_instance_has_one_input_at_a_time(self, store: Store) -> None:
         """Refusals by the order of their commands come before timers by the time they are due."""

@@ -36,7 +36,7 @@ class Fragile(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self.snapshots = self.fragile = FragileSnapshots(self._log.history, {})
+        self.snapshots = self.fragile = FragileSnapshots(self.log.history, {})
 
 
 def over(store: MemoryStore, observer: Observer | None = None, domain: Domain = DOMAIN) -> Runtime:
@@ -184,7 +184,7 @@ async def test_while_the_store_is_slow_only_the_newest_state_is_queued() -> None
     class SlowStore(MemoryStore):
         def __init__(self) -> None:
             super().__init__()
-            self.snapshots = Slow(self._log.history, {})
+            self.snapshots = Slow(self.log.history, {})
 
     store = SlowStore()
     async with over(store) as runtime:

@@ -95,17 +95,16 @@ owned as materialized (
     for share
 )
 
--- name: settle
+-- name: settle_sent
 with <owned>,
 sent as (
     delete from chekov.outbox where <of_key> and number = any($8) and exists (select from owned)
-),
-refused as (
-    update chekov.outbox set refusal = answer
-    from unnest($9::bigint[], $10::bytea[]) as answered (numbered, answer)
-    where <of_key> and number = numbered and exists (select from owned)
 )
 select 1 from owned
+
+-- Takes turns with appends, so only where something was refused.
+-- name: settle
+select 1 where chekov.settle_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: set_aside_refusal
 with <owned>,

@@ -92,6 +92,7 @@ begin
             ('generations', 'select, insert, update, delete', 'select'),
             ('process_instances', 'select, insert, update, delete', 'select'),
             ('outbox', 'select, insert, update, delete', 'select'),
+            ('refused_commands', 'select, insert, delete', 'select'),
             ('timers', 'select, insert, update, delete', 'select'),
             ('scheduled_commands', 'select, insert, update, delete', 'select'),
             ('recurring_commands', 'select, insert, update, delete', 'select'),

@@ -46,8 +46,8 @@ select coalesce(max(position), 0), (select count(*) from chekov.streams),
 from chekov.events
 
 -- fragment: of_people
--- The key that proves a store's master key belongs to no subject.
-where not starts_with(subject, '$')
+-- Not the key that proves a store's master key.
+where subject <> '$proof'
 
 -- name: count_keys
 select count(*) from chekov.keys <of_people>
@@ -72,6 +72,77 @@ select '{"key":"' || id || '","subject":' || to_json(subject)::text || ',"secret
     || ',"created":"' || to_char(created at time zone 'UTC', <iso>) || '","forgotten":'
     || coalesce('"' || to_char(forgotten at time zone 'UTC', <iso>) || '"', 'null') || '}'
 from chekov.keys <of_people> order by id
+
+-- What is under way moves as whole rows, by table. Those of projections do not: their tables stay.
+-- fragment: elsewhere
+where (domain, name, version) not in (select domain, name, version from chekov.generations)
+
+-- fragment: work
+select 'partitions' as place, to_jsonb(item) as line from chekov.partitions as item where (domain, name, version) not in (
+    select domain, name, version from chekov.generations
+)
+union all
+select 'subscriptions', to_jsonb(item) - '{owner,lease_until}'::text[]
+from chekov.subscriptions as item where (domain, name, version) not in (
+    select domain, name, version from chekov.generations
+)
+union all
+select 'parked', to_jsonb(item) from chekov.parked as item where (domain, name, version) not in (
+    select domain, name, version from chekov.generations
+)
+union all
+select 'discarded', to_jsonb(item) from chekov.discarded as item where (domain, name, version) not in (
+    select domain, name, version from chekov.generations
+)
+union all
+select 'process_instances', to_jsonb(item) from chekov.process_instances as item
+union all
+select 'outbox', to_jsonb(item) from chekov.outbox as item
+union all
+select 'timers', to_jsonb(item) from chekov.timers as item
+union all
+select 'scheduled_commands', to_jsonb(item) from chekov.scheduled_commands as item
+union all
+select 'recurring_commands', to_jsonb(item) from chekov.recurring_commands as item
+union all
+select 'refused_commands', to_jsonb(item) from chekov.refused_commands as item
+
+-- name: count_work
+select count(*) from (<work>) as work
+
+-- name: count_open
+select (select count(*) from chekov.process_instances), (select count(*) from chekov.outbox),
+    (select count(*) from chekov.timers),
+    (select count(*) from chekov.scheduled_commands)
+        + (select count(*) from chekov.recurring_commands)
+
+-- name: work_is_sealed
+select exists (select from chekov.keys where starts_with(subject, '$') and subject <> '$proof')
+
+-- name: work_lines
+select json_build_object('table', place, 'row', line)::text from (<work>) as work
+
+-- name: owners
+select name from chekov.subscriptions
+<elsewhere> and owner is not null and lease_until > clock_timestamp() order by name
+
+-- name: clear_divided
+delete from chekov.:table <elsewhere>
+
+-- name: clear_whole
+delete from chekov.:table
+
+-- name: add_work
+insert into chekov.:table overriding system value
+select * from jsonb_populate_recordset(null::chekov.:table, $1::text::jsonb)
+
+-- name: number_outbox
+select setval(
+    pg_get_serial_sequence('chekov.outbox', 'number'),
+    greatest((select max(number) from chekov.outbox), nextval(
+        pg_get_serial_sequence('chekov.outbox', 'number')
+    ))
+)
 
 -- name: append_lock
 select pg_advisory_xact_lock(hashtextextended('chekov', 0))
