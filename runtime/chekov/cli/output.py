@@ -38,4 +38,8 @@ def show_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Non
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return value if isinstance(value, str) else to_json(value).decode()
+    if isinstance(value, str):
+        return value
+    text = to_json(value).decode()
+    # JSON has no times and ids of its own: they are text there.
+    return text.strip('"') if text.startswith('"') else text

@@ -20,7 +20,7 @@ from chekov.server.content import body
 from chekov.server.endpoint import Handler
 from chekov.server.parameters import refuse_unknown
 from chekov.server.problems import malformed
-from chekov.server.scheduling import Future, future
+from chekov.server.scheduling import PARAMETERS, Future, future
 from chekov.store.port import SubscriptionKey
 from chekov.telemetry import context
 
@@ -177,7 +177,7 @@ def _headers(dispatched: Dispatched[Event]) -> Mapping[str, str]:
 
 
 def _wants_state(request: web.Request) -> bool:
-    refuse_unknown(request.query, {"return"})
+    refuse_unknown(request.query, {"return", *PARAMETERS})
     wanted = request.query.get("return", "events")
     if wanted not in {"events", "state"}:
         raise malformed("path", "return", "expected events or state", wanted)

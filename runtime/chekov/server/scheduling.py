@@ -15,7 +15,10 @@ from chekov.server import parameters
 from chekov.server.problems import MALFORMED, RequestError, malformed
 
 _FUTURE: Final = ("at", "after", "cron")
-_PARAMETERS: Final = frozenset({*_FUTURE, "timezone", "missed"})
+_OF_CRON: Final = ("timezone", "missed")
+PARAMETERS: Final = frozenset({*_FUTURE, *_OF_CRON})
+"""The parameters that say when a command is to be executed."""
+
 _CONDITIONS: Final = ("If-Match", "If-None-Match")
 
 
@@ -56,17 +59,17 @@ def future(query: MultiMapping[str], headers: Mapping[str, str]) -> Future | Non
         RequestError: a parameter is unknown or cannot be used, or a header is for now only.
     """
     given = [name for name in _FUTURE if name in query]
+    for name in _OF_CRON:
+        if name in query and "cron" not in query:
+            raise malformed("path", name, "is for cron, which is not given")
     if not given:
         return None
-    parameters.refuse_unknown(query, _PARAMETERS)
+    parameters.refuse_unknown(query, PARAMETERS)
     if len(given) > 1:
         raise malformed("path", given[1], f"give one of at, after and cron, not {given[0]} too")
     for name in _CONDITIONS:
         if name in headers:
             raise malformed("header", name, f"a command for later takes no {name}")
-    for name in _PARAMETERS.difference(_FUTURE).intersection(query):
-        if "cron" not in query:
-            raise malformed("path", name, "is for cron, which is not given")
     return Future(
         at=parameters.moment(query, "at"),
         after=parameters.seconds(query, "after"),

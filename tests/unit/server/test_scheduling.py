@@ -88,7 +88,9 @@ async def test_the_idempotency_key_has_it_scheduled_once(serving: Serving) -> No
         (f"{AT}&timezone=UTC", "timezone", "is for cron"),
         (f"{AT}&after=5", "after", "give one of at, after and cron, not at too"),
         (f"{AT}&return=state", "return", "unknown parameter"),
-        ("timezone=UTC", "timezone", "unknown parameter"),
+        ("timezone=UTC", "timezone", "is for cron"),
+        ("return=state&missed=all", "missed", "is for cron"),
+        ("when=now", "when", "known here: after, at, cron, missed, return, timezone"),
     ],
 )
 async def test_a_time_that_cannot_be_used_is_refused(
