@@ -97,7 +97,8 @@ def faults_of(history: History) -> Iterator[str]:
     yield from order(history.log, {})
     yield from _clients(history)
     yield from _handler(history)
-    yield from _projection(history)
+    streams = {event.position: event.stream for event in history.log}
+    yield from faults_of_effects(streams, history.effects)
     yield from _process_manager(history)
     yield from (f"position {position} is parked" for position in history.parked)
     if history.waiting:
@@ -138,10 +139,14 @@ def _handler(history: History) -> Iterator[str]:
         )
 
 
-def _projection(history: History) -> Iterator[str]:
-    """Exactly once, and in the order of each stream."""
-    streams = {event.position: event.stream for event in history.log}
-    effects = sorted(history.effects)
+def faults_of_effects(streams: Mapping[int, str], found: Iterable[Effect]) -> Iterator[str]:
+    """Whether each event had its effect once, in the order of its stream.
+
+    Args:
+        streams: the position of each event that has one → its stream.
+        found: the rows.
+    """
+    effects = sorted(found)
     times = Counter(effect.position for effect in effects)
     for position in streams.keys() - times:
         yield f"position {position} has no effect"

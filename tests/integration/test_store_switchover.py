@@ -9,7 +9,7 @@ import pytest
 from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import StoreUnavailable
 from chekov.store.port import NewEvent, StreamAppend, SubscriptionKey
-from chekov.store.postgres import PostgresStore
+from chekov.store.postgres import PostgresStore, listener
 from chekov.store.postgres.inspect import Inspector
 from tests.integration.standby import copy_of, execute, make_read_only, promote, value
 from tests.integration.wire import Wire
@@ -89,6 +89,37 @@ async def test_every_connection_moves_to_the_new_server(
 
         await until(has_left)
         assert await value(private_server, "select count(*) from chekov.events") == 2
+
+
+async def test_a_former_server_that_takes_writes_is_left_in_time(
+    private_server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No connection is lost, and none is needed: only the address leads elsewhere."""
+    monkeypatch.setattr(listener, "_ADDRESS_SECONDS", 0.2)
+    async with PostgresStore(private_server.dsn):
+        pass
+    wire = Wire(private_server.dsn)
+    async with (
+        copy_of(private_server) as second,
+        wire.running() as through,
+        PostgresStore(through, migrate=False) as store,
+    ):
+        await use_everything(store)
+        generation = store.tail.resets.value
+        wire.lead_to(second.dsn)
+
+        async def has_moved() -> bool:
+            return await port_of(store) == second.port
+
+        await until(has_moved)
+        await until(lambda: store.tail.resets.value > generation)
+        assert (await store.append("b", [event()])).position == 1
+        assert await value(second, "select count(*) from chekov.events") == 1
+
+        async def has_left() -> bool:
+            return not await value(private_server, _CONNECTIONS)
+
+        await until(has_left)
 
 
 async def test_one_connection_that_reaches_another_server_takes_the_others_along(

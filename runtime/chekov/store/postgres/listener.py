@@ -7,6 +7,7 @@ a lost notification costs a second and nothing else.
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,6 +31,8 @@ ANSWER_SECONDS: Final = 10.0
 _SILENT_SECONDS: Final = 3.0
 """After which the log is polled over another connection."""
 _PART: Final = "notifications"
+_ADDRESS_SECONDS: Final = 10.0
+"""Between looks where the address of the database leads."""
 
 
 def events_channel(schema: str) -> str:
@@ -94,6 +97,7 @@ class Listener:
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._poll_elsewhere())
+            group.create_task(self._follow_address())
             backoff = Backoff()
             while True:
                 started = time.monotonic()
@@ -156,6 +160,18 @@ class Listener:
             except StoreError:
                 continue
             self._suspect()
+
+    async def _follow_address(self) -> None:
+        """Make a connection now and then, and no use of it: it shows where the others should lead.
+
+        The former server of a switchover may take writes for as long as somebody sends them.
+        """
+        while True:
+            await asyncio.sleep(_ADDRESS_SECONDS)
+            # Readers find out by themselves what is wrong with the database.
+            with suppress(StoreError, *DATABASE_ERRORS):
+                connection = await self._pool.connect(self._application + " address")
+                connection.terminate()
 
     def _heard(self) -> None:
         self._heard_at = time.monotonic()
