@@ -55,6 +55,7 @@ class Runtime:
         processes: the open instances of process managers.
         scheduled, schedule: commands for a later time, see `ScheduledCommands`.
         query, rebuild: of read models, see `Projections`.
+        events, subscribe: stored events, and new ones as they are stored; see `EventReader`.
         decode, decode_all: the event of a stored one, or all that upcasters make; see `Codec`.
 
     Args:
@@ -131,6 +132,7 @@ class Runtime:
             domain, self._store, self.engine.consistency, self.engine.generations
         )
         self.query, self.rebuild = self.projections.query, self.projections.rebuild
+        self.events, self.subscribe = self.engine.reader.events, self.engine.reader.subscribe
         self.scheduled = self.engine.scheduled
         self.schedule = self.scheduled.schedule
         self._execute = self.engine.dispatcher.execute

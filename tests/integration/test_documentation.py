@@ -69,6 +69,30 @@ async def main() -> None:
 
 asyncio.run(main())
 """,
+    "docs/how-to/read-events.md": """
+import asyncio
+from uuid import uuid4
+from bank import Deposit, OpenAccount
+from chekov import Domain, MemoryStore
+
+async def main() -> None:
+    account = uuid4()
+    domain = Domain("bank", aggregates=[Account])
+    async with Runtime(domain, store=MemoryStore()) as runtime:
+        await runtime.dispatch(OpenAccount(account_id=account, owner="Ada"))
+        for amount in (1, 2, 3):
+            await runtime.dispatch(Deposit(account_id=account, amount=amount))
+        assert await total_deposited(runtime) == 6
+        assert await last_movements(runtime, account, 2) == [3, 2]
+        assert await accounts(runtime, after=2) == {account}
+        subscription = runtime.subscribe(MoneyDeposited, after=2)
+        assert (await anext(subscription)).event.amount == 2
+        await subscription.aclose()
+        await runtime.drain()
+        assert await watch(runtime, 2) == 2
+
+asyncio.run(main())
+""",
     "docs/how-to/lead-a-process.md": """
 import asyncio
 from chekov import MemoryStore, Runtime

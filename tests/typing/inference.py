@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from chekov import (
     FORGOTTEN,
     Context,
+    Delivered,
     Domain,
     Event,
     Forgotten,
@@ -65,6 +66,13 @@ async def sending(context: Context) -> None:
         await context.dispatch(OpenAccount(account_id=uuid4(), owner="Ada")),
         Sequence[AccountOpened],
     )
+
+
+async def following(runtime: Runtime) -> None:
+    async for item in runtime.subscribe():
+        assert_type(item, Delivered[Event])
+    async for event, context in runtime.events(AccountOpened, backwards=True):
+        assert_type((event, context), tuple[AccountOpened, Context])
 
 
 def specifying() -> None:

@@ -18,6 +18,7 @@ from chekov.engine.commands.dispatcher import Dispatcher
 from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer
 from chekov.engine.processes.scheduled_commands import ScheduledCommands
+from chekov.engine.reading import EventReader
 from chekov.engine.subscriptions.definitions import handler_definitions
 from chekov.engine.subscriptions.generations import GenerationKeeper
 from chekov.engine.subscriptions.invocation import Subject
@@ -43,6 +44,7 @@ class Engine:
         dispatcher: executes commands.
         consistency: waits for handlers.
         generations: of the projections, as this process knows them.
+        reader: reads events for programs.
         definitions: of the handlers, by name, with the settings of this installation.
     """
 
@@ -74,6 +76,7 @@ class Engine:
         self._ending: set[asyncio.Task[None]] = set()
         self._group: asyncio.TaskGroup | None = None
         self._draining = False
+        self.reader = EventReader(domain, store, codec)
         self._snapshotter = Snapshotter(store.snapshots, SnapshotCodec(domain), observer)
         self.dispatcher = Dispatcher(
             domain,
@@ -182,8 +185,9 @@ class Engine:
                 self.scheduled.run(), name="scheduled commands"
             )
         self._group = group
+        self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
+        self.reader.begin(self._pages)
         if self._subscriptions:
-            self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
             self._background["node"] = group.create_task(self._leases.attend(), name="node")
             self._background["leases"] = group.create_task(self._leases.run(), name="leases")
             for key in self._subscriptions:
@@ -255,6 +259,7 @@ class Engine:
         and another process repeats that event.
         """
         self._draining = True
+        self.reader.end()
         if sending := self._background.pop("scheduled commands", None):
             await _cancelled(sending)
         self.dispatcher.close()
@@ -270,6 +275,7 @@ class Engine:
 
     async def halt(self) -> None:
         """Cancel what is still running, and give up what it owned."""
+        self.reader.end()
         await _cancelled(*self._running.values(), *self._ending, *self._background.values())
         await self._leases.release()
 

@@ -2,20 +2,19 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 from uuid import uuid5
 
 from chekov.domain.context import Batch, Context, Delivered
 from chekov.domain.definitions import definition_of
 from chekov.domain.handler import EventHandler
-from chekov.domain.messages import REVISION_MARK, Event
+from chekov.domain.messages import Event
+from chekov.engine.subscriptions.wanted_names import WantedNames
 from chekov.errors import Undecodable
 from chekov.serialization.codec import Codec
 from chekov.store.port import RecordedEvent
 
 HandlerMethod = Callable[[Any, Any], Awaitable[None]]
-
-_MOST_NAMES: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -60,6 +59,7 @@ class HandlerRoutes:
 
     Attributes:
         decided: stored name → whether its events concern the handler, for the names asked so far.
+        wants: whether events of a stored name concern it; see `WantedNames`.
         methods: each stored name that is read as one event without upcasters → its method.
         decode: reads an event of such a name.
         takes_batches: whether any method does.
@@ -91,30 +91,11 @@ class HandlerRoutes:
             for kind, method in self._by_event.items()
             for name in codec.stored_names(kind)
         }
-        self._bases = {definition_of(kind).base_name for kind in self._by_event}
         self._codec = codec
-        self.decided = dict.fromkeys(names, True)
+        wanted = WantedNames(self._by_event, codec)
+        self.decided, self.wants = wanted.decided, wanted.wants
         self.methods = {name: method for name, method in names.items() if not codec.is_upcast(name)}
         self.decode = codec.decode
-
-    def wants(self, name: str) -> bool:
-        """Whether events of a stored name concern the handler.
-
-        Unknown newer revisions of a handled event do: during a rolling upgrade, an old pod must not
-        skip what a new pod recorded.
-        """
-        wanted = self.decided.get(name)
-        if wanted is None:
-            wanted = self._is_unknown_revision(name)
-            # Bounded, so that names invented by callers do not fill the memory.
-            if len(self.decided) < _MOST_NAMES:
-                self.decided[name] = wanted
-        return wanted
-
-    def _is_unknown_revision(self, name: str) -> bool:
-        base, mark, revision = name.partition(REVISION_MARK)
-        is_revision = base in self._bases and (not mark or revision.isdecimal())
-        return is_revision and not self._codec.knows(name)
 
     async def invoke_upcast(self, recorded: RecordedEvent, context: Context) -> None:
         """Call the handler with each event that a recorded one becomes and that it takes.
@@ -126,7 +107,7 @@ class HandlerRoutes:
         for number, event in enumerate(self._codec.decode_all(recorded)):
             method = self._by_event.get(type(event))
             if method is not None:
-                await method(event, _part(context, number))
+                await method(event, part_of(context, number))
 
     def patience(self, wanted: Sequence[RecordedEvent]) -> float:
         """For how many seconds to wait for more events before these are handled.
@@ -166,7 +147,7 @@ class HandlerRoutes:
                     run = None
                 if run is None:
                     run = Run(method, index, [], context, index, index, together=batch is not None)
-                run.context = _part(context, number)
+                run.context = part_of(context, number)
                 run.deliveries.append(Delivered(event, run.context))
                 run.end = index + 1
         if run is not None:
@@ -192,6 +173,6 @@ def _nearest(kind: type[Event], handlers: Mapping[type[Event], object]) -> type[
     return next((base for base in kind.__mro__ if base in handlers), None)
 
 
-def _part(context: Context, number: int) -> Context:
+def part_of(context: Context, number: int) -> Context:
     """The context of one of several events; ids tell repetitions apart, so each has its own."""
     return replace(context, id=uuid5(context.id, str(number))) if number else context
