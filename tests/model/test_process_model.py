@@ -19,7 +19,15 @@ from chekov.engine.observer import Observer
 from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
 from chekov.store.memory.processes import MemoryProcesses
-from chekov.store.port import Claim, ParkingEntry, ProcessChanges, SubscriptionKey
+from chekov.store.port import (
+    Claim,
+    ParkingEntry,
+    ProcessChanges,
+    ProcessInput,
+    ProcessState,
+    QueuedCommand,
+    SubscriptionKey,
+)
 from tests.model.test_subscription_model import (
     FAILING,
     FOREIGN,
@@ -50,11 +58,36 @@ class Subject(Transfer, name="subject"):
 
 
 class FaultyProcesses(MemoryProcesses):
-    """Loses answers of commits and of settling, as the store's faults say."""
+    """Loses answers of commits and of settling, as the store's faults say.
+
+    Every call waits before and after it is done, so that a node may crash at either point.
+    """
 
     def __init__(self, store: FaultyStore) -> None:
         super().__init__(lambda: store.now, lambda: store.reliable, store.log)
         self._faults = store.faults
+
+    async def load(
+        self, key: SubscriptionKey, instances: Collection[str]
+    ) -> Mapping[str, ProcessState]:
+        await asyncio.sleep(0)
+        found = await super().load(key, instances)
+        await asyncio.sleep(0)
+        return found
+
+    async def pending(
+        self, key: SubscriptionKey, *, after: int = 0, limit: int = 500
+    ) -> Sequence[QueuedCommand]:
+        await asyncio.sleep(0)
+        found = await super().pending(key, after=after, limit=limit)
+        await asyncio.sleep(0)
+        return found
+
+    async def inputs(self, key: SubscriptionKey, *, limit: int = 500) -> Sequence[ProcessInput]:
+        await asyncio.sleep(0)
+        found = await super().inputs(key, limit=limit)
+        await asyncio.sleep(0)
+        return found
 
     async def commit(
         self,
@@ -82,7 +115,7 @@ class FaultyProcesses(MemoryProcesses):
 class ProcessMachine(SubscriptionMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.store.processes = FaultyProcesses(self.store)
+        self.processes = self.store.processes = FaultyProcesses(self.store)
         self.domain = Domain(
             "counting", aggregates=[Account, TransferRequest], handlers=[Subject()]
         )
@@ -148,8 +181,9 @@ class ProcessMachine(SubscriptionMachine):
         head = await self.store.head()
         return (
             node.subscription.passed(head)
-            and not await self.store.processes.pending(KEY)
-            and not await self.store.processes.inputs(KEY)
+            # Both at one moment: a refusal that is handled may lead to the next command.
+            and not await MemoryProcesses.pending(self.processes, KEY)
+            and not await MemoryProcesses.inputs(self.processes, KEY)
             and head == await self.store.head()
         )
 

@@ -121,6 +121,7 @@ class Reliable(MemorySubscriptions):
     def __init__(self, subscriptions: FaultySubscriptions) -> None:
         self.save = partial(MemorySubscriptions.save, subscriptions)
         self.unpark = partial(MemorySubscriptions.unpark, subscriptions)
+        self.parked = partial(MemorySubscriptions.parked, subscriptions)
 
 
 class FaultyReadModels:

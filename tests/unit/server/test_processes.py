@@ -58,6 +58,7 @@ async def test_open_instances_are_shown_and_counted() -> None:
         text = await (await client.get("/metrics")).text()
         assert f"chekov_process_instances{{{LABELS}}} 1.0" in text
         assert f"chekov_outbox_pending{{{LABELS}}} 1.0" in text
+        assert f"chekov_outbox_oldest_seconds{{{LABELS}}} " in text
         assert f"chekov_timers_overdue_seconds{{{LABELS}}} 0.0" in text
 
 
