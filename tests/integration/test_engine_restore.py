@@ -1,5 +1,7 @@
 """A store that is restored in place under a running domain: what it answers is what is stored."""
 
+from uuid import uuid4
+
 from chekov import Context, EventHandler, Runtime, handle
 from tests.integration.engine_domain import counting
 from tests.integration.restoring import back_up, restore, run
@@ -66,6 +68,37 @@ async def test_commands_right_after_a_restore_are_decided_by_what_is_stored(dsn:
         assert (await runtime.load(Counter, "a")).state.total == 101
         stored = [(item.position, item.version) async for item in runtime.store.read_all()]
         assert stored == [(1, 1), (2, 2)]
+
+
+async def test_a_checkpoint_that_was_saved_before_the_restore_was_noticed_is_refused(
+    dsn: str,
+) -> None:
+    """Other events have taken the place of those that it counts as handled."""
+    handler = Seen()
+    async with Runtime(counting(handler), store=dsn) as runtime:
+        await add(runtime, 1)
+        await saved(runtime, 1)
+        await back_up(dsn)
+        for amount in (10, 20):
+            await add(runtime, amount)
+        await saved(runtime, 3)
+        others = ", ".join(
+            f"({position}, 'counter-b', {position - 1}, '{uuid4()}', 'Added', "
+            """'{"amount": 7}', null, null, null, now(), null)"""
+            for position in (2, 3, 4)
+        )
+        await restore(
+            dsn,
+            f"insert into chekov.events values {others};"
+            "update chekov.subscriptions set position = 3",
+        )
+        await until(lambda: counter_domain.status(runtime, "seen").state == "stopped")
+        error = counter_domain.status(runtime, "seen").error or ""
+        assert "up to position 3, and the log holds another event there" in error
+        assert handler.amounts == [1, 10, 20]
+        await run(dsn, "update chekov.subscriptions set position = 1")
+        await runtime.resume("seen")
+        await until(lambda: handler.amounts == [1, 10, 20, 7, 7, 7])
 
 
 async def test_a_checkpoint_beyond_the_log_is_refused(dsn: str) -> None:

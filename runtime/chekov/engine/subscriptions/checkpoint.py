@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Final, Protocol
 
-from chekov.errors import CheckpointAhead, Fenced
-from chekov.store.port import Claim, ParkingEntry, Store, Subscriptions
+from chekov.errors import Fenced
+from chekov.store.port import Claim, ParkingEntry, Subscriptions
 
 SAVE_EVENTS: Final = 1000
 SAVE_SECONDS: Final = 0.2
@@ -200,22 +200,3 @@ class Checkpoint:
     def _forget(self, entries: Sequence[ParkingEntry]) -> None:
         for entry in entries:
             self._blocked.pop(entry.event.position, None)
-
-
-async def check_within_log(claim: Claim, store: Store) -> None:
-    """Check that the log holds what a subscription has handled.
-
-    Raises:
-        CheckpointAhead: it ends before the checkpoint.
-        StoreUnavailable: the database is away.
-    """
-    if claim.position <= store.tail.head.value:
-        return
-    head = await store.head()
-    if claim.position > head:
-        raise CheckpointAhead(
-            f"subscription {claim.key.name!r} has handled events up to position {claim.position}, "
-            f"and the log ends at {head}: they are not of one store; restore the tables events and "
-            "subscriptions from one backup, or set the position of its row in the table "
-            "subscriptions, then resume it"
-        )

@@ -10,10 +10,11 @@ from typing import Final
 from chekov.backoff import Backoff
 from chekov.domain.failure import OnFailure, Retry
 from chekov.engine.observer import Observer
-from chekov.engine.subscriptions.checkpoint import Checkpoint, check_within_log
+from chekov.engine.subscriptions.checkpoint import Checkpoint
 from chekov.engine.subscriptions.delivery import Delivery
 from chekov.engine.subscriptions.gathering import gathered
 from chekov.engine.subscriptions.invocation import Invocation
+from chekov.engine.subscriptions.log_check import LogCheck
 from chekov.engine.subscriptions.page_cache import PageCache
 from chekov.engine.subscriptions.page_reader import PageReader
 from chekov.engine.subscriptions.parking import MOST_PARKED_KEYS, Parking, Stopped
@@ -65,6 +66,7 @@ class Subscription:
         self.position = 0
         self._invocation = invocation
         self._store = store
+        self._log_check = LogCheck(store)
         self._parking = Parking(store.subscriptions, invocation, most_keys=most_parked_keys)
         policy = RetryPolicy(invocation, retry, on_failure or invocation.definition.on_failure)
         self._delivery = Delivery(invocation, self._parking, observer, policy)
@@ -164,6 +166,7 @@ class Subscription:
             self._checkpoint.abandon()
         self.lose()
         self._parking.restart()
+        self._log_check.restored()
         self._epoch = self.position = self._handled.value = 0
 
     def give_up(self) -> None:
@@ -283,7 +286,7 @@ class Subscription:
 
     async def _run(self, claim: Claim, log: PageReader) -> None:
         try:
-            await check_within_log(claim, self._store)
+            await self._log_check.check(claim)
         except CheckpointAhead as error:
             # For good: once the log is as long, nothing would show what was left out.
             await self._stop(claim, error)
@@ -357,6 +360,7 @@ class Subscription:
             return
         if found.absent:
             self._observer.missing(self.key, found.absent)
+        self._log_check.handling(found.events)
         if await self._delivery.deliver(checkpoint, found.events):
             checkpoint.advance(found.end)
         self._trouble = None
