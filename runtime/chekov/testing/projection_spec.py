@@ -13,7 +13,6 @@ from chekov.engine.commands.consistency import HandlerFailed
 from chekov.errors import ConsistencyTimeout
 from chekov.runtime import Runtime
 from chekov.store.port import Expected, NewEvent
-from chekov.store.postgres.temporary_schema import temporary_schema
 
 _DOMAIN: Final = "spec"
 
@@ -73,6 +72,9 @@ class ProjectionSpec:
             UnexpectedResult: the query returned something else than its annotation says.
             StoreUnavailable: the database does not answer.
         """
+        # Most tests need no Postgres, nor its driver.
+        from chekov.store.postgres.temporary_schema import temporary_schema  # noqa: PLC0415
+
         async with (
             temporary_schema(self._dsn) as schema,
             Runtime(

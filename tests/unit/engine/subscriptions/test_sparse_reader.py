@@ -21,7 +21,7 @@ from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.sparse_reader import SparseReader
 from chekov.serialization.codec import Codec
-from chekov.store.port import NewEvent, RecordedEvent, SubscriptionKey
+from chekov.store.port import Layout, NewEvent, RecordedEvent, SubscriptionKey
 from chekov.uuid7 import uuid7
 from tests.unit.engine.counter_domain import Added, Counter, Noted, status
 from tests.unit.engine.running import running
@@ -135,7 +135,10 @@ def reader_of(store: MemoryStore, handler: EventHandler) -> SparseReader:
     definition = definition_of(handler)
     key = SubscriptionKey("counting", definition.name)
     codec = Codec(domain)
-    subject = Subject(key, handler, definition, store, codec, domain, sends_nothing)
+    sends_later: Any = None
+    subject = Subject(
+        key, handler, definition, Layout(key, 1), store, codec, domain, sends_nothing, sends_later
+    )
     return SparseReader(store, kind_of(handler)(subject))
 
 
