@@ -17,6 +17,7 @@ from chekov import (
     handle,
 )
 from chekov.domain.messages import REVISION_MARK
+from chekov.engine.processes.scheduled_commands import ScheduledCommands
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.sparse_reader import SparseReader
@@ -135,9 +136,10 @@ def reader_of(store: MemoryStore, handler: EventHandler) -> SparseReader:
     definition = definition_of(handler)
     key = SubscriptionKey("counting", definition.name)
     codec = Codec(domain)
-    sends_later: Any = None
+    scheduling = ScheduledCommands(domain, store.schedules, codec, sends_nothing)
+    layout = Layout(key, 1)
     subject = Subject(
-        key, handler, definition, Layout(key, 1), store, codec, domain, sends_nothing, sends_later
+        key, handler, definition, layout, store, codec, domain, sends_nothing, scheduling
     )
     return SparseReader(store, kind_of(handler)(subject))
 
