@@ -17,11 +17,12 @@ from chekov import (
     handle,
 )
 from chekov.domain.messages import REVISION_MARK
+from chekov.engine.processes.scheduled_commands import ScheduledCommands
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.sparse_reader import SparseReader
 from chekov.serialization.codec import Codec
-from chekov.store.port import NewEvent, RecordedEvent, SubscriptionKey
+from chekov.store.port import Layout, NewEvent, RecordedEvent, SubscriptionKey
 from chekov.uuid7 import uuid7
 from tests.unit.engine.counter_domain import Added, Counter, Noted, status
 from tests.unit.engine.running import running
@@ -135,7 +136,11 @@ def reader_of(store: MemoryStore, handler: EventHandler) -> SparseReader:
     definition = definition_of(handler)
     key = SubscriptionKey("counting", definition.name)
     codec = Codec(domain)
-    subject = Subject(key, handler, definition, store, codec, domain, sends_nothing)
+    scheduling = ScheduledCommands(domain, store.schedules, codec, sends_nothing)
+    layout = Layout(key, 1)
+    subject = Subject(
+        key, handler, definition, layout, store, codec, domain, sends_nothing, scheduling
+    )
     return SparseReader(store, kind_of(handler)(subject))
 
 
