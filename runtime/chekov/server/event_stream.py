@@ -9,10 +9,10 @@ from chekov.domain.event_filter import EventFilter
 from chekov.server import headers, parameters, rendering
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.problems import malformed
+from chekov.store.filtered_log import FilteredLog
 from chekov.store.port import RecordedEvent, Store
 from chekov.telemetry import context
 
-_PAGE: Final = 500
 _HEARTBEAT_SECONDS: Final = 15.0
 _EVENT_STREAM: Final = "text/event-stream"
 
@@ -52,27 +52,14 @@ class EventStream:
     async def _follow(
         self, response: web.StreamResponse, position: int, wanted: EventFilter
     ) -> None:
+        log = FilteredLog(self._store, wanted)
         while True:
-            recorded = await self._store.tail.after(position)
-            if recorded is None:
-                position = await self._catch_up(response, position, wanted)
-            elif recorded:
-                await _send(response, filter(wanted.matches, recorded))
-                position = recorded[-1].position
+            found = await log.after(position)
+            await _send(response, found.events)
+            if found.through > position:
+                position = found.through
             elif await self._store.wait("events", position, self._heartbeat) <= position:
                 await response.write(b": still here\n\n")
-
-    async def _catch_up(
-        self, response: web.StreamResponse, position: int, wanted: EventFilter
-    ) -> int:
-        """Send one page of what is wanted far below the head, and return the position after it."""
-        head = self._store.tail.head.value
-        page = await self._store.read_page(after=position, limit=_PAGE, filter=wanted)
-        await _send(response, page)
-        if len(page) == _PAGE:
-            return page[-1].position
-        # The store has nothing else that is wanted up to what was its head before the page.
-        return max(head, page[-1].position if page else position)
 
 
 def wants_stream(request: web.Request) -> bool:

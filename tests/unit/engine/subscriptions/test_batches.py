@@ -4,7 +4,18 @@ from datetime import timedelta
 
 import pytest
 
-from chekov import Context, Delivered, EventHandler, MemoryStore, handle
+from chekov import (
+    Context,
+    DefinitionError,
+    Delivered,
+    Domain,
+    Event,
+    EventHandler,
+    MemoryStore,
+    ProcessManager,
+    handle,
+    start,
+)
 from tests.unit.engine.counter_domain import Add, Added, Note, Noted, status
 from tests.unit.engine.running import append, running
 from tests.waiting import until
@@ -127,3 +138,28 @@ async def test_a_restart_goes_on_after_the_last_batch(amounts: Sequence[int]) ->
         await runtime.dispatch(Add(counter="a", amount=9))
         await runtime.wait(len(amounts) + 1)
     assert (first.handled, second.handled) == (list(amounts), [9])
+
+
+class Everything(EventHandler, name="everything"):
+    def __init__(self) -> None:
+        self.given: list[Event] = []
+
+    @handle(batch=(10, timedelta(0)))
+    async def many(self, deliveries: Sequence[Delivered[Event]], context: Context) -> None:
+        self.given += [event for event, _ in deliveries]
+
+
+async def test_a_batch_takes_every_event_of_the_domain() -> None:
+    everything = Everything()
+    async with running(await stored(1, "so far", 2), everything) as runtime:
+        await runtime.wait(3)
+    assert everything.given == [Added(amount=1), Noted(text="so far"), Added(amount=2)]
+
+
+def test_a_process_manager_of_every_event_is_refused() -> None:
+    class Manager(ProcessManager):
+        @start(by=str)
+        def any(self, event: Event) -> None: ...
+
+    with pytest.raises(DefinitionError, match="takes Event, the base class: name the types"):
+        Domain("counting", handlers=[Manager()])
