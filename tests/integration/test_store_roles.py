@@ -34,8 +34,8 @@ class Roles(NamedTuple):
 
 
 @pytest.fixture
-async def roles(empty_dsn: str) -> AsyncGenerator[Roles]:
-    """Made by an administrator in an empty database; the owner migrated it."""
+async def unmigrated(empty_dsn: str) -> AsyncGenerator[Roles]:
+    """Made by an administrator in an empty database."""
     where = urlsplit(empty_dsn)
 
     def dsn(role: str) -> str:
@@ -43,16 +43,21 @@ async def roles(empty_dsn: str) -> AsyncGenerator[Roles]:
         return where._replace(netloc=netloc).geturl()
 
     found = Roles(empty_dsn, **{part: dsn(name) for part, name in NAMES.items()})
-    sql = roles_sql("chekov", **NAMES)
-    await execute(empty_dsn, sql)
+    await execute(empty_dsn, roles_sql("chekov", **NAMES))
     for name in NAMES.values():
         await execute(empty_dsn, f"alter role {quoted(name)} password 'secret'")
-    await migrate(found.owner, "chekov")
-    await execute(found.owner, sql)
     yield found
     for name in NAMES.values():
         await execute(empty_dsn, f"drop owned by {quoted(name)} cascade")
         await execute(empty_dsn, f"drop role {quoted(name)}")
+
+
+@pytest.fixture
+async def roles(unmigrated: Roles) -> Roles:
+    """The owner migrated the database, and gave the rights."""
+    await migrate(unmigrated.owner, "chekov")
+    await execute(unmigrated.owner, roles_sql("chekov", **NAMES))
+    return unmigrated
 
 
 def quoted(name: str) -> str:
@@ -135,6 +140,19 @@ async def test_a_writer_writes_alone(roles: Roles) -> None:
             await store.append("a", [event(), event()], expected=1)
             await store.append("b", [event(), event()], expected=Expected.NO_STREAM)
         assert (await store.streams.info("b")).version == 2
+
+
+async def test_a_writer_goes_on_before_it_is_given_the_rights_on_new_tables(
+    unmigrated: Roles,
+) -> None:
+    """Pods of the release before append while the owner migrates, with the rights of before."""
+    await migrate(unmigrated.owner, "chekov", to=8)
+    await execute(unmigrated.owner, roles_sql("chekov", **NAMES))
+    await migrate(unmigrated.owner, "chekov")
+    async with PostgresStore(unmigrated.writer, migrate=False) as store:
+        for command_id in (None, uuid4()):
+            await store.append("a", [event()], command_id=command_id)
+        assert await store.head() == 2
 
 
 async def test_a_writer_makes_projections_and_a_reader_reads_them(roles: Roles) -> None:
