@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev test faults unit check format bench bench-peers bench-compare image cluster cluster-down clean
+.PHONY: help run dev test faults unit check format bench bench-peers bench-failover bench-compare image cluster cluster-down clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -46,6 +46,9 @@ bench: $(VENV)/.dev ## measure beside the limits, with one process and two, and 
 
 bench-peers: $(VENV)/.dev ## measure the store beside its peers, on one Postgres (BENCH=--large adds 10 million events)
 	$(BIN)/python -m benchmarks.peers $(BENCH)
+
+bench-failover: $(VENV)/.dev ## measure how soon subscriptions follow processes that join, drain and die
+	$(BIN)/python -m benchmarks.failover $(BENCH)
 
 bench-compare: $(VENV)/.dev ## measure this checkout and another one in alternation (BASE=path, with `make dev` done there)
 	@test -n "$(BASE)" || { echo "usage: make bench-compare BASE=path [BENCH='--two --peers']" >&2; exit 1; }
