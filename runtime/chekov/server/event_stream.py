@@ -1,37 +1,103 @@
-"""`GET /events` as server-sent events (SSE): stored events, then new ones as they are stored."""
+"""`GET /events` and `GET /streams/{stream}` as server-sent events (SSE): stored, then new ones."""
 
-from collections.abc import Iterable
-from typing import Final
+import logging
+from collections.abc import Awaitable, Callable, Collection, Generator
+from contextlib import contextmanager
+from typing import Final, Protocol
 
 from aiohttp import web
 
+from chekov.backoff import Backoff
 from chekov.domain.event_filter import EventFilter
-from chekov.server import headers, parameters, rendering
+from chekov.errors import ChekovError, StoreClosed, StoreUnavailable, StreamNotFound
+from chekov.server import headers, parameters
+from chekov.server.event_writer import ClientStalled, EventWriter, parts
 from chekov.server.lifecycle import Lifecycle
-from chekov.server.problems import malformed
-from chekov.store.filtered_log import FilteredLog
+from chekov.server.problems import (
+    TOO_MANY_EVENT_STREAMS,
+    VERSION_CONFLICT,
+    RequestError,
+    malformed,
+)
+from chekov.store.filtered_log import FilteredLog, Found
 from chekov.store.port import RecordedEvent, Store
+from chekov.store.stream_log import StreamLog
 from chekov.telemetry import context
 
 _HEARTBEAT_SECONDS: Final = 15.0
+_PATIENCE_SECONDS: Final = 30.0
 _EVENT_STREAM: Final = "text/event-stream"
+_RETRY_AFTER: Final = {"Retry-After": "5"}
+_FIRST: Final = 1
+
+_log: Final = logging.getLogger(__name__)
+
+
+class _Source(Protocol):
+    """What is followed: the log, or one stream."""
+
+    ended: bool
+    position: int
+
+    async def after(self, number: int, /) -> Found: ...
 
 
 class EventStream:
+    """Follows the log or a stream for each of its clients.
+
+    Args:
+        store: what they read.
+        lifecycle: their responses end at the drain.
+        most: how many may be connected at once.
+        heartbeat: seconds without an event after which a client is sent a comment.
+        patience: seconds after which a client that does not read is dropped.
+    """
+
     def __init__(
         self,
         store: Store,
         lifecycle: Lifecycle,
         *,
+        most: int,
         heartbeat: float = _HEARTBEAT_SECONDS,
+        patience: float = _PATIENCE_SECONDS,
     ) -> None:
         self._store = store
         self._lifecycle = lifecycle
+        self._most = most
         self._heartbeat = heartbeat
+        self._patience = patience
+        self._connected = 0
 
-    async def get(self, request: web.Request) -> web.StreamResponse:
-        position = _start(request)
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """The events of all streams; ids are positions."""
         wanted = parameters.event_filter(request.query)
+        start = _start(request, parameters.FILTERS)
+        return await self._respond(request, _Log(self._store, wanted), start, _position)
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """The events of one stream; ids are versions."""
+        start = _start(request)
+        info = await self._store.streams.info(request.match_info["stream"])
+        if info.version < _FIRST:
+            raise StreamNotFound(info.stream)
+        seen = headers.last_event_id(request.headers)
+        if seen is not None and seen > info.version:
+            raise RequestError(
+                VERSION_CONFLICT,
+                f"Last-Event-ID is {seen}, but the stream ends at version {info.version}: "
+                "it was erased and begun anew, or the log was restored to an earlier state.",
+                {"stream": info.stream, "expected": seen, "actual": info.version},
+            )
+        return await self._respond(request, StreamLog(self._store, info), start, _version)
+
+    async def _respond(
+        self,
+        request: web.Request,
+        source: _Source,
+        start: int,
+        number: Callable[[RecordedEvent], int],
+    ) -> web.StreamResponse:
         response = web.StreamResponse(
             headers={
                 "Content-Type": _EVENT_STREAM,
@@ -42,50 +108,117 @@ class EventStream:
         )
         # Once the response has started, an unavailable store can no longer be reported.
         await self._store.ping()
-        response.force_close()
-        await response.prepare(request)
-        await response.write(b"retry: 1000\n\n")
-        async with self._lifecycle.until_drained():
-            await self._follow(response, position, wanted)
+        if request.method == "HEAD":
+            return response
+        with self._place():
+            response.force_close()
+            await response.prepare(request)
+            transport = request.transport
+            if transport is None:
+                return response  # the client left
+            writer = EventWriter(
+                response, transport, heartbeat=self._heartbeat, patience=self._patience
+            )
+            try:
+                async with self._lifecycle.until_drained():
+                    await writer.begin()
+                    await self._follow(writer, source, start, number)
+            except ClientStalled:
+                _log.info("a client of an event stream does not read, and is dropped")
+                writer.abort()
+            except ConnectionError:
+                writer.abort()  # the client left
+            except ChekovError as error:
+                # A problem document cannot follow a response that has started.
+                _log.error("an event stream failed", exc_info=error)
+                writer.abort()
         return response
 
     async def _follow(
-        self, response: web.StreamResponse, position: int, wanted: EventFilter
+        self,
+        writer: EventWriter,
+        source: _Source,
+        last: int,
+        number: Callable[[RecordedEvent], int],
     ) -> None:
-        log = FilteredLog(self._store, wanted)
-        while True:
-            found = await log.after(position)
-            await _send(response, found.events)
-            if found.through > position:
-                position = found.through
-            elif await self._store.wait("events", position, self._heartbeat) <= position:
-                await response.write(b": still here\n\n")
+        tail = self._store.tail
+        backoff = Backoff()
+        while not source.ended:
+            await writer.keep_alive()
+            drops = tail.drops.value
+            try:
+                found = await source.after(last)
+                if not found.events:
+                    last = found.through
+                    await self._store.wait("events", source.position, writer.idle_seconds)
+            except StoreClosed:
+                return
+            except StoreUnavailable:
+                await backoff.wait()
+                continue
+            backoff.reset()
+            for part in parts(found.events):
+                if drops != tail.drops.value:
+                    break  # it may have been erased
+                await writer.send(part, number)
+                last = number(part[-1])
+            else:
+                last = found.through
+
+    @contextmanager
+    def _place(self) -> Generator[None]:
+        if self._connected >= self._most:
+            raise RequestError(
+                TOO_MANY_EVENT_STREAMS,
+                f"{self._most} clients follow events here already: come back later, read pages, "
+                "or have CHEKOV_MAX_EVENT_STREAMS raised.",
+                headers=_RETRY_AFTER,
+            )
+        self._connected += 1
+        try:
+            yield
+        finally:
+            self._connected -= 1
 
 
-def wants_stream(request: web.Request) -> bool:
-    """Whether a client asks for server-sent events."""
-    return _EVENT_STREAM in request.headers.get("Accept", "")
+class _Log:
+    """The events of the log that match a filter."""
+
+    def __init__(self, store: Store, wanted: EventFilter) -> None:
+        self.ended = False
+        self.position = 0
+        self._log = FilteredLog(store, wanted)
+
+    async def after(self, number: int, /) -> Found:
+        found = await self._log.after(number)
+        self.position = found.through
+        return found
 
 
-async def _send(response: web.StreamResponse, recorded: Iterable[RecordedEvent]) -> None:
-    data = b"".join(map(_event, recorded))
-    if data:
-        await response.write(data)
+def either(
+    json: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    event_stream: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Chooses what a client asks for in `Accept`: a page, or server-sent events."""
+
+    def get(request: web.Request) -> Awaitable[web.StreamResponse]:
+        streamed = _EVENT_STREAM in request.headers.get("Accept", "").lower()
+        return (event_stream if streamed else json)(request)
+
+    return get
 
 
-def _event(recorded: RecordedEvent) -> bytes:
-    # In stored JSON, a line end can only be white space between tokens; clients join the lines.
-    data = rendering.event(recorded).replace(b"\r", b"").replace(b"\n", b"\ndata: ")
-    return b"id: %d\ndata: %b\n\n" % (recorded.position, data)
-
-
-def _start(request: web.Request) -> int:
-    page = parameters.page(request.query, parameters.FILTERS)
+def _start(request: web.Request, further: Collection[str] = ()) -> int:
+    page = parameters.page(request.query, further)
     if page.direction == "backward":
         raise malformed("path", "direction", "an event stream goes forward only")
-    last = request.headers.get("Last-Event-ID")
-    if last is None:
-        return page.after
-    if not last.isascii() or not last.isdecimal():
-        raise malformed("header", "Last-Event-ID", "expected a position", last)
-    return int(last)
+    last = headers.last_event_id(request.headers)
+    return page.after if last is None else last
+
+
+def _position(event: RecordedEvent) -> int:
+    return event.position
+
+
+def _version(event: RecordedEvent) -> int:
+    return event.version

@@ -10,6 +10,7 @@ from chekov.store.port import Expected
 
 CORRELATION_ID: Final = "X-Correlation-ID"
 MIN_POSITION: Final = "X-Min-Position"
+LAST_EVENT_ID: Final = "Last-Event-ID"
 
 _VERSION: Final = re.compile(r'(?:W/)?("?)(\d{1,18})\1\Z')
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
@@ -85,9 +86,17 @@ def min_position(headers: Mapping[str, str]) -> int:
     value = headers.get(MIN_POSITION)
     if value is None:
         return 0
-    if not value.strip().isdecimal() or len(value.strip()) > _POSITION_DIGITS:
-        raise malformed("header", MIN_POSITION, "expected a position such as 42", value)
-    return int(value)
+    return _number(MIN_POSITION, "position", value)
+
+
+def last_event_id(headers: Mapping[str, str]) -> int | None:
+    """The position or version in `Last-Event-ID`; `None` if absent.
+
+    Raises:
+        RequestError: the value is neither.
+    """
+    value = headers.get(LAST_EVENT_ID)
+    return None if value is None else _number(LAST_EVENT_ID, "position or version", value)
 
 
 def require_json(headers: Mapping[str, str]) -> None:
@@ -106,6 +115,12 @@ def require_json(headers: Mapping[str, str]) -> None:
             f"Content-Type is {kind!r}, expected application/json",
             headers={"Accept-Post": "application/json"},
         )
+
+
+def _number(name: str, meaning: str, value: str) -> int:
+    if not value.strip().isdecimal() or len(value.strip()) > _POSITION_DIGITS:
+        raise malformed("header", name, f"expected a {meaning} such as 42", value)
+    return int(value)
 
 
 def _uuid(headers: Mapping[str, str], name: str) -> UUID | None:

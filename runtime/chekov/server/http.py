@@ -13,7 +13,7 @@ from chekov.server.command_batch import CommandBatches
 from chekov.server.commands import JSON, Commands
 from chekov.server.content import BODY_LIMIT
 from chekov.server.endpoint import Endpoints, Handler
-from chekov.server.event_stream import EventStream, wants_stream
+from chekov.server.event_stream import EventStream, either
 from chekov.server.index import index
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.metrics import Metrics
@@ -56,9 +56,10 @@ def application(
     add("POST", "/commands", CommandBatches(runtime, lifecycle, settings.body_limit).post)
     add("GET", "/aggregates/{identity}/{id}", Aggregates(runtime).get)
     streams = Streams(runtime.store)
+    event_stream = EventStream(runtime.store, lifecycle, most=settings.max_event_streams)
     add("GET", "/streams", streams.streams)
-    add("GET", "/streams/{stream}", streams.stream)
-    add("GET", "/events", _events(streams, EventStream(runtime.store, lifecycle)))
+    add("GET", "/streams/{stream}", either(streams.stream, event_stream.stream))
+    add("GET", "/events", either(streams.events, event_stream.events))
     add("GET", "/queries/{projection}/{query}", Queries(runtime).get)
     if runtime.domain.personal:
         add("DELETE", "/subjects/{subject}", Subjects(runtime).delete)
@@ -79,13 +80,6 @@ def _index(domain: Domain) -> Handler:
             "/streams": "the streams by name",
         },
     )
-
-
-def _events(streams: Streams, event_stream: EventStream) -> Handler:
-    def get(request: web.Request) -> Awaitable[web.StreamResponse]:
-        return (event_stream.get if wants_stream(request) else streams.events)(request)
-
-    return get
 
 
 def _fixed(body: bytes) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -37,6 +37,7 @@ _ON_COMMANDS: Final = (
     problems.UNAVAILABLE, problems.TIMED_OUT,
 )  # fmt: skip
 _ON_READS: Final = (problems.MALFORMED, problems.INTERNAL, problems.UNAVAILABLE)
+_ON_EVENT_STREAMS: Final = (*_ON_READS, problems.TOO_MANY_EVENT_STREAMS)
 _ON_QUERIES: Final = (
     *_ON_READS, problems.PROJECTION_BUILDING, problems.PROJECTION_BEHIND,
     problems.QUERIES_OVERLOADED, problems.QUERY_TIMED_OUT,
@@ -209,17 +210,25 @@ def _stream() -> Document:
         "operationId": "getStream",
         "tags": ["events"],
         "summary": "The events of one stream, ordered by version",
-        "parameters": [path, *map(parameter, ("After", "Limit", "Direction", "Until"))],
+        "parameters": [
+            path,
+            *map(parameter, ("After", "Limit", "Direction", "Until", "LastEventId")),
+        ],
         "responses": {
-            "200": json_response("A page of events.", ref("Page")),
-            **refusals((*_ON_READS, problems.STREAM_NOT_FOUND, problems.STREAM_DELETED)),
+            "200": _page_or_event_stream(),
+            **refusals(
+                (
+                    *_ON_EVENT_STREAMS,
+                    problems.STREAM_NOT_FOUND,
+                    problems.STREAM_DELETED,
+                    problems.VERSION_CONFLICT,
+                )
+            ),
         },
     }
 
 
 def _events() -> Document:
-    page = json_response("A page of events, or an endless stream of them.", ref("Page"))
-    page["content"]["text/event-stream"] = {"schema": STRING}
     types = {"type": "array", "items": STRING}
     return {
         "operationId": "getEvents",
@@ -233,8 +242,14 @@ def _events() -> Document:
             query_parameter("correlation", ID),
             query_parameter("causation", ID),
         ],
-        "responses": {"200": page, **refusals(_ON_READS)},
+        "responses": {"200": _page_or_event_stream(), **refusals(_ON_EVENT_STREAMS)},
     }
+
+
+def _page_or_event_stream() -> Document:
+    response = json_response("A page of events, or an endless stream of them.", ref("Page"))
+    response["content"]["text/event-stream"] = {"schema": STRING}
+    return response
 
 
 def _forget() -> Document:

@@ -191,5 +191,11 @@ PARAMETERS: Final[Document] = {
     "Until": query_parameter("until", {"anyOf": [NUMBER, TIME]}),
     "AtVersion": query_parameter("version", NUMBER),
     "AtTime": query_parameter("time", TIME),
-    "LastEventId": {"name": "Last-Event-ID", "in": "header", "schema": COUNT},
+    "LastEventId": {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "schema": COUNT,
+        "description": "The id of the last server-sent event that the client has; instead of "
+        "`after`.",
+    },
 }

@@ -63,6 +63,9 @@ PROJECTION_BEHIND: Final = Kind(
 QUERIES_OVERLOADED: Final = Kind(
     "queries-overloaded", 503, "All database connections for queries are in use"
 )
+TOO_MANY_EVENT_STREAMS: Final = Kind(
+    "too-many-event-streams", 503, "Too many clients follow events at this process"
+)
 QUERY_TIMED_OUT: Final = Kind("query-timed-out", 504, "The query took too long")
 GENERATION_REFUSED: Final = Kind(
     "generation-refused", 409, "The generations of the projection do not allow this"
@@ -75,7 +78,8 @@ KINDS: Final = (
     VERSION_CONFLICT, TOO_MANY_CONFLICTS, DUPLICATE_EVENT, DUPLICATE_COMMAND, HISTORY_TRUNCATED,
     STREAM_DELETED, TOO_LARGE, UNSUPPORTED, REJECTED, COMMAND_ID_REUSED, NOT_STORABLE, OVERLOADED,
     INTERNAL, UNDECODABLE, DRAINING, NOT_READY, UNAVAILABLE, PROJECTION_BUILDING,
-    PROJECTION_BEHIND, QUERIES_OVERLOADED, QUERY_TIMED_OUT, GENERATION_REFUSED, TIMED_OUT,
+    PROJECTION_BEHIND, QUERIES_OVERLOADED, TOO_MANY_EVENT_STREAMS, QUERY_TIMED_OUT,
+    GENERATION_REFUSED, TIMED_OUT,
 )  # fmt: skip
 
 _SOON: Final = {"Retry-After": "1"}

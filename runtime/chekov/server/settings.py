@@ -262,6 +262,12 @@ class Settings:
         "Commands in progress or waiting in this process before further ones are refused.",
         _count,
     )
+    max_event_streams: int = _setting(
+        "CHEKOV_MAX_EVENT_STREAMS",
+        1000,
+        "Clients that may follow events at once at this process, by server-sent events.",
+        _count,
+    )
     pool_size: int = _setting(
         "CHEKOV_POOL_SIZE",
         10,
