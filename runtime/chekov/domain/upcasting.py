@@ -107,6 +107,10 @@ class UpcasterChain:
         """Whether events of this stored name are upcast."""
         return name in self._upcasters
 
+    def __iter__(self) -> Iterator[str]:
+        """The stored names that are upcast."""
+        return iter(self._upcasters)
+
     def __len__(self) -> int:
         return len(self._upcasters)
 

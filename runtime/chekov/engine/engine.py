@@ -112,6 +112,7 @@ class Engine:
             owner=f"{node}/{uuid4().hex[:8]}",
             lease=lease,
             layouts=self._layouts,
+            revisions=codec.revisions,
         )
         self._lease = lease
         strong = [key for key in keys if self.definitions[key.name].consistency == "strong"]

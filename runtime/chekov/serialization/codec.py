@@ -27,6 +27,7 @@ from chekov.errors import (
 from chekov.serialization.exact_types import Checks, exact_types
 from chekov.serialization.exactness import comparison, members_difference, members_of
 from chekov.serialization.personal import converters, forgetful, sealed_finder
+from chekov.serialization.revisions import Revisions
 from chekov.serialization.serializers import (
     FIELD_TYPES,
     JSON_BEGINS,
@@ -80,6 +81,9 @@ class _Own(NamedTuple):
 class Codec:
     """Encodes and decodes the messages of one domain: commands as JSON, events by its serializer.
 
+    Attributes:
+        revisions: of the events that it can decode.
+
     Raises:
         DefinitionError: a message has a field that JSON, or the domain's serializer, cannot hold;
             every one is listed.
@@ -127,6 +131,7 @@ class Codec:
         }
         self._events = {name: decoders[kind] for name, kind in domain.stored_types.items()}
         self._mixed = bool(domain.upcasting)
+        self.revisions = Revisions((*domain.stored_types, *domain.upcasting))
         self._upcast = UpcastDecoder(domain, read, personal)
         self._fields = {
             name: frozenset(item.name for item in fields(cast("Any", kind)))
@@ -278,7 +283,9 @@ class Codec:
         return events
 
     def _undecodable(self, recorded: StoredEvent, error: Exception) -> Undecodable:
-        if not self.knows(recorded.type):
+        if self.revisions.precede(recorded.type):
+            reason = "newer code stored it, in a revision that this code does not know"
+        elif not self.knows(recorded.type):
             reason = "the domain has no event type of this name and no upcaster for it"
         elif self._serializer is None and not recorded.data.startswith(JSON_BEGINS):
             reason = (

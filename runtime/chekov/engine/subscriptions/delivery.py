@@ -1,6 +1,7 @@
 """Passing events to a handler, with retries of those that it fails on."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,6 +18,11 @@ from chekov.store.port import RecordedEvent, SubscriptionKey
 
 _MOST_SECONDS: Final = 0.005
 """For how long a subscription may keep the event loop."""
+
+NEWER_SECONDS: Final = 1.0
+"""Between looks at an event of a newer revision, while no process of newer code takes over."""
+
+_log: Final = logging.getLogger(__name__)
 
 
 class _Numbers(NamedTuple):
@@ -48,6 +54,7 @@ class Delivery:
         self._policy = policy
         self._yield_at = 0.0
         self._waits_out: str | None = None
+        self._waits_at = 0
 
     @property
     def retrying(self) -> str | None:
@@ -58,7 +65,8 @@ class Delivery:
         """Handle every event that concerns the handler, in order.
 
         Returns:
-            Whether all were handled: before `checkpoint` ended, and before the pause of a key did.
+            Whether all were handled: before `checkpoint` ended, and before the pause of a key did,
+            and without one of a newer revision, which waits for a process of newer code.
 
         Raises:
             Fenced: another process owns the subscription.
@@ -83,6 +91,9 @@ class Delivery:
                 if failed.together > 1:
                     # Which event is at fault is found by handling them one by one.
                     alone = numbers.free[failed.done + failed.together - 1] + 1
+                elif self._invocation.routes.precede(wanted[start].type):
+                    await self._wait_for_newer(checkpoint, wanted[start], failed)
+                    return False
                 elif await self._retried(checkpoint, wanted[start], failed):
                     start += 1
             if checkpoint.due:
@@ -119,6 +130,29 @@ class Delivery:
         if now >= self._yield_at:
             await asyncio.sleep(0)
             self._yield_at = time.monotonic() + _MOST_SECONDS
+
+    async def _wait_for_newer(
+        self, checkpoint: Checkpoint, event: RecordedEvent, failed: DeliveryFailed
+    ) -> None:
+        """Wait before an event that only newer code can read.
+
+        As soon as a node of newer code lives, the subscription is its own.
+        """
+        if self._waits_at != event.position:
+            self._waits_at = event.position
+            _log.warning(
+                "a subscription waits for a process of newer code",
+                extra={
+                    "subscription": self._key.name,
+                    "position": event.position,
+                    "type": event.type,
+                },
+            )
+        self._waits_out = f"waits at {event.position} for a process of newer code: {failed}"
+        try:
+            await checkpoint.pause(NEWER_SECONDS)
+        finally:
+            self._waits_out = None
 
     async def _retried(
         self, checkpoint: Checkpoint, event: RecordedEvent, failed: DeliveryFailed

@@ -62,6 +62,7 @@ class HandlerRoutes:
         wants: whether events of a stored name concern it; see `WantedNames`.
         methods: each stored name that is read as one event without upcasters → its method.
         decode: reads an event of such a name.
+        precede: whether only newer code reads events of a stored name; see `Revisions`.
         takes_batches: whether any method does.
         largest_batch: how many events a method takes at once.
     """
@@ -96,6 +97,7 @@ class HandlerRoutes:
         self.decided, self.wants = wanted.decided, wanted.wants
         self.methods = {name: method for name, method in names.items() if not codec.is_upcast(name)}
         self.decode = codec.decode
+        self.precede = codec.revisions.precede
 
     async def invoke_upcast(self, recorded: RecordedEvent, context: Context) -> None:
         """Call the handler with each event that a recorded one becomes and that it takes.

@@ -10,9 +10,10 @@ from typing import Final
 from chekov.engine.subscriptions.layouts import LayoutKeeper, first_of
 from chekov.engine.subscriptions.node_watch import LOOK_SECONDS, NodeWatch
 from chekov.engine.subscriptions.rest import Rest
-from chekov.engine.subscriptions.shares import Member, assign, offer_of
+from chekov.engine.subscriptions.shares import Member, assign, offer_of, revision_offers
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.errors import StoreError
+from chekov.serialization.revisions import Revisions
 from chekov.store.port import Store, SubscriptionKey
 
 _LEARN_EVERY: Final = 10
@@ -48,6 +49,7 @@ class LeaseKeeper:
         owner: str,
         lease: float,
         layouts: LayoutKeeper,
+        revisions: Revisions,
     ) -> None:
         self._store = store
         self._subscriptions = subscriptions
@@ -55,7 +57,8 @@ class LeaseKeeper:
         self._owner = owner
         self._lease = lease
         self._layouts = layouts
-        self._offers = frozenset(map(offer_of, subscriptions)) | layouts.wishes
+        handlers = frozenset(map(offer_of, subscriptions))
+        self._offers = handlers | layouts.wishes | revision_offers(revisions)
         self._nodes = NodeWatch(store.nodes, domain, Member(owner, self._offers), lease=lease)
         self._rest = Rest(store.read_models, lease)
         self._leaving: set[SubscriptionKey] = set()

@@ -9,7 +9,7 @@ from typing import Final
 from chekov.domain.failure import Again, Decision, Skip, Stop
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.checkpoint import Checkpoint
-from chekov.engine.subscriptions.delivery import report
+from chekov.engine.subscriptions.delivery import NEWER_SECONDS, report
 from chekov.engine.subscriptions.fingerprint import failure
 from chekov.engine.subscriptions.invocation import DeliveryFailed, Invocation
 from chekov.engine.subscriptions.parking import SKIPPED, Parking, Stopped
@@ -28,7 +28,8 @@ class Redelivery:
 
     That is when somebody asked for it, after the pause before the next attempt, or when those
     before them are handled. One that fails is retried like any other, counting all its attempts;
-    meanwhile its key waits, and all others go on.
+    meanwhile its key waits, and all others go on. The key of one that only newer code reads waits
+    for that.
     """
 
     def __init__(
@@ -96,6 +97,9 @@ class Redelivery:
             try:
                 await self._invoke(checkpoint, event, retries.attempt)
             except DeliveryFailed as failed:
+                if self._invocation.routes.precede(event.type):
+                    self._parking.pause(parked.key, retries, failed, NEWER_SECONDS)
+                    return False
                 decision = retries.after(failed)
                 if not isinstance(decision, Again):
                     return await self._end(checkpoint, event, parked, failed, decision, retries)

@@ -3,12 +3,18 @@
 Each node computes the whole assignment, gives up what belongs to another, and claims only its own:
 so there is no leader, and nothing to agree on. Where two processes know different things for a
 moment, a subscription waits for that long, and the epoch of its claim keeps it from running twice.
+
+While releases follow each other, subscriptions are shared among the nodes of the newest one: older
+ones cannot read what it stores, and pass over events that only its handlers take.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from chekov.serialization.revisions import Revisions
 from chekov.store.port import SubscriptionKey
+
+_READS: Final = "reads "
 
 
 class Member(NamedTuple):
@@ -16,7 +22,8 @@ class Member(NamedTuple):
 
     Attributes:
         id: as the owner of claims.
-        offers: what it can run, as `offer_of` says it.
+        offers: what it can run, as `offer_of` says it, and which events it can read, as
+            `revision_offers` does.
     """
 
     id: str
@@ -28,24 +35,25 @@ def offer_of(key: SubscriptionKey) -> str:
     return f"{key.name} {key.version}"
 
 
+def revision_offers(revisions: Revisions) -> frozenset[str]:
+    """What a node offers to say which events it can read."""
+    return frozenset(f"{_READS}{name}" for name in revisions.names)
+
+
 def assign(
     owners: Mapping[SubscriptionKey, str | None], members: Sequence[Member]
 ) -> Mapping[SubscriptionKey, str]:
     """Share subscriptions fairly among the nodes that can run them.
 
     No node gets more than its part, rounded up, unless it alone can run them; and what has an owner
-    stays there as far as that allows.
+    stays there as far as that allows. Of the nodes that can run one, only those of the newest
+    release get it.
 
     Args:
         owners: the owner of each subscription; `None`, or one that is no member, if it has none.
         members: the living nodes, in an order that all of them agree on.
     """
-    able: dict[SubscriptionKey, list[str]] = {}
-    for key in sorted(owners, key=_order):
-        offer = offer_of(key)
-        ids = [member.id for member in members if offer in member.offers]
-        if ids:
-            able[key] = ids
+    able = _able(owners, members)
     assigned: dict[SubscriptionKey, str] = {}
     load = dict.fromkeys((member.id for member in members), 0)
 
@@ -56,7 +64,8 @@ def assign(
     for key, ids in able.items():
         if len(ids) == 1:
             give(key, ids[0])
-    parts = _parts(able, owners, members)
+    busy = {node for ids in able.values() for node in ids}
+    parts = _parts(able, owners, [member for member in members if member.id in busy])
     for key, ids in able.items():
         owner = owners[key]
         if key not in assigned and owner in ids and load[owner] < parts[owner]:
@@ -65,6 +74,38 @@ def assign(
         if key not in assigned:
             give(key, min(ids, key=load.__getitem__))
     return assigned
+
+
+def _able(
+    keys: Collection[SubscriptionKey], members: Sequence[Member]
+) -> Mapping[SubscriptionKey, list[str]]:
+    """The nodes that may get each subscription, of those that any can run."""
+    ids = {
+        offer: _newest([item for item in members if offer in item.offers])
+        for offer in set(map(offer_of, keys))
+    }
+    return {key: found for key in sorted(keys, key=_order) if (found := ids[offer_of(key)])}
+
+
+def _newest(members: Sequence[Member]) -> list[str]:
+    """The members that read all that the newest of them reads.
+
+    Of two that each read something that the other does not, the one that joined later is newer.
+    """
+    if not members or all(item.offers == members[0].offers for item in members):
+        return [member.id for member in members]
+    known = {member.id: _revisions_of(member) for member in members}
+    newest = known[members[0].id]
+    for revisions in known.values():
+        if newest.lack(revisions):
+            newest = revisions
+    return [node for node, revisions in known.items() if not revisions.lack(newest)]
+
+
+def _revisions_of(member: Member) -> Revisions:
+    return Revisions(
+        offer.removeprefix(_READS) for offer in member.offers if offer.startswith(_READS)
+    )
 
 
 def _parts(

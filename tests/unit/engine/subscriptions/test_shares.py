@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chekov.engine.subscriptions.shares import Member, assign, offer_of
+from chekov.engine.subscriptions.shares import Member, assign, offer_of, revision_offers
+from chekov.serialization.revisions import Revisions
 from chekov.store.port import SubscriptionKey
 
 KEYS = tuple(
@@ -42,6 +43,41 @@ def test_a_subscription_that_one_node_alone_can_run_is_run_by_it() -> None:
     assigned = assign(owners, [member("old"), member("new", *OFFERS, offer_of(newer))])
     assert assigned[newer] == "new"
     assert Counter(assigned.values()) == {"old": 5, "new": 5}
+
+
+def reading(name: str, *events: str) -> Member:
+    return member(name, *OFFERS, *revision_offers(Revisions(events)))
+
+
+@pytest.mark.parametrize("newer", [["paid@2"], ["paid", "paid@2"], ["paid", "rated"]])
+def test_the_nodes_that_read_newer_events_share_everything(newer: list[str]) -> None:
+    members = [
+        reading("a", "paid"),
+        reading("b", *newer),
+        reading("c", "paid"),
+        reading("d", *newer),
+    ]
+    for owner in (None, "a", "b", "gone"):
+        assigned = assign(dict.fromkeys(KEYS, owner), members)
+        assert sorted(Counter(assigned.values()).items()) in (
+            [("b", 4), ("d", 5)],
+            [("b", 5), ("d", 4)],
+        )
+        assert assign(assigned, members) == assigned
+
+
+def test_what_newer_nodes_do_not_run_stays_with_older_ones() -> None:
+    only_mails = member("b", "mails 1", *revision_offers(Revisions(["paid@2"])))
+    assigned = assign(dict.fromkeys(KEYS, None), [reading("a", "paid"), only_mails])
+    assert {node for key, node in assigned.items() if key.name == "mails"} == {"b"}
+    assert {node for key, node in assigned.items() if key.name != "mails"} == {"a"}
+
+
+def test_of_nodes_that_both_read_what_the_other_does_not_the_later_one_is_newer() -> None:
+    one, other = reading("a", "paid", "dropped"), reading("b", "paid", "added")
+    owners = dict.fromkeys(KEYS, "a")
+    assert set(assign(owners, [one, other]).values()) == {"b"}
+    assert set(assign(owners, [other, one]).values()) == {"a"}
 
 
 def test_one_that_nobody_offers_is_left_alone() -> None:
