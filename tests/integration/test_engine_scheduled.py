@@ -3,7 +3,7 @@
 import asyncio
 import json
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -105,3 +105,19 @@ async def test_a_command_is_scheduled_in_one_process_and_executed_in_another(dsn
         await until(is_executed)
         [event] = await two.store.read_stream("account-a")
         assert event.causation_id == ID
+
+
+async def test_the_ends_of_time_are_kept_as_times_to_count_from(dsn: str) -> None:
+    async with Runtime(DOMAIN, store=dsn, subscriptions=False) as runtime:
+        for time in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
+            await runtime.schedule(Deposit(account="a", amount=1), at=time)
+        first, last = await runtime.scheduled.list()
+        assert first.due < datetime.now(UTC) < last.due
+        connection = await asyncpg.connect(dsn)
+        try:
+            infinite = await connection.fetchval(
+                "select count(*) from chekov.scheduled_commands where not isfinite(due)"
+            )
+        finally:
+            await connection.close()
+        assert infinite == 0

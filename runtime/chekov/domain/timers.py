@@ -1,13 +1,17 @@
 """Timers of process managers, and what is to happen at a later time."""
 
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, cast
 
 from chekov.domain.messages import Command, Message
 from chekov.errors import DefinitionError
 
 _RESERVED: Final = frozenset({"after", "at", "cancel"})
+
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(9999, 1, 1, tzinfo=UTC)
+"""Postgres takes the first and the last time of Python for infinite, from which nothing counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +98,9 @@ class Schedule:
         return isinstance(self.subject, type)
 
     def due(self, since: datetime) -> datetime:
-        """When it is due, for an input that was stored at `since`."""
-        return self.at if self.at is not None else since + (self.after or timedelta(0))
+        """When it is due, for an input that was stored at `since`: from 1970 to 9999."""
+        try:
+            due = self.at if self.at is not None else since + (self.after or timedelta(0))
+        except OverflowError:
+            return _LAST
+        return min(max(due, _FIRST), _LAST)

@@ -146,9 +146,12 @@ def _number(query: MultiMapping[str], name: str, default: int, lowest: int, high
     value = query.get(name)
     if value is None:
         return default
-    if not value.isascii() or not value.isdecimal() or not lowest <= int(value[:20]) <= highest:
-        raise malformed("path", name, f"expected a whole number from {lowest} to {highest}", value)
-    return int(value)
+    if value.isascii() and value.isdecimal():
+        # Of a number with more digits, these are out of range too.
+        number = int(value.lstrip("0")[:20] or "0")
+        if lowest <= number <= highest:
+            return number
+    raise malformed("path", name, f"expected a whole number from {lowest} to {highest}", value)
 
 
 def _id(query: MultiMapping[str], name: str) -> UUID | None:

@@ -1,6 +1,6 @@
 from collections.abc import Iterable
 from dataclasses import make_dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +35,8 @@ from tests.unit.engine.processes.transfers import (
     Withdraw,
     Withdrawn,
 )
+
+FAR_EAST, FAR_WEST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
 
 
 def faults(manager: type[ProcessManager]) -> str:
@@ -230,6 +232,22 @@ def test_a_schedule_is_due_after_its_input_or_at_a_time() -> None:
     assert TooLate().at(later).due(since) == later
     assert Schedule(Send(parcel=1), at=later).due(since) == later
     assert TooLate.cancel().cancels
+
+
+@pytest.mark.parametrize(
+    ("arguments", "due"),
+    [
+        ({"at": datetime.min.replace(tzinfo=UTC)}, datetime(1970, 1, 1, tzinfo=UTC)),
+        ({"at": datetime.min.replace(tzinfo=FAR_EAST)}, datetime(1970, 1, 1, tzinfo=UTC)),
+        ({"at": datetime.max.replace(tzinfo=UTC)}, datetime(9999, 1, 1, tzinfo=UTC)),
+        ({"at": datetime.max.replace(tzinfo=FAR_WEST)}, datetime(9999, 1, 1, tzinfo=UTC)),
+        ({"after": timedelta.max}, datetime(9999, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_schedule_is_due_at_a_time_that_every_store_counts_from(
+    arguments: dict[str, Any], due: datetime
+) -> None:
+    assert Schedule(Send(parcel=1), **arguments).due(datetime(2026, 1, 1, tzinfo=UTC)) == due
 
 
 @pytest.mark.parametrize(

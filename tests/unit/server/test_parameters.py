@@ -16,6 +16,11 @@ def test_a_page_has_defaults() -> None:
     assert parameters.page(MultiDict()) == Page(after=0, limit=100, direction="forward")
 
 
+@pytest.mark.parametrize("value", ["0" * 5000, "0" * 5000 + "7"])
+def test_zeros_before_a_number_do_not_count(value: str) -> None:
+    assert parameters.after(MultiDict({"after": value})) == int(value[-1])
+
+
 def test_a_page_is_read() -> None:
     query = MultiDict({"after": "7", "limit": "1000", "direction": "backward"})
     assert parameters.page(query) == Page(after=7, limit=1000, direction="backward")
@@ -28,6 +33,7 @@ def test_a_page_is_read() -> None:
         ("after", "x"),
         ("after", "9223372036854775808"),
         ("after", "9" * 5000),
+        ("after", "0" * 20 + "9" * 30),
         ("after", "٣"),
         ("limit", "0"),
         ("limit", "1001"),

@@ -127,7 +127,8 @@ async def test_what_is_scheduled_is_listed_page_by_page(serving: Serving) -> Non
             found += [item["id"] for item in page["scheduled"]]
             after = page["next"]
         assert found == ids
-        for wrong in ("x", "2120-01-31T12:00:00/1", f"2120-01-31T12:00:00/{ids[0]}"):
+        before_all = f"0001-01-01T00:00:00%2B14:00/{ids[0]}"
+        for wrong in ("x", "2120-01-31T12:00:00/1", f"2120-01-31T12:00:00/{ids[0]}", before_all):
             response = await server.management.get(f"/scheduled?after={wrong}")
             assert (await problem(response, 400, "malformed-request"))["path"] == "after"
 

@@ -103,7 +103,7 @@ def read_cursor(text: str) -> AfterDue | None:
     try:
         time = datetime.fromisoformat(due)
         if time.tzinfo is not None:
-            return time, UUID(id_)
-    except ValueError:
+            return time.astimezone(UTC), UUID(id_)
+    except (ValueError, OverflowError):
         pass
     raise ValueError(f"{text[:100]!r} is not the `next` of a page")
