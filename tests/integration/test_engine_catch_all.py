@@ -72,7 +72,6 @@ async def test_every_event_of_the_domain_is_kept_once_and_nothing_else(dsn: str)
         live = await runtime.dispatch(Note(counter="c", text="d"), consistency="strong")
         stored.append(Entry(live.position, "counter-c", "Noted", ""))
         assert await entries(runtime) == stored
-
     async with Runtime(counting(NewJournal()), store=dsn) as runtime:
         await passed(runtime, live.position)
         assert await entries(runtime) == stored

@@ -148,7 +148,7 @@ class EventStream:
             drops = tail.drops.value
             try:
                 found = await source.after(last)
-                if not found.events:
+                if not found.events and not source.ended:
                     last = found.through
                     await self._store.wait("events", source.position, writer.idle_seconds)
             except StoreClosed:
