@@ -9,4 +9,5 @@ class OwnEvents(MemoryEventStore, MemoryStore):
 
     def __init__(self) -> None:
         MemoryStore.__init__(self)
+        MemoryEventStore.__init__(self, self.log)
         self.events = self
