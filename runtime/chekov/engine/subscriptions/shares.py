@@ -9,6 +9,7 @@ ones cannot read what it stores, and pass over events that only its handlers tak
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from chekov.serialization.revisions import Revisions
@@ -94,18 +95,18 @@ def _newest(members: Sequence[Member]) -> list[str]:
     """
     if not members or all(item.offers == members[0].offers for item in members):
         return [member.id for member in members]
-    known = {member.id: _revisions_of(member) for member in members}
+    known = {member.id: _revisions_of(frozenset(member.offers)) for member in members}
     newest = known[members[0].id]
     for revisions in known.values():
-        if newest.lack(revisions):
+        if revisions is not newest and newest.lack(revisions):
             newest = revisions
-    return [node for node, revisions in known.items() if not revisions.lack(newest)]
+    return [node for node, own in known.items() if own is newest or not own.lack(newest)]
 
 
-def _revisions_of(member: Member) -> Revisions:
-    return Revisions(
-        offer.removeprefix(_READS) for offer in member.offers if offer.startswith(_READS)
-    )
+@lru_cache(maxsize=64)
+def _revisions_of(offers: frozenset[str]) -> Revisions:
+    # Cached, since each round of each node asks for the same few while releases follow each other.
+    return Revisions(offer.removeprefix(_READS) for offer in offers if offer.startswith(_READS))
 
 
 def _parts(
