@@ -6,6 +6,7 @@ import pytest
 from chekov.errors import StoreUnavailable
 from chekov.store.port import SubscriptionKey
 from chekov.store.postgres import PostgresStore
+from chekov.store.postgres.claim_lock import lock_statement
 
 KEY = SubscriptionKey("bank", "balances")
 LONG = 3600.0
@@ -28,6 +29,22 @@ async def test_an_owner_that_is_stopped_at_its_commit_does_not_keep_its_subscrip
         await be_stopped()
     [new] = await subscriptions.claim("two", [KEY], lease=LONG)
     assert (new.epoch, new.position) == (2, 0)
+
+
+async def test_a_lock_that_an_application_holds_by_the_same_numbers_is_not_a_claim(
+    dsn: str, postgres_store: PostgresStore
+) -> None:
+    subscriptions = postgres_store.subscriptions
+    await subscriptions.register([KEY])
+    [claim] = await subscriptions.claim("one", [KEY], lease=0)
+    application = await asyncpg.connect(dsn)
+    try:
+        shared = lock_statement("chekov", claim)
+        await application.execute(shared.replace("xact_lock_shared", "lock"))
+        assert await subscriptions.end_stale([KEY]) == 0
+        assert await application.fetchval("select 1") == 1
+    finally:
+        await application.close()
 
 
 async def test_sessions_that_may_not_be_ended_are_left_alone(

@@ -122,6 +122,7 @@ def test_missed_runs_are_made_up_for_as_they_should_be(
         (("0 0 30 2 *",), "cannot be used: Bad day-of-month"),
         (("* * * * MON#1/2",), "cannot be used: Bad day-of-week"),
         (("0 0 1 * *", "Berlin"), "'Berlin' is unknown: give an IANA name"),
+        (("0 0 1 * *", "localtime"), "'localtime' is unknown: give an IANA name"),
         (("0 0 1 * *", "../Europe/Berlin"), "is unknown"),
         (("0 0 1 * *", "\0"), "is unknown"),
         (("0 0 1 * *", "UTC", "never"), "'never' is not 'once', 'skip' or 'all'"),

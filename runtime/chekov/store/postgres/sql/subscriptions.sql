@@ -46,7 +46,8 @@ where (row.domain, row.name, row.version, row.partition, row.generation)
 returning row.domain, row.name, row.version, row.partition, row.generation, row.epoch,
     row.position, row.registered, row.building, row.last_failed, row.parked_changes
 
--- Sessions of another role, which this one may not end, are left to their time-out.
+-- Sessions of another role, which this one may not end, are left to their time-out. Applications have
+-- advisory locks of their own: those that nobody shares are certainly not meant.
 -- name: end_stale
 select pg_terminate_backend(held.pid)
 from chekov.subscriptions as row
@@ -55,7 +56,7 @@ join unnest(
 ) as key (domain, name, version, partition, generation, number)
     using (domain, name, version, partition, generation)
 join pg_locks as held on held.locktype = 'advisory' and held.objsubid = 2
-    and held.classid::bigint = key.number
+    and held.mode = 'ShareLock' and held.classid::bigint = key.number
     and held.database = (select oid from pg_database where datname = current_database())
 join pg_stat_activity as activity on activity.pid = held.pid
 where pg_has_role(activity.usesysid, 'usage')
