@@ -88,10 +88,11 @@ class Recurrence:
 
 def _zone(name: str) -> ZoneInfo:
     try:
-        if name == "localtime":  # another zone on each machine
-            raise KeyError(name)
-        return ZoneInfo(name)
+        zone = ZoneInfo(name)
     except (OSError, ValueError, KeyError):
+        zone = None
+    if zone is None or name == "localtime":  # which is another zone on each machine
         raise ValueError(
             f"timezone={name!r:.80} is unknown: give an IANA name, such as 'Europe/Berlin'"
-        ) from None
+        )
+    return zone
