@@ -6,6 +6,7 @@ follows from that of the recurring command and the due time.
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, cast
 from uuid import UUID, uuid5
@@ -36,21 +37,31 @@ class RecurringCommands:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        moved = False
-        for item, now in await self._schedules.due_recurring(self._domain, limit=_PAGE):
-            try:
-                recurrence = recurrence_of(item)
-            except ValueError as error:  # another process knows more time zones
-                _log.warning(
-                    "a recurring command cannot run here",
-                    extra={"domain": self._domain, "id": str(item.id), "error": str(error)},
-                )
-                continue
+        known = await self._due()
+        for item, recurrence, now in known:
             times, next_due = recurrence.runs(item.due, now, _PAGE)
             runs = [CommandRun(run_id(item.id, time), item.data, time) for time in times]
             await self._schedules.schedule_runs(self._domain, item, runs, next_due=next_due)
-            moved = True
-        return moved
+        return bool(known)
+
+    async def _due(self) -> Sequence[tuple[RecurringCommand, Recurrence, datetime]]:
+        """Those that are due and can run here, about a page; none if there are none."""
+        limit = _PAGE
+        while True:
+            page = await self._schedules.due_recurring(self._domain, limit=limit)
+            known: list[tuple[RecurringCommand, Recurrence, datetime]] = []
+            for item, now in page:
+                try:
+                    known.append((item, recurrence_of(item), now))
+                except ValueError as error:  # another process knows more time zones
+                    _log.warning(
+                        "a recurring command cannot run here",
+                        extra={"domain": self._domain, "id": str(item.id), "error": str(error)},
+                    )
+            if known or len(page) < limit:
+                return known
+            # What cannot run here stays due, and must not hide what can.
+            limit *= 2
 
 
 def recurrence_of(item: RecurringCommand) -> Recurrence:

@@ -148,8 +148,9 @@ async def test_what_makes_no_sense_is_refused() -> None:
         assert not await runtime.scheduled.list()
 
 
-async def test_one_of_an_unknown_zone_waits_and_holds_nothing_back(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize("number", [1, 250])
+async def test_those_of_an_unknown_zone_wait_and_hold_nothing_back(
+    number: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Another process may have a newer list of zones."""
     clock = Clock()
@@ -157,9 +158,10 @@ async def test_one_of_an_unknown_zone_waits_and_holds_nothing_back(
     async with accounts(store, subscriptions=False) as runtime:
         await daily(runtime, clock)
     [item] = await store.schedules.list_recurring("bank")
-    await store.schedules.add_recurring(
-        "bank", item._replace(id=UUID(int=8), timezone="Mars/Olympus", due=clock.now)
-    )
+    for each in range(number):
+        await store.schedules.add_recurring(
+            "bank", item._replace(id=UUID(int=100 + each), timezone="Mars/Olympus", due=clock.now)
+        )
     clock.now = item.due
     async with accounts(store) as runtime:
         await until(lambda: balance_is(runtime, "a", 5))
