@@ -123,6 +123,7 @@ async def test_nothing_of_a_newer_release_is_parked_lost_or_disordered(dsn: str)
         await trade.pay("new", "old")  # no process of the newer release handles events yet
         async with released(dsn, "new") as first:
             await trade.owned_by("new")
+            await trade.handled(before + 1)  # which the older release could not
             await trade.pay("old", "new")
             await first.kill()
             await trade.owned_by("old")
@@ -130,7 +131,6 @@ async def test_nothing_of_a_newer_release_is_parked_lost_or_disordered(dsn: str)
             await trade.pay("new")
         rows = await trade.new.store.subscriptions.list("trade")
         assert all(row.state == "running" for row in rows)
-        assert before < min(row.position for row in rows if row.key.name == "money")
         async with released(dsn, "new"):
             await trade.owned_by("new")
             await trade.new.dispatch(Rate(shop="new1", stars=5))
