@@ -241,9 +241,9 @@ async def test_a_server_that_stays_away_is_reported_in_time(
         with pytest.raises(StoreUnavailable):
             await store.subscriptions.list("bank")
         await private_server.start()
-        await store.ping()
         answer = await store.append("a", [NewEvent(uuid4(), "t", b"{}")], expected=1)
         assert (answer.version, answer.position) == (2, 2)
+        await store.ping()
 
 
 class Proxy:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from chekov.errors import StoreClosed, StoreUnavailable
-from chekov.store.port import Appended, ExpectedVersion, NewEvent, StreamAppend
+from chekov.store.port import Appended, ExpectedVersion, NewEvent, RecordedEvent, StreamAppend
 from chekov.store.postgres.append.append_connection import AppendConnection
 from chekov.store.postgres.append.batch import Group, Pending, take
 from chekov.store.postgres.append.batch_sender import SEND_ERRORS, BatchSender, Committed, OnBatch
@@ -62,8 +62,13 @@ class Committer:
         on_batch: OnBatch | None,
         troubles: Troubles,
     ) -> None:
+        def answered(recorded: Sequence[RecordedEvent]) -> None:
+            if troubles.of(APPENDS) and self._longest_wait() <= _SILENT_SECONDS:
+                troubles.clear(APPENDS)
+            committed(recorded)
+
         self._sender = BatchSender(
-            schema, committed=committed, on_batch=on_batch, gave_up=self._fail_queued
+            schema, committed=answered, on_batch=on_batch, gave_up=self._fail_queued
         )
         self._troubles = troubles
         cache = self._head_cache = HeadCache(alone)
@@ -172,14 +177,17 @@ class Committer:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            connections = (*self._connections, self._joint)
-            for connection in connections:
+            for connection in (*self._connections, self._joint):
                 connection.terminate_overdue()
-            longest = max(connection.busy_seconds for connection in connections)
+            longest = self._longest_wait()
             if longest > _SILENT_SECONDS:
                 self._troubles.note(APPENDS, f"no answer for {longest:.0f} s")
             elif self._troubles.of(APPENDS):
                 await self._try_again()
+
+    def _longest_wait(self) -> float:
+        """For how many seconds a connection has owed an answer."""
+        return max(each.busy_seconds for each in (*self._connections, self._joint))
 
     async def _try_again(self) -> None:
         """Look whether appends would be answered, since nobody may send one meanwhile."""
