@@ -9,6 +9,7 @@ import pytest
 
 from chekov.store.port import SubscriptionKey
 from chekov.store.postgres import PostgresStore
+from chekov.store.postgres.lent_connection import LentConnection
 
 KEY = SubscriptionKey("bank", "balances")
 TABLES = "create table balances (id int primary key deferrable initially deferred)"
@@ -23,16 +24,21 @@ async def prepared(store: PostgresStore) -> str:
 
 @asynccontextmanager
 async def logged() -> AsyncGenerator[list[str]]:
-    """The statements that connections of this process send meanwhile."""
+    """The statements that lent connections send meanwhile; the store's own work goes on beside."""
     sent: list[str] = []
+
+    def note(connection: object, query: str) -> None:
+        if isinstance(connection, LentConnection):
+            sent.append(query)
+
     execute, fetch = asyncpg.Connection.execute, asyncpg.Connection.fetch
 
     async def executing(self: Any, query: str, *args: Any, **options: Any) -> str:
-        sent.append(query)
+        note(self, query)
         return await execute(self, query, *args, **options)
 
     async def fetching(self: Any, query: str, *args: Any, **options: Any) -> Any:
-        sent.append(query)
+        note(self, query)
         return await fetch(self, query, *args, **options)
 
     with pytest.MonkeyPatch.context() as patch:

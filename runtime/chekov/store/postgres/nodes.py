@@ -117,6 +117,7 @@ class _Attendance:
         self._free_channel = free_channel(schema.name)
         self._node = node
         self._interval = node.lease / 3
+        self._has_session = has_session
         self._silent_after = 2 * self._interval if has_session else 0.0
         self._heard_at = time.monotonic() if has_session else -inf
         self._said_at = -inf
@@ -156,7 +157,10 @@ class _Attendance:
         while True:
             now = time.monotonic()
             silent = now - self._heard_at >= self._silent_after
-            if silent and now - self._said_at >= self._interval and self._node.well():
+            # One without a session joins here, well or not.
+            joining = not self._has_session and not self._known_elsewhere
+            due = silent and now - self._said_at >= self._interval
+            if due and (joining or self._node.well()):
                 self._said_at = now
                 # What is wrong with these connections, others find out and report.
                 with suppress(StoreError):
