@@ -11,6 +11,7 @@ from chekov.server import gc_tuning
 @pytest.fixture(autouse=True)
 def collector_as_before() -> Iterator[None]:
     thresholds = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)  # another test may have tuned it
     yield
     gc.unfreeze()
     gc.set_threshold(*thresholds)
