@@ -10,6 +10,7 @@ from uuid import UUID
 
 from chekov.domain.envelope import check_seconds
 from chekov.engine.commands.chains import Chains
+from chekov.engine.subscriptions.keys import partition_keys
 from chekov.engine.subscriptions.layouts import first_of
 from chekov.engine.subscriptions.partitions import partition_of
 from chekov.engine.subscriptions.subscription import Subscription, current_subscription
@@ -65,7 +66,7 @@ def _parts(
     """The keys of a subscription's partitions, of which there are `number`, or of a stream's."""
     if stream is not None and number:
         return [replace(key, partition=partition_of(stream, number))]
-    return [replace(key, partition=part) for part in range(number)]
+    return partition_keys(key, number)
 
 
 class Consistency:

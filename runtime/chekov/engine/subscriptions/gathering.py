@@ -43,7 +43,7 @@ async def gathered(
     position = checkpoint.position
     if (page := await sparse.after(position)) is not None:
         log.close()
-        return Gathered(page.events, page.end, 0, far=True)
+        return Gathered(page.events, page.through, 0, far=True)
     now = asyncio.get_running_loop().time
     asked_at = now()
     events = await log.after(position)

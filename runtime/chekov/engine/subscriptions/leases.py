@@ -35,9 +35,6 @@ class LeaseKeeper:
     times in that time. A subscription whose claim could not be renewed stops by itself before
     another process may start it. While others run what this process could run, it looks twice a
     second whether they still live.
-
-    Attributes:
-        trouble: why claims were not renewed the last time; empty when they were.
     """
 
     def __init__(
@@ -66,13 +63,13 @@ class LeaseKeeper:
         self._rounds = 0
         self._due = 0.0
         self._released = False
-        self.trouble = ""
+        self._trouble = ""
 
     @property
     def troubles(self) -> Sequence[str]:
         """What keeps it from its work, a sentence each."""
         found = {
-            "claims of subscriptions are not renewed": self.trouble,
+            "claims of subscriptions are not renewed": self._trouble,
             "subscriptions are left to other processes": self._rest.reason,
         }
         return [f"{what}: {reason}" for what, reason in found.items() if reason]
@@ -91,7 +88,7 @@ class LeaseKeeper:
             self._domain,
             self._offers,
             lease=self._lease,
-            well=lambda: not (self.trouble or self._rest.reason),
+            well=lambda: not (self._trouble or self._rest.reason),
         )
 
     async def run(self) -> None:
@@ -107,10 +104,10 @@ class LeaseKeeper:
                         pause = self._lease / 3
                         self._due = now() + (pause if renewed else min(pause, _SKIPPED_SECONDS))
                     await asyncio.gather(*(item.save() for item in self._subscriptions.values()))
-                self.trouble = ""
+                self._trouble = ""
             except (StoreError, TimeoutError) as error:
                 # Commands need no claims, so no error of the database may end the process.
-                text = self.trouble = str(error) or f"no answer within {self._lease:g} s"
+                text = self._trouble = str(error) or f"no answer within {self._lease:g} s"
                 self._due = now() + self._lease / 3
                 _log.warning(
                     "claims were not renewed",

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from chekov.domain.event_filter import EventFilter
 from chekov.engine.subscriptions.invocation import Invocation
+from chekov.store.filtered_log import Found
 from chekov.store.page_size import PageSize
 from chekov.store.port import RecordedEvent, Store
 
@@ -19,13 +20,6 @@ _RETRY_POSITIONS: Final = 100_000
 """After how many positions to try again where much was wanted."""
 
 _MOST_NAMES: Final = 1000
-
-
-class SparsePage(NamedTuple):
-    """The events that may be wanted, of those up to `end`; there are no others."""
-
-    events: Sequence[RecordedEvent]
-    end: int
 
 
 class SparseReader:
@@ -44,7 +38,7 @@ class SparseReader:
         self._try_from = 0
         self._size = PageSize()
 
-    async def after(self, position: int) -> SparsePage | None:
+    async def after(self, position: int) -> Found | None:
         """Return what may be wanted above a position; `None` if pages of the log are to be read.
 
         Raises:
@@ -64,12 +58,12 @@ class SparseReader:
             end = events[-1].position
             if end - position < limit * _RARE:
                 self._give_up(end)
-            return SparsePage(events, end)
+            return Found(events, end)
         # All that was stored below must still be: a server that lost some of it shows less.
         if not await self._store.read_page(after=self._until - 1, limit=1):
             self._give_up(position)
             return None
-        return SparsePage(events, self._until)
+        return Found(events, self._until)
 
     async def _begin(self, position: int) -> EventFilter | None:
         """Choose what to read, and up to where; `None` if too much is wanted."""

@@ -118,7 +118,6 @@ class _Attendance:
         self._node = node
         self._interval = node.lease / 3
         self._has_session = has_session
-        self._silent_after = 2 * self._interval if has_session else 0.0
         self._heard_at = time.monotonic() if has_session else -inf
         self._said_at = -inf
         self._known = self._known_elsewhere = False
@@ -156,7 +155,7 @@ class _Attendance:
         """
         while True:
             now = time.monotonic()
-            silent = now - self._heard_at >= self._silent_after
+            silent = now - self._heard_at >= 2 * self._interval
             # One without a session joins here, well or not.
             joining = not self._has_session and not self._known_elsewhere
             due = silent and now - self._said_at >= self._interval

@@ -69,16 +69,22 @@ SqlFile: TypeAlias = Literal[
 def statements(file: SqlFile, schema: str, *, pooled: bool = False) -> Mapping[str, LiteralString]:
     """The named statements of `sql/<file>.sql`, with its fragments in place of `<fragment>`.
 
-    With `pooled`, a statement `<name>_pooled` replaces the one called `<name>`.
+    A fragment may contain those before it. With `pooled`, a statement `<name>_pooled` replaces the
+    one called `<name>`.
     """
     text = (_FOLDER / f"{file}.sql").read_text("utf-8")
     parts = _NAME.split(_in_schema(text, schema))[1:]
     found = {"name": dict[str, str](), "fragment": dict[str, str]()}
+
+    def filled(sql: str) -> str:
+        return _FRAGMENT.sub(lambda at: found["fragment"][at[1]], sql)
+
     for kind, name, sql in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
-        found[kind][name] = _COMMENT.sub("", sql).strip()
+        bare = _COMMENT.sub("", sql).strip()
+        found[kind][name] = filled(bare) if kind == "fragment" else bare
     named = found["name"]
     return {
-        name: cast("LiteralString", _FRAGMENT.sub(lambda at: found["fragment"][at[1]], sql))
+        name: cast("LiteralString", filled(sql))
         for name, sql in {
             name: named.get(f"{name}_pooled", sql) if pooled else sql for name, sql in named.items()
         }.items()

@@ -78,22 +78,14 @@ from chekov.keys <of_people> order by id
 where (domain, name, version) not in (select domain, name, version from chekov.generations)
 
 -- fragment: work
-select 'partitions' as place, to_jsonb(item) as line from chekov.partitions as item where (domain, name, version) not in (
-    select domain, name, version from chekov.generations
-)
+select 'partitions' as place, to_jsonb(item) as line from chekov.partitions as item <elsewhere>
 union all
 select 'subscriptions', to_jsonb(item) - '{owner,lease_until}'::text[]
-from chekov.subscriptions as item where (domain, name, version) not in (
-    select domain, name, version from chekov.generations
-)
+from chekov.subscriptions as item <elsewhere>
 union all
-select 'parked', to_jsonb(item) from chekov.parked as item where (domain, name, version) not in (
-    select domain, name, version from chekov.generations
-)
+select 'parked', to_jsonb(item) from chekov.parked as item <elsewhere>
 union all
-select 'discarded', to_jsonb(item) from chekov.discarded as item where (domain, name, version) not in (
-    select domain, name, version from chekov.generations
-)
+select 'discarded', to_jsonb(item) from chekov.discarded as item <elsewhere>
 union all
 select 'process_instances', to_jsonb(item) from chekov.process_instances as item
 union all
