@@ -151,7 +151,7 @@ async def _fetched(dsn: str, schema: str) -> int:
     """Rows of the log that were read so far; a backend reports them at the latest when it ends."""
     connection = await asyncpg.connect(dsn)
     try:
-        # Nothing tells when a backend has ended.
+        # Postgres announces no end of a backend, so ask.
         while await connection.fetchval(_BUSY):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         return await connection.fetchval(

@@ -122,7 +122,7 @@ class Domain:
         """The same domain with another lifespan, for tests.
 
         Raises:
-            DefinitionError: it is no lifespan, or does not suit the handlers.
+            DefinitionError: it is not a lifespan, or does not suit the handlers.
         """
         faults: list[str] = []
         check_lifespan(lifespan, self.made, faults)
@@ -145,7 +145,7 @@ class Domain:
         return self._identifier_kinds.get(aggregate)
 
     def identifier_in(self, stream: str) -> Any:
-        """The identifier of the instance that a stream is of; `None` if it is no aggregate's."""
+        """The identifier of the instance that a stream is of; `None` if it belongs to none."""
         return self._stream_identifiers.find(stream)
 
     def preparer_of(self, command: type[Command[Any]]) -> tuple[CommandHandler, Method] | None:

@@ -95,7 +95,7 @@ def read_cursor(text: str) -> AfterDue | None:
     """The place in the list that a `cursor` says; `None` if it is empty.
 
     Raises:
-        ValueError: it is no cursor.
+        ValueError: it is not a cursor.
     """
     if not text:
         return None

@@ -105,7 +105,7 @@ class HandlerSender:
 def _merged(context: Context, metadata: Mapping[str, Any] | None) -> Any:
     """The metadata of the event, and what is added to it.
 
-    What is no mapping is passed on, to be refused like that of any other command.
+    Anything but a mapping is passed on, to be refused like that of any other command.
     """
     if isinstance(metadata, Mapping):
         return {**context.metadata, **metadata}

@@ -64,7 +64,7 @@ class DueRecurring(NamedTuple):
 
 
 class Schedules(Protocol):
-    """Keeps the scheduled and the recurring commands of domains; they are told apart by id.
+    """Keeps the scheduled and the recurring commands of domains; each has an id.
 
     Any call may raise `StoreUnavailable` while the database is away and `StoreClosed` after
     closing.
