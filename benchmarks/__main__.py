@@ -24,8 +24,10 @@ from benchmarks import (
 from benchmarks.cores import apart
 from benchmarks.domain import commands
 from benchmarks.measure import Load, Rate, tune_gc
+from benchmarks.overload import Overload
 from benchmarks.postgres import postgres
 from benchmarks.report import CONNECTIONS, IN_FLIGHT, SHARED_CORES, Figure, as_json, text
+from benchmarks.shared_aggregates import SharedAggregates
 from benchmarks.two_processes import Columns, TwoProcesses
 from chekov import Runtime
 
@@ -50,6 +52,8 @@ class Bench:
         rates: row → one rate a round.
         columns: commands with a second process at the store.
         acknowledged: stream → events acknowledged so far, in all processes.
+        shared: commands at random over the aggregates that two processes share.
+        overload: commands of more clients than fit.
         figures: found beside the rates.
     """
 
@@ -59,13 +63,23 @@ class Bench:
     rates: defaultdict[str, list[Rate]] = field(default_factory=lambda: defaultdict(list))
     columns: Columns = field(default_factory=Columns)
     acknowledged: Tally[str] = field(default_factory=Tally[str])
+    shared: SharedAggregates = field(init=False)
+    overload: Overload = field(default_factory=Overload)
     figures: list[Figure] = field(default_factory=list[Figure])
+
+    def __post_init__(self) -> None:
+        self.shared = SharedAggregates(self.dsn, SCHEMA, self.acknowledged)
 
     async def round(self, number: int) -> None:
         """Measure each workload once, in turn with its limit."""
         await self._lone()
         await self._commands(number)
+        await self.shared.measure_in_process(f"shared-{number}", self.seconds)
         await self._http()
+        await self.shared.measure_over_http(f"shared-http-{number}", self.seconds)
+        await self.overload.measure(
+            self.dsn, SCHEMA, f"overload-{number}", self.seconds, self.acknowledged
+        )
         rate, streams = await in_process.live(self.dsn, SCHEMA, 1000, self.seconds)
         self._note("live, 1000 a second", rate, streams)
         rate = await in_process.live(self.dsn, SCHEMA, 1000, self.seconds, apart=True)
@@ -86,6 +100,8 @@ class Bench:
                 self._note(row, await projections.build(self.dsn, SCHEMA, projection()))
         alone = await projections.rows_read(self.dsn, SCHEMA, 1)
         together = await projections.rows_read(self.dsn, SCHEMA, TEN)
+        self.figures += self.shared.figures()
+        self.figures += self.overload.figures()
         name = "rows read by ten subscriptions / one"
         self.figures.append(Figure(name, together / alone, 1.3, at_most=True))
         return count
@@ -133,9 +149,11 @@ class Bench:
             for connections in CONNECTIONS:
                 rate = await over_http.echo(echo, self.seconds, connections)
                 self._note(f"echo, {connections} connections", rate)
-                rate = await over_http.commands(api, self.seconds, connections, self.acknowledged)
+                rate = await over_http.commands(
+                    api.api, self.seconds, connections, self.acknowledged
+                )
                 self._note(f"HTTP, {connections} connections", rate)
-            rate = await over_http.batches(api, self.seconds, 256, self.acknowledged)
+            rate = await over_http.batches(api.api, self.seconds, 256, self.acknowledged)
             self._note("NDJSON batches of 256", rate)
 
 

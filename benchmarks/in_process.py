@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from benchmarks.domain import NOTE, Add, commands, watching
 from benchmarks.measure import Load, Rate, run
-from chekov import ChekovError, Context, Runtime
+from chekov import ChekovError, CommandObservation, Context, Observer, Runtime
 
 LOST = {"WrongExpectedVersion", "TooManyConflicts"}
 """Errors of a command that lost every retry to another process, by name: releases differ."""
@@ -66,6 +66,34 @@ async def dispatch(runtime: Runtime, load: Load, aggregates: int) -> Dispatched:
 
     rate = await run(load, one)
     return Dispatched(rate, client.streams, client.refused)
+
+
+async def at_random(runtime: Runtime, load: Load, aggregates: int) -> Dispatched:
+    """Send each command to one of all the aggregates, as clients behind a plain Service do.
+
+    Any number of processes with the same load name share all aggregates.
+    """
+    client = _Client(runtime)
+    chance = random.Random(load.first)
+
+    async def one(_worker: int) -> None:
+        await client.add(f"{load.name}-{chance.randrange(aggregates)}")
+
+    rate = await run(load, one)
+    return Dispatched(rate, client.streams, client.refused)
+
+
+class Retries(Observer):
+    """Counts the executions that were repeated after a version conflict."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def command(self, command: str, stream: str) -> CommandObservation:
+        return self
+
+    def finish(self, outcome: str, *, events: int, retries: int) -> None:
+        self.count += retries
 
 
 class _Client:

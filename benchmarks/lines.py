@@ -19,7 +19,8 @@ class Answer(TypedDict, total=False):
     """The result of one request.
 
     `latencies` are microseconds, to keep lines short; `streams` counts the events acknowledged in
-    each stream; `refused` counts commands that lost every retry to another process.
+    each stream; `refused` counts commands that lost every retry to another process, `retries` the
+    executions repeated after a version conflict.
     """
 
     count: int
@@ -28,6 +29,7 @@ class Answer(TypedDict, total=False):
     latencies: Sequence[int]
     streams: Mapping[str, int]
     refused: int
+    retries: int
     stored: int
     acknowledged: int
     faults: Sequence[str]

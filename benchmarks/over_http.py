@@ -7,15 +7,23 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, MutableMapping
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from benchmarks.domain import NOTE
 from benchmarks.http_load import Client, post
 from benchmarks.measure import Rate, run_for
 
 
+class Ports(NamedTuple):
+    """Where a server listens."""
+
+    api: int
+    management: int
+
+
 @asynccontextmanager
-async def api_server(dsn: str, schema: str) -> AsyncGenerator[int]:
-    """Serve the benchmarks' domain; yields the port of its API."""
+async def api_server(dsn: str, schema: str, **environment: str) -> AsyncGenerator[Ports]:
+    """Serve the benchmarks' domain, with further variables."""
     api, management = free_port(), free_port()
     async with _process(
         "-m",
@@ -30,8 +38,9 @@ async def api_server(dsn: str, schema: str) -> AsyncGenerator[int]:
         CHEKOV_MANAGEMENT_PORT=str(management),
         CHEKOV_LOG_LEVEL="warning",
         CHEKOV_MIGRATE="true",
+        **environment,
     ):
-        yield api
+        yield Ports(api, management)
 
 
 @asynccontextmanager
@@ -82,7 +91,7 @@ def free_port() -> int:
 
 async def echo(port: int, seconds: float, connections: int) -> Rate:
     """Send requests of a command's size to the bare echo."""
-    request = post("/echo", _body("echo"))
+    request = post("/echo", body("echo"))
     return await _load(port, seconds, [request] * connections)
 
 
@@ -92,7 +101,7 @@ async def commands(
     """Send one command a request, each connection to an aggregate of its own."""
     names = [f"http-{connections}-{number}" for number in range(connections)]
     done = [0] * connections
-    rate = await _load(port, seconds, [post("/commands/Add", _body(name)) for name in names], done)
+    rate = await _load(port, seconds, [post("/commands/Add", body(name)) for name in names], done)
     for name, count in zip(names, done, strict=True):
         stream = f"counter-{name}"
         acknowledged[stream] = acknowledged.get(stream, 0) + count
@@ -127,7 +136,8 @@ async def batches(
     return rate
 
 
-def _body(counter: str) -> bytes:
+def body(counter: str) -> bytes:
+    """The body of one command."""
     return json.dumps({"counter": counter, "amount": 1, "note": NOTE}).encode()
 
 

@@ -32,6 +32,7 @@ class Worker:
         self._schema = schema
         self._stack = AsyncExitStack()
         self._runtime: Runtime | None = None
+        self._retries = in_process.Retries()
         self._port = 0
         self._acknowledged: Tally[str] = Tally()
         answers = (
@@ -40,6 +41,7 @@ class Worker:
             self.detach,
             self.warm,
             self.dispatch,
+            self.at_random,
             self.live,
             self.http,
             self.catch_up,
@@ -51,15 +53,16 @@ class Worker:
     async def answer(self, request: Mapping[str, Any]) -> Answer:
         return await self._answers[request["do"]](request)
 
-    async def attach(self, _: Mapping[str, Any]) -> Answer:
-        runtime = Runtime(commands, store=self._dsn, schema=self._schema)
+    async def attach(self, request: Mapping[str, Any]) -> Answer:
+        observers = [self._retries] if request.get("retries") else []
+        runtime = Runtime(commands, store=self._dsn, schema=self._schema, observers=observers)
         self._runtime = await self._stack.enter_async_context(runtime)
         tune_gc()
         return {}
 
     async def serve(self, _: Mapping[str, Any]) -> Answer:
         server = over_http.api_server(self._dsn, self._schema)
-        self._port = await self._stack.enter_async_context(server)
+        self._port = (await self._stack.enter_async_context(server)).api
         return {}
 
     async def detach(self, _: Mapping[str, Any]) -> Answer:
@@ -76,6 +79,14 @@ class Worker:
         done = await in_process.dispatch(self._attached, load, request["aggregates"])
         answer = rate_answer(done.rate)
         answer["refused"] = done.refused
+        return self._acknowledge(answer, done.streams)
+
+    async def at_random(self, request: Mapping[str, Any]) -> Answer:
+        load = load_of(request)
+        before = self._retries.count
+        done = await in_process.at_random(self._attached, load, request["aggregates"])
+        answer = rate_answer(done.rate)
+        answer["retries"] = self._retries.count - before
         return self._acknowledge(answer, done.streams)
 
     async def live(self, request: Mapping[str, Any]) -> Answer:

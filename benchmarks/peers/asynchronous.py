@@ -46,6 +46,15 @@ class Driver(Protocol):
         """Read everything; yields the number of typed events in each page."""
         ...
 
+    async def project(self) -> Rate:
+        """Build a table from everything, with one upsert for each event, exactly once.
+
+        Raises:
+            NotImplementedError: the system has no projections.
+            HistoryError: the table does not hold each event once and in order.
+        """
+        ...
+
     def follow(self, seen: Seen, *, here: bool) -> AbstractAsyncContextManager[object]:
         """Call `seen` with the stream and version of every event, from the next one on.
 
@@ -120,6 +129,13 @@ class AsyncWorker:
         missed = self._ledger.total - count
         faults = [f"{missed} of {self._ledger.total} events were not read"] if missed else []
         return Measured(rate, faults if whole else ())
+
+    async def project(self, seconds: float) -> Measured:
+        """Build the table of a projection from the origin, whatever time it takes."""
+        del seconds
+        rate = await self._driver.project()
+        missed = self._ledger.total - rate.count
+        return Measured(rate, [f"{missed} events are not in the table"] if missed else ())
 
     async def live(self, load: Load, per_second: int, *, here: bool) -> Measured:
         """Time from the call of an append to that of the subscriber, one append after another."""

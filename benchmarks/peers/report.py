@@ -63,6 +63,12 @@ def bars(outcome: Outcome, large: Mapping[str, float]) -> list[Bar]:
         *_two_processes(outcome),
         Bar("100 events / eventsourcing", times(outcome, "append 100", "eventsourcing"), 4),
         Bar("catch-up, typed events a second", catch_up and catch_up.per_second, 300_000),
+        Bar(
+            "projection, one upsert an event / eventsourcing",
+            times(outcome, "project", "eventsourcing"),
+            10,
+        ),
+        Bar("projection, one upsert an event / Emmett", times(outcome, "project", "emmett"), 4),
         Bar("live at 1,000 a second, p50 ms", live and live.percentile(0.5), 1, at_most=True),
         Bar("live at 1,000 a second, p99 ms", live and live.percentile(0.99), 5, at_most=True),
         *(

@@ -23,6 +23,7 @@ from benchmarks.process import SETTLE, WorkerError, WorkerProcess, halves, share
 IDLE_SETTLE = 12.0
 IDLE = 10.0
 CATCH_UP_TIMES = 3
+WHOLE_LOG = frozenset({"catch_up", "project"})
 FOLLOWED = "live"
 
 T = TypeVar("T")
@@ -198,7 +199,7 @@ class Rounds:
         """Measure one process; returns the number of its operations."""
         worker = running.worker
         name = workload.name.replace(" ", "_")
-        seconds = self._seconds * (CATCH_UP_TIMES if workload.do == "catch_up" else 1)
+        seconds = self._seconds * (CATCH_UP_TIMES if workload.do in WHOLE_LOG else 1)
         with apart([worker.pid], self._server if workload.is_lone else None):
             answer = await worker.ask(workload.do, seconds, name=name, **workload.given)
         checked = await worker.ask("check")

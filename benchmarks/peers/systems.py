@@ -37,6 +37,7 @@ class System:
 
 CHEKOV = "chekov"
 APPENDS = frozenset(name for name in ALL if name.startswith("append"))
+NO_PROJECTIONS = frozenset({"project"})
 COUNTER = "its positions come from a counter inside the process"
 
 
@@ -97,7 +98,7 @@ SYSTEMS = (
         "message-db",
         "message-db",
         _message_db,
-        ALL - {"live here", "append 100"},
+        ALL - {"live here", "append 100"} - NO_PROJECTIONS,
         second=("--second",),
     ),
     System(

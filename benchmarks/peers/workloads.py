@@ -75,6 +75,11 @@ WORKLOADS = (
         "append",
         given={"in_flight": 1, "events": 100},
     ),
+    Workload(
+        "project",
+        "build a table from the origin, one upsert for each event, exactly once",
+        "project",
+    ),
     Workload("catch-up", "catch up from the origin, decoded into typed events", "catch_up"),
 )
 ALL = frozenset(workload.name for workload in WORKLOADS)

@@ -154,6 +154,8 @@ class ShipStock(Command[StockShipped]):
 class OutOfStock(Rejected):
     """There is not enough of an article."""
 
+    available: int
+
 
 class Stock(Aggregate, identity="stock"):
     available: int = 0
@@ -168,7 +170,9 @@ class Stock(Aggregate, identity="stock"):
     @execute
     def reserve(self, command: ReserveStock) -> Iterable[StockReserved]:
         if command.quantity > self.available:
-            raise OutOfStock(f"{self.available} of {command.sku} are left")
+            raise OutOfStock(
+                f"{self.available} of {command.sku} are left", available=self.available
+            )
         yield StockReserved(sku=command.sku, order_id=command.order_id, quantity=command.quantity)
 
     @execute

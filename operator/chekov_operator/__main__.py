@@ -5,7 +5,7 @@ import logging
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, cast
 
 import kopf
@@ -19,7 +19,9 @@ from chekov_operator.kube import definitions
 from chekov_operator.kube.access import connection_of, load_configuration
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client, connected
-from chekov_operator.kube.lease import Lease, LeaseLost
+from chekov_operator.kube.kinds import Key
+from chekov_operator.kube.leadership import Leadership
+from chekov_operator.kube.lease import CLUSTER_SCOPE, NAMESPACES_SCOPE, Lease, LeaseLost
 from chekov_operator.kube.watch import Watch, configured
 from chekov_operator.kube.watch_check import WatchCheck
 from chekov_operator.kube.work_queue import WorkQueue
@@ -58,12 +60,14 @@ async def operate(settings: Settings) -> None:
             name=settings.lease_name,
             holder=settings.name,
             seconds=settings.lease_seconds,
+            scope=NAMESPACES_SCOPE if settings.watch_namespaces else CLUSTER_SCOPE,
         )
         health.ready.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(definitions.keep_checking(client, health), name="definitions")
-            await lease.acquire()
+            # Before it is taken: what ends the process right after that releases it, too.
             stack.push_async_callback(lease.release)
+            await Leadership(client, lease, health).acquire()
             health.leading = True
             metrics.leading.set(1)
             group.create_task(lease.keep(), name="lease")
@@ -96,9 +100,16 @@ async def _lead(
     # With a partly filled cache, existing children would seem to be missing.
     await watch_check.fill()
     namespaced = bool(settings.watch_namespaces)
+
+    def store_changed(store: Key) -> None:
+        for key in (store, *watch.bundles_of(store)):
+            queue.add(key)
+
     async with AsyncExitStack() as stack:
         # The task group is entered last and so ends first: no task uses a closed connection.
-        databases = stack.enter_context(closing(Databases(client)))
+        databases = await stack.enter_async_context(
+            Databases(client, store_changed, refresh_seconds=settings.refresh_seconds)
+        )
         group = await stack.enter_async_context(asyncio.TaskGroup())
         reconciler = Reconciler(
             client,

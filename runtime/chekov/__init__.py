@@ -2,7 +2,19 @@
 
 from typing import TYPE_CHECKING
 
-from chekov.domain.aggregate import Aggregate, CommandHandler, apply, execute, prepare
+from chekov.domain.aggregate import Aggregate, apply, execute
+from chekov.domain.authorization import (
+    Action,
+    Authorize,
+    ForgetSubject,
+    ReadEvents,
+    ReadState,
+    RunQuery,
+)
+from chekov.domain.boundary import Boundary, scope
+from chekov.domain.command_context import CommandContext
+from chekov.domain.command_handler import CommandHandler
+from chekov.domain.command_hooks import CommandHooks, CommandLog, RateLimit
 from chekov.domain.connection import Connection
 from chekov.domain.context import Context, Delivered
 from chekov.domain.definitions import definition_of, stream_of
@@ -19,10 +31,12 @@ from chekov.domain.handler import (
     query,
 )
 from chekov.domain.handler_definition import HandlerSettings
-from chekov.domain.lifespan import Lifespan, LifespanFailed
-from chekov.domain.messages import Command, Event, Identifier
+from chekov.domain.lifespan import Lifespan
+from chekov.domain.messages import Command, Event, Identifier, identifier
 from chekov.domain.middleware import Middleware
+from chekov.domain.partitioning import InvalidPartitionKey, partition
 from chekov.domain.personal import FORGOTTEN, Forgotten, Personal
+from chekov.domain.principal import ANONYMOUS, Principal
 from chekov.domain.process_manager import (
     ProcessManager,
     expired,
@@ -31,13 +45,17 @@ from chekov.domain.process_manager import (
     rejected,
     start,
 )
+from chekov.domain.scope import Scope
 from chekov.domain.serializer import Serializer
+from chekov.domain.steps import steps
+from chekov.domain.tags import Tag
 from chekov.domain.timers import Schedule, Timer
 from chekov.domain.upcasting import Origin, Upcaster, upcast
 from chekov.engine.commands.aggregates import Loaded
-from chekov.engine.commands.consistency import HandlerFailed
+from chekov.engine.commands.cache_limits import CacheLimits
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.observer import CommandObservation, Observer
+from chekov.engine.subscriptions.abandoned import AbandonedSubscription, SubscriptionInUse
 from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.errors import (
     AnotherStore,
@@ -51,13 +69,18 @@ from chekov.errors import (
     DuplicateCommand,
     DuplicateEvent,
     EventNotFound,
+    Forbidden,
+    HandlerFailed,
     HistoryTruncated,
     InexactEvent,
     InvalidAppend,
     InvalidArgument,
     InvalidCommand,
     KeyUnusable,
+    LifespanFailed,
+    NewerRevision,
     Overloaded,
+    RateLimited,
     Rejected,
     SchemaMismatch,
     StoreClosed,
@@ -93,16 +116,25 @@ if TYPE_CHECKING:
     from chekov.store.postgres import PostgresStore
 
 __all__ = [
+    "ANONYMOUS",
     "FORGOTTEN",
+    "AbandonedSubscription",
+    "Action",
     "Again",
     "Aggregate",
     "AnotherStore",
+    "Authorize",
+    "Boundary",
+    "CacheLimits",
     "CheckpointAhead",
     "ChekovError",
     "Command",
+    "CommandContext",
     "CommandEnvelope",
     "CommandHandler",
+    "CommandHooks",
     "CommandIdReused",
+    "CommandLog",
     "CommandObservation",
     "CommandTimeout",
     "Connection",
@@ -120,6 +152,8 @@ __all__ = [
     "EventHandler",
     "EventNotFound",
     "Expected",
+    "Forbidden",
+    "ForgetSubject",
     "Forgotten",
     "Generation",
     "GenerationRefused",
@@ -131,6 +165,7 @@ __all__ = [
     "InvalidAppend",
     "InvalidArgument",
     "InvalidCommand",
+    "InvalidPartitionKey",
     "Json",
     "KeyUnusable",
     "Lifespan",
@@ -140,23 +175,31 @@ __all__ = [
     "MessagePack",
     "Middleware",
     "NewEvent",
+    "NewerRevision",
     "Observer",
     "Origin",
     "Overloaded",
     "Park",
     "Personal",
     "PostgresStore",
+    "Principal",
     "ProcessManager",
     "Projection",
     "ProjectionBuilding",
     "QueriesOverloaded",
     "QueryTimeout",
+    "RateLimit",
+    "RateLimited",
+    "ReadEvents",
+    "ReadState",
     "RecordedEvent",
     "Rejected",
     "Retry",
+    "RunQuery",
     "Runtime",
     "Schedule",
     "SchemaMismatch",
+    "Scope",
     "Serializer",
     "Skip",
     "Stop",
@@ -166,7 +209,9 @@ __all__ = [
     "StreamDeleted",
     "StreamExists",
     "StreamNotFound",
+    "SubscriptionInUse",
     "SubscriptionStatus",
+    "Tag",
     "Timer",
     "TooManyConflicts",
     "Transaction",
@@ -185,11 +230,14 @@ __all__ = [
     "expired",
     "finish",
     "handle",
-    "prepare",
+    "identifier",
+    "partition",
     "proceed",
     "query",
     "rejected",
+    "scope",
     "start",
+    "steps",
     "stream_of",
     "upcast",
 ]

@@ -17,12 +17,15 @@ from chekov.domain.envelope import CommandEnvelope, Consistency
 from chekov.domain.failure import Retry
 from chekov.domain.handler_definition import HandlerSettings
 from chekov.domain.messages import Command, Event
+from chekov.domain.principal import Principal
 from chekov.engine.commands.aggregates import Loaded
+from chekov.engine.commands.cache_limits import CacheLimits
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.engine import Engine
 from chekov.engine.observer import Observer, combined, overrides
 from chekov.engine.processes.control import ProcessControl
 from chekov.engine.services import Services
+from chekov.engine.subscriptions.abandoned import AbandonedSubscriptions
 from chekov.engine.subscriptions.control import SubscriptionControl
 from chekov.engine.subscriptions.parking import MOST_PARKED_KEYS
 from chekov.engine.subscriptions.projections import Projections
@@ -51,10 +54,10 @@ class Runtime:
         engine: the parts it is made of.
         drained: whether it has begun to shut down.
         pause, resume, parked, parked_groups, retry, discard, discarded: see `SubscriptionControl`.
-        projections: the read models, with their generations.
+        abandoned: subscriptions that no process has any more, and their removal.
+        projections: the read models, with their generations; query, rebuild: see `Projections`.
         processes: the open instances of process managers.
         scheduled, schedule: commands for a later time, see `ScheduledCommands`.
-        query, rebuild: of read models, see `Projections`.
         events, subscribe: stored events, and new ones as they are stored; see `EventReader`.
         decode, decode_all: the event of a stored one, or all that upcasters make; see `Codec`.
 
@@ -67,17 +70,17 @@ class Runtime:
         subscriptions: whether handlers and projections run here.
         migrate: of a DSN, whether to bring its schema up to date; otherwise it is only checked.
         command_timeout: seconds that a command may take, unless it says otherwise.
-        max_in_flight: commands accepted at a time.
+        max_in_flight: commands accepted at a time, also those that handlers send.
+        cache: bounds of the aggregates in memory.
         pool_size: of a DSN, the most database connections for reading and handling.
         lease: seconds after which the subscriptions of a process that died are taken over.
         retry: how often a failing event is tried before it is set aside.
         most_parked_keys: how many keys of a subscription may be parked before it stops.
         handlers: settings of handlers, by their names, in place of what their classes say.
-        master_key: a file with the master key that wraps the keys of personal data, or a folder of
-            such files, the last of which is used; without one, these keys are kept as they are.
+        master_key: file or folder of the master key for personal data; see `seal_store`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 settings, each by its name
         self,
         domain: Domain,
         *,
@@ -89,6 +92,7 @@ class Runtime:
         migrate: bool = True,
         command_timeout: float = 5.0,
         max_in_flight: int = 2000,
+        cache: CacheLimits | None = None,
         pool_size: int = 10,
         lease: float = 5.0,
         retry: Retry | None = None,
@@ -104,7 +108,10 @@ class Runtime:
         self._observer = combined(observers)
         self._store = open_store(store, schema=schema, migrate=migrate, pool_size=pool_size)
         self._unsealed = seal_store(
-            self._store, domain, master_key=master_key, on_forgotten=self._forgotten
+            self._store,
+            domain,
+            master_key=master_key,
+            on_forgotten=lambda: self.engine.drop(),  # noqa: PLW0108 made below
         )
         self.engine = Engine(
             domain,
@@ -114,32 +121,29 @@ class Runtime:
             node=node or f"{socket.gethostname()}-{os.getpid()}",
             command_timeout=command_timeout,
             max_in_flight=max_in_flight,
+            cache=cache or CacheLimits(),
             lease=lease,
             retry=retry or Retry(),
             most_parked_keys=most_parked_keys,
             handlers=handlers or {},
             subscriptions=subscriptions,
         )
-        control = SubscriptionControl(self._store.subscriptions, domain.name)
+        rows = self._store.subscriptions
+        control = SubscriptionControl(rows, domain.name)
         self.pause, self.resume = control.pause, control.resume
+        self.abandoned = AbandonedSubscriptions(self._store, domain.name, domain.handlers)
         self.parked, self.parked_groups = control.parked, control.parked_groups
         self.retry, self.discard, self.discarded = control.retry, control.discard, control.discarded
-        self._stream_of = self.engine.dispatcher.stream_of
-        self.processes = ProcessControl(
-            self._unsealed.processes, self._store.subscriptions, domain.name
-        )
-        self.projections = Projections(
-            domain, self._store, self.engine.consistency, self.engine.generations
-        )
+        engine, dispatcher = self.engine, self.engine.dispatcher
+        self._stream_of = dispatcher.stream_of
+        self.processes = ProcessControl(self._unsealed.processes, rows, domain.name)
+        self.projections = Projections(domain, self._store, engine.consistency, engine.generations)
         self.query, self.rebuild = self.projections.query, self.projections.rebuild
-        self.events, self.subscribe = self.engine.reader.events, self.engine.reader.subscribe
-        self.scheduled = self.engine.scheduled
-        self.schedule = self.scheduled.schedule
-        self._execute = self.engine.dispatcher.execute
-        self._aggregates = self.engine.dispatcher.aggregates
+        self.events, self.subscribe = engine.reader.events, engine.reader.subscribe
+        self.scheduled, self.schedule = engine.scheduled, engine.scheduled.schedule
+        self._execute, self._aggregates = dispatcher.execute, dispatcher.aggregates
         self._stack: AsyncExitStack | None = None
-        self._left = False
-        self.drained = False
+        self._left = self.drained = False
 
     async def __aenter__(self) -> Self:
         """Open the store, prepare tables, start subscriptions.
@@ -227,6 +231,7 @@ class Runtime:
         correlation_id: UUID | None = None,
         causation_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
+        principal: Principal | None = None,
         expected_version: int | None = None,
         timeout: float | None = None,
         consistency: Consistency = "eventual",
@@ -244,6 +249,7 @@ class Runtime:
             correlation_id: shared by what follows from one request; `command_id` by default.
             causation_id: what led to this command; `$caused_by` in the metadata of its events.
             metadata: stored with each of its events, as JSON; keys must not begin with `$`.
+            principal: on whose behalf it is sent; `None` for the program itself.
             expected_version: refuse unless the stream is at this version; then never retried.
             timeout: seconds it may take.
             consistency: `"strong"` waits for handlers that are declared so, a list for those named.
@@ -252,6 +258,7 @@ class Runtime:
 
         Raises:
             Rejected: a business rule refuses; nothing is stored.
+            Forbidden: the domain does not permit it to the principal.
             UnknownCommand: no aggregate executes it.
             InvalidCommand: its identifier or metadata is unusable.
             CommandIdReused: the id belongs to another command, or to one on another stream.
@@ -276,6 +283,7 @@ class Runtime:
                 correlation_id=correlation_id,
                 causation_id=causation_id,
                 metadata=metadata,
+                principal=principal,
                 expected_version=expected_version,
                 timeout=timeout,
                 consistency=consistency,
@@ -390,6 +398,3 @@ class Runtime:
             timeout = envelope.consistency_timeout
             await consistency.wait_for(dispatched.recorded, keys, timeout)
         return dispatched
-
-    def _forgotten(self) -> None:
-        self.engine.drop()

@@ -7,19 +7,22 @@ import chekov
 import chekov.testing
 
 NAMES = """
-Again Aggregate AnotherStore CheckpointAhead ChekovError Command CommandEnvelope CommandHandler
-CommandIdReused CommandObservation CommandTimeout Connection ConsistencyTimeout Context
+ANONYMOUS AbandonedSubscription Action Again Aggregate AnotherStore Authorize Boundary CacheLimits
+CheckpointAhead ChekovError Command CommandContext CommandEnvelope CommandHandler CommandHooks
+CommandIdReused CommandLog CommandObservation CommandTimeout Connection ConsistencyTimeout Context
 DefinitionError Delivered Dispatched Domain Draining DuplicateCommand DuplicateEvent Event
-EventFilter EventHandler EventNotFound Expected FORGOTTEN Forgotten Generation GenerationRefused
-HandlerFailed HandlerSettings HistoryTruncated Identifier InexactEvent InvalidAppend InvalidArgument
-InvalidCommand Json KeyUnusable Lifespan LifespanFailed Loaded MemoryStore MessagePack Middleware
-NewEvent Observer Origin Overloaded Park Personal PostgresStore ProcessManager Projection
-ProjectionBuilding QueriesOverloaded QueryTimeout RecordedEvent Rejected Retry Runtime Schedule
-SchemaMismatch Serializer Skip Stop StoreClosed StoreError StoreUnavailable StreamDeleted
-StreamExists StreamNotFound SubscriptionStatus Timer TooManyConflicts Transaction TransactionEnded
-Undecodable UnexpectedResult UnknownCommand UnknownQuery UnknownSubscription UnusableState Upcaster
-WrongExpectedVersion apply definition_of execute expired finish handle prepare proceed query
-rejected start stream_of upcast
+EventFilter EventHandler EventNotFound Expected FORGOTTEN Forbidden ForgetSubject Forgotten
+Generation GenerationRefused HandlerFailed HandlerSettings HistoryTruncated Identifier InexactEvent
+InvalidAppend InvalidArgument InvalidCommand InvalidPartitionKey Json KeyUnusable Lifespan
+LifespanFailed Loaded MemoryStore MessagePack Middleware NewEvent NewerRevision Observer Origin
+Overloaded Park Personal PostgresStore Principal ProcessManager Projection ProjectionBuilding
+QueriesOverloaded QueryTimeout RateLimit RateLimited ReadEvents ReadState RecordedEvent Rejected
+Retry RunQuery Runtime Schedule SchemaMismatch Scope Serializer Skip Stop StoreClosed StoreError
+StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionInUse SubscriptionStatus Tag
+Timer TooManyConflicts Transaction TransactionEnded Undecodable UnexpectedResult UnknownCommand
+UnknownQuery UnknownSubscription UnusableState Upcaster WrongExpectedVersion apply definition_of
+execute expired finish handle identifier partition proceed query rejected scope start steps
+stream_of upcast
 """
 
 

@@ -110,6 +110,24 @@ class Bank:
         """Its runtime pods."""
         return self.kubectl.list("pods", f"{RUNTIME},chekov.dev/bundle={self.name}")
 
+    def revision(self) -> str:
+        """The revision that its status names."""
+        return self.kubectl.get("domainbundle", self.name)["status"]["revision"]
+
+    def revisions_of_pods(self) -> set[str]:
+        """The revisions that its pods are of."""
+        return {pod["metadata"]["labels"]["chekov.dev/revision"] for pod in self.pods()}
+
+    def wait_until_rolled_out(self, *, after: str) -> None:
+        """Wait until every pod is of a revision other than `after`, and the bundle is ready."""
+
+        def rolled() -> bool:
+            now = self.revision()
+            return now != after and self.revisions_of_pods() == {now}
+
+        wait_for("every pod to be of the new revision", rolled, timeout=120)
+        self.wait_until_ready()
+
     def sql(self, statement: str) -> str:
         """Query its Postgres directly."""
         words = ("psql", manifests.LOCAL_DSN, "-Atc", statement)
@@ -192,7 +210,7 @@ def assert_nothing_lost_or_doubled(bank: Bank, ledger: Mapping[str, Any]) -> Non
     assert [key for key, number in times.items() if number > 1] == []
     for command, account, amount, position in ledger["acknowledged"]:
         event = stored[command]
-        assert (event["position"], event["data"]) == (position, {"amount": amount})
+        assert (event["position"], event["data"]["amount"]) == (position, amount)
         assert event["stream"] == f"account-{account}"
     balances: dict[str, int] = defaultdict(int)
     for event in history:
@@ -205,4 +223,4 @@ def assert_nothing_lost_or_doubled(bank: Bank, ledger: Mapping[str, Any]) -> Non
 
 def _change(event: Mapping[str, Any]) -> int:
     sign = {"money-deposited": 1, "money-withdrawn": -1}
-    return sign.get(event["type"], 0) * event["data"].get("amount", 0)
+    return sign.get(event["type"].partition("@")[0], 0) * event["data"].get("amount", 0)

@@ -5,15 +5,10 @@ from uuid import uuid4
 import pytest
 
 from tests.cluster.bank import SOURCE, Bank, Load, assert_nothing_lost_or_doubled
-from tests.cluster.kube.shell import wait_for
 from tests.cluster.manifests import inline
 
 OLD_WORDS = "the account is already open"
 NEW_WORDS = "somebody has opened this account before"
-
-
-def _revision(bank: Bank) -> str:
-    return bank.kubectl.get("domainbundle", bank.name)["status"]["revision"]
 
 
 def _said_of_a_second_opening(bank: Bank) -> str:
@@ -22,25 +17,15 @@ def _said_of_a_second_opening(bank: Bank) -> str:
     return bank.command("OpenAccount", body).json()["detail"]
 
 
-def _revisions_of_pods(bank: Bank) -> set[str]:
-    return {pod["metadata"]["labels"]["chekov.dev/revision"] for pod in bank.pods()}
-
-
 def test_new_code_rolls_over_under_load_with_no_failed_command(
     bank: Bank, notes: list[str]
 ) -> None:
-    before = _revision(bank)
+    before = bank.revision()
     assert OLD_WORDS in _said_of_a_second_opening(bank)
     load = Load(bank)
     load.start()
     bank.apply(inline(SOURCE.replace(OLD_WORDS, NEW_WORDS)))
-
-    def rolled() -> bool:
-        now = _revision(bank)
-        return now != before and _revisions_of_pods(bank) == {now}
-
-    wait_for("every pod to be of the new revision", rolled, timeout=120)
-    bank.wait_until_ready()
+    bank.wait_until_rolled_out(after=before)
     load.wait_for_more(100)
     ledger = load.stop()
     assert (ledger["refused"], ledger["unknown"]) == (0, []), ledger["failures"]
@@ -63,8 +48,8 @@ def test_new_code_rolls_over_under_load_with_no_failed_command(
 def test_code_that_does_not_import_leaves_the_running_revision_alone(
     bank: Bank, broken: str, words: str
 ) -> None:
-    before = _revision(bank), sorted(pod["metadata"]["uid"] for pod in bank.pods())
+    before = bank.revision(), sorted(pod["metadata"]["uid"] for pod in bank.pods())
     bank.apply(inline(broken))
     bank.wait_for_words(words)
-    assert before == (_revision(bank), sorted(pod["metadata"]["uid"] for pod in bank.pods()))
+    assert before == (bank.revision(), sorted(pod["metadata"]["uid"] for pod in bank.pods()))
     assert bank.command("OpenAccount", {"account_id": str(uuid4()), "owner": "A"}).status == 200

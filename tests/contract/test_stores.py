@@ -9,11 +9,13 @@ from chekov.store.postgres import PostgresStore
 from chekov.store.sealing.master import MasterKeys
 from chekov.store.sealing.store import SealedStore
 from chekov.testing.contract import (
+    ConditionsContract,
     GenerationsContract,
     NodeSessionsContract,
     ProcessesContract,
     ReadModelsContract,
     SchedulesContract,
+    SetAsideContract,
     StoreContract,
 )
 from tests.unit.engine.processes.transfers import domain
@@ -33,14 +35,28 @@ class TestPostgresStore(
         return postgres_store
 
 
-class TestSealedProcesses(ProcessesContract, SchedulesContract):
+class TestSealedConditions(ConditionsContract):
     @pytest.fixture
     async def store(self, memory_store: MemoryStore) -> AsyncGenerator[SealedStore]:
         async with SealedStore(memory_store, domain, MasterKeys(), lambda: None) as sealed:
             yield sealed
 
 
-class TestSealedProcessesInPostgres(ProcessesContract, SchedulesContract):
+class TestSealedConditionsInPostgres(ConditionsContract):
+    @pytest.fixture
+    async def store(self, postgres_store: PostgresStore) -> AsyncGenerator[SealedStore]:
+        async with SealedStore(postgres_store, domain, MasterKeys(), lambda: None) as sealed:
+            yield sealed
+
+
+class TestSealedProcesses(ProcessesContract, SetAsideContract, SchedulesContract):
+    @pytest.fixture
+    async def store(self, memory_store: MemoryStore) -> AsyncGenerator[SealedStore]:
+        async with SealedStore(memory_store, domain, MasterKeys(), lambda: None) as sealed:
+            yield sealed
+
+
+class TestSealedProcessesInPostgres(ProcessesContract, SetAsideContract, SchedulesContract):
     @pytest.fixture
     async def store(self, postgres_store: PostgresStore) -> AsyncGenerator[SealedStore]:
         async with SealedStore(postgres_store, domain, MasterKeys(), lambda: None) as sealed:

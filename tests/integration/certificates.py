@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.cluster.kube.shell import run
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+_NEW_RSA_KEY = ("-newkey", "rsa:2048", "-nodes")
 _DAYS = ("-days", "2")
 
 
@@ -16,12 +17,13 @@ def make_authority(folder: Path, name: str) -> Path:
     return certificate
 
 
-def make_certificate(authority: Path, name: str, addresses: str = "") -> Path:
+def make_certificate(authority: Path, name: str, addresses: str = "", *, rsa: bool = False) -> Path:
     """A certificate for a server at `addresses` or a user `name`, with its key beside it."""
+    new_key = _NEW_RSA_KEY if rsa else _NEW_KEY
     folder = authority.parent
     certificate, request = folder / f"{name}.crt", folder / f"{name}.csr"
     key = ("-keyout", folder / f"{name}.key")
-    run("openssl", "req", *_NEW_KEY, *key, "-out", request, "-subj", f"/CN={name}")
+    run("openssl", "req", *new_key, *key, "-out", request, "-subj", f"/CN={name}")
     signer = ("-CA", authority, "-CAkey", authority.with_suffix(".key"), "-CAcreateserial")
     extra: tuple[str | Path, ...] = ()
     if addresses:

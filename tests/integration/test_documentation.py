@@ -28,7 +28,11 @@ from tests.waiting import until
 ROOT: Final = Path(__file__).parents[2]
 BLOCK: Final = re.compile(r"```(python|console)\n(.*?)```", re.DOTALL)
 
-WITH_TESTS_OF_THEIR_OWN: Final = ("README.md", "docs/tutorial.md")
+WITH_TESTS_OF_THEIR_OWN: Final = (
+    "README.md",
+    "docs/tutorial.md",
+    "docs/how-to/move-from-chekov.md",
+)
 
 EXCLUDED: Final = {
     "kubectl": "needs a cluster, which the tests in tests/cluster have",
@@ -40,6 +44,20 @@ EXCLUDED: Final = {
 """First words of commands that are not executed, and why."""
 
 CALLS: Final = {
+    "docs/explanation/aggregates.md": """
+import asyncio
+from chekov import CacheLimits, Domain, MemoryStore, Runtime
+
+async def main() -> None:
+    domain = Domain("web", aggregates=[Session])
+    limits = CacheLimits(instances=1)
+    async with Runtime(domain, store=MemoryStore(), cache=limits) as runtime:
+        for session in "ab":
+            await runtime.dispatch(Visit(session=session, page="/"))
+        assert runtime.instances == 1
+
+asyncio.run(main())
+""",
     "docs/explanation/architecture.md": """
 import asyncio
 from uuid import uuid4
@@ -52,6 +70,13 @@ async def main() -> None:
         done = await runtime.dispatch(OpenAccount(account_id=uuid4(), owner="Ada"))
     assert b'"tenant":"blue"' in done.recorded[0].metadata
 
+asyncio.run(main())
+""",
+    "docs/how-to/decide-about-commands.md": """
+import asyncio
+
+test_a_copy_is_lent_for_two_weeks()
+test_the_fee_depends_on_what_is_left()
 asyncio.run(main())
 """,
     "docs/how-to/dispatch-from-a-handler.md": """
@@ -92,6 +117,24 @@ async def main() -> None:
         assert await watch(runtime, 2) == 2
 
 asyncio.run(main())
+""",
+    "docs/explanation/store.md": """
+import asyncio
+from chekov import MemoryStore
+
+async def main() -> None:
+    async with MemoryStore() as store:
+        await claim(store)
+        await claim(store)
+        assert await store.head() == 1
+
+asyncio.run(main())
+""",
+    "docs/how-to/test-a-domain.md": """
+import asyncio
+
+test_a_deposit_is_recorded()
+asyncio.run(test_an_account_is_opened())
 """,
     "docs/how-to/lead-a-process.md": """
 import asyncio

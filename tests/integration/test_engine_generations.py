@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import asyncpg
 import pytest
 
-from chekov import EventHandler, Runtime, Transaction
+from chekov import EventHandler, Runtime, SubscriptionInUse, Transaction
 from chekov.domain.failure import Retry
 from chekov.errors import ConsistencyTimeout, UnknownSubscription
 from chekov.store.port import Generation, GenerationRefused, ProjectionBuilding, SubscriptionKey
@@ -140,6 +141,41 @@ async def test_a_rebuild_takes_over_when_it_is_built(dsn: str) -> None:
         assert not gate.replayed[4]
 
 
+async def test_what_is_stored_after_the_switch_is_no_replay_even_before_the_claim_is_renewed(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(closed_from=100)
+    runtime = Runtime(counting(Totals(gate)), store=dsn, node="one", lease=60)
+    async with with_history(dsn), runtime:
+        await runtime.wait(3)
+        gate.replayed.clear()
+        gate.closed_from = 1
+        await runtime.rebuild("totals")
+        await until(lambda: gate.replayed == {1: True})
+        subscriptions, renewing = runtime.store.subscriptions, asyncio.Event()
+        renew = subscriptions.claim
+
+        async def renewed_late(*args: Any, **options: Any) -> Any:
+            await renewing.wait()
+            return await renew(*args, **options)
+
+        monkeypatch.setattr(subscriptions, "claim", renewed_late)
+        gate.open.set()
+
+        async def serves() -> bool:
+            return await states(runtime) == {(1, 1): "retired", (1, 2): "serving"}
+
+        await until(serves)
+        assert gate.replayed == {1: True, 2: True, 3: True}
+        await add(runtime, 4)
+        await until(lambda: 4 in gate.replayed)
+        assert not gate.replayed[4]
+        assert await total(runtime) in {6, 10}
+        renewing.set()
+        assert await total(runtime, min_position=4) == 10
+        assert not gate.replayed[4]
+
+
 async def test_while_it_is_rebuilt_the_former_one_answers_and_follows(dsn: str) -> None:
     gate = Gate(closed_from=100)
     async with with_history(dsn), running(dsn, Totals(gate)) as runtime:
@@ -220,6 +256,27 @@ async def test_an_old_version_is_dropped_once_no_process_uses_it(dsn: str) -> No
             await new.projections.drop("totals", 1)
             await new.wait(3)
             assert await states(new) == {(2, 1): "serving"}
+
+
+async def test_the_read_models_of_a_version_that_nobody_has_are_removed_with_it(dsn: str) -> None:
+    async with with_history(dsn), running(dsn, Totals(), node="old") as old:
+        await old.wait(3)
+        async with running(dsn, NewTotals(), node="new") as new:
+            assert not await new.abandoned.list()
+            with pytest.raises(SubscriptionInUse, match="old/"):
+                await new.abandoned.remove("totals", 1)
+            await old.drain()
+            [found] = await new.abandoned.list()
+            assert (found.name, found.version, len(found.schemas)) == ("totals", 1, 1)
+            await new.abandoned.remove("totals", 1)
+            assert not await new.abandoned.list()
+            await new.wait(3)
+            assert await states(new) == {(2, 1): "serving"}
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool:
+        left = await pool.fetchval(
+            "select count(*) from pg_namespace where nspname = $1", found.schemas[0]
+        )
+    assert left == 0
 
 
 async def test_a_generation_that_found_the_former_one_locked_serves_after_a_renewal(

@@ -6,11 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from chekov import Runtime
+from chekov import Retry, Runtime
 from chekov.cli import main
 from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import ChekovError
 from tests.integration.transfer_process import KEY, LEASE, transferring
+from tests.unit.engine.processes.test_set_aside import keep_back, orders, seen
 from tests.unit.engine.processes.transfers import (
     DONE,
     REFUSED,
@@ -134,3 +135,33 @@ async def test_the_command_line_lists_and_releases(
         assert json.loads(await chekov("release", "transfer", "-o", "json")) == [
             {"name": "transfer", "released": 0}
         ]
+
+
+async def test_the_command_line_gives_up_what_was_set_aside(
+    dsn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def chekov(*arguments: str, code: int = 0) -> str:
+        options = [f"--dsn={dsn}", "--domain=shop"]
+        done = await asyncio.to_thread(main, ["processes", *arguments, *options])
+        output = capsys.readouterr()
+        assert done == code, output.err
+        return output.out or output.err
+
+    retry = Retry(attempts=1, first=0.001)
+    async with Runtime(orders({"a"}), store=dsn, retry=retry) as runtime:
+        await keep_back(runtime, "refusal")
+        assert "--instance, or --all" in await chekov("discard", "shipping", code=2)
+        assert "--reason" in await chekov("discard", "shipping", "--all", code=2)
+        assert "NAME" in await chekov("discard", code=2)
+        assert "a number" in await chekov("discarded", "shipping", "--after=x", code=2)
+        given_up = ("discard", "shipping", "--instance=a", "--reason=it is late", "-o", "json")
+        assert json.loads(await chekov(*given_up)) == [{"name": "shipping", "discarded": 1}]
+
+        async def has_gone_on() -> bool:
+            return (await seen(runtime))["a"] == ["1", "2"]
+
+        await until(has_gone_on)
+        [shown] = json.loads(await chekov("discarded", "shipping", "-o", "json"))
+        assert (shown["instance"], shown["input"], shown["reason"]) == ("a", "Go", "it is late")
+        table = await chekov("discarded", "shipping")
+        assert "it is late" in table.splitlines()[1]

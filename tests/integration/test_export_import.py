@@ -23,7 +23,7 @@ from chekov.errors import (
     StreamDeleted,
     StreamNotFound,
 )
-from chekov.store.port import NewEvent
+from chekov.store.port import Key, NewEvent
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.exporter import export_events
 from chekov.store.postgres.importer import Imported, import_events
@@ -32,7 +32,7 @@ from tests.integration.server_process import clean, run
 from tests.store_state import blocks_another
 from tests.waiting import until
 
-TABLES = ("events", "streams", "keys")
+TABLES = ("events", "streams", "keys", "tags")
 NESTED = b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}"
 DOCUMENTS = [
     b"{}",
@@ -79,7 +79,7 @@ class Store:
                 table: [
                     tuple(row)
                     for row in await connection.fetch(
-                        f"select * from {self.schema}.{table} order by 1"
+                        f"select * from {self.schema}.{table} order by 1, 2"
                     )
                 ]
                 for table in TABLES
@@ -128,6 +128,8 @@ async def fill(store: PostgresStore, count: int) -> None:
                             choice.choice((None, b'{"trace":"a"}')),
                             choice.choice((None, uuid4())),
                             choice.choice((None, uuid4())),
+                            tags=choice.choice(((), (f"account:{n}", 'it"s:ä', f"name#{n}"))),
+                            tag_key=choice.choice((None, uuid4())),
                         )
                     ],
                 )
@@ -486,6 +488,31 @@ async def test_keys_are_moved_only_if_both_commands_ask_for_them(
     await third.load(lines, keys=True)
     with pytest.raises(StoreError, match="other keys"):
         await third.load(other, keys=True)
+
+
+async def test_tags_go_with_keys_that_either_store_has_forgotten(
+    source: Store, target: Store
+) -> None:
+    keys = [Key(uuid4(), subject, b"k" * 32) for subject in ("ada", "bob", "eve")]
+    async with source.opened() as store:
+        await store.keys.offer_keys(keys)
+        for key in keys:
+            tags = (f"name#{key.subject}",)
+            tagged = NewEvent(uuid4(), "t", b"{}", tags=tags, tag_key=key.id)
+            await store.append(key.subject, [tagged])
+    before = await source.export(keys=True)
+    connection = await asyncpg.connect(target.dsn)
+    tags_left = f"select tag from {target.schema}.tags order by tag"
+    await connection.execute(
+        f"insert into {target.schema}.keys values ($1, 'bob', null, now(), now())", keys[1].id
+    )
+    await target.load(before, keys=True)
+    assert [row[0] for row in await connection.fetch(tags_left)] == ["name#ada", "name#eve"]
+    async with source.opened() as store:
+        await store.keys.forget_keys(["ada"])
+    await target.load(await source.export(keys=True), keys=True)
+    assert [row[0] for row in await connection.fetch(tags_left)] == ["name#eve"]
+    await connection.close()
 
 
 def files(folder: Path) -> list[str]:

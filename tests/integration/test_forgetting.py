@@ -16,7 +16,7 @@ from chekov import FORGOTTEN, MessagePack, Runtime, Serializer
 from chekov.cli.commands import run
 from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import KeyUnusable, StoreUnavailable
-from chekov.store.port import NewEvent, SubscriptionKey
+from chekov.store.port import CheckpointMove, NewEvent, SubscriptionKey
 from chekov.store.postgres import PostgresStore
 from tests.integration.forgetting_process import ROOT
 from tests.unit.store.people import Address, Club, Join, Joined, Letters, clubs
@@ -254,7 +254,7 @@ async def test_what_is_appended_in_a_transaction_is_sealed_too(dsn: str) -> None
         name = "Ada, Countess of Lovelace"
         event = Joined(member=ADA, name=name, email="ada@example", address=Address(street="S"))
         new = NewEvent(uuid4(), "Joined", runtime.codec.encode(event))
-        async with store.read_models.transaction(claim, 1) as connection:
+        async with store.read_models.transaction(claim, CheckpointMove(1)) as connection:
             appended = await store.read_models.append_in_transaction(
                 connection, "club-a", [new], expected=0
             )

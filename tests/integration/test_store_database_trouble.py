@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from chekov.errors import StoreUnavailable
-from chekov.store.port import NewEvent, SubscriptionKey
+from chekov.store.port import CheckpointMove, NewEvent, SubscriptionKey
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.connection_options import dial
 from tests.waiting import until
@@ -74,7 +74,7 @@ async def test_trouble_of_the_database_is_not_the_handler_s(
     [claim] = await postgres_store.subscriptions.claim("one", [KEY], lease=3600)
 
     async def handle() -> None:
-        async with postgres_store.read_models.transaction(claim, 1) as connection:
+        async with postgres_store.read_models.transaction(claim, CheckpointMove(1)) as connection:
             try:
                 await connection.execute(trouble)
             except asyncpg.PostgresError as error:
@@ -92,7 +92,7 @@ async def test_trouble_of_another_database_is_the_handler_s(
     other = await asyncpg.connect(dsn)
     try:
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-            async with postgres_store.read_models.transaction(claim, 1):
+            async with postgres_store.read_models.transaction(claim, CheckpointMove(1)):
                 await other.execute("set transaction read only; create table t ()")
     finally:
         await other.close()

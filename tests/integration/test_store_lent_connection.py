@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from chekov.store.port import SubscriptionKey
+from chekov.store.port import CheckpointMove, SubscriptionKey
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.lent_connection import LentConnection
 
@@ -54,7 +54,7 @@ async def test_a_projected_event_takes_four_statements(postgres_store: PostgresS
         async with (
             logged() as sent,
             postgres_store.read_models.transaction(
-                claim, position, search_path=schema
+                claim, CheckpointMove(position), search_path=schema
             ) as connection,
         ):
             await connection.execute("insert into balances values ($1)", position)
@@ -89,7 +89,7 @@ async def test_nothing_of_a_session_is_left_to_the_next(
     [claim] = await postgres_store.subscriptions.claim("one", [KEY], lease=3600)
     transaction = postgres_store.read_models.transaction
     try:
-        async with transaction(claim, 1, search_path=schema) as connection:
+        async with transaction(claim, CheckpointMove(1), search_path=schema) as connection:
             await connection.fetch("select pg_advisory_lock(1)")
             await connection.execute("set application_name = 'somebody'")
             if ending == "error":
@@ -98,7 +98,7 @@ async def test_nothing_of_a_session_is_left_to_the_next(
                 await connection.execute("insert into balances values (1), (1)")
     except (ValueError, asyncpg.UniqueViolationError):
         assert ending != "commit"
-    async with transaction(claim, 2) as connection:
+    async with transaction(claim, CheckpointMove(2)) as connection:
         assert await connection.fetchval("show application_name") == "chekov handlers"
         assert await connection.fetchval("show search_path") != f'"{schema}", public'
         locks = "select count(*) from pg_locks where locktype = 'advisory' and objsubid = 1"

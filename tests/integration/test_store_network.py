@@ -12,7 +12,14 @@ import pytest
 
 from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import StoreError, StoreUnavailable
-from chekov.store.port import Appended, NewEvent, Snapshot, StreamAppend, SubscriptionKey
+from chekov.store.port import (
+    Appended,
+    CheckpointMove,
+    NewEvent,
+    Snapshot,
+    StreamAppend,
+    SubscriptionKey,
+)
 from chekov.store.postgres import PostgresStore
 from chekov.testing.history import Attempt, Memory, Part, check
 from tests.integration.wire import Wire
@@ -201,7 +208,7 @@ async def test_a_transaction_over_a_wire_that_swallows_ends(
         [claim] = await store.subscriptions.claim("one", [KEY], lease=60)
 
         async def handle(position: int) -> None:
-            async with store.read_models.transaction(claim, position) as connection:
+            async with store.read_models.transaction(claim, CheckpointMove(position)) as connection:
                 await connection.execute("select 1")
                 wire.swallowing = direction
                 if moment == "statement":
@@ -223,7 +230,7 @@ async def test_a_transaction_over_a_wire_that_swallows_ends(
         await until(lambda: is_there(store))
         [row] = await store.subscriptions.list("bank")
         assert row.position == 0
-        async with store.read_models.transaction(claim, 8):
+        async with store.read_models.transaction(claim, CheckpointMove(8)):
             pass
 
 

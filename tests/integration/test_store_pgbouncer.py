@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from chekov.errors import StoreError, StoreUnavailable
-from chekov.store.port import NewEvent, SubscriptionKey
+from chekov.store.port import CheckpointMove, NewEvent, SubscriptionKey
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.inspect import Inspector
 from chekov.store.postgres.migrator import migrate, needed_version
@@ -88,7 +88,9 @@ async def test_a_projection_s_transaction_and_its_checkpoint(pooled_store: Postg
     await pooled_store.read_models.create_tables(
         schema, "create table balances (id int, tags text[])"
     )
-    async with pooled_store.read_models.transaction(claim, 7, search_path=schema) as connection:
+    async with pooled_store.read_models.transaction(
+        claim, CheckpointMove(7), search_path=schema
+    ) as connection:
         await connection.execute("insert into balances values ($1, $2)", 1, ["a", "b"])
     async with pooled_store.read_models.read_connection(search_path=schema) as connection:
         assert await connection.fetchval("select tags from balances") == ["a", "b"]

@@ -16,13 +16,15 @@ MOST_PAGES = 600
 END = 2**63 - 1
 FILL = f"""
 insert into chekov.events (
-    position, stream, version, id, type, data, correlation_id, causation_id, time
+    position, stream, version, id, type, data, correlation_id, causation_id, time, metadata
 )
 select n, case when n % 1000 = 0 then 'rare' || n || '-1' else 'account-' || n % 1500 end,
     1 + n / 1500, gen_random_uuid(), case when n % 1000 = 0 then 'Rare' else 'Often' end,
     json_build_object('filling', repeat('x', 300)),
     case when n % 1000 = 0 then '{UUID(int=1)}'::uuid else '{UUID(int=2)}' end,
-    case when n % 1000 = 0 then '{UUID(int=3)}'::uuid end, now()
+    case when n % 1000 = 0 then '{UUID(int=3)}'::uuid end, now(),
+    ('{{"$caused_by":"' || case when n % 1000 = 0 then '{UUID(int=3)}' else '{UUID(int=4)}' end
+        || '"}}')::json
 from generate_series(1, {EVENTS}) as n;
 insert into chekov.streams (name, created) select distinct stream, now() from chekov.events
 on conflict do nothing
@@ -47,6 +49,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "correlation_backward": (END, 100, None, None, UUID(int=1), None, None),
     "causation_forward": (0, 100, None, None, None, UUID(int=3), None),
     "causation_backward": (END, 100, None, None, None, UUID(int=3), None),
+    "caused_by_forward": (0, 100, None, None, None, None, None, str(UUID(int=3))),
+    "caused_by_backward": (END, 100, None, None, None, None, None, str(UUID(int=3))),
     "in_stream_forward": (EVENTS // 2, 100, None, None, None, None, "account-7"),
     "in_stream_backward": (END, 100, ["Often"], None, None, None, "account-7"),
     "head": (),
@@ -115,7 +119,7 @@ APPENDS = {
     ),
 }
 MOST_APPEND_PAGES = 200
-"""For at most three events, each in seven indexes, which are searched several times."""
+"""For at most three events, each in eight indexes, which are searched several times."""
 
 
 @pytest.mark.parametrize("analyzed", [False, True])

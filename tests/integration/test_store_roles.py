@@ -10,7 +10,14 @@ import asyncpg
 import pytest
 
 from chekov.errors import StoreError
-from chekov.store.port import Expected, ExpectedVersion, NewEvent, Streams, SubscriptionKey
+from chekov.store.port import (
+    CheckpointMove,
+    Expected,
+    ExpectedVersion,
+    NewEvent,
+    Streams,
+    SubscriptionKey,
+)
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.exporter import export_events
 from chekov.store.postgres.importer import import_events
@@ -152,7 +159,32 @@ async def test_a_writer_goes_on_before_it_is_given_the_rights_on_new_tables(
     async with PostgresStore(unmigrated.writer, migrate=False) as store:
         for command_id in (None, uuid4()):
             await store.append("a", [event()], command_id=command_id)
-        assert await store.head() == 2
+        await store.append("a", [event()._replace(tags=("k:1",))])
+        assert await store.head() == 3
+    connection = await asyncpg.connect(unmigrated.writer)
+    rights = await connection.fetchrow(
+        "select has_table_privilege('chekov.discarded_inputs', 'select'),"
+        " has_table_privilege('chekov.discarded_inputs', 'insert'),"
+        " has_table_privilege('chekov.cancelled_schedules', 'select'),"
+        " has_table_privilege('chekov.cancelled_schedules', 'insert'),"
+        " has_table_privilege('chekov.cancelled_schedules', 'delete')"
+    )
+    await connection.close()
+    assert rights is not None
+    assert all(rights)
+
+
+async def test_a_reader_exports_tags_before_it_is_given_the_rights_on_new_tables(
+    unmigrated: Roles,
+) -> None:
+    await migrate(unmigrated.owner, "chekov", to=13)
+    await execute(unmigrated.owner, roles_sql("chekov", **NAMES))
+    await migrate(unmigrated.owner, "chekov")
+    async with PostgresStore(unmigrated.writer, migrate=False) as store:
+        await store.append("a", [event()._replace(tags=("k:1",))])
+    lines: list[bytes] = []
+    await export_events(unmigrated.reader, "chekov", lines.append)
+    assert b'"tags":{"k:1":null}' in b"".join(lines).replace(b" ", b"")
 
 
 async def test_a_writer_makes_projections_and_a_reader_reads_them(roles: Roles) -> None:
@@ -161,7 +193,9 @@ async def test_a_writer_makes_projections_and_a_reader_reads_them(roles: Roles) 
         await store.subscriptions.register([KEY])
         [claim] = await store.subscriptions.claim("one", [KEY], lease=3600)
         await store.read_models.create_tables(schema, TABLES)
-        async with store.read_models.transaction(claim, 1, search_path=schema) as connection:
+        async with store.read_models.transaction(
+            claim, CheckpointMove(1), search_path=schema
+        ) as connection:
             await connection.execute("insert into balances values ('a', 1)")
         await store.append("a", [event()])
     async with PostgresStore(roles.reader, migrate=False) as store:

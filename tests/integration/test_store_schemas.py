@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from chekov.store.port import (
+    CheckpointMove,
     Failure,
     NewEvent,
     ParkingEntry,
@@ -77,7 +78,9 @@ async def do_everything(store: PostgresStore) -> None:
     [claim] = await store.subscriptions.claim("owner", [KEY], lease=3600)
     schema = store.read_models.schema_for(KEY)
     await store.read_models.create_tables(schema, TABLES)
-    async with store.read_models.transaction(claim, 1, search_path=schema) as connection:
+    async with store.read_models.transaction(
+        claim, CheckpointMove(1), search_path=schema
+    ) as connection:
         await connection.execute("insert into balances values ('a', 1)")
     [recorded] = await store.read_page(limit=1)
     parked = ParkingEntry(recorded, "a-1", Failure(3, "no"))

@@ -67,7 +67,8 @@ async def test_a_second_run_finds_nothing_to_do(dsn: str) -> None:
 
 async def test_of_many_that_start_at_once_one_migrates(empty_dsn: str) -> None:
     answers = await asyncio.gather(*(migrate(empty_dsn, "chekov") for _ in range(8)))
-    assert sorted(answer.found for answer in answers) == [0] + [needed_version()] * 7
+    # A step outside a transaction may be found under way, and is waited for.
+    assert [answer.found for answer in answers].count(0) == 1
     assert {answer.now for answer in answers} == {needed_version()}
 
 

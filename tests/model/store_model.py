@@ -106,7 +106,7 @@ class Model:
         """Where the events went."""
         version = self.version(stream)
         for number, event in enumerate(events, 1):
-            self.log.append(Entry(stream, version + number, *event))
+            self.log.append(Entry(stream, version + number, *event[:7]))
         return list(range(len(self.log) - len(events) + 1, len(self.log) + 1))
 
     def link_refusals(self, stream: str, positions: Sequence[int], expected: int) -> Errors:

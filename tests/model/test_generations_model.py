@@ -16,6 +16,7 @@ from hypothesis.stateful import initialize, invariant, rule
 from chekov.domain.connection import Connection
 from chekov.errors import Fenced
 from chekov.store.port import (
+    CheckpointMove,
     Claim,
     GenerationRefused,
     ProjectionBuilding,
@@ -269,7 +270,9 @@ class GenerationsMachine(StoreMachine):
         first = (claim.position if build is None else build.position) + 1
         # The tables of a generation that is gone are gone as well: only the checkpoint is tried.
         path = self.models.schema_for(claim.key) if build else None
-        async with self.models.transaction(claim, last, search_path=path) as connection:
+        async with self.models.transaction(
+            claim, CheckpointMove(last), search_path=path
+        ) as connection:
             if build:
                 await connection.execute(
                     "insert into seen select * from generate_series($1::bigint, $2)", first, last

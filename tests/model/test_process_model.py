@@ -1,18 +1,31 @@
 """A process manager on several nodes that crash, are fenced, and whose store loses answers.
 
 Whatever happens, each transfer withdraws once, deposits once, and ends once; one that is refused
-leaves every balance as it was.
+leaves every balance as it was. While refusals cannot be handled, they are set aside, and what comes
+later for their instances waits for them.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule
+from hypothesis.stateful import initialize, precondition, rule
 
-from chekov import CommandEnvelope, Domain
+from chekov import (
+    Command,
+    CommandEnvelope,
+    Domain,
+    Event,
+    Identifier,
+    Rejected,
+    apply,
+    execute,
+    proceed,
+    rejected,
+)
+from chekov.engine.commands.cache_limits import CacheLimits
 from chekov.engine.commands.dispatcher import Dispatcher
 from chekov.engine.commands.snapshots import Snapshotter
 from chekov.engine.observer import Observer
@@ -31,6 +44,7 @@ from chekov.store.port import (
 from tests.model.test_subscription_model import (
     FAILING,
     FOREIGN,
+    STEPS,
     WANTED,
     FaultyStore,
     Node,
@@ -42,9 +56,11 @@ from tests.unit.engine.processes.transfers import (
     UNDONE,
     Account,
     Deposit,
+    End,
     Request,
     Transfer,
     TransferRequest,
+    Withdraw,
     movements,
 )
 
@@ -53,8 +69,42 @@ UNDOABLE = 2
 """A request whose deposit is refused, after the money was withdrawn."""
 
 
+TROUBLE: set[str] = set()
+"""While there is any, no refusal can be handled."""
+
+
+class Nudged(Event):
+    transfer: str
+
+
+class Nudge(Command[Nudged]):
+    transfer: Identifier[str]
+
+
+class NudgedRequest(TransferRequest, identity="transfer"):
+    @execute
+    def nudge(self, command: Nudge) -> Iterable[Nudged]:
+        yield Nudged(transfer=command.transfer)
+
+    @apply
+    def was_nudged(self, event: Nudged) -> None:
+        pass
+
+
 class Subject(Transfer, name="subject"):
-    pass
+    nudged: bool = False
+
+    @proceed(by="transfer")
+    def was_nudged(self, event: Nudged) -> None:
+        self.nudged = True
+
+    @rejected
+    def refused(self, command: Withdraw | Deposit, reason: Rejected) -> Iterable[Command[Any]]:
+        if TROUBLE:
+            raise ValueError("it cannot be handled now")
+        if self.nudged:
+            return [End(transfer=command.transfer or "", outcome="refused after what came later")]
+        return super().refused(command, reason)
 
 
 class FaultyProcesses(MemoryProcesses):
@@ -97,10 +147,31 @@ class FaultyProcesses(MemoryProcesses):
         *,
         parked: Sequence[ParkingEntry] = (),
         unpark: int | None = None,
-    ) -> None:
+    ) -> Sequence[int]:
         await asyncio.sleep(0)
         async with self._faults.around("commit"):
-            await super().commit(claim, position, changes, parked=parked, unpark=unpark)
+            numbers = await super().commit(claim, position, changes, parked=parked, unpark=unpark)
+        await asyncio.sleep(0)
+        return numbers
+
+    async def next_due(self, key: SubscriptionKey) -> float | None:
+        await asyncio.sleep(0)
+        found = await super().next_due(key)
+        await asyncio.sleep(0)
+        return found
+
+    async def withheld(self, key: SubscriptionKey) -> Collection[str]:
+        await asyncio.sleep(0)
+        found = await super().withheld(key)
+        await asyncio.sleep(0)
+        return found
+
+    async def set_aside(
+        self, claim: Claim, item: ProcessInput, *, error: str, discarded: str | None = None
+    ) -> None:
+        await asyncio.sleep(0)
+        async with self._faults.around("setting aside"):
+            await super().set_aside(claim, item, error=error, discarded=discarded)
         await asyncio.sleep(0)
 
     async def settle(
@@ -116,10 +187,9 @@ class ProcessMachine(SubscriptionMachine):
     def __init__(self) -> None:
         super().__init__()
         self.processes = self.store.processes = FaultyProcesses(self.store)
-        self.domain = Domain(
-            "counting", aggregates=[Account, TransferRequest], handlers=[Subject()]
-        )
+        self.domain = Domain("counting", aggregates=[Account, NudgedRequest], handlers=[Subject()])
         self.wishes: dict[str, int] = {}
+        TROUBLE.clear()
 
     @initialize()
     def fund(self) -> None:
@@ -132,6 +202,26 @@ class ProcessMachine(SubscriptionMachine):
         """Request transfers: with money, without, to a closed account; or move money otherwise."""
         for kind in kinds:
             self.run(self._request(kind))
+
+    @rule()
+    def begin_trouble(self) -> None:
+        TROUBLE.add("trouble")
+
+    @precondition(lambda _: bool(TROUBLE))
+    @rule(steps=STEPS)
+    def end_trouble(self, steps: int) -> None:
+        """Some of what was set aside is handled again, and the first of it may fail again."""
+        self.run(self.processes.release("counting", "subject"))
+        self.run(self._steps(steps))
+        TROUBLE.clear()
+
+    @precondition(lambda _: bool(TROUBLE))
+    @rule(steps=STEPS)
+    def nudge(self, steps: int) -> None:
+        """Something comes later for the instances that wait for somebody."""
+        for transfer in self.run(MemoryProcesses.withheld(self.processes, KEY)):
+            self.run(self._execute(Nudge(transfer=transfer)))
+        self.run(self._steps(steps))
 
     async def _request(self, kind: int) -> None:
         if kind == FOREIGN:
@@ -156,6 +246,7 @@ class ProcessMachine(SubscriptionMachine):
             Snapshotter(self.store.snapshots, SnapshotCodec(self.domain), Observer()),
             timeout=60,
             max_in_flight=1000,
+            cache=CacheLimits(),
         )
 
     async def _execute(self, command: Any) -> None:
@@ -166,6 +257,8 @@ class ProcessMachine(SubscriptionMachine):
             await node.crash()
         self.nodes.clear()
         self.store.lose([])
+        TROUBLE.clear()
+        await self.processes.release("counting", "subject")
         self.let_the_lease_run_out()
         last = self.nodes[0] = self.node("last")
         last.start()
@@ -181,15 +274,20 @@ class ProcessMachine(SubscriptionMachine):
         head = await self.store.head()
         return (
             node.subscription.passed(head)
-            # Both at one moment: a refusal that is handled may lead to the next command.
-            and not await MemoryProcesses.pending(self.processes, KEY)
+            # Both at one moment, since nothing is awaited between the end of the first call and the
+            # second one's: a refusal that is handled may lead to the next command.
             and not await MemoryProcesses.inputs(self.processes, KEY)
+            and not await MemoryProcesses.pending(self.processes, KEY)
+            and not await self.store.subscriptions.parked("counting", "subject")
             and head == await self.store.head()
         )
 
     def everything_is_done(self) -> None:
         assert self.parked() == set()
-        found = self.run(movements(self.store))
+        found = {
+            name: [move for move in moves if move != "Nudged"]
+            for name, moves in self.run(movements(self.store)).items()
+        }
         assert found == {name: EXPECTED[kind] for name, kind in self.wishes.items()}
         assert self.run(self.store.processes.list("counting")) == []
         assert self.run(self.store.processes.next_due(KEY)) is None

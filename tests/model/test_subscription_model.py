@@ -38,7 +38,15 @@ from chekov.engine.subscriptions.subscription import Subscription
 from chekov.errors import StoreUnavailable
 from chekov.serialization.codec import Codec
 from chekov.store.memory.subscriptions import MemorySubscriptions
-from chekov.store.port import Claim, Layout, NewEvent, ParkingEntry, ReadModels, SubscriptionKey
+from chekov.store.port import (
+    CheckpointMove,
+    Claim,
+    Layout,
+    NewEvent,
+    ParkingEntry,
+    ReadModels,
+    SubscriptionKey,
+)
 from chekov.uuid7 import uuid7
 from chekov.watermark import Watermark
 from tests.integration.engine_domain import counting
@@ -98,21 +106,19 @@ class FaultySubscriptions(MemorySubscriptions):
 
     async def save(
         self, claim: Claim, position: int, *, parked: Sequence[ParkingEntry] = ()
-    ) -> None:
+    ) -> bool:
         async with self.faults.around("save"):
-            await super().save(claim, position, parked=parked)
+            return await super().save(claim, position, parked=parked)
 
     async def unpark(self, claim: Claim, position: int) -> None:
         async with self.faults.around("save"):
             await super().unpark(claim, position)
 
-    async def commit(
-        self, claim: Claim, position: int, parked: Sequence[ParkingEntry], *, unpark: bool
-    ) -> None:
-        if unpark:
-            await super().unpark(claim, position)
+    async def commit(self, claim: Claim, move: CheckpointMove) -> None:
+        if move.unpark:
+            await super().unpark(claim, move.position)
         else:
-            await super().save(claim, position, parked=parked)
+            await super().save(claim, move.position, parked=move.parked)
 
 
 class Reliable(MemorySubscriptions):
@@ -122,6 +128,7 @@ class Reliable(MemorySubscriptions):
         self.save = partial(MemorySubscriptions.save, subscriptions)
         self.unpark = partial(MemorySubscriptions.unpark, subscriptions)
         self.parked = partial(MemorySubscriptions.parked, subscriptions)
+        self.parked_changed = partial(MemorySubscriptions.parked_changed, subscriptions)
 
 
 class FaultyReadModels:
@@ -136,18 +143,16 @@ class FaultyReadModels:
     async def transaction(
         self,
         claim: Claim,
-        position: int,
+        move: CheckpointMove,
         *,
         search_path: str | None = None,
-        parked: Sequence[ParkingEntry] = (),
-        unpark: bool = False,
     ) -> AsyncGenerator[Connection]:
         del search_path
         writes = Writes()
         yield cast("Connection", writes)
         await asyncio.sleep(0)
         async with self.subscriptions.faults.around("commit"):
-            await self.subscriptions.commit(claim, position, parked, unpark=unpark)
+            await self.subscriptions.commit(claim, move)
             self.written += writes.positions
 
     def rejects_value(self, error: BaseException) -> bool:

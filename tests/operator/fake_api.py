@@ -1,16 +1,19 @@
-"""A small API server on loopback: versioned objects, server-side apply, faults on demand."""
+"""A small API server on loopback: versioned objects, server-side apply, watches and faults."""
 
+import asyncio
 import copy
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from aiohttp import web
 
-from chekov_operator.kube.objects import Object
+from chekov_operator.kube.objects import Object, nested
+from tests.operator.fake_patches import merged, operated, without
+from tests.operator.fake_watches import Watches
 
 _APPLY = "application/apply-patch+yaml"
 _OPERATIONS = "application/json-patch+json"
@@ -36,6 +39,12 @@ class FakeApi:
         requests: in order.
         failures: answers given instead, the first to a request with this method and path part.
         served: what each group and version serves, by its path.
+        documents: other answers to reads, by path.
+        watches: the open streams of changes.
+        after_write: called with the path of each object that was written.
+        away: whether every connection is broken off, as if there were no server.
+        hanging: paths to which no answer comes.
+        unanswered: how many requests to these are waiting.
         rewrite: what the server makes of an object at a path when it is written.
         page_size: how many objects a page of a list holds.
         url: where it listens.
@@ -47,6 +56,12 @@ class FakeApi:
         default_factory=list[tuple[str, str, web.Response]]
     )
     served: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    documents: dict[str, Object] = field(default_factory=dict[str, Object])
+    watches: Watches = field(default_factory=Watches)
+    after_write: Callable[[str], None] = lambda _path: None
+    away: bool = False
+    hanging: set[str] = field(default_factory=set[str])
+    unanswered: int = 0
     rewrite: dict[str, Callable[[Object], Object]] = field(
         default_factory=dict[str, Callable[[Object], Object]]
     )
@@ -60,15 +75,25 @@ class FakeApi:
         meta = {
             "uid": str(uuid4()),
             "generation": 1,
-            "creationTimestamp": f"2026-11-24T10:{self._version // 60:02}:{self._version % 60:02}Z",
+            # Each object is seconds younger than the one before, and none is old.
+            "creationTimestamp": (datetime.now(UTC) + timedelta(seconds=self._version)).isoformat(),
             "name": path.rpartition("/")[2],
             **_namespace(path),
             **body.get("metadata", {}),
         }
         kept = self._written(path, {**copy.deepcopy(body), "metadata": meta})
-        self._stamp(kept)
-        self.objects[path] = kept
+        self._keep(path, kept)
         return kept
+
+    def remove(self, path: str) -> bool:
+        """Delete an object as if somebody had; return whether it existed."""
+        gone = self.objects.pop(path, None)
+        if gone is None:
+            return False
+        self._applied = {key: body for key, body in self._applied.items() if key[0] != path}
+        self._version += 1
+        self.watches.tell(self._version, path, gone, None)
+        return True
 
     def fail(self, method: str, part: str, status: int, reason: str, **headers: str) -> None:
         """Answer the next request with this method whose path ends with `part` with an error."""
@@ -78,8 +103,24 @@ class FakeApi:
         """Method and path of each request that was not a read."""
         return [f"{item.method} {item.path}" for item in self.requests if item.method != "GET"]
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""
+        if self.away:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
+        if request.query.get("watch") == "true":
+            labels = _labels(request)
+            return await self.watches.serve(
+                request, lambda path: _within(path, request.path), labels
+            )
+        if request.path in self.hanging:
+            self.unanswered += 1
+            try:
+                # Ends when the client gives up, which cancels the handler.
+                await asyncio.Event().wait()
+            finally:
+                self.unanswered -= 1
         text = await request.text()
         body: Object = json.loads(text) if text else {}
         self.requests.append(
@@ -101,14 +142,14 @@ class FakeApi:
     def _get(self, request: web.Request, _body: Object) -> web.Response:
         if request.path in self.objects:
             return web.json_response(self.objects[request.path])
+        if request.path in self.documents:
+            return web.json_response(self.documents[request.path])
         if request.path in self.served:
             names = [{"name": name} for name in self.served[request.path]]
             return web.json_response({"resources": names})
         if not _is_collection(request.path):
             return _refusal(404, "NotFound", f"{request.path} not found")
-        wanted = dict(
-            pair.split("=", 1) for pair in request.query.get("labelSelector", "").split(",") if pair
-        )
+        wanted = _labels(request)
         found = [
             item
             for path, item in sorted(self.objects.items())
@@ -122,7 +163,8 @@ class FakeApi:
         begin = int(request.query.get("continue") or 0)
         end = begin + self.page_size
         following = {"continue": str(end)} if end < len(bare) else {}
-        return web.json_response({"items": bare[begin:end], "metadata": following})
+        metadata = {"resourceVersion": str(self._version), **following}
+        return web.json_response({"items": bare[begin:end], "metadata": metadata})
 
     def _post(self, request: web.Request, body: Object) -> web.Response:
         path = f"{request.path}/{body['metadata']['name']}"
@@ -145,7 +187,7 @@ class FakeApi:
         if request.content_type != _APPLY:
             if live is None:
                 return _refusal(404, "NotFound", f"{path} not found")
-            after = _operated if request.content_type == _OPERATIONS else _merged
+            after = operated if request.content_type == _OPERATIONS else merged
             return web.json_response(self._changed(path, after(live, body)))
         if live is None and status:
             return _refusal(404, "NotFound", f"{path} not found")
@@ -157,12 +199,16 @@ class FakeApi:
         key = (path, "status" if status else "")
         before = self._applied.get(key, {})
         self._applied[key] = mine
-        return web.json_response(self._changed(path, _merged(_without(live, before, mine), mine)))
+        return web.json_response(self._changed(path, merged(without(live, before, mine), mine)))
 
-    def _delete(self, request: web.Request, _body: Object) -> web.Response:
-        if self.objects.pop(request.path, None) is None:
+    def _delete(self, request: web.Request, body: Object) -> web.Response:
+        live = self.objects.get(request.path)
+        if live is None:
             return _refusal(404, "NotFound", f"{request.path} not found")
-        self._applied = {key: body for key, body in self._applied.items() if key[0] != request.path}
+        wanted = nested(body, "preconditions", "uid")
+        if wanted is not None and wanted != live["metadata"]["uid"]:
+            return _refusal(409, "Conflict", "the uid in the precondition is not the object's")
+        self.remove(request.path)
         return web.json_response({"status": "Success"})
 
     def _changed(self, path: str, after: Object) -> Object:
@@ -172,16 +218,19 @@ class FakeApi:
             return before
         if after.get("spec") != before.get("spec"):
             after["metadata"]["generation"] = before["metadata"].get("generation", 1) + 1
-        self._stamp(after)
-        self.objects[path] = after
+        self._keep(path, after)
         return after
 
     def _written(self, path: str, body: Object) -> Object:
         return self.rewrite[path](body) if path in self.rewrite else body
 
-    def _stamp(self, body: Object) -> None:
+    def _keep(self, path: str, body: Object) -> None:
         self._version += 1
         body["metadata"]["resourceVersion"] = str(self._version)
+        before = self.objects.get(path)
+        self.objects[path] = body
+        self.watches.tell(self._version, path, before, body)
+        self.after_write(path)
 
 
 @asynccontextmanager
@@ -190,7 +239,13 @@ async def serving() -> AsyncGenerator[FakeApi]:
     api = FakeApi()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", api.handle)
-    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        handle_signals=False,
+        handler_cancellation=True,
+        shutdown_timeout=0.1,
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -200,6 +255,11 @@ async def serving() -> AsyncGenerator[FakeApi]:
         yield api
     finally:
         await runner.cleanup()
+
+
+def _labels(request: web.Request) -> dict[str, str]:
+    pairs = request.query.get("labelSelector", "").split(",")
+    return dict(pair.split("=", 1) for pair in pairs if pair)
 
 
 def _is_collection(path: str) -> bool:
@@ -218,43 +278,6 @@ def _within(path: str, collection: str) -> bool:
 def _namespace(path: str) -> dict[str, str]:
     parts = path.split("/")
     return {"namespace": parts[parts.index("namespaces") + 1]} if "namespaces" in parts else {}
-
-
-def _merged(base: Object, over: Object) -> Object:
-    result = dict(base)
-    for name, value in over.items():
-        mine = result.get(name)
-        if isinstance(mine, dict) and isinstance(value, dict):
-            result[name] = _merged(cast("Object", mine), cast("Object", value))
-        elif value is None:
-            result.pop(name, None)
-        else:
-            result[name] = value
-    return result
-
-
-def _operated(base: Object, operations: Any) -> Object:
-    result = copy.deepcopy(base)
-    for operation in operations:
-        assert operation["op"] == "add"
-        *way, last = operation["path"].strip("/").split("/")
-        inner = result
-        for step in way:
-            inner = inner[step]
-        inner[last] = operation["value"]
-    return result
-
-
-def _without(live: Object, before: Object, now: Object) -> Object:
-    """Without the fields that were applied before and no longer are."""
-    result = dict(live)
-    for name, value in before.items():
-        if name not in now:
-            result.pop(name, None)
-        elif isinstance(value, dict) and isinstance(now[name], dict):
-            inner: Any = result.get(name) or {}
-            result[name] = _without(inner, cast("Object", value), now[name])
-    return result
 
 
 def _refusal(

@@ -72,7 +72,32 @@ def _pod_field(field: str) -> Made:
     return lambda name: _pod({field: name})
 
 
+def _keys(reference: Spec) -> Spec:
+    jwt = {"issuer": "a", "audience": "b", "keys": {"configMapRef": reference}}
+    return {"auth": {"jwt": jwt}}
+
+
+def _management_token(reference: Spec) -> Spec:
+    return {"auth": {"managementToken": {"secretRef": reference}}}
+
+
+_ACCESS: dict[str, Made] = {
+    "spec.auth.tokens.secretRef.name": lambda name: {
+        "auth": {"tokens": {"secretRef": {"name": name}}}
+    },
+    "spec.auth.jwt.keys.configMapRef.name": lambda name: _keys({"name": name, "key": "keys"}),
+    "spec.auth.jwt.keys.configMapRef.key": lambda key: _keys({"name": "shop", "key": key}),
+    "spec.auth.managementToken.secretRef.name": lambda name: _management_token(
+        {"name": name, "key": "token"}
+    ),
+    "spec.auth.managementToken.secretRef.key": lambda key: _management_token(
+        {"name": "shop", "key": key}
+    ),
+    "spec.tls.secretRef.name": lambda name: {"tls": {"secretRef": {"name": name}}},
+}
+
 BUNDLE_FIELDS: dict[str, Made] = {
+    **_ACCESS,
     "spec.eventStoreRef.name": lambda name: {"eventStoreRef": {"name": name}},
     "spec.code.configMapRef.name": lambda name: {"code": {"configMapRef": {"name": name}}},
     "spec.imagePullSecrets[0].name": lambda name: {"imagePullSecrets": [{"name": name}]},

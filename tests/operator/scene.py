@@ -1,6 +1,5 @@
 """A bank on a fake API server, reconciled pass by pass, with Kubernetes's own part played here."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -21,8 +20,10 @@ from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.metrics import Metrics
 from chekov_operator.settings import Settings
 from chekov_operator.stores.databases import Databases
+from chekov_operator.stores.poller import Reading
 from chekov_operator.tracing import NO_TRACER
 from tests.operator.fake_api import FakeApi
+from tests.operator.fake_kubelet import ended_pod, rolled_out
 from tests.operator.samples import RUNTIME_IMAGE, bundle_body, store_body
 
 NAMESPACE = "shops"
@@ -48,24 +49,27 @@ class Answers(Databases):
     """Databases that say what a test wants them to."""
 
     def __init__(self, client: Client) -> None:
-        super().__init__(client)
+        super().__init__(client, lambda _key: None, refresh_seconds=15)
         self.version = 1
         self.position = 10
         self.handled = 10
         self.away = False
+        self.is_read = True
+        self.hurried: list[Key] = []
 
-    async def status(self, store: Store, dsn: str) -> StoreStatus | Fault:
-        del store, dsn
-        if self.away:
-            return Fault("Unreachable", "Postgres does not answer")
-        return StoreStatus("18.4", self.version, 1, self.position, 3, 8192, self.version == 1)
-
-    async def progress(self, store: Store, domain: str) -> Progress | None:
+    def reading(self, store: Store) -> Reading | None:
         del store
-        if self.away:
+        return self.last_reading(MAIN)
+
+    def last_reading(self, key: Key) -> Reading | None:
+        del key
+        if not self.is_read:
             return None
+        host = "db.example:5432"
+        if self.away:
+            return Reading(host, unreachable=Fault("Unreachable", "Postgres does not answer"))
         row = SubscriptionRow(
-            key=SubscriptionKey(domain, "balances"),
+            key=SubscriptionKey("bank", "balances"),
             position=self.handled,
             owner="bank-1",
             epoch=1,
@@ -74,7 +78,11 @@ class Answers(Databases):
             parked=0,
             updated=datetime(2026, 11, 24, tzinfo=UTC),
         )
-        return Progress([row], self.position)
+        state = StoreStatus("18.4", self.version, 1, self.position, 3, 8192, self.version == 1)
+        return Reading(host, state=state, progress=Progress([row], self.position))
+
+    def hurry(self, key: Key) -> None:
+        self.hurried.append(key)
 
 
 class Scene:
@@ -148,21 +156,13 @@ class Scene:
     def end_check(self, result: Mapping[str, object]) -> None:
         """Let the pod of the check say something and end."""
         (job,) = self.all(JOB)
-        code = 0 if result.get("ok") else 1
-        state = {"terminated": {"exitCode": code, "message": json.dumps(result)}}
-        status = {"containerStatuses": [{"name": "runtime", "state": state}]}
-        template = job["spec"]["template"]["metadata"]
-        owner = {"uid": job["metadata"]["uid"], "controller": True}
-        metadata = {"labels": template["labels"], "ownerReferences": [owner]}
         path = POD.path(NAMESPACE, f"{job['metadata']['name']}-1")
-        self.api.put(path, {"metadata": metadata, "status": status})
+        self.api.put(path, ended_pod(job, result))
 
     def roll_out(self) -> None:
         """Let every pod of the Deployment serve."""
         live = self.one(DEPLOYMENT, "bank")
-        count = live["spec"]["replicas"]
-        counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas"), count)
-        live["status"] = {"observedGeneration": live["metadata"]["generation"], **counts}
+        self.api.objects[DEPLOYMENT.path(NAMESPACE, "bank")] = rolled_out(live)
 
     def all(self, kind: Kind) -> list[Object]:
         """The objects of a kind."""

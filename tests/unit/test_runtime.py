@@ -225,7 +225,7 @@ class UnreachableKeys(MemoryKeys):
 
 async def test_handlers_wait_for_keys_that_are_away() -> None:
     store, letters = MemoryStore(), Letters()
-    store.keys = keys = UnreachableKeys(store.changes.keys)
+    store.keys = keys = UnreachableKeys(store.log.history, store.changes.keys)
     async with Runtime(clubs(letters), store=store, retry=Retry(attempts=1)) as runtime:
         keys.away = True
         await runtime.dispatch(ada())

@@ -12,6 +12,7 @@ import uvloop
 
 from benchmarks.bare import COLUMNS, MANY, ONE
 from benchmarks.domain import DATA, Added
+from benchmarks.measure import Rate
 from benchmarks.peers.asynchronous import AsyncWorker, Row, Seen
 from benchmarks.peers.wire import serve
 from benchmarks.peers.work import event_id
@@ -75,6 +76,9 @@ class Bare:
         while rows := await self._pool.fetch(READ, after):
             yield len([_decode(row[5]) for row in rows])
             after = rows[-1][0]
+
+    async def project(self) -> Rate:
+        raise NotImplementedError("there are no projections")
 
     @asynccontextmanager
     async def follow(self, seen: Seen, *, here: bool) -> AsyncGenerator[None]:

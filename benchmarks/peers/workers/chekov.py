@@ -9,9 +9,11 @@ import uvloop
 
 import chekov
 from benchmarks.domain import ADDED, DATA, NOTE, Add, commands, watching
+from benchmarks.measure import Rate
 from benchmarks.peers.asynchronous import AsyncWorker, Row, Seen
 from benchmarks.peers.wire import serve
 from benchmarks.peers.work import event_id, identifier
+from benchmarks.projections import OneWriteEach, build
 from chekov import Context, Runtime
 from chekov.store.port import NewEvent
 from chekov.store.postgres import PostgresStore
@@ -54,6 +56,9 @@ class Chekov:
         from benchmarks.typed_pages import typed_pages  # noqa: PLC0415 - other releases lack it
 
         return typed_pages(self._runtime)
+
+    async def project(self) -> Rate:
+        return await build(self._dsn, SCHEMA, OneWriteEach())
 
     @asynccontextmanager
     async def follow(self, seen: Seen, *, here: bool) -> AsyncGenerator[None]:

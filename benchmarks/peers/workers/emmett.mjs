@@ -7,7 +7,11 @@ import { createInterface } from 'node:readline';
 const [, , dsn, folder, second] = process.argv;
 const require = createRequire(`${folder}/package.json`);
 const { CommandHandler } = require('@event-driven-io/emmett');
-const { getPostgreSQLEventStore } = require('@event-driven-io/emmett-postgresql');
+const {
+  getPostgreSQLEventStore,
+  postgreSQLRawSQLProjection,
+} = require('@event-driven-io/emmett-postgresql');
+const { SQL } = require('@event-driven-io/dumbo');
 const pg = require('pg');
 
 const CATEGORY = 'counter';
@@ -133,6 +137,42 @@ async function catchUp({ name, seconds }) {
   return { ...result, note };
 }
 
+// Leaves a stream as it is when events are missing, doubled or out of order.
+const totals = postgreSQLRawSQLProjection({
+  name: 'totals',
+  canHandle: ['Added'],
+  init: () =>
+    SQL`create table if not exists totals (stream text primary key, events bigint, version bigint)`,
+  evolve: ({ metadata }) => SQL`
+    insert into totals values (${metadata.streamName}, 1, ${metadata.streamPosition})
+    on conflict (stream) do update set events = totals.events + 1, version = excluded.version
+    where totals.version + 1 = excluded.version`,
+});
+
+async function project({ seconds }) {
+  const wanted = total();
+  const made = store.consumer({ pulling: { batchSize: PAGE, pullingFrequencyInMs: 1 } });
+  made.projector({ processorId: 'totals', projection: totals, startFrom: 'BEGINNING' });
+  const started = now();
+  const running = made.start();
+  let done = 0;
+  while (done < wanted && now() - started < seconds) {
+    await sleep(0.02);
+    const found = await pool.query("select to_regclass('totals') is not null as made");
+    if (!found.rows[0].made) continue;
+    const { rows } = await pool.query('select coalesce(sum(events), 0) as events from totals');
+    done = Number(rows[0].events);
+  }
+  const elapsed = now() - started;
+  await made.stop();
+  await running.catch(() => undefined);
+  const { rows } = await pool.query('select count(*) as wrong from totals where events <> version');
+  const wrong = Number(rows[0].wrong);
+  const faults = wrong ? [`${wrong} streams of the table do not hold each event once`] : [];
+  const note = done < wanted ? `stopped after ${done} of ${wanted} events` : '';
+  return { count: done, seconds: elapsed, latencies: [], faults, note };
+}
+
 async function live({ name, seconds, per_second }) {
   const stream = `${CATEGORY}-${name}-0-0`;
   const called = [];
@@ -209,6 +249,7 @@ const requests = {
   append,
   decide: decisions,
   catch_up: catchUp,
+  project,
   live,
   idle,
   check,

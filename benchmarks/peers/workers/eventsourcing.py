@@ -8,7 +8,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import import_module
 from itertools import repeat
@@ -35,8 +35,26 @@ NotFound: Any = import_module("eventsourcing.application").AggregateNotFoundErro
 StoredEvent: Any = import_module("eventsourcing.persistence").StoredEvent
 Subscription: Any = import_module("eventsourcing.projection").ApplicationSubscription
 
+Projection: Any = import_module("eventsourcing.projection").Projection
+Runner: Any = import_module("eventsourcing.projection").ProjectionRunner
+Sql: Any = import_module("psycopg.sql").SQL
+Recorder: Any = import_module("eventsourcing.postgres").PostgresTrackingRecorder
+
 CONNECTIONS = 16
 PAGE = 5000
+_TOTALS = """
+    create table if not exists totals (stream uuid primary key, events bigint, version bigint)
+"""
+_UPSERT = """
+    insert into totals values (%s, 1, %s)
+    on conflict (stream) do update set events = totals.events + 1, version = excluded.version
+    where totals.version + 1 = excluded.version
+"""
+"""Leaves a stream as it is when events are missing, doubled or out of order."""
+_COUNTS = """
+    select coalesce(sum(events), 0) as events, count(*) filter (where events <> version) as wrong
+    from totals
+"""
 WARM_UP = 0.2
 SETTLE = 30.0
 
@@ -60,11 +78,41 @@ class Counter(Aggregate):
         self.note = note
 
 
+class Totals(Recorder):
+    """How many events each stream has, in one transaction with what was processed."""
+
+    def __init__(self, datastore: Any, **kwargs: Any) -> None:
+        Recorder.__init__(self, datastore, **kwargs)
+        self.sql_create_statements.append(Sql(_TOTALS))
+
+    def add(self, stream: UUID, version: int, tracking: Any) -> None:
+        with self.datastore.transaction(commit=True) as cursor:
+            self._insert_tracking(cursor, tracking)
+            cursor.execute(_UPSERT, (stream, version), prepare=True)
+
+    def counts(self) -> tuple[int, int]:
+        """The number of events, and of streams that do not hold each of theirs once."""
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(_COUNTS)
+            row = cursor.fetchone()
+        return int(row["events"]), int(row["wrong"])
+
+
+class Adding(Projection):
+    """Adds each event to the totals."""
+
+    name = "totals"
+
+    def process_event(self, domain_event: Any, tracking: Any) -> None:
+        self.view.add(domain_event.originator_id, domain_event.originator_version, tracking)
+
+
 class Eventsourcing:
     """An application on Postgres, measured with as many threads as operations in flight."""
 
     def __init__(self, dsn: str, *, fast: bool) -> None:
-        self._application = Application(env=environment(dsn, fast=fast))
+        self._environment = environment(dsn, fast=fast)
+        self._application = Application(env=self._environment)
         self._recorder = self._application.recorder
         self._ledger = Ledger()
         self._names: dict[UUID, str] = {}
@@ -147,6 +195,30 @@ class Eventsourcing:
         rate = Rate(count, time.perf_counter() - started)
         missed = self._ledger.total - count
         return Measured(rate, [f"{missed} events were not read"] if missed else ())
+
+    async def project(self, seconds: float) -> Measured:
+        return await asyncio.to_thread(self._project, seconds)
+
+    def _project(self, seconds: float) -> Measured:
+        """Build the table, or as much of it as the time allows."""
+        last = self._recorder.max_notification_id()
+        started = time.perf_counter()
+        with Runner(
+            application_class=Application,
+            projection_class=Adding,
+            view_class=Totals,
+            env=self._environment,
+        ) as runner:
+            with suppress(TimeoutError):
+                runner.wait(last, timeout=seconds)
+            events, _ = runner.view.counts()
+            elapsed = time.perf_counter() - started
+        _, wrong = runner.view.counts()
+        runner.view.datastore.close()
+        faults = [f"{wrong} streams of the table do not hold each event once"] if wrong else ()
+        wanted = self._ledger.total
+        note = f"stopped after {events} of {wanted} events" if events < wanted else ""
+        return Measured(Rate(events, elapsed), faults, note)
 
     async def live(self, load: Load, per_second: int, *, here: bool) -> Measured:
         """The subscription has a connection of its own in any case."""

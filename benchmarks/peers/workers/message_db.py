@@ -12,6 +12,7 @@ import msgspec
 import uvloop
 
 from benchmarks.domain import ADDED, DATA, Added, Counter
+from benchmarks.measure import Rate
 from benchmarks.peers.asynchronous import AsyncWorker, Row, Seen
 from benchmarks.peers.wire import serve
 from benchmarks.peers.work import CATEGORY, NOTE, event_id, worker_of
@@ -109,6 +110,9 @@ class MessageDb:
                 return
             else:
                 await asyncio.sleep(POLL)
+
+    async def project(self) -> Rate:
+        raise NotImplementedError("there are no projections")
 
     @asynccontextmanager
     async def follow(self, seen: Seen, *, here: bool) -> AsyncGenerator[None]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from chekov_operator.api.bundle_access import Access, parse_access
 from chekov_operator.api.reference_names import (
     SUBDOMAIN,
     Named,
@@ -63,6 +64,7 @@ class Bundle:
     network_policy: bool = True
     ingress_from: Sequence[Object] = ()
     telemetry: Telemetry = Telemetry()
+    access: Access = field(default_factory=Access)
 
 
 def parse_bundle(body: Body) -> Bundle:
@@ -104,6 +106,7 @@ def parse_bundle(body: Body) -> Bundle:
             sample_ratio=nested(spec, "telemetry", "sampleRatio"),
             log_level=str(nested(spec, "telemetry", "logLevel") or "info"),
         ),
+        access=parse_access(spec),
     )
 
 

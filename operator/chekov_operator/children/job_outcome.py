@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chekov_operator.api.fault import RETRY_SECONDS, Fault
-from chekov_operator.children.pod_state import seconds_of, start_fault, terminated
+from chekov_operator.children.pod_state import (
+    SLOW_SECONDS,
+    init_failure,
+    seconds_of,
+    start_fault,
+    terminated,
+)
 from chekov_operator.kube.objects import Object, controller_uid, nested, nested_list
 
 
@@ -30,7 +36,8 @@ class JobOutcome:
         return now - self.ended >= RETRY_SECONDS
 
 
-def job_outcome(job: Object, pods: Sequence[Object]) -> JobOutcome:
+def job_outcome(job: Object, pods: Sequence[Object], now: float) -> JobOutcome:
+    """How a Job ended, or why it cannot, at a time in seconds since the epoch."""
     own = [pod for pod in pods if controller_uid(pod) == nested(job, "metadata", "uid")]
     true = {
         item["type"]: item
@@ -44,13 +51,32 @@ def job_outcome(job: Object, pods: Sequence[Object]) -> JobOutcome:
     finished = succeeded or failed is not None or bool(ended)
     message = next((str(item["message"]) for item in reversed(ended) if item.get("message")), "")
     if not message and not succeeded:
-        message = _failure(failed, ended)
-    stuck = None if finished else next((fault for pod in own if (fault := start_fault(pod))), None)
+        message = _failure(failed, ended, own)
+    stuck = None if finished else _stuck(job, own, now)
     times = [nested(item, "finishedAt") for item in ended] + [nested(failed, "lastTransitionTime")]
     return JobOutcome(finished, succeeded, message, stuck, max(map(seconds_of, times)))
 
 
-def _failure(failed: Object | None, ended: Sequence[Object]) -> str:
+def _stuck(job: Object, own: Sequence[Object], now: float) -> Fault | None:
+    fault = next((fault for pod in own if (fault := start_fault(pod, now))), None)
+    if fault is not None or own:
+        return fault
+    created = seconds_of(nested(job, "metadata", "creationTimestamp"))
+    if not created or now - created < SLOW_SECONDS or nested(job, "status", "active"):
+        return None
+    name = nested(job, "metadata", "name")
+    return Fault(
+        "PodNotCreated",
+        f"the Job {name} has had no pod for {SLOW_SECONDS:g} s and more; a LimitRange or a quota "
+        "may allow less memory or CPU, or Pod Security may forbid it: "
+        f"`kubectl describe job {name}` says which",
+    )
+
+
+def _failure(failed: Object | None, ended: Sequence[Object], own: Sequence[Object]) -> str:
+    init = next((words for pod in own if (words := init_failure(pod))), None)
+    if init:
+        return init
     if failed is not None:
         return str(failed.get("message") or failed.get("reason") or "")
     codes = [f"{item.get('reason') or 'Error'}, exit code {item.get('exitCode')}" for item in ended]

@@ -19,7 +19,7 @@ def network_policy_spec(
 ) -> Object:
     """Ingress: the API from the allowed peers, the management port from the cluster.
 
-    Egress: DNS, the database and the OTLP endpoint.
+    Egress: DNS, the database, the OTLP endpoint, and the URL of an issuer's keys.
 
     Args:
         bundle: the spec.
@@ -39,6 +39,9 @@ def network_policy_spec(
     ]
     if bundle.telemetry.endpoint:
         egress.append({"ports": [_open(_endpoint_port(bundle.telemetry.endpoint))]})
+    issuer = bundle.access.issuer
+    if issuer and issuer.keys_url:
+        egress.append({"ports": [_open(_endpoint_port(issuer.keys_url))]})
     return {
         "podSelector": {"matchLabels": dict(pods)},
         "policyTypes": ["Ingress", "Egress"],

@@ -21,6 +21,14 @@ _START_FAILURES: Final = frozenset(
         "RunContainerError",
     }
 )
+_CRASH_LOOP: Final = "CrashLoopBackOff"
+_CREATING: Final = frozenset({"ContainerCreating", "PodInitializing"})
+_LOOP: Final = 2
+"""Restarts from which on crashes are a loop; Kubernetes restarts at once the first time."""
+_STABLE_SECONDS: Final = 60.0
+_FORGOTTEN_SECONDS: Final = 600.0
+SLOW_SECONDS: Final = 30.0
+"""After which a pod that has no container yet is reported."""
 
 
 def terminated(pod: Object) -> list[Object]:
@@ -44,10 +52,22 @@ def last_became_ready(pods: Sequence[Object]) -> float:
     )
 
 
-def start_fault(pod: Object) -> Fault | None:
-    """Why a pod cannot start or keeps crashing, if so."""
+def start_fault(pod: Object, now: float) -> Fault | None:
+    """Why a pod cannot start or keeps crashing, if so.
+
+    A crash loop is one until the pod has been ready for a while: between two crashes the container
+    runs, which does not mean that it is well.
+
+    Args:
+        pod: the pod.
+        now: the time in seconds since the epoch.
+    """
     name = nested(pod, "metadata", "name")
-    for item in nested_list(pod, "status", "containerStatuses"):
+    statuses = [
+        *nested_list(pod, "status", "initContainerStatuses"),
+        *nested_list(pod, "status", "containerStatuses"),
+    ]
+    for item in statuses:
         waiting = nested(item, "state", "waiting")
         reason = str(nested(waiting, "reason") or "")
         if reason in _START_FAILURES:
@@ -55,15 +75,69 @@ def start_fault(pod: Object) -> Fault | None:
             message = str(nested(waiting, "message") or reason).rpartition(": ErrImagePull: ")[2]
             reason = "ImagePullBackOff" if reason == "ErrImagePull" else reason
             return Fault(reason, f"pod {name}: {message}")
-        if reason == "CrashLoopBackOff":
-            ended = nested(item, "lastState", "terminated")
-            message = last_log_line(str(nested(ended, "message") or ""))
-            message = message or f"exit code {nested(ended, 'exitCode')}"
-            return Fault(reason, f"pod {name} keeps crashing: {message}")
+        if reason == _CRASH_LOOP or _crashed_lately(pod, item, now):
+            return Fault(_CRASH_LOOP, f"pod {name} keeps crashing: {_last_words(item)}")
     for item in nested_list(pod, "status", "conditions"):
         if item.get("type") == "PodScheduled" and item.get("reason") == "Unschedulable":
             return Fault("Unschedulable", f"pod {name}: {item.get('message')}")
+    return _slow_start(pod, statuses, now)
+
+
+def init_failure(pod: Object) -> str | None:
+    """What the init container of a pod that may not restart said last, if it failed."""
+    for item in nested_list(pod, "status", "initContainerStatuses"):
+        ended = nested(item, "state", "terminated")
+        if ended and ended.get("exitCode") != 0:
+            return f"init container {item.get('name')}: {_words_of(ended)}"
     return None
+
+
+def _crashed_lately(pod: Object, status: Object, now: float) -> bool:
+    """Whether a container that runs is between two crashes."""
+    last = nested(status, "lastState", "terminated")
+    if not last or last.get("exitCode") == 0 or int(status.get("restartCount") or 0) < _LOOP:
+        return False
+    if now - seconds_of(last.get("finishedAt")) > _FORGOTTEN_SECONDS:
+        return False
+    since = last_became_ready([pod])
+    return not since or now - since < _STABLE_SECONDS
+
+
+def _last_words(status: Object) -> str:
+    return _words_of(nested(status, "lastState", "terminated") or {})
+
+
+def _words_of(ended: Object) -> str:
+    words = last_log_line(str(ended.get("message") or ""))
+    if words:
+        return words
+    killed = ended.get("reason")
+    cause = f"{killed}, " if killed and killed != "Error" else ""
+    return f"{cause}exit code {ended.get('exitCode')}"
+
+
+def _slow_start(pod: Object, statuses: Sequence[Object], now: float) -> Fault | None:
+    """Why a pod that is on a node has no containers yet: no field of its status says more."""
+    since = max(
+        (
+            seconds_of(item.get("lastTransitionTime"))
+            for item in nested_list(pod, "status", "conditions")
+            if (item.get("type"), item.get("status")) == ("PodScheduled", "True")
+        ),
+        default=0.0,
+    )
+    creating = bool(statuses) and all(
+        nested(item, "state", "waiting", "reason") in _CREATING for item in statuses
+    )
+    if not creating or not since or now - since < SLOW_SECONDS:
+        return None
+    name = nested(pod, "metadata", "name")
+    return Fault(
+        "PodNotStarted",
+        f"pod {name} has been on its node for {SLOW_SECONDS:g} s and more without a container; a "
+        "volume's Secret or ConfigMap may be missing, or a large image may still be being pulled: "
+        f"`kubectl describe pod {name}` says which",
+    )
 
 
 def last_log_line(log: str) -> str:
@@ -73,7 +147,7 @@ def last_log_line(log: str) -> str:
         return ""
     try:
         message = nested(json.loads(lines[-1]), "message")
-    except ValueError:
+    except (ValueError, RecursionError):
         message = None
     return str(message or lines[-1])
 

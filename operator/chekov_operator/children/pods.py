@@ -5,6 +5,7 @@ from typing import Final
 
 from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.event_store import SecretKey
+from chekov_operator.children import access
 from chekov_operator.children.overlay import by_name, merged
 from chekov_operator.kube.objects import Object, nested, nested_list
 
@@ -28,6 +29,20 @@ _POD_RESTRICTED: Final[Object] = {
     "fsGroup": USER,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
+_OF_SERVING: Final = frozenset(
+    {
+        "args",
+        "command",
+        "lifecycle",
+        "livenessProbe",
+        "ports",
+        "readinessProbe",
+        "startupProbe",
+        "stdin",
+        "tty",
+    }
+)
+"""Fields of the container in a pod template that say how the bundle is served."""
 _JOB_RESOURCES: Final[Object] = {
     "requests": {"cpu": "50m", "memory": "96Mi"},
     "limits": {"memory": "512Mi"},
@@ -75,13 +90,20 @@ def check_pod(
     code: str | None,
     account: str,
 ) -> Object:
-    """The pod that checks a bundle's code, merged with the user's pod template."""
+    """The pod that checks a bundle's code, merged with the user's pod template.
+
+    The check has the resources of the bundle's pods, since it imports the same code.
+    """
     given = dict(nested(bundle.pod_template, "spec") or {})
-    # A sidecar would keep the pod from completing.
+    # A sidecar would keep the pod from completing. What belongs to a process that serves would
+    # replace the check, or end it.
     given["containers"] = [
-        item for item in nested_list(given, "containers") if item.get("name") == container["name"]
+        {name: value for name, value in item.items() if name not in _OF_SERVING}
+        for item in nested_list(given, "containers")
+        if item.get("name") == container["name"]
     ]
-    pod = _bundle_pod(bundle, {**container, "resources": _JOB_RESOURCES}, code, account)
+    resources = bundle.resources or _JOB_RESOURCES
+    pod = _bundle_pod(bundle, {**container, "resources": resources}, code, account)
     spec = merged(pod, given)
     return {
         "metadata": {
@@ -101,24 +123,29 @@ def runtime_pod(
     account: str,
 ) -> Object:
     """The template of a bundle's pods, merged with the user's pod template."""
+    scheme = "HTTPS" if bundle.access.certificate else "HTTP"
     serving: Object = {
         **container,
+        "volumeMounts": [*container["volumeMounts"], *access.mounts(bundle.access)],
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
             {"name": "management", "containerPort": MANAGEMENT_PORT, "protocol": "TCP"},
         ],
-        "startupProbe": _probe("/startupz", 1, 120),
-        "readinessProbe": _probe("/readyz", 2, 2),
-        "livenessProbe": _probe("/livez", 10, 3),
+        "startupProbe": _probe("/startupz", scheme, 1, 120),
+        "readinessProbe": _probe("/readyz", scheme, 2, 2),
+        "livenessProbe": _probe("/livez", scheme, 10, 3),
         "resources": bundle.resources or _RUNTIME_RESOURCES,
     }
     scraped = {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": str(MANAGEMENT_PORT),
         "prometheus.io/path": "/metrics",
+        **({"prometheus.io/scheme": "https"} if bundle.access.certificate else {}),
     }
+    pod = _bundle_pod(bundle, serving, code, account)
     spec: Object = {
-        **_bundle_pod(bundle, serving, code, account),
+        **pod,
+        "volumes": [*pod["volumes"], *access.volumes(bundle.access)],
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "topologySpreadConstraints": [
             {
@@ -197,9 +224,9 @@ def _template_metadata(bundle: Bundle, name: str) -> dict[str, str]:
     return dict(nested(bundle.pod_template, "metadata", name) or {})
 
 
-def _probe(path: str, period: int, failures: int) -> Object:
+def _probe(path: str, scheme: str, period: int, failures: int) -> Object:
     return {
-        "httpGet": {"path": path, "port": "management", "scheme": "HTTP"},
+        "httpGet": {"path": path, "port": "management", "scheme": scheme},
         "periodSeconds": period,
         "failureThreshold": failures,
         "timeoutSeconds": 3,

@@ -7,7 +7,7 @@ from typing import Final
 from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.event_store import Store
 from chekov_operator.api.spec import Meta
-from chekov_operator.children import names, pods
+from chekov_operator.children import access, names, pods
 from chekov_operator.children.network_policy import network_policy_spec
 from chekov_operator.children.revision import Revision
 from chekov_operator.kube.kinds import (
@@ -156,7 +156,7 @@ def service(bundle: Bundle) -> Object:
         "spec": {
             "type": bundle.service_type,
             "selector": selector_labels(bundle.meta.name),
-            "ports": [_port("http", pods.HTTP_PORT)],
+            "ports": [_api_port(bundle)],
         },
     }
 
@@ -179,7 +179,12 @@ def disruption_budget(bundle: Bundle) -> Object:
     name = bundle.meta.name
     return {
         **_child_of_bundle(bundle, DISRUPTION_BUDGET, name),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector_labels(name)}},
+        "spec": {
+            "maxUnavailable": 1,
+            # A pod that is not ready serves nobody, and must not block the drain of its node.
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": selector_labels(name)},
+        },
     }
 
 
@@ -247,6 +252,7 @@ def _variables(revision: Revision) -> Sequence[Object]:
         pods.variable("CHEKOV_DRAIN_TIMEOUT", str(pods.DRAIN_SECONDS)),
         pods.variable("OTEL_SERVICE_NAME", bundle.meta.name),
     ]
+    variables += access.variables(bundle.access)
     if revision.store.pooled:
         variables.append(pods.variable("CHEKOV_STORE_POOLED", "true"))
     if bundle.telemetry.endpoint:
@@ -270,6 +276,11 @@ def _code_variables(revision: Revision) -> list[Object]:
     if revision.code is not None:
         variables.append(pods.variable("CHEKOV_PATH", pods.CODE_PATH))
     return variables
+
+
+def _api_port(bundle: Bundle) -> Object:
+    port = _port("http", pods.HTTP_PORT)
+    return {**port, "appProtocol": "https"} if bundle.access.certificate else port
 
 
 def _port(name: str, port: int) -> Object:

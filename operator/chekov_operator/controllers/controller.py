@@ -1,14 +1,11 @@
 """What the reconciler needs of each kind that it reconciles."""
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 from chekov_operator.controllers.plan import Plan
 from chekov_operator.kube.kinds import Key, Kind
-from chekov_operator.kube.objects import Object
-
-Children: TypeAlias = Mapping[tuple[str, str], Object]
-"""Objects by kind and name."""
+from chekov_operator.kube.objects import Children, Object
 
 
 class Planned(NamedTuple):
@@ -23,6 +20,15 @@ class Planned(NamedTuple):
     plan: Plan
     children: Children
     replan: Callable[[Children], Plan]
+
+    def mapped(self, change: Callable[[Plan], Plan]) -> "Planned":
+        """The same with a change made to each plan."""
+        replan = self.replan
+
+        def changed(children: Children) -> Plan:
+            return change(replan(children))
+
+        return Planned(change(self.plan), self.children, changed)
 
 
 class Controller(Protocol):

@@ -19,6 +19,7 @@ class Plan:
         status: the status without its conditions.
         conditions: those that this plan decides.
         keep_status: whether the status and all other conditions stay as they are.
+        read_store_soon: whether the store is about to change, so that it should be read soon.
         requeue_after: seconds after which to reconcile again, even if no watch reports a change.
     """
 
@@ -27,6 +28,7 @@ class Plan:
     status: Object = field(default_factory=dict[str, Any])
     conditions: Sequence[Condition] = ()
     keep_status: bool = False
+    read_store_soon: bool = False
     requeue_after: float | None = None
 
 

@@ -1,6 +1,7 @@
 """Reconciling one object: observe, plan, apply, write the status."""
 
 import logging
+import random
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,15 +17,16 @@ from chekov_operator.api.spec import InvalidSpec, parse_meta
 from chekov_operator.controllers.controller import Controller, Planned
 from chekov_operator.controllers.plan import Plan
 from chekov_operator.controllers.status_writer import StatusWriter
-from chekov_operator.kube.apply import Applier, ChildRefused, NameTaken
+from chekov_operator.kube.apply import Applier, ChildRefused, FieldContested, NameTaken
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import Key
-from chekov_operator.kube.objects import Object, nested
+from chekov_operator.kube.objects import Object, condition_of, nested
 from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.metrics import Metrics
 
-_KEPT_WHEN_INVALID: Final = ("revision", "completedRevision")
+_SHORTEST_PAUSE: Final = 0.5
+_OF_THE_SPEC: Final = ("conditions", "observedGeneration")
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +86,7 @@ class Reconciler:
         if body is None or parse_meta(body).deleting:
             self._queue.forget(key)
             controller.forget(key)
+            self._applier.forget(key)
             self._metrics.forget(key)
             return None
         try:
@@ -93,10 +96,12 @@ class Reconciler:
         else:
             plan = await self._carry_out(key, planned)
         await self._status_writer.write(controller.kind, body, plan)
-        self._metrics.set_ready(
-            key, {item.type: item.status for item in plan.conditions}.get("Ready")
-        )
-        return plan.requeue_after or RETRY_SECONDS
+        # A plan that keeps the status need not decide this condition.
+        ready = condition_of(body, "Ready").get("status")
+        decided = {item.type: item.status for item in plan.conditions}
+        self._metrics.set_ready(key, decided.get("Ready", ready))
+        # Passes of many objects that began together should not stay together.
+        return plan.requeue_after or RETRY_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
 
     async def _carry_out(self, key: Key, planned: Planned) -> Plan:
         """Apply and delete children; a refusal that the user has to resolve becomes a condition.
@@ -106,11 +111,13 @@ class Reconciler:
             children after that: a Deployment that was just changed is not rolled out yet.
         """
         plan = planned.plan
-        await self._applier.delete(key.namespace, plan.delete)
+        await self._applier.delete(key.namespace, plan.delete, planned.children)
         try:
-            applied = await self._applier.apply(plan.apply, planned.children)
+            applied = await self._applier.apply(key, plan.apply, planned.children)
         except (NameTaken, ChildRefused) as error:
             return _refused(plan, error)
+        except FieldContested as error:
+            return _contested(planned.replan(self._cache.children(key)), error)
         if applied or plan.delete:
             deleted = [f"{kind.name}/{name}" for kind, name in plan.delete]
             _log.info("changed", extra={"key": str(key), "applied": applied, "deleted": deleted})
@@ -118,18 +125,25 @@ class Reconciler:
 
 
 def _invalid(error: InvalidSpec, body: Object) -> Plan:
-    # These identify what still runs, which is needed once the spec is valid again.
-    kept = {
-        name: value
-        for name in _KEPT_WHEN_INVALID
-        if (value := nested(body, "status", name)) is not None
-    }
+    # What was observed last is still as true as it was; the conditions are about the spec.
+    before: Object = nested(body, "status") or {}
+    kept = {name: value for name, value in before.items() if name not in _OF_THE_SPEC}
     return Plan(
         status=kept,
         conditions=[
             false("Ready", "InvalidSpec", str(error)),
             true("Degraded", "InvalidSpec", str(error)),
         ],
+    )
+
+
+def _contested(plan: Plan, error: FieldContested) -> Plan:
+    conditions = {item.type: item for item in plan.conditions}
+    if "Degraded" not in conditions or conditions["Degraded"].status != "True":
+        conditions["Degraded"] = true("Degraded", "FieldContested", str(error))
+    pauses = [error.retry_after, *([plan.requeue_after] if plan.requeue_after else [])]
+    return replace(
+        plan, conditions=list(conditions.values()), requeue_after=max(_SHORTEST_PAUSE, min(pauses))
     )
 
 

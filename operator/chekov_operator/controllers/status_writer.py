@@ -29,6 +29,8 @@ class StatusWriter:
             ApiError: the API server refuses the status.
             ApiUnavailable: the API server does not answer.
         """
+        if plan.keep_status and not plan.conditions:
+            return
         meta = parse_meta(body)
         status = _status(body, plan, meta.generation)
         if status == nested(body, "status"):

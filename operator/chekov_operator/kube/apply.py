@@ -1,22 +1,36 @@
 """Applying children by server-side apply, and with that repairing their drift."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 from chekov.errors import ChekovError
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import ApiError, Client
-from chekov_operator.kube.drift import differences
-from chekov_operator.kube.kinds import CONFIG_MAP, HASH_ANNOTATION, KINDS, SERVICE_ACCOUNT, Kind
+from chekov_operator.kube.drift import Differences, differences
+from chekov_operator.kube.kinds import (
+    CONFIG_MAP,
+    FIELD_MANAGER,
+    HASH_ANNOTATION,
+    KINDS,
+    SERVICE_ACCOUNT,
+    Key,
+    Kind,
+)
 from chekov_operator.kube.objects import (
+    Children,
     Object,
     annotation,
     controller_uid,
     digest,
+    nested,
+    nested_list,
     with_annotation,
 )
+from chekov_operator.kube.repairs import ChildRepairs
 
 _APPLIED_FIRST: Final = (CONFIG_MAP.name, SERVICE_ACCOUNT.name)
 """A pod that starts before these exist is retried only after seconds."""
@@ -40,54 +54,119 @@ class ChildRefused(ChekovError):
     """The API server refuses a child as the spec defines it."""
 
 
+class FieldContested(ChekovError):
+    """Another writer keeps changing fields of a child, which are set back less and less often.
+
+    Attributes:
+        retry_after: seconds until the next repair.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+@dataclass(slots=True)
+class _Child:
+    """What is remembered of one child.
+
+    Attributes:
+        uid: of the object.
+        hashed: the hash of the wanted object that was applied last.
+        rewritten: what differed from it directly after that.
+        repairs: of its fields.
+    """
+
+    uid: str
+    hashed: str
+    rewritten: Differences
+    repairs: ChildRepairs
+
+
 class Applier:
     """Applies objects, and makes no request for those that are already as wanted.
 
     An object is as wanted if it carries the hash of the wanted object and every wanted field still
-    has its value. The API server rewrites some values (`0.5` of a CPU becomes `500m`). Paths that
-    still differ directly after an apply are therefore remembered and not applied again.
+    has its value. The API server rewrites some values (`0.5` of a CPU becomes `500m`). The values
+    that differ directly after an apply are therefore remembered and not applied again.
     """
 
-    def __init__(self, client: Client, cache: Cache) -> None:
+    def __init__(
+        self, client: Client, cache: Cache, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._client = client
         self._cache = cache
-        self._rewritten: dict[str, tuple[str, frozenset[str]]] = {}
+        self._clock = clock
+        self._known: dict[Key, dict[tuple[str, str], _Child]] = {}
 
-    async def apply(
-        self, wanted: Sequence[Object], live: Mapping[tuple[str, str], Object]
-    ) -> list[str]:
+    async def apply(self, owner: Key, wanted: Sequence[Object], live: Children) -> list[str]:
         """Apply the objects that differ; return `kind/name` of each one written.
 
         Raises:
             NameTaken: an object of that name has another owner.
             ChildRefused: the API server refuses an object as invalid.
+            FieldContested: another writer keeps changing an object; the others are as wanted.
         """
         unique = {(body["kind"], body["metadata"]["name"]): body for body in wanted}
+        known = self._known.get(owner, {})
+        self._known[owner] = {name: child for name, child in known.items() if name in unique}
         first = [body for (kind, _), body in unique.items() if kind in _APPLIED_FIRST]
         then = [body for (kind, _), body in unique.items() if kind not in _APPLIED_FIRST]
         written: list[str] = []
         for wave in (first, then):
             # Try every object, so that one refusal does not keep the others from being applied.
             results = await asyncio.gather(
-                *(self._apply_one(body, live) for body in wave), return_exceptions=True
+                *(self._apply_one(owner, body, live) for body in wave), return_exceptions=True
             )
             for result in results:
                 if isinstance(result, BaseException):
                     raise result
                 written.extend([result] if result else [])
+        self._raise_contested(owner)
         return written
 
-    async def delete(self, namespace: str, names: Sequence[tuple[Kind, str]]) -> None:
+    async def delete(
+        self, namespace: str, names: Sequence[tuple[Kind, str]], live: Children
+    ) -> None:
+        """Delete children, unless another object has taken the name of one."""
         for kind, name in names:
-            await self._client.delete(kind, namespace, name)
+            uid = nested(live.get((kind.name, name)), "metadata", "uid")
+            if uid is not None:
+                await self._client.delete(kind, namespace, name, uid=str(uid))
 
-    async def _apply_one(self, body: Object, live: Mapping[tuple[str, str], Object]) -> str | None:
+    def remembered(self, owner: Key) -> list[tuple[str, str]]:
+        """Kind and name of each child of which something is remembered."""
+        return list(self._known.get(owner, ()))
+
+    def forget(self, owner: Key) -> None:
+        """Drop what is remembered of the children of an object that was deleted."""
+        self._known.pop(owner, None)
+
+    async def _apply_one(self, owner: Key, body: Object, live: Children) -> str | None:
         kind, name = KINDS[body["kind"]], str(body["metadata"]["name"])
         hashed = digest(body)
         body = with_annotation(body, HASH_ANNOTATION, hashed)
         current = live.get((kind.name, name))
-        if current is not None and self._is_as_wanted(body, current, hashed):
-            return None
+        child = self._known[owner].get((kind.name, name))
+        if child is not None and child.uid != nested(current, "metadata", "uid"):
+            child = None
+        repairs = child.repairs if child else ChildRepairs(self._clock)
+        if current is not None and annotation(current, HASH_ANNOTATION) == hashed:
+            different = differences(body, current)
+            known: Differences = child.rewritten if child and child.hashed == hashed else {}
+            if not different or different == known:
+                return None
+            # What was removed differs too, and holds None.
+            drifted = [
+                path
+                for path, value in different.items()
+                if path not in known or known[path] != value
+            ]
+            if child and not repairs.is_due(drifted):
+                return None
+            if child and child.hashed == hashed:
+                # Otherwise nothing was applied before, which says nothing about other writers.
+                repairs.count(drifted)
         exists = current is not None or await self._exists(kind, body)
         try:
             after = await self._send(kind, body, exists=exists)
@@ -95,9 +174,29 @@ class Applier:
             if error.status in _FAULTS_OF_THE_SPEC or error.reply.startswith(_UNREADABLE):
                 raise ChildRefused(error.reply) from error
             raise
-        self._rewritten[after["metadata"]["uid"]] = (hashed, differences(body, after))
+        uid = str(after["metadata"]["uid"])
+        self._known[owner][kind.name, name] = _Child(uid, hashed, differences(body, after), repairs)
         self._cache.put(kind, after)
         return f"{kind.name}/{name}"
+
+    def _raise_contested(self, owner: Key) -> None:
+        contested = {
+            f"{kind} {name!r}": fields
+            for (kind, name), child in self._known[owner].items()
+            if (fields := child.repairs.contested())
+        }
+        if not contested:
+            return
+        where = "; ".join(
+            f"{', '.join(path.lstrip('.') for path in sorted(fields))} of the {child}"
+            for child, fields in sorted(contested.items())
+        )
+        retry_after = min(min(fields.values()) for fields in contested.values())
+        raise FieldContested(
+            f"something else keeps changing {where}, and the operator sets it back less and less "
+            "often; find it in metadata.managedFields of that object, and let one of the two go",
+            retry_after,
+        )
 
     async def _send(self, kind: Kind, body: Object, *, exists: bool) -> Object:
         try:
@@ -118,17 +217,18 @@ class Applier:
         """
         meta = body["metadata"]
         found = await self._client.get(kind, meta["namespace"], meta["name"])
-        if found is not None and controller_uid(found) != controller_uid(body):
+        if found is not None and not _is_child(found, body):
             raise NameTaken(
                 f"the {kind.name} {meta['name']!r} already exists and has another owner; rename "
                 "one of the two, or delete that one"
             )
         return found is not None
 
-    def _is_as_wanted(self, wanted: Object, current: Object, hashed: str) -> bool:
-        if annotation(current, HASH_ANNOTATION) != hashed:
-            return False
-        different = differences(wanted, current)
-        if not different:
-            return True
-        return self._rewritten.get(current["metadata"]["uid"]) == (hashed, different)
+
+def _is_child(found: Object, body: Object) -> bool:
+    """Whether an object is the wanted one's predecessor: also without its owner, if made here."""
+    controller = controller_uid(found)
+    if controller is None:
+        managers = nested_list(found, "metadata", "managedFields")
+        return any(item.get("manager") == FIELD_MANAGER for item in managers)
+    return controller == controller_uid(body)

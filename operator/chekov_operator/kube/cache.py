@@ -8,7 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from chekov_operator.kube.kinds import BUNDLE, CHILDREN, POD, STORE, Key, Kind
-from chekov_operator.kube.objects import Object, key_of, owner_of, resource_version
+from chekov_operator.kube.objects import (
+    Object,
+    controller_uid,
+    key_of,
+    nested,
+    owner_of,
+    resource_version,
+)
 
 _OWNERS: Final = (STORE.name, BUNDLE.name)
 _CHILDREN: Final = frozenset(kind.name for kind in CHILDREN)
@@ -48,9 +55,9 @@ class Cache:
         """Remove a deleted object, unless a newer object has its name."""
         key = key_of(kind, body)
         known = self._objects.get(key)
-        self._watched.pop(key, None)
         if known is None or resource_version(known) > resource_version(body):
             return
+        self._watched.pop(key, None)
         del self._objects[key]
         self._disown(known, key)
 
@@ -61,11 +68,16 @@ class Cache:
         return self._objects.get(key)
 
     def children(self, owner: Key) -> Mapping[tuple[str, str], Object]:
-        """What an object owns, except pods, by kind and name."""
+        """What an object controls, except pods, by kind and name.
+
+        A label alone makes no child: anybody can set it. The object named as the controller has to
+        be this one, and not an earlier one of the same name.
+        """
+        uid = nested(self._objects.get(owner), "metadata", "uid")
         return {
-            (key.kind, key.name): self._objects[key]
+            (key.kind, key.name): body
             for key in sorted(self._owned.get(owner, ()))
-            if key.kind in _CHILDREN
+            if key.kind in _CHILDREN and controller_uid(body := self._objects[key]) == uid
         }
 
     def pods(self, owner: Key) -> Sequence[Object]:

@@ -185,14 +185,17 @@ class Client:
             ],
         )
 
-    async def delete(self, kind: Kind, namespace: str, name: str) -> None:
-        """Delete an object and, in the background, what it owns, unless it is already gone."""
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+        """Delete an object and, in the background, what it owns.
+
+        Nothing happens if it is already gone, or if an object with another uid has its name.
+        """
         path = kind.path(namespace, name)
-        body = {"propagationPolicy": "Background"}
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
             await self._call(_Request("DELETE", kind, path, body=body))
         except ApiError as error:
-            if error.status != HTTPStatus.NOT_FOUND:
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 raise
 
     async def _applied(self, kind: Kind, body: Object, subresource: str | None = None) -> Object:

@@ -6,17 +6,51 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Final
 
 from chekov.errors import ChekovError
 from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
-from chekov_operator.kube.kinds import LEASE
-from chekov_operator.kube.objects import Object, nested
+from chekov_operator.kube.kinds import LEASE, SCOPE_LABEL
+from chekov_operator.kube.objects import Object, nested, nested_strings
 
 _log = logging.getLogger(__name__)
 
 
 class LeaseLost(ChekovError):
     """Another replica leads, or this one could not renew the Lease in time."""
+
+
+CLUSTER_SCOPE: Final = "cluster"
+NAMESPACES_SCOPE: Final = "namespaces"
+
+
+class Expiry:
+    """Tells Leases that nobody renews any more, by this machine's clock alone.
+
+    Args:
+        clock: monotonic seconds.
+        seconds: how long a renewal is valid where a Lease does not say.
+        most: of seconds that a renewal is valid, whatever a Lease says.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], seconds: float, *, most: float = float("inf")
+    ) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._most = most
+        self._seen: dict[str, tuple[str, float]] = {}
+
+    def is_expired(self, lease: Object) -> bool:
+        """Whether a Lease has not changed for its whole duration since it was first seen so."""
+        uid = str(nested(lease, "metadata", "uid"))
+        version = str(nested(lease, "metadata", "resourceVersion"))
+        seen = self._seen.get(uid)
+        if seen is None or seen[0] != version:
+            self._seen[uid] = (version, self._clock())
+            return False
+        duration = float(nested(lease, "spec", "leaseDurationSeconds") or self._seconds)
+        return self._clock() - seen[1] > min(duration, self._most)
 
 
 class Lease:
@@ -27,6 +61,7 @@ class Lease:
         namespace: of the Lease.
         name: of the Lease.
         holder: the name of this replica.
+        scope: what this release serves: all namespaces, or some.
         seconds: how long a renewal is valid. A leader that could not renew stops leading at its
             first failed attempt after two thirds of it. An attempt may take another third, so the
             leader ends at about the time at which a rival may take over.
@@ -41,15 +76,17 @@ class Lease:
         name: str,
         holder: str,
         seconds: float,
+        scope: str = NAMESPACES_SCOPE,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._client = client
-        self._namespace = namespace
-        self._name = name
+        self.namespace = namespace
+        self.name = name
+        self.seconds = seconds
+        self.scope = scope
         self._holder = holder
-        self._seconds = seconds
         self._clock = clock or asyncio.get_running_loop().time
-        self._observed: tuple[str, float] | None = None
+        self._expiry = Expiry(self._clock, seconds)
         self._observed_holder = ""
         self._renewed = float("-inf")
 
@@ -58,7 +95,7 @@ class Lease:
         while True:
             if await self.attempt():
                 break
-            await asyncio.sleep(self._seconds / 8 * _jitter())
+            await asyncio.sleep(self.seconds / 8 * _jitter())
         _log.info("leading", extra={"holder": self._holder})
 
     async def keep(self) -> None:
@@ -68,19 +105,19 @@ class Lease:
             LeaseLost: this replica must not write any more.
         """
         while True:
-            await asyncio.sleep(self._seconds / 6 * _jitter())
+            await asyncio.sleep(self.seconds / 6 * _jitter())
             if await self.attempt():
                 continue
-            if self._clock() - self._renewed > self._seconds * 2 / 3:
-                raise LeaseLost(f"the Lease {self._name} was not renewed in time")
+            if self._clock() - self._renewed > self.seconds * 2 / 3:
+                raise LeaseLost(f"the Lease {self.name} was not renewed in time")
             holder = self._observed_holder
             if holder not in ("", self._holder):
-                raise LeaseLost(f"{holder} holds the Lease {self._name} now")
+                raise LeaseLost(f"{holder} holds the Lease {self.name} now")
 
     async def attempt(self) -> bool:
         """Take or renew the Lease; return whether this replica leads now."""
         try:
-            async with asyncio.timeout(self._seconds / 3):
+            async with asyncio.timeout(self.seconds / 3):
                 taken = await self._take_or_renew()
         except ApiError as error:
             if error.status != HTTPStatus.CONFLICT:
@@ -96,8 +133,8 @@ class Lease:
     async def release(self) -> None:
         """Let another replica take over at once; if that fails, the Lease expires."""
         try:
-            async with asyncio.timeout(self._seconds / 3):
-                lease = await self._client.get(LEASE, self._namespace, self._name)
+            async with asyncio.timeout(self.seconds / 3):
+                lease = await self._client.get(LEASE, self.namespace, self.name)
                 if lease is not None and nested(lease, "spec", "holderIdentity") == self._holder:
                     spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
                     await self._client.replace(LEASE, {**lease, "spec": spec})
@@ -105,48 +142,45 @@ class Lease:
             _log.warning("the Lease was not released", extra={"error": repr(error)})
 
     async def _take_or_renew(self) -> bool:
-        lease = await self._client.get(LEASE, self._namespace, self._name)
+        lease = await self._client.get(LEASE, self.namespace, self.name)
         if lease is None:
             await self._client.create(LEASE, self._new_lease())
             self._observed_holder = self._holder
             return True
         holder = str(nested(lease, "spec", "holderIdentity") or "")
         self._observed_holder = holder
-        if holder not in ("", self._holder) and not self._expired(lease):
+        if holder not in ("", self._holder) and not self._expiry.is_expired(lease):
             return False
         now = _stamp()
         spec: Object = {
             **(nested(lease, "spec") or {}),
             "holderIdentity": self._holder,
             "renewTime": now,
-            "leaseDurationSeconds": max(1, round(self._seconds)),
+            "leaseDurationSeconds": max(1, round(self.seconds)),
         }
         if holder != self._holder:
             spec["acquireTime"] = now
             spec["leaseTransitions"] = int(nested(lease, "spec", "leaseTransitions") or 0) + 1
         # The resource version makes this a compare-and-swap: of two replicas one gets a conflict.
-        await self._client.replace(LEASE, {**lease, "spec": spec})
+        labels = nested_strings(lease, "metadata", "labels") | {SCOPE_LABEL: self.scope}
+        metadata = {**lease["metadata"], "labels": labels}
+        await self._client.replace(LEASE, {**lease, "metadata": metadata, "spec": spec})
         self._observed_holder = self._holder
         return True
-
-    def _expired(self, lease: Object) -> bool:
-        """Whether the Lease has not changed for its whole duration, by this machine's clock."""
-        version = str(nested(lease, "metadata", "resourceVersion"))
-        if self._observed is None or self._observed[0] != version:
-            self._observed = (version, self._clock())
-            return False
-        duration = float(nested(lease, "spec", "leaseDurationSeconds") or self._seconds)
-        return self._clock() - self._observed[1] > duration
 
     def _new_lease(self) -> Object:
         now = _stamp()
         return {
             "apiVersion": LEASE.api,
             "kind": LEASE.name,
-            "metadata": {"name": self._name, "namespace": self._namespace},
+            "metadata": {
+                "name": self.name,
+                "namespace": self.namespace,
+                "labels": {SCOPE_LABEL: self.scope},
+            },
             "spec": {
                 "holderIdentity": self._holder,
-                "leaseDurationSeconds": max(1, round(self._seconds)),
+                "leaseDurationSeconds": max(1, round(self.seconds)),
                 "acquireTime": now,
                 "renewTime": now,
                 "leaseTransitions": 0,

@@ -10,6 +10,9 @@ from chekov_operator.kube.kinds import BUNDLE, BUNDLE_LABEL, STORE, STORE_LABEL,
 Object: TypeAlias = dict[str, Any]
 """A Kubernetes object as JSON gives it."""
 
+Children: TypeAlias = Mapping[tuple[str, str], Object]
+"""Objects by kind and name."""
+
 _DIGEST_LENGTH: Final = 10
 
 

@@ -4,6 +4,7 @@ kopf lists, watches and reconnects. Its handlers for created or updated objects,
 indexes are not used: they write to the objects, add finalizers and grow with their number.
 """
 
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import kopf
 
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.kinds import BUNDLE, CHILDREN, MANAGED, POD, STORE, WATCHED, Key, Kind
+from chekov_operator.kube.kopf_storage import NoDiffBase, NoProgress
 from chekov_operator.kube.objects import Object, key_of, nested, owner_of
 from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.metrics import Metrics
@@ -62,6 +64,10 @@ class Watch:
         for key in dict.fromkeys(self._affected(kind, body, known, deleted=deleted)):
             self._queue.add(key)
 
+    def bundles_of(self, store: Key) -> list[Key]:
+        """The bundles that use a store."""
+        return list(self._bundles_of.get(store, ()))
+
     def _handler(self, kind: Kind) -> Callable[..., Awaitable[None]]:
         async def handle(event: Any, **_: object) -> None:
             self.receive(kind, event["type"], dict(event["object"]))
@@ -104,6 +110,13 @@ def configured(settings: kopf.OperatorSettings, *, namespaced: bool) -> kopf.Ope
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 30
+    # What waits for one API server should not all come back at once.
+    settings.networking.error_backoffs = [
+        seconds * random.uniform(0.7, 1.3)  # noqa: S311 -- not used for security
+        for seconds in (1, 1, 2, 3, 5, 8, 13, 21)
+    ]
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
     for kind in (*CHILDREN, POD):
         group, _, version = kind.api.rpartition("/")
         settings.watching.label_selectors[group, version, kind.plural] = _SELECTOR

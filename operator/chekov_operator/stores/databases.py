@@ -1,60 +1,136 @@
-"""Reading the state of stores from their databases, no more often than needed."""
+"""Reading the state of stores from their databases, in the background."""
 
 import asyncio
 import time
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from chekov.errors import StoreError
-from chekov.store.postgres.inspect import Inspector, Progress, StoreStatus
+from chekov.store.postgres.inspect import Inspector
 from chekov_operator.api.event_store import SecretKey, Store
 from chekov_operator.api.fault import Fault
 from chekov_operator.kube.client import Client
-from chekov_operator.kube.kinds import SECRET, Key
+from chekov_operator.kube.kinds import SECRET, STORE, Key
 from chekov_operator.kube.objects import nested_strings
 from chekov_operator.stores.dsn import UnreadableDsn, addresses_of, qualified, shown
+from chekov_operator.stores.poller import Poller, Reading
 
 _DSN_SECONDS: Final = 300.0
-_PROGRESS_SECONDS: Final = 1.0
 _HOW_TO_WRITE: Final = (
     "write postgresql://user:password@host:5432/database, and special characters of the user and "
     "the password as %xx, for example %40 for @"
 )
 
 
-@dataclass(slots=True)
-class _LastRead:
-    """What was last read from a store."""
-
-    read_at: float = float("-inf")
-    progress: Progress | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
 class Databases:
-    """Reads over one connection per database, and once for all bundles of a store."""
+    """Polls each store in the background while it is entered, over one connection per database.
+
+    Args:
+        client: reads the Secrets.
+        changed: called with the key of a store whenever something else was read from it.
+        refresh_seconds: between two reads of a store that answers.
+        clock: monotonic seconds.
+        inspector: makes what reads one database.
+    """
 
     def __init__(
         self,
         client: Client,
+        changed: Callable[[Key], None],
+        *,
+        refresh_seconds: float,
         clock: Callable[[], float] = time.monotonic,
         inspector: Callable[[str], Inspector] = Inspector,
     ) -> None:
         self._client = client
+        self._changed = changed
+        self._refresh_seconds = refresh_seconds
         self._clock = clock
         self._make = inspector
         self._inspectors: dict[str, Inspector] = {}
         self._dsns: dict[tuple[str, SecretKey], tuple[float, str]] = {}
-        self._known: dict[tuple[str, str], _LastRead] = {}
+        self._group = asyncio.TaskGroup()
+        self._pollers: dict[Key, tuple[Poller, asyncio.Task[None]]] = {}
 
-    def close(self) -> None:
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End all polling, and close the connections."""
+        for _, task in self._pollers.values():
+            task.cancel()
+        self._pollers.clear()
+        await self._group.__aexit__(kind, error, traceback)
         for inspector in self._inspectors.values():
             inspector.close()
 
-    async def dsn(self, namespace: str, secret: SecretKey) -> str | Fault:
+    def reading(self, store: Store) -> Reading | None:
+        """What was last read from a store, which is polled from now on; `None` if nothing yet."""
+        key = Key(STORE.name, store.meta.namespace, store.meta.name)
+        known = self._pollers.get(key)
+        if known is not None and _is_same_place(known[0].store, store):
+            return known[0].reading
+        self.forget(key)
+        poller = Poller(
+            store, self.read, lambda: self._changed(key), refresh_seconds=self._refresh_seconds
+        )
+        task = self._group.create_task(poller.run(), name=f"poller of {key}")
+        self._pollers[key] = (poller, task)
+        return None
+
+    def last_reading(self, key: Key) -> Reading | None:
+        """What was last read from a store that is polled already."""
+        known = self._pollers.get(key)
+        return known[0].reading if known else None
+
+    def hurry(self, key: Key) -> None:
+        """Read a store soon, because something in it is about to change."""
+        known = self._pollers.get(key)
+        if known is not None:
+            known[0].hurry()
+
+    def forget(self, key: Key) -> None:
+        """Poll a store no longer."""
+        known = self._pollers.pop(key, None)
+        if known is None:
+            return
+        poller, task = known
+        task.cancel()
+        self._dsns.pop((key.namespace, poller.store.secret), None)
+
+    async def read(self, store: Store) -> Reading:
+        """Read a store now.
+
+        Raises:
+            ApiError: the API server refuses to give the Secret.
+            ApiUnavailable: the API server does not answer.
+        """
+        dsn = await self._dsn(store.meta.namespace, store.secret)
+        if isinstance(dsn, Fault):
+            return Reading(dsn_fault=dsn)
+        host = shown(addresses_of(dsn))
+        inspector = self._inspector(dsn)
+        try:
+            state = await inspector.status(store.schema)
+            progress = await inspector.progress(store.schema) if state.usable else None
+        except StoreError as error:
+            # The password may have been changed.
+            self._dsns.pop((store.meta.namespace, store.secret), None)
+            return Reading(
+                host=host, unreachable=Fault("Unreachable", f"Postgres at {host}: {error}")
+            )
+        return Reading(host=host, state=state, progress=progress)
+
+    async def _dsn(self, namespace: str, secret: SecretKey) -> str | Fault:
         """The DSN in a Secret, which is read again after some minutes and after a failure."""
         known = self._dsns.get((namespace, secret))
         if known is not None and self._clock() - known[0] < _DSN_SECONDS:
@@ -64,39 +140,6 @@ class Databases:
             self._dsns[namespace, secret] = (self._clock(), found)
         return found
 
-    async def status(self, store: Store, dsn: str) -> StoreStatus | Fault:
-        """The state of a store, or why it could not be read."""
-        try:
-            return await self._inspector(dsn).status(store.schema)
-        except StoreError as error:
-            self._dsns.pop((store.meta.namespace, store.secret), None)
-            return Fault("Unreachable", f"Postgres at {shown(addresses_of(dsn))}: {error}")
-
-    async def progress(self, store: Store, domain: str) -> Progress | None:
-        """The positions of a domain's subscriptions; `None` if they could not be read."""
-        known = self._known.setdefault((store.meta.namespace, store.meta.name), _LastRead())
-        async with known.lock:
-            if self._clock() - known.read_at >= _PROGRESS_SECONDS:
-                known.progress = await self._read_progress(store)
-                known.read_at = self._clock()
-        found = known.progress
-        if found is None:
-            return None
-        return replace(found, rows=[row for row in found.rows if row.key.domain == domain])
-
-    def forget(self, key: Key) -> None:
-        """Drop what was read from a store that was deleted."""
-        self._known.pop((key.namespace, key.name), None)
-
-    async def _read_progress(self, store: Store) -> Progress | None:
-        dsn = await self.dsn(store.meta.namespace, store.secret)
-        if isinstance(dsn, Fault):
-            return None
-        try:
-            return await self._inspector(dsn).progress(store.schema)
-        except StoreError:
-            return None
-
     def _inspector(self, dsn: str) -> Inspector:
         found = self._inspectors.get(dsn)
         if found is None:
@@ -104,6 +147,10 @@ class Databases:
             self._inspectors = {key: one for key, one in self._inspectors.items() if one.in_use}
             found = self._inspectors[dsn] = self._make(dsn)
         return found
+
+
+def _is_same_place(one: Store, other: Store) -> bool:
+    return (one.meta.uid, one.secret, one.schema) == (other.meta.uid, other.secret, other.schema)
 
 
 def _dsn_in(body: object, namespace: str, secret: SecretKey) -> str | Fault:

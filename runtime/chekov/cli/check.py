@@ -9,7 +9,7 @@ from chekov.cli.output import complain, show, show_json
 from chekov.engine.subscriptions.definitions import handler_definitions
 from chekov.errors import BundleError, DefinitionError, UnknownSubscription
 from chekov.serialization.json import to_json
-from chekov.server.domain_loader import load_domain
+from chekov.server.domain_loader import configured_domain
 from chekov.server.manifest import manifest
 from chekov.server.settings import Settings
 
@@ -36,7 +36,7 @@ def check(arguments: Namespace) -> int:
 
 def _result(settings: Settings) -> dict[str, Any]:
     try:
-        domain = load_domain(settings.domain, Path(settings.path or "."))
+        domain = configured_domain(settings)
     except BundleError as error:
         return {
             "ok": False,

@@ -106,21 +106,24 @@ def _subscriptions(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command = _add(
         commands,
         "subscriptions",
-        "List, pause or resume subscriptions; list, retry or discard their parked events.",
+        "List, pause, resume or remove subscriptions; list, retry or discard their parked events.",
     )
     command.add_argument(
         "action",
         nargs="?",
         choices=(
             "list", "pause", "resume", "parked", "groups", "retry", "discard", "discarded",
+            "abandoned", "remove",
         ),
         default="list",
-        help="what to do (default: list); groups lists parked events by fingerprint",
+        help="what to do (default: list); groups lists parked events by fingerprint, abandoned "
+        "lists what no process has any more",
     )  # fmt: skip
     command.add_argument(
         "name", nargs="?", metavar="NAME", help="a subscription: all its versions and partitions"
     )
     _domain(command)
+    command.add_argument("--version", type=int, help="remove this version, with its read models")
     command.add_argument("--key", help="only parked events of this key, mostly a stream")
     command.add_argument("--fingerprint", help="only failures with this fingerprint")
     command.add_argument("--position", type=int, help="only this event; `parked` shows all of it")
@@ -135,16 +138,22 @@ def _subscriptions(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 def _processes(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command = _add(
-        commands, "processes", "List open instances of process managers, or release what failed."
+        commands,
+        "processes",
+        "List open instances of process managers; release or discard what failed.",
     )
     command.add_argument(
-        "action", nargs="?", choices=("list", "release"), default="list",
+        "action", nargs="?", choices=("list", "release", "discard", "discarded"), default="list",
         help="what to do (default: list)",
     )  # fmt: skip
     command.add_argument("name", nargs="?", metavar="NAME", help="a process manager")
+    command.add_argument("--instance", help="release or discard only what this one set aside")
+    command.add_argument("--all", action="store_true", help="discard what any instance set aside")
+    command.add_argument("--reason", help="why it is discarded, which is kept")
     command.add_argument(
-        "--after", default="", metavar="INSTANCE", help="start after the instance of this name"
-    )
+        "--after", default="", metavar="INSTANCE",
+        help="start after the instance of this name; discarded: after this number",
+    )  # fmt: skip
     command.add_argument("--limit", type=int, default=100, help="show at most this many")
     _domain(command)
     _store(command)
@@ -222,7 +231,31 @@ def _operating(commands: "_Commands[argparse.ArgumentParser]") -> None:
     commands.choices["export"].add_argument(
         "--after", type=int, default=0, help="only events above this position"
     )
-    _output(commands.choices["import"])
+    _importing(commands.choices["import"])
+    verify = _add(
+        commands, "verify", "Check a store's promises again: no gaps, conditions that held."
+    )
+    verify.add_argument("--quiet", "-q", action="store_true", help="no progress")
+    _store(verify)
+    _output(verify)
+
+
+def _importing(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--from",
+        dest="origin",
+        choices=("chekov", "eventstore"),
+        help="FILE is the DSN of a store made by Chekov in Rust, or by Commanded's EventStore",
+    )
+    command.add_argument(
+        "--source-schema", default="public", help="with --from: its schema (default: public)"
+    )
+    command.add_argument(
+        "--domain",
+        metavar="module:domain",
+        help="with --from: name each stream as the aggregate does that applies its events",
+    )
+    _output(command)
 
 
 def _transfer(command: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from chekov.serialization.codec import convert
 from chekov.serialization.examples import example
 from chekov.serialization.json import to_json
 from chekov.server.bundle_file import read_bundle
-from chekov.server.domain_loader import load_domain
+from chekov.server.domain_loader import configured_domain, load_domain
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.serve import Ports, run, serve
 from chekov.server.settings import Settings, provide
@@ -39,7 +39,7 @@ def serve_from_environment(_arguments: Namespace) -> int:
     settings = Settings.read()
     settings.require("store", "domain")
     logs.configure(settings.log_format, settings.log_level)
-    domain = load_domain(settings.domain, Path(settings.path or "."))
+    domain = configured_domain(settings)
     run(lambda lifecycle: serve(settings, domain, lifecycle))
     return 0
 
@@ -149,8 +149,9 @@ def _announcer(
 ) -> Callable[[str], Callable[[Ports], None]]:
     def announcing(where: str) -> Callable[[Ports], None]:
         def announce(ports: Ports) -> None:
-            api = f"http://{settings.http_host}:{ports.http}"
-            management = f"http://{settings.http_host}:{ports.management}"
+            scheme = "https" if settings.tls_certificate else "http"
+            api = f"{scheme}://{settings.http_host}:{ports.http}"
+            management = f"{scheme}://{settings.http_host}:{ports.management}"
             first = first_requests(domain, api)
             if arguments.output == "json":
                 show_json({"http": api, "management": management, "data": where, "try": first})

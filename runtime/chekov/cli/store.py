@@ -3,10 +3,9 @@
 from argparse import Namespace
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
-from chekov.server.domain_loader import load_domain
+from chekov.server.domain_loader import configured_domain
 from chekov.server.settings import Settings
 from chekov.store.postgres import PostgresStore
 
@@ -39,8 +38,7 @@ def domain_name(settings: Settings, arguments: Namespace) -> str:
     """
     if arguments.domain is not None:
         return str(arguments.domain)
-    settings.require("domain")
-    return load_domain(settings.domain, Path(settings.path or ".")).name
+    return configured_domain(settings).name
 
 
 @asynccontextmanager

@@ -3,10 +3,12 @@
 import asyncio
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
 from chekov.cli.output import complain, show, show_json, show_table
 from chekov.cli.store import domain_name, opened, store_settings
+from chekov.engine.subscriptions.abandoned import AbandonedSubscriptions
 from chekov.engine.subscriptions.control import SubscriptionControl
 from chekov.server import rendering
 from chekov.server.settings import Settings
@@ -21,6 +23,7 @@ _COLUMNS: Final = (
 _PARKED_COLUMNS: Final = (
     "position", "key", "type", "state", "version", "partition", "attempts", "time", "error",
 )  # fmt: skip
+_ABANDONED_COLUMNS: Final = ("name", "version", "partitions", "position", "parked", "schemas")
 _GROUP_COLUMNS: Final = ("events", "first", "last", "since", "fingerprint", "error")
 _DISCARDED_COLUMNS: Final = (
     "position", "key", "type", "version", "partition", "attempts", "time", "reason", "error",
@@ -54,12 +57,14 @@ def _fault(arguments: Namespace) -> str:
     """What is wrong with how the command was called."""
     action = arguments.action
     chosen = [name for name in ("key", "fingerprint", "position") if getattr(arguments, name)]
-    if action != "list" and arguments.name is None:
+    if action not in ("list", "abandoned") and arguments.name is None:
         return "needs the NAME of a subscription"
     if action in ("retry", "discard") and not chosen and not arguments.all:
         return "needs --key, --fingerprint or --position, or --all"
     if action == "discard" and not (arguments.reason or "").strip():
         return "needs --reason: why the events are given up"
+    if action == "remove" and arguments.version is None:
+        return "needs --version: which one of them"
     return ""
 
 
@@ -68,12 +73,14 @@ class _Work(NamedTuple):
 
     Attributes:
         control: of the domain's subscriptions.
+        abandoned: those that no process has any more.
         chosen: the conditions of parked events.
     """
 
     store: Store
     domain: str
     control: SubscriptionControl
+    abandoned: AbandonedSubscriptions
     arguments: Namespace
     chosen: Mapping[str, Any]
 
@@ -89,7 +96,8 @@ async def _run(settings: Settings, domain: str, arguments: Namespace, action: _A
     }
     async with opened(settings) as store:
         control = SubscriptionControl(store.subscriptions, domain)
-        return await action(_Work(store, domain, control, arguments, chosen))
+        abandoned = AbandonedSubscriptions(store, domain)
+        return await action(_Work(store, domain, control, abandoned, arguments, chosen))
 
 
 async def _list(work: _Work) -> _Rows:
@@ -153,6 +161,16 @@ async def _discard(work: _Work) -> _Rows:
     return [{"name": work.arguments.name, "discarded": await _all_pages(discard)}]
 
 
+async def _abandoned(work: _Work) -> _Rows:
+    found = await work.abandoned.list()
+    return [asdict(item) for item in found if work.arguments.name in (None, item.name)]
+
+
+async def _remove(work: _Work) -> _Rows:
+    await work.abandoned.remove(work.arguments.name, work.arguments.version)
+    return [{"name": work.arguments.name, "removed": work.arguments.version}]
+
+
 async def _all_pages(page: Callable[[int], Awaitable[Sequence[int]]]) -> int:
     """Work page by page, so that no transaction is long; an interrupted command can be repeated."""
     done = after = 0
@@ -164,6 +182,8 @@ async def _all_pages(page: Callable[[int], Awaitable[Sequence[int]]]) -> int:
 
 _ACTIONS: Final[Mapping[str, tuple[Sequence[str], _Action]]] = {
     "list": (_COLUMNS, _list),
+    "abandoned": (_ABANDONED_COLUMNS, _abandoned),
+    "remove": (("name", "removed"), _remove),
     "pause": (_COLUMNS, _pause),
     "resume": (_COLUMNS, _resume),
     "parked": (_PARKED_COLUMNS, _parked),

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final, cast
 
+from chekov.cli.eventstore import converted
 from chekov.cli.output import complain, show, show_json
 from chekov.cli.progress_bar import ProgressBar
 from chekov.cli.store import store_settings
@@ -52,7 +53,8 @@ def export(arguments: Namespace) -> int:
 
 def import_(arguments: Namespace) -> int:
     settings = store_settings(arguments)
-    with ProgressBar(quiet=arguments.quiet) as progress, _input_file(arguments.file) as file:
+    source = converted(arguments) if arguments.origin else _input_file(arguments.file)
+    with source as file, ProgressBar(quiet=arguments.quiet) as progress:
         done = asyncio.run(
             import_events(
                 settings.store,

@@ -1,7 +1,8 @@
 """Aggregates: a state that commands read and events change."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import wraps
 from inspect import isgeneratorfunction
 from typing import (
@@ -27,18 +28,19 @@ A = TypeVar("A")
 C = TypeVar("C", bound=Command[Any])
 E = TypeVar("E", bound=Event)
 P = ParamSpec("P")
+R = TypeVar("R", bound=Iterable[Event] | Awaitable[Iterable[Event]] | AsyncIterable[Event])
 
 SnapshotPolicy: TypeAlias = Callable[[int, int, float], bool]
 """Whether a snapshot is due, by the stream's version, the number of events since the last snapshot
 and the seconds that rehydration took; 0.0 when this process has not rehydrated the state."""
 
 
-def execute(
-    method: Callable[[A, C], Iterable[E]],
-) -> Callable[[A, C], Iterable[E]]:
-    """Mark the method that decides about a command: it reads the state and yields events.
+def execute(method: Callable[Concatenate[A, C, P], R]) -> Callable[Concatenate[A, C, P], R]:
+    """Mark the method of an aggregate or a `CommandHandler` that decides about a command.
 
-    It must be pure. It refuses by raising `Rejected`, and changes nothing by yielding nothing.
+    It reads the state and yields events, or returns them. In an aggregate it must be pure. It
+    refuses by raising `Rejected`, and changes nothing by yielding nothing. It may take a
+    `CommandContext` as its last parameter.
     """
     return mark("execute", method)
 
@@ -46,13 +48,6 @@ def execute(
 def apply(method: Callable[[A, E], None]) -> Callable[[A, E], None]:
     """Mark the method that changes the state by an event: the only place where it changes."""
     return mark("apply", method)
-
-
-def prepare(
-    method: Callable[Concatenate[A, C, P], Awaitable[C]],
-) -> Callable[Concatenate[A, C, P], Awaitable[C]]:
-    """Mark the method of a `CommandHandler` that sees a command before its aggregate does."""
-    return mark("prepare", method)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +58,8 @@ class AggregateDefinition:
         identity: prefixes the streams of its instances.
         snapshot_due: its snapshot policy; `None` when it has no snapshots.
         snapshot_version: raised by the author when older snapshots must not be used.
+        idle: how long an unused instance stays in memory; `None` for what the process says.
+        cache: how many instances a process holds in memory at most, if that is bounded.
         executors: command type → the method that executes it.
         appliers: event type → the method that applies it.
         faults: one sentence for each mistake in the class.
@@ -71,6 +68,8 @@ class AggregateDefinition:
     identity: str
     snapshot_due: SnapshotPolicy | None = None
     snapshot_version: int = 1
+    idle: timedelta | None = None
+    cache: int | None = None
     executors: Mapping[type[Command[Any]], Method]
     appliers: Mapping[type[Event], Method]
     faults: tuple[str, ...] = ()
@@ -93,11 +92,15 @@ class Aggregate:
             `SnapshotPolicy` says so; never when left out.
         snapshot_version: raise it when appliers make another state of the same events, so that
             older snapshots are not used. A change of the fields is noticed without it.
+        idle: drop an instance from memory when it was not used for so long; what the process says
+            when left out. Its next command reads it again.
+        cache: hold at most so many instances in the memory of a process, those used last.
     """
 
     __chekov__: ClassVar[AggregateDefinition] = AggregateDefinition(
         identity="", executors={}, appliers={}
     )
+    __roles__: ClassVar[tuple[str, ...]] = ("execute", "apply")
 
     def __init_subclass__(
         cls,
@@ -105,6 +108,8 @@ class Aggregate:
         identity: str | None = None,
         snapshot_every: int | SnapshotPolicy | None = None,
         snapshot_version: int = 1,
+        idle: timedelta | None = None,
+        cache: int | None = None,
         **kwargs: Any,
     ) -> None:
         refuse_unknown_keywords(cls, kwargs)
@@ -112,8 +117,9 @@ class Aggregate:
         faults: list[str] = []
         identity = cls.__name__ if identity is None else identity
         _check_identity(cls, identity, faults)
+        _check_lifespan(cls, idle, cache, faults)
         make_state(cls, faults)
-        methods = marked(cls, ("execute", "apply"), faults)
+        methods = marked(cls, cls.__roles__, faults)
         executors = _executors(cls, methods, faults)
         appliers = _appliers(cls, methods, faults)
         _check_appliers(cls, executors, appliers, faults)
@@ -121,47 +127,10 @@ class Aggregate:
             identity=identity,
             snapshot_due=_policy(cls, snapshot_every, faults),
             snapshot_version=snapshot_version,
+            idle=idle,
+            cache=cache,
             executors=executors,
             appliers=appliers,
-            faults=tuple(faults),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandHandlerDefinition:
-    """What the methods of a command handler say.
-
-    Attributes:
-        preparers: command type → the method that sees it before its aggregate.
-        faults: one sentence for each mistake in the class.
-    """
-
-    preparers: Mapping[type[Command[Any]], Method]
-    faults: tuple[str, ...] = ()
-
-
-class CommandHandler:
-    """Sees commands before their aggregate does, and may do I/O.
-
-    Its methods are marked `@prepare`, take the command and the aggregate's state, which they must
-    not change, and return the command to execute: the same one or one with more in it, of the same
-    type and for the same instance. They cannot load that or send commands to it. They refuse by
-    raising `Rejected`. After a version conflict they are called again, so their outside
-    effects must be repeatable.
-    """
-
-    __chekov__: ClassVar[CommandHandlerDefinition] = CommandHandlerDefinition(preparers={})
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        refuse_unknown_keywords(cls, kwargs)
-        super().__init_subclass__(**kwargs)
-        faults: list[str] = []
-        methods = marked(cls, ("prepare",), faults)
-        for method in methods:
-            _check_preparer(cls, method, faults)
-        table = by_message(cls, methods, faults)
-        cls.__chekov__ = CommandHandlerDefinition(
-            preparers={kind: item for kind, item in table.items() if issubclass(kind, Command)},
             faults=tuple(faults),
         )
 
@@ -183,6 +152,13 @@ def _check_identity(cls: type[Aggregate], identity: str, faults: list[str]) -> N
             f"{cls.__qualname__}: identity {identity[:60]!r}… has {len(identity.encode())} bytes; "
             f"{longest} leave room for a UUID in the stream's name"
         )
+
+
+def _check_lifespan(cls: type[Aggregate], idle: object, cache: object, faults: list[str]) -> None:
+    if idle is not None and (not isinstance(idle, timedelta) or idle <= timedelta(0)):
+        faults.append(f"{cls.__qualname__}: idle={idle!r} must be a timedelta above 0, or None")
+    if cache is not None and (type(cache) is not int or cache < 1):
+        faults.append(f"{cls.__qualname__}: cache={cache!r} must be 1 or more, or None")
 
 
 def _policy(
@@ -208,27 +184,34 @@ def _executors(
         kind: method for kind, method in table.items() if issubclass(kind, Command)
     }
     for command, method in executors.items():
-        _check_promise(cls, command, method, faults)
+        check_promise(cls, command, method, faults)
         if not isgeneratorfunction(method.function):
             executors[command] = replace(method, function=_returning(cls, method))
     return executors
 
 
-def _returning(cls: type[Aggregate], method: Method) -> Callable[[Any, Any], Iterable[Event]]:
+def _returning(cls: type[Aggregate], method: Method) -> Callable[..., Iterable[Event]]:
     """An executor without `yield`, which returns the events and may forget to."""
 
     @wraps(method.function)
-    def executor(state: Aggregate, command: Command[Any]) -> Iterable[Event]:
-        events = method.function(state, command)
-        if isinstance(events, Iterable) and not isinstance(events, Event):
-            return cast("Iterable[Event]", events)
-        came = "None" if events is None else f"a value of type {type(events).__qualname__}"
-        raise DefinitionError(
-            f"{cls.__qualname__}.{method.name}",
-            [f"it returned {came}: `yield` the events, or return a list of them"],
-        )
+    def executor(state: Aggregate, *given: Any) -> Iterable[Event]:
+        return returned_events(f"{cls.__qualname__}.{method.name}", method.function(state, *given))
 
     return executor
+
+
+def returned_events(label: str, events: object) -> Iterable[Event]:
+    """Accept what an executor without `yield` returned.
+
+    Raises:
+        DefinitionError: that is not a collection of events.
+    """
+    if isinstance(events, Iterable) and not isinstance(events, Event):
+        return cast("Iterable[Event]", events)
+    came = "None" if events is None else f"a value of type {type(events).__qualname__}"
+    raise DefinitionError(
+        label, [f"it returned {came}: `yield` the events, or return a list of them"]
+    )
 
 
 def _check_executor(cls: type[Aggregate], method: Method, faults: list[str]) -> None:
@@ -237,7 +220,7 @@ def _check_executor(cls: type[Aggregate], method: Method, faults: list[str]) -> 
         faults.append(
             f"{label} is async, but an executor is pure: do I/O in a CommandHandler instead"
         )
-    _check_alone(label, method, "command", faults)
+    check_parameters(label, method, 1, "the command", faults)
     check_messages(cls, method, Command, "takes", faults)
     if method.returns is type(None) or _is_event(method.returns):
         faults.append(
@@ -246,10 +229,10 @@ def _check_executor(cls: type[Aggregate], method: Method, faults: list[str]) -> 
         )
 
 
-def _check_promise(
-    cls: type[Aggregate], command: type[Command[Any]], method: Method, faults: list[str]
+def check_promise(
+    cls: type, command: type[Command[Any]], method: Method, faults: list[str]
 ) -> None:
-    """Type checkers cannot compare what an executor yields with what its command promises."""
+    """Compare what an executor yields with what its command promises: type checkers cannot."""
     promised = command.__chekov__.events
     for item in get_args(method.returns):
         faults.extend(
@@ -270,7 +253,8 @@ def _appliers(
             faults.append(f"{label} is async, but an applier is pure")
         if isgeneratorfunction(method.function):
             faults.append(f"{label} yields, so it would never run: an applier changes the state")
-        _check_alone(label, method, "event", faults)
+        if any(item.required for item in method.parameters[1:]):
+            faults.append(f"{label} takes the event, nothing else")
         check_messages(cls, method, Event, "applies", faults)
     table = by_message(cls, chosen, faults)
     return {kind: method for kind, method in table.items() if issubclass(kind, Event)}
@@ -288,32 +272,40 @@ def _check_appliers(
             "mark its methods @execute and @apply"
         )
     for command in executors:
-        promised = command.__chekov__.events
-        if not promised:
-            faults.append(
-                f"{command.__qualname__} does not say what it yields: "
-                f"write `class {command.__qualname__}(Command[SomeEvent])`"
-            )
-        faults.extend(
-            f"{command.__qualname__} yields {event.__qualname__}, which "
-            f"{cls.__qualname__} does not apply: add an @apply method"
-            for event in promised
-            if event not in appliers
+        check_applied(cls, command, appliers, faults)
+
+
+def check_applied(
+    cls: type[Aggregate],
+    command: type[Command[Any]],
+    appliers: Mapping[type[Event], Method],
+    faults: list[str],
+) -> None:
+    """Refuse a command that promises no event, or one that its aggregate does not apply."""
+    promised = command.__chekov__.events
+    if not promised:
+        faults.append(
+            f"{command.__qualname__} does not say what it yields: "
+            f"write `class {command.__qualname__}(Command[SomeEvent])`"
         )
+    faults.extend(
+        f"{command.__qualname__} yields {event.__qualname__}, which "
+        f"{cls.__qualname__} does not apply: add an @apply method"
+        for event in promised
+        if event not in appliers
+    )
 
 
-def _check_preparer(cls: type[CommandHandler], method: Method, faults: list[str]) -> None:
-    label = f"{cls.__qualname__}.{method.name}"
-    if not method.is_coroutine:
-        faults.append(f"{label} must be written with `async def`")
-    if len(method.parameters) != 2:
-        faults.append(f"{label} takes the command and the aggregate's state, nothing else")
-    check_messages(cls, method, Command, "takes", faults)
-
-
-def _check_alone(label: str, method: Method, what: str, faults: list[str]) -> None:
-    if any(item.required for item in method.parameters[1:]):
-        faults.append(f"{label} takes the {what}, nothing else")
+def check_parameters(label: str, method: Method, place: int, what: str, faults: list[str]) -> None:
+    """Refuse parameters of an executor other than `what` and a `CommandContext` at `place`."""
+    given = method.context_place
+    further = [item for at, item in enumerate(method.parameters) if at >= place and at != given]
+    misplaced = given is not None and (given != place or method.parameters[given].keyword_only)
+    if misplaced or any(item.required for item in further):
+        faults.append(
+            f"{label} takes {what} and, if it wants, a CommandContext as its next positional "
+            "parameter, nothing else"
+        )
 
 
 def _is_event(annotation: object) -> bool:

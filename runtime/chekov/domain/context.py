@@ -207,7 +207,8 @@ class Context(_Layout):
         """Execute a command at a later time because of the event, or again and again.
 
         It is scheduled once, also when the event is delivered again: its id is derived as that of a
-        command that is dispatched. Its correlation id and metadata are those of the event.
+        command that is dispatched. Its correlation id and metadata are those of the event, whose id
+        is its `causation_id`; once it was cancelled, it is not scheduled for the event again.
 
         Args:
             command: what to do.

@@ -2,12 +2,8 @@
 
 from typing import Any, overload
 
-from chekov.domain.aggregate import (
-    Aggregate,
-    AggregateDefinition,
-    CommandHandler,
-    CommandHandlerDefinition,
-)
+from chekov.domain.aggregate import Aggregate, AggregateDefinition
+from chekov.domain.command_handler import CommandHandler, CommandHandlerDefinition
 from chekov.domain.handler import EventHandler
 from chekov.domain.handler_definition import HandlerDefinition
 from chekov.domain.messages import Command, CommandDefinition, Event, EventDefinition

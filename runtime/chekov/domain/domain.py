@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any, Self, TypeVar
 
-from chekov.domain.aggregate import Aggregate, CommandHandler
+from chekov.domain.aggregate import Aggregate
+from chekov.domain.authorization import Authorize, check_authorize
+from chekov.domain.command_handler import CommandHandler, deciding
 from chekov.domain.definitions import definition_of
 from chekov.domain.handler import EventHandler, Projection
 from chekov.domain.identifiers import StreamIdentifiers, identifier_kinds
@@ -17,6 +19,7 @@ from chekov.domain.personal import personal_events
 from chekov.domain.process_manager import ProcessManager, check_commands
 from chekov.domain.serializer import Serializer
 from chekov.domain.stored_names import StoredNames
+from chekov.domain.tags import personal_kinds, tagged_events
 from chekov.domain.upcasting import Upcaster, UpcasterChain
 from chekov.errors import DefinitionError
 
@@ -38,14 +41,19 @@ class Domain:
     Attributes:
         name: names its subscriptions in the store; keep it when the code changes.
         handlers: the event handlers, projections and process managers.
-        command_handlers: these see commands before their aggregates do.
+        command_handlers: these decide about commands in place of their aggregates.
         made: those of both that were given as classes; no `__init__` of them was called.
         lifespan: opens and closes what they are initialized with; `None` when there is nothing.
         middleware: surrounds the execution of every command, the first outermost.
+        authorize: decides what principals may do; `None` when everything is permitted.
         commands: stored name → command type.
         events: current stored name → event type.
         personal: event types with personal fields → these fields.
+        tags: event types with tags → the names of the fields that are tags.
+        personal_tags: those of the names whose values are personal.
         serializer: encodes the content of events; `None` means JSON.
+        record_principal: whether each event has the subject of its command's principal in its
+            metadata, as `$principal`; it stays there when a person is forgotten.
 
     Raises:
         DefinitionError: lists every fault of the domain and its classes.
@@ -60,21 +68,25 @@ class Domain:
         command_handlers: Sequence[CommandHandler | type[CommandHandler]] = (),
         lifespan: Lifespan | None = None,
         middleware: Sequence[Middleware] = (),
+        authorize: Authorize | None = None,
         upcasters: Sequence[Upcaster[Any]] = (),
         serializer: Serializer | None = None,
+        record_principal: bool = True,
     ) -> None:
         faults: list[str] = []
         event_handlers: list[EventHandler] = []
-        preparing: list[CommandHandler] = []
+        decided: list[CommandHandler] = []
         self.name = name
         self.aggregates = tuple(aggregates)
         self.handlers = objects_of(handlers, EventHandler, event_handlers, faults)
-        self.command_handlers = objects_of(command_handlers, CommandHandler, preparing, faults)
-        self.made = (*event_handlers, *preparing)
+        self.command_handlers = objects_of(command_handlers, CommandHandler, decided, faults)
+        self.made = (*event_handlers, *decided)
         self.lifespan = lifespan
         check_lifespan(lifespan, self.made, faults)
         self.middleware = tuple(middleware)
+        self.authorize = authorize
         self.serializer = serializer
+        self.record_principal = record_principal
         _check_name(name, faults)
         if not self.aggregates and not self.handlers:
             faults.append("it has neither aggregates nor handlers")
@@ -82,6 +94,9 @@ class Domain:
         sound_handlers = _sound_handlers(self.handlers, faults)
         sound_command_handlers = _sound_command_handlers(self.command_handlers, faults)
         self._aggregate_of = _aggregate_of(sound_aggregates, faults)
+        self._decided_by = deciding(
+            sound_command_handlers, self._aggregate_of, sound_aggregates, faults
+        )
         self._identifier_of = _identifier_of(self._aggregate_of, faults)
         self._identifier_kinds = identifier_kinds(self._identifier_of, self._aggregate_of, faults)
         self._stream_identifiers = StreamIdentifiers(
@@ -90,15 +105,17 @@ class Domain:
                 for item in sound_aggregates
             }
         )
-        self._preparer_of = _preparer_of(sound_command_handlers, self._aggregate_of, faults)
         _check_handler_names(sound_handlers, faults)
         check_middleware(self.middleware, faults)
+        check_authorize(authorize, faults)
         for manager in self.process_managers:
             check_commands(manager, self._aggregate_of, faults)
         self.commands = _by_name(self._aggregate_of, "command", faults)
         _check_command_names(self.commands, faults)
         self.events = _by_name(_event_types(sound_aggregates, sound_handlers), "event", faults)
         self.personal = personal_events(self.events.values(), faults)
+        self.tags = tagged_events(self.events.values(), faults)
+        self.personal_tags = personal_kinds(self.tags, faults)
         self._stored_names = StoredNames(self.events, upcasters, faults)
         if faults:
             raise DefinitionError(f"domain {name!r}", list(dict.fromkeys(faults)))
@@ -133,11 +150,11 @@ class Domain:
         return changed
 
     def aggregate_of(self, command: type[Command[Any]]) -> type[Aggregate] | None:
-        """The aggregate that executes a command type, or `None`."""
+        """The aggregate whose instances a command type is for, or `None`."""
         return self._aggregate_of.get(command)
 
     def identifier_of(self, command: type[Command[Any]]) -> str:
-        """Name of the field that identifies a command's instance."""
+        """Name of the field, or of the computed attribute, that identifies its instance."""
         return self._identifier_of[command]
 
     def identifier_kind(self, aggregate: type[Aggregate]) -> type | None:
@@ -148,9 +165,11 @@ class Domain:
         """The identifier of the instance that a stream is of; `None` if it belongs to none."""
         return self._stream_identifiers.find(stream)
 
-    def preparer_of(self, command: type[Command[Any]]) -> tuple[CommandHandler, Method] | None:
-        """The command handler and its method for a command type, or `None`."""
-        found = self._preparer_of.get(command)
+    def command_handler_of(
+        self, command: type[Command[Any]]
+    ) -> tuple[CommandHandler, Method] | None:
+        """The command handler that decides about a command type and its method, or `None`."""
+        found = self._decided_by.get(command)
         return None if found is None else (self.command_handlers[found[0]], found[1])
 
     def stored_names(self, event: type[Event]) -> tuple[str, ...]:
@@ -273,37 +292,9 @@ def _identifier_of(
         else:
             found = "none" if not names else "several: " + ", ".join(names)
             faults.append(
-                f"{command.__qualname__} needs exactly one field annotated Identifier[…], it has "
-                f"{found}"
+                f"{command.__qualname__} needs exactly one field annotated Identifier[…], or one "
+                f"method marked @identifier; it has {found}"
             )
-    return table
-
-
-def _preparer_of(
-    handlers: Sequence[CommandHandler],
-    aggregate_of: Mapping[type[Command[Any]], type[Aggregate]],
-    faults: list[str],
-) -> dict[type[Command[Any]], tuple[int, Method]]:
-    """Command → the number of the command handler that prepares it, and its method."""
-    table: dict[type[Command[Any]], tuple[int, Method]] = {}
-    for number, handler in enumerate(handlers):
-        for command, method in definition_of(handler).preparers.items():
-            label = f"{type(handler).__qualname__}.{method.name}"
-            aggregate = aggregate_of.get(command)
-            if aggregate is None:
-                faults.append(
-                    f"{label} prepares {command.__qualname__}, which no aggregate executes"
-                )
-            elif method.parameters[1:] and method.parameters[1].annotation is not aggregate:
-                faults.append(
-                    f"{label}: annotate its second parameter with {aggregate.__qualname__}"
-                )
-            other, others = table.setdefault(command, (number, method))
-            if other != number:
-                faults.append(
-                    f"{type(handlers[other]).__qualname__}.{others.name} and {label} both prepare "
-                    f"{command.__qualname__}: keep one"
-                )
     return table
 
 

@@ -8,7 +8,9 @@ from time import time
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
 from uuid import UUID
 
+from chekov.domain.command_context import CommandContext
 from chekov.domain.messages import Command, Event
+from chekov.domain.principal import Principal
 from chekov.errors import InvalidArgument
 from chekov.uuid7 import uuid7
 
@@ -36,7 +38,8 @@ class CommandEnvelope(Generic[E_co]):
         causation_id: the event or command that led to this one; stored as `$caused_by` in the
             metadata of its events.
         metadata: stored with each of its events, as JSON; keys must not begin with `$`.
-        principal: on whose behalf it is sent.
+        principal: on whose behalf it is sent: `ANONYMOUS` when nobody was authenticated, `None`
+            when the program itself sends it.
         expected_version: the version the stream must have, or a member of `Expected`.
         timeout: seconds the command may take, counted from its admission; `None` for the
             runtime's default. A change by middleware has no effect.
@@ -54,7 +57,7 @@ class CommandEnvelope(Generic[E_co]):
     correlation_id: UUID
     causation_id: UUID | None
     metadata: Mapping[str, Any] | None
-    principal: Any
+    principal: Principal | None
     expected_version: int | None
     timeout: float | None
     consistency: Consistency
@@ -70,7 +73,7 @@ class CommandEnvelope(Generic[E_co]):
         correlation_id: UUID | None = None,
         causation_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
-        principal: Any = None,
+        principal: Principal | None = None,
         expected_version: int | None = None,
         timeout: float | None = None,
         consistency: Consistency = "eventual",
@@ -80,11 +83,13 @@ class CommandEnvelope(Generic[E_co]):
         """Make the envelope of a command that enters the process now.
 
         Raises:
-            InvalidArgument: an id is not a UUID, the version not an integer, or a time-out not a
-                number of seconds.
+            InvalidArgument: an id is not a UUID, the principal not a `Principal`, the version not
+                an integer, or a time-out not a number of seconds.
         """
         if command_id is not None or correlation_id is not None or causation_id is not None:
             _check_ids(command_id, correlation_id, causation_id)
+        if principal is not None:
+            check_principal(principal)
         if expected_version is not None:
             _check_version(expected_version)
         if timeout is not None:
@@ -113,6 +118,17 @@ class CommandEnvelope(Generic[E_co]):
         """When the envelope was made, in UTC."""
         return datetime.fromtimestamp(self.timestamp, UTC)
 
+    @property
+    def context(self) -> CommandContext:
+        """What executors may see of it besides the command."""
+        return CommandContext(
+            time=self.time,
+            command_id=self.command_id,
+            correlation_id=self.correlation_id,
+            metadata=self.metadata or {},
+            principal=self.principal,
+        )
+
 
 def check_seconds(name: str, value: object) -> None:
     """Accept a time-out.
@@ -122,6 +138,16 @@ def check_seconds(name: str, value: object) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or isnan(value):
         raise InvalidArgument(f"{name}={value!r:.60}: expected a number of seconds")
+
+
+def check_principal(principal: object) -> None:
+    """Accept a principal.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
+    if not isinstance(principal, Principal):
+        raise InvalidArgument(f"principal={principal!r:.60}: expected a Principal")
 
 
 def _check_ids(*ids: object) -> None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields
 from typing import Final, Protocol
 from uuid import UUID
 
+from chekov.domain.names import OWN
+
 
 class _Filtered(Protocol):
     @property
@@ -14,6 +16,12 @@ class _Filtered(Protocol):
     def correlation_id(self) -> UUID | None: ...
     @property
     def causation_id(self) -> UUID | None: ...
+    @property
+    def metadata(self) -> bytes | None: ...
+
+
+CAUSE: Final = f"{OWN}caused_by"
+"""The first key of an event's metadata, if something led to the command that caused the event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +35,7 @@ class EventFilter:
         prefix: the name of the event's stream starts with this.
         correlation: the event's correlation id.
         causation: the event's causation id: the command that caused it.
+        caused_by: what led to that command: an event, a command, or a timer.
     """
 
     types: frozenset[str] | None = None
@@ -35,6 +44,7 @@ class EventFilter:
     prefix: str | None = None
     correlation: UUID | None = None
     causation: UUID | None = None
+    caused_by: UUID | None = None
 
     @property
     def is_open(self) -> bool:
@@ -50,7 +60,12 @@ class EventFilter:
             and (self.prefix is None or event.stream.startswith(self.prefix))
             and (self.correlation is None or event.correlation_id == self.correlation)
             and (self.causation is None or event.causation_id == self.causation)
+            and (self.caused_by is None or _begins(event.metadata, self.caused_by))
         )
+
+
+def _begins(metadata: bytes | None, cause: UUID) -> bool:
+    return metadata is not None and metadata.startswith(f'{{"{CAUSE}":"{cause}"'.encode())
 
 
 EVERYTHING: Final = EventFilter()

@@ -34,6 +34,7 @@ from chekov.domain.methods import (
     mark_batch,
     marked,
 )
+from chekov.domain.partitioning import PartitionBy, keyed_by, partition_faults
 from chekov.errors import ChekovError
 
 H = TypeVar("H")
@@ -194,12 +195,13 @@ class EventHandler:
             anew.
         retry: how often a failing event is tried, a `Retry`; as the runtime says when left out.
         on_failure: `"park"` (the default) sets an event aside after its retries, with the later
-            events of its stream, and goes on with all others; `"skip"` goes on without it, and
+            events of its key, and goes on with all others; `"skip"` goes on without it, and
             `"stop"` stops the subscription there until it is resumed.
-        partitions: divides the events into so many parts, by the name of their stream, which are
-            handled independently of each other: also at the same time, and by several processes.
-            The events of one stream keep their order. The number can change from one release to
-            the next.
+        partitions: divides the events into so many parts, by their key, which are handled
+            independently of each other: also at the same time, and by several processes. The
+            events of one key keep their order. The number can change from one release to the next.
+        partition_by: `"stream"` (the default): the key of an event is the name of its stream. For
+            another key, mark a method that returns it with `@partition`.
         start_from: where it starts when it is first registered, a `StartFrom`: `"origin"` (the
             default), `"now"`, the position of the first event, or a time with a zone, which stands
             for the first event at or after it, and for `"now"` when there is none. It is looked at
@@ -211,7 +213,7 @@ class EventHandler:
 
     __chekov__: ClassVar[HandlerDefinition] = HandlerDefinition(name="", handlers={})
     __context_type__: ClassVar[type[Context]] = Context
-    __roles__: ClassVar[tuple[str, ...]] = ("handle",)
+    __roles__: ClassVar[tuple[str, ...]] = ("handle", "partition")
     __most_partitions__: ClassVar[int] = 1000
     __consistency__: ClassVar[HandlerConsistency] = "eventual"
     __start_from__: ClassVar[StartFrom] = "origin"
@@ -224,6 +226,7 @@ class EventHandler:
         retry: Retry | None = None,
         on_failure: OnFailure = "park",
         partitions: int = 1,
+        partition_by: PartitionBy | None = None,
         start_from: StartFrom | None = None,
         filter: EventFilter = EVERYTHING,
         consistency: HandlerConsistency | None = None,
@@ -236,7 +239,9 @@ class EventHandler:
         chosen = tuple(method for method in methods if method.role == "handle")
         for method in chosen:
             _check_handler(cls, method, faults)
-        table = by_message(cls, chosen, faults)
+        handlers = _by_event(cls, chosen, faults)
+        keys = _by_event(cls, [item for item in methods if item.role == "partition"], faults)
+        faults += partition_faults(cls, keys, handlers, partition_by)
         definition = HandlerDefinition(
             name=cls.__name__ if name is None else name,
             version=version,
@@ -246,7 +251,9 @@ class EventHandler:
             start_from=cls.__start_from__ if start_from is None else start_from,
             filter=filter,
             consistency=cls.__consistency__ if consistency is None else consistency,
-            handlers={kind: item for kind, item in table.items() if issubclass(kind, Event)},
+            handlers=handlers,
+            keys=keys,
+            keyed_by=keyed_by(keys),
             queries={method.name: method for method in methods if method.role == "query"},
         )
         faults += keyword_faults(
@@ -272,6 +279,13 @@ class EventHandler:
             keywords say.
         """
         return None
+
+
+def _by_event(
+    cls: type[EventHandler], methods: Sequence[Method], faults: list[str]
+) -> dict[type[Event], Method]:
+    table = by_message(cls, methods, faults)
+    return {kind: item for kind, item in table.items() if issubclass(kind, Event)}
 
 
 class Projection(EventHandler):

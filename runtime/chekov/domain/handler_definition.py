@@ -10,6 +10,7 @@ from chekov.domain.event_filter import EVERYTHING, EventFilter
 from chekov.domain.failure import ON_FAILURE, OnFailure, Retry, retry_fault
 from chekov.domain.messages import Event
 from chekov.domain.methods import Method
+from chekov.domain.partitioning import BY_STREAM
 
 HandlerConsistency: TypeAlias = Literal["eventual", "strong"]
 """Whether a command that is dispatched with `consistency="strong"` waits for a handler."""
@@ -35,11 +36,13 @@ class HandlerDefinition:
         version: of the subscription; another one starts anew.
         retry: how often a failing event is tried; `None` as the runtime says.
         on_failure: what happens to an event that keeps failing.
-        partitions: into how many parts its events are divided, by stream.
+        partitions: into how many parts its events are divided, by their keys.
         start_from: where it starts when it is first registered.
         filter: which of these events it takes.
         consistency: whether a dispatch with `consistency="strong"` waits for it.
         handlers: event type → the method that handles it.
+        keys: event type → the method that returns its key; none if its stream is the key.
+        keyed_by: tells whether two releases have the same keys, see `keyed_by`.
         queries: of a projection, its queries by name.
         tables: of a projection, the SQL that creates its tables.
         independent_writes: of a projection, whether deferred writes may change their order.
@@ -55,6 +58,8 @@ class HandlerDefinition:
     filter: EventFilter = EVERYTHING
     consistency: HandlerConsistency = "eventual"
     handlers: Mapping[type[Event], Method]
+    keys: Mapping[type[Event], Method] = field(default_factory=dict[type[Event], Method])
+    keyed_by: str = BY_STREAM
     queries: Mapping[str, Method] = field(default_factory=dict[str, Method])
     tables: str = ""
     independent_writes: bool = False

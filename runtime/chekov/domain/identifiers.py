@@ -8,10 +8,11 @@ alike, and values of another type than the declared one, when they are used.
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import Enum
-from typing import Any, Final, Literal, NewType, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, NewType, get_args, get_origin
 from unicodedata import is_normalized, normalize
 from uuid import UUID
 
+from chekov.domain.messages import identifier_hint
 from chekov.domain.names import NAME_BYTES
 
 _KINDS: Final = (str, int, UUID, date, Enum)
@@ -32,6 +33,11 @@ def identifier_kind(annotation: Any) -> type | None:
     if not isinstance(annotation, type) or issubclass(annotation, _ALIASING):
         return None
     return annotation if issubclass(annotation, _KINDS) else None
+
+
+def is_nameable(value: object) -> bool:
+    """Whether a value is of a type whose equal values have one text."""
+    return isinstance(value, _KINDS) and not isinstance(value, _ALIASING)
 
 
 def _kind_fault(annotation: Any) -> str:
@@ -122,7 +128,7 @@ def identifier_kinds(
     """
     kinds: dict[type, dict[str, type]] = {}
     for command, field in identifier_of.items():
-        annotation = get_type_hints(command)[field]
+        annotation = identifier_hint(command, field)
         kind = identifier_kind(annotation)
         if kind is None:
             faults.append(f"{command.__qualname__}.{field}: {_kind_fault(annotation)}")

@@ -19,8 +19,6 @@ from typing import (
     get_type_hints,
 )
 
-from chekov.errors import ChekovError
-
 H = TypeVar("H")
 
 Lifespan: TypeAlias = Callable[[], AbstractAsyncContextManager[Any]]
@@ -28,10 +26,6 @@ Lifespan: TypeAlias = Callable[[], AbstractAsyncContextManager[Any]]
 
 _SERVICES: Final = "services"
 _VARIABLE: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-
-class LifespanFailed(ChekovError):
-    """The services of a domain could not be opened, or a handler could not be made with them."""
 
 
 def objects_of(

@@ -4,10 +4,11 @@ Aggregates and all kinds of handlers share this mechanism.
 """
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar, get_type_hints
 
+from chekov.domain.command_context import CommandContext
 from chekov.domain.context import Batch, batch_fault, in_batch
 from chekov.domain.messages import Command, Event, Message, event_types
 from chekov.domain.timers import Timer
@@ -17,6 +18,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MARK: Final = "__chekov_role__"
 _BATCH: Final = "__chekov_batch__"
 _BASES: Final = (Message, Event, Command, Timer)
+_TAKE_ALL: Final = ("handle", "partition")
+"""The roles of methods that may take `Event`, which stands for all of them."""
 
 
 class Parameter(NamedTuple):
@@ -29,6 +32,7 @@ class Parameter(NamedTuple):
     name: str
     annotation: Any
     required: bool
+    keyword_only: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,16 @@ class Method:
     def is_async(self) -> bool:
         """Whether it is written with `async def`, with or without `yield`."""
         return self.is_coroutine or inspect.isasyncgenfunction(self.function)
+
+    @property
+    def context_place(self) -> int | None:
+        """The index of the parameter that takes a `CommandContext`, if there is one."""
+        places = (
+            place
+            for place, item in enumerate(self.parameters)
+            if CommandContext in event_types(item.annotation)
+        )
+        return next(places, None)
 
 
 def mark(role: str, function: F) -> F:
@@ -94,7 +108,7 @@ def marked(owner: type, roles: tuple[str, ...], faults: list[str]) -> tuple[Meth
 
 
 def by_message(
-    owner: type, methods: tuple[Method, ...], faults: list[str]
+    owner: type, methods: Iterable[Method], faults: list[str]
 ) -> dict[type[Message], Method]:
     """Message type → the one method for it; a second one is a fault."""
     table: dict[type[Message], Method] = {}
@@ -142,7 +156,12 @@ def _read(
         faults.append(f"{label}: an annotation names what is not defined in its module: {error}")
         return None
     parameters = tuple(
-        Parameter(item.name, hints.get(item.name), item.default is item.empty)
+        Parameter(
+            item.name,
+            hints.get(item.name),
+            item.default is item.empty,
+            item.kind is item.KEYWORD_ONLY,
+        )
         for item in list(inspect.signature(function).parameters.values())[1:]
     )
     messages: tuple[type[Message], ...] = ()
@@ -155,7 +174,7 @@ def _read(
         kinds = event_types(annotation if batch is None else in_batch(annotation))
         messages = tuple(kind for kind in kinds if issubclass(kind, Message))
         base = next((kind for kind in messages if kind in _BASES), None)
-        if base is not None and (role, base) != ("handle", Event):
+        if base is not None and not (role in _TAKE_ALL and base is Event):
             faults.append(
                 f"{label} takes {base.__name__}, the base class: name the types it takes, "
                 "or a union of them"

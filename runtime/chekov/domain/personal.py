@@ -12,13 +12,13 @@ from typing import (
     Optional,
     TypeAlias,
     TypeVar,
-    cast,
     get_args,
     get_type_hints,
 )
 from uuid import UUID
 
 from chekov.domain.definitions import definition_of
+from chekov.domain.field_hints import field_hints
 from chekov.domain.messages import Event
 
 T = TypeVar("T")
@@ -92,12 +92,7 @@ def personal_events(
 ) -> Mapping[type[Event], PersonalFields]:
     """The event types with personal fields."""
     found: dict[type[Event], PersonalFields] = {}
-    for kind in events:
-        try:
-            hints = get_type_hints(kind, include_extras=True)
-        except (NameError, TypeError):  # the codec reports it
-            continue
-        own = {item.name: hints[item.name] for item in fields(cast("Any", kind))}
+    for kind, own in field_hints(events):
         marks = _marks(own)
         faults.extend(
             f"{kind.__qualname__}.{name}: Personal is inside its annotation, where it protects "

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar, cast, dataclass_transform
 
 from chekov.domain.handler import EventHandler
+from chekov.domain.identifiers import is_nameable
 from chekov.domain.messages import Command, Event, event_types
 from chekov.domain.methods import Method, by_message, check_messages, mark, marked
 from chekov.domain.names import NAME_BYTES, is_name
@@ -21,7 +22,8 @@ R = TypeVar("R", bound="Iterable[Command[Any] | Schedule] | None")
 
 By: TypeAlias = str | Callable[[Any], object]
 """Which instances an event is for: the field that names one, or a function of the event that
-returns a name, several names, or `None` for none. A name is a `str`, an `int` or a `UUID`."""
+returns a name, several names, or `None` for none. A name is a `str`, an `int`, a `UUID`, a `date`
+or a member of an `Enum`."""
 
 _BY: Final = "__chekov_by__"
 _ON_EVENTS: Final = ("start", "proceed", "finish")
@@ -49,7 +51,7 @@ class Reaction:
         """The names of the instances that an event is for, each once.
 
         Raises:
-            ValueError: a name is empty, too long or not text, or holds NUL.
+            ValueError: a name is empty, too long or of another type, or holds NUL.
         """
         found = self.by(event)
         if found is None:
@@ -267,6 +269,11 @@ def _returned(annotation: Any) -> Iterable[type]:
 
 
 def _instance_name(name: object) -> str:
+    if not is_nameable(name):
+        raise ValueError(
+            f"{name!r:.80} of type {type(name).__qualname__} cannot name an instance of a process "
+            "manager: expected str, int, UUID, date, or an Enum"
+        )
     text = str(name)
     if not is_name(text):
         raise ValueError(

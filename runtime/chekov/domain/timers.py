@@ -72,7 +72,8 @@ class Schedule:
         at: when, with a zone.
 
     Raises:
-        ValueError: not one of `after` and `at` is given, or it is no usable time.
+        ValueError: the subject is something else, not one of `after` and `at` is given, or it is no
+            usable time.
     """
 
     subject: "Command[Any] | Timer | type[Timer]"
@@ -80,17 +81,15 @@ class Schedule:
     at: datetime | None = None
 
     def __post_init__(self) -> None:
-        """Check the time."""
+        """Check the subject and the time."""
+        _check_subject(self.subject)
         given = (self.after is not None) + (self.at is not None)
         if self.cancels:
             if given:
                 raise ValueError("a timer type cannot be scheduled: give a timer, as `Late()`")
         elif given != 1:
             raise ValueError(f"give one of after= and at=, not {'both' if given else 'neither'}")
-        if self.after is not None and self.after < timedelta(0):
-            raise ValueError(f"after={self.after} is negative: give 0 or more")
-        if self.at is not None and self.at.tzinfo is None:
-            raise ValueError(f"at={self.at} has no zone: give a time with one, such as UTC")
+        _check_time(self.after, self.at)
 
     @property
     def cancels(self) -> bool:
@@ -104,3 +103,27 @@ class Schedule:
         except OverflowError:
             return _LAST
         return min(max(due, _FIRST), _LAST)
+
+
+def _check_subject(subject: object) -> None:
+    """Accept what can be scheduled; a type could be any, where no annotation is checked."""
+    if not (
+        issubclass(subject, Timer)
+        if isinstance(subject, type)
+        else isinstance(subject, Command | Timer)
+    ):
+        raise ValueError(
+            f"{subject!r:.80} cannot be scheduled: give a command or a timer, or the type of a "
+            "timer to cancel it"
+        )
+
+
+def _check_time(after: object, at: object) -> None:
+    if after is not None and not isinstance(after, timedelta):
+        raise ValueError(f"after={after!r:.80} is no timedelta")
+    if at is not None and not isinstance(at, datetime):
+        raise ValueError(f"at={at!r:.80} is no datetime")
+    if after is not None and after < timedelta(0):
+        raise ValueError(f"after={after} is negative: give 0 or more")
+    if at is not None and at.tzinfo is None:
+        raise ValueError(f"at={at} has no zone: give a time with one, such as UTC")

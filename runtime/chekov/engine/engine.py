@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import uuid4
@@ -12,6 +12,7 @@ from chekov.domain.failure import Retry
 from chekov.domain.handler import EventHandler, Projection
 from chekov.domain.handler_definition import HandlerSettings
 from chekov.domain.process_manager import ProcessManager
+from chekov.engine.commands.cache_limits import CacheLimits
 from chekov.engine.commands.chains import Chains
 from chekov.engine.commands.consistency import Consistency
 from chekov.engine.commands.dispatcher import Dispatcher
@@ -24,14 +25,14 @@ from chekov.engine.subscriptions.generations import GenerationKeeper
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.keys import partition_keys, subscription_key
 from chekov.engine.subscriptions.kinds import kind_of
-from chekov.engine.subscriptions.layouts import LayoutKeeper, first_of
+from chekov.engine.subscriptions.layouts import Division, LayoutKeeper, first_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
 from chekov.engine.subscriptions.page_cache import PageCache
 from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
-from chekov.store.port import Layout, Store, SubscriptionKey
+from chekov.store.port import Layout, RecordedEvent, Store, SubscriptionKey
 from chekov.watermark import Watermark
 
 _log: Final = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class Engine:
         node: str,
         command_timeout: float,
         max_in_flight: int,
+        cache: CacheLimits,
         lease: float,
         retry: Retry,
         most_parked_keys: int,
@@ -86,22 +88,29 @@ class Engine:
             self._snapshotter,
             timeout=command_timeout,
             max_in_flight=max_in_flight,
+            cache=cache,
         )
         self.scheduled = ScheduledCommands(domain, store.schedules, codec, self.dispatcher.execute)
         self._sends_scheduled = subscriptions and bool(domain.commands)
         self.definitions = handler_definitions(domain, handlers)
         keys = {subscription_key(domain, handler): handler for handler in domain.handlers}
         self._handlers = keys if subscriptions else {}
-        self._partitions: dict[SubscriptionKey, int] = {}
+        self._divided: dict[SubscriptionKey, Layout] = {}
+        self._key_of: dict[SubscriptionKey, Callable[[RecordedEvent], str | None]] = {}
         self._subscriptions: dict[SubscriptionKey, Subscription] = {}
         for key in self._handlers:
-            self._divide(Layout(key, self.definitions[key.name].partitions))
+            definition = self.definitions[key.name]
+            self._divide(Layout(key, definition.partitions, keyed_by=definition.keyed_by))
         wanted = {
-            key: self.definitions[key.name].partitions
+            key: Division(
+                self.definitions[key.name].partitions, self.definitions[key.name].keyed_by
+            )
             for key, handler in self._handlers.items()
             if handler.__most_partitions__ > 1
         }
-        self._layouts = LayoutKeeper(store, wanted, self._divide)
+        self._layouts = LayoutKeeper(
+            store, wanted, self._divide, lambda key, event: self._key_of[key](event)
+        )
         projections = [key for key, handler in keys.items() if isinstance(handler, Projection)]
         self.generations = GenerationKeeper(store, projections, self._adopt)
         self._leases = LeaseKeeper(
@@ -124,7 +133,7 @@ class Engine:
             self._subscriptions,
             self.generations.current,
             Chains(store.events, store.processes, managers),
-            partitions=self._partitions,
+            layouts=self._divided,
         )
 
     @property
@@ -173,6 +182,13 @@ class Engine:
         self._background["rehydration"] = group.create_task(
             self.dispatcher.rehydrate(), name="rehydration"
         )
+        self._background["followed log"] = group.create_task(
+            self.dispatcher.follow(), name="followed log"
+        )
+        if (instances := self.dispatcher.aggregates.instances).expires:
+            self._background["idle instances"] = group.create_task(
+                instances.tend(), name="idle instances"
+            )
         if self._snapshotter.enabled:
             self._background["snapshots"] = group.create_task(
                 self._snapshotter.run(), name="snapshots"
@@ -240,7 +256,7 @@ class Engine:
             return
         for key in [key for key in self._subscriptions if first_of(key) == layout.key]:
             self._end(key)
-        self._partitions[layout.key] = layout.partitions
+        self._divided[layout.key] = layout
         handler = self._handlers[layout.key]
         for key in partition_keys(layout.key, layout.partitions):
             self._subscriptions[key] = self._subscription(key, handler, layout)
@@ -307,6 +323,7 @@ class Engine:
             self.scheduled,
         )
         invocation = kind_of(handler)(subject)
+        self._key_of[first_of(key)] = invocation.partition_key
         return Subscription(
             invocation,
             self._store,

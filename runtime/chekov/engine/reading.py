@@ -19,9 +19,9 @@ from chekov.engine.subscriptions.sender import RefusingSender
 from chekov.engine.subscriptions.wanted_names import WantedNames
 from chekov.errors import CheckpointAhead, InvalidArgument, StoreClosed, StoreError
 from chekov.serialization.codec import Codec
-from chekov.store.filtered_log import FilteredLog, Found
+from chekov.store.filtered_log import FilteredLog
 from chekov.store.page_size import PageSize
-from chekov.store.port import Direction, RecordedEvent, Store
+from chekov.store.port import Direction, Found, RecordedEvent, Store
 
 E = TypeVar("E", bound=Event)
 

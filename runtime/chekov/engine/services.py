@@ -5,8 +5,9 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from chekov.domain.domain import Domain
-from chekov.domain.lifespan import LifespanFailed, initialize
+from chekov.domain.lifespan import initialize
 from chekov.engine.failures import described, is_requested
+from chekov.errors import LifespanFailed
 
 
 class Services:

@@ -53,3 +53,7 @@ class InvalidDomain(BundleError):
 
 class InvalidBundleFile(BundleError):
     """The file holds no bundle that can run on this machine."""
+
+
+class LifespanFailed(ChekovError):
+    """The services of a domain could not be opened, or a handler could not be made with them."""

@@ -6,16 +6,8 @@ from uuid import UUID
 from chekov.errors.base import ChekovError
 
 
-class Rejected(ChekovError):
-    """A business rule refuses the command; nothing was stored. Domains subclass it.
-
-    The message is the argument, or the first line of the subclass's docstring.
-    """
-
-    def __init__(self, message: str | None = None, *args: object) -> None:
-        if message is None:
-            message = (type(self).__doc__ or type(self).__name__).strip().splitlines()[0]
-        super().__init__(message, *args)
+class Forbidden(ChekovError, PermissionError):
+    """The principal may not do this; nothing was done."""
 
 
 class UnknownCommand(ChekovError):
@@ -75,6 +67,19 @@ class Overloaded(ChekovError):
     """Too many commands are waiting; this one was not started. Try again later."""
 
 
+class RateLimited(ChekovError):
+    """A sender sends too many commands; this one was not started.
+
+    Attributes:
+        sender: who.
+        seconds: after which one more is accepted.
+    """
+
+    def __init__(self, sender: str, seconds: float) -> None:
+        self.sender, self.seconds = sender, seconds
+        super().__init__(f"{sender[:100]!r} sends too many commands; wait {seconds:.3g} s")
+
+
 class Draining(ChekovError):
     """This process is shutting down and accepts no more commands. Send it to another."""
 
@@ -118,6 +123,22 @@ class ConsistencyTimeout(ChekovError, TimeoutError):
         self.position, self.behind = position, tuple(behind)
         super().__init__(
             f"position {position} is stored but not yet handled by {', '.join(self.behind)}"
+        )
+
+
+class HandlerFailed(ChekovError):
+    """The events are stored, but handlers failed on one, which is parked or skipped.
+
+    Attributes:
+        position: the position that was waited for.
+        failed: the names of the subscriptions that set an event aside.
+    """
+
+    def __init__(self, position: int, failed: Sequence[str]) -> None:
+        self.position, self.failed = position, tuple(failed)
+        super().__init__(
+            f"position {position} is stored, but was set aside by {', '.join(self.failed)}: see "
+            "`chekov subscriptions parked` and `discarded`"
         )
 
 

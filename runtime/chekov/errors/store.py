@@ -134,6 +134,13 @@ class Undecodable(StoreError):
         super().__init__(f"{type_} at {stream} version {version} cannot be decoded: {reason}")
 
 
+class NewerRevision(Undecodable):
+    """Newer code stored the event, in a revision that this code does not know.
+
+    It is read again once this process has made way for the newer code, as it does in a rollout.
+    """
+
+
 class KeyUnusable(StoreError):
     """A key of personal data cannot be used, or the master key is missing.
 

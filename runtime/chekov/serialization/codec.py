@@ -21,6 +21,7 @@ from chekov.errors import (
     InexactEvent,
     InvalidAppend,
     InvalidCommand,
+    NewerRevision,
     Undecodable,
     UnknownCommand,
 )
@@ -83,6 +84,7 @@ class Codec:
 
     Attributes:
         revisions: of the events that it can decode.
+        tags: event types with tags → the names of the fields that are tags.
 
     Raises:
         DefinitionError: a message has a field that JSON, or the domain's serializer, cannot hold;
@@ -92,6 +94,7 @@ class Codec:
     def __init__(self, domain: Domain) -> None:
         faults: list[str] = []
         self._domain = domain
+        self.tags = domain.tags
         self._commands = domain.commands
         self._decoders = {
             name: json_decoder(kind, faults) for name, kind in domain.commands.items()
@@ -285,7 +288,8 @@ class Codec:
     def _undecodable(self, recorded: StoredEvent, error: Exception) -> Undecodable:
         if self.revisions.precede(recorded.type):
             reason = "newer code stored it, in a revision that this code does not know"
-        elif not self.knows(recorded.type):
+            return NewerRevision(recorded.type, recorded.stream, recorded.version, reason)
+        if not self.knows(recorded.type):
             reason = "the domain has no event type of this name and no upcaster for it"
         elif self._serializer is None and not recorded.data.startswith(JSON_BEGINS):
             reason = (

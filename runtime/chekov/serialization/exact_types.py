@@ -13,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Final, TypeAlias, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
+from chekov.domain.tags import TagMark
 from chekov.serialization.exactness import member_names
 
 Check: TypeAlias = Callable[[Any], bool]
@@ -72,8 +73,8 @@ def _exact_choices(hint: Any) -> Mapping[type, Check | None]:
 
     Constraints in `Annotated` make it inexact.
     """
-    while hasattr(hint, "__supertype__"):
-        hint = hint.__supertype__
+    while hasattr(hint, "__supertype__") or _is_only_tag(hint):
+        hint = hint.__origin__ if _is_only_tag(hint) else hint.__supertype__
     found: dict[type, Check | None] = {}
     for item in get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,):
         exact = _exact(NoneType if item is None else item)
@@ -81,6 +82,11 @@ def _exact_choices(hint: Any) -> Mapping[type, Check | None]:
             return {}
         found |= exact
     return found
+
+
+def _is_only_tag(hint: Any) -> bool:
+    marks: tuple[object, ...] = getattr(hint, "__metadata__", ())
+    return bool(marks) and all(isinstance(mark, TagMark) for mark in marks)
 
 
 def _exact(item: Any) -> Mapping[type, Check | None]:

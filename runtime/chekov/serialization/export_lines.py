@@ -2,7 +2,9 @@
 
 import binascii
 from base64 import b64decode
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -35,7 +37,17 @@ class WorkLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A row of what handlers have done, or of what is under way."""
 
     table: str
-    row: msgspec.Raw
+    row: dict[str, msgspec.Raw]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those that the row names, sorted."""
+        return tuple(sorted(self.row))
+
+    @property
+    def document(self) -> bytes:
+        """The row as JSON."""
+        return _encoder.encode(self.row)
 
 
 class StreamLine(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +83,8 @@ class EventLine(NamedTuple):
     causation_id: UUID | None
     time: datetime
     is_json: bool
+    tags: Mapping[str, UUID | None] = MappingProxyType({})
+    """Each with the key that it goes with, if there is one."""
 
 
 _NOTHING: Final = msgspec.Raw()
@@ -90,6 +104,7 @@ class _Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     data: msgspec.Raw = _NOTHING
     data_text: str | None = None
     content: str | None = None
+    tags: dict[str, UUID | None] = {}
 
 
 _heading: Final = msgspec.json.Decoder(Heading)
@@ -114,6 +129,28 @@ def decode_heading(line: bytes) -> Heading:
     if heading.format != FORMAT:
         raise MalformedExport(1, f"expected the format {FORMAT}, found {heading.format}")
     return heading
+
+
+def encode_event(event: EventLine) -> bytes:
+    """Encode an event whose payload is JSON; the document goes as text, so none needs a look."""
+    line = {
+        "position": event.position,
+        "stream": event.stream,
+        "version": event.version,
+        "id": event.id,
+        "type": event.type,
+        "time": event.time,
+        "correlation_id": event.correlation_id,
+        "causation_id": event.causation_id,
+        "data_text": event.data.decode(),
+    }
+    if event.metadata is not None:
+        line["metadata_text"] = event.metadata.decode()
+    return _encoder.encode(line) + b"\n"
+
+
+def encode_stream(stream: StreamLine) -> bytes:
+    return _encoder.encode(stream) + b"\n"
 
 
 def decode_event(line: bytes, number: int) -> EventLine:
@@ -142,6 +179,7 @@ def decode_event(line: bytes, number: int) -> EventLine:
         found.causation_id,
         found.time,
         is_json=found.content is None,
+        tags=found.tags,
     )
 
 

@@ -10,7 +10,7 @@ from ipaddress import (
     IPv6Interface,
     IPv6Network,
 )
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -28,6 +28,26 @@ def to_json(value: object) -> bytes:
         TypeError: JSON cannot hold it.
     """
     return _encode(value)
+
+
+def from_json(text: str | bytes) -> Any:
+    """The plain values of JSON.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    return msgspec.json.decode(text)
+
+
+def plain_values(values: Mapping[str, object]) -> dict[str, Any]:
+    """Values as `to_json` writes them, in plain types; as text what JSON cannot hold."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        try:
+            found[name] = msgspec.json.decode(_encode(value))
+        except (TypeError, ValueError, RecursionError):
+            found[name] = str(value)
+    return found
 
 
 def _plain(value: object) -> object:

@@ -1,7 +1,9 @@
 """Encoding and decoding what process managers keep: states, timers, commands and refusals."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, get_type_hints
 
 import msgspec
 
@@ -10,6 +12,7 @@ from chekov.domain.domain import Domain
 from chekov.domain.process_manager import ProcessManager
 from chekov.domain.timers import Timer
 from chekov.errors import DefinitionError, Rejected, StoreError
+from chekov.errors.rejection import rebuilt
 from chekov.serialization.serializers import Json, json_decoder
 from chekov.serialization.states import StateFormat, Unstorable, state_format
 
@@ -24,13 +27,15 @@ class _Refusal(msgspec.Struct, omit_defaults=True):
     """A refusal as it is stored.
 
     Attributes:
-        code: the name of its class.
+        code: that of its class, or the name of one that is no `Rejected`.
         fields: the attributes that JSON can hold.
+        path: module and name of the class, which distinguish it from others of this code.
     """
 
     code: str
     message: str
     fields: dict[str, Any] = {}
+    path: str = ""
 
 
 _decode_refusal: Final = msgspec.json.Decoder(_Refusal).decode
@@ -115,7 +120,7 @@ class ProcessCodec:
             raise UnreadableProcess(f"{kind.__qualname__} takes no timer {name!r}")
         try:
             return decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise UnreadableProcess(
                 f"the timer {name!r} of {kind.__qualname__} cannot be decoded: {error}"
             ) from error
@@ -123,8 +128,11 @@ class ProcessCodec:
 
 def encode_refusal(error: Exception) -> bytes:
     """Encode why a command was refused."""
-    refusal = _Refusal(type(error).__name__, str(error))
+    code = error.__chekov__.code if isinstance(error, Rejected) else type(error).__name__
+    refusal = _Refusal(code, str(error), path=_path(type(error)))
     for name, value in vars(error).items():
+        if name == "message":
+            continue
         try:
             _encode(value)
         except (TypeError, ValueError, RecursionError):
@@ -136,14 +144,33 @@ def encode_refusal(error: Exception) -> bytes:
 def decode_refusal(data: bytes) -> Rejected:
     """The refusal as its class, if that is a `Rejected` which this process knows.
 
-    Its attributes are as JSON gives them back.
+    Its fields have the types of their annotations; other attributes, and values that do not fit
+    these, are as JSON gives them back.
     """
     refusal = _decode_refusal(data)
-    kind = next((kind for kind in _subclasses(Rejected) if kind.__name__ == refusal.code), Rejected)
-    error = kind.__new__(kind)
-    Exception.__init__(error, refusal.message)
-    vars(error).update(refusal.fields)
-    return error
+    known = [kind for kind in _subclasses(Rejected) if kind.__chekov__.code == refusal.code]
+    known.sort(key=lambda kind: _path(kind) != refusal.path)
+    kind = known[0] if known else Rejected
+    attributes = dict(refusal.fields)
+    for name, annotation in _annotations(kind).items():
+        if name in attributes:
+            with suppress(msgspec.ValidationError, TypeError):
+                attributes[name] = msgspec.convert(attributes[name], annotation)
+    return rebuilt(kind, refusal.message, attributes)
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+@lru_cache
+def _annotations(kind: type[Rejected]) -> Mapping[str, Any]:
+    """The annotations of its fields; none if one of them cannot be evaluated."""
+    try:
+        hints = get_type_hints(kind)
+    except (NameError, TypeError, AttributeError):
+        return {}
+    return {name: hints[name] for name in kind.__chekov__.fields}
 
 
 def _subclasses(kind: type[Rejected]) -> Iterator[type[Rejected]]:

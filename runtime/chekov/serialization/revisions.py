@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from chekov.domain.messages import REVISION_MARK
+from chekov.domain.names import is_name
 
 _FIRST: Final = 1
+_NEXT: Final = 8
 
 
 class _Revision(NamedTuple):
@@ -40,6 +42,13 @@ class Revisions:
         """Whether a stored name is a newer revision of an event that is known."""
         base, number = _revision_of(name)
         return number > self.newest.get(base, number)
+
+    def next_of(self, name: str) -> frozenset[str]:
+        """The stored names under which the releases after this one store an event."""
+        base = _revision_of(name).base
+        newest = self.newest.get(base, _FIRST)
+        newer = (f"{base}{REVISION_MARK}{newest + n}" for n in range(1, _NEXT + 1))
+        return frozenset(filter(is_name, newer))
 
     def lack(self, others: "Revisions") -> bool:
         """Whether `others` know an event, or a newer revision of one, that these do not."""

@@ -2,26 +2,35 @@
 
 from datetime import datetime
 from enum import Enum
-from typing import Any, get_type_hints
+from typing import Any
 
 from aiohttp import web
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.authorization import ReadState
+from chekov.domain.boundary import Boundary
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
+from chekov.domain.messages import identifier_hint
 from chekov.engine.commands.aggregates import Loaded
 from chekov.errors import InvalidArgument, InvalidCommand, WrongExpectedVersion
 from chekov.runtime import Runtime
 from chekov.serialization.codec import convert
 from chekov.server import parameters, rendering
 from chekov.server.commands import JSON
+from chekov.server.permissions import Permissions
 from chekov.server.problems import MALFORMED, NOT_FOUND, RequestError, malformed
 
 
 class Aggregates:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._types = {definition_of(item).identity: item for item in runtime.domain.aggregates}
+        self._permissions = Permissions(runtime.domain)
+        self._types = {
+            definition_of(item).identity: item
+            for item in runtime.domain.aggregates
+            if not issubclass(item, Boundary)
+        }
         self._identifiers = {
             identity: identifier_type(runtime.domain, item)
             for identity, item in self._types.items()
@@ -34,6 +43,7 @@ class Aggregates:
             known = ", ".join(sorted(self._types))
             raise RequestError(NOT_FOUND, f"There is no aggregate {identity!r}; known: {known}.")
         identifier = self._identifier(request, identity)
+        await self._permissions.require(ReadState(aggregate, identifier))
         loaded = await self._loaded(aggregate, identifier, _at(request))
         head = f'{{"stream":{rendering.text(loaded.stream)},"version":{loaded.version},"state":'
         return web.Response(
@@ -79,6 +89,7 @@ def _at(request: web.Request) -> int | datetime | None:
 
 def identifier_type(domain: Domain, aggregate: type[Aggregate]) -> Any:
     """The type of an aggregate's identifiers, as its first command declares it."""
-    for command in definition_of(aggregate).executors:
-        return get_type_hints(command)[domain.identifier_of(command)]
+    for command in domain.commands.values():
+        if domain.aggregate_of(command) is aggregate:
+            return identifier_hint(command, domain.identifier_of(command))
     return str

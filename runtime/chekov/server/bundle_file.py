@@ -79,6 +79,8 @@ def _documents(path: Path) -> list[dict[str, Any]]:
         raise InvalidBundleFile(f"{path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidBundleFile(f"{path} is not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise InvalidBundleFile(f"{path} is nested too deeply to be a bundle") from error
     return [cast("dict[str, Any]", item) for item in loaded if isinstance(item, dict)]
 
 

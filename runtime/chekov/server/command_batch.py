@@ -2,7 +2,8 @@
 
 Commands to one instance are executed one after another, commands to different ones concurrently.
 At most `WINDOW` lines are in progress or wait to be sent, which bounds the memory that a fast
-sender or a slow reader can take.
+sender or a slow reader can take. Lines wait for a place in the process, and large ones for room, as
+long as it takes.
 """
 
 import asyncio
@@ -20,8 +21,10 @@ from chekov.errors import Draining, InvalidCommand
 from chekov.runtime import Runtime
 from chekov.serialization.codec import decode_line
 from chekov.server import headers, rendering
+from chekov.server.authentication.authenticator import principal
 from chekov.server.commands import instance_of
-from chekov.server.content import chunks, lines
+from chekov.server.content import CONTENT_LIMITS, LARGE, chunks, lines
+from chekov.server.gate import Gate
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.problems import (
     MALFORMED,
@@ -43,10 +46,11 @@ _log: Final = logging.getLogger(__name__)
 
 
 class CommandBatches:
-    def __init__(self, runtime: Runtime, lifecycle: Lifecycle, line_limit: int) -> None:
+    def __init__(self, runtime: Runtime, lifecycle: Lifecycle, gate: Gate, line_limit: int) -> None:
         self._runtime = runtime
         self._lifecycle = lifecycle
         self._line_limit = line_limit
+        self._gate = gate
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         _require_ndjson(request)
@@ -61,7 +65,8 @@ class CommandBatches:
         results = _Results()
         async with asyncio.TaskGroup() as group:
             group.create_task(_write(response, results))
-            problem = await self._read(content, group, results)
+            room = request.app[CONTENT_LIMITS].gate
+            problem = await self._read(content, group, results, room)
             if problem is not None:
                 results.add(group.create_task(_completed(problem)))
                 response.force_close()  # the rest of the content is not read
@@ -69,7 +74,11 @@ class CommandBatches:
         return response
 
     async def _read(
-        self, content: AsyncIterable[bytes], group: asyncio.TaskGroup, results: "_Results"
+        self,
+        content: AsyncIterable[bytes],
+        group: asyncio.TaskGroup,
+        results: "_Results",
+        room: Gate,
     ) -> bytes | None:
         """Start every line; return the problem that ends the batch before its end, if any."""
         latest: dict[str, asyncio.Task[bytes]] = {}
@@ -77,7 +86,13 @@ class CommandBatches:
             async with self._lifecycle.until_drained():
                 async for line in lines(content, self._line_limit):
                     await results.window.acquire()
-                    results.add(self._start(line, group, latest))
+                    if line is None or len(line) < LARGE:
+                        results.add(self._start(line, group, latest))
+                        continue
+                    places = await room.enter(len(line), patient=True)
+                    task = self._start(line, group, latest)
+                    task.add_done_callback(lambda _, places=places: room.leave(places))
+                    results.add(task)
                 return None
         except (ConnectionError, web.RequestPayloadError):
             _log.info("a batch of commands ended early; the lines received are executed")
@@ -116,6 +131,7 @@ class CommandBatches:
             self._runtime.codec.decode_command(name, data),
             command_id=command_id,
             correlation_id=context.correlation_id.get(),
+            principal=principal.get(),
         )
 
     async def _execute(
@@ -126,12 +142,15 @@ class CommandBatches:
         task = asyncio.current_task()
         if before is not None:
             await asyncio.wait((before,))
+        await self._gate.enter(patient=True)
         try:
             dispatched = await self._runtime.execute(envelope)
         except BaseException as error:
             if is_requested(error, task):
                 raise
             return _problem(error, definition_of(type(envelope.command)).name)
+        finally:
+            self._gate.leave()
         return rendering.dispatched(dispatched)
 
 

@@ -10,15 +10,23 @@ from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.messages import Command, Event
-from chekov.engine.commands.consistency import HandlerFailed
 from chekov.engine.commands.execution import Dispatched
-from chekov.errors import ConsistencyTimeout, UnknownCommand, UnknownSubscription, UnusableState
+from chekov.errors import (
+    ConsistencyTimeout,
+    HandlerFailed,
+    UnknownCommand,
+    UnknownSubscription,
+    UnusableState,
+)
 from chekov.runtime import Runtime
 from chekov.serialization.json import to_json
 from chekov.server import headers, rendering
+from chekov.server.authentication.authenticator import principal
 from chekov.server.content import body
 from chekov.server.endpoint import Handler
+from chekov.server.gate import Gate
 from chekov.server.parameters import refuse_unknown
+from chekov.server.permissions import Permissions
 from chekov.server.problems import malformed
 from chekov.server.scheduling import PARAMETERS, Future, future
 from chekov.store.port import SubscriptionKey
@@ -39,9 +47,11 @@ class _Wait(NamedTuple):
 
 
 class Commands:
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, gate: Gate) -> None:
         self._runtime = runtime
+        self._gate = gate
         self._consistency = runtime.engine.consistency
+        self._permissions = Permissions(runtime.domain)
 
     def handler(self, name: str) -> Handler:
         """The HTTP handler of one command, by its stored name."""
@@ -57,16 +67,24 @@ class Commands:
             wait = self._wait(given)
             expected = headers.expected_version(given)
             command_id = headers.command_id(given)
-            command = self._runtime.codec.decode_command(name, await body(request))
-            dispatched = await self._runtime.execute(
-                CommandEnvelope.of(
-                    command,
-                    command_id=command_id,
-                    correlation_id=context.correlation_id.get(),
-                    expected_version=expected,
-                    with_state=with_state,
+            metadata = headers.metadata(given)
+            data = await body(request)
+            if not self._gate.try_enter():
+                await self._wait_for_turn(request)
+            try:
+                dispatched = await self._runtime.execute(
+                    CommandEnvelope.of(
+                        self._runtime.codec.decode_command(name, data),
+                        command_id=command_id,
+                        correlation_id=context.correlation_id.get(),
+                        metadata=metadata,
+                        principal=principal.get(),
+                        expected_version=expected,
+                        with_state=with_state,
+                    )
                 )
-            )
+            finally:
+                self._gate.leave()
             state = _state(dispatched) if with_state else b""
             if wait is None:
                 return web.Response(
@@ -87,14 +105,29 @@ class Commands:
             raise UnknownCommand(name, tuple(self._runtime.domain.commands))
         return await self.handler(name)(request)
 
+    async def _wait_for_turn(self, request: web.Request) -> None:
+        """Take a place at the gate once there is one.
+
+        Raises:
+            Overloaded: there was none in time.
+            ConnectionError: the client left meanwhile.
+        """
+        await self._gate.enter()
+        if request.transport is None or request.transport.is_closing():
+            self._gate.leave()
+            raise ConnectionResetError("the client left while its command waited")
+
     async def _schedule(self, request: web.Request, name: str, later: Future) -> web.StreamResponse:
         command_id = headers.command_id(request.headers)
+        metadata = headers.metadata(request.headers)
         command = self._runtime.codec.decode_command(name, await body(request))
+        await self._permissions.require(command)
         scheduled = await later.schedule(
             self._runtime,
             command,
             command_id=command_id,
             correlation_id=context.correlation_id.get(),
+            metadata=metadata,
         )
         return web.Response(status=202, body=to_json({"scheduled": scheduled}), headers=JSON)
 

@@ -7,13 +7,38 @@ that is refused already, and without a problem document for what it cannot decom
 import asyncio
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from chekov.server.problems import MALFORMED, TOO_LARGE, UNSUPPORTED, RequestError
+from chekov.server.gate import Gate
+from chekov.server.problems import (
+    MALFORMED,
+    REQUEST_TIMEOUT,
+    TOO_LARGE,
+    UNSUPPORTED,
+    RequestError,
+)
 
-BODY_LIMIT: Final = web.AppKey("body_limit", int)
+
+class ContentLimits(NamedTuple):
+    """What the content of requests may take.
+
+    Attributes:
+        body: bytes of one body.
+        gate: counts the bytes of the large bodies in the process.
+        seconds: for a whole body, and for the next part of a batch, to arrive.
+    """
+
+    body: int
+    gate: Gate
+    seconds: float
+
+
+CONTENT_LIMITS: Final = web.AppKey("content_limits", ContentLimits)
+
+LARGE: Final = 16 * 1024
+"""Bytes from which a body is counted: smaller ones are bounded by the number of connections."""
 
 MOST_BLANK_LINES: Final = 10_000
 """In succession."""
@@ -32,20 +57,74 @@ _ZLIB_METHOD: Final = 8
 
 
 async def body(request: web.Request) -> bytes:
-    """All content of a request.
+    """All content of a request, which waits for room if it is large.
 
     Raises:
-        RequestError: it is too large, or its encoding cannot be decoded.
+        RequestError: it is too large, its encoding cannot be decoded, or it does not arrive.
+        Overloaded: there was no room for it in time.
         HTTPRequestEntityTooLarge: it is too large, and not compressed.
     """
     encoding = _encoding(request)
+    room = await _find_room(request, encoding)
+    if encoding is None and request.content.is_eof():
+        return await request.read()
+    try:
+        async with asyncio.timeout(request.app[CONTENT_LIMITS].seconds):
+            found = await _arrived(request, encoding)
+    except TimeoutError:
+        raise _late(request) from None
+    if room is not None:
+        room.shrink(len(found))
+    return found
+
+
+async def _arrived(request: web.Request, encoding: str | None) -> bytes:
     if encoding is None:
         return await request.read()
-    limit = request.app[BODY_LIMIT]
+    limit = request.app[CONTENT_LIMITS].body
     held = bytearray()
     async for chunk in _decompressed(request.content.iter_any(), encoding, limit, limit):
         held += chunk
     return bytes(held)
+
+
+class _Room:
+    """The places that a body takes."""
+
+    def __init__(self, gate: Gate, places: int) -> None:
+        self._gate = gate
+        self._places = places
+
+    def shrink(self, size: int) -> None:
+        """Keep what a body of a size takes, which was not known before it arrived."""
+        needed = size if size >= LARGE else 0
+        if needed < self._places:
+            self._gate.leave(self._places - needed)
+            self._places = needed
+
+    def leave(self) -> None:
+        self._gate.leave(self._places)
+
+
+async def _find_room(request: web.Request, encoding: str | None) -> _Room | None:
+    """Count a body that is large, or may be, until its request is answered."""
+    content, limit = request.content, request.app[CONTENT_LIMITS].body
+    if encoding is not None:
+        size = limit
+    elif content.is_eof():
+        size = content.total_bytes
+    else:
+        size = request.content_length or limit
+    if size < LARGE:
+        return None
+    if size > limit:
+        raise RequestError(TOO_LARGE, f"The limit is {limit} bytes.")
+    gate = request.app[CONTENT_LIMITS].gate
+    room = _Room(gate, await gate.enter(size))
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101
+    task.add_done_callback(lambda _: room.leave())
+    return room
 
 
 def chunks(request: web.Request) -> AsyncIterator[bytes]:
@@ -53,13 +132,13 @@ def chunks(request: web.Request) -> AsyncIterator[bytes]:
 
     Raises:
         RequestError: the encoding is not supported. While iterating: the content is not in this
-            encoding, or too large when it is decompressed.
+            encoding, or too large when it is decompressed, or its next part does not arrive.
     """
     encoding = _encoding(request)
-    content = request.content.iter_any()
+    content = _arriving(request)
     if encoding is None:
         return _yielding(content)
-    limit = request.app[BODY_LIMIT]
+    limit = request.app[CONTENT_LIMITS].body
     return _decompressed(content, encoding, limit, LARGEST_BATCH * limit)
 
 
@@ -138,6 +217,25 @@ def _encoding(request: web.Request) -> str | None:
             headers={"Accept-Encoding": "gzip, deflate"},
         )
     return encoding
+
+
+async def _arriving(request: web.Request) -> AsyncIterator[bytes]:
+    content, seconds = request.content, request.app[CONTENT_LIMITS].seconds
+    while not content.at_eof():
+        try:
+            async with asyncio.timeout(seconds):
+                chunk = await content.readany()
+        except TimeoutError:
+            raise _late(request) from None
+        if chunk:
+            yield chunk
+
+
+def _late(request: web.Request) -> RequestError:
+    return RequestError(
+        REQUEST_TIMEOUT,
+        f"The request's content did not arrive within {request.app[CONTENT_LIMITS].seconds:g} s.",
+    )
 
 
 async def _yielding(content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

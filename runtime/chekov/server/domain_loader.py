@@ -18,6 +18,7 @@ from chekov.errors import (
     NotADomain,
 )
 from chekov.serialization.validation import validate
+from chekov.server.settings import Settings
 
 _OWN_CODE: Final = str(Path(__file__).parents[1])
 
@@ -47,6 +48,17 @@ def load_domain(entrypoint: str, folder: Path | None = None) -> Domain:
     except DefinitionError as error:
         raise _invalid(error) from error
     return found
+
+
+def configured_domain(settings: Settings) -> Domain:
+    """Import the domain that the settings name.
+
+    Raises:
+        SettingsError: they name none.
+        BundleError: one of its four kinds.
+    """
+    settings.require("domain")
+    return load_domain(settings.domain, Path(settings.path or "."))
 
 
 def _module(name: str) -> object:

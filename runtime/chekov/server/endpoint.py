@@ -15,13 +15,15 @@ from opentelemetry.trace import Span
 
 from chekov.engine.failures import is_requested
 from chekov.server import headers
-from chekov.server.content import BODY_LIMIT
+from chekov.server.authentication.authenticator import Authenticator, principal
+from chekov.server.content import CONTENT_LIMITS
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.metrics import Metrics
 from chekov.server.problems import (
     CONTENT_TYPE,
     FIRST_SERVER_ERROR,
     MALFORMED,
+    REQUEST_TIMEOUT,
     TOO_LARGE,
     Problem,
     log_failure,
@@ -33,6 +35,9 @@ from chekov.uuid7 import uuid7
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+COMPRESSED_FROM: Final = 4096
+"""Bytes."""
+
 _CLIENT_CLOSED_REQUEST: Final = 499
 _NO_SPAN: Final = nullcontext(None)
 
@@ -42,14 +47,31 @@ _log: Final = logging.getLogger(__name__)
 class Endpoints:
     """Makes handlers into endpoints of one listener."""
 
-    def __init__(self, metrics: Metrics, tracing: Tracing | None, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        tracing: Tracing | None,
+        lifecycle: Lifecycle,
+        authenticator: Authenticator | None = None,
+    ) -> None:
         self._metrics = metrics
         self._tracing = tracing
         self._lifecycle = lifecycle
+        self._authenticator = authenticator
 
-    def endpoint(self, method: str, route: str, handler: Handler) -> Handler:
-        """`handler` with everything around it; `route` is the path's pattern."""
+    def endpoint(
+        self, method: str, route: str, handler: Handler, *, public: bool = False
+    ) -> Handler:
+        """`handler` with everything around it.
+
+        Args:
+            method: of its requests.
+            route: the pattern of their path.
+            handler: answers them.
+            public: whether it does so without knowing who sends them.
+        """
         measure = self._metrics.http(method, route)
+        authenticator = None if public else self._authenticator
 
         async def endpoint(request: web.Request) -> web.StreamResponse:
             started = measure.start()
@@ -60,6 +82,8 @@ class Endpoints:
                     try:
                         given = headers.correlation_id(request.headers)
                         context.correlation_id.set(given or uuid7())
+                        if authenticator is not None:
+                            principal.set(await authenticator.authenticate(request))
                         response = await handler(request)
                     except BaseException as error:
                         if is_requested(error, task):
@@ -93,8 +117,21 @@ class Endpoints:
             response.headers[headers.CORRELATION_ID] = str(context.correlation_id.get())
             if self._lifecycle.phase == "draining":
                 response.force_close()
+            if isinstance(response, web.Response):
+                _compress(request, response)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s %s %d", request.method, request.path_qs, response.status)
+
+
+def _compress(request: web.Request, response: web.Response) -> None:
+    """Let a large body be compressed, in a thread, if the client takes that."""
+    body = response.body
+    if not isinstance(body, bytes) or len(body) < COMPRESSED_FROM or request.method == "HEAD":
+        return
+    vary = response.headers.get("Vary")
+    response.headers["Vary"] = f"{vary}, Accept-Encoding" if vary else "Accept-Encoding"
+    if headers.accepts_gzip(request.headers):
+        response.enable_compression(web.ContentCoding.gzip)
 
 
 def reporting_problems(handler: Handler) -> Handler:
@@ -116,7 +153,7 @@ def _failed(request: web.Request, error: BaseException) -> web.Response:
     if context.correlation_id.get() is None:  # the request's own was malformed
         context.correlation_id.set(uuid7())
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        limit = request.app[BODY_LIMIT]
+        limit = request.app[CONTENT_LIMITS].body
         return _response(Problem(TOO_LARGE, f"The limit is {limit} bytes."))
     if isinstance(error, web.HTTPException):
         raise error
@@ -126,7 +163,10 @@ def _failed(request: web.Request, error: BaseException) -> web.Response:
         return _response(Problem(MALFORMED, "The request's content ended early."))
     problem = problem_of(error)
     log_failure(_log, f"{request.method} {request.path} failed", problem, error)
-    return _response(problem)
+    response = _response(problem)
+    if problem.kind is REQUEST_TIMEOUT:
+        response.force_close()
+    return response
 
 
 def _response(problem: Problem) -> web.Response:

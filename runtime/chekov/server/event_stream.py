@@ -8,25 +8,31 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from chekov.backoff import Backoff
+from chekov.domain.authorization import ReadEvents
 from chekov.domain.event_filter import EventFilter
 from chekov.errors import ChekovError, StoreClosed, StoreUnavailable, StreamNotFound
 from chekov.server import headers, parameters
 from chekov.server.event_writer import ClientStalled, EventWriter, parts
 from chekov.server.lifecycle import Lifecycle
+from chekov.server.permissions import Permissions
 from chekov.server.problems import (
+    BEYOND_THE_LOG,
     TOO_MANY_EVENT_STREAMS,
     VERSION_CONFLICT,
     RequestError,
     malformed,
 )
-from chekov.store.filtered_log import FilteredLog, Found
-from chekov.store.port import RecordedEvent, Store
+from chekov.store.filtered_log import FilteredLog
+from chekov.store.port import Found, RecordedEvent, Store
 from chekov.store.stream_log import StreamLog
 from chekov.telemetry import context
 
 _HEARTBEAT_SECONDS: Final = 15.0
 _PATIENCE_SECONDS: Final = 30.0
 _EVENT_STREAM: Final = "text/event-stream"
+_BEGIN_ANEW: Final = (
+    "Read from the beginning again, without Last-Event-ID, and forget what you know."
+)
 _RETRY_AFTER: Final = {"Retry-After": "5"}
 _FIRST: Final = 1
 
@@ -48,15 +54,20 @@ class EventStream:
     Args:
         store: what they read.
         lifecycle: their responses end at the drain.
+        permissions: whether they may.
         most: how many may be connected at once.
         heartbeat: seconds without an event after which a client is sent a comment.
         patience: seconds after which a client that does not read is dropped.
+
+    Attributes:
+        connected: how many clients there are.
     """
 
     def __init__(
         self,
         store: Store,
         lifecycle: Lifecycle,
+        permissions: Permissions,
         *,
         most: int,
         heartbeat: float = _HEARTBEAT_SECONDS,
@@ -64,32 +75,54 @@ class EventStream:
     ) -> None:
         self._store = store
         self._lifecycle = lifecycle
+        self._permissions = permissions
         self._most = most
         self._heartbeat = heartbeat
         self._patience = patience
-        self._connected = 0
+        self.connected = 0
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The events of all streams; ids are positions."""
+        await self._permissions.require(ReadEvents())
         wanted = parameters.event_filter(request.query)
         start = _start(request, parameters.FILTERS)
+        await self._require_within_log(start)
         return await self._respond(request, _Log(self._store, wanted), start, _position)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """The events of one stream; ids are versions."""
         start = _start(request)
-        info = await self._store.streams.info(request.match_info["stream"])
+        name = request.match_info["stream"]
+        await self._permissions.require(ReadEvents(name))
+        info = await self._store.streams.info(name)
         if info.version < _FIRST:
             raise StreamNotFound(info.stream)
-        seen = headers.last_event_id(request.headers)
-        if seen is not None and seen > info.version:
+        if start > info.version:
             raise RequestError(
                 VERSION_CONFLICT,
-                f"Last-Event-ID is {seen}, but the stream ends at version {info.version}: "
-                "it was erased and begun anew, or the log was restored to an earlier state.",
-                {"stream": info.stream, "expected": seen, "actual": info.version},
+                f"The stream ends at version {info.version}, before {start}: it was erased and "
+                f"begun anew, or the log was restored to an earlier state. {_BEGIN_ANEW}",
+                {"stream": info.stream, "expected": start, "actual": info.version},
             )
         return await self._respond(request, StreamLog(self._store, info), start, _version)
+
+    async def _require_within_log(self, position: int) -> None:
+        """Refuse to wait for positions that would be of other events than the client expects.
+
+        Raises:
+            RequestError: the log ends before the position.
+            StoreUnavailable: the database is away.
+        """
+        if position <= self._store.tail.head.value or position <= (
+            head := await self._store.head()
+        ):
+            return
+        raise RequestError(
+            BEYOND_THE_LOG,
+            f"The log ends at position {head}, before {position}: it is another log, or was "
+            f"restored to an earlier state. {_BEGIN_ANEW}",
+            {"expected": position, "actual": head},
+        )
 
     async def _respond(
         self,
@@ -143,7 +176,9 @@ class EventStream:
     ) -> None:
         tail = self._store.tail
         backoff = Backoff()
-        while not source.ended:
+        resets = tail.resets.value
+        # Of a log that was restored, the client learns when it comes back.
+        while not source.ended and tail.resets.value == resets:
             await writer.keep_alive()
             drops = tail.drops.value
             try:
@@ -167,18 +202,18 @@ class EventStream:
 
     @contextmanager
     def _place(self) -> Generator[None]:
-        if self._connected >= self._most:
+        if self.connected >= self._most:
             raise RequestError(
                 TOO_MANY_EVENT_STREAMS,
                 f"{self._most} clients follow events here already: come back later, read pages, "
                 "or have CHEKOV_MAX_EVENT_STREAMS raised.",
                 headers=_RETRY_AFTER,
             )
-        self._connected += 1
+        self.connected += 1
         try:
             yield
         finally:
-            self._connected -= 1
+            self.connected -= 1
 
 
 class _Log:

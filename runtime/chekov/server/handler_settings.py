@@ -22,6 +22,8 @@ def handler_settings(text: str) -> Mapping[str, HandlerSettings]:
         items: Any = json.loads(text)
     except ValueError as error:
         raise ValueError(f"it is not JSON: {error}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply: expected a list of objects") from None
     if not isinstance(items, list):
         raise ValueError('it is not a list of objects, such as [{"name": "mailer"}]')  # noqa: TRY004
     found: dict[str, HandlerSettings] = {}

@@ -2,21 +2,26 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final, cast
 from uuid import UUID
 
+from chekov.domain.names import OWN
+from chekov.serialization.json import from_json
 from chekov.server.problems import UNSUPPORTED, RequestError, malformed
 from chekov.store.port import Expected
 
 CORRELATION_ID: Final = "X-Correlation-ID"
 MIN_POSITION: Final = "X-Min-Position"
 LAST_EVENT_ID: Final = "Last-Event-ID"
+METADATA: Final = "X-Metadata"
+LONGEST_METADATA: Final = 4096
 
 _VERSION: Final = re.compile(r'(?:W/)?("?)(\d{1,18})\1\Z')
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
 _HANDLERS: Final = re.compile(
     r"(?:^|[,;\s])handlers\s*=\s*(?:\"([^\"]*)\"|([^\s,;\"]+))", re.IGNORECASE
 )
+_NO_QUALITY: Final = re.compile(r"q\s*=\s*0(?:\.0*)?")
 _LONGEST_WAIT: Final = 60
 _POSITION_DIGITS: Final = 18
 
@@ -97,6 +102,43 @@ def last_event_id(headers: Mapping[str, str]) -> int | None:
     """
     value = headers.get(LAST_EVENT_ID)
     return None if value is None else _number(LAST_EVENT_ID, "position or version", value)
+
+
+def metadata(headers: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """The JSON object in `X-Metadata`; `None` if absent.
+
+    Raises:
+        RequestError: the value is not such an object, is too long, or has a key of Chekov's own.
+    """
+    value = headers.get(METADATA)
+    if value is None:
+        return None
+    if len(value) > LONGEST_METADATA:
+        raise malformed("header", METADATA, f"is longer than {LONGEST_METADATA} characters")
+    try:
+        found = from_json(value.encode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise malformed(
+            "header", METADATA, 'expected a JSON object such as {"tenant":"blue"}', value
+        )
+    given = cast("dict[str, Any]", found)
+    if any(key.startswith(OWN) for key in given):
+        raise malformed("header", METADATA, f"keys that begin with {OWN!r} are Chekov's own", value)
+    return given
+
+
+def accepts_gzip(headers: Mapping[str, str]) -> bool:
+    """Whether `Accept-Encoding` names gzip, and not with the quality 0."""
+    given = headers.get("Accept-Encoding")
+    if given is None or "gzip" not in given:
+        return False
+    for item in given.split(","):
+        coding, _, quality = item.partition(";")
+        if coding.strip() == "gzip":
+            return _NO_QUALITY.fullmatch(quality.strip()) is None
+    return False
 
 
 def require_json(headers: Mapping[str, str]) -> None:

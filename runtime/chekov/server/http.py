@@ -9,15 +9,18 @@ from chekov.domain.domain import Domain
 from chekov.runtime import Runtime
 from chekov.serialization.json import to_json
 from chekov.server.aggregates import Aggregates
+from chekov.server.authentication.authenticator import Authenticator
 from chekov.server.command_batch import CommandBatches
 from chekov.server.commands import JSON, Commands
-from chekov.server.content import BODY_LIMIT
+from chekov.server.content import CONTENT_LIMITS, ContentLimits
 from chekov.server.endpoint import Endpoints, Handler
 from chekov.server.event_stream import EventStream, either
+from chekov.server.gate import Gate
 from chekov.server.index import index
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.metrics import Metrics
 from chekov.server.openapi import document
+from chekov.server.permissions import Permissions
 from chekov.server.problems import METHOD_NOT_ALLOWED, NOT_FOUND, RequestError
 from chekov.server.queries import Queries
 from chekov.server.settings import Settings
@@ -34,37 +37,51 @@ def application(
     tracing: Tracing | None,
     lifecycle: Lifecycle,
     settings: Settings,
+    authenticator: Authenticator | None = None,
 ) -> web.Application:
-    """The HTTP API of a runtime that is open."""
-    app = web.Application(client_max_size=settings.body_limit)
-    app[BODY_LIMIT] = settings.body_limit
-    endpoints = Endpoints(metrics, tracing, lifecycle)
+    """The HTTP API of a runtime that is open.
 
-    def add(method: str, path: str, handler: Handler) -> None:
-        endpoint = endpoints.endpoint(method, path, handler)
+    With an authenticator, all but the pages that describe the API is for its principals only.
+    """
+    app = web.Application(client_max_size=settings.body_limit)
+    app[CONTENT_LIMITS] = ContentLimits(
+        body=settings.body_limit,
+        gate=Gate(settings.max_content, settings.admission_wait, "bytes of content"),
+        seconds=settings.arrival_timeout,
+    )
+    gate = Gate(settings.max_in_flight, settings.admission_wait, "commands")
+    endpoints = Endpoints(metrics, tracing, lifecycle, authenticator)
+
+    def add(method: str, path: str, handler: Handler, *, public: bool = False) -> None:
+        endpoint = endpoints.endpoint(method, path, handler, public=public)
         # aiohttp's own pattern of a part has no braces, which names may have.
         path = path.replace("}", ":[^/]+}")
         app.router.add_route(method, path, endpoint)
         if method == "GET":
             app.router.add_route("HEAD", path, endpoint)
 
-    commands = Commands(runtime)
+    commands = Commands(runtime, gate)
     # aiohttp finds a fixed path in a dict, but tries patterns one after another.
     for name in filter(str.isidentifier, runtime.domain.commands):
         add("POST", f"/commands/{name}", commands.handler(name))
     add("POST", "/commands/{command}", commands.other)
-    add("POST", "/commands", CommandBatches(runtime, lifecycle, settings.body_limit).post)
+    add("POST", "/commands", CommandBatches(runtime, lifecycle, gate, settings.body_limit).post)
     add("GET", "/aggregates/{identity}/{id}", Aggregates(runtime).get)
-    streams = Streams(runtime.store)
-    event_stream = EventStream(runtime.store, lifecycle, most=settings.max_event_streams)
+    permissions = Permissions(runtime.domain)
+    streams = Streams(runtime.store, permissions)
+    event_stream = EventStream(
+        runtime.store, lifecycle, permissions, most=settings.max_event_streams
+    )
+    metrics.watch_event_streams(lambda: event_stream.connected)
     add("GET", "/streams", streams.streams)
     add("GET", "/streams/{stream}", either(streams.stream, event_stream.stream))
     add("GET", "/events", either(streams.events, event_stream.events))
     add("GET", "/queries/{projection}/{query}", Queries(runtime).get)
     if runtime.domain.personal:
         add("DELETE", "/subjects/{subject}", Subjects(runtime).delete)
-    add("GET", "/openapi.json", _fixed(to_json(document(runtime.domain))))
-    add("GET", "/", _index(runtime.domain))
+    description = document(runtime.domain, authenticated=authenticator is not None)
+    add("GET", "/openapi.json", _fixed(to_json(description)), public=True)
+    add("GET", "/", _index(runtime.domain), public=True)
     app.router.add_route("*", _ANY_PATH, endpoints.endpoint("*", "*", _not_found))
     return app
 

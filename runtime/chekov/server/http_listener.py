@@ -1,6 +1,8 @@
 """A listening port that closes without cutting off a request."""
 
 import asyncio
+import resource
+import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -8,11 +10,27 @@ from typing import Final
 from aiohttp import web
 
 from chekov.errors import ChekovError
+from chekov.server.problems import CONTENT_TYPE, TOO_MANY_CONNECTIONS, Problem
 
 _BACKLOG: Final = 1024
 _QUIET_SECONDS: Final = 0.25
 _POLL_SECONDS: Final = 0.02
 _SHUTDOWN_SECONDS: Final = 1.0
+_IDLE_SECONDS: Final = 75.0
+"""Without a whole request; longer than most proxies keep connections, so that they close first."""
+
+_HANDSHAKE_SECONDS: Final = 5.0
+"""For TLS; a connection is not counted before."""
+
+_MOST_DESCRIPTORS: Final = 65_536
+_OTHER_DESCRIPTORS: Final = 128
+"""For the database, files, and the other port."""
+
+_PROBLEM: Final = Problem(TOO_MANY_CONNECTIONS, "Come back later.").document()
+_TOO_MANY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: %b\r\nContent-Length: %d\r\n"
+    b"Retry-After: 1\r\nConnection: close\r\n\r\n%b"
+) % (CONTENT_TYPE.encode(), len(_PROBLEM), _PROBLEM)
 
 
 class CannotListen(ChekovError):
@@ -26,10 +44,10 @@ class HttpListener:
         port: the actual port, which differs from the requested one if that was 0.
     """
 
-    def __init__(self, runner: web.AppRunner, site: web.TCPSite) -> None:
-        self._runner = runner
-        self._site = site
-        self.port = site.port
+    def __init__(self, server: web.Server, accepting: asyncio.Server) -> None:
+        self._server = server
+        self._accepting = accepting
+        self.port: int = accepting.sockets[0].getsockname()[1]
 
     async def finish(self, seconds: float, busy: Callable[[], int]) -> None:
         """Accept no further connections, and close the open ones once they are quiet.
@@ -37,9 +55,8 @@ class HttpListener:
         Requests on open connections are answered until nothing is `busy` and none has arrived for
         a moment, so that a request that was on its way when the listener closed is answered.
         """
-        await self._site.stop()
-        server = self._runner.server
-        assert server is not None  # noqa: S101
+        self._accepting.close()
+        server = self._server
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         quiet_since, seen = loop.time(), server.requests_count
@@ -54,27 +71,75 @@ class HttpListener:
 
 
 @asynccontextmanager
-async def listening(app: web.Application, host: str, port: int) -> AsyncGenerator[HttpListener]:
-    """Serve an application until the block ends.
+async def listening(
+    app: web.Application,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None = None,
+    *,
+    most: int = _MOST_DESCRIPTORS,
+) -> AsyncGenerator[HttpListener]:
+    """Serve an application until the block ends; with a context for TLS, by that only.
+
+    At most so many connections are open at a time; further ones are answered 503 and closed.
 
     Raises:
         CannotListen: the port is in use, or the address belongs to another machine.
     """
+    most = min(most, _descriptors() - _OTHER_DESCRIPTORS)
     runner = web.AppRunner(
         app,
         handle_signals=False,
         access_log=None,
         shutdown_timeout=_SHUTDOWN_SECONDS,
         auto_decompress=False,  # see `content`
+        keepalive_timeout=_IDLE_SECONDS,
     )
     await runner.setup()
+    server = runner.server
+    assert server is not None  # noqa: S101
+
+    def protocol() -> asyncio.Protocol:
+        return server() if len(server.connections) < most else _Refusal()
+
     try:
-        site = web.TCPSite(runner, host, port, backlog=_BACKLOG)
         try:
-            await site.start()
+            accepting = await asyncio.get_running_loop().create_server(
+                protocol,
+                host,
+                port,
+                ssl=tls,
+                ssl_handshake_timeout=None if tls is None else _HANDSHAKE_SECONDS,
+                backlog=_BACKLOG,
+            )
         except OSError as error:
             reason = error.strerror or error
             raise CannotListen(f"cannot listen on {host}:{port}: {reason}") from error
-        yield HttpListener(runner, site)
+        try:
+            yield HttpListener(server, accepting)
+        finally:
+            accepting.close()
     finally:
         await runner.cleanup()
+
+
+class _Refusal(asyncio.Protocol):
+    """Answers a connection that is one too many, without reading from it."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101
+        transport.write(_TOO_MANY)
+        transport.close()
+
+
+def _descriptors() -> int:
+    """How many files and connections may be open, after that limit is raised as far as it goes.
+
+    Container runtimes leave it at 1,024, which a thousand idle connections would use up.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return wanted if soft == resource.RLIM_INFINITY else soft

@@ -34,7 +34,7 @@ class Management:
         metrics: exposed at `/metrics`.
         lifecycle: decides what the probes answer.
         about: further members of the manifest.
-        token: a bearer token for requests that change something; empty for none.
+        token: a bearer token for all but probes, metrics and the manifest; empty for none.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Management:
             "Commands and events are at its API port, by default 8080.",
             {
                 "/subscriptions": "the state of each subscription in this process",
+                "/subscriptions/abandoned": "the subscriptions that no process has any more",
                 "/projections": "the generations of the projections' tables, with their progress",
                 "/metrics": "metrics for Prometheus",
                 "/manifest": "the names of aggregates, commands, events and subscriptions",

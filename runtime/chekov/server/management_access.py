@@ -6,6 +6,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from chekov.runtime import Runtime
+from chekov.server.authentication.authenticator import bearer_token
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.problems import NOT_READY, UNAUTHORIZED, RequestError
 
@@ -16,7 +17,7 @@ class ManagementAccess:
     Args:
         runtime: returns the runtime; `None` while it is not open.
         lifecycle: says why it is not.
-        token: what changing requests have to present as a bearer token; empty for none.
+        token: what requests have to present as a bearer token; empty for none.
     """
 
     def __init__(
@@ -38,17 +39,17 @@ class ManagementAccess:
         return runtime
 
     def authorize(self, request: web.Request) -> None:
-        """Check the token of a request that changes something.
+        """Check the token of a request that shows or changes what the runtime holds.
 
         Raises:
             RequestError: it is missing or wrong.
         """
         if not self._token:
             return
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), self._token):
+        given = (bearer_token(request) or "").encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(given, self._token):
             raise RequestError(
                 UNAUTHORIZED,
-                "Changing anything here requires the management token.",
+                "This requires the management token.",
                 headers={"WWW-Authenticate": "Bearer"},
             )

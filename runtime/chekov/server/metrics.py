@@ -71,6 +71,15 @@ class Metrics(Observer):
         encode, content_type = choose_encoder(accept)
         return encode(self.registry), content_type
 
+    def watch_event_streams(self, connected: Callable[[], int]) -> None:
+        """Also expose how many clients follow events, as `connected` says at each scrape."""
+        gauge = Gauge(
+            "chekov_event_streams",
+            "Clients that follow events, as server-sent events.",
+            registry=self.registry,
+        )
+        gauge.set_function(connected)
+
     @property
     def requests_in_flight(self) -> int:
         """HTTP requests in progress."""

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Final
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.boundary import Boundary
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Message
@@ -29,6 +30,7 @@ from chekov.server.openapi_parts import (
     ref,
     refusals,
 )
+from chekov.server.openapi_security import secured
 from chekov.server.queries import QueryEndpoint, queries
 
 _ON_COMMANDS: Final = (
@@ -44,14 +46,16 @@ _ON_QUERIES: Final = (
 )  # fmt: skip
 
 
-def document(domain: Domain) -> Document:
-    """The whole document."""
+def document(domain: Domain, *, authenticated: bool = False) -> Document:
+    """The whole document; `authenticated` if requests need a token."""
     shapes = _Shapes(domain)
     paths: Document = {}
     for name in sorted(domain.commands):
         paths[f"/commands/{name}"] = {"post": _command(domain, name, shapes)}
     paths["/commands"] = {"post": _batch()}
     for aggregate in domain.aggregates:
+        if issubclass(aggregate, Boundary):
+            continue
         path = f"/aggregates/{definition_of(aggregate).identity}/{{id}}"
         paths[path] = {"get": _aggregate(aggregate, domain, shapes)}
     paths["/streams"] = {"get": _streams()}
@@ -61,7 +65,7 @@ def document(domain: Domain) -> Document:
         paths["/subjects/{subject}"] = {"delete": _forget()}
     for query in queries(domain):
         paths[f"/queries/{query.projection}/{query.name}"] = {"get": _query(query, shapes)}
-    return {
+    described: Document = {
         "openapi": "3.1.0",
         "info": {"title": domain.name, "version": version("chekov")},
         "paths": paths,
@@ -71,6 +75,7 @@ def document(domain: Domain) -> Document:
             "responses": problem_responses(),
         },
     }
+    return secured(described) if authenticated else described
 
 
 class _Shapes:
@@ -114,7 +119,7 @@ def _command(domain: Domain, name: str, shapes: _Shapes) -> Document:
         "tags": [definition_of(aggregate).identity if aggregate else domain.name],
         "summary": _summary(command) or f"Execute {name}",
         "parameters": [
-            *map(parameter, ("CorrelationId", "IdempotencyKey", "IfMatch", "Prefer")),
+            *map(parameter, ("CorrelationId", "IdempotencyKey", "IfMatch", "Metadata", "Prefer")),
             query_parameter("return", {"enum": ["events", "state"], "default": "events"}),
             *map(parameter, ("At", "AfterSeconds", "Cron", "Timezone", "Missed")),
         ],
@@ -241,6 +246,7 @@ def _events() -> Document:
             query_parameter("prefix", STRING),
             query_parameter("correlation", ID),
             query_parameter("causation", ID),
+            query_parameter("caused_by", ID),
         ],
         "responses": {"200": _page_or_event_stream(), **refusals(_ON_EVENT_STREAMS)},
     }

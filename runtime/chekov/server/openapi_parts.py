@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from chekov.server import problems
+from chekov.server.headers import LONGEST_METADATA
 from chekov.server.parameters import DEFAULT_LIMIT, LARGEST_LIMIT
 from chekov.server.problems import Kind
 
@@ -145,6 +146,12 @@ PARAMETERS: Final[Document] = {
         "in": "header",
         "schema": STRING,
         "description": 'The version that the stream must have, such as "3"; * if it must exist.',
+    },
+    "Metadata": {
+        "name": "X-Metadata",
+        "in": "header",
+        "schema": {**STRING, "maxLength": LONGEST_METADATA},
+        "description": "A JSON object that is stored with each event.",
     },
     "MinPosition": {
         "name": "X-Min-Position",

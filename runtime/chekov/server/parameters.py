@@ -17,7 +17,7 @@ LARGEST_LIMIT: Final = 1000
 _LARGEST_POSITION: Final = 2**63 - 1
 _LONGEST_DELAY: Final = 100 * 366 * 24 * 60 * 60
 
-FILTERS: Final = frozenset({"type", "category", "prefix", "correlation", "causation"})
+FILTERS: Final = frozenset({"type", "category", "prefix", "correlation", "causation", "caused_by"})
 """The parameters that filter events."""
 
 
@@ -68,6 +68,7 @@ def event_filter(query: MultiMapping[str]) -> EventFilter:
         prefix=query.get("prefix") or None,
         correlation=_id(query, "correlation"),
         causation=_id(query, "causation"),
+        caused_by=_id(query, "caused_by"),
     )
 
 

@@ -4,9 +4,13 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any, Final, Literal, NamedTuple
 
 from chekov import errors
+from chekov.engine.subscriptions.abandoned import SubscriptionInUse
+from chekov.errors.rejection import fields_of
+from chekov.serialization.json import plain_values
 from chekov.store.port import GenerationRefused, ProjectionBuilding, QueriesOverloaded, QueryTimeout
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -29,6 +33,7 @@ class Kind(NamedTuple):
 MALFORMED: Final = Kind("malformed-request", 400, "The request is malformed")
 INVALID_COMMAND: Final = Kind("invalid-command", 400, "The command does not fit its type")
 UNAUTHORIZED: Final = Kind("unauthorized", 401, "A token is required")
+FORBIDDEN: Final = Kind("forbidden", 403, "The principal may not do this")
 NOT_FOUND: Final = Kind("not-found", 404, "Nothing was found at this address")
 UNKNOWN_COMMAND: Final = Kind("unknown-command", 404, "The domain has no such command")
 UNKNOWN_SUBSCRIPTION: Final = Kind(
@@ -36,8 +41,10 @@ UNKNOWN_SUBSCRIPTION: Final = Kind(
 )
 STREAM_NOT_FOUND: Final = Kind("stream-not-found", 404, "The stream does not exist")
 METHOD_NOT_ALLOWED: Final = Kind("method-not-allowed", 405, "The method is not allowed here")
+REQUEST_TIMEOUT: Final = Kind("request-timeout", 408, "The request did not arrive in time")
 UNUSABLE_STATE: Final = Kind("unusable-state", 406, "The state has no JSON form")
 VERSION_CONFLICT: Final = Kind("version-conflict", 409, "The stream is at another version")
+BEYOND_THE_LOG: Final = Kind("beyond-the-log", 409, "The log ends before this position")
 TOO_MANY_CONFLICTS: Final = Kind("too-many-conflicts", 409, "Others kept changing the stream")
 DUPLICATE_EVENT: Final = Kind("duplicate-event", 409, "An event with this id is already stored")
 DUPLICATE_COMMAND: Final = Kind("duplicate-command", 409, "The command was executed before")
@@ -49,9 +56,14 @@ REJECTED: Final = Kind("rejected", 422, "The domain rejected the command")
 COMMAND_ID_REUSED: Final = Kind("command-id-reused", 422, "The id belongs to another command")
 NOT_STORABLE: Final = Kind("not-storable", 422, "The resulting events cannot be stored")
 OVERLOADED: Final = Kind("overloaded", 429, "Too many commands are in flight")
+RATE_LIMITED: Final = Kind("rate-limited", 429, "The principal sends too many commands")
 INTERNAL: Final = Kind("internal-error", 500, "The service failed")
 UNDECODABLE: Final = Kind("undecodable-event", 500, "A stored event cannot be decoded")
 DRAINING: Final = Kind("draining", 503, "This process is shutting down")
+NEWER_REVISION: Final = Kind("newer-revision", 503, "Newer code stored an event of this instance")
+AUTHENTICATION_UNAVAILABLE: Final = Kind(
+    "authentication-unavailable", 503, "Tokens cannot be verified now"
+)
 NOT_READY: Final = Kind("not-ready", 503, "This process is not ready")
 UNAVAILABLE: Final = Kind("store-unavailable", 503, "The event store is unavailable")
 PROJECTION_BUILDING: Final = Kind(
@@ -63,6 +75,7 @@ PROJECTION_BEHIND: Final = Kind(
 QUERIES_OVERLOADED: Final = Kind(
     "queries-overloaded", 503, "All database connections for queries are in use"
 )
+TOO_MANY_CONNECTIONS: Final = Kind("too-many-connections", 503, "Too many connections are open")
 TOO_MANY_EVENT_STREAMS: Final = Kind(
     "too-many-event-streams", 503, "Too many clients follow events at this process"
 )
@@ -70,17 +83,12 @@ QUERY_TIMED_OUT: Final = Kind("query-timed-out", 504, "The query took too long")
 GENERATION_REFUSED: Final = Kind(
     "generation-refused", 409, "The generations of the projection do not allow this"
 )
+SUBSCRIPTION_IN_USE: Final = Kind(
+    "subscription-in-use", 409, "Processes run the handler of the subscription"
+)
 TIMED_OUT: Final = Kind("timed-out", 504, "The command did not finish in time")
 
-KINDS: Final = (
-    MALFORMED, INVALID_COMMAND, UNAUTHORIZED, NOT_FOUND, UNKNOWN_COMMAND, UNKNOWN_SUBSCRIPTION,
-    STREAM_NOT_FOUND, METHOD_NOT_ALLOWED, UNUSABLE_STATE,
-    VERSION_CONFLICT, TOO_MANY_CONFLICTS, DUPLICATE_EVENT, DUPLICATE_COMMAND, HISTORY_TRUNCATED,
-    STREAM_DELETED, TOO_LARGE, UNSUPPORTED, REJECTED, COMMAND_ID_REUSED, NOT_STORABLE, OVERLOADED,
-    INTERNAL, UNDECODABLE, DRAINING, NOT_READY, UNAVAILABLE, PROJECTION_BUILDING,
-    PROJECTION_BEHIND, QUERIES_OVERLOADED, TOO_MANY_EVENT_STREAMS, QUERY_TIMED_OUT,
-    GENERATION_REFUSED, TIMED_OUT,
-)  # fmt: skip
+KINDS: Final = tuple(item for item in list(globals().values()) if isinstance(item, Kind))
 
 _SOON: Final = {"Retry-After": "1"}
 _LONGEST_WAIT: Final = 60
@@ -151,7 +159,8 @@ def log_failure(
 
 
 def _rejected(error: Any) -> Problem:
-    return Problem(REJECTED, str(error), {"rejection": type(error).__name__})
+    members = {"rejection": error.__chekov__.code, **plain_values(fields_of(error))}
+    return Problem(REJECTED, str(error), members)
 
 
 def _conflict(error: Any) -> Problem:
@@ -172,9 +181,18 @@ def _undecodable(error: Any) -> Problem:
     )
 
 
+def _newer(error: Any) -> Problem:
+    members = {**_undecodable(error).members, "stored": False}
+    return Problem(NEWER_REVISION, str(error), members, _SOON)
+
+
 def _unavailable(error: Any) -> Problem:
     members = {"stored": getattr(error, "stored", False)}
     return Problem(UNAVAILABLE, "The event store does not answer.", members, _SOON)
+
+
+def _rate_limited(error: Any) -> Problem:
+    return Problem(RATE_LIMITED, str(error), {}, {"Retry-After": str(max(1, ceil(error.seconds)))})
 
 
 def _building(error: Any) -> Problem:
@@ -199,8 +217,10 @@ _TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
         INVALID_COMMAND, str(error), {"path": error.path} if error.path else {}
     ),
     errors.Rejected: _rejected,
+    errors.Forbidden: lambda error: Problem(FORBIDDEN, str(error)),
     errors.CommandTimeout: lambda error: Problem(TIMED_OUT, str(error), {"stored": error.stored}),
     errors.Overloaded: lambda error: Problem(OVERLOADED, str(error), {}, _SOON),
+    errors.RateLimited: _rate_limited,
     errors.Draining: lambda error: Problem(DRAINING, str(error), {"stored": False}, _SOON),
     errors.WrongExpectedVersion: _conflict,
     errors.TooManyConflicts: _too_many_conflicts,
@@ -220,10 +240,14 @@ _TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
     errors.DuplicateEvent: lambda error: Problem(DUPLICATE_EVENT, str(error)),
     errors.InvalidAppend: lambda error: Problem(NOT_STORABLE, str(error)),
     errors.Undecodable: _undecodable,
+    errors.NewerRevision: _newer,
     errors.UnusableState: lambda error: Problem(UNUSABLE_STATE, str(error)),
     ProjectionBuilding: _building,
     QueriesOverloaded: lambda error: Problem(QUERIES_OVERLOADED, str(error), {}, _SOON),
     QueryTimeout: lambda error: Problem(QUERY_TIMED_OUT, str(error)),
+    SubscriptionInUse: lambda error: Problem(
+        SUBSCRIPTION_IN_USE, str(error), {"nodes": error.nodes}
+    ),
     GenerationRefused: lambda error: Problem(GENERATION_REFUSED, str(error)),
     errors.StoreUnavailable: _unavailable,
     errors.StoreClosed: _unavailable,

@@ -46,7 +46,8 @@ class ProjectionEndpoints:
             web.post(f"{path}/drop", reporting_problems(self.drop)),
         ]
 
-    async def list(self, _request: web.Request) -> web.StreamResponse:
+    async def list(self, request: web.Request) -> web.StreamResponse:
+        self._access.authorize(request)
         found = await self._access.opened().projections.list()
         return web.Response(body=to_json({"projections": list(map(shown, found))}), headers=JSON)
 

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple, get_origin
 
 from aiohttp import web
 
+from chekov.domain.authorization import RunQuery
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.methods import Method
@@ -16,6 +17,7 @@ from chekov.serialization.json import to_json
 from chekov.server import headers
 from chekov.server.commands import JSON
 from chekov.server.parameters import refuse_unknown
+from chekov.server.permissions import Permissions
 from chekov.server.problems import (
     MALFORMED,
     NOT_FOUND,
@@ -69,6 +71,7 @@ def queries(domain: Domain) -> tuple[QueryEndpoint, ...]:
 class Queries:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._permissions = Permissions(runtime.domain)
         self._queries = {(item.projection, item.name): item for item in queries(runtime.domain)}
 
     async def get(self, request: web.Request) -> web.StreamResponse:
@@ -78,6 +81,7 @@ class Queries:
             known = ", ".join(sorted("/".join(item) for item in self._queries)) or "none"
             raise RequestError(NOT_FOUND, f"There is no query {'/'.join(name)}; known: {known}.")
         given = arguments(query, request)
+        await self._permissions.require(RunQuery("/".join(name), given))
         position = headers.min_position(request.headers)
         seconds = headers.wait(request.headers) or _WAIT_SECONDS
         try:

@@ -7,10 +7,11 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, get_args
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from chekov.engine.commands.instance_cache import Reason
 from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.errors import StoreError
 from chekov.runtime import Runtime
@@ -59,6 +60,7 @@ class RuntimeCollector:
         self._rows: Mapping[SubscriptionKey, SubscriptionRow] = {}
         self._oldest: Mapping[SubscriptionKey, RecordedEvent] = {}
         self._figures: Mapping[SubscriptionKey, ProcessFigures] = {}
+        self._refused = 0
 
     async def refresh(self) -> None:
         """Read what only the store knows; if that fails, keep what was read last."""
@@ -72,8 +74,10 @@ class RuntimeCollector:
                 figures = (
                     await store.processes.figures(domain.name) if domain.process_managers else ()
                 )
+                refused = await store.schedules.refused(domain.name)
         except (StoreError, TimeoutError):
             return
+        self._refused = refused
         self._rows = {row.key: row for row in rows}
         self._oldest = oldest
         self._figures = {item.key: item for item in figures}
@@ -122,6 +126,19 @@ class RuntimeCollector:
             "Aggregates held in memory.",
             value=self.runtime.instances if self.runtime else 0,
         )
+        cache = self.runtime.engine.dispatcher.aggregates.instances if self.runtime else None
+        size = GaugeMetricFamily(
+            "chekov_instance_bytes",
+            "What the aggregates in memory take, as estimated.",
+            value=cache.bytes if cache else 0,
+        )
+        dropped = CounterMetricFamily(
+            "chekov_instances_dropped",
+            "Aggregates dropped from memory: beyond the bound on count or bytes, or idle.",
+            labels=("reason",),
+        )
+        for reason in get_args(Reason):
+            dropped.add_metric((reason,), cache.dropped[reason] if cache else 0)
         families = {
             name: GaugeMetricFamily(f"chekov_{name}", meaning, labels=_LABELS)
             for name, meaning in _GAUGES.items()
@@ -146,7 +163,26 @@ class RuntimeCollector:
             for name, value in values.items():
                 families[name].add_metric(labels, value)
             states.add_metric((*labels, status.state), 1)
-        return [instances, *families.values(), states, self._building(), *self._processes()]
+        return [
+            instances,
+            size,
+            dropped,
+            *families.values(),
+            states,
+            self._building(),
+            self._scheduled(),
+            *self._processes(),
+        ]
+
+    def _scheduled(self) -> Metric:
+        family = GaugeMetricFamily(
+            "chekov_scheduled_refused",
+            "Scheduled commands that were refused, and are kept with the reason.",
+            labels=("domain",),
+        )
+        if self.runtime is not None:
+            family.add_metric((self.runtime.domain.name,), self._refused)
+        return family
 
     def _processes(self) -> Iterable[Metric]:
         families = [

@@ -27,6 +27,7 @@ class ScheduleEndpoints:
         ]
 
     async def list(self, request: web.Request) -> web.StreamResponse:
+        self._access.authorize(request)
         parameters.refuse_unknown(request.query, {"after", "limit"})
         try:
             after = read_cursor(request.query.get("after", ""))

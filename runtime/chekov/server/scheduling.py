@@ -37,18 +37,17 @@ class Future:
         *,
         command_id: UUID | None,
         correlation_id: UUID | None,
+        metadata: Mapping[str, Any] | None,
     ) -> UUID:
         """Schedule the command, and return the id under which it can be cancelled."""
-        recurrence = self.recurrence
         return await runtime.schedule(
             command,
             at=self.at,
             after=self.after,
-            cron=recurrence and recurrence.cron,
-            timezone=recurrence and recurrence.timezone,
-            missed=recurrence.missed if recurrence else "once",
+            cron=self.recurrence,
             id=command_id,
             correlation_id=correlation_id,
+            metadata=metadata,
         )
 
 

@@ -9,25 +9,33 @@ import asyncio
 import logging
 import platform
 import signal
+import ssl
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from chekov.backoff import Backoff
 from chekov.domain.domain import Domain
 from chekov.domain.failure import Retry
+from chekov.engine.commands.cache_limits import CacheLimits
 from chekov.engine.failures import is_requested
 from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.keys import subscription_key
 from chekov.errors import StoreUnavailable
 from chekov.runtime import Runtime
 from chekov.server import gc_tuning, http
+from chekov.server.authentication.authenticator import authenticating
+from chekov.server.file_watch import FileWatch
 from chekov.server.http_listener import listening
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.management import Management
 from chekov.server.metrics import Metrics
+from chekov.server.setting_parsers import is_loopback
 from chekov.server.settings import Settings
+from chekov.server.tls import ServerCertificate
 from chekov.server.tracing import CallersTrace, Tracing
 from chekov.store.port import Store
 from chekov.store.postgres import PostgresStore
@@ -35,6 +43,8 @@ from chekov.store.postgres import PostgresStore
 _FIRST_WAIT: Final = 0.25
 _LONGEST_WAIT: Final = 5.0
 _SHORTEST_DRAIN: Final = 0.5
+_OWN_COMMANDS: Final = 256
+"""That the domain itself sends at a time, at least; scheduled commands alone are up to 200."""
 
 try:
     from uvloop import new_event_loop as _loop_factory
@@ -100,16 +110,24 @@ async def serve(
     lifecycle: Lifecycle,
     announce: Callable[[Ports], None] | None = None,
 ) -> None:
-    """Serve until `lifecycle` is stopped; call `announce` once requests are accepted."""
+    """Serve until `lifecycle` is stopped; call `announce` once requests are accepted.
+
+    Raises:
+        ChekovError: files with tokens, keys or the certificate cannot be used, or a port is taken.
+    """
     about = _about(settings, domain)
+    watch = FileWatch()
     async with AsyncExitStack() as stack:
+        tls = _tls(settings, watch)
+        authenticator = await stack.enter_async_context(authenticating(settings, watch))
+        await stack.enter_async_context(_watching(watch))
         tracing = await stack.enter_async_context(_tracing(settings, about))
         keys = [subscription_key(domain, handler) for handler in domain.handlers]
         metrics = Metrics(domain.commands, keys)
         metrics.describe(**about)
         management = Management(domain, metrics, lifecycle, about, settings.management_token)
         probes = await stack.enter_async_context(
-            listening(management.application(), settings.http_host, settings.management_port)
+            listening(management.application(), settings.http_host, settings.management_port, tls)
         )
         _log.info("answering probes", extra={"management": probes.port})
         runtime = await _opened(
@@ -118,11 +136,15 @@ async def serve(
         if runtime is None:
             return
         management.runtime = runtime
-        app = http.application(runtime, metrics, tracing, lifecycle, settings)
+        app = http.application(runtime, metrics, tracing, lifecycle, settings, authenticator)
         api = await stack.enter_async_context(
-            listening(app, settings.http_host, settings.http_port)
+            listening(
+                app, settings.http_host, settings.http_port, tls, most=settings.max_connections
+            )
         )
         ports = Ports(http=api.port, management=probes.port)
+        if authenticator is None:
+            _warn_of_open_port(settings)
         gc_tuning.tune()
         lifecycle.serve()
         _log.info("serving", extra={**about, **ports._asdict()})
@@ -140,6 +162,34 @@ async def serve(
         )
         await runtime.drain(max(deadline - loop.time(), _SHORTEST_DRAIN))
     _log.info("drained")
+
+
+def _tls(settings: Settings, watch: FileWatch) -> ssl.SSLContext | None:
+    if not settings.tls_certificate:
+        return None
+    files = Path(settings.tls_certificate), Path(settings.tls_key)
+    certificate = ServerCertificate(*files)
+    watch.add(files, certificate.reload)
+    return certificate.context
+
+
+@asynccontextmanager
+async def _watching(watch: FileWatch) -> AsyncGenerator[None]:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(watch.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+def _warn_of_open_port(settings: Settings) -> None:
+    if not is_loopback(settings.http_host):
+        _log.warning(
+            "the API is open to everybody who can reach %s: set CHEKOV_AUTH_TOKENS or "
+            "CHEKOV_AUTH_JWT_*, or have something before it that authenticates",
+            settings.http_host,
+        )
 
 
 @asynccontextmanager
@@ -171,7 +221,8 @@ async def _opened(
             node=settings.node,
             observers=observers,
             command_timeout=settings.command_timeout,
-            max_in_flight=settings.max_in_flight,
+            max_in_flight=most_in_flight(settings),
+            cache=cache_limits(settings),
             lease=settings.lease,
             retry=retry_policy(settings),
             handlers=settings.subscriptions,
@@ -202,12 +253,26 @@ def _store(settings: Settings) -> Store:
     )
 
 
+def most_in_flight(settings: Settings) -> int:
+    """The commands that the runtime executes at a time: of clients, and of the domain itself.
+
+    Clients wait at the gate for `max_in_flight` places. Process managers, timers and handlers send
+    their commands past it, so there is room for them however many clients there are.
+    """
+    return settings.max_in_flight + max(_OWN_COMMANDS, settings.max_in_flight // 10)
+
+
 def retry_policy(settings: Settings) -> Retry:
     return Retry(
         attempts=settings.retry_attempts,
         first=settings.retry_first_pause,
         longest=settings.retry_longest_pause,
     )
+
+
+def cache_limits(settings: Settings) -> CacheLimits:
+    idle = timedelta(seconds=settings.cached_idle) if settings.cached_idle else None
+    return CacheLimits(settings.cached_aggregates, settings.cached_bytes, idle)
 
 
 def _about(settings: Settings, domain: Domain) -> dict[str, str]:

@@ -1,25 +1,32 @@
 """`GET /streams`, `/streams/{stream}` and `/events`: stored events, page by page."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from aiohttp import web
 
+from chekov.domain.authorization import ReadEvents
 from chekov.errors import StreamNotFound
 from chekov.serialization.json import to_json
 from chekov.server import parameters, rendering
 from chekov.server.commands import JSON
+from chekov.server.parameters import Page
+from chekov.server.permissions import Permissions
+from chekov.store.page_size import PageSize
 from chekov.store.port import RecordedEvent, Store
 
 _FIRST: Final = 1
+_PAGE_BYTES: Final = 4 * 1024 * 1024
 
 
 class Streams:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, permissions: Permissions) -> None:
         self._store = store
+        self._permissions = permissions
 
     async def streams(self, request: web.Request) -> web.StreamResponse:
         """The streams by name."""
+        await self._permissions.require(ReadEvents())
         query = request.query
         parameters.refuse_unknown(query, {"prefix", "containing", "after", "limit"})
         limit = parameters.limit(query)
@@ -38,33 +45,76 @@ class Streams:
         """One stream's events by version."""
         page = parameters.page(request.query, {"until"})
         name = request.match_info["stream"]
-        found = await self._store.read_stream(
-            name,
-            after=page.after,
-            limit=page.limit + 1,
-            direction=page.direction,
-            until=parameters.until(request.query),
-        )
-        if not found:
+        await self._permissions.require(ReadEvents(name))
+        until = parameters.until(request.query)
+
+        def read(after: int, limit: int) -> Awaitable[Sequence[RecordedEvent]]:
+            return self._store.read_stream(
+                name, after=after, limit=limit, direction=page.direction, until=until
+            )
+
+        shown, following = await bounded(read, page, _version)
+        if not shown:
             # A page after the end of a stream is empty; a stream that does not exist is an error.
             await self._exists(name)
-        shown = found[: page.limit]
-        following = shown[-1].version if len(found) > page.limit else None
         body = rendering.page(shown, following, stream=rendering.text(name).encode())
         return web.Response(body=body, headers=JSON)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The events of all streams by position."""
+        await self._permissions.require(ReadEvents())
         page = parameters.page(request.query, parameters.FILTERS)
         wanted = parameters.event_filter(request.query)
-        found = await self._store.read_page(
-            after=page.after, limit=page.limit + 1, direction=page.direction, filter=wanted
-        )
-        shown: Sequence[RecordedEvent] = found[: page.limit]
-        following = shown[-1].position if len(found) > page.limit else None
+
+        def read(after: int, limit: int) -> Awaitable[Sequence[RecordedEvent]]:
+            return self._store.read_page(
+                after=after, limit=limit, direction=page.direction, filter=wanted
+            )
+
+        shown, following = await bounded(read, page, _position)
         return web.Response(body=rendering.page(shown, following), headers=JSON)
 
     async def _exists(self, name: str) -> None:
         info = await self._store.streams.info(name)
         if info.version < _FIRST:
             raise StreamNotFound(name)
+
+
+async def bounded(
+    read: Callable[[int, int], Awaitable[Sequence[RecordedEvent]]],
+    page: Page,
+    number: Callable[[RecordedEvent], int],
+) -> tuple[Sequence[RecordedEvent], int | None]:
+    """The events of a page, and the `after` of the next one; `None` on the last.
+
+    A page ends before its limit once it holds 4 MiB: a thousand large events would take a gigabyte.
+    It is read in parts that adapt to the size of the events.
+
+    Args:
+        read: returns events after a number, so many at most.
+        page: what the client asks for.
+        number: of an event, as `after` counts them.
+    """
+    shown: list[RecordedEvent] = []
+    after, size, held = page.after, PageSize(), 0
+    while True:
+        # One more says whether there is a next page.
+        limit = min(size.limit, page.limit + 1 - len(shown))
+        found = await read(after, limit)
+        size.learn(found, limit)
+        for event in found:
+            if len(shown) == page.limit or held >= _PAGE_BYTES:
+                return shown, number(shown[-1])
+            shown.append(event)
+            held += len(event.data)
+        if len(found) < limit:
+            return shown, None
+        after = number(found[-1])
+
+
+def _position(event: RecordedEvent) -> int:
+    return event.position
+
+
+def _version(event: RecordedEvent) -> int:
+    return event.version

@@ -26,6 +26,7 @@ class SubscriptionEndpoints:
         path = "/subscriptions/{name}"
         return [
             web.get("/subscriptions", reporting_problems(self.list)),
+            web.get("/subscriptions/abandoned", reporting_problems(self.abandoned)),
             web.get(f"{path}/parked", reporting_problems(self.parked)),
             web.get(f"{path}/parked/groups", reporting_problems(self.groups)),
             web.get(f"{path}/discarded", reporting_problems(self.discarded)),
@@ -33,23 +34,34 @@ class SubscriptionEndpoints:
             web.post(f"{path}/discard", reporting_problems(self.discard)),
             web.post(f"{path}/pause", reporting_problems(self.pause)),
             web.post(f"{path}/resume", reporting_problems(self.resume)),
+            web.post(f"{path}/remove", reporting_problems(self.remove)),
         ]
 
-    async def list(self, _request: web.Request) -> web.StreamResponse:
+    async def list(self, request: web.Request) -> web.StreamResponse:
+        self._access.authorize(request)
         states = [asdict(status) for status in self._access.opened().subscriptions.values()]
         return web.Response(body=to_json({"subscriptions": states}), headers=JSON)
 
+    async def abandoned(self, request: web.Request) -> web.StreamResponse:
+        self._access.authorize(request)
+        parameters.refuse_unknown(request.query, ())
+        found = await self._access.opened().abandoned.list()
+        return web.Response(body=to_json({"abandoned": found}), headers=JSON)
+
     async def parked(self, request: web.Request) -> web.StreamResponse:
+        self._access.authorize(request)
         chosen = _chosen(request)
         found = await self._access.opened().parked(request.match_info["name"], **chosen)
         return web.Response(body=to_json({"parked": found}), headers=JSON)
 
     async def groups(self, request: web.Request) -> web.StreamResponse:
+        self._access.authorize(request)
         parameters.refuse_unknown(request.query, ())
         found = await self._access.opened().parked_groups(request.match_info["name"])
         return web.Response(body=to_json({"groups": found}), headers=JSON)
 
     async def discarded(self, request: web.Request) -> web.StreamResponse:
+        self._access.authorize(request)
         query = request.query
         parameters.refuse_unknown(query, {"after", "limit"})
         found = await self._access.opened().discarded(
@@ -82,6 +94,15 @@ class SubscriptionEndpoints:
     async def resume(self, request: web.Request) -> web.StreamResponse:
         self._access.authorize(request)
         await self._access.opened().resume(request.match_info["name"])
+        return web.Response(status=204)
+
+    async def remove(self, request: web.Request) -> web.StreamResponse:
+        self._access.authorize(request)
+        parameters.refuse_unknown(request.query, {"version"})
+        version = parameters.version(request.query, "version")
+        if version is None:
+            raise malformed("path", "version", "missing")
+        await self._access.opened().abandoned.remove(request.match_info["name"], version)
         return web.Response(status=204)
 
 

@@ -1,18 +1,8 @@
 """Reading what matches a filter: from the tail near the head of the log, by queries far below."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 from chekov.domain.event_filter import EventFilter
 from chekov.store.page_size import PageSize
-from chekov.store.port import RecordedEvent, Store
-
-
-class Found(NamedTuple):
-    """The next events that match, and the position up to which there are no others."""
-
-    events: Sequence[RecordedEvent]
-    through: int
+from chekov.store.port import Found, Store
 
 
 class FilteredLog:

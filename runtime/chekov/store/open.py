@@ -45,7 +45,8 @@ def seal_store(
     Args:
         store: the store to wrap.
         domain: says what is personal.
-        master_key: a file with the key that wraps all others, or a folder of such files.
+        master_key: a file with the key that wraps those of personal data, or a folder of such
+            files, the last of which is used; without one, these keys are kept as they are.
         on_forgotten: called when everything cached in plain must be dropped.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import Final
 from chekov.store.port.event_store import RecordedEvent
 
 MOST_EVENTS: Final = 1000
-_FIRST_EVENTS: Final = 250
+_FIRST_EVENTS: Final = 32
 _PAGE_BYTES: Final = 4 * 1024 * 1024
 
 

@@ -6,9 +6,9 @@ from typing import Final
 from chekov.domain.event_filter import EventFilter
 from chekov.domain.names import OWN
 from chekov.errors import StreamDeleted, StreamNotFound
-from chekov.store.filtered_log import FilteredLog, Found
+from chekov.store.filtered_log import FilteredLog
 from chekov.store.page_size import PageSize
-from chekov.store.port import RecordedEvent, Store, StreamInfo
+from chekov.store.port import Found, RecordedEvent, Store, StreamInfo
 from chekov.store.validation import DELETED
 
 _UNREAD: Final = -1

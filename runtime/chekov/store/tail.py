@@ -1,8 +1,9 @@
 """The newest events of the log, cached once per process for all that follow it live."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from chekov.backoff import Backoff
 from chekov.store.page_size import MOST_EVENTS, PageSize, size_of
@@ -17,6 +18,26 @@ _KEEP_BYTES: Final = 16 * 1024 * 1024
 
 Read: TypeAlias = Callable[[int, int], Awaitable[Sequence[RecordedEvent]]]
 """Reads the events right above a position, at most as many as the second argument says."""
+
+
+class Follower(Protocol):
+    """Follows the log by what is pushed and learned, before anybody asks for it.
+
+    Its methods must neither block nor raise.
+    """
+
+    @property
+    def position(self) -> int | None:
+        """How far it has followed the log; `None` while it needs nothing of it."""
+        ...
+
+    def pushed(self, recorded: Sequence[RecordedEvent]) -> None:
+        """Called with what this process stored, as it is stored: personal data is sealed."""
+        ...
+
+    def learned(self, recorded: Sequence[RecordedEvent]) -> None:
+        """Called likewise with what others stored."""
+        ...
 
 
 class _Reading(NamedTuple):
@@ -38,12 +59,17 @@ class Tail:
             somebody was forgotten, or notifications of either may have been missed.
         resets: counts the moments from which on the log is another one: the store was opened, or
             was restored to an earlier state.
+        others: the newest position that is known without having been pushed.
+        followers: who follows the log.
+        is_plain: whether readers get the events as they are stored.
 
     Args:
         read: reads from the store.
         head: shared with a tail of the same log that holds its events in another form.
         drops: likewise.
         resets: likewise.
+        others: likewise.
+        followers: likewise; then what is read here is not what is stored.
     """
 
     def __init__(
@@ -53,10 +79,15 @@ class Tail:
         head: Watermark | None = None,
         drops: Watermark | None = None,
         resets: Watermark | None = None,
+        others: Watermark | None = None,
+        followers: list[Follower] | None = None,
     ) -> None:
         self.head = head or Watermark()
         self.drops = drops or Watermark()
         self.resets = resets or Watermark()
+        self.others = others or Watermark()
+        self.followers: list[Follower] = [] if followers is None else followers
+        self.is_plain = followers is None
         self._read = read
         self._size = PageSize()
         self._backoff = Backoff()
@@ -70,19 +101,63 @@ class Tail:
         """The newest event that is cached."""
         return self._events[-1] if self._events else None
 
-    def push(self, recorded: Sequence[RecordedEvent]) -> None:
-        """Add what this process committed, contiguous and in order."""
-        self._keep(recorded)
+    def push(self, recorded: Sequence[RecordedEvent], drops: int | None = None) -> None:
+        """Add what this process committed, contiguous and in order.
+
+        Args:
+            recorded: the events.
+            drops: how many drops there had been before they were sent, if that took time: what was
+                erased since is not cached.
+        """
+        if drops is None or drops == self.drops.value:
+            self._keep(recorded)
+        before = recorded[0].position - 1
+        if before > self.head.value:
+            self.others.advance(before)
+        for follower in self.followers:
+            follower.pushed(recorded)
         self.head.advance(recorded[-1].position)
+
+    def learn(self, recorded: Sequence[RecordedEvent], drops: int | None = None) -> None:
+        """Add what other processes committed, contiguous and in order.
+
+        Args:
+            recorded: the events.
+            drops: how many drops there had been before they were asked for, if that took time: what
+                was erased since is neither cached nor given to followers.
+        """
+        if drops is None or drops == self.drops.value:
+            self._keep(recorded)
+            for follower in self.followers:
+                follower.learned(recorded)
+        self.heard(recorded[-1].position)
+
+    @property
+    def followed(self) -> int | None:
+        """How far all followers have followed the log; `None` if none needs anything of it."""
+        positions = [item for follower in self.followers if (item := follower.position) is not None]
+        return min(positions, default=None)
+
+    @contextmanager
+    def followed_by(self, follower: Follower) -> Generator[None]:
+        """Let somebody follow the log within the block."""
+        self.followers.append(follower)
+        try:
+            yield
+        finally:
+            self.followers.remove(follower)
 
     def heard(self, position: int) -> None:
         """Note that the log reaches up to `position`."""
+        if position > self.head.value:
+            self.others.advance(position)
         self.head.advance(position)
 
     def reset(self, head: int) -> None:
         """Start anew: the store is opened or was restored, and its log may be another one."""
-        self.head.value = head
+        self.head.value = self.others.value = head
         self.drop()
+        self.others.wake_all()
         self.resets.bump()
 
     def drop(self) -> None:

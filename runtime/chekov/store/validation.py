@@ -1,13 +1,21 @@
 """What every store refuses before it sends anything, and the limits that apply."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from chekov.domain.names import NAME_BYTES, OWN, is_name
+from chekov.domain.scope import Scope
 from chekov.errors import InvalidAppend, StoreError
-from chekov.store.port import Expected, ExpectedVersion, NewEvent, Snapshot, StreamAppend
+from chekov.store.port import (
+    Expected,
+    ExpectedVersion,
+    NewEvent,
+    NoneSince,
+    Snapshot,
+    StreamAppend,
+)
 
 DELETED: Final = "$deleted"
 """The type of the event that ends a deleted stream."""
@@ -26,6 +34,10 @@ EVENT_BYTES: Final = 64 * 1024 * 1024
 
 HIGHEST: Final = 2**63 - 1
 """The highest version and position."""
+
+MOST_TAGS: Final = 100
+"""The most tags of an event, and of a scope's item; and the most items of a scope, and streams
+that an append expects unchanged."""
 
 LARGEST_PAGE: Final = 10_000
 """The most events, or streams, that one read returns."""
@@ -56,8 +68,8 @@ def check_append(
     for event in events:
         if event.type not in _good_types and not own:
             _check_type(event.type)
-        if event.time is not None:
-            _check_time(event.time)
+        if event.time is not None or event.tags:
+            _check_time_and_tags(stream, event)
         size = len(event.data)
         if not size:
             raise InvalidAppend(f"an event for {stream!r} has no data: pass at least {{}}")
@@ -74,6 +86,50 @@ def check_append(
             f"an append to {stream!r} has {total} bytes, {APPEND_BYTES} are allowed: split it"
         )
     return total
+
+
+def check_conditions(condition: NoneSince | None, unchanged: Mapping[str, int] | None) -> None:
+    """Check what an append demands of events and streams that it does not write.
+
+    Raises:
+        InvalidAppend: it cannot be checked.
+    """
+    if condition is not None:
+        check_scope(condition.scope)
+        if not 0 <= condition.position <= HIGHEST:
+            raise InvalidAppend(
+                f"the position {condition.position} of a condition: pass 0 to {HIGHEST}"
+            )
+    if unchanged is not None and len(unchanged) > MOST_TAGS:
+        raise InvalidAppend(f"{len(unchanged)} streams as unchanged: pass {MOST_TAGS} at most")
+    for stream, version in (unchanged or {}).items():
+        check_stream(stream)
+        if not 0 <= version <= HIGHEST:
+            raise InvalidAppend(
+                f"version {version} of {stream!r}, which is to be unchanged: pass 0 to {HIGHEST}"
+            )
+
+
+def check_scope(scope: Scope) -> None:
+    """Check that a scope can be looked for.
+
+    Raises:
+        InvalidAppend: it is empty or too large, or names what no event has.
+    """
+    if not 0 < len(scope.items) <= MOST_TAGS:
+        raise InvalidAppend(f"a scope has {len(scope.items)} items: pass 1 to {MOST_TAGS}")
+    for item in scope.items:
+        if not item.types and not item.tags:
+            raise InvalidAppend("a scope with an item for every event: give types, tags or both")
+        if len(item.tags) > MOST_TAGS or len(item.types) > NAME_BYTES:
+            raise InvalidAppend(
+                f"a scope's item has {len(item.types)} types and {len(item.tags)} tags: pass "
+                f"{NAME_BYTES} and {MOST_TAGS} at most"
+            )
+        for name in item.types:
+            _check_type(name)
+        for tag in item.tags:
+            _check_tag(tag)
 
 
 def check_expected(stream: str, expected: ExpectedVersion) -> None:
@@ -143,6 +199,26 @@ def _check_type(name: str) -> None:
     # Bounded, since callers may invent names.
     if len(_good_types) < NAME_BYTES:
         _good_types.add(name)
+
+
+def _check_time_and_tags(stream: str, event: NewEvent) -> None:
+    if event.time is not None:
+        _check_time(event.time)
+    if len(event.tags) > MOST_TAGS:
+        raise InvalidAppend(
+            f"an event for {stream!r} has {len(event.tags)} tags, {MOST_TAGS} are allowed"
+        )
+    if len(set(event.tags)) < len(event.tags):
+        raise InvalidAppend(f"an event for {stream!r} has a tag twice")
+    for tag in event.tags:
+        _check_tag(tag)
+
+
+def _check_tag(tag: str) -> None:
+    if not is_name(tag):
+        raise InvalidAppend(
+            f"tag {tag[:60]!r} must be 1 to {NAME_BYTES} bytes of UTF-8 without NUL"
+        )
 
 
 def _check_time(time: datetime) -> None:

@@ -9,8 +9,7 @@ from chekov.domain.domain import Domain
 from chekov.domain.failure import Retry
 from chekov.domain.handler import Projection
 from chekov.domain.messages import Event
-from chekov.engine.commands.consistency import HandlerFailed
-from chekov.errors import ConsistencyTimeout
+from chekov.errors import ConsistencyTimeout, HandlerFailed
 from chekov.runtime import Runtime
 from chekov.store.port import Expected, NewEvent
 

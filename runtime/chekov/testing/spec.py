@@ -2,12 +2,19 @@
 
 import copy
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Generic, Self, TypeVar
+from uuid import uuid4
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.boundary import scopes_of
+from chekov.domain.command_context import CommandContext
 from chekov.domain.definitions import definition_of
 from chekov.domain.messages import Command, Event
-from chekov.errors import UnknownCommand
+from chekov.domain.principal import Principal
+from chekov.domain.scope import Scope
+from chekov.domain.tags import tagged_events, tags_of
+from chekov.errors import InvalidArgument, UnknownCommand
 from chekov.serialization.validation import validate_aggregate
 
 A = TypeVar("A", bound=Aggregate)
@@ -19,6 +26,7 @@ class Spec(Generic[A]):
 
     Attributes:
         state: what the given events made of it.
+        history: the given events.
 
     Raises:
         DefinitionError: the aggregate is wrong as written; every fault is listed.
@@ -27,6 +35,9 @@ class Spec(Generic[A]):
     def __init__(self, aggregate: type[A]) -> None:
         validate_aggregate(aggregate)
         self._aggregate = aggregate
+        self._time: datetime | None = None
+        self._principal: Principal | None = None
+        self.history: list[Event] = []
         self.state = aggregate()
 
     def given(self, *events: Event) -> Self:
@@ -39,6 +50,25 @@ class Spec(Generic[A]):
         for event in events:
             # A state that keeps a list of its event, and changes it, must not change the event.
             _apply(after.state, copy.deepcopy(event))
+            after.history.append(event)
+        return after
+
+    def at(self, time: datetime) -> Self:
+        """Another spec, in which commands are sent at this time; by default, now.
+
+        Raises:
+            InvalidArgument: it has no time zone, so it could be any of several moments.
+        """
+        if time.tzinfo is None:
+            raise InvalidArgument(f"time={time!r}: expected one with a zone, such as UTC")
+        after = copy.deepcopy(self)
+        after._time = time.astimezone(UTC)  # noqa: SLF001 its own
+        return after
+
+    def by(self, principal: Principal) -> Self:
+        """Another spec, in which commands are sent on somebody's behalf."""
+        after = copy.deepcopy(self)
+        after._principal = principal  # noqa: SLF001 its own
         return after
 
     def when(self, command: Command[E]) -> Sequence[E]:
@@ -53,17 +83,42 @@ class Spec(Generic[A]):
         if method is None:
             known = [kind.__qualname__ for kind in definition_of(self._aggregate).executors]
             raise UnknownCommand(type(command).__qualname__, known)
-        before = copy.deepcopy(self.state)
+        context = () if method.context_place is None else (self._context(),)
+        state = self._decides_by(command)
+        before = copy.deepcopy(state)
         try:
-            events: list[Any] = list(method.function(self.state, command))
+            events: list[Any] = list(method.function(state, command, *context))
         finally:
             label = f"{self._aggregate.__qualname__}.{method.name}"
-            if self.state != before:
+            if state != before:
                 raise AssertionError(
-                    f"{label} changed the state from {before} to {self.state}: only @apply may"
+                    f"{label} changed the state from {before} to {state}: only @apply may"
                 )
-        self.given(*events)
+        for event in events:
+            _apply(before, copy.deepcopy(event))
         return events
+
+    def _context(self) -> CommandContext:
+        command_id = uuid4()
+        return CommandContext(
+            time=self._time or datetime.now(UTC),
+            command_id=command_id,
+            correlation_id=command_id,
+            principal=self._principal,
+        )
+
+    def _decides_by(self, command: Command[Any]) -> Aggregate:
+        """The state that a command is executed in: a boundary's has the events in scope only."""
+        method = scopes_of(self._aggregate).get(type(command))
+        if method is None:
+            return self.state
+        state = self._aggregate()
+        scope: Scope = method.function(state, command)
+        for event in self.history:
+            tags = tags_of(event, tagged_events([type(event)], []).get(type(event), ()))
+            if scope.matches(definition_of(type(event)).name, tags):
+                _apply(state, copy.deepcopy(event))
+        return state
 
 
 def _apply(state: Aggregate, event: Event) -> None:

@@ -219,3 +219,29 @@ def test_settings_of_handlers_reach_the_pods_and_their_check() -> None:
     for pod in (serve, check):
         assert json.loads(env(pod)["CHEKOV_SUBSCRIPTIONS"]) == settings
     assert "CHEKOV_SUBSCRIPTIONS" not in env(serving())
+
+
+def test_what_says_how_a_bundle_is_served_does_not_replace_its_check() -> None:
+    probe = {"httpGet": {"path": "/", "port": 1}}
+    container = {
+        "name": "runtime",
+        "command": ["gunicorn"],
+        "args": ["bank"],
+        "livenessProbe": probe,
+        "startupProbe": probe,
+        "lifecycle": {"preStop": {"sleep": {"seconds": 9}}},
+        "volumeMounts": [{"name": "words", "mountPath": "/words"}],
+    }
+    template = {"spec": {"containers": [container], "nodeSelector": {"disk": "fast"}}}
+    pod = pod_of(workloads.check_job(target(podTemplate=template)))
+    found = runtime(pod)
+    assert found["command"][:2] == ["chekov", "check"]
+    assert not {"args", "livenessProbe", "startupProbe", "lifecycle"} & found.keys()
+    assert "/words" in {mount["mountPath"] for mount in found["volumeMounts"]}
+    assert pod["nodeSelector"] == {"disk": "fast"}
+
+
+def test_a_check_has_the_resources_of_the_bundle() -> None:
+    wanted = {"limits": {"memory": "2Gi"}}
+    assert runtime(pod_of(workloads.check_job(target(resources=wanted))))["resources"] == wanted
+    assert runtime(pod_of(workloads.check_job(target())))["resources"]["limits"]

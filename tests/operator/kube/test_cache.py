@@ -61,6 +61,13 @@ def test_news_of_an_old_deletion_does_not_touch_the_new_object() -> None:
     assert cache.get(DEPLOYMENT, "shops", "bank") is not None
 
 
+def test_news_of_an_old_deletion_does_not_touch_what_watches_delivered() -> None:
+    cache = Cache()
+    cache.put(DEPLOYMENT, thing(version=5), watched=True)
+    cache.drop(DEPLOYMENT, thing(version=4))
+    assert cache.watched_version(Key("Deployment", "shops", "bank")) == 5
+
+
 def test_dropping_an_unknown_object_changes_nothing() -> None:
     cache = Cache()
     cache.put(DEPLOYMENT, thing("other"))
@@ -103,6 +110,20 @@ def test_a_child_that_got_another_label_is_found_by_its_new_owner_alone() -> Non
     cache.put(DEPLOYMENT, thing(version=2, owner="other"))
     assert cache.children(BANK) == {}
     assert list(cache.children(Key("DomainBundle", "shops", "other"))) == [("Deployment", "bank")]
+
+
+def test_a_label_alone_makes_no_child() -> None:
+    cache = Cache()
+    bundle = thing(owner="")
+    bundle["metadata"]["uid"] = "bundle-uid"
+    cache.put(BUNDLE, bundle)
+    cache.put(DEPLOYMENT, thing())
+    assert cache.children(BANK) == {}
+    for uid in ("of an earlier bundle", "bundle-uid"):
+        owned = thing(version=2)
+        owned["metadata"]["ownerReferences"] = [{"uid": uid, "controller": True}]
+        cache.put(DEPLOYMENT, owned)
+        assert bool(cache.children(BANK)) == (uid == "bundle-uid")
 
 
 def test_a_bundle_is_not_its_own_child() -> None:

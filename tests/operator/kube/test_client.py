@@ -57,7 +57,7 @@ async def test_a_name_that_leads_to_another_path_is_never_sent(
         client.replace(CONFIG_MAP, body),
         client.merge(CONFIG_MAP, "shops", bad, {}),
         client.overwrite(CONFIG_MAP, body),
-        client.delete(CONFIG_MAP, "shops", bad),
+        client.delete(CONFIG_MAP, "shops", bad, uid="1"),
     ):
         with pytest.raises(InvalidPathSegment):
             await call
@@ -147,14 +147,21 @@ async def test_what_is_overwritten_loses_what_others_added_and_is_owned_by_none_
 
 async def test_what_is_deleted_takes_its_pods_along(api: FakeApi, client: Client) -> None:
     path = "/apis/batch/v1/namespaces/shops/jobs/bank-check"
-    api.put(path, {})
-    await client.delete(JOB, "shops", "bank-check")
-    assert api.requests[-1].body == {"propagationPolicy": "Background"}
+    uid = api.put(path, {})["metadata"]["uid"]
+    await client.delete(JOB, "shops", "bank-check", uid=uid)
+    assert api.requests[-1].body["propagationPolicy"] == "Background"
     assert path not in api.objects
 
 
+async def test_an_object_that_took_the_name_is_not_deleted(api: FakeApi, client: Client) -> None:
+    path = "/apis/batch/v1/namespaces/shops/jobs/bank-check"
+    api.put(path, {})
+    await client.delete(JOB, "shops", "bank-check", uid="of another one")
+    assert path in api.objects
+
+
 async def test_deleting_what_is_gone_raises_nothing(api: FakeApi, client: Client) -> None:
-    await client.delete(JOB, "shops", "bank-check")
+    await client.delete(JOB, "shops", "bank-check", uid="1")
     assert [item.method for item in api.requests] == ["DELETE"]
 
 

@@ -42,4 +42,8 @@ from chekov_operator.kube.drift import differences
 def test_only_what_is_wanted_and_not_there_is_a_difference(
     wanted: Any, current: Any, paths: list[str]
 ) -> None:
-    assert differences(wanted, current) == frozenset(paths)
+    assert list(differences(wanted, current)) == paths
+
+
+def test_a_difference_has_the_value_that_is_there() -> None:
+    assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 3, "c": 2}}) == {".a.b": 3}

@@ -34,7 +34,8 @@ async def queue(metrics: Metrics) -> WorkQueue:
 
 def deployment() -> Object:
     labels = {"app.kubernetes.io/managed-by": "chekov-operator", "chekov.dev/bundle": "bank"}
-    return {"metadata": {"labels": labels}, "spec": {"replicas": 2}}
+    owner = {"uid": "bundle-uid", "controller": True}
+    return {"metadata": {"labels": labels, "ownerReferences": [owner]}, "spec": {"replicas": 2}}
 
 
 async def test_at_the_start_everything_of_ours_is_taken_in(

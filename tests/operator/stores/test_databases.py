@@ -1,24 +1,21 @@
 """Where a store's database is, what it says, and how rarely it is asked."""
 
-import asyncio
 from base64 import b64encode
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator
 from typing import ClassVar
 
 import pytest
 
 from chekov.errors import StoreUnavailable
-from chekov.store.port import SubscriptionKey, SubscriptionRow
-from chekov.store.postgres.inspect import Inspector, Progress
-from chekov_operator.api.event_store import SecretKey
-from chekov_operator.api.fault import Fault
+from chekov.store.postgres.inspect import Inspector, Progress, StoreStatus
 from chekov_operator.kube.client import Client
+from chekov_operator.kube.kinds import Key
 from chekov_operator.stores.databases import Databases
 from tests.operator.fake_api import FakeApi
 from tests.operator.samples import store
 from tests.operator.scene import MAIN, SECRET_PATH
+from tests.waiting import until
 
-SECRET = SecretKey("postgres", "dsn")
 DSN = "postgresql://chekov:s3cret@db.example:6432/bank"
 
 
@@ -39,7 +36,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def databases(client: Client, clock: Clock) -> Databases:
-    return Databases(client, clock)
+    return Databases(client, lambda _key: None, refresh_seconds=15, clock=clock, inspector=Reader)
 
 
 def keep(api: FakeApi, value: str, key: str = "dsn") -> None:
@@ -48,41 +45,33 @@ def keep(api: FakeApi, value: str, key: str = "dsn") -> None:
 
 async def test_the_dsn_is_read_from_the_secret(api: FakeApi, databases: Databases) -> None:
     keep(api, f"  {DSN}\n")
-    assert await databases.dsn("shops", SECRET) == DSN
+    assert (await databases.read(store())).host == "db.example:6432"
 
 
 async def test_a_secret_is_asked_for_once_in_a_while(
     api: FakeApi, databases: Databases, clock: Clock
 ) -> None:
     keep(api, DSN)
-    await databases.dsn("shops", SECRET)
-    keep(api, DSN.replace("s3cret", "changed"))
-    assert await databases.dsn("shops", SECRET) == DSN
+    await databases.read(store())
+    keep(api, DSN.replace("db.example", "other.example"))
+    assert (await databases.read(store())).host == "db.example:6432"
     assert len(api.requests) == 1
     clock.now += 3600
-    assert "changed" in str(await databases.dsn("shops", SECRET))
+    assert (await databases.read(store())).host == "other.example:6432"
 
 
 async def test_a_secret_is_read_again_when_the_database_cannot_be_reached(
-    api: FakeApi, databases: Databases
+    api: FakeApi, client: Client
 ) -> None:
-    keep(api, "postgresql://chekov@127.0.0.1:1/bank")
-    dsn = await databases.dsn("shops", SECRET)
-    assert isinstance(dsn, str)
-    fault = await databases.status(store(), dsn)
-    assert isinstance(fault, Fault)
-    assert fault.reason == "Unreachable"
-    keep(api, DSN)
-    assert await databases.dsn("shops", SECRET) == DSN
-
-
-async def test_an_unreachable_database_is_named_without_its_password(
-    databases: Databases,
-) -> None:
-    fault = await databases.status(store(), "postgresql://chekov:s3cret@127.0.0.1:1/bank")
-    assert isinstance(fault, Fault)
-    assert "127.0.0.1" in fault.message
-    assert "s3cret" not in fault.message
+    databases = Databases(client, lambda _key: None, refresh_seconds=15)
+    keep(api, "postgresql://chekov:s3cret@127.0.0.1:1/bank")
+    found = await databases.read(store())
+    assert found.unreachable is not None
+    assert found.unreachable.reason == "Unreachable"
+    assert "127.0.0.1" in found.unreachable.message
+    assert "s3cret" not in found.unreachable.message
+    keep(api, "postgresql://chekov@127.0.0.1:2/bank")
+    assert (await databases.read(store())).host == "127.0.0.1:2"
 
 
 @pytest.mark.parametrize(
@@ -100,8 +89,8 @@ async def test_an_invalid_dsn_is_reported_without_being_shown(
 ) -> None:
     if value is not None:
         keep(api, value)
-    fault = await databases.dsn("shops", SECRET)
-    assert isinstance(fault, Fault)
+    fault = (await databases.read(store())).dsn_fault
+    assert fault is not None
     assert fault.reason == reason
     assert "'postgres'" in fault.message
     assert value is None or value not in fault.message
@@ -111,8 +100,8 @@ async def test_an_unreadable_dsn_is_answered_with_how_to_write_it(
     api: FakeApi, databases: Databases
 ) -> None:
     keep(api, "postgresql://chekov:s3/kr1t@db/bank")
-    fault = await databases.dsn("shops", SECRET)
-    assert isinstance(fault, Fault)
+    fault = (await databases.read(store())).dsn_fault
+    assert fault is not None
     assert "%40 for @" in fault.message
     assert "kr1t" not in fault.message
 
@@ -121,21 +110,17 @@ async def test_a_missing_key_is_reported_with_the_existing_ones(
     api: FakeApi, databases: Databases
 ) -> None:
     keep(api, DSN, key="url")
-    fault = await databases.dsn("shops", SECRET)
-    assert isinstance(fault, Fault)
+    fault = (await databases.read(store())).dsn_fault
+    assert fault is not None
     assert fault.reason == "SecretKeyMissing"
     assert "'dsn'" in fault.message
     assert "url" in fault.message
 
 
 async def test_a_fault_is_not_remembered(api: FakeApi, databases: Databases) -> None:
-    assert isinstance(await databases.dsn("shops", SECRET), Fault)
+    assert not (await databases.read(store())).is_good
     keep(api, DSN)
-    assert await databases.dsn("shops", SECRET) == DSN
-
-
-async def test_without_a_secret_nothing_is_known_of_subscriptions(databases: Databases) -> None:
-    assert await databases.progress(store(), "bank") is None
+    assert (await databases.read(store())).is_good
 
 
 class Reader(Inspector):
@@ -143,43 +128,78 @@ class Reader(Inspector):
 
     asked: ClassVar[list[str]] = []
     away: ClassVar[bool] = False
+    usable: ClassVar[bool] = True
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
         self.dsn = dsn
 
-    async def progress(self, schema: str) -> Progress:
+    async def status(self, schema: str) -> StoreStatus:
         self.asked.append(f"{self.dsn} {schema}")
         if self.away:
             raise StoreUnavailable("away")
-        return Progress([row("bank"), row("shop")], 7)
+        return StoreStatus("18.4", 1, 1, 7, 3, 8192, self.usable)
 
-
-def row(domain: str) -> SubscriptionRow:
-    key, now = SubscriptionKey(domain, "balances"), datetime(2026, 11, 24, tzinfo=UTC)
-    return SubscriptionRow(key, 7, "bank-1", 1, "running", None, 0, now)
+    async def progress(self, schema: str) -> Progress:
+        del schema
+        return Progress([], 7)
 
 
 @pytest.fixture
-def reading(client: Client, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Databases:
+async def polled(
+    client: Client, monkeypatch: pytest.MonkeyPatch, changes: list[Key]
+) -> AsyncGenerator[Databases]:
     """Databases that ask such a one."""
     monkeypatch.setattr(Reader, "asked", [])
-    return Databases(client, clock, Reader)
+    async with Databases(client, changes.append, refresh_seconds=3600, inspector=Reader) as found:
+        yield found
 
 
-async def test_all_bundles_of_a_store_share_one_read(
-    api: FakeApi, reading: Databases, clock: Clock
+@pytest.fixture
+def changes() -> list[Key]:
+    return []
+
+
+async def test_a_store_is_read_in_the_background_and_its_change_is_told(
+    api: FakeApi, polled: Databases, changes: list[Key]
 ) -> None:
     keep(api, DSN)
-    answers = await asyncio.gather(*(reading.progress(store(), "bank") for _ in range(5)))
-    answers.append(await reading.progress(store(), "shop"))
+    assert polled.reading(store()) is None
+    await until(lambda: changes)
+    assert changes == [MAIN]
+    found = polled.reading(store())
+    assert found is not None
+    assert found.host == "db.example:6432"
+    assert found.state is not None
+    assert found.progress == Progress([], 7)
+    assert polled.last_reading(MAIN) == found
     assert Reader.asked == [f"{DSN} chekov"]
-    assert all(answers)
-    domains = [one.rows[0].key.domain for one in answers if one and len(one.rows) == 1]
-    assert domains == ["bank"] * 5 + ["shop"]
-    clock.now += 1
-    await reading.progress(store(), "bank")
-    assert len(Reader.asked) == 2
+
+
+async def test_a_store_without_a_schema_has_no_subscriptions(
+    api: FakeApi, polled: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(api, DSN)
+    monkeypatch.setattr(Reader, "usable", False)
+    assert (await polled.read(store())).progress is None
+
+
+async def test_a_store_that_is_changed_to_another_place_is_read_anew(
+    api: FakeApi, polled: Databases, changes: list[Key]
+) -> None:
+    keep(api, DSN)
+    polled.reading(store())
+    await until(lambda: changes)
+    assert polled.reading(store(schema="other")) is None
+    await until(lambda: len(changes) == 2)
+    assert Reader.asked == [f"{DSN} chekov", f"{DSN} other"]
+
+
+async def test_a_deleted_store_is_read_no_more(api: FakeApi, polled: Databases) -> None:
+    keep(api, DSN)
+    polled.reading(store())
+    polled.forget(MAIN)
+    assert polled.last_reading(MAIN) is None
 
 
 async def test_stores_of_one_database_are_asked_by_one_inspector(
@@ -192,19 +212,7 @@ async def test_stores_of_one_database_are_asked_by_one_inspector(
         return Reader(dsn)
 
     keep(api, DSN)
-    databases = Databases(client, inspector=make)
-    await databases.progress(store(schema="one"), "bank")
-    databases.forget(MAIN)
-    await databases.progress(store(schema="two"), "bank")
+    databases = Databases(client, lambda _key: None, refresh_seconds=15, inspector=make)
+    await databases.read(store(schema="one"))
+    await databases.read(store(schema="two"))
     assert made == [DSN]
-
-
-async def test_an_unreachable_database_has_no_subscriptions(
-    api: FakeApi, reading: Databases, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keep(api, DSN)
-    monkeypatch.setattr(Reader, "away", True)
-    assert await reading.progress(store(), "bank") is None
-    monkeypatch.setattr(Reader, "away", False)
-    clock.now += 1
-    assert await reading.progress(store(), "bank") is not None

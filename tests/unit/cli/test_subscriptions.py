@@ -10,6 +10,8 @@ from chekov.cli import main
     [
         (["retry"], "retry needs the NAME of a subscription"),
         (["parked"], "parked needs the NAME of a subscription"),
+        (["remove"], "remove needs the NAME of a subscription"),
+        (["remove", "mail"], "remove needs --version: which one of them"),
         (["retry", "mail"], "retry needs --key, --fingerprint or --position, or --all"),
         (["discard", "mail", "--all"], "discard needs --reason: why the events are given up"),
         (["discard", "mail", "--all", "--reason", " "], "discard needs --reason"),

@@ -21,7 +21,6 @@ from chekov import (
     apply,
     definition_of,
     execute,
-    prepare,
     stream_of,
 )
 from chekov.domain.names import is_name
@@ -158,16 +157,16 @@ def test_command_handlers_may_keep_attributes_of_any_name() -> None:
         def turned(self, event: Left | Right) -> None:
             pass
 
-    class Preparing(CommandHandler):
+    class Deciding(CommandHandler):
         def __init__(self) -> None:
-            self.preparers = self.faults = "mine"
+            self.executors = self.faults = "mine"
 
-        @prepare
-        async def either(self, command: Either, turns: Turns) -> Either:
-            return command
+        @execute
+        async def either(self, command: Either, turns: Turns) -> Iterable[Left | Right]:
+            return turns.either(command)
 
-    domain = Domain("turning", aggregates=[Turns], command_handlers=[Preparing()])
-    assert domain.preparer_of(Either) is not None
+    domain = Domain("turning", aggregates=[Turns], command_handlers=[Deciding()])
+    assert domain.command_handler_of(Either) is not None
 
 
 @pytest.mark.parametrize(

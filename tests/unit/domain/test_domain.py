@@ -2,13 +2,15 @@
 # pyright: basic, reportArgumentType=false, reportGeneralTypeIssues=false, reportCallIssue=false, reportUndefinedVariable=false
 """Every fault of a domain is found when it is built, and all are reported at once."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, Iterable
 
 import pytest
 
 from chekov import (
     Aggregate,
+    Boundary,
     Command,
+    CommandContext,
     CommandHandler,
     Context,
     DefinitionError,
@@ -16,13 +18,18 @@ from chekov import (
     Event,
     EventHandler,
     Identifier,
+    Scope,
     apply,
     execute,
     handle,
-    prepare,
+    scope,
 )
 from tests.unit.domain.messages import Either, Left, Right
 from tests.unit.domain.turning import Seen, Turns, faults, of
+
+
+class Middle(Event):
+    pass
 
 
 def test_a_sound_domain_knows_its_parts() -> None:
@@ -31,7 +38,7 @@ def test_a_sound_domain_knows_its_parts() -> None:
     assert domain.events == {"Left": Left, "right-turn": Right}
     assert domain.aggregate_of(Either) is Turns
     assert domain.identifier_of(Either) == "key"
-    assert domain.preparer_of(Either) is None
+    assert domain.command_handler_of(Either) is None
     assert domain.projections == ()
 
 
@@ -135,40 +142,106 @@ def test_what_is_passed_must_be_of_the_right_kind() -> None:
 
 
 def test_command_handlers_are_checked() -> None:
-    class Unknown(Command[Left]):
+    class Elsewhere(Aggregate, identity="elsewhere"):
+        count: int = 0
+
+        @apply
+        def turned(self, event: Left) -> None:
+            self.count += 1
+
+    class Unapplied(Command[Middle]):
         key: Identifier[str]
 
-    class Preparing(CommandHandler):
-        @prepare
-        async def unknown(self, command: Unknown, turns: Turns) -> Unknown:
-            del turns
-            return command
+    class Deciding(CommandHandler):
+        @execute
+        async def unapplied(self, command: Unapplied, turns: Turns) -> Iterable[Middle]:
+            return []
 
-        @prepare
-        async def either(self, command: Either, turns: int) -> Either:
-            del turns
-            return command
+        @execute
+        async def either(self, command: Either, elsewhere: Elsewhere) -> Iterable[Left]:
+            return []
 
-    class Also(CommandHandler):
-        @prepare
-        async def either(self, command: Either, turns: Turns) -> Either:
-            del turns
-            return command
+    class Also(CommandHandler, timeout=0):
+        @execute
+        async def either(self, command: Either, turns: Turns) -> AsyncIterable[Middle]:
+            yield Middle()
 
-        @prepare
-        def not_async(self, command: Left) -> Left:
-            return command
+        @execute
+        def not_async(self, command: Left, turns: int) -> Iterable[Left]:
+            return []
 
-    found = "\n".join(faults(of(Turns, command_handlers=[Preparing(), Also()])))
+        @execute
+        async def too_many(
+            self, command: Unapplied, turns: Turns, further: int, context: CommandContext
+        ) -> Iterable[Middle]:
+            return []
+
+    found = "\n".join(faults(of(Turns, command_handlers=[Deciding(), Also()])))
     for part in (
-        "Unknown, which no aggregate executes",
-        "Preparing.either: annotate its second parameter with Turns",
-        "both prepare Either: keep one",
+        "Unapplied yields Middle, which Turns does not apply",
+        ".Elsewhere: add it to aggregates=",
+        ".Unapplied: keep one",
+        "Also: timeout=0 must be a number of seconds greater than 0",
+        "Also.either yields Middle, but Either is not a Command of it",
         "Also.not_async must be written with `async def`",
-        "Also.not_async takes the command and the aggregate's state, nothing else",
+        "Also.not_async: annotate its second parameter with the aggregate whose state it takes",
         "Also.not_async takes Left, which is not a Command",
+        "Also.too_many takes the command, the aggregate's state and, if it wants, a CommandContext",
     ):
         assert part in found, part
+
+
+def test_a_command_handler_decides_about_commands_of_its_aggregate_only() -> None:
+    class Elsewhere(Aggregate, identity="elsewhere"):
+        @apply
+        def turned(self, event: Left | Right) -> None:
+            pass
+
+    class Deciding(CommandHandler):
+        @execute
+        async def either(self, command: Either, elsewhere: Elsewhere) -> Iterable[Left]:
+            return []
+
+    (fault,) = faults(of(Turns, Elsewhere, command_handlers=[Deciding()]))
+    assert "annotate its second parameter with Turns, which Either is for" in fault
+
+
+def test_a_command_handler_does_not_decide_for_a_boundary() -> None:
+    class Names(Boundary, identity="names"):
+        @scope
+        def needed(self, command: Either) -> Scope:
+            return Scope.of(Left)
+
+        @execute
+        def either(self, command: Either) -> Iterable[Left]:
+            yield Left(text=command.key)
+
+        @apply
+        def turned(self, event: Left | Right) -> None:
+            pass
+
+    class Deciding(CommandHandler):
+        @execute
+        async def either(self, command: Either, names: Names) -> Iterable[Left]:
+            return names.either(command)
+
+    (fault,) = faults(of(Names, command_handlers=[Deciding()]))
+    assert "Names, a boundary, whose commands are decided by its executors alone" in fault
+
+
+def test_a_command_that_no_aggregate_executes_may_be_for_a_command_handler() -> None:
+    class Only(Command[Left]):
+        key: Identifier[str]
+
+    class Deciding(CommandHandler):
+        @execute
+        async def only(self, command: Only, turns: Turns) -> Iterable[Left]:
+            return [Left(text=command.key)]
+
+    domain = of(Turns, command_handlers=[Deciding()])()
+    assert domain.aggregate_of(Only) is Turns
+    assert domain.commands["Only"] is Only
+    assert domain.identifier_of(Only) == "key"
 
 
 @pytest.mark.parametrize("name", ["", "turn/left", "turn\n"])

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from chekov import InvalidArgument
+from chekov import InvalidArgument, Principal
 from chekov.domain.envelope import CommandEnvelope
 from tests.unit.engine.counter_domain import Add
 
@@ -29,7 +29,7 @@ def test_a_command_whose_sender_chose_the_id_is_idempotent() -> None:
 
 
 def test_every_field_has_a_value() -> None:
-    envelope = CommandEnvelope.of(COMMAND, principal="ada", consistency="strong")
+    envelope = CommandEnvelope.of(COMMAND, principal=Principal("ada"), consistency="strong")
     values = {item.name: getattr(envelope, item.name) for item in fields(CommandEnvelope)}
     assert values == {
         "command": COMMAND,
@@ -38,7 +38,7 @@ def test_every_field_has_a_value() -> None:
         "correlation_id": envelope.command_id,
         "causation_id": None,
         "metadata": None,
-        "principal": "ada",
+        "principal": Principal("ada"),
         "expected_version": None,
         "timeout": None,
         "consistency": "strong",
@@ -74,6 +74,7 @@ def test_a_changed_one_is_another_with_the_same_ids() -> None:
         {"command_id": "0192f0c1-0000-7000-8000-000000000001"},
         {"correlation_id": 7},
         {"causation_id": b""},
+        {"principal": "ada"},
         {"expected_version": "3"},
         {"expected_version": True},
         {"expected_version": 1.0},

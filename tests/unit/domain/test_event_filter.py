@@ -12,6 +12,7 @@ class Recorded:
     type: str = "Deposited"
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
+    metadata: bytes | None = None
 
 
 def test_an_open_filter_matches_every_event() -> None:
@@ -31,6 +32,11 @@ ID = uuid4()
         (EventFilter(prefix="acc"), Recorded(), Recorded(stream="card-1")),
         (EventFilter(correlation=ID), Recorded(correlation_id=ID), Recorded()),
         (EventFilter(causation=ID), Recorded(causation_id=ID), Recorded(causation_id=uuid4())),
+        (
+            EventFilter(caused_by=ID),
+            Recorded(metadata=f'{{"$caused_by":"{ID}","tenant":"a"}}'.encode()),
+            Recorded(metadata=f'{{"cause":{{"$caused_by":"{ID}"}}}}'.encode()),
+        ),
     ],
 )
 def test_each_condition_decides(

@@ -48,8 +48,8 @@ def test_the_definition_holds_what_the_class_says() -> None:
     assert definition.handlers.keys() == {Left, Right}
     assert definition.tables == Counts.tables
     assert [tuple(item) for item in definition.queries["count"].parameters] == [
-        ("connection", Connection, True),
-        ("least", int, False),
+        ("connection", Connection, True, False),
+        ("least", int, False, False),
     ]
 
 
@@ -108,7 +108,7 @@ def test_a_misspelt_class_keyword_is_named_with_the_known_ones() -> None:
     (fault,) = caught.value.faults
     assert caught.value.subject.endswith("Balances")
     assert "no class keyword 'versions': did you mean 'version'?" in fault
-    assert "name, version, retry, on_failure, partitions, start_from, filter" in fault
+    assert "name, version, retry, on_failure, partitions, partition_by, start_from" in fault
 
 
 def test_handlers_are_checked() -> None:

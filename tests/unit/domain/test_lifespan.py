@@ -1,7 +1,7 @@
 """Handlers may be given as classes, whose `__init__` must suit the lifespan of the domain."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,11 +17,11 @@ from chekov import (
     Lifespan,
     Transaction,
     definition_of,
+    execute,
     handle,
-    prepare,
 )
 from chekov.errors import DefinitionError
-from tests.unit.domain.messages import Either, Left
+from tests.unit.domain.messages import Either, Left, Right
 from tests.unit.domain.turning import Turns
 
 
@@ -73,13 +73,13 @@ class Unsure(Plain):
         self.services = anything
 
 
-class Preparing(CommandHandler):
+class Deciding(CommandHandler):
     def __init__(self, services: Mailer) -> None:
         self.mailer = services
 
-    @prepare
-    async def either(self, command: Either, state: Turns) -> Either:
-        return command
+    @execute
+    async def either(self, command: Either, turns: Turns) -> Iterable[Left | Right]:
+        return turns.either(command)
 
 
 def domain(*handlers: Any, lifespan: Any = mailer, **further: Any) -> Domain:
@@ -105,19 +105,19 @@ def test_a_class_stands_for_the_object_that_a_runtime_makes(kind: type[EventHand
 
 def test_each_runtime_has_objects_of_its_own() -> None:
     same = Plain()
-    given = domain(same, Mails, command_handlers=[Preparing])
+    given = domain(same, Mails, command_handlers=[Deciding])
     renewed = given.renewed()
     assert renewed.handlers[0] is same
     assert renewed.handlers[1] is not given.handlers[1]
     assert renewed.made == (renewed.handlers[1], renewed.command_handlers[0])
-    prepared = renewed.preparer_of(Either)
-    assert prepared is not None
-    assert prepared[0] is renewed.command_handlers[0]
+    found = renewed.command_handler_of(Either)
+    assert found is not None
+    assert found[0] is renewed.command_handlers[0]
     assert domain(same).renewed().handlers == (same,)
 
 
 def test_an_object_is_nothing_that_a_runtime_makes() -> None:
-    given = domain(Mails(Mailer()), command_handlers=[Preparing(Mailer())])
+    given = domain(Mails(Mailer()), command_handlers=[Deciding(Mailer())])
     assert given.made == ()
     assert given.renewed() is given
 
@@ -125,8 +125,8 @@ def test_an_object_is_nothing_that_a_runtime_makes() -> None:
 def test_who_takes_services_needs_a_lifespan() -> None:
     assert domain(MaybeMails, Plain, lifespan=None).made
     assert "Mails.__init__ takes services, and the domain has none" in faults(Mails, lifespan=None)
-    fault = faults(command_handlers=[Preparing], lifespan=None)
-    assert "Preparing.__init__ takes services, and the domain has none" in fault
+    fault = faults(command_handlers=[Deciding], lifespan=None)
+    assert "Deciding.__init__ takes services, and the domain has none" in fault
 
 
 def test_more_than_the_services_cannot_be_given() -> None:

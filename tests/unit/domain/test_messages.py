@@ -1,11 +1,25 @@
+from collections.abc import Iterable
 from dataclasses import FrozenInstanceError, fields
 from types import new_class
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
 
-from chekov import Command, DefinitionError, Event, Identifier, definition_of
+from chekov import (
+    Aggregate,
+    Command,
+    DefinitionError,
+    Domain,
+    Event,
+    Identifier,
+    MemoryStore,
+    Runtime,
+    apply,
+    definition_of,
+    execute,
+    identifier,
+)
 from chekov.domain.messages import event_types, identifier_fields
 from tests.unit.domain.messages import Either, Left, Right
 
@@ -82,7 +96,8 @@ def test_a_message_may_have_a_property_called_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "known"), [(Event, "name, aliases, revision, subject"), (Command[Left], "name")]
+    ("base", "known"),
+    [(Event, "name, aliases, revision, subject"), (Command[Left], "name, timeout")],
 )
 def test_a_misspelt_class_keyword_is_named_with_the_known_ones(base: Any, known: str) -> None:
     with pytest.raises(DefinitionError) as caught:
@@ -121,3 +136,107 @@ def test_a_message_may_have_a_field_called_name() -> None:
     assert (Defaulted().name, definition_of(Defaulted).name) == ("nobody", "Defaulted")
     with pytest.raises(TypeError, match="name"):
         Registered()  # pyright: ignore[reportCallIssue]
+
+
+def test_a_command_may_have_a_time_out_which_its_subclasses_inherit() -> None:
+    class Quick(Command[Left], timeout=0.5):
+        key: Identifier[str]
+
+    class Quicker(Quick):
+        pass
+
+    assert definition_of(Quicker).timeout == 0.5
+    assert definition_of(Either).timeout is None
+
+
+@pytest.mark.parametrize("wrong", [0, -1, True, "1", float("inf"), float("nan")])
+def test_a_time_out_is_a_number_of_seconds(wrong: Any) -> None:
+    with pytest.raises(DefinitionError, match=r"timeout=.* must be a number of seconds"):
+        type("Wrong", (Command,), {}, timeout=wrong)
+
+
+E = TypeVar("E", bound=Event)
+
+
+class KeyedCommand(Command[E], Generic[E]):
+    hall: str
+    seat: int
+
+    @identifier
+    def place(self) -> str:
+        """Hall and seat."""
+        return f"{self.hall}/{self.seat}"
+
+
+class Reserve(KeyedCommand[Left]):
+    by: str
+
+
+class Both(KeyedCommand[Left | Right]):
+    pass
+
+
+class Wider(KeyedCommand[E | Right], Generic[E]):
+    pass
+
+
+class Widest(Wider[Left]):
+    pass
+
+
+def test_commands_may_share_a_generic_base() -> None:
+    assert definition_of(Reserve).events == (Left,)
+    assert set(definition_of(Both).events) == {Left, Right}
+    assert set(definition_of(Widest).events) == {Left, Right}
+    assert definition_of(KeyedCommand).events == ()
+
+
+def test_an_identifier_may_be_made_of_several_fields() -> None:
+    command = Reserve(hall="a", seat=7, by="ada")
+    assert command.place == "a/7"
+    assert identifier_fields(Reserve) == ("place",)
+    assert KeyedCommand.place.__doc__ == "Hall and seat."
+    assert [item.name for item in fields(Reserve)] == ["hall", "seat", "by"]
+    with pytest.raises((AttributeError, FrozenInstanceError)):
+        setattr(command, "place", "b/1")  # noqa: B010 checkers refuse the statement
+
+
+async def test_such_a_command_is_for_the_instance_that_it_names() -> None:
+    class Seat(Aggregate, identity="seat"):
+        by: str = ""
+
+        @execute
+        def reserve(self, command: Reserve) -> Iterable[Left]:
+            yield Left(text=command.by)
+
+        @apply
+        def reserved(self, event: Left) -> None:
+            self.by = event.text
+
+    domain = Domain("theatre", aggregates=[Seat])
+    assert domain.identifier_kind(Seat) is str
+    async with Runtime(domain, store=MemoryStore()) as runtime:
+        dispatched = await runtime.dispatch(Reserve(hall="a", seat=7, by="ada"))
+        assert dispatched.stream == "seat-a/7"
+        assert (await runtime.load(Seat, "a/7")).state.by == "ada"
+
+
+def test_an_identifier_without_an_annotation_is_refused() -> None:
+    class Loose(Command[Left]):
+        hall: str
+
+        @identifier
+        def place(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+            return self.hall
+
+    class Hall(Aggregate):
+        @execute
+        def loose(self, command: Loose) -> Iterable[Left]:
+            yield Left(text=command.hall)
+
+        @apply
+        def done(self, event: Left) -> None:
+            pass
+
+    with pytest.raises(DefinitionError, match=r"Loose\.place: an identifier of type None"):
+        Domain("halls", aggregates=[Hall])

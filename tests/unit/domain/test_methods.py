@@ -136,10 +136,10 @@ def test_marks_that_have_no_effect_are_faults() -> None:
     assert "Odd.turned takes the event, nothing else" in text
     assert "Odd.never yields, so it would never run" in text
 
-    class Preparing(CommandHandler):
-        @execute
-        def either(self, command: Either) -> Iterable[Left]:
-            yield Left(text=command.key)
+    class Deciding(CommandHandler):
+        @apply
+        def left(self, event: Left) -> None:
+            pass
 
-    (fault,) = definition_of(Preparing).faults
-    assert "Preparing.either is marked @execute, which has no effect" in fault
+    (fault,) = definition_of(Deciding).faults
+    assert "Deciding.left is marked @apply, which has no effect" in fault

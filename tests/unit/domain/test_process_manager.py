@@ -1,6 +1,6 @@
 from collections.abc import Iterable
 from dataclasses import make_dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -93,8 +93,10 @@ def test_an_event_is_for_the_instances_that_by_names() -> None:
     assert by(ByNone, event) == ()
 
 
-@pytest.mark.parametrize("name", ["", "a\0b", "x" * 1001, "\ud800"])
-def test_what_cannot_name_an_instance_is_refused(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["", "a\0b", "x" * 1001, "\ud800", 1.5, True, b"x", object(), [["x"]]]
+)
+def test_what_cannot_name_an_instance_is_refused(name: object) -> None:
     class ByText(ProcessManager):
         @start(by=lambda _event: name)
         def sent(self, event: Sent) -> None: ...
@@ -262,3 +264,19 @@ def test_a_schedule_is_due_at_a_time_that_every_store_counts_from(
 def test_an_unusable_time_is_refused(arguments: dict[str, Any], fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
         Schedule(Send(parcel=1), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"subject": "x", "after": timedelta(1)}, "'x' cannot be scheduled"),
+        ({"subject": int}, "cannot be scheduled"),
+        ({"subject": Withdraw}, "or the type of a timer"),
+        ({"subject": TooLate(), "after": 5}, "after=5 is no timedelta"),
+        ({"subject": TooLate(), "at": "2030-01-01"}, "is no datetime"),
+        ({"subject": TooLate(), "at": date(2030, 1, 1)}, "is no datetime"),
+    ],
+)
+def test_what_cannot_be_scheduled_is_refused(given: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        Schedule(**given)

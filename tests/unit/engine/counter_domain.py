@@ -1,6 +1,7 @@
 """A small domain whose executors and handlers can be made to misbehave."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 
 from chekov import (
     Aggregate,
@@ -15,7 +16,6 @@ from chekov import (
     apply,
     execute,
     handle,
-    prepare,
 )
 from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.store.port import SubscriptionKey
@@ -89,9 +89,9 @@ class Counter(Aggregate, identity="counter"):
 
 
 class Doubling(CommandHandler):
-    @prepare
-    async def note(self, command: Note, counter: Counter) -> Note:
-        return Note(counter=command.counter, text=f"{command.text} at {counter.total}")
+    @execute
+    async def note(self, command: Note, counter: Counter) -> Iterable[Noted]:
+        return counter.note(replace(command, text=f"{command.text} at {counter.total}"))
 
 
 async def nothing(event: Added) -> None:

@@ -1,13 +1,14 @@
 import asyncio
+from collections.abc import Iterable
 
 import pytest
 
-from chekov import CommandHandler, Domain, MemoryStore, Runtime, prepare
+from chekov import CommandHandler, Domain, MemoryStore, Runtime, execute
 from chekov.errors import StoreError
 from chekov.store.port import SubscriptionKey
 from examples.bank.bank import domain as bank
 from tests.doubles import OwnEvents
-from tests.unit.engine.counter_domain import Add, Added, Counter, Note, Seen, status
+from tests.unit.engine.counter_domain import Add, Added, Counter, Note, Noted, Seen, status
 from tests.unit.engine.running import QUICK, running
 from tests.waiting import until
 
@@ -75,11 +76,11 @@ async def test_a_handler_that_dispatches_during_the_shutdown_loses_no_event() ->
         await runtime.dispatch(Note(counter="echo", text=str(event.amount)))
 
     class Slow(CommandHandler):
-        @prepare
-        async def note(self, command: Note, counter: Counter) -> Note:
+        @execute
+        async def note(self, command: Note, counter: Counter) -> Iterable[Noted]:
             started.set()
             await gate.wait()
-            return command
+            return counter.note(command)
 
     started = asyncio.Event()
     handler, heir = Seen(echo), Seen()
@@ -107,11 +108,11 @@ async def test_subscriptions_are_given_up_before_commands_in_flight_are_done() -
     started, gate = asyncio.Event(), asyncio.Event()
 
     class Slow(CommandHandler):
-        @prepare
-        async def note(self, command: Note, counter: Counter) -> Note:
+        @execute
+        async def note(self, command: Note, counter: Counter) -> Iterable[Noted]:
             started.set()
             await gate.wait()
-            return command
+            return counter.note(command)
 
     domain = Domain("counting", aggregates=[Counter], handlers=[Seen()], command_handlers=[Slow()])
     heir = Seen()

@@ -1,7 +1,7 @@
 """Services are open while anything may reach the handlers, which are made with them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
@@ -17,10 +17,10 @@ from chekov import (
     MemoryStore,
     Runtime,
     StoreClosed,
+    execute,
     handle,
-    prepare,
 )
-from tests.unit.engine.counter_domain import Add, Added, Counter, Note, Seen
+from tests.unit.engine.counter_domain import Add, Added, Counter, Note, Noted, Seen
 from tests.waiting import until
 
 
@@ -48,14 +48,14 @@ class Writing(EventHandler):
         self.diary.note(f"handled {event.amount}")
 
 
-class Preparing(CommandHandler):
+class Noting(CommandHandler):
     def __init__(self, services: Diary) -> None:
         self.diary = services
 
-    @prepare
-    async def note(self, command: Note, state: Counter) -> Note:
-        self.diary.note(f"prepared {command.text}")
-        return command
+    @execute
+    async def note(self, command: Note, counter: Counter) -> Iterable[Noted]:
+        self.diary.note(f"decided {command.text}")
+        return counter.note(command)
 
 
 def lifespan_of(diary: Diary) -> Callable[[], AbstractAsyncContextManager[Diary]]:
@@ -74,7 +74,7 @@ def writing(diary: Diary) -> Domain:
         "counting",
         aggregates=[Counter],
         handlers=[Writing],
-        command_handlers=[Preparing],
+        command_handlers=[Noting],
         lifespan=lifespan_of(diary),
     )
 
@@ -94,7 +94,7 @@ async def test_command_handlers_have_them_too() -> None:
     runtime = Runtime(writing(diary), store=MemoryStore(), subscriptions=False)
     async with runtime:
         await runtime.dispatch(Note(counter="a", text="this"))
-    assert diary.entries == ["opened", "made", "prepared this", "closed"]
+    assert diary.entries == ["opened", "made", "decided this", "closed"]
 
 
 async def test_runtimes_of_one_domain_do_not_share_handlers() -> None:
@@ -106,9 +106,9 @@ async def test_runtimes_of_one_domain_do_not_share_handlers() -> None:
     ):
         await first.dispatch(Note(counter="a", text="one"))
         await second.dispatch(Note(counter="a", text="other"))
-    assert "prepared one" in one.entries
-    assert one.entries[2:] == ["prepared one", "closed"]
-    assert other.entries[2:] == ["prepared other", "closed"]
+    assert "decided one" in one.entries
+    assert one.entries[2:] == ["decided one", "closed"]
+    assert other.entries[2:] == ["decided other", "closed"]
 
 
 async def test_objects_go_on_beside_classes() -> None:

@@ -84,12 +84,12 @@ def test_a_paid_order_is_shipped() -> None:
 
 def test_an_article_that_is_missing_cancels_the_order() -> None:
     refused = spec.given(tea_reserved)
-    assert refused.when_rejected(reserve_cup, OutOfStock("none left")) == [
+    assert refused.when_rejected(reserve_cup, OutOfStock("none left", available=0)) == [
         *release,
         cancel("none left"),
     ]
-    again = refused.given_rejected(reserve_cup, OutOfStock("none left"))
-    assert again.when_rejected(reserve_cup, OutOfStock("none left")) == []
+    again = refused.given_rejected(reserve_cup, OutOfStock("none left", available=0))
+    assert again.when_rejected(reserve_cup, OutOfStock("none left", available=0)) == []
     assert not again.given(OrderCancelled(order_id=ORDER, reason="none left")).instances
 
 

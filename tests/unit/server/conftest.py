@@ -31,10 +31,12 @@ from chekov import (
 from chekov.engine.subscriptions.keys import subscription_key
 from chekov.errors import StoreUnavailable
 from chekov.server import http
+from chekov.server.authentication.authenticator import authenticating
+from chekov.server.file_watch import FileWatch
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.management import Management
 from chekov.server.metrics import Metrics
-from chekov.server.serve import retry_policy
+from chekov.server.serve import most_in_flight, retry_policy
 from chekov.server.settings import Settings
 from chekov.server.tracing import CallersTrace
 
@@ -157,17 +159,20 @@ async def running(
         domain, metrics, lifecycle, {"bundle": "shop"}, settings.management_token
     )
     store = Store()
+    watch = FileWatch()
     async with (
+        authenticating(settings, watch) as authenticator,
         TestClient(TestServer(management.application())) as probes,
         Runtime(
             domain,
             store=store,
             observers=[metrics, CallersTrace()],
             retry=retry_policy(settings),
+            max_in_flight=most_in_flight(settings),
         ) as runtime,
     ):
         management.runtime = runtime
-        app = http.application(runtime, metrics, None, lifecycle, settings)
+        app = http.application(runtime, metrics, None, lifecycle, settings, authenticator)
         server = TestServer(app)
         await server.start_server(auto_decompress=False)
         async with TestClient(server) as api:

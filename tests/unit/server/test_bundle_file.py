@@ -76,6 +76,7 @@ def test_settings_of_handlers_are_taken_along(tmp_path: Path) -> None:
         (STORE, "must contain one DomainBundle, but contains 0"),
         (f"{BUNDLE}---\n{BUNDLE}", "but contains 2"),
         ("a: [", "is not valid YAML"),
+        ("a: " + "[" * 5_000, "is nested too deeply"),
         (BUNDLE.replace("chekov.dev/v1alpha1", "apps/v1"), "apiVersion must be"),
         (BUNDLE.replace("shop:domain", "shop"), "spec.entrypoint must be module:object"),
         (BUNDLE, "needs 'code'"),

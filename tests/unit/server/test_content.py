@@ -12,13 +12,15 @@ from aiohttp.test_utils import make_mocked_request
 from aiohttp.web import Application, HTTPRequestEntityTooLarge, Request
 
 from chekov.server.content import (
-    BODY_LIMIT,
+    CONTENT_LIMITS,
     LARGEST_BATCH,
     MOST_BLANK_LINES,
+    ContentLimits,
     body,
     chunks,
     lines,
 )
+from chekov.server.gate import Gate
 from chekov.server.problems import RequestError
 
 LIMIT = 300_000
@@ -33,7 +35,7 @@ def request(content: bytes, encoding: str | None, *, pieces: int = 1) -> Request
         reader.feed_data(content[start : start + size])
     reader.feed_eof()
     app = Application(client_max_size=LIMIT)
-    app[BODY_LIMIT] = LIMIT
+    app[CONTENT_LIMITS] = ContentLimits(LIMIT, Gate(2**30, 60, "bytes"), 60)
     headers = {} if encoding is None else {"Content-Encoding": encoding}
     return make_mocked_request(
         "POST", "/", headers=headers, payload=reader, app=app, client_max_size=LIMIT

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
@@ -16,6 +17,7 @@ from chekov.errors import StoreUnavailable
 from chekov.server.endpoint import Endpoints
 from chekov.server.event_stream import EventStream
 from chekov.server.metrics import Metrics
+from chekov.server.permissions import Permissions
 from chekov.store.port import NewEvent
 from tests.unit.server.conftest import ID, Server, Serving, Store, fill, problem
 from tests.waiting import until
@@ -94,7 +96,13 @@ async def test_it_ends_cleanly_at_the_drain(serving: Serving) -> None:
 async def following(server: Server, **options: float) -> AsyncGenerator[TestClient[Any, Any]]:
     """The endpoints alone, with limits of their own."""
     most = int(options.pop("most", 10))
-    event_stream = EventStream(server.runtime.store, server.lifecycle, most=most, **options)
+    event_stream = EventStream(
+        server.runtime.store,
+        server.lifecycle,
+        Permissions(server.runtime.domain),
+        most=most,
+        **options,
+    )
     endpoints = Endpoints(Metrics([], []), None, server.lifecycle)
     app = web.Application()
     for path, handler in (
@@ -204,3 +212,41 @@ async def test_a_bad_beginning_is_refused(serving: Serving) -> None:
             assert (await server.api.get("/events", headers=headers)).status == 400
         response = await server.api.get("/events?direction=backward", headers=ACCEPT)
         assert response.status == 400
+
+
+async def test_a_position_beyond_the_log_is_refused_instead_of_waited_for(serving: Serving) -> None:
+    async with asyncio.timeout(30), serving() as server:
+        await open_account(server)
+        for path, further in (("/events", {"Last-Event-ID": "2"}), ("/events?after=2", {})):
+            response = await server.api.get(path, headers={**ACCEPT, **further})
+            found = await problem(response, 409, "beyond-the-log")
+            assert (found["expected"], found["actual"]) == (2, 1)
+            detail = str(found["detail"])
+            assert "ends at position 1, before 2" in detail
+            assert "without Last-Event-ID" in detail
+
+
+async def test_it_ends_when_the_log_is_restored(serving: Serving) -> None:
+    async with asyncio.timeout(30), serving() as server:
+        await open_account(server)
+        response = await server.api.get("/events", headers=ACCEPT)
+        assert await event(response) == 1
+        server.store.tail.resets.bump()
+        server.store.tail.head.wake_all()
+        assert await response.content.read() == b""
+
+
+async def test_the_number_of_clients_is_a_metric(serving: Serving) -> None:
+    async with asyncio.timeout(30), serving() as server:
+        await open_account(server)
+
+        async def connected(number: int) -> bool:
+            text = await (await server.management.get("/metrics")).text()
+            return f"\nchekov_event_streams {number}.0\n" in text
+
+        assert await connected(0)
+        response = await server.api.get("/events", headers=ACCEPT)
+        assert await event(response) == 1
+        assert await connected(1)
+        server.lifecycle.drain()
+        await until(partial(connected, 0), 30)

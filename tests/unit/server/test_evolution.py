@@ -66,3 +66,16 @@ async def test_an_instance_that_cannot_be_read_is_a_problem_of_its_own(serving: 
         )
         other = {"account_id": str(uuid7()), "owner": "Bea"}
         assert (await server.api.post("/commands/OpenAccount", json=other)).status == 200
+
+
+async def test_a_client_is_asked_to_come_again_when_newer_code_stored_an_event(
+    serving: Serving,
+) -> None:
+    async with serving() as server:
+        await store(server, ("AccountOpened", b'{"owner": "Ada"}'), ("AccountOpened@2", b"{}"))
+        body = {"account_id": ID, "amount": 5}
+        response = await server.api.post("/commands/deposit-money", json=body)
+        answer = await response.json()
+        assert await slug(response) == (503, "newer-revision")
+        assert (answer["stored"], answer["event_type"]) == (False, "AccountOpened@2")
+        assert response.headers["Retry-After"] == "1"

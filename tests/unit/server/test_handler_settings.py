@@ -82,6 +82,10 @@ def test_the_variable_holds_a_list_in_json() -> None:
     found = Settings.read({"CHEKOV_SUBSCRIPTIONS": text}).subscriptions
     assert found == {"mailer": HandlerSettings(partitions=2)}
     assert Settings.read({}).subscriptions is None
-    for odd, fault in (("{}", "not a list of objects"), ("[", "not JSON")):
+    for odd, fault in (
+        ("{}", "not a list of objects"),
+        ("[", "not JSON"),
+        ("[" * 50_000, "nested too deeply"),
+    ):
         with pytest.raises(SettingsError, match=rf"CHEKOV_SUBSCRIPTIONS: .*{fault}"):
             Settings.read({"CHEKOV_SUBSCRIPTIONS": odd})

@@ -93,3 +93,53 @@ def test_prefer_names_the_handlers_to_wait_for(value: str, names: list[str] | No
 def test_other_content_is_refused() -> None:
     with pytest.raises(RequestError, match="expected application/json"):
         headers.require_json(given(content_type="text/xml"))
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (None, None),
+        ("{}", {}),
+        ('{"tenant": "blue", "level": 3}', {"tenant": "blue", "level": 3}),
+        ('{"name": "\\u00e9é"}', {"name": "éé"}),
+    ],
+)
+def test_metadata_is_a_json_object(value: str | None, found: object) -> None:
+    given = {} if value is None else {"X-Metadata": value}
+    assert headers.metadata(given) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("", "expected a JSON object"),
+        ("[]", "expected a JSON object"),
+        ("blue", "expected a JSON object"),
+        ('{"a": NaN}', "expected a JSON object"),
+        ('{"a": "\\ud800"}', "expected a JSON object"),
+        ('{"a": "\udcff"}', "expected a JSON object"),
+        ('{"a":' + "[" * 4000, "expected a JSON object"),
+        ('{"$principal": "eve"}', "begin with '\\$'"),
+        ('{"a": "%s"}' % ("a" * 4096), "longer than 4096"),
+    ],
+)
+def test_other_metadata_is_refused(value: str, fault: str) -> None:
+    with pytest.raises(RequestError, match=fault):
+        headers.metadata({"X-Metadata": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "accepted"),
+    [
+        (None, False),
+        ("gzip", True),
+        ("deflate, gzip;q=0.5", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, br", False),
+        ("br, xgzip", False),
+        ("identity", False),
+    ],
+)
+def test_gzip_is_used_if_the_client_names_it(value: str | None, *, accepted: bool) -> None:
+    given = {} if value is None else {"Accept-Encoding": value}
+    assert headers.accepts_gzip(given) is accepted

@@ -86,3 +86,18 @@ async def test_subscriptions_are_listed_and_measured(serving: Serving) -> None:
     assert f"chekov_subscription_lag_events{{{labels}}} 0.0" in page
     assert f"chekov_subscription_owned{{{labels}}} 1.0" in page
     assert f"chekov_parked_events{{{labels}}} 0.0" in page
+
+
+async def test_all_but_probes_metrics_and_the_manifest_requires_the_token_that_is_set(
+    serving: Serving,
+) -> None:
+    async with serving(CHEKOV_MANAGEMENT_TOKEN="secret") as server:
+        public: set[str] = set()
+        for route in server.management.app.router.routes():
+            assert route.resource is not None
+            path = route.resource.canonical
+            response = await server.management.request(route.method, path.format(name="a", id="b"))
+            if response.status != 401:
+                public.add(path)
+                assert response.status == 200
+        assert public == {"/", "/livez", "/readyz", "/startupz", "/metrics", "/manifest"}

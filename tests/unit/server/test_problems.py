@@ -1,11 +1,13 @@
 """Each error has one problem; an unknown error reveals no details."""
 
 import json
+from uuid import UUID
 
 import pytest
 
 from chekov import errors
 from chekov.server.problems import KINDS, RequestError, problem_of
+from tests.unit.serialization.test_refusals import Missing
 
 
 class Overdrawn(errors.Rejected):
@@ -18,6 +20,14 @@ class Overdrawn(errors.Rejected):
         (errors.UnknownCommand("Fly"), 404, "unknown-command", {"command": "Fly"}),
         (errors.InvalidCommand("no", "$.amount"), 400, "invalid-command", {"path": "$.amount"}),
         (Overdrawn(), 422, "rejected", {"rejection": "Overdrawn"}),
+        (
+            Missing(order=UUID(int=1), lines=()),
+            422,
+            "rejected",
+            {"rejection": "missing-lines", "order": str(UUID(int=1)), "lines": [], "until": None},
+        ),
+        (errors.Forbidden("no"), 403, "forbidden", {}),
+        (errors.RateLimited("ada", 1.2), 429, "rate-limited", {}),
         (
             errors.WrongExpectedVersion("account-1", 3, 5),
             409,
@@ -75,6 +85,11 @@ def test_an_error_has_a_stable_problem(
 )
 def test_what_passes_by_itself_says_when_to_come_again(error: Exception) -> None:
     assert problem_of(error).headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize(("seconds", "header"), [(0.01, "1"), (1.2, "2"), (7, "7")])
+def test_a_rate_limit_says_when_to_come_again(seconds: float, header: str) -> None:
+    assert problem_of(errors.RateLimited("ada", seconds)).headers["Retry-After"] == header
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from aiohttp.test_utils import TestClient, TestServer
 
@@ -12,7 +13,7 @@ from chekov.server.management import Management
 from chekov.server.metrics import Metrics
 from chekov.store.memory import MemoryStore
 from tests.unit.engine.processes.test_process_managers import request
-from tests.unit.engine.processes.transfers import Deposit, domain
+from tests.unit.engine.processes.transfers import Deposit, Withdraw, domain
 from tests.unit.server.conftest import Client
 from tests.waiting import until
 
@@ -62,6 +63,18 @@ async def test_open_instances_are_shown_and_counted() -> None:
         assert f"chekov_timers_overdue_seconds{{{LABELS}}} 0.0" in text
 
 
+async def test_scheduled_commands_that_were_refused_are_counted() -> None:
+    async with managed() as (runtime, client):
+        await runtime.schedule(Withdraw(account="a", amount=5), after=timedelta(0))
+
+        async def is_refused() -> bool:
+            return any(item.error for item in await runtime.scheduled.list())
+
+        await until(is_refused)
+        text = await (await client.get("/metrics")).text()
+        assert 'chekov_scheduled_refused{domain="bank"} 1.0' in text
+
+
 async def test_an_unknown_process_manager_and_parameter_are_refused() -> None:
     async with managed() as (_, client):
         assert (await client.get("/processes/transfers")).status == 404
@@ -72,5 +85,17 @@ async def test_releasing_needs_the_token() -> None:
     async with managed("secret") as (_, client):
         assert (await client.post("/processes/transfer/release")).status == 401
         headers = {"Authorization": "Bearer secret"}
-        answer = await client.post("/processes/transfer/release", headers=headers)
+        answer = await client.post("/processes/transfer/release?instance=t", headers=headers)
         assert await answer.json() == {"released": 0}
+        discard = "/processes/transfer/discard?reason=why"
+        assert (await client.post(discard)).status == 401
+        answer = await client.post(discard, headers=headers)
+        assert await answer.json() == {"discarded": 0}
+        answer = await client.post("/processes/transfer/discard?instance=t", headers=headers)
+        assert answer.status == 400
+        assert "expected why" in await answer.text()
+        shown = await client.get("/processes/transfer/discarded?after=0&limit=5", headers=headers)
+        assert await shown.json() == {"discarded": []}
+        assert (
+            await client.get("/processes/transfer/discarded?after=x", headers=headers)
+        ).status == 400

@@ -1,11 +1,13 @@
 """`POST /commands/{Command}?at=…` schedules a command, and the management port shows it."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from chekov.serialization.codec import decode_metadata
 from tests.unit.server.conftest import ID, OPEN, Server, Serving, problem
 from tests.waiting import until
 
@@ -20,8 +22,8 @@ async def schedule(server: Server, when: str, **headers: str) -> UUID:
     return UUID((await response.json())["scheduled"])
 
 
-async def listed(server: Server, query: str = "") -> dict[str, Any]:
-    response = await server.management.get(f"/scheduled{query}")
+async def listed(server: Server, query: str = "", **headers: str) -> dict[str, Any]:
+    response = await server.management.get(f"/scheduled{query}", headers=headers)
     assert response.status == 200
     return await response.json()
 
@@ -47,6 +49,24 @@ async def test_a_command_that_is_due_is_executed(serving: Serving) -> None:
         await until(is_opened)
         [event] = await server.store.read_stream(f"account-{ID}")
         assert (event.causation_id, str(event.correlation_id)) == (id_, correlation)
+
+
+async def test_its_events_do_not_say_who_scheduled_it(serving: Serving, tmp_path: Path) -> None:
+    token = "ada-0123456789abcdef"
+    (tmp_path / "ada").write_text(token)
+    bearer = {"Authorization": f"Bearer {token}"}
+    async with serving(CHEKOV_AUTH_TOKENS=str(tmp_path)) as server:
+        await schedule(server, "after=0", **bearer)
+
+        async def is_opened() -> bool:
+            return await server.store.head() == 1
+
+        await until(is_opened)
+        deposit = {"account_id": ID, "amount": 1}
+        await server.api.post("/commands/deposit-money", json=deposit, headers=bearer)
+        opened, deposited = await server.store.read_stream(f"account-{ID}")
+        assert "$principal" not in decode_metadata(opened.metadata)
+        assert decode_metadata(deposited.metadata)["$principal"] == "ada"
 
 
 async def test_a_delay_is_in_seconds(serving: Serving) -> None:
@@ -144,7 +164,7 @@ async def test_what_is_scheduled_is_cancelled_with_the_token(serving: Serving) -
         await problem(response, 404, "not-found")
         response = await server.management.delete("/scheduled/7", headers=token)
         await problem(response, 400, "malformed-request")
-        assert (await listed(server))["scheduled"] == []
+        assert (await listed(server, **token))["scheduled"] == []
 
 
 async def test_the_api_describes_it(serving: Serving) -> None:

@@ -134,3 +134,52 @@ def test_a_master_key_given_in_place_of_its_path_is_not_shown() -> None:
         Settings.read({"CHEKOV_MASTER_KEY_FILE": "c2VjcmV0"})
     assert "c2VjcmV0" not in str(caught.value)
     assert Settings.read({"CHEKOV_MASTER_KEY_FILE": "/keys"}).master_key == "/keys"
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        (
+            {"CHEKOV_AUTH_JWT_ISSUER": "a", "CHEKOV_AUTH_JWT_KEYS": "/keys"},
+            (
+                "CHEKOV_AUTH_JWT_AUDIENCE is not set, but required with CHEKOV_AUTH_JWT_ISSUER, "
+                "CHEKOV_AUTH_JWT_KEYS"
+            ),
+        ),
+        (
+            {"CHEKOV_TLS_KEY_FILE": "/tls.key"},
+            "CHEKOV_TLS_CERTIFICATE_FILE is not set, but required with CHEKOV_TLS_KEY_FILE",
+        ),
+    ],
+    ids=str,
+)
+def test_variables_that_belong_together_are_set_together(given: dict[str, str], fault: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.read(given)
+    assert raised.value.faults == (fault,)
+
+
+@pytest.mark.parametrize(
+    ("value", "usable"),
+    [
+        ("https://issuer.example/keys", True),
+        ("/etc/keys/jwks.json", True),
+        ("http://localhost:8080/keys", True),
+        ("http://127.0.0.1/keys", True),
+        ("http://issuer.example/keys", False),
+        ("issuer.example/keys", False),
+        ("https:///keys", False),
+        ("https://[", False),
+    ],
+)
+def test_keys_come_from_where_nobody_can_replace_them(value: str, *, usable: bool) -> None:
+    given = {
+        "CHEKOV_AUTH_JWT_ISSUER": "a",
+        "CHEKOV_AUTH_JWT_AUDIENCE": "b",
+        "CHEKOV_AUTH_JWT_KEYS": value,
+    }
+    if usable:
+        assert Settings.read(given).jwt_keys == value
+        return
+    with pytest.raises(SettingsError, match="expected an https URL, or an absolute path"):
+        Settings.read(given)

@@ -121,3 +121,34 @@ async def test_events_are_found_by_what_they_belong_to(serving: Serving) -> None
 async def test_a_bad_parameter_is_refused(serving: Serving, path: str) -> None:
     async with serving() as server:
         assert await slug(await server.api.get(path)) == (400, "malformed-request")
+
+
+async def test_a_page_ends_early_once_it_holds_some_megabytes(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chekov.server.streams._PAGE_BYTES", 30)
+    async with serving() as server:
+        await fill(server, deposits=50)
+        for path in (f"/streams/account-{ID}", "/events", "/events?direction=backward"):
+            seen: list[int] = []
+            following: int | None = None
+            while following is not None or not seen:
+                mark = "&" if "?" in path else "?"
+                after = "" if following is None else f"&after={following}"
+                page = await (await server.api.get(f"{path}{mark}limit=40{after}")).json()
+                assert 1 <= len(page["events"]) <= 3
+                seen += [event["position"] for event in page["events"]]
+                following = page["next"]
+            assert sorted(seen) == list(range(1, 52))
+            assert seen == sorted(seen, reverse="backward" in path)
+
+
+async def test_a_page_of_many_parts_holds_what_was_asked_for(serving: Serving) -> None:
+    async with serving() as server:
+        await fill(server, deposits=120)
+        for limit, following in ((1, 1), (32, 32), (33, 33), (120, 120), (121, None), (500, None)):
+            page = await (await server.api.get(f"/events?limit={limit}")).json()
+            assert [event["position"] for event in page["events"]] == list(
+                range(1, min(limit, 121) + 1)
+            )
+            assert page["next"] == following

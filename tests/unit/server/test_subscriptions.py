@@ -7,6 +7,7 @@ from chekov import Domain
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.management import Management
 from chekov.server.metrics import Metrics
+from chekov.store.port import SubscriptionKey
 from tests.unit.server.conftest import Account, Server, Serving
 from tests.waiting import until
 
@@ -101,7 +102,9 @@ async def test_odd_parameters_are_refused(serving: Serving, query: str, fault: s
         assert fault in (await response.json())["detail"]
 
 
-@pytest.mark.parametrize("action", ["pause", "resume", "retry", "discard?reason=x"])
+@pytest.mark.parametrize(
+    "action", ["pause", "resume", "retry", "discard?reason=x", "remove?version=1"]
+)
 async def test_an_unknown_subscription_is_not_found(serving: Serving, action: str) -> None:
     async with serving() as server:
         response = await server.management.post(f"/subscriptions/wellcome/{action}")
@@ -133,7 +136,8 @@ async def test_changing_one_requires_the_token_that_is_set(
         if status == 401:
             assert response.headers["WWW-Authenticate"] == "Bearer"
             assert state(server) != "paused"
-        assert (await server.management.get("/subscriptions")).status == 200
+        shown = await server.management.get("/subscriptions", headers=headers)
+        assert shown.status == (401 if status == 401 else 200)
 
 
 @pytest.mark.parametrize("action", ["retry", "discard?reason=x"])
@@ -145,6 +149,14 @@ async def test_changing_parked_events_requires_the_token(serving: Serving, actio
         assert (await server.management.post(path, headers=allowed)).status == 200
 
 
+async def test_removing_one_requires_the_token(serving: Serving) -> None:
+    async with serving(CHEKOV_MANAGEMENT_TOKEN=TOKEN) as server:
+        path = "/subscriptions/farewell/remove?version=2"
+        assert (await server.management.post(path)).status == 401
+        allowed = {"Authorization": f"Bearer {TOKEN}"}
+        assert (await server.management.post(path, headers=allowed)).status == 404
+
+
 async def test_before_the_runtime_is_open_the_reason_is_reported() -> None:
     domain = Domain("shop", aggregates=[Account])
     management = Management(domain, Metrics([], []), Lifecycle(), {})
@@ -154,3 +166,21 @@ async def test_before_the_runtime_is_open_the_reason_is_reported() -> None:
     assert response.status == 503
     assert problem["type"] == "urn:chekov:problem:not-ready"
     assert problem["detail"] == "the process is starting"
+
+
+async def test_what_nobody_has_any_more_is_listed_and_removed(serving: Serving) -> None:
+    async with serving() as server:
+        get, post = server.management.get, server.management.post
+        key = SubscriptionKey(server.runtime.domain.name, "farewell", 2)
+        await server.runtime.store.subscriptions.register([key])
+        [found] = (await (await get("/subscriptions/abandoned")).json())["abandoned"]
+        assert (found["name"], found["version"], found["schemas"]) == ("farewell", 2, [])
+        assert (await post("/subscriptions/farewell/remove")).status == 400
+        assert (await post("/subscriptions/farewell/remove?version=1")).status == 404
+        refused = await post("/subscriptions/welcome/remove?version=1")
+        assert refused.status == 409
+        problem = await refused.json()
+        assert problem["type"].endswith("subscription-in-use")
+        assert len(problem["nodes"]) == 1
+        assert (await post("/subscriptions/farewell/remove?version=2")).status == 204
+        assert not (await (await get("/subscriptions/abandoned")).json())["abandoned"]

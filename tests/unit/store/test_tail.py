@@ -164,6 +164,26 @@ async def test_what_was_read_before_a_drop_is_read_again() -> None:
     assert [item.data for item in tail.cached(0) or ()] == [b"erased"]
 
 
+async def test_what_was_sent_before_a_drop_is_not_cached() -> None:
+    """Nor given to followers, if it is of others: they read it, as it is by then."""
+    tail = Tail(Log(6).read)
+    follower = Following(None)
+    before = tail.drops.value
+    with tail.followed_by(follower):
+        tail.push(events(1, 1), before)
+        assert positions(tail.cached(0)) == [1]
+        tail.drop()
+        tail.learn(events(2, 3), before)
+        tail.push(events(4, 4), before)
+        assert tail.newest is None
+        assert (tail.head.value, tail.others.value) == (4, 3)
+        tail.learn(events(5, 5), tail.drops.value)
+        tail.push(events(6, 6), tail.drops.value)
+    assert positions(tail.cached(4)) == [5, 6]
+    assert follower.given == [("pushed", [1]), ("pushed", [4]), ("learned", [5]), ("pushed", [6])]
+    assert positions(await tail.after(0)) == [1, 2, 3, 4, 5, 6]
+
+
 async def test_a_drop_holds_for_every_tail_that_shares_it() -> None:
     """As that of a store that opens what another one holds sealed."""
     inner = Tail(Log(2).read)
@@ -213,3 +233,49 @@ async def test_events_that_are_heard_of_and_not_there_are_no_error() -> None:
     assert await tail.after(3) == []
     log.head = 5
     assert positions(await tail.after(3)) == [4, 5]
+
+
+class Following:
+    """Notes what it is given."""
+
+    def __init__(self, position: int | None) -> None:
+        self.position = position
+        self.given: list[tuple[str, list[int] | None]] = []
+
+    def pushed(self, recorded: Sequence[RecordedEvent]) -> None:
+        self.given.append(("pushed", positions(recorded)))
+
+    def learned(self, recorded: Sequence[RecordedEvent]) -> None:
+        self.given.append(("learned", positions(recorded)))
+
+
+async def test_followers_are_given_what_is_pushed_and_learned_while_they_follow() -> None:
+    tail = Tail(Log().read)
+    follower = Following(None)
+    with tail.followed_by(follower):
+        tail.learn(events(1, 2))
+        tail.push(events(3, 3))
+    tail.push(events(4, 4))
+    assert follower.given == [("learned", [1, 2]), ("pushed", [3])]
+    assert positions(tail.cached(0)) == [1, 2, 3, 4]
+
+
+async def test_the_last_of_the_followers_counts_and_those_that_need_nothing_do_not() -> None:
+    tail = Tail(Log().read)
+    assert tail.followed is None
+    with tail.followed_by(Following(None)):
+        assert tail.followed is None
+        with tail.followed_by(Following(7)), tail.followed_by(Following(5)):
+            assert tail.followed == 5
+
+
+async def test_what_others_stored_is_told_from_what_is_pushed() -> None:
+    tail = Tail(Log().read)
+    tail.push(events(1, 2))
+    assert tail.others.value == 0
+    tail.push(events(5, 5))
+    assert tail.others.value == 4
+    tail.heard(5)
+    assert tail.others.value == 4
+    tail.heard(9)
+    assert tail.others.value == 9

@@ -1,11 +1,12 @@
 from collections.abc import Iterable
 from dataclasses import field
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 
-from chekov import Aggregate, DefinitionError, apply, execute
+from chekov import Aggregate, DefinitionError, InvalidArgument, Principal, apply, execute
 from chekov.errors import Rejected, UnknownCommand
 from chekov.testing import Spec
 from examples.bank.bank import (
@@ -22,6 +23,7 @@ from examples.bank.bank import (
     Withdraw,
 )
 from tests.unit.domain.messages import Either, Left, Right
+from tests.unit.engine.commands.test_contexts import Copy, Lend, Lent
 
 ACCOUNT = uuid4()
 OPEN = Spec(Account).given(AccountOpened(owner="Ada"), MoneyDeposited(amount=10))
@@ -29,6 +31,20 @@ OPEN = Spec(Account).given(AccountOpened(owner="Ada"), MoneyDeposited(amount=10)
 
 def test_a_command_yields_its_events() -> None:
     assert OPEN.when(Withdraw(account_id=ACCOUNT, amount=4)) == [MoneyWithdrawn(amount=4)]
+
+
+def test_a_command_has_the_time_and_the_principal_of_the_spec() -> None:
+    noon = datetime(2027, 3, 1, 12, tzinfo=UTC)
+    spec = Spec(Copy).at(noon).by(Principal("ada")).given(Lent(to="eve", at=noon))
+    assert spec.when(Lend(copy="1")) == [Lent(to="ada", at=noon)]
+    [lent] = Spec(Copy).when(Lend(copy="1"))
+    assert lent.to == "nobody"
+    assert lent.at.tzinfo is UTC
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="expected one with a zone"):
+        Spec(Copy).at(datetime(2027, 3, 1))  # noqa: DTZ001 that is what is refused
 
 
 def test_a_refusal_comes_out_as_it_is() -> None:

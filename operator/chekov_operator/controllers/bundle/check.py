@@ -11,14 +11,20 @@ from chekov_operator.api.fault import RETRY_SECONDS, Fault
 from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children import names
 from chekov_operator.children.job_outcome import JobOutcome, job_outcome
-from chekov_operator.children.pod_state import last_log_line
+from chekov_operator.children.pod_state import SLOW_SECONDS, last_log_line
 from chekov_operator.children.revision import Revision, revision_name
 from chekov_operator.children.workloads import check_job, service_account
 from chekov_operator.controllers.bundle.check_result import parse_result, result_of
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.revisions import config_map_of, to_config_map
-from chekov_operator.kube.kinds import DEPLOYMENT, JOB, REVISION_LABEL, Kind
-from chekov_operator.kube.objects import Object, label, nested
+from chekov_operator.kube.kinds import (
+    DEPLOYMENT,
+    HASH_ANNOTATION,
+    JOB,
+    REVISION_LABEL,
+    Kind,
+)
+from chekov_operator.kube.objects import Object, annotation, digest, label, nested
 from chekov_operator.settings import Settings
 
 _NO_OUTPUT: Final = "the check printed no result; does the image contain Chekov?"
@@ -61,12 +67,12 @@ def check_revision(bundle: Bundle, observed: ObservedBundle, settings: Settings)
         return _finished(revision, observed, result)
     name = names.check(bundle.meta.name, revision.name)
     job = observed.children.get((JOB.name, name))
-    outcome = None if job is None else job_outcome(job, observed.pods)
-    if outcome is None or not outcome.finished:
-        return _under_way(revision, observed, outcome)
+    outcome = None if job is None else job_outcome(job, observed.pods, observed.now)
+    if job is None or outcome is None or not outcome.finished:
+        return _under_way(revision, observed, job, outcome)
     result = parse_result(outcome.message)
     if result is None:
-        return _without_result(revision, observed, outcome, name)
+        return _without_result(revision, observed, job, outcome)
     return _finished(revision, observed, result)
 
 
@@ -125,21 +131,31 @@ def _needed(revision: Revision, observed: ObservedBundle, result: Object | None)
     return [*account, to_config_map(revision, observed.spec, result)]
 
 
-def _under_way(revision: Revision, observed: ObservedBundle, outcome: JobOutcome | None) -> Check:
-    # A Job is immutable, and its name contains the revision: an existing one is the right one.
-    job = [check_job(revision)] if outcome is None else []
-    apply = [*_needed(revision, observed, None), *job]
+def _under_way(
+    revision: Revision, observed: ObservedBundle, job: Object | None, outcome: JobOutcome | None
+) -> Check:
+    # A Job is immutable, and its name contains the revision: an existing one loads the right code.
+    new = [check_job(revision)] if job is None else []
+    apply = [*_needed(revision, observed, None), *new]
     if outcome is not None and outcome.stuck is not None:
         message = f"the check of revision {revision.name} cannot start: {outcome.stuck.message}"
         fault = Fault(outcome.stuck.reason, message)
         condition = unknown("Checked", fault.reason, fault.message)
-        return Check(condition, revision, fault=fault, apply=apply, requeue_after=RETRY_SECONDS)
+        return Check(
+            condition,
+            revision,
+            fault=fault,
+            apply=apply,
+            delete=_outdated(revision, job),
+            requeue_after=RETRY_SECONDS,
+        )
     message = f"revision {revision.name} is being checked"
-    return Check(unknown("Checked", "Checking", message), revision, apply=apply)
+    condition = unknown("Checked", "Checking", message)
+    return Check(condition, revision, apply=apply, requeue_after=SLOW_SECONDS)
 
 
 def _without_result(
-    revision: Revision, observed: ObservedBundle, outcome: JobOutcome, job: str
+    revision: Revision, observed: ObservedBundle, job: Object, outcome: JobOutcome
 ) -> Check:
     """The check ended without a result, which says nothing about the code: retry it."""
     cause = _NO_OUTPUT if outcome.succeeded else last_log_line(outcome.message)
@@ -150,9 +166,24 @@ def _without_result(
         revision,
         fault=fault,
         apply=_needed(revision, observed, None),
-        delete=[(JOB, job)] if outcome.is_retry_due(observed.now) else [],
+        delete=[_named(job)] if outcome.is_retry_due(observed.now) else _outdated(revision, job),
         requeue_after=RETRY_SECONDS,
     )
+
+
+def _outdated(revision: Revision, job: Object | None) -> list[tuple[Kind, str]]:
+    """The Job of a check that did not run, if the spec has come to ask for another one.
+
+    A pull secret or more memory makes no new revision, and may be what was missing.
+    """
+    applied = annotation(job, HASH_ANNOTATION)
+    if job is None or applied in (None, digest(check_job(revision))):
+        return []
+    return [_named(job)]
+
+
+def _named(job: Object) -> tuple[Kind, str]:
+    return JOB, str(job["metadata"]["name"])
 
 
 def _finished(revision: Revision, observed: ObservedBundle, result: Object) -> Check:

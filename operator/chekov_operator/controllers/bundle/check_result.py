@@ -14,7 +14,7 @@ def parse_result(output: str | None) -> Object | None:
     """The result in a check's output; `None` if the output is something else."""
     try:
         result = json.loads(output or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return cast("Object", result) if isinstance(result, dict) and "ok" in result else None
 

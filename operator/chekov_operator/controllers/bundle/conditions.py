@@ -5,14 +5,15 @@ last revision continues to serve: a tool that waits for `Ready` after a change m
 by the old revision.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chekov.store.port import SubscriptionRow
 from chekov_operator.api.conditions import Condition, false, true
 from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.check import Check
-from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.rollout import Rollout
 
 _WAITING: Final = "waiting for a change"
@@ -24,7 +25,7 @@ class BundleState:
 
     Attributes:
         bundle: the spec.
-        observed: what belongs to the bundle.
+        subscriptions: those of the serving revision.
         check: of the revision that the spec asks for.
         store_fault: why the store cannot be used, if so.
         serving: the revision of the Deployment, if there is one.
@@ -32,7 +33,7 @@ class BundleState:
     """
 
     bundle: Bundle
-    observed: ObservedBundle
+    subscriptions: Sequence[SubscriptionRow]
     check: Check
     store_fault: str | None
     serving: str | None
@@ -103,14 +104,13 @@ def _degraded(state: BundleState) -> Condition:
         return true("Degraded", fault.reason, _with_serving_revision(state, fault.message))
     if state.check.result is not None and state.rollout.complete and not state.rollout.done:
         return true("Degraded", *_rollout_state(state))
-    fault = _subscription_fault(state.observed)
+    fault = _subscription_fault(state.subscriptions)
     if fault is not None:
         return true("Degraded", fault.reason, fault.message)
     return false("Degraded", "AsExpected", "no faults")
 
 
-def _subscription_fault(observed: ObservedBundle) -> Fault | None:
-    rows = observed.subscriptions or ()
+def _subscription_fault(rows: Sequence[SubscriptionRow]) -> Fault | None:
     stopped = [f"{row.key.name}: {row.error}" for row in rows if row.state == "stopped"]
     if stopped:
         return Fault("SubscriptionStopped", f"stopped subscriptions: {'; '.join(stopped)}")

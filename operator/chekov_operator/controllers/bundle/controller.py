@@ -1,14 +1,16 @@
 """The controller of DomainBundles."""
 
 from dataclasses import replace
+from functools import partial
 
-from chekov_operator.api.domain_bundle import parse_bundle
+from chekov_operator.api.domain_bundle import Bundle, parse_bundle
+from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.controllers.bundle.observer import BundleObserver
-from chekov_operator.controllers.bundle.plan import plan_bundle
-from chekov_operator.controllers.controller import Children, Planned
+from chekov_operator.controllers.bundle.plan import plan_bundle, with_invalid_spec
+from chekov_operator.controllers.controller import Planned
 from chekov_operator.controllers.plan import Plan
 from chekov_operator.kube.kinds import BUNDLE, Key, Kind
-from chekov_operator.kube.objects import Object
+from chekov_operator.kube.objects import Children, Object
 from chekov_operator.settings import Settings
 
 
@@ -22,13 +24,25 @@ class DomainBundleController:
         return BUNDLE
 
     async def plan(self, key: Key, body: Object) -> Planned:
-        bundle = parse_bundle(body)
+        try:
+            bundle = parse_bundle(body)
+        except InvalidSpec as error:
+            last = self._observer.last_valid(key, body)
+            if last is None:
+                raise
+            change = partial(with_invalid_spec, error)
+            return (await self._plan(key, parse_bundle(last), last)).mapped(change)
+        return await self._plan(key, bundle, body)
+
+    async def _plan(self, key: Key, bundle: Bundle, body: Object) -> Planned:
         observed = await self._observer.observe(key, bundle, body)
 
         def replan(children: Children) -> Plan:
             return plan_bundle(bundle, replace(observed, children=children), self._settings)
 
         plan = plan_bundle(bundle, observed, self._settings)
+        if plan.read_store_soon:
+            self._observer.read_store_soon(observed.store)
         return Planned(plan, observed.children, replan)
 
     def forget(self, key: Key) -> None:

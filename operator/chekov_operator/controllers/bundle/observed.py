@@ -19,6 +19,8 @@ class ObservedBundle:
         pods: its pods, including those of checks.
         running: the revision that runs, or ran last.
         completed: the revision that was last rolled out completely.
+        status: as it was written last.
+        is_store_read: whether the store has been read since the operator started.
         subscriptions: those of its domain in the store; `None` if they were not read.
         head: the store's newest position at that time.
         now: the time in seconds since the epoch.
@@ -34,6 +36,8 @@ class ObservedBundle:
     pods: Sequence[Object] = ()
     running: str | None = None
     completed: str | None = None
+    status: Mapping[str, object] = field(default_factory=dict[str, object])
+    is_store_read: bool = True
     subscriptions: Sequence[SubscriptionRow] | None = None
     head: int = 0
     now: float = 0.0

@@ -5,19 +5,20 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+from chekov.store.port import SubscriptionRow
 from chekov.store.postgres.inspect import Progress
-from chekov_operator.api.domain_bundle import Bundle
+from chekov_operator.api.domain_bundle import Bundle, parse_bundle
 from chekov_operator.api.event_store import parse_store
 from chekov_operator.api.fault import Fault
 from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.controllers.bundle.check_result import result_of
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.references import Reference, fault_of, references
-from chekov_operator.controllers.bundle.revisions import config_map_of
+from chekov_operator.controllers.bundle.revisions import config_map_of, stored_spec
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, REVISION_LABEL, STORE, Key
-from chekov_operator.kube.objects import Object, label, nested
+from chekov_operator.kube.objects import Object, key_of, label, nested
 from chekov_operator.stores.databases import Databases
 
 _MOST_CODE_BYTES: Final = 256 * 1024
@@ -36,12 +37,11 @@ class BundleObserver:
         running = label(children.get((DEPLOYMENT.name, key.name)), REVISION_LABEL) or nested(
             body, "status", "revision"
         )
-        missing, code, progress = await asyncio.gather(
-            self._missing(key, bundle),
-            self._code(bundle),
-            self._progress(store, config_map_of(children, key.name, running)),
-        )
+        missing, code = await asyncio.gather(self._missing(key, bundle), self._code(bundle))
         modules, fault = code
+        domain = nested(result_of(config_map_of(children, key.name, running)), "domain")
+        reading = None if store is None else self._databases.last_reading(key_of(STORE, store))
+        progress = reading.progress if reading else None
         return ObservedBundle(
             spec=nested(body, "spec") or {},
             store=store,
@@ -51,10 +51,30 @@ class BundleObserver:
             pods=self._cache.pods(key),
             running=running,
             completed=nested(body, "status", "completedRevision"),
-            subscriptions=progress.rows if progress else None,
+            status=nested(body, "status") or {},
+            is_store_read=reading is not None or not _is_valid(store),
+            subscriptions=_of_domain(progress, domain),
             head=progress.head if progress else 0,
             now=time.time(),
         )
+
+    def last_valid(self, key: Key, body: Object) -> Object | None:
+        """A bundle with the spec that runs, for one whose own spec is invalid; `None` if none."""
+        running = nested(body, "status", "revision")
+        spec = stored_spec(config_map_of(self._cache.children(key), key.name, running))
+        if spec is None:
+            return None
+        last = {**body, "spec": spec}
+        try:
+            parse_bundle(last)
+        except InvalidSpec:
+            return None
+        return last
+
+    def read_store_soon(self, store: Object | None) -> None:
+        """Have the store of a bundle read soon, because its pods are about to change it."""
+        if store is not None:
+            self._databases.hurry(key_of(STORE, store))
 
     def forget(self, key: Key) -> None:
         self._complete.pop(key, None)
@@ -101,12 +121,19 @@ class BundleObserver:
             return {}, Fault("ConfigMapTooLarge", message)
         return modules, None
 
-    async def _progress(self, store: Object | None, revision: Object | None) -> Progress | None:
-        domain = nested(result_of(revision), "domain")
-        if store is None or not domain:
-            return None
-        try:
-            parsed = parse_store(store)
-        except InvalidSpec:
-            return None
-        return await self._databases.progress(parsed, str(domain))
+
+def _of_domain(progress: Progress | None, domain: object) -> list[SubscriptionRow] | None:
+    if progress is None or not domain:
+        return None
+    return [row for row in progress.rows if row.key.domain == domain]
+
+
+def _is_valid(store: Object | None) -> bool:
+    """Whether there is a store that can be read."""
+    if store is None:
+        return False
+    try:
+        parse_store(store)
+    except InvalidSpec:
+        return False
+    return True

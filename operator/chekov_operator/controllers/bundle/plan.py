@@ -1,8 +1,10 @@
 """The planner of DomainBundles: a pure function from what is wanted and observed to a plan."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
+from chekov_operator.api.conditions import false, true
 from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.event_store import parse_store
 from chekov_operator.api.spec import InvalidSpec
@@ -25,7 +27,12 @@ from chekov_operator.controllers.bundle.revisions import (
     is_revision,
 )
 from chekov_operator.controllers.bundle.rollout import read_rollout
-from chekov_operator.controllers.bundle.status import bundle_status, is_settled
+from chekov_operator.controllers.bundle.status import (
+    bundle_status,
+    current_rows,
+    is_settled,
+    shown_result,
+)
 from chekov_operator.controllers.plan import Plan, paused_plan
 from chekov_operator.kube.kinds import (
     COMPONENT_LABEL,
@@ -45,7 +52,6 @@ from chekov_operator.stores.dsn import addresses_in
 KEPT_REVISIONS: Final = 3
 _SETTLING_SECONDS: Final = 30.0
 """After a pod became ready, the time in which it acquires its subscriptions."""
-_SOON_SECONDS: Final = 1.0
 
 
 def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) -> Plan:
@@ -56,47 +62,64 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
     serving = _serving(bundle, observed, settings, check, live)
     state = BundleState(
         bundle=bundle,
-        observed=observed,
+        subscriptions=current_rows(observed, shown_result(bundle, observed, live, serving)),
         check=check,
         store_fault=_store_fault(bundle, observed),
         serving=serving.name if serving else label(live, REVISION_LABEL),
         rollout=read_rollout(
-            live, observed.pods, check.revision.name if check.revision else "", bundle.replicas
+            live,
+            observed.pods,
+            check.revision.name if check.revision else "",
+            bundle.replicas,
+            observed.now,
         ),
     )
     status = {
         **bundle_status(bundle, observed, live, serving, phase=phase(state)),
-        **_completed(state),
+        **_completed(state, observed),
     }
+    keeps_status = bool(observed.status) and not observed.is_store_read
     return Plan(
         apply=[*check.apply, *_serving_objects(bundle, observed, check, serving)],
         delete=[*check.delete, *_unwanted(bundle, observed, check, serving)],
         status=status,
-        conditions=conditions(state),
-        requeue_after=check.requeue_after or _next_read(bundle, observed, status, settings),
+        # After a restart of the operator, what it said before holds until the store is read.
+        conditions=() if keeps_status else conditions(state),
+        keep_status=keeps_status,
+        read_store_soon=_is_settling(bundle, observed, status),
+        requeue_after=check.requeue_after,
     )
 
 
-def _completed(state: BundleState) -> Object:
+def with_invalid_spec(error: InvalidSpec, plan: Plan) -> Plan:
+    """The plan of the last valid spec, which goes on running, with what is wrong with the spec."""
+    if any(item.type == "Paused" for item in plan.conditions):
+        return plan
+    said = {item.type: item for item in plan.conditions}
+    message = f"{error}. The last valid spec goes on running"
+    said["Ready"] = false("Ready", "InvalidSpec", message)
+    said["Degraded"] = true("Degraded", "InvalidSpec", message)
+    said["Progressing"] = false("Progressing", "InvalidSpec", "waiting for a change")
+    status = {**plan.status, "phase": "Refused"}
+    return replace(plan, status=status, conditions=list(said.values()))
+
+
+def _is_settling(bundle: Bundle, observed: ObservedBundle, status: Object) -> bool:
+    """Whether pods that have just become ready are still acquiring their subscriptions."""
+    stored = config_map_of(observed.children, bundle.meta.name, nested(status, "revision"))
+    since = observed.now - last_became_ready(observed.pods)
+    return since < _SETTLING_SECONDS and not is_settled(status, result_of(stored))
+
+
+def _completed(state: BundleState, observed: ObservedBundle) -> Object:
     """The revision that was last rolled out completely.
 
     A rollout without pods does not count, since it does not show that the revision can serve.
     """
     if state.rollout.complete and state.bundle.replicas:
         return {"completedRevision": state.revision}
-    completed = state.observed.completed
+    completed = observed.completed
     return {"completedRevision": completed} if completed else {}
-
-
-def _next_read(
-    bundle: Bundle, observed: ObservedBundle, status: Object, settings: Settings
-) -> float:
-    """Seconds until the store is read again, since no watch reports its changes."""
-    stored = config_map_of(observed.children, bundle.meta.name, nested(status, "revision"))
-    settling = observed.now - last_became_ready(observed.pods) < _SETTLING_SECONDS
-    if settling and not is_settled(status, result_of(stored)):
-        return min(_SOON_SECONDS, settings.refresh_seconds)
-    return settings.refresh_seconds
 
 
 def _serving(

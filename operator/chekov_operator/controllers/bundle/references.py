@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from chekov_operator.api.bundle_access import Access
 from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.fault import Fault
 from chekov_operator.kube.kinds import CONFIG_MAP, SECRET, SERVICE_ACCOUNT, Kind
@@ -34,6 +35,7 @@ def references(bundle: Bundle) -> Iterable[Reference]:
         yield Reference("spec.serviceAccountName", SERVICE_ACCOUNT, bundle.service_account)
     for index, item in enumerate(bundle.image_pull_secrets):
         yield Reference(f"spec.imagePullSecrets[{index}]", SECRET, str(item.get("name")))
+    yield from _for_access(bundle.access)
     for index, item in enumerate(bundle.env):
         for field, kind in _IN_ENV:
             named = nested(item, "valueFrom", field)
@@ -45,6 +47,20 @@ def references(bundle: Bundle) -> Iterable[Reference]:
             named = nested(item, field)
             if named and not named.get("optional"):
                 yield Reference(f"spec.envFrom[{index}].{field}", kind, str(named.get("name")))
+
+
+def _for_access(access: Access) -> Iterable[Reference]:
+    if access.tokens:
+        yield Reference("spec.auth.tokens.secretRef", SECRET, access.tokens)
+    if access.issuer and access.issuer.keys:
+        keys = access.issuer.keys
+        yield Reference("spec.auth.jwt.keys.configMapRef", CONFIG_MAP, keys.name, keys.key)
+    if access.management_token:
+        token = access.management_token
+        yield Reference("spec.auth.managementToken.secretRef", SECRET, token.name, token.key)
+    if access.certificate:
+        for key in ("tls.crt", "tls.key"):
+            yield Reference("spec.tls.secretRef", SECRET, access.certificate, key)
 
 
 def fault_of(reference: Reference, found: Object | None, namespace: str) -> Fault | None:

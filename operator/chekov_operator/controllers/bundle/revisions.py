@@ -59,7 +59,7 @@ def from_config_map(
     try:
         spec = json.loads(annotation(body, _SPEC_ANNOTATION) or "")
         stored = parse_bundle({"metadata": body["metadata"], "spec": spec})
-    except (ValueError, InvalidSpec):
+    except (ValueError, RecursionError, InvalidSpec):
         return None
     image = annotation(body, _IMAGE_ANNOTATION)
     name = label(body, REVISION_LABEL)
@@ -74,6 +74,17 @@ def from_config_map(
         store=store,
         pull_policy=stored.image_pull_policy or (runtime_pull_policy if is_mounted else None),
     )
+
+
+def stored_spec(body: Object | None) -> Object | None:
+    """The spec that a revision was made from, with its inline source; `None` if unreadable."""
+    try:
+        spec = json.loads(annotation(body, _SPEC_ANNOTATION) or "")
+    except (ValueError, RecursionError):
+        return None
+    if nested(spec, "code", "inline") is not None:
+        spec["code"]["inline"] = {"modules": nested(body, "data") or {}}
+    return cast("Object", spec)
 
 
 def config_map_of(

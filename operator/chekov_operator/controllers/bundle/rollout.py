@@ -28,7 +28,7 @@ class Rollout:
 
 
 def read_rollout(
-    live: Object | None, pods: Sequence[Object], revision: str, replicas: int
+    live: Object | None, pods: Sequence[Object], revision: str, replicas: int, now: float
 ) -> Rollout:
     """Read the progress of a rollout.
 
@@ -37,6 +37,7 @@ def read_rollout(
         pods: the bundle's pods.
         revision: the revision to be rolled out.
         replicas: the number of wanted pods.
+        now: the time in seconds since the epoch.
     """
     ready = _count(live, "readyReplicas")
     current = (
@@ -53,14 +54,14 @@ def read_rollout(
         done=replaced and ready >= replicas,
         complete=replaced and (ready >= replicas or _was_complete(live)),
         ready=ready,
-        fault=_fault(live if current else None, pods, revision),
+        fault=_fault(live if current else None, pods, revision, now),
     )
 
 
-def _fault(live: Object | None, pods: Sequence[Object], revision: str) -> Fault | None:
+def _fault(live: Object | None, pods: Sequence[Object], revision: str, now: float) -> Fault | None:
     for pod in pods:
         if label(pod, REVISION_LABEL) == revision and label(pod, COMPONENT_LABEL) == RUNTIME:
-            fault = start_fault(pod)
+            fault = start_fault(pod, now)
             if fault is not None:
                 return fault
     for item in nested_list(live, "status", "conditions"):

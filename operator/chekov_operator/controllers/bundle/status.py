@@ -27,7 +27,7 @@ def bundle_status(
 ) -> Object:
     """Replicas, the domain's commands and events, and its subscriptions."""
     ready = int(nested(live, "status", "readyReplicas") or 0)
-    revision = serving.name if serving else label(live, REVISION_LABEL) or observed.running
+    revision = _shown_revision(observed, live, serving)
     status: Object = {
         "phase": phase,
         "replicas": int(nested(live, "status", "replicas") or 0),
@@ -42,7 +42,7 @@ def bundle_status(
         }
         status["revision"] = revision
         status["selector"] = ",".join(f"{name}={value}" for name, value in selector.items())
-    result = result_of(config_map_of(observed.children, bundle.meta.name, revision))
+    result = shown_result(bundle, observed, live, serving)
     for name in ("commands", "events"):
         found = nested(result, name)
         if found:
@@ -50,6 +50,20 @@ def bundle_status(
     if observed.subscriptions is not None:
         status |= _subscriptions(observed, result)
     return status
+
+
+def shown_result(
+    bundle: Bundle, observed: ObservedBundle, live: Object | None, serving: Revision | None
+) -> Object | None:
+    """The result of the check of the revision that serves, or served last."""
+    revision = _shown_revision(observed, live, serving)
+    return result_of(config_map_of(observed.children, bundle.meta.name, revision))
+
+
+def _shown_revision(
+    observed: ObservedBundle, live: Object | None, serving: Revision | None
+) -> str | None:
+    return serving.name if serving else label(live, REVISION_LABEL) or observed.running
 
 
 def is_settled(status: Object, result: Object | None) -> bool:
@@ -60,19 +74,28 @@ def is_settled(status: Object, result: Object | None) -> bool:
     return all(item.get("name") in owned for item in nested_list(result, "subscriptions"))
 
 
-def _subscriptions(observed: ObservedBundle, result: Object | None) -> Object:
+def current_rows(observed: ObservedBundle, result: Object | None) -> list[SubscriptionRow]:
     """The subscriptions of the serving revision, without those that older ones left behind.
 
     Of a projection that is being rebuilt, it is the generation that serves.
     """
-    current = {str(item.get("name")): item for item in nested_list(result, "subscriptions")}
-    rows = [
+    declared = _declared(result)
+    return [
         row
         for row in observed.subscriptions or ()
-        if (item := current.get(row.key.name))
+        if (item := declared.get(row.key.name))
         and item.get("version", 1) == row.key.version
         and not (row.building and row.key.generation > 1)
     ]
+
+
+def _declared(result: Object | None) -> dict[str, Object]:
+    return {str(item.get("name")): item for item in nested_list(result, "subscriptions")}
+
+
+def _subscriptions(observed: ObservedBundle, result: Object | None) -> Object:
+    current = _declared(result)
+    rows = current_rows(observed, result)
     items = [_subscription(row, observed.head, current[row.key.name]) for row in rows]
     return {
         "subscriptions": items,

@@ -1,20 +1,18 @@
-"""The controller of EventStores: reads the DSN and the database, and plans the migration."""
+"""The controller of EventStores: has the database polled, and plans the migration."""
 
 import time
 from dataclasses import replace
 
-from chekov_operator.api.event_store import Store, parse_store
-from chekov_operator.api.fault import Fault
-from chekov_operator.controllers.controller import Children, Planned
+from chekov_operator.api.event_store import parse_store
+from chekov_operator.controllers.controller import Planned
 from chekov_operator.controllers.eventstore.observed import ObservedStore, jobs_in
 from chekov_operator.controllers.eventstore.plan import plan_store
 from chekov_operator.controllers.plan import Plan
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.kinds import STORE, Key, Kind
-from chekov_operator.kube.objects import Object
+from chekov_operator.kube.objects import Children, Object
 from chekov_operator.settings import Settings
 from chekov_operator.stores.databases import Databases
-from chekov_operator.stores.dsn import addresses_of, shown
 
 
 class EventStoreController:
@@ -30,8 +28,9 @@ class EventStoreController:
     async def plan(self, key: Key, body: Object) -> Planned:
         store = parse_store(body)
         children = self._cache.children(key)
-        observed = replace(
-            await self._read_database(store),
+        reading = self._databases.reading(store)
+        observed = ObservedStore(
+            reading=reading,
             jobs=jobs_in(children),
             pods=self._cache.pods(key),
             now=time.time(),
@@ -40,17 +39,10 @@ class EventStoreController:
         def replan(children: Children) -> Plan:
             return plan_store(store, replace(observed, jobs=jobs_in(children)), self._settings)
 
-        return Planned(plan_store(store, observed, self._settings), children, replan)
+        plan = plan_store(store, observed, self._settings)
+        if plan.read_store_soon:
+            self._databases.hurry(key)
+        return Planned(plan, children, replan)
 
     def forget(self, key: Key) -> None:
         self._databases.forget(key)
-
-    async def _read_database(self, store: Store) -> ObservedStore:
-        dsn = await self._databases.dsn(store.meta.namespace, store.secret)
-        if isinstance(dsn, Fault):
-            return ObservedStore(dsn_fault=dsn)
-        host = shown(addresses_of(dsn))
-        state = await self._databases.status(store, dsn)
-        if isinstance(state, Fault):
-            return ObservedStore(unreachable=state, host=host)
-        return ObservedStore(state=state, host=host)

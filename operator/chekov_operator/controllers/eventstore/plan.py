@@ -1,41 +1,43 @@
 """The planner of EventStores: a pure function from what is wanted and observed to a plan."""
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
 
+from chekov.store.postgres.inspect import StoreStatus
 from chekov_operator.api.conditions import false, true, unknown
 from chekov_operator.api.event_store import Store
 from chekov_operator.api.fault import RETRY_SECONDS, Fault
 from chekov_operator.children.job_outcome import job_outcome
-from chekov_operator.children.pod_state import last_log_line
+from chekov_operator.children.pod_state import SLOW_SECONDS, last_log_line
 from chekov_operator.children.workloads import migration_job
 from chekov_operator.controllers.eventstore.observed import ObservedStore
 from chekov_operator.controllers.plan import Plan, paused_plan
 from chekov_operator.kube.kinds import JOB, Kind
 from chekov_operator.kube.objects import Object
 from chekov_operator.settings import Settings
-
-_UNREACHABLE_SECONDS: Final = 3.0
-"""Pause before an unreachable store is tried again; short, because people wait for it."""
+from chekov_operator.stores.poller import Reading
 
 
 def plan_store(store: Store, observed: ObservedStore, settings: Settings) -> Plan:
     if store.meta.paused:
         return paused_plan()
-    fault = observed.dsn_fault or observed.unreachable
-    if fault is not None or observed.state is None:
-        fault = fault or Fault("Unreachable", "the database has not been read yet")
+    reading = observed.reading
+    if reading is None:
+        # After a restart of the operator, what it said before holds until it has read again.
+        return Plan(keep_status=True)
+    fault = reading.dsn_fault or reading.unreachable
+    if fault is not None or reading.state is None:
+        fault = fault or Fault("Unreachable", "the database gave no answer")
         return Plan(
-            status=_host(observed),
+            status=_host(reading),
             conditions=[
                 false("Ready", fault.reason, fault.message),
                 unknown("Migrated", fault.reason, "the version of the schema is unknown"),
             ],
-            requeue_after=min(_UNREACHABLE_SECONDS, settings.refresh_seconds),
         )
-    state = observed.state
+    state = reading.state
     status = {
-        **_host(observed),
+        **_host(reading),
         "serverVersion": state.server_version,
         "schemaVersion": state.schema_version,
         "neededSchemaVersion": state.needed_version,
@@ -52,16 +54,18 @@ def plan_store(store: Store, observed: ObservedStore, settings: Settings) -> Pla
                 true("Ready", "Available", f"{message} on Postgres {state.server_version}"),
                 true("Migrated", "UpToDate", message),
             ],
-            requeue_after=settings.refresh_seconds * 2,
         )
-    return _plan_migration(store, observed, status, settings)
+    return _plan_migration(store, observed, state, status, settings)
 
 
 def _plan_migration(
-    store: Store, observed: ObservedStore, status: Object, settings: Settings
+    store: Store,
+    observed: ObservedStore,
+    state: StoreStatus,
+    status: Object,
+    settings: Settings,
 ) -> Plan:
-    state = observed.state
-    needed, version = (state.needed_version, state.schema_version) if state else (0, 0)
+    needed, version = state.needed_version, state.schema_version
     found = f"schema {store.schema!r} is at version {version}, this operator needs {needed}"
     if version > needed:
         message = f"{found}: install a release of the chart that supports version {version}"
@@ -81,12 +85,16 @@ def _plan_migration(
     old = [(JOB, other) for other in observed.jobs if other != name]
     if live is None:
         fault = Fault("Migrating", f"{found}; a Job migrates it")
-        return _unmigrated(status, fault, apply=[wanted], delete=old)
-    outcome = job_outcome(live, observed.pods)
+        return _unmigrated(status, fault, apply=[wanted], delete=old, requeue_after=SLOW_SECONDS)
+    outcome = job_outcome(live, observed.pods, observed.now)
     if outcome.stuck:
         return _unmigrated(status, outcome.stuck, delete=old)
-    if outcome.finished and not outcome.succeeded:
-        message = f"{found}; the Job {name} failed: {last_log_line(outcome.message)}"
+    has_no_effect = outcome.succeeded and outcome.ended > 0 and outcome.is_retry_due(observed.now)
+    if has_no_effect or (outcome.finished and not outcome.succeeded):
+        said = last_log_line(outcome.message)
+        message = f"{found}; the Job {name} failed: {said}"
+        if has_no_effect:
+            message = f"{found}; the Job {name} succeeded, but the schema did not change"
         failed = [(JOB, name)] if outcome.is_retry_due(observed.now) else []
         return _unmigrated(
             status,
@@ -95,7 +103,8 @@ def _plan_migration(
             requeue_after=RETRY_SECONDS,
         )
     fault = Fault("Migrating", f"{found}; the Job {name} migrates it")
-    return _unmigrated(status, fault, delete=old, requeue_after=1.0 if outcome.succeeded else None)
+    plan = _unmigrated(status, fault, delete=old, requeue_after=SLOW_SECONDS)
+    return replace(plan, read_store_soon=outcome.succeeded)
 
 
 def _unmigrated(
@@ -113,5 +122,5 @@ def _unmigrated(
     return Plan(apply, delete, status, conditions, requeue_after=requeue_after)
 
 
-def _host(observed: ObservedStore) -> Object:
-    return {"host": observed.host} if observed.host else {}
+def _host(reading: Reading) -> Object:
+    return {"host": reading.host} if reading.host else {}

@@ -1,12 +1,13 @@
 """The live aggregates of a process: their states, kept between commands."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.boundary import Boundary
 from chekov.domain.immutability import has_immutable_fields
+from chekov.engine.commands.instance_cache import InstanceCache
 from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.commands.rehydration import Rehydrator
 from chekov.errors import HistoryTruncated, InvalidArgument, StreamNotFound, WrongExpectedVersion
@@ -25,37 +26,45 @@ class Loaded(Generic[A]):
 
 
 class AggregateCache:
-    """The instances of a process; beyond `capacity`, the least recently used ones are dropped."""
+    """The instances of a process, as many as `instances` holds, and how their states are read.
 
-    def __init__(self, store: Store, rehydrator: Rehydrator, *, capacity: int = 10_000) -> None:
+    Attributes:
+        instances: the cache itself.
+        measure: has an instance measured, see `InstanceCache`.
+        cached: the instance of a stream, if there is one.
+    """
+
+    def __init__(self, store: Store, rehydrator: Rehydrator, instances: InstanceCache) -> None:
         self._events = store.events
         self._streams = store.streams
         self._rehydrator = rehydrator
-        self._capacity = capacity
         self._restorable: dict[type[Aggregate], bool] = {}
-        self._live: OrderedDict[str, LiveAggregate] = OrderedDict()
+        self.instances = instances
+        self.measure, self.cached = instances.measure, instances.find
 
     def __len__(self) -> int:
-        return len(self._live)
+        return len(self.instances)
 
     def get_or_create(self, aggregate: type[Aggregate], stream: str) -> LiveAggregate:
         """The instance of a stream; its state may have to be read still."""
-        live = self._live
-        instance = live.get(stream)
-        if instance is not None:
-            live.move_to_end(stream)
-            return instance
-        instance = live[stream] = LiveAggregate(
-            aggregate, stream, restorable=self._is_restorable(aggregate)
-        )
-        if len(live) > self._capacity:
-            self._evict()
+        instance = self.instances.use(stream)
+        if instance is None:
+            restorable = self._is_restorable(aggregate)
+            instance = LiveAggregate(aggregate, stream, restorable=restorable)
+            self.instances.add(instance)
         return instance
+
+    def release(self, instance: LiveAggregate) -> None:
+        """Release the lock of an instance, which may have grown."""
+        if instance.version >= instance.measure_at:
+            self.measure(instance)
+        instance.release()
 
     async def load(
         self, aggregate: type[A], stream: str, at: int | datetime | None = None
     ) -> Loaded[A]:
         """A copy of the stored state of one instance; see `Runtime.load`."""
+        _check_has_state(aggregate)
         if at is not None:
             return await self.load_at(aggregate, stream, at)
         instance = self.get_or_create(aggregate, stream)
@@ -81,7 +90,7 @@ class AggregateCache:
 
     def drop(self) -> None:
         """Drop every state; that of a busy instance when it is released."""
-        for instance in self._live.values():
+        for instance in self.instances:
             if instance.busy:
                 instance.stale = True
             else:
@@ -89,6 +98,7 @@ class AggregateCache:
 
     async def load_at(self, aggregate: type[A], stream: str, at: int | datetime) -> Loaded[A]:
         """The state of one instance at a version or time; see `Runtime.load`."""
+        _check_has_state(aggregate)
         _check_moment(at)
         info = await self._streams.info(stream)
         version = await self._version_at(stream, at) if isinstance(at, datetime) else at
@@ -113,20 +123,20 @@ class AggregateCache:
             known = self._restorable[aggregate] = has_immutable_fields(aggregate)
         return known
 
-    def _evict(self) -> None:
-        for stream, instance in self._live.items():
-            if not instance.busy:
-                del self._live[stream]
-                return
-
     def _release(self, instance: LiveAggregate) -> None:
         """Release the lock, and drop an instance that has no events."""
-        instance.release()
-        known = self._live.get(instance.stream)
+        self.release(instance)
         if instance.version or instance.busy or self._rehydrator.continues(instance):
             return
-        if known is instance:
-            del self._live[instance.stream]
+        self.instances.discard(instance)
+
+
+def _check_has_state(aggregate: type[Aggregate]) -> None:
+    if issubclass(aggregate, Boundary):
+        raise InvalidArgument(
+            f"{aggregate.__qualname__} is a boundary: each of its commands has a state of its own, "
+            "and none is left; read the events, or let a projection keep what you look for"
+        )
 
 
 def _check_moment(at: object) -> None:

@@ -5,24 +5,25 @@ from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from chekov.domain.envelope import check_seconds
+from chekov.domain.partitioning import BY_STREAM
 from chekov.engine.commands.chains import Chains
 from chekov.engine.subscriptions.keys import partition_keys
 from chekov.engine.subscriptions.layouts import first_of
 from chekov.engine.subscriptions.partitions import partition_of
 from chekov.engine.subscriptions.subscription import Subscription, current_subscription
 from chekov.errors import (
-    ChekovError,
     ConsistencyTimeout,
+    HandlerFailed,
     InvalidArgument,
     InvalidConsistency,
     StoreError,
     UnknownSubscription,
 )
-from chekov.store.port import RecordedEvent, SubscriptionKey, Subscriptions
+from chekov.store.port import Layout, RecordedEvent, SubscriptionKey, Subscriptions
 
 _POLL_SECONDS: Final = 0.025
 
@@ -39,32 +40,28 @@ def _is_position(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-class HandlerFailed(ChekovError):
-    """The events are stored, but handlers failed on one, which is parked or skipped.
-
-    Attributes:
-        position: the position that was waited for.
-        failed: the names of the subscriptions that set an event aside.
-    """
-
-    def __init__(self, position: int, failed: Sequence[str]) -> None:
-        self.position, self.failed = position, tuple(failed)
-        super().__init__(
-            f"position {position} is stored, but was set aside by {', '.join(self.failed)}: see "
-            "`chekov subscriptions parked` and `discarded`"
-        )
-
-
 def _whole(key: SubscriptionKey) -> SubscriptionKey:
     """The key of a subscription, whichever of its partitions or generations it was."""
     return replace(key, partition=0, generation=1)
 
 
+class _Division(NamedTuple):
+    """What a checkpoint of a partition belongs to."""
+
+    partitions: int
+    keyed_by: str = BY_STREAM
+
+
+_UNDIVIDED: Final = _Division(1)
+_UNKNOWN: Final = _Division(0)
+
+
 def _parts(
-    key: SubscriptionKey, number: int, stream: str | None = None
+    key: SubscriptionKey, division: _Division, stream: str | None = None
 ) -> Sequence[SubscriptionKey]:
-    """The keys of a subscription's partitions, of which there are `number`, or of a stream's."""
-    if stream is not None and number:
+    """The keys of a subscription's partitions, or of a stream's if its streams divide it."""
+    number = division.partitions
+    if stream is not None and number and division.keyed_by == BY_STREAM:
         return [replace(key, partition=partition_of(stream, number))]
     return partition_keys(key, number)
 
@@ -82,7 +79,7 @@ class Consistency:
         subscriptions: those that run in this process.
         current: returns the key of the generation that answers for one of `keys`.
         chains: what follows from commands through process managers.
-        partitions: into how many partitions this process divides each of `keys`; 1 if left out.
+        layouts: how this process divides each of `keys`; into one partition if it is left out.
     """
 
     def __init__(
@@ -94,7 +91,7 @@ class Consistency:
         current: Callable[[SubscriptionKey], SubscriptionKey],
         chains: Chains,
         *,
-        partitions: Mapping[SubscriptionKey, int],
+        layouts: Mapping[SubscriptionKey, Layout],
     ) -> None:
         self._store = store
         self._chains = chains
@@ -102,11 +99,11 @@ class Consistency:
         self._keys = tuple(keys)
         self._strong = tuple(strong)
         self._subscriptions = subscriptions
-        self._partitions = partitions
+        self._layouts = layouts
         self._reading: asyncio.Future[None] | None = None
         self._checkpoints: Mapping[SubscriptionKey, int] = {}
         self._failures: Mapping[SubscriptionKey, int] = {}
-        self._stored: Mapping[SubscriptionKey, int] = {}
+        self._stored: Mapping[SubscriptionKey, _Division] = {}
         self._hopeless = False
         self._waiting = 0
         self._idle = asyncio.Event()
@@ -149,7 +146,7 @@ class Consistency:
     ) -> None:
         """Return when each of these subscriptions has handled the events of one command.
 
-        Of a subscription with partitions, only that of the events' stream is waited for. With a
+        Of a subscription that streams divide, only the events' partition is waited for. With a
         process manager among them, its commands of the same chain must be done, and what follows
         from these must be handled as well.
 
@@ -254,7 +251,7 @@ class Consistency:
 
     def drop(self) -> None:
         """Forget which checkpoints were read: the log was restored to an earlier state."""
-        self._checkpoints = self._failures = self._stored = {}
+        self._checkpoints, self._failures, self._stored = {}, {}, {}
 
     async def drain(self, *, alone: bool) -> None:
         """Return when there is no waiter left.
@@ -306,7 +303,7 @@ class Consistency:
 
     def _last_failed(self, key: SubscriptionKey) -> int:
         here = [self._subscriptions.get(item) for item in _parts(key, self._here(key))]
-        stored = [self._failures.get(item, 0) for item in _parts(key, self._stored.get(key, 0))]
+        stored = [self._failures.get(item, 0) for item in _parts(key, self._stored_of(key))]
         return max([item.last_failed for item in here if item is not None] + stored, default=0)
 
     def _behind(
@@ -317,25 +314,30 @@ class Consistency:
     def _passed(self, key: SubscriptionKey, position: int, stream: str | None) -> bool:
         """Whether a subscription is known to have handled a position, in all that concerns it.
 
-        What is known of a partition belongs to a number of partitions, and stays true when the
-        subscription is divided anew.
+        What is known of a partition belongs to a division, and stays true when the subscription is
+        divided anew.
         """
         return any(
-            all(self._knows(part, number, position) for part in _parts(key, number, stream))
-            for number in {self._here(key), self._stored.get(key, 0)}
-            if number
+            all(self._knows(part, division, position) for part in _parts(key, division, stream))
+            for division in {self._here(key), self._stored_of(key)}
+            if division.partitions
         )
 
-    def _knows(self, part: SubscriptionKey, number: int, position: int) -> bool:
+    def _knows(self, part: SubscriptionKey, division: _Division, position: int) -> bool:
         key = first_of(part)
-        here = self._subscriptions.get(part) if self._here(key) == number else None
+        here = self._subscriptions.get(part) if self._here(key) == division else None
         if here is not None and here.passed(position):
             return True
-        return self._stored.get(key) == number and self._checkpoints.get(part, 0) >= position
+        return self._stored_of(key) == division and self._checkpoints.get(part, 0) >= position
 
-    def _here(self, key: SubscriptionKey) -> int:
-        """How many partitions of a subscription this process knows of by running it."""
-        return self._partitions.get(replace(key, generation=1), 1)
+    def _here(self, key: SubscriptionKey) -> _Division:
+        """How a subscription is divided, as this process knows by running it."""
+        layout = self._layouts.get(replace(key, generation=1))
+        return _UNDIVIDED if layout is None else _Division(layout.partitions, layout.keyed_by)
+
+    def _stored_of(self, key: SubscriptionKey) -> _Division:
+        """How it was divided when checkpoints were read."""
+        return self._stored.get(key, _UNKNOWN)
 
     async def _progress(
         self, behind: Sequence[SubscriptionKey], position: int, stream: str | None
@@ -373,7 +375,10 @@ class Consistency:
             rows = await self._store.list(self._keys[0].domain)
             self._checkpoints = {row.key: row.position for row in rows}
             self._failures = {row.key: row.last_failed for row in rows}
-            self._stored = Counter(first_of(row.key) for row in rows)
+            numbers = Counter((first_of(row.key), row.keyed_by) for row in rows)
+            self._stored = {
+                key: _Division(number, keyed_by) for (key, keyed_by), number in numbers.items()
+            }
         finally:
             self._reading.cancel()
             self._reading = None

@@ -17,13 +17,9 @@ class Deadlines:
     One timer serves all of them: it looks at them twenty times a second while there are any. That
     costs 0.6 µs a command; `asyncio.timeout` costs 5 µs, a quarter of a command over the store in
     memory.
-
-    Args:
-        timeout: seconds for commands whose envelope gives no timeout.
     """
 
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
+    def __init__(self) -> None:
         self._open: set[Execution] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -34,7 +30,7 @@ class Deadlines:
             raise RuntimeError("a command needs a task that its deadline can cancel")
         seconds = execution.envelope.timeout
         if seconds is None:
-            seconds = self._timeout
+            seconds = execution.route.timeout
         execution.task = task
         execution.cancellations = task.cancelling()
         execution.seconds = seconds

@@ -1,11 +1,16 @@
 """The write side of a domain, put together."""
 
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.engine.commands.admission import Admission
 from chekov.engine.commands.aggregates import AggregateCache
+from chekov.engine.commands.boundary_executor import BoundaryExecutor, executed_by
+from chekov.engine.commands.cache_limits import CacheLimits
 from chekov.engine.commands.deadlines import Deadlines
 from chekov.engine.commands.executor import CommandExecutor
+from chekov.engine.commands.following import LogFollower
 from chekov.engine.commands.idempotency import Idempotency
+from chekov.engine.commands.instance_cache import InstanceCache
 from chekov.engine.commands.observation import Observation
 from chekov.engine.commands.pipeline import CommandPipeline, compose
 from chekov.engine.commands.rehydration import Rehydrator
@@ -25,6 +30,7 @@ class Dispatcher:
         execute: executes the command in an envelope.
         close: refuses further commands.
         drain: refuses further commands, and returns when those in flight are answered.
+        follow: keeps the live aggregates up to date with the log, until it is cancelled.
         rehydrate: reads on where the time of a command was over, until it is cancelled.
     """
 
@@ -38,25 +44,31 @@ class Dispatcher:
         *,
         timeout: float,
         max_in_flight: int,
+        cache: CacheLimits,
     ) -> None:
-        router = Router(domain)
+        router = Router(domain, timeout)
         rehydrator = Rehydrator(store, codec, observer, snapshotter)
-        self.aggregates = AggregateCache(store, rehydrator)
+        instances = InstanceCache(cache, [definition_of(item) for item in domain.aggregates])
+        self.aggregates = AggregateCache(store, rehydrator, instances)
         executor = CommandExecutor(
             store.events, codec, self.aggregates, rehydrator, snapshotter, observer
         )
-        idempotency = Idempotency(executor, self.aggregates, store.events, codec)
+        boundaries = BoundaryExecutor(domain, store.events, codec, executor, observer)
+        idempotency = Idempotency(
+            executed_by(executor, boundaries), self.aggregates, store.events, codec
+        )
         admission = Admission(max_in_flight)
         pipeline = CommandPipeline(
             router,
             observer,
             admission,
             Observation(observer),
-            Deadlines(timeout),
-            compose(domain.middleware, idempotency.handle),
+            Deadlines(),
+            compose(domain.middleware, domain.authorize, idempotency.handle),
         )
         self.stream_of = router.stream_of
         self.execute = pipeline.execute
         self.close = admission.close
         self.drain = admission.drain
+        self.follow = LogFollower(store.tail, codec, self.aggregates, rehydrator).run
         self.rehydrate = rehydrator.run

@@ -9,8 +9,10 @@ from uuid import UUID
 from chekov.backoff import Backoff
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.envelope import CommandEnvelope
-from chekov.domain.messages import Command, Event
+from chekov.domain.event_filter import CAUSE
+from chekov.domain.messages import Event
 from chekov.domain.names import OWN
+from chekov.domain.principal import ANONYMOUS
 from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.commands.router import Route, Router
 from chekov.engine.observer import TRACEPARENT, CommandObservation, Outcome
@@ -23,8 +25,8 @@ E = TypeVar("E", bound=Event)
 COMMAND: Final = f"{OWN}command"
 """In the metadata of an event, the name of the command whose sender chose its id."""
 
-CAUSE: Final = f"{OWN}caused_by"
-"""In the metadata of an event, what led to the command that caused it, if its sender said so."""
+PRINCIPAL: Final = f"{OWN}principal"
+"""In the metadata of an event, the subject on whose behalf its command was sent."""
 
 
 _log: Final = logging.getLogger(__name__)
@@ -82,12 +84,11 @@ class Execution:
 
     Attributes:
         envelope: the command, as the last middleware passed it on.
-        command: to be executed: that of the envelope, or what a command handler made of it.
         route: how its type is executed.
         stream: of its instance.
         metadata: to be stored with its events.
         unique_id: its id if it must not be executed twice.
-        has_preconditions: whether a version is expected or a command handler is to be asked.
+        is_plain: whether no version is expected, and the command alone goes to an executor.
         retries: how many version conflicts it met.
         backoff: the waits between them.
         append_outcome_unknown: whether an append was sent whose outcome is not known.
@@ -104,12 +105,11 @@ class Execution:
     """
 
     envelope: CommandEnvelope[Any]
-    command: Command[Any]
     route: Route
     stream: str
     metadata: bytes | None = None
     unique_id: UUID | None = None
-    has_preconditions: bool = False
+    is_plain: bool = True
     retries: int = 0
     backoff: Backoff | None = None
     append_outcome_unknown: bool = False
@@ -142,10 +142,7 @@ class Execution:
         self.stream = self.route.stream(envelope.command)
         self.metadata = self._stored_metadata(envelope)
         self.unique_id = envelope.command_id if envelope.idempotent else None
-        self.has_preconditions = (
-            self.route.prepare is not None or envelope.expected_version is not None
-        )
-        self.command = envelope.command
+        self.is_plain = self.route.is_plain and envelope.expected_version is None
         self.envelope = envelope
 
     def keep_state(self, instance: LiveAggregate) -> None:
@@ -207,10 +204,13 @@ class Execution:
 
     def _stored_metadata(self, envelope: CommandEnvelope[Any]) -> bytes | None:
         stored = _senders_metadata(envelope.metadata) if envelope.metadata else {}
+        if envelope.causation_id is not None:  # first, where the store looks for it
+            stored = {CAUSE: str(envelope.causation_id), **stored}
         if self._traceparent is not None:
             stored[TRACEPARENT] = self._traceparent
-        if envelope.causation_id is not None:
-            stored[CAUSE] = str(envelope.causation_id)
+        principal = envelope.principal
+        if principal is not None and principal is not ANONYMOUS and self._router.records_principal:
+            stored[PRINCIPAL] = principal.subject
         if envelope.idempotent:
             stored[COMMAND] = self.route.name
         return encode_metadata(stored) if stored else None

@@ -1,6 +1,6 @@
 """Idempotency: a command whose sender chose its id is executed once, however often it is sent."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -8,7 +8,6 @@ from chekov.domain.event_filter import EventFilter
 from chekov.domain.names import OWN
 from chekov.engine.commands.aggregates import AggregateCache
 from chekov.engine.commands.execution import COMMAND, Dispatched, Execution
-from chekov.engine.commands.executor import CommandExecutor
 from chekov.errors import (
     ChekovError,
     CommandIdReused,
@@ -40,9 +39,13 @@ class Idempotency:
     """
 
     def __init__(
-        self, executor: CommandExecutor, aggregates: AggregateCache, store: EventStore, codec: Codec
+        self,
+        execute: Callable[[Execution], Awaitable[Dispatched[Any]]],
+        aggregates: AggregateCache,
+        store: EventStore,
+        codec: Codec,
     ) -> None:
-        self._execute = executor.run
+        self._execute = execute
         self._load_at = aggregates.load_at
         self._store = store
         self._codec = codec
@@ -87,7 +90,8 @@ class Idempotency:
         try:
             loaded = await self._load_at(execution.route.aggregate, execution.stream, version)
         except ChekovError as error:
-            execution.state_error = str(error)
+            # What the repetition led to, if anything, is not what was asked for.
+            execution.state, execution.state_error = None, str(error)
         else:
             execution.state = loaded.state
 

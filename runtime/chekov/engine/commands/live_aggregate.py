@@ -3,10 +3,10 @@
 import asyncio
 import copy
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.definitions import definition_of
@@ -17,6 +17,26 @@ from chekov.errors import DefinitionError, UnusableState
 
 _holds: Final[ContextVar[tuple[object, ...]]] = ContextVar("holds", default=())
 """What marks the command handlers that the running code was called by, outermost first."""
+
+
+OFF_TRACK: Final = -1
+_MOST_MISSED: Final = 100
+
+
+class Followed(NamedTuple):
+    """A stored event as the state takes it.
+
+    Attributes:
+        version: in its stream.
+        position: in the log.
+        track: of the log, on which it was seen.
+        events: what it is decoded to; `None` if the next command has to read the stream.
+    """
+
+    version: int
+    position: int
+    track: int
+    events: Sequence[Event] | None
 
 
 class LiveAggregate:
@@ -36,17 +56,24 @@ class LiveAggregate:
         rehydration_seconds: how long it took to read the state; 0.0 when it was not read.
         rehydration_events: how many events were read for it.
         stale: whether the state is to be dropped at the next `release`.
+        track: of the log, on which the state follows it; see `LogFollower`.
+        bytes: what it takes in memory, as `InstanceCache` estimated.
+        measure_at: the version from which on it is to do so again.
+        used: when it was last used, by the clock of `InstanceCache`.
     """
 
     __slots__ = (
         "_before",
         "_holder",
+        "_missed",
         "_queue",
         "_restorable",
         "_tentative",
         "aggregate",
         "busy",
+        "bytes",
         "definition",
+        "measure_at",
         "position",
         "rehydrated",
         "rehydration_events",
@@ -56,6 +83,8 @@ class LiveAggregate:
         "stale",
         "state",
         "stream",
+        "track",
+        "used",
         "version",
     )
 
@@ -73,6 +102,11 @@ class LiveAggregate:
         self.rehydration_seconds = 0.0
         self.rehydration_events = 0
         self.stale = False
+        self.track = OFF_TRACK
+        self.bytes = 0
+        self.measure_at = 1
+        self.used = 0.0
+        self._missed: list[Followed] | None = None
         self._restorable = restorable
         self._tentative = False
         self._before: dict[str, Any] | None = None
@@ -123,12 +157,67 @@ class LiveAggregate:
         if self.stale:
             self.stale = False
             self.forget()
+        if self._missed is not None:
+            self._take_missed()
         while self._queue:
             future = self._queue.popleft()
             if not future.done():
                 future.set_result(None)
                 return
         self.busy = False
+
+    def follow(self, followed: "Followed") -> None:
+        """Apply what somebody else stored; while the lock is held, once it is released.
+
+        What does not continue the state is not applied: the next command reads the stream.
+        """
+        if not self.busy:
+            self._follow(followed)
+        elif self._missed is None:
+            self._missed = [followed]
+        elif len(self._missed) < _MOST_MISSED:
+            self._missed.append(followed)
+        else:
+            self.stale = True
+
+    @property
+    def missed(self) -> int:
+        """How many events `follow` keeps for the release of the lock."""
+        return len(self._missed or ())
+
+    def reaches(self, version: int) -> bool:
+        """Apply what `follow` kept, and return whether that leads up to a version.
+
+        The caller holds the lock, and nothing is tentative.
+        """
+        before = self.version
+        self._take_missed()
+        return self.state is not None and before < version <= self.version
+
+    def _take_missed(self) -> None:
+        missed, self._missed = self._missed, None
+        for followed in missed or ():
+            self._follow(followed)
+
+    def _follow(self, followed: "Followed") -> None:
+        if self.state is None or not self.rehydrated or followed.position <= self.position:
+            return
+        if followed.version <= self.version:
+            # The stream was erased, and another one has its name.
+            self.forget()
+        elif followed.version > self.version + 1 or followed.track != self.track:
+            self.track = OFF_TRACK
+        elif followed.events is None:
+            self.forget()
+        else:
+            try:
+                self.apply(followed.events)
+            except BaseException as error:
+                self.forget()
+                if is_requested(error, asyncio.current_task()):
+                    raise
+            else:
+                self.version, self.position = followed.version, followed.position
 
     def apply_tentatively(self, events: Iterable[Event]) -> None:
         """Change the state by events that are not stored yet: `confirm` or `undo` comes next."""
@@ -175,6 +264,7 @@ class LiveAggregate:
         self.state = None
         self.version = 0
         self.rehydrated = False
+        self.track = OFF_TRACK
 
     def copied_state(self) -> Any:
         """A copy of the state, which shares nothing with it.

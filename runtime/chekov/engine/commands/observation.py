@@ -2,7 +2,13 @@
 
 from chekov.engine.commands.execution import Execution
 from chekov.engine.observer import Observer, Outcome
-from chekov.errors import CommandTimeout, Rejected, TooManyConflicts, WrongExpectedVersion
+from chekov.errors import (
+    CommandTimeout,
+    Forbidden,
+    Rejected,
+    TooManyConflicts,
+    WrongExpectedVersion,
+)
 
 
 class Observation:
@@ -29,7 +35,7 @@ class Observation:
 
 def _outcome(error: BaseException) -> Outcome:
     match error:
-        case Rejected():
+        case Rejected() | Forbidden():
             return "rejected"
         case WrongExpectedVersion() | TooManyConflicts():
             return "conflict"

@@ -32,7 +32,11 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Rehydrator:
-    """Brings instances up to date. The caller holds the lock of the instance."""
+    """Brings instances up to date. The caller holds the lock of the instance.
+
+    Attributes:
+        track: of the log, which instances that are up to date are on; see `LogFollower`.
+    """
 
     def __init__(
         self, store: Store, codec: Codec, observer: Observer, snapshotter: Snapshotter
@@ -44,6 +48,7 @@ class Rehydrator:
         self._snapshotter = snapshotter
         self._group: asyncio.TaskGroup | None = None
         self._continued: set[str] = set()
+        self.track = 0
 
     async def catch_up(self, instance: LiveAggregate) -> bool:
         """Apply what was stored since; return whether the state may have changed.
@@ -133,6 +138,7 @@ class Rehydrator:
         instead. To detect that, the event at the cached version is read again.
         """
         started = time.perf_counter()
+        track = self.track
         try:
             if instance.state is None and not await self._restore(instance, until):
                 instance.begin(instance.aggregate())
@@ -147,11 +153,14 @@ class Rehydrator:
         finally:
             if not instance.rehydrated:
                 instance.rehydration_seconds += time.perf_counter() - started
-        if len(page) < PAGE and not instance.rehydrated:
+        if len(page) == PAGE:
+            return False
+        instance.track = track
+        if not instance.rehydrated:
             self._report(instance)
             if until is None:
                 self._consider_snapshot(instance)
-        return len(page) < PAGE
+        return True
 
     async def _restore(self, instance: LiveAggregate, until: int | None) -> bool:
         if instance.definition.snapshot_due is None:

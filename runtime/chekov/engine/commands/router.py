@@ -1,18 +1,21 @@
 """Routing: the aggregate and the stream of a command, resolved once for each command type."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
 
 from chekov.domain.aggregate import Aggregate
+from chekov.domain.boundary import scopes_of
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.identifiers import identifier_fault, identifier_kind, length_fault
 from chekov.domain.messages import Command, Event
+from chekov.domain.methods import Method
 from chekov.domain.names import NAME_BYTES, is_name
-from chekov.errors import DefinitionError, InvalidArgument, InvalidCommand, UnknownCommand
+from chekov.domain.scope import Scope
+from chekov.errors import InvalidArgument, InvalidCommand, UnknownCommand
 
 _is_plain: Final = re.compile("[!-~]+").fullmatch
 """Whether a text is of visible ASCII characters only, so that no other one looks like it."""
@@ -20,7 +23,25 @@ _is_plain: Final = re.compile("[!-~]+").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How the commands of one type are executed."""
+    """How the commands of one type are executed.
+
+    Attributes:
+        command: the type.
+        name: its stored name.
+        aggregate: whose instances it is for.
+        prefix: of the streams of these instances.
+        longest: how many bytes of an identifier fit after it.
+        field: names the instance.
+        kind: the class of identifiers.
+        identifier: reads it.
+        execute: the aggregate's executor.
+        takes_context: whether that takes a `CommandContext`.
+        decide: the method of a command handler that decides instead.
+        decision_takes_context: whether that takes a `CommandContext`.
+        decision_timeout: seconds that one such decision may take.
+        is_plain: whether an executor decides, and takes no context.
+        timeout: seconds that a command may take whose envelope does not say so.
+    """
 
     command: type[Command[Any]]
     name: str
@@ -30,29 +51,15 @@ class Route:
     field: str
     kind: type
     identifier: Callable[[Command[Any]], object]
-    execute: Callable[[Any, Command[Any]], Iterable[Event]]
-    prepare: Callable[[Command[Any], Any], Any] | None
-
-    def check_prepared(self, command: Command[Any], prepared: object) -> None:
-        """Refuse what a command handler returned, unless it is a command for the same instance.
-
-        Raises:
-            DefinitionError: it is of another type, or for another instance.
-        """
-        fault = None
-        if type(prepared) is not self.command:
-            fault = (
-                f"it returned {type(prepared).__qualname__} for {self.command.__qualname__}: "
-                "return the same command, or one of the same type"
-            )
-        elif self.stream(prepared) != self.stream(command):
-            fault = (
-                f"it returned {self.command.__qualname__} for {self.stream(prepared)!r} and was "
-                f"called for {self.stream(command)!r}: keep {self.field}"
-            )
-        if fault is not None:
-            handler: Any = self.prepare
-            raise DefinitionError(handler.__qualname__, [fault])
+    execute: Callable[..., Iterable[Event]]
+    takes_context: bool
+    decide: Callable[..., Any] | None
+    decision_takes_context: bool
+    decision_timeout: float | None
+    is_plain: bool
+    timeout: float
+    scope: Callable[[Any, Command[Any]], Scope] | None
+    appliers: Mapping[type[Event], Method]
 
     def stream(self, command: Command[Any]) -> str:
         """The stream of the instance that `command` names.
@@ -74,15 +81,24 @@ class Route:
 
 
 class Router:
-    """The routes of a domain."""
+    """The routes of a domain.
 
-    def __init__(self, domain: Domain) -> None:
+    Attributes:
+        records_principal: whether events show on whose behalf their command was sent.
+
+    Args:
+        domain: the domain.
+        timeout: seconds for commands whose classes give no time-out.
+    """
+
+    def __init__(self, domain: Domain, timeout: float) -> None:
         self._domain = domain
+        self.records_principal = domain.record_principal
         self._aggregates = frozenset(domain.aggregates)
         self._routes = {
-            kind: _route(domain, kind, aggregate)
-            for aggregate in domain.aggregates
-            for kind in definition_of(aggregate).executors
+            kind: _route(domain, kind, aggregate, timeout)
+            for kind in domain.commands.values()
+            if (aggregate := domain.aggregate_of(kind)) is not None
         }
 
     def __getitem__(self, command: type[Command[Any]]) -> Route:
@@ -124,19 +140,37 @@ def _fault(identifier: object, kind: type, stream: str, prefix: str) -> str | No
     return fault
 
 
-def _route(domain: Domain, kind: type[Command[Any]], aggregate: type[Aggregate]) -> Route:
-    field = domain.identifier_of(kind)
-    prepared = domain.preparer_of(kind)
+def _route(
+    domain: Domain, kind: type[Command[Any]], aggregate: type[Aggregate], timeout: float
+) -> Route:
     definition = definition_of(aggregate)
+    command = definition_of(kind)
+    field = domain.identifier_of(kind)
+    executor = definition.executors.get(kind)
+    handler, decider = domain.command_handler_of(kind) or (None, None)
+    decision_timeout = None if handler is None else definition_of(handler).timeout
+    takes_context = executor is not None and executor.context_place is not None
+    scope = scopes_of(aggregate).get(kind)
     return Route(
         command=kind,
-        name=definition_of(kind).name,
+        name=command.name,
         aggregate=aggregate,
         prefix=definition.stream(""),
         longest=NAME_BYTES - len(definition.stream("").encode()),
         field=field,
         kind=domain.identifier_kind(aggregate) or str,
         identifier=attrgetter(field),
-        execute=definition.executors[kind].function,
-        prepare=None if prepared is None else prepared[1].function.__get__(prepared[0]),
+        execute=_decided_elsewhere if executor is None else executor.function,
+        takes_context=takes_context,
+        decide=None if decider is None else decider.function.__get__(handler),
+        decision_takes_context=decider is not None and decider.context_place is not None,
+        decision_timeout=decision_timeout,
+        is_plain=decider is None and not takes_context,
+        timeout=command.timeout or timeout + (decision_timeout or 0.0),
+        scope=None if scope is None else scope.function,
+        appliers=definition.appliers,
     )
+
+
+def _decided_elsewhere(*_: Any) -> Iterable[Event]:
+    raise AssertionError("a command handler decides about this command")

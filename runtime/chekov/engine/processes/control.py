@@ -9,7 +9,14 @@ from uuid import UUID
 from chekov.errors import UnknownSubscription
 from chekov.serialization.codec import decode_metadata
 from chekov.serialization.serializers import as_json
-from chekov.store.port import OpenInstance, PendingTimer, Processes, QueuedCommand, Subscriptions
+from chekov.store.port import (
+    DiscardedInput,
+    OpenInstance,
+    PendingTimer,
+    Processes,
+    QueuedCommand,
+    Subscriptions,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +28,9 @@ class WaitingCommand:
         id: its command id.
         since: when it was put into the outbox.
         refused: whether it was refused, and the instance has not handled that yet.
-        error: why handling the refusal keeps failing; then it is set aside.
+        error: why handling the refusal keeps failing; then it is set aside, and keeps back what
+            comes later for its instance.
+        retried: whether somebody lets it be handled again.
     """
 
     command: str
@@ -29,6 +38,7 @@ class WaitingCommand:
     since: datetime
     refused: bool
     error: str | None
+    retried: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +48,14 @@ class WaitingTimer:
     Attributes:
         timer: its name; that of the command, if it sends one.
         due: when it expires.
-        error: why handling it keeps failing; then it is set aside.
+        error: why handling it keeps failing; as of a command.
+        retried: as of a command.
     """
 
     timer: str
     due: datetime
     error: str | None
+    retried: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,7 @@ class ProcessStatus:
 
 
 class ProcessControl:
-    """Lists open instances, and releases what was set aside.
+    """Lists open instances, and releases or discards what was set aside.
 
     Args:
         processes: of the store; a sealing one shows the states of a domain with personal data.
@@ -103,8 +115,14 @@ class ProcessControl:
         found = await self._processes.list(self._domain, name, after=after, limit=limit)
         return [_status(item) for item in found]
 
-    async def release(self, name: str) -> int:
-        """Let refusals and timers that were set aside be handled again, within seconds.
+    async def release(self, name: str, *, instance: str | None = None) -> int:
+        """Let refusals and timers that were set aside be handled again, at once.
+
+        They come before everything else of their instances, which is handled in order after them.
+
+        Args:
+            name: of the process manager.
+            instance: only those of one instance.
 
         Returns:
             How many there were.
@@ -113,7 +131,42 @@ class ProcessControl:
             UnknownSubscription: the store has no process manager of this name.
         """
         await self._require(name)
-        return await self._processes.release(self._domain, name)
+        return await self._processes.release(self._domain, name, instance=instance)
+
+    async def discard(self, name: str, *, reason: str, instance: str | None = None) -> int:
+        """Give refusals and timers that were set aside up for good.
+
+        What they kept back is handled next.
+
+        Args:
+            name: of the process manager.
+            reason: is kept with what is discarded.
+            instance: only those of one instance.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            UnknownSubscription: the store has no process manager of this name.
+        """
+        await self._require(name)
+        return await self._processes.discard(self._domain, name, reason=reason, instance=instance)
+
+    async def discarded(
+        self, name: str, *, after: int = 0, limit: int = 100
+    ) -> Sequence[DiscardedInput]:
+        """Refusals and timers that were given up, with the reasons, the first ones first.
+
+        Args:
+            name: of the process manager.
+            after: only those with a number above this.
+            limit: at most this many.
+
+        Raises:
+            UnknownSubscription: the store has no process manager of this name.
+        """
+        await self._require(name)
+        return await self._processes.discarded(self._domain, name, after=after, limit=limit)
 
     async def _require(self, name: str) -> None:
         names = {row.key.name for row in await self._subscriptions.list(self._domain)}
@@ -139,8 +192,8 @@ def _status(item: OpenInstance) -> ProcessStatus:
 def _command(queued: QueuedCommand) -> WaitingCommand:
     sent = queued.sent
     refused = queued.refusal is not None
-    return WaitingCommand(sent.command, sent.id, queued.time, refused, queued.error)
+    return WaitingCommand(sent.command, sent.id, queued.time, refused, queued.error, queued.retried)
 
 
 def _timer(timer: PendingTimer) -> WaitingTimer:
-    return WaitingTimer(timer.command or timer.name, timer.due, timer.error)
+    return WaitingTimer(timer.command or timer.name, timer.due, timer.error, timer.retried)

@@ -1,7 +1,15 @@
 """Process managers: state, outbox, timers and checkpoint commit in one transaction."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Collection,
+    Container,
+    Coroutine,
+    Iterator,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -18,8 +26,8 @@ from chekov.engine.subscriptions.invocation import Invocation, Subject, failures
 from chekov.errors import InvalidCommand, UnknownCommand
 from chekov.serialization.processes import ProcessCodec, decode_refusal
 from chekov.store.port import (
+    Claim,
     ParkingEntry,
-    ProcessChanges,
     ProcessInput,
     QueuedCommand,
     RecordedEvent,
@@ -59,6 +67,8 @@ class ProcessInvocation(Invocation):
             self.key, self._processes, subject.codec, subject.execute, self._refused
         )
         self._inputs: dict[UUID, ProcessInput] = {}
+        self._withheld: set[str] = set()
+        self._passed_withheld = False
         self._more = True
         self._look_at = 0.0
         self._due_known = False
@@ -94,8 +104,8 @@ class ProcessInvocation(Invocation):
             return None
         return max(0, self._due_at - asyncio.get_running_loop().time())
 
-    def wanted(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
-        """Return those of `events` that concern the handler."""
+    def concerning(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+        """Return those of `events` that concern the handler, in whichever partition."""
         return [
             event
             for event in events
@@ -115,7 +125,7 @@ class ProcessInvocation(Invocation):
             for step in steps:
                 step.react(batch)
             changes = batch.changes()
-            await self._processes.commit(
+            numbers = await self._processes.commit(
                 checkpoint.claim,
                 position,
                 changes,
@@ -123,36 +133,75 @@ class ProcessInvocation(Invocation):
                 unpark=last if checkpoint.unparks else None,
             )
         checkpoint.committed(position)
+        if self._withheld and not self._withheld.isdisjoint(step.instance for step in steps):
+            self._passed_withheld = True  # it may have replaced or removed what was set aside
         if checkpoint.unparks:
             self._more = True  # what the parked event kept back
         if changes.commands:
-            self._outbox.wake()
+            self._outbox.put(numbers, changes.commands)
         if changes.timers:
             self._due_known = False
         return len(events)
 
     async def park(self, checkpoint: Checkpoint, entry: ParkingEntry) -> None:
-        """Set an input aside: an event as ever, a refusal or a timer where it is, or drop it."""
+        """Set an input aside: an event as ever, a refusal or a timer where it is stored."""
         item = self._inputs.get(entry.event.id)
         if item is None:
             await super().park(checkpoint, entry)
-        elif entry.discarded is not None:
-            await self._processes.commit(checkpoint.claim, checkpoint.position, _without(item))
         else:
             error = entry.failure.error if entry.failure else ""
-            await self._processes.set_aside(checkpoint.claim, item, error=error)
+            await self._processes.set_aside(
+                checkpoint.claim, item, error=error, discarded=entry.discarded
+            )
+            if entry.discarded is None:
+                self._withheld.add(_instance_of(item))
 
     def ordering_key(self, event: RecordedEvent) -> str | None:
         """The instance that an event is for, unless there are several; else the stream."""
         if event.id in self._inputs:
             return None
+        found = self._instance_keys(event)
+        return found[0] if len(found) == 1 else event.stream
+
+    def blocked_by(self, event: RecordedEvent, keys: Container[str]) -> str | None:
+        """The key that keeps an event back: its own, or that of any of its instances."""
+        own = super().blocked_by(event, keys)
+        if own is not None or event.id in self._inputs:
+            return own
+        return next((key for key in self._instance_keys(event) if key in keys), None)
+
+    def blocks(self, event: RecordedEvent) -> str | None:
+        """The instance, also of a refusal or a timer."""
+        item = self._inputs.get(event.id)
+        return self.ordering_key(event) if item is None else self._key_of(item)
+
+    async def withheld(self, claim: Claim) -> Collection[str]:
+        """Instances with a refusal or a timer that was set aside, and was not handled since."""
+        self._more = True  # some may have been released
+        found = await self._processes.withheld(claim.key)
+        self._withheld, self._passed_withheld = set(found), False
+        return [instance_key(self.key.name, instance) for instance in found]
+
+    def unblocked(self, events: Sequence[RecordedEvent]) -> Collection[str]:
+        """Instances whose released refusal or timer is among `events`."""
+        found = (self._inputs.get(event.id) for event in events)
+        return [self._key_of(item) for item in found if item is not None and item.error is not None]
+
+    @property
+    def blocked_changed(self) -> bool:
+        """Whether an instance was handled that had something set aside."""
+        return self._passed_withheld
+
+    def _instance_keys(self, event: RecordedEvent) -> Sequence[str]:
+        """The keys of the instances that an event is for; none if that cannot be said."""
         try:
-            instances = {step.instance for step in self._event_steps(event)}
+            instances = dict.fromkeys(step.instance for step in self._event_steps(event))
         except Exception:  # noqa: BLE001 it fails again when it is handled
-            return event.stream
-        if len(instances) != 1:
-            return event.stream
-        return instance_key(self.key.name, instances.pop())
+            return ()
+        return [instance_key(self.key.name, instance) for instance in instances]
+
+    def _key_of(self, item: ProcessInput) -> str:
+        return instance_key(self.key.name, _instance_of(item))
 
     def _steps(self, recorded: RecordedEvent) -> Iterator[_Step]:
         item = self._inputs.get(recorded.id)
@@ -234,10 +283,8 @@ class ProcessInvocation(Invocation):
         self.store.tail.head.wake_all()
 
 
-def _without(item: ProcessInput) -> ProcessChanges:
-    if isinstance(item, QueuedCommand):
-        return ProcessChanges(answered=[item.number])
-    return ProcessChanges(removed=[(item.instance, item.name)])
+def _instance_of(item: ProcessInput) -> str:
+    return item.sent.instance if isinstance(item, QueuedCommand) else item.instance
 
 
 def _source(recorded: RecordedEvent) -> Source:

@@ -32,14 +32,15 @@ class RecurringCommands:
         self._schedules = schedules
 
     async def schedule_due(self) -> bool:
-        """Schedule runs that are due, a page at most; return whether there were any to move.
+        """Schedule runs that are due, about a page; return whether there were any to move.
 
         Raises:
             StoreUnavailable: the database does not answer.
         """
         known = await self._due()
+        most = max(1, _PAGE // len(known)) if known else 0
         for item, recurrence, now in known:
-            times, next_due = recurrence.runs(item.due, now, _PAGE)
+            times, next_due = recurrence.runs(item.due, now, most)
             runs = [CommandRun(run_id(item.id, time), item.data, time) for time in times]
             await self._schedules.schedule_runs(self._domain, item, runs, next_due=next_due)
         return bool(known)

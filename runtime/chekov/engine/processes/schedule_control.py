@@ -87,8 +87,7 @@ class ScheduleControl:
         Returns:
             Whether it was there.
         """
-        scheduled = await self._schedules.remove(self._domain, id)
-        return await self._schedules.remove_recurring(self._domain, id) or scheduled
+        return await self._schedules.cancel(self._domain, id)
 
 
 def read_cursor(text: str) -> AfterDue | None:

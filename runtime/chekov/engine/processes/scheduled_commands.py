@@ -78,11 +78,12 @@ class ScheduledCommands:
         *,
         at: datetime | None = None,
         after: timedelta | None = None,
-        cron: str | None = None,
+        cron: str | Recurrence | None = None,
         timezone: str | None = None,
         missed: Missed = "once",
         id: UUID | None = None,  # noqa: A002 the word of the command's author
         correlation_id: UUID | None = None,
+        causation_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> UUID:
         """Execute a command at a later time, once, or again and again.
@@ -92,13 +93,15 @@ class ScheduledCommands:
             at: when, with a zone; a time in the past is now.
             after: how long from now, instead.
             cron: at which times, instead: minute, hour, day of the month, month and day of the
-                week, such as `"0 0 1 * *"`; see `Recurrence`.
+                week, such as `"0 0 1 * *"`; see `Recurrence`, which can be given as well.
             timezone: of `cron`, by its IANA name; UTC by default.
             missed: what happens to runs of `cron` that were due while no process ran: `"once"`
                 makes up for all of them by one, `"skip"` for none, and `"all"` for each.
             id: the command's id, by which it can be cancelled; a new one by default. One that is
                 scheduled already stays as it is. Each run of `cron` has an id of its own.
             correlation_id: shared by everything that follows from one request.
+            causation_id: what the command is scheduled for, such as an event. Once cancelled, it is
+                not scheduled for that again.
             metadata: stored with each of its events, as JSON.
 
         Returns:
@@ -121,12 +124,14 @@ class ScheduledCommands:
         stored = encode_metadata(metadata or {})
         id_ = id or uuid7()
         if recurrence is None:
-            item = ScheduledCommand(id_, name, data, due, correlation_id, stored)
+            item = ScheduledCommand(
+                id_, name, data, due, correlation_id, stored, causation_id=causation_id
+            )
             await self._schedules.add(self._domain.name, item)
         else:
             recurring = RecurringCommand(
-                id_, name, data, due, recurrence.cron, recurrence.timezone, missed,
-                correlation_id, stored,
+                id_, name, data, due, recurrence.cron, recurrence.timezone, recurrence.missed,
+                correlation_id, stored, causation_id,
             )  # fmt: skip
             await self._schedules.add_recurring(self._domain.name, recurring)
         self._added.bump()
@@ -146,14 +151,15 @@ class ScheduledCommands:
                     if seconds is not None and seconds > 0:
                         pause = min(pause, seconds)
                     elif seconds is not None:
-                        moved = await self._recurring.schedule_due()
                         free = _IN_FLIGHT - len(sending)
                         items = await self._schedules.take(name, seconds=_TAKEN_SECONDS, limit=free)
                         for item in items:
                             task = group.create_task(self._send(item))
                             sending.add(task)
                             task.add_done_callback(sending.discard)
-                        if moved or len(items) == free:
+                        # Runs are added once nothing else waits, so a backlog of them keeps
+                        # newer commands back for a page of it only.
+                        if len(items) == free or await self._recurring.schedule_due():
                             pause = 0
                         while len(sending) > _IN_FLIGHT // 2:
                             await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
@@ -175,6 +181,7 @@ class ScheduledCommands:
                         command,
                         command_id=item.id,
                         correlation_id=item.correlation_id,
+                        causation_id=item.causation_id,
                         metadata=decode_metadata(item.metadata),
                     )
                 )
@@ -209,17 +216,20 @@ class ScheduledCommands:
 
 
 def _recurrence(
-    cron: str | None,
+    cron: str | Recurrence | None,
     timezone: str | None,
     missed: Missed,
     *,
     at: datetime | None,
     after: timedelta | None,
 ) -> Recurrence | None:
-    if cron is None:
-        if timezone is not None or missed != "once":
+    if timezone is not None or missed != "once":
+        if cron is None:
             raise ValueError("timezone= and missed= are for cron=, which is not given")
+        if isinstance(cron, Recurrence):
+            raise ValueError("timezone= and missed= are those of the Recurrence, which is given")
+    if cron is None:
         return None
     if at is not None or after is not None:
         raise ValueError("give one of at=, after= and cron=, not several")
-    return Recurrence(cron, timezone or "UTC", missed)
+    return cron if isinstance(cron, Recurrence) else Recurrence(cron, timezone or "UTC", missed)

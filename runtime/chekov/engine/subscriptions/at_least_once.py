@@ -38,8 +38,11 @@ class AtLeastOnce(Invocation):
         methods = self.routes.methods
         sender = self.sender
         replay_until = checkpoint.replay_until
+        keys = self.keys
         try:
             for recorded in events:
+                if keys is not None:
+                    keys.check(recorded)
                 replaying = recorded.position <= replay_until
                 context = context_of(recorded, sender, attempt=attempt, replaying=replaying)
                 method = methods.get(recorded.type)
@@ -71,6 +74,9 @@ class AtLeastOnce(Invocation):
             if run.together:
                 context = replace(context, _sender=self._batch_sender)
             try:
+                if self.keys is not None:
+                    for recorded in events[run.first : run.end]:
+                        self.keys.check(recorded)
                 await run.call(context)
             except BaseException as error:
                 together = run.end - run.first

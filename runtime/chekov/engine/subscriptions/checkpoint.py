@@ -37,8 +37,13 @@ class Progress(Protocol):
         """Note that everything up to `position` is handled, and return whether to go on."""
         ...
 
-    def committed(self, position: int) -> None:
-        """Note that everything up to `position` is handled, and that the store has saved it."""
+    def committed(self, position: int, *, building: bool = False) -> None:
+        """Note that everything up to `position` is handled, and that the store has saved it.
+
+        Args:
+            position: of the last event.
+            building: whether the generation that it builds does not serve even then.
+        """
         ...
 
 
@@ -51,7 +56,8 @@ class Checkpoint:
         claim: under which everything is written.
         position: everything up to here is handled.
         replay_until: events up to here were stored before the subscription first ran; while a
-            generation is built beside the one that serves, all are replayed.
+            generation is built beside the one that serves, all are replayed, and then those up to
+            where it took over.
         ended: set when nothing further may be handled under this claim.
         valid_until: when the claim runs out, by the loop's clock.
 
@@ -91,9 +97,8 @@ class Checkpoint:
         return not self.ended.is_set() and self._now() < self.valid_until
 
     def renewed(self, claim: Claim) -> None:
-        """Note that the claim was renewed: the generation may serve since the last time."""
-        if self.replay_until == inf and not claim.building:
-            self.replay_until = self.position
+        """Note that the claim was renewed, with which the generation may have begun to serve."""
+        self._switched(claim.position, building=claim.building)
 
     def block(self, entry: ParkingEntry) -> bool:
         """Note an event that is to be parked once everything before it is handled.
@@ -120,11 +125,12 @@ class Checkpoint:
         """
         self.position = position
         self._report()
-        return not self.ended.is_set() and not self.due
+        return not (self.ended.is_set() or self.due)
 
-    def committed(self, position: int) -> None:
+    def committed(self, position: int, *, building: bool = False) -> None:
         """Note that everything up to `position` is handled, and that the store has saved it."""
         self.position = self._saved = position
+        self._switched(position, building=building)
         self._saved_at = self._now()
         self._forget(self.blocked_until(position))
         self._report()
@@ -138,11 +144,11 @@ class Checkpoint:
     def due(self) -> bool:
         """Whether it is time to save, or to find out that the claim has run out."""
         now = self._now()
+        unsaved = self.position - self._saved
         return (
-            self.position - self._saved >= SAVE_EVENTS
-            or (self.unsaved and self.full)
-            or (self.unsaved and now >= self._saved_at + SAVE_SECONDS)
-            or now >= self.valid_until
+            now >= self.valid_until
+            or unsaved >= SAVE_EVENTS
+            or (unsaved > 0 and (now >= self._saved_at + SAVE_SECONDS or self.full))
         )
 
     @property
@@ -174,7 +180,8 @@ class Checkpoint:
             position = self.position
             if position > self._saved and not self._abandoned:
                 blocked = self.blocked_until(position)
-                await self._store.save(self.claim, position, parked=blocked)
+                building = await self._store.save(self.claim, position, parked=blocked)
+                self._switched(position, building=building)
                 self._saved = max(self._saved, position)
                 self._forget(blocked)
             self._saved_at = self._now()
@@ -190,8 +197,13 @@ class Checkpoint:
         position = entry.event.position
         async with self._saving:
             blocked = [*self.blocked_until(position - 1), entry]
-            await self._store.save(self.claim, position, parked=blocked)
-            self.committed(position)
+            building = await self._store.save(self.claim, position, parked=blocked)
+            self.committed(position, building=building)
+
+    def _switched(self, position: int, *, building: bool) -> None:
+        """Note whether the generation serves, with its checkpoint at `position`."""
+        if self.replay_until == inf and not building:
+            self.replay_until = position
 
     def _report(self) -> None:
         if not self._abandoned:

@@ -54,7 +54,7 @@ class SubscriptionControl:
 
         Args:
             name: of the subscription.
-            key: only events of this key; a stream, unless the handler's kind has other keys.
+            key: only events of this key; a stream, unless the handler has other keys.
             fingerprint: only failures with this one.
             position: only the event there.
             after: only events above this position.

@@ -104,24 +104,35 @@ class DeferredWrites:
         connection: Any = self.connection(turn)
         await connection.copy_records_to_table(table, records=rows, columns=columns)
 
-    async def end_turn(self) -> None:
+    def end_turn(self) -> bool:
         """Let no one use the transaction until the next turn, which begins now.
 
+        Returns:
+            Whether `settle` is to be awaited first; mostly not, so that this is no coroutine.
+        """
+        self.turn += 1
+        return bool(self._running) or len(self._deferred) >= _MOST_DEFERRED
+
+    async def settle(self) -> None:
+        """Finish what the former turn left.
+
         Raises:
-            TransactionEnded: a statement of this turn is still running.
+            TransactionEnded: a statement of it is still running.
             Exception: writes had to be sent, and failed.
         """
-        if await self.close():
+        if await self._cancel():
             raise TransactionEnded(
                 "the handler returned while a statement of its transaction was running: await "
                 "everything that uses the transaction before returning"
             )
-        if len(self._deferred) >= _MOST_DEFERRED:
-            await self.flush()
+        await self.flush()
 
     async def close(self) -> bool:
         """End the turn, and cancel the statements of it that still run; return whether any did."""
         self.turn += 1
+        return await self._cancel()
+
+    async def _cancel(self) -> bool:
         running = [task for task in self._running if task is not None]
         for task in running:
             task.cancel()

@@ -1,6 +1,5 @@
 """Passing events to a handler, with retries of those that it fails on."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -13,11 +12,9 @@ from chekov.engine.subscriptions.checkpoint import Checkpoint
 from chekov.engine.subscriptions.invocation import DeliveryFailed, Invocation
 from chekov.engine.subscriptions.parking import Parking, Stopped
 from chekov.engine.subscriptions.retry import RetryPolicy
+from chekov.engine.subscriptions.time_slice import TimeSlice, clock
 from chekov.serialization.codec import decode_metadata
 from chekov.store.port import RecordedEvent, SubscriptionKey
-
-_MOST_SECONDS: Final = 0.005
-"""For how long a subscription may keep the event loop."""
 
 NEWER_SECONDS: Final = 1.0
 """Between looks at an event of a newer revision, while no process of newer code takes over."""
@@ -52,7 +49,7 @@ class Delivery:
         self._parking = parking
         self._observer = observer
         self._policy = policy
-        self._yield_at = 0.0
+        self._slice = TimeSlice()
         self._waits_out: str | None = None
         self._waits_at = 0
 
@@ -98,7 +95,8 @@ class Delivery:
                     start += 1
             if checkpoint.due:
                 await checkpoint.save()
-            await self._yield()
+            if clock() >= self._slice.ends_at:
+                await self._slice.pause()
         return True
 
     def _next(
@@ -120,24 +118,17 @@ class Delivery:
                 break
         return _Numbers(free, end)
 
-    async def _yield(self) -> None:
-        """Let the process do something else now and then, also while no handler awaits anything.
-
-        Ten subscriptions that caught up kept the loop for 200 ms at a time: claims ran out before
-        they were renewed, and commands waited as long.
-        """
-        now = time.monotonic()
-        if now >= self._yield_at:
-            await asyncio.sleep(0)
-            self._yield_at = time.monotonic() + _MOST_SECONDS
-
     async def _wait_for_newer(
         self, checkpoint: Checkpoint, event: RecordedEvent, failed: DeliveryFailed
     ) -> None:
         """Wait before an event that only newer code can read.
 
-        As soon as a node of newer code lives, the subscription is its own.
+        As soon as a node of newer code lives, the subscription is its own. The checkpoint is right
+        before the event, so that the partitions that wait for one event are at one position.
         """
+        if checkpoint.position < event.position - 1:
+            checkpoint.advance(event.position - 1)
+            await checkpoint.save()
         if self._waits_at != event.position:
             self._waits_at = event.position
             _log.warning(
@@ -198,7 +189,7 @@ class Delivery:
             raise
         finally:
             if done:
-                self._parking.pauses.succeeded()
+                self._parking.succeeded(events[:done])
                 self._report("handled", events[:done], time.perf_counter() - started)
         return done
 

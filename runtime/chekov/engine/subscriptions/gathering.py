@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from chekov.engine.subscriptions.checkpoint import Checkpoint
 from chekov.engine.subscriptions.invocation import Invocation
 from chekov.engine.subscriptions.page_reader import PageReader
 from chekov.engine.subscriptions.sparse_reader import SparseReader
 from chekov.store.port import RecordedEvent, Store
+
+_STOPPED_SECONDS: Final = 0.2
+"""Between looks at what is parked, of a partition that goes no further."""
 
 
 class Gathered(NamedTuple):
@@ -35,11 +38,31 @@ async def gathered(
 ) -> Gathered:
     """Return the events above the checkpoint, once they are as many as the handler wants.
 
-    Near the head they are fewer when it has waited long enough for more, or the claim has ended.
+    Near the head they are fewer when it has waited long enough for more, or the claim has ended;
+    and there are none, after a pause, when the partition has arrived where it is to stop.
 
     Raises:
         StoreUnavailable: the database is away.
     """
+    position, until = checkpoint.position, invocation.until
+    if until is not None:
+        if position >= until:
+            await checkpoint.pause(_STOPPED_SECONDS)
+            return Gathered((), position, 0, far=False)
+        found = await _gathered(log, sparse, store, invocation, checkpoint)
+        events = [event for event in found.events if event.position <= until]
+        end = min(found.end, until)
+        return Gathered(events, end, found.absent if end == found.end else 0, far=found.far)
+    return await _gathered(log, sparse, store, invocation, checkpoint)
+
+
+async def _gathered(
+    log: PageReader,
+    sparse: SparseReader,
+    store: Store,
+    invocation: Invocation,
+    checkpoint: Checkpoint,
+) -> Gathered:
     position = checkpoint.position
     if (page := await sparse.after(position)) is not None:
         log.close()

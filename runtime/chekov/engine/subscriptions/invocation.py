@@ -7,10 +7,10 @@ leases) is the same for all of them.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from operator import attrgetter
+from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
@@ -25,6 +25,7 @@ from chekov.engine.subscriptions.checkpoint import Checkpoint, Progress
 from chekov.engine.subscriptions.handler_routes import HandlerRoutes
 from chekov.engine.subscriptions.keys import partition_keys
 from chekov.engine.subscriptions.layouts import HandledBefore
+from chekov.engine.subscriptions.partition_keys import PartitionKeys
 from chekov.engine.subscriptions.partitions import partition_of
 from chekov.engine.subscriptions.sender import Execute, HandlerSender, RefusingSender, Scheduling
 from chekov.engine.subscriptions.start_points import start_position
@@ -37,7 +38,7 @@ from chekov.errors import (
 )
 from chekov.serialization.codec import Codec, decode_senders_metadata
 from chekov.serialization.processes import UnreadableProcess
-from chekov.store.port import Layout, ParkingEntry, RecordedEvent, Store, SubscriptionKey
+from chekov.store.port import Claim, Layout, ParkingEntry, RecordedEvent, Store, SubscriptionKey
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -101,6 +102,8 @@ class Invocation(ABC):
         kind: the kind's name, as people and machines read it.
         batch_size: how many events to pass to `invoke` at once.
         decides: whether the handler has an `on_error` of its own.
+        keys: of its events; `None` if their streams are the keys.
+        until: the position at which it is to stop; see `Layout`.
         sender: executes what the handler dispatches, or refuses to.
     """
 
@@ -112,6 +115,7 @@ class Invocation(ABC):
         self.handler = subject.handler
         self.definition = subject.definition
         self.store = subject.store
+        self._domain = subject.domain
         self.routes = HandlerRoutes(subject.handler, subject.codec)
         self.sender = self._sender(subject)
         self._deciding = RefusingSender(
@@ -119,8 +123,10 @@ class Invocation(ABC):
             f"{type(subject.handler).__qualname__}.on_error",
             "it only decides what follows the error; dispatch in the method that handles the event",
         )
+        self.until = subject.layout.until
         self._partitions = subject.layout.partitions
-        self._before = HandledBefore(subject.layout, attrgetter("stream"))
+        self.keys = self._partition_keys() if self.definition.keys else None
+        self._before = HandledBefore(subject.layout, self.partition_key)
         self._filters = not self.definition.filter.is_open
         self.batch_size = max(self.batch_size, self.routes.largest_batch)
         self.decides = type(subject.handler).on_error is not EventHandler.on_error
@@ -154,11 +160,36 @@ class Invocation(ABC):
         """Whether an event meets the filter of the handler's class."""
         return self.definition.filter.matches(event)
 
+    def _partition_keys(self) -> PartitionKeys:
+        sender = RefusingSender(
+            self._domain,
+            type(self.handler).__qualname__,
+            "a method marked @partition only returns a key",
+        )
+        make = partial(context_of, sender=sender, attempt=1, replaying=False)
+        return PartitionKeys(self.handler, self.definition, self.routes, make)
+
+    def partition_key(self, event: RecordedEvent) -> str | None:
+        """The key that decides which partition an event belongs to.
+
+        `None` if only newer code can say, so that it may be any.
+        """
+        return event.stream if self.keys is None else self.keys.key(event)
+
     def wanted(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
-        """Return those of `events` that concern the handler."""
-        if self._partitions > 1:
-            own, number = self.key.partition, self._partitions
-            events = [item for item in events if partition_of(item.stream, number) == own]
+        """Return those of `events` that concern the handler, and belong to this partition."""
+        if self._partitions == 1:
+            return self.concerning(events)
+        own, number = self.key.partition, self._partitions
+        if self.keys is None:
+            return self.concerning(
+                [item for item in events if partition_of(item.stream, number) == own]
+            )
+        keyed = [(item, self.keys.key(item)) for item in self.concerning(events)]
+        return [item for item, key in keyed if key is None or partition_of(key, number) == own]
+
+    def concerning(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+        """Return those of `events` that concern the handler, in whichever partition."""
         if self._filters:
             events = [event for event in events if self.accepts(event)]
         decided = self.routes.decided
@@ -204,9 +235,36 @@ class Invocation(ABC):
     def ordering_key(self, event: RecordedEvent) -> str | None:
         """The key whose events are handled in order: a parked event blocks the later ones.
 
-        `None` for what is not in the log: it neither blocks nor is blocked.
+        `None` for what is not in the log, and for what only newer code can say: it neither blocks
+        nor is blocked.
         """
-        return event.stream
+        return self.partition_key(event)
+
+    def blocked_by(self, event: RecordedEvent, keys: Container[str]) -> str | None:
+        """The one of the blocked `keys` that keeps an event back; `None` if none does."""
+        key = self.ordering_key(event)
+        return None if key is None or key not in keys else key
+
+    def blocks(self, event: RecordedEvent) -> str | None:
+        """The key that an event blocks once it is set aside."""
+        return self.ordering_key(event)
+
+    async def withheld(self, claim: Claim) -> Collection[str]:
+        """Keys that are blocked by what was set aside and is not in the log.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        return ()
+
+    def unblocked(self, events: Sequence[RecordedEvent]) -> Collection[str]:
+        """Keys whose parked events are next, now that `events` are handled."""
+        return ()
+
+    @property
+    def blocked_changed(self) -> bool:
+        """Whether handling may have changed what `withheld` says."""
+        return False
 
     def on_error(
         self, error: Exception, recorded: RecordedEvent, *, attempt: int, replaying: bool

@@ -10,7 +10,7 @@ from typing import Final
 from chekov.engine.subscriptions.layouts import LayoutKeeper, first_of
 from chekov.engine.subscriptions.node_watch import LOOK_SECONDS, NodeWatch
 from chekov.engine.subscriptions.rest import Rest
-from chekov.engine.subscriptions.shares import Member, assign, offer_of, revision_offers
+from chekov.engine.subscriptions.shares import Member, assign, revision_offers
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.errors import StoreError
 from chekov.serialization.revisions import Revisions
@@ -54,7 +54,7 @@ class LeaseKeeper:
         self._owner = owner
         self._lease = lease
         self._layouts = layouts
-        handlers = frozenset(map(offer_of, subscriptions))
+        handlers = frozenset(map(layouts.offer, subscriptions))
         self._offers = handlers | layouts.wishes | revision_offers(revisions)
         self._nodes = NodeWatch(store.nodes, domain, Member(owner, self._offers), lease=lease)
         self._rest = Rest(store.read_models, lease)
@@ -102,9 +102,13 @@ class LeaseKeeper:
                     if await self._nodes.look() or woken or now() >= self._due:
                         renewed = await self._claim()
                         pause = self._lease / 3
+                        if self._layouts.moving:
+                            pause = min(pause, LOOK_SECONDS)
                         self._due = now() + (pause if renewed else min(pause, _SKIPPED_SECONDS))
                     await asyncio.gather(*(item.save() for item in self._subscriptions.values()))
                 self._trouble = ""
+                if await self._place_parked():
+                    self._due = now()
             except (StoreError, TimeoutError) as error:
                 # Commands need no claims, so no error of the database may end the process.
                 text = self._trouble = str(error) or f"no answer within {self._lease:g} s"
@@ -129,6 +133,14 @@ class LeaseKeeper:
             self._released = True
         for subscription in self._subscriptions.values():
             subscription.lose()
+
+    async def _place_parked(self) -> bool:
+        """Read on which keys parked events have, until claims are to be renewed again."""
+        try:
+            async with asyncio.timeout(self._lease / 6):
+                return await self._layouts.place_parked(self._nodes.living)
+        except TimeoutError:
+            return True
 
     def _pause(self) -> float:
         """Seconds until the next round, or until the next look at the others."""
@@ -156,14 +168,24 @@ class LeaseKeeper:
             lease=self._lease,
             vanished=self._nodes.vanished,
         )
+        if any(claim.key not in owned for claim in claims):
+            # What was divided anew before it was claimed is not what this process thought it was.
+            await self._layouts.refresh()
+        foreign = {claim.key for claim in claims if not self._layouts.can_run(claim.key)}
+        if foreign:  # divided by other keys meanwhile
+            await self._store.subscriptions.release(self._owner, foreign)
         # A generation may have ended, or begun, meanwhile.
-        held = {claim.key: claim for claim in claims if claim.key in self._subscriptions}
+        held = {
+            claim.key: claim
+            for claim in claims
+            if claim.key in self._subscriptions and claim.key not in foreign
+        }
         for key, claim in held.items():
             self._subscriptions[key].take(claim, asked_at=asked_at, lease=self._lease)
             if claim.epoch > 1 and key not in owned:
                 self._contested.add(key)
-        freed = await self._end_stale(share - held.keys())
-        await self._layouts.change(divided_anew, vanished=self._nodes.vanished)
+        freed = await self._end_stale(share - held.keys() - foreign)
+        await self._layouts.change(divided_anew, self._nodes.living, vanished=self._nodes.vanished)
         self._rounds += 1
         everything = held.keys() == owned == set(self._subscriptions)
         if everything and self._rounds % _LEARN_EVERY:
@@ -192,12 +214,14 @@ class LeaseKeeper:
 
     async def _share(self) -> AbstractSet[SubscriptionKey]:
         """The subscriptions that this process should run."""
+        able = {key for key in self._subscriptions if self._layouts.can_run(key)}
         if self._nodes.alone:
-            return set(self._subscriptions)
+            return able
         rows = await self._store.subscriptions.list(self._domain)
         owners = {row.key: row.owner for row in rows if row.state == "running"}
-        assigned = assign(owners, self._nodes.living)
-        return {key for key in self._subscriptions if assigned.get(key, self._owner) == self._owner}
+        keyed_by = {row.key: row.keyed_by for row in rows}
+        assigned = assign(owners, self._nodes.living, keyed_by=keyed_by)
+        return {key for key in able if assigned.get(key, self._owner) == self._owner}
 
     async def _give_up(self, keys: Collection[SubscriptionKey]) -> None:
         """Leave subscriptions to others, each after its event at hand and with its checkpoint.
@@ -218,6 +242,16 @@ class LeaseKeeper:
             await self._store.subscriptions.release(self._owner, ended)
         self._leaving.difference_update(ended)
 
+    async def _register_again(self, removed: Collection[SubscriptionKey]) -> None:
+        """Register what somebody removed while this process began to run it: it starts anew."""
+        if removed:
+            await self._layouts.prepare()
+        for key, subscription in list(self._subscriptions.items()):
+            if first_of(key) in removed:
+                subscription.restart()
+            if key in removed:
+                await subscription.prepare()
+
     async def _learn(self, missing: Collection[SubscriptionKey]) -> bool:
         """Read the rows, and give up what is `missing` among the claims, unless it is held still.
 
@@ -235,6 +269,9 @@ class LeaseKeeper:
                     subscription.lose()
             if row is not None:
                 subscription.learn(row)
+        await self._register_again(
+            set(map(first_of, self._subscriptions)) - set(map(first_of, rows))
+        )
         # The floor under notifications, should their connection not come about.
         self._store.tail.heard(await self._store.head())
         return not skipped

@@ -6,7 +6,7 @@ in order once somebody has retried or discarded it. All other keys go on.
 
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from chekov.domain.failure import Decision, Skip, Stop
@@ -92,6 +92,7 @@ class Parking:
             StoreUnavailable: the database is away.
         """
         self._keys = dict(await self._store.blocked(claim))
+        self._keys |= dict.fromkeys(await self._invocation.withheld(claim), False)
         self._changes = claim.parked_changes
         self.pauses.keep(self._keys)
         for key in self._keys:
@@ -121,11 +122,19 @@ class Parking:
         self._keys.pop(key, None)
         self.pauses.end(key)
 
+    def succeeded(self, events: Sequence[RecordedEvent]) -> None:
+        """Note that events were handled, which were not parked."""
+        self.pauses.succeeded()
+        if self._keys:
+            self._unblock_after(events)
+            self._look_again_if_changed()
+
     def handled(self, key: str) -> None:
         """Note that the first parked event of a key is handled: the next one is due."""
         self._keys[key] = True
         self.pauses.end(key)
         self.pauses.succeeded()
+        self._look_again_if_changed()
 
     def failed_again(self, key: str, position: int) -> None:
         """Note that the first parked event of a key failed, and waits for somebody."""
@@ -142,8 +151,8 @@ class Parking:
         """How to park an event that an earlier one of its key blocks; else `None`."""
         if not self._keys:
             return None
-        key = self._invocation.ordering_key(event)
-        return None if key is None or key not in self._keys else ParkingEntry(event, key)
+        key = self._invocation.blocked_by(event, self._keys)
+        return None if key is None else ParkingEntry(event, key)
 
     def may_defer(self, event: RecordedEvent, retries: Retries, seconds: float) -> bool:
         """Whether an event may wait for its next attempt while the events of other keys go on."""
@@ -197,7 +206,8 @@ class Parking:
             StoreUnavailable: the database is away.
         """
         about = self._about(event, failed)
-        key = self._invocation.ordering_key(event)
+        key = self._invocation.blocks(event)
+        in_log = self._invocation.ordering_key(event) is not None
         if isinstance(decision, Stop):
             _log.error(
                 "a subscription stops at an event that keeps failing",
@@ -207,12 +217,14 @@ class Parking:
             raise Stopped(f"event {event.position} ({event.type}): {failed}")
         why = failure(self._invocation.key.name, event.type, failed.error, attempts)
         if isinstance(decision, Skip):
-            self.note(event.position)
+            if in_log:
+                self.note(event.position)
             entry = ParkingEntry(event, key or "", why, discarded=SKIPPED)
             await self._invocation.park(checkpoint, entry)
+            self._unblock_after((event,))
             _log.error("an event is skipped", extra=about, exc_info=failed.error)
             return
-        if key is not None and len(self._keys) >= self._most_keys:
+        if key not in self._keys and len(self._keys) >= self._most_keys:
             _log.error(
                 "a subscription stops, since too many keys are parked",
                 extra={**about, "keys": len(self._keys)},
@@ -223,12 +235,22 @@ class Parking:
                 f"handler, retry what is parked, then resume; event {event.position} "
                 f"({event.type}): {failed}"
             )
-        self.note(event.position)
+        if in_log:
+            self.note(event.position)
         await self._invocation.park(checkpoint, ParkingEntry(event, key or "", why))
         if key is not None:
             self._keys[key] = False
         self.parked += 1
         _log.error("an event is parked", extra=about, exc_info=failed.error)
+
+    def _unblock_after(self, events: Sequence[RecordedEvent]) -> None:
+        for key in self._invocation.unblocked(events):
+            if key in self._keys:
+                self._keys[key] = True
+
+    def _look_again_if_changed(self) -> None:
+        if self._invocation.blocked_changed:
+            self._changes = None
 
     def _about(self, event: RecordedEvent, failed: DeliveryFailed) -> Mapping[str, Any]:
         return {

@@ -85,7 +85,8 @@ class Redelivery:
         """Handle one event, and return whether its key goes on."""
         claim = checkpoint.claim
         found = await self._store.read_page(after=parked.position - 1, limit=1)
-        if not self._invocation.wanted([event for event in found if event.type == parked.type]):
+        # It belongs to this partition by the key that it had when it was parked.
+        if not self._invocation.concerning([item for item in found if item.type == parked.type]):
             # It was erased or truncated, or the handler no longer takes it.
             await self._store.subscriptions.unpark(claim, parked.position)
             return True
@@ -186,6 +187,6 @@ class _Unparking:
         del position
         return False
 
-    def committed(self, position: int) -> None:
-        del position
+    def committed(self, position: int, *, building: bool = False) -> None:
+        del position, building
         self.done = True

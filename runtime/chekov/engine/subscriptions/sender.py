@@ -94,6 +94,7 @@ class HandlerSender:
             command,
             id=id or self._id(context, number),
             correlation_id=context.correlation_id or context.id,
+            causation_id=context.id,
             metadata=_merged(context, metadata),
             **when,
         )

@@ -10,12 +10,16 @@ ones cannot read what it stores, and pass over events that only its handlers tak
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from chekov.domain.partitioning import BY_STREAM
 from chekov.serialization.revisions import Revisions
 from chekov.store.port import SubscriptionKey
 
 _READS: Final = "reads "
+_BY: Final = " by "
+_ALL_BY_STREAM: Final[Mapping[SubscriptionKey, str]] = MappingProxyType({})
 
 
 class Member(NamedTuple):
@@ -31,9 +35,28 @@ class Member(NamedTuple):
     offers: Collection[str]
 
 
-def offer_of(key: SubscriptionKey) -> str:
-    """What a node must offer to run a subscription: the handler, in the version that it has."""
-    return f"{key.name} {key.version}"
+def offer_of(key: SubscriptionKey, keyed_by: str = BY_STREAM) -> str:
+    """What a node must offer to run a subscription: the handler, in its version, with its keys."""
+    handler = f"{key.name} {key.version}"
+    return handler if keyed_by == BY_STREAM else f"{handler}{_BY}{keyed_by}"
+
+
+def keys_offered(key: SubscriptionKey, member: Member) -> str | None:
+    """What a node divides a subscription by; `None` if it does not run it."""
+    handler = offer_of(key)
+    if handler in member.offers:
+        return BY_STREAM
+    return _keys_by_handler(frozenset(member.offers)).get(handler)
+
+
+@lru_cache(maxsize=64)
+def _keys_by_handler(offers: frozenset[str]) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for offer in offers:
+        handler, mark, keyed_by = offer.partition(_BY)
+        if mark and " " not in keyed_by:
+            found[handler] = keyed_by
+    return found
 
 
 def revision_offers(revisions: Revisions) -> frozenset[str]:
@@ -42,7 +65,10 @@ def revision_offers(revisions: Revisions) -> frozenset[str]:
 
 
 def assign(
-    owners: Mapping[SubscriptionKey, str | None], members: Sequence[Member]
+    owners: Mapping[SubscriptionKey, str | None],
+    members: Sequence[Member],
+    *,
+    keyed_by: Mapping[SubscriptionKey, str] = _ALL_BY_STREAM,
 ) -> Mapping[SubscriptionKey, str]:
     """Share subscriptions fairly among the nodes that can run them.
 
@@ -53,8 +79,10 @@ def assign(
     Args:
         owners: the owner of each subscription; `None`, or one that is no member, if it has none.
         members: the living nodes, in an order that all of them agree on.
+        keyed_by: what the partitions of each subscription are divided by; their streams if it is
+            left out.
     """
-    able = _able(owners, members)
+    able = _able({key: offer_of(key, keyed_by.get(key, BY_STREAM)) for key in owners}, members)
     assigned: dict[SubscriptionKey, str] = {}
     load = dict.fromkeys((member.id for member in members), 0)
 
@@ -78,14 +106,14 @@ def assign(
 
 
 def _able(
-    keys: Collection[SubscriptionKey], members: Sequence[Member]
+    offers: Mapping[SubscriptionKey, str], members: Sequence[Member]
 ) -> Mapping[SubscriptionKey, list[str]]:
-    """The nodes that may get each subscription, of those that any can run."""
+    """The nodes that may get each subscription that any can run, by the offer that it needs."""
     ids = {
         offer: _newest([item for item in members if offer in item.offers])
-        for offer in set(map(offer_of, keys))
+        for offer in set(offers.values())
     }
-    return {key: found for key in sorted(keys, key=_order) if (found := ids[offer_of(key)])}
+    return {key: found for key in sorted(offers, key=_order) if (found := ids[offers[key]])}
 
 
 def _newest(members: Sequence[Member]) -> list[str]:

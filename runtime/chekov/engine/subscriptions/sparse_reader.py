@@ -6,9 +6,8 @@ from typing import Final
 
 from chekov.domain.event_filter import EventFilter
 from chekov.engine.subscriptions.invocation import Invocation
-from chekov.store.filtered_log import Found
 from chekov.store.page_size import PageSize
-from chekov.store.port import RecordedEvent, Store
+from chekov.store.port import Found, RecordedEvent, Store
 
 _FAR: Final = 10_000
 """Positions below the head from which on to try: nearer, a few pages that all share do."""

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from chekov.domain.context import Context, Sender
 from chekov.domain.handler import Transaction, TransactionEnded
+from chekov.engine.subscriptions.batch_limit import BatchLimit
 from chekov.engine.subscriptions.checkpoint import Progress
 from chekov.engine.subscriptions.deferred_writes import DeferredWrites
 from chekov.engine.subscriptions.invocation import (
@@ -15,8 +16,9 @@ from chekov.engine.subscriptions.invocation import (
     failures,
 )
 from chekov.engine.subscriptions.sender import RefusingSender
+from chekov.engine.subscriptions.time_slice import clock
 from chekov.errors import StoreError, StoreUnavailable
-from chekov.store.port import ReadModels, RecordedEvent
+from chekov.store.port import CheckpointMove, ReadModels, RecordedEvent
 
 
 class Transactional(Invocation):
@@ -24,6 +26,10 @@ class Transactional(Invocation):
 
     kind = "projection"
     batch_size = 500
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        self._limit = BatchLimit(self.batch_size)
 
     def _sender(self, subject: Subject) -> Sender:
         return RefusingSender(
@@ -48,19 +54,18 @@ class Transactional(Invocation):
     async def invoke(
         self, checkpoint: Progress, events: Sequence[RecordedEvent], *, attempt: int
     ) -> int:
-        """Handle all events, or none of them."""
-        last = events[-1].position
+        """Handle the events, or the first of them if they take long; or none of them."""
+        events = events[: self._limit.events]
+        done = len(events)
         models = self._models
+        move = CheckpointMove(events[-1].position, unpark=checkpoint.unparks)
         writes: DeferredWrites | None = None
         with failures(len(events)):
             try:
                 async with models.transaction(
-                    checkpoint.claim,
-                    last,
-                    search_path=models.schema_for(self.key),
-                    parked=checkpoint.blocked_until(last),
-                    unpark=checkpoint.unparks,
+                    checkpoint.claim, move, search_path=models.schema_for(self.key)
                 ) as connection:
+                    self._limit.begin()
                     writes = DeferredWrites(
                         connection, independent=self.definition.independent_writes
                     )
@@ -68,11 +73,14 @@ class Transactional(Invocation):
                     with failures(len(events), models.rejects_value):
                         try:
                             handle = self._in_batches if self.routes.takes_batches else self._handle
-                            await handle(checkpoint, events, writes, attempt)
+                            done = await handle(checkpoint, events, writes, attempt)
                         except BaseException:
                             await writes.close()
                             raise
+                    move.position = events[done - 1].position
+                    move.parked = checkpoint.blocked_until(move.position)
             except StoreUnavailable as error:
+                self._limit.lost(len(events))
                 # The handler is at fault if the database ended a transaction that did nothing.
                 if writes is not None and writes.idle_seconds >= models.longest_idle:
                     raise TransactionEnded(
@@ -81,8 +89,9 @@ class Transactional(Invocation):
                         "long outside of a projection"
                     ) from error
                 raise
-        checkpoint.committed(last)
-        return len(events)
+        self._limit.committed(done)
+        checkpoint.committed(move.position, building=move.building)
+        return done
 
     async def _handle(
         self,
@@ -90,9 +99,12 @@ class Transactional(Invocation):
         events: Sequence[RecordedEvent],
         writes: DeferredWrites,
         attempt: int,
-    ) -> None:
+    ) -> int:
+        """Return how many events were handled."""
         decode = self.routes.decode
         methods = self.routes.methods
+        limit = self._limit
+        done = 0
         for recorded in events:
             transaction = self._transaction(checkpoint, recorded, writes, attempt)
             method = methods.get(recorded.type)
@@ -100,8 +112,13 @@ class Transactional(Invocation):
                 await self.routes.invoke_upcast(recorded, transaction)
             else:
                 await method(decode(recorded), transaction)
-            await writes.end_turn()
+            if writes.end_turn():
+                await writes.settle()
+            done += 1
+            if clock() >= limit.pause_at and await limit.reached():
+                break
         await writes.flush()
+        return done
 
     async def _in_batches(
         self,
@@ -109,16 +126,27 @@ class Transactional(Invocation):
         events: Sequence[RecordedEvent],
         writes: DeferredWrites,
         attempt: int,
-    ) -> None:
+    ) -> int:
+        """Return how many events were handled."""
+
         def context(recorded: RecordedEvent) -> Context:
             replaying = recorded.position <= checkpoint.replay_until
             return context_of(recorded, self.sender, attempt=attempt, replaying=replaying)
 
+        limit = self._limit
+        done = len(events)
         for run in self.routes.runs(events, context):
             last = events[run.end - 1]
             await run.call(self._transaction(checkpoint, last, writes, attempt, run.context.id))
-            await writes.end_turn()
+            if writes.end_turn():
+                await writes.settle()
+            # Of an event that upcasters split, the last part may be in the next run.
+            whole = run.end <= run.passed
+            if clock() >= limit.pause_at and await limit.reached() and whole:
+                done = run.passed
+                break
         await writes.flush()
+        return done
 
     def _transaction(
         self,

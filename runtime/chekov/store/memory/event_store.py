@@ -1,21 +1,32 @@
 """The role `events` in memory."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from chekov.domain.event_filter import EVERYTHING, EventFilter
+from chekov.domain.scope import Scope
+from chekov.store.conditions import keeping, keeping_together
 from chekov.store.memory.log import Log
 from chekov.store.port import (
     Appended,
     Direction,
     Expected,
     ExpectedVersion,
+    Found,
     NewEvent,
+    NoneSince,
     RecordedEvent,
     StreamAppend,
 )
-from chekov.store.validation import LARGEST_PAGE, check_append, check_expected, check_together
+from chekov.store.validation import (
+    LARGEST_PAGE,
+    check_append,
+    check_conditions,
+    check_expected,
+    check_scope,
+    check_together,
+)
 
 
 class MemoryEventStore:
@@ -31,19 +42,33 @@ class MemoryEventStore:
         *,
         expected: ExpectedVersion = Expected.ANY,
         command_id: UUID | None = None,
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
     ) -> Appended:
         """Store all of `events` at the end of `stream`, or none."""
+        check_conditions(condition, unchanged)
+        events = keeping(events, condition, unchanged)
         check_append(stream, events, expected)
         check_expected(stream, expected)
-        [appended] = self._log.append([StreamAppend(stream, events, expected)], command_id)
+        [appended] = self._log.append(
+            [StreamAppend(stream, events, expected)], command_id, condition, unchanged
+        )
         return appended
 
-    async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
+    async def append_together(
+        self,
+        appends: Sequence[StreamAppend],
+        *,
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
+    ) -> Sequence[Appended]:
         """Store appends to several streams: all of them or none."""
+        check_conditions(condition, unchanged)
+        appends = keeping_together(appends, condition, unchanged)
         check_together(appends)
         for append in appends:
             check_expected(append.stream, append.expected)
-        return self._log.append(appends, None)
+        return self._log.append(appends, None, condition, unchanged)
 
     async def read_stream(
         self,
@@ -72,6 +97,16 @@ class MemoryEventStore:
         self._log.check_open()
         matches = None if filter.is_open else filter.matches
         return self._log.history.page(after, min(limit, LARGEST_PAGE), direction, matches)
+
+    async def read_scope(self, scope: Scope, *, after: int = 0, limit: int = 1000) -> Found:
+        """The next events in a scope, and how far it was looked through."""
+        self._log.check_open()
+        check_scope(scope)
+        history, wanted = self._log.history, max(min(limit, LARGEST_PAGE), 0)
+        found = history.in_scope(scope, after, wanted)
+        full = len(found) == wanted
+        through = (found[-1].position if found else after) if full else max(history.head, after)
+        return Found(found, through)
 
     async def read_all(self, *, after: int = 0) -> AsyncIterator[RecordedEvent]:
         """Every event above a position, up to the end of the log."""

@@ -1,9 +1,12 @@
 """The stored events: a list of all of them, and one per stream."""
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from itertools import islice
 from uuid import UUID
 
+from chekov.domain.scope import Scope, is_hashed
 from chekov.store.links import resolved, target
 from chekov.store.port import Direction, NewEvent, RecordedEvent, StreamInfo
 from chekov.store.validation import ERASED, LINK
@@ -20,6 +23,8 @@ class History:
     def __init__(self) -> None:
         self._all: list[RecordedEvent] = []
         self._streams: dict[str, list[RecordedEvent]] = {}
+        self._tags: dict[int, set[str]] = {}
+        self._hashed: defaultdict[UUID, list[tuple[int, str]]] = defaultdict(list)
         self._first: dict[str, int] = {}
         self._created: dict[str, datetime] = {}
         self.ids: set[UUID] = set()
@@ -65,6 +70,10 @@ class History:
             RecordedEvent(position + n, stream, version + n, *event[:6], event.time or now)
             for n, event in enumerate(events, 1)
         ]
+        for at, event in enumerate(events, position + 1):
+            self._tags[at] = set(event.tags)
+            if event.tag_key is not None:
+                self._hashed[event.tag_key] += [(at, tag) for tag in event.tags if is_hashed(tag)]
         self._created.setdefault(stream, recorded[0].time)
         self._streams.setdefault(stream, []).extend(recorded)
         self._all.extend(recorded)
@@ -83,6 +92,7 @@ class History:
                 kept.append(event)
                 continue
             at = event.position
+            del self._tags[at]
             self._all[at - 1] = event._replace(
                 stream=ERASED,
                 version=at,
@@ -131,6 +141,21 @@ class History:
             return self._all[start : start + max(limit, 0)]
         found = self._all if matches is None else [e for e in self._all if matches(e)]
         return _slice(found, lambda event: event.position, after, limit, direction)
+
+    def remove_hashed_tags(self, keys: Collection[UUID]) -> None:
+        """Remove the tags that go with keys."""
+        for key in keys:
+            for at, tag in self._hashed.pop(key, ()):
+                self._tags.get(at, set()).discard(tag)
+
+    def in_scope(self, scope: Scope, after: int, limit: int) -> Sequence[RecordedEvent]:
+        """The next events in a scope above a position."""
+        found = (
+            event
+            for event in islice(self._all, max(after, 0), None)
+            if scope.matches(event.type, self._tags.get(event.position, ()))
+        )
+        return list(islice(found, limit))
 
     def _resolved(self, event: RecordedEvent) -> RecordedEvent:
         if event.type != LINK:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
+from chekov.store.memory.history import History
 from chekov.store.port import Key
 from chekov.watermark import Watermark
 
@@ -11,10 +12,12 @@ class MemoryKeys:
     """One live key per subject.
 
     Args:
+        history: loses the tags that go with a deleted key.
         changed: rises when keys were deleted.
     """
 
-    def __init__(self, changed: Watermark) -> None:
+    def __init__(self, history: History, changed: Watermark) -> None:
+        self._history = history
         self._keys: dict[UUID, Key | None] = {}
         self._live: dict[str, Key] = {}
         self._forgotten = 0
@@ -40,6 +43,10 @@ class MemoryKeys:
         for key in gone:
             self._keys[key.id] = None
         if gone:
+            # An append that was under way when somebody was forgotten may have left tags.
+            self._history.remove_hashed_tags(
+                [id_ for id_, key in self._keys.items() if key is None]
+            )
             self._forgotten += len(gone)
             self._changed.bump()
         return [key.subject for key in gone]

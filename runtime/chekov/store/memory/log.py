@@ -1,6 +1,6 @@
 """The log of the store in memory: its content, and the rules that every append meets."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from time import perf_counter
 from uuid import UUID
@@ -20,9 +20,12 @@ from chekov.store.memory.history import History
 from chekov.store.port import (
     Appended,
     CommitReport,
+    ConditionAhead,
+    ConditionFailed,
     Expected,
     ExpectedVersion,
     NewEvent,
+    NoneSince,
     StreamAppend,
 )
 from chekov.store.tail import Tail
@@ -47,7 +50,13 @@ class Log:
         self.reports: list[CommitReport] = []
         self._refused: set[UUID] = set()
 
-    def append(self, appends: Sequence[StreamAppend], command_id: UUID | None) -> list[Appended]:
+    def append(
+        self,
+        appends: Sequence[StreamAppend],
+        command_id: UUID | None,
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
+    ) -> list[Appended]:
         """Store appends: all of them or none."""
         started = perf_counter()
         self.check_open()
@@ -56,6 +65,10 @@ class Log:
             command_id in self._refused or self.history.is_caused_by(command_id)
         ):
             raise DuplicateCommand(command_id)
+        for append in appends:
+            if append.stream in self.history.deleted:
+                raise StreamDeleted(append.stream)
+        self._check_conditions(appends[0].stream, condition, unchanged or {})
         for stream, events, expected in appends:
             _check_content(events)
             self.check_version(stream, expected)
@@ -90,6 +103,18 @@ class Log:
         """
         if not self.entered:
             raise StoreClosed("the store is not open: use it inside `async with store:`")
+
+    def _check_conditions(
+        self, stream: str, condition: NoneSince | None, unchanged: Mapping[str, int]
+    ) -> None:
+        if condition is not None and condition.position > self.history.head:
+            raise ConditionAhead(stream, condition.position, self.history.head)
+        for other, version in unchanged.items():
+            if self.history.version(other) != version:
+                raise WrongExpectedVersion(other, version, self.history.version(other))
+        if condition is not None:
+            for event in self.history.in_scope(*condition, 1):
+                raise ConditionFailed(stream, event.position, event.type)
 
     def check_version(self, stream: str, expected: ExpectedVersion) -> None:
         """Compare a stream with what an append expects of it.

@@ -58,9 +58,9 @@ class ParkedRows:
             elif entry.failure is not None or entry.event.position not in self._events:
                 self._events[entry.event.position] = _parked(self._subscription, entry, now)
 
-    def adopt(self, event: ParkedEvent) -> None:
+    def adopt(self, event: ParkedEvent, key: str) -> None:
         """Take over an event that another partition parked."""
-        self._events[event.position] = replace(event, subscription=self._subscription)
+        self._events[event.position] = replace(event, subscription=self._subscription, key=key)
 
     def remove(self, position: int) -> None:
         del self._events[position]

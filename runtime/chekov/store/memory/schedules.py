@@ -27,9 +27,12 @@ class MemorySchedules:
         self._now = clock
         self._items: dict[tuple[str, UUID], ScheduledCommand] = {}
         self._recurring: dict[tuple[str, UUID], RecurringCommand] = {}
+        self._cancelled: set[tuple[str, UUID, UUID]] = set()
 
     async def add(self, domain: str, item: ScheduledCommand) -> bool:
         """Keep a command, unless there is one of its id."""
+        if self._was_cancelled(domain, item):
+            return False
         return self._items.setdefault((domain, item.id), item) is item
 
     async def take(
@@ -50,6 +53,20 @@ class MemorySchedules:
     async def remove(self, domain: str, id_: UUID) -> bool:
         """Remove a command."""
         return self._items.pop((domain, id_), None) is not None
+
+    async def cancel(self, domain: str, id_: UUID) -> bool:
+        """Remove a scheduled or a recurring command, with its runs."""
+        for run in [item for item in _sorted(domain, self._items) if item.recurring == id_]:
+            del self._items[domain, run.id]
+        gone = self._items.pop((domain, id_), None), self._recurring.pop((domain, id_), None)
+        for item in gone:
+            if item is not None and item.causation_id is not None:
+                self._cancelled.add((domain, id_, item.causation_id))
+        return any(item is not None for item in gone)
+
+    async def refused(self, domain: str) -> int:
+        """How many commands are kept that were refused."""
+        return sum(item.error is not None for item in _sorted(domain, self._items))
 
     async def refuse(self, domain: str, id_: UUID, error: str) -> None:
         """Keep a command that was refused, with the reason."""
@@ -76,6 +93,8 @@ class MemorySchedules:
 
     async def add_recurring(self, domain: str, item: RecurringCommand) -> bool:
         """Keep a recurring command, unless there is one of its id."""
+        if self._was_cancelled(domain, item):
+            return False
         return self._recurring.setdefault((domain, item.id), item) is item
 
     async def due_recurring(self, domain: str, *, limit: int = 100) -> Sequence[DueRecurring]:
@@ -95,23 +114,22 @@ class MemorySchedules:
         for run in runs:
             scheduled = ScheduledCommand(
                 run.id, kept.command, run.data, run.due, kept.correlation_id, kept.metadata,
-                recurring=kept.id,
+                recurring=kept.id, causation_id=kept.causation_id,
             )  # fmt: skip
             self._items.setdefault((domain, run.id), scheduled)
         return True
-
-    async def remove_recurring(self, domain: str, id_: UUID) -> bool:
-        """Remove a recurring command, with its runs."""
-        for item in _sorted(domain, self._items):
-            if item.recurring == id_:
-                del self._items[domain, item.id]
-        return self._recurring.pop((domain, id_), None) is not None
 
     async def list_recurring(
         self, domain: str, *, after: AfterDue | None = None, limit: int = 100
     ) -> Sequence[RecurringCommand]:
         """The recurring commands of a domain by due time and id."""
         return _sorted(domain, self._recurring, after)[:limit]
+
+    def _was_cancelled(self, domain: str, item: ScheduledCommand | RecurringCommand) -> bool:
+        return (
+            item.causation_id is not None
+            and (domain, item.id, item.causation_id) in self._cancelled
+        )
 
 
 def _sorted(

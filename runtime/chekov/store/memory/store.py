@@ -73,11 +73,13 @@ class MemoryStore(DelegatingEventStore):
         self.subscriptions = subscriptions
         self.layouts = subscriptions.layouts
         self.nodes = MemoryNodes(clock, self.changes.subscriptions)
-        self.processes = MemoryProcesses(clock, lambda: self.subscriptions, self.log)
+        processes = MemoryProcesses(clock, lambda: subscriptions, self.log)
+        subscriptions.on_removed = processes.forget
+        self.processes = processes
         self.schedules = MemorySchedules(clock)
         self.read_models = None
         self.snapshots = MemorySnapshots(self.log.history, snapshots)
-        self.keys = MemoryKeys(self.changes.keys)
+        self.keys = MemoryKeys(self.log.history, self.changes.keys)
 
     async def __aenter__(self) -> Self:
         self.log.entered += 1

@@ -31,6 +31,7 @@ class MemorySubscriptions:
 
     Attributes:
         layouts: the role that knows the partitions, over the same rows.
+        on_removed: is called with the key of each row that is removed.
 
     Args:
         clock: tells the time of leases.
@@ -45,7 +46,9 @@ class MemorySubscriptions:
         self._end = end
         self._rows: dict[SubscriptionKey, Row] = {}
         self._freed = freed
-        self.layouts = MemoryLayouts(self._rows, clock, freed)
+        self._discarded: list[DiscardedEvent] = []
+        self.on_removed: Callable[[SubscriptionKey], None] = lambda _: None
+        self.layouts = MemoryLayouts(self._rows, clock, end, freed)
 
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
         """Add those of `keys` that are new."""
@@ -106,11 +109,12 @@ class MemorySubscriptions:
 
     async def save(
         self, claim: Claim, position: int, *, parked: Sequence[ParkingEntry] = ()
-    ) -> None:
+    ) -> bool:
         """Move the checkpoint forward to `position`, and set events aside."""
         row = self._owned(claim)
         row.parked.add(parked, self._now())
         self._move(row, position)
+        return False
 
     async def blocked(self, claim: Claim) -> Mapping[str, bool]:
         """Each key with parked events → whether the first of them is to be handled now."""
@@ -185,13 +189,21 @@ class MemorySubscriptions:
         self, domain: str, name: str, *, after: int = 0, limit: int = 100
     ) -> Sequence[DiscardedEvent]:
         """Discarded and skipped events above the position `after`, by position."""
-        found = [event for _, row in self._of(domain, name) for event in row.parked.discarded]
+        removed = [event for event in self._discarded if _is_of(event.subscription, domain, name)]
+        rows = self._of(domain, name)
+        found = [*removed, *(event for _, row in rows for event in row.parked.discarded)]
         return _first([event for event in found if event.position > after], limit)
 
     async def failed(self, domain: str, *, first: int, last: int) -> Mapping[SubscriptionKey, bool]:
         """The subscriptions that set an event from `first` to `last` aside → whether for good."""
         found = {key: row.parked.set_aside(first, last) for key, row in self._of(domain)}
         return {key: any(finals) for key, finals in found.items() if finals}
+
+    def parked_changed(self, domain: str, name: str) -> None:
+        """Let the owners look at what was set aside."""
+        for _, row in self._of(domain, name):
+            row.parked.changes += 1
+        self._freed.bump()
 
     async def stop(self, claim: Claim, error: str) -> None:
         """Stop the subscription and give it up."""
@@ -216,6 +228,19 @@ class MemorySubscriptions:
             self._give_up(row)
         self._freed.bump()
 
+    async def remove(self, domain: str, name: str, version: int) -> bool:
+        """Remove a version of a subscription with all that belongs to it."""
+        rows = {key: row for key, row in self._of(domain, name) if key.version == version}
+        now = self._now()
+        if any(row.owner and row.lease_until and row.lease_until > now for row in rows.values()):
+            return False
+        for key, row in rows.items():
+            self._discarded += row.parked.discarded
+            del self._rows[key]
+            self.layouts.forget(key)
+            self.on_removed(key)
+        return True
+
     async def list(self, domain: str) -> Sequence[SubscriptionRow]:
         """Every subscription of a domain, by name, version, partition and generation."""
         return [
@@ -230,6 +255,7 @@ class MemorySubscriptions:
                 row.updated,
                 parked_keys=len(row.parked.keys),
                 last_failed=row.parked.last_failed,
+                keyed_by=self.layouts.keyed_by(key),
             )
             for key, row in self._of(domain)
         ]
@@ -250,10 +276,8 @@ class MemorySubscriptions:
 
     def _changed(self, domain: str, name: str, chosen: Sequence[ParkedEvent]) -> Sequence[int]:
         """Let the owners look at what was chosen, and return its positions."""
-        for _, row in self._of(domain, name) if chosen else ():
-            row.parked.changes += 1
         if chosen:
-            self._freed.bump()
+            self.parked_changed(domain, name)
         return [event.position for event in chosen]
 
     def _holding(self, claim: Claim, position: int) -> ParkedRows:
@@ -276,6 +300,10 @@ class MemorySubscriptions:
         row.owner = None
         row.lease_until = None
         row.updated = self._now()
+
+
+def _is_of(key: SubscriptionKey, domain: str, name: str) -> bool:
+    return (key.domain, key.name) == (domain, name)
 
 
 def _first(events: Sequence[P], limit: int) -> Sequence[P]:

@@ -1,11 +1,13 @@
 """The store's port: a protocol per role, and the values they carry. Payloads are bytes."""
 
+from chekov.store.port.conditions import ConditionAhead, ConditionFailed, NoneSince
 from chekov.store.port.event_store import (
     Appended,
     Direction,
     EventStore,
     Expected,
     ExpectedVersion,
+    Found,
     NewEvent,
     RecordedEvent,
     StreamAppend,
@@ -17,7 +19,7 @@ from chekov.store.port.generations import (
     ProjectionBuilding,
 )
 from chekov.store.port.keys import Key, Keys
-from chekov.store.port.layouts import Layout, Layouts
+from chekov.store.port.layouts import Layout, Layouts, ParkedPlace
 from chekov.store.port.nodes import Node, Nodes
 from chekov.store.port.parking import (
     ALL_PARKED,
@@ -31,6 +33,7 @@ from chekov.store.port.parking import (
 )
 from chekov.store.port.processes import (
     ChainedCommands,
+    DiscardedInput,
     OpenInstance,
     OutgoingCommand,
     PendingTimer,
@@ -42,7 +45,13 @@ from chekov.store.port.processes import (
     QueuedCommand,
     instance_key,
 )
-from chekov.store.port.read_models import QueriesOverloaded, QueryTimeout, ReadModels, RejectedValue
+from chekov.store.port.read_models import (
+    CheckpointMove,
+    QueriesOverloaded,
+    QueryTimeout,
+    ReadModels,
+    RejectedValue,
+)
 from chekov.store.port.schedules import (
     AfterDue,
     CommandRun,
@@ -62,16 +71,21 @@ __all__ = [
     "AfterDue",
     "Appended",
     "ChainedCommands",
+    "CheckpointMove",
     "Claim",
     "CommandRun",
     "CommitReport",
+    "ConditionAhead",
+    "ConditionFailed",
     "Direction",
     "DiscardedEvent",
+    "DiscardedInput",
     "DueRecurring",
     "EventStore",
     "Expected",
     "ExpectedVersion",
     "Failure",
+    "Found",
     "Generation",
     "GenerationRefused",
     "Generations",
@@ -82,11 +96,13 @@ __all__ = [
     "NewEvent",
     "Node",
     "Nodes",
+    "NoneSince",
     "OpenInstance",
     "OutgoingCommand",
     "ParkedEvent",
     "ParkedFilter",
     "ParkedGroup",
+    "ParkedPlace",
     "ParkedState",
     "ParkingEntry",
     "PendingTimer",

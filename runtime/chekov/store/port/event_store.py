@@ -5,13 +5,15 @@ numbers the events of one stream from 1, without gaps. Payloads and metadata are
 codec gives them their types.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import IntEnum
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 from chekov.domain.event_filter import EVERYTHING, EventFilter
+from chekov.domain.scope import Scope
+from chekov.store.port.conditions import NoneSince
 
 
 class Expected(IntEnum):
@@ -39,6 +41,10 @@ class NewEvent(NamedTuple):
     causation_id: UUID | None = None
     time: datetime | None = None
     """When it happened, with a zone; `None` for the time of the store's clock."""
+    tags: Collection[str] = ()
+    """By which scopes find it, such as `course_id:7`."""
+    tag_key: UUID | None = None
+    """The key whose deletion removes those of the tags that are hashes of personal values."""
 
 
 class RecordedEvent(NamedTuple):
@@ -74,6 +80,13 @@ class StreamAppend(NamedTuple):
     expected: ExpectedVersion = Expected.ANY
 
 
+class Found(NamedTuple):
+    """The next events that match, and the position up to which there are no others."""
+
+    events: Sequence[RecordedEvent]
+    through: int
+
+
 Direction: TypeAlias = Literal["forward", "backward"]
 
 
@@ -91,6 +104,8 @@ class EventStore(Protocol):
         *,
         expected: ExpectedVersion = Expected.ANY,
         command_id: UUID | None = None,
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
     ) -> Appended:
         """Store all of `events` at the end of `stream`, or none of them.
 
@@ -102,20 +117,35 @@ class EventStore(Protocol):
             expected: the version the stream must be at, or a member of `Expected`.
             command_id: the command that caused the events; refused when other events of it are
                 stored already.
+            condition: nothing in its scope was stored since its position. It is kept in the first
+                event's metadata, under `$condition`, with `unchanged`.
+            unchanged: other streams, and the versions they must be at; 0 for one that does not
+                exist.
 
         Raises:
-            WrongExpectedVersion: the stream is at another version.
+            ConditionFailed: an event in the scope of `condition` was stored.
+            ConditionAhead: the log does not reach the position of `condition`.
+            WrongExpectedVersion: the stream, or one of `unchanged`, is at another version.
             StreamExists: `NO_STREAM` was expected, and the stream exists.
             StreamNotFound: `STREAM_EXISTS` was expected, and the stream does not exist.
             StreamDeleted: the stream was deleted.
             DuplicateEvent: one of the ids is stored already.
             DuplicateCommand: events of the command `command_id` are stored already.
-            InvalidAppend: there are no events, or a name or payload cannot be stored.
+            InvalidAppend: there are no events, or a name or payload cannot be stored, or the
+                condition cannot be checked.
         """
         ...
 
-    async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
+    async def append_together(
+        self,
+        appends: Sequence[StreamAppend],
+        *,
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
+    ) -> Sequence[Appended]:
         """Store appends to several streams, each named once: all of them or none.
+
+        The conditions are those of `append`, for all of them together.
 
         Raises:
             StoreError: as `append`, of the first append that cannot be stored.
@@ -156,6 +186,23 @@ class EventStore(Protocol):
             limit: at most this many events; a page never has more than 10,000.
             direction: in which order.
             filter: only events that match it.
+        """
+        ...
+
+    async def read_scope(self, scope: Scope, *, after: int = 0, limit: int = 1000) -> Found:
+        """The next events in a scope, in the order of the log, and how far it was looked through.
+
+        What is decided by all events of a scope is appended with the last `through` as the position
+        of its condition. Links are not in a scope.
+
+        Args:
+            scope: which events.
+            after: the position to read on from.
+            limit: at most this many events; a page never has more than 10,000. With fewer, nothing
+                else in scope was stored when it was read.
+
+        Raises:
+            InvalidAppend: the scope cannot be looked for.
         """
         ...
 

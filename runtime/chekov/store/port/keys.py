@@ -39,6 +39,8 @@ class Keys(Protocol):
     async def forget_keys(self, subjects: Collection[str]) -> Collection[str]:
         """Delete the keys of subjects for good; a later key of theirs is a new one.
 
+        The tags that go with a key (`NewEvent.tag_key`) are deleted with it.
+
         Returns:
             The subjects that had a key.
         """

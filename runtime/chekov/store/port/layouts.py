@@ -1,9 +1,10 @@
 """The role of a store that knows into how many partitions each subscription is divided."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from chekov.domain.partitioning import BY_STREAM
 from chekov.store.port.subscription_key import SubscriptionKey
 
 
@@ -15,21 +16,40 @@ class Layout:
         key: of its first partition.
         partitions: how many there are.
         changes: how often that changed.
+        keyed_by: what tells whether a release has the same keys; see `HandlerDefinition.keyed_by`.
+        until: the position at which each partition is to stop, so that all are at one when another
+            release, with other keys, goes on; `None` if they go on as they are.
         former: for each former layout that the partitions have not caught up with, the checkpoint
             of each of its partitions when it was given up. An event is handled if its position is
-            at or below the checkpoint of its partition in one of them.
+            at or below the checkpoint of its partition in one of them. All have the same keys.
     """
 
     key: SubscriptionKey
     partitions: int
     changes: int = 0
     former: tuple[tuple[int, ...], ...] = ()
+    keyed_by: str = BY_STREAM
+    until: int | None = None
+
+
+class ParkedPlace(NamedTuple):
+    """Where a parked event belongs to when its subscription has other keys."""
+
+    key: str
+    partition: int
 
 
 class Layouts(Protocol):
-    """Keeps the number of partitions that the checkpoints of a subscription belong to."""
+    """Keeps what the checkpoints of a subscription belong to: how many partitions, by which keys.
 
-    async def divide(self, key: SubscriptionKey, partitions: int) -> Layout:
+    Each change fences off every owner that the subscription had, and wakes whoever waits for
+    subscriptions. It is done only while all partitions are free and running, and the layout is as
+    it was given; otherwise nothing is changed, and `False` is returned.
+    """
+
+    async def divide(
+        self, key: SubscriptionKey, partitions: int, *, keyed_by: str = BY_STREAM
+    ) -> Layout:
         """Divide a subscription into so many partitions, unless it is divided already.
 
         The first call for its domain, name and version decides. Return its layout.
@@ -48,10 +68,10 @@ class Layouts(Protocol):
         *,
         vanished: Collection[str] = (),
     ) -> bool:
-        """Divide a subscription anew, and fence off every owner that it had.
+        """Divide a subscription anew, by the same keys; its partitions stop nowhere any more.
 
         Each new partition starts at the lowest checkpoint of the former ones, which are kept, and
-        what is parked moves with its key. Whoever waits for subscriptions is woken.
+        what is parked moves with its key.
 
         Args:
             layout: as it is now.
@@ -60,8 +80,45 @@ class Layouts(Protocol):
             vanished: owners that are gone although their leases are not over.
 
         Returns:
-            Whether it was done. It is not while a partition has an owner, is paused or stopped, or
-            is not registered; nor when the layout has changed.
+            Whether it was done.
+        """
+        ...
+
+    async def bring_together(self, layout: Layout, *, vanished: Collection[str] = ()) -> bool:
+        """Let each partition stop where the log ends now.
+
+        Args:
+            layout: as it is now.
+            vanished: as in `change`.
+
+        Returns:
+            Whether it was done.
+        """
+        ...
+
+    async def rekey(
+        self,
+        layout: Layout,
+        partitions: int,
+        keyed_by: str,
+        parked: Mapping[int, ParkedPlace],
+        *,
+        vanished: Collection[str] = (),
+    ) -> bool:
+        """Divide a subscription anew, by other keys.
+
+        Each new partition starts at the lowest checkpoint of the former ones: what these handled
+        above it is handled again, since nobody can say by the new keys what that was.
+
+        Args:
+            layout: as it is now.
+            partitions: how many there are to be.
+            keyed_by: tells the new keys from others.
+            parked: position of each parked event → where it belongs to.
+            vanished: as in `change`.
+
+        Returns:
+            Whether it was done. It is not when an event is parked that `parked` does not have.
         """
         ...
 

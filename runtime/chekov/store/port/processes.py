@@ -54,6 +54,8 @@ class QueuedCommand(NamedTuple):
     """Why it was refused; `None` while it is to be sent."""
     error: str | None = None
     """Why handling the refusal keeps failing; then it is set aside."""
+    retried: bool = False
+    """Whether somebody lets it be handled again."""
 
 
 class PendingTimer(NamedTuple):
@@ -73,6 +75,8 @@ class PendingTimer(NamedTuple):
     metadata: bytes | None
     error: str | None = None
     """Why handling it keeps failing; then it is set aside."""
+    retried: bool = False
+    """Whether somebody lets it be handled again."""
 
 
 ProcessInput: TypeAlias = QueuedCommand | PendingTimer
@@ -92,6 +96,24 @@ class ProcessChanges(NamedTuple):
     timers: Sequence[PendingTimer] = ()
     """Each replaces the one of the same instance and name."""
     commands: Sequence[OutgoingCommand] = ()
+
+
+class DiscardedInput(NamedTuple):
+    """A refusal or a timer that was given up."""
+
+    number: int
+    """Orders them by the time when that was."""
+    key: SubscriptionKey
+    instance: str
+    input: str
+    """The name of the refused command, or of the timer."""
+    id: UUID
+    """The same."""
+    error: str
+    """Why handling it failed."""
+    reason: str
+    """Why it was given up."""
+    time: datetime
 
 
 class OpenInstance(NamedTuple):
@@ -147,7 +169,7 @@ class Processes(Protocol):
         *,
         parked: Sequence[ParkingEntry] = (),
         unpark: int | None = None,
-    ) -> None:
+    ) -> Sequence[int]:
         """Store `changes` and move the checkpoint forward to `position`, in one transaction.
 
         Args:
@@ -156,6 +178,9 @@ class Processes(Protocol):
             changes: of the instances.
             parked: events that are set aside with it.
             unpark: the position of a parked event that is removed with it.
+
+        Returns:
+            The numbers of the commands in the outbox, in their order.
 
         Raises:
             Fenced: the claim is stale, or somebody discarded the parked event; nothing is stored.
@@ -175,6 +200,8 @@ class Processes(Protocol):
     ) -> None:
         """Take executed commands out of the outbox, and keep why others were refused.
 
+        One that was refused before stays so, also if it is among `sent`.
+
         From then on, an append with the id of a refused command fails with `DuplicateCommand`. One
         whose events are stored already, by a former owner, is taken out as executed.
 
@@ -186,8 +213,8 @@ class Processes(Protocol):
     async def inputs(self, key: SubscriptionKey, *, limit: int = 500) -> Sequence[ProcessInput]:
         """Refusals in order of their commands, then due timers by time; one for each instance.
 
-        Those that were set aside are left out, and those of instances with a parked event, which
-        come after it.
+        Of an instance with an input that was set aside, nothing else is returned, and that once it
+        was released. Nothing is returned of an instance with a parked event, which comes first.
         """
         ...
 
@@ -198,16 +225,55 @@ class Processes(Protocol):
         """
         ...
 
-    async def set_aside(self, claim: Claim, item: ProcessInput, *, error: str) -> None:
+    async def set_aside(
+        self, claim: Claim, item: ProcessInput, *, error: str, discarded: str | None = None
+    ) -> None:
         """Keep an input that cannot be handled, with the reason, until it is released.
+
+        Args:
+            claim: under which it is stored.
+            item: the input.
+            error: why it cannot be handled.
+            discarded: why it is not kept, but given up at once.
 
         Raises:
             Fenced: the claim is stale; nothing is stored.
         """
         ...
 
-    async def release(self, domain: str, name: str) -> int:
-        """Let every input that was set aside be handled again; return how many there were."""
+    async def withheld(self, key: SubscriptionKey) -> Collection[str]:
+        """The instances with an input that was set aside, and was not handled since."""
+        ...
+
+    async def release(self, domain: str, name: str, *, instance: str | None = None) -> int:
+        """Let inputs that were set aside be handled again, and return how many there were.
+
+        Args:
+            domain: whose process managers these are.
+            name: of the process manager.
+            instance: only those of one instance.
+        """
+        ...
+
+    async def discard(
+        self, domain: str, name: str, *, reason: str, instance: str | None = None
+    ) -> int:
+        """Give up inputs that were set aside, and return how many there were.
+
+        Those that were released are left to the owner.
+
+        Args:
+            domain: whose process managers these are.
+            name: of the process manager.
+            reason: is kept with them.
+            instance: only those of one instance.
+        """
+        ...
+
+    async def discarded(
+        self, domain: str, name: str, *, after: int = 0, limit: int = 100
+    ) -> Sequence[DiscardedInput]:
+        """Inputs that were given up, by number above `after`."""
         ...
 
     async def list(

@@ -1,12 +1,14 @@
 """The role of a store that keeps the tables of projections; only a database has it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from chekov.domain.connection import Connection
 from chekov.errors import StoreError
+from chekov.store.port.conditions import NoneSince
 from chekov.store.port.event_store import Appended, Expected, ExpectedVersion, NewEvent
 from chekov.store.port.generations import Generations
 from chekov.store.port.parking import ParkingEntry
@@ -46,6 +48,23 @@ class QueryTimeout(StoreError, TimeoutError):
             f"a statement of the query took longer than {seconds:g} s and was cancelled: give it "
             "an index, ask for less, or raise CHEKOV_QUERY_TIMEOUT"
         )
+
+
+@dataclass(slots=True)
+class CheckpointMove:
+    """What a transaction does to the checkpoint as it commits, as it stands then.
+
+    Attributes:
+        position: where to.
+        parked: events that are set aside as it commits.
+        unpark: instead of moving the checkpoint, remove the parked event at `position`.
+        building: whether the generation is still being built after that; known once it is done.
+    """
+
+    position: int
+    parked: Sequence[ParkingEntry] = ()
+    unpark: bool = False
+    building: bool = False
 
 
 class ReadModels(Protocol):
@@ -89,24 +108,20 @@ class ReadModels(Protocol):
     def transaction(
         self,
         claim: Claim,
-        position: int,
+        move: CheckpointMove,
         *,
         search_path: str | None = None,
-        parked: Sequence[ParkingEntry] = (),
-        unpark: bool = False,
     ) -> AbstractAsyncContextManager[Connection]:
-        """A database transaction that moves the checkpoint to `position` as it commits.
+        """A database transaction that moves the checkpoint as it commits.
 
         Args:
             claim: under which the checkpoint moves.
-            position: where to.
+            move: where to; it is looked at last, so it may be changed in the block.
             search_path: names a database schema that unqualified names resolve to first.
-            parked: events that are set aside as it commits.
-            unpark: instead of moving the checkpoint, remove the parked event at `position`.
 
         Raises:
-            Fenced: the claim is stale, the checkpoint is at `position` already, or somebody
-                discarded the parked event; everything written is rolled back.
+            Fenced: the claim is stale, the checkpoint is there already, or somebody discarded the
+                parked event; everything written is rolled back.
             StoreUnavailable: the connection was lost; claim again to learn the checkpoint.
         """
         ...
@@ -138,6 +153,8 @@ class ReadModels(Protocol):
         *,
         expected: ExpectedVersion = Expected.ANY,
         command_id: UUID | None = None,
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
     ) -> Appended:
         """Append within the caller's transaction: the events commit with what else it writes.
 
@@ -151,6 +168,8 @@ class ReadModels(Protocol):
             events: as in `EventStore.append`.
             expected: as in `EventStore.append`.
             command_id: as in `EventStore.append`.
+            condition: as in `EventStore.append`.
+            unchanged: as in `EventStore.append`.
 
         Raises:
             StoreError: as `EventStore.append`, or the isolation level is another one.

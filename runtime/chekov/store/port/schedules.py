@@ -27,6 +27,8 @@ class ScheduledCommand(NamedTuple):
     """Why it was refused; then it is not sent again."""
     recurring: UUID | None = None
     """The recurring command that this is a run of."""
+    causation_id: UUID | None = None
+    """What it is scheduled for."""
 
 
 class RecurringCommand(NamedTuple):
@@ -44,6 +46,8 @@ class RecurringCommand(NamedTuple):
     correlation_id: UUID | None = None
     metadata: bytes | None = None
     """A JSON object."""
+    causation_id: UUID | None = None
+    """What it is scheduled for."""
 
 
 class CommandRun(NamedTuple):
@@ -71,7 +75,10 @@ class Schedules(Protocol):
     """
 
     async def add(self, domain: str, item: ScheduledCommand) -> bool:
-        """Keep a command; without effect, and `False`, when there is one of its id."""
+        """Keep a command; without effect, and `False`, when there is one of its id.
+
+        Nor has it an effect when one of its id, for the same cause, was cancelled.
+        """
         ...
 
     async def take(
@@ -84,7 +91,19 @@ class Schedules(Protocol):
         ...
 
     async def remove(self, domain: str, id_: UUID) -> bool:
-        """Remove a command: it was executed, or is not wanted; return whether it was there."""
+        """Remove a command, which was executed; return whether it was there."""
+        ...
+
+    async def cancel(self, domain: str, id_: UUID) -> bool:
+        """Remove a scheduled or a recurring command, with the runs of it that were not executed.
+
+        Returns:
+            Whether it was there.
+        """
+        ...
+
+    async def refused(self, domain: str) -> int:
+        """How many commands are kept that were refused."""
         ...
 
     async def refuse(self, domain: str, id_: UUID, error: str) -> None:
@@ -108,7 +127,7 @@ class Schedules(Protocol):
         ...
 
     async def add_recurring(self, domain: str, item: RecurringCommand) -> bool:
-        """Keep a command; without effect, and `False`, when there is one of its id."""
+        """Keep a recurring command; see `add`."""
         ...
 
     async def due_recurring(self, domain: str, *, limit: int = 100) -> Sequence[DueRecurring]:
@@ -122,10 +141,6 @@ class Schedules(Protocol):
 
         Without effect, and `False`, when it is gone or was moved meanwhile.
         """
-        ...
-
-    async def remove_recurring(self, domain: str, id_: UUID) -> bool:
-        """Remove a recurring command, with its runs that were not executed."""
         ...
 
     async def list_recurring(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from chekov.domain.partitioning import BY_STREAM
 from chekov.store.port.parking import (
     ALL_PARKED,
     DiscardedEvent,
@@ -58,6 +59,8 @@ class SubscriptionRow:
     """Whether it builds a generation of a projection that does not serve yet."""
     parked_keys: int = 0
     last_failed: int = 0
+    keyed_by: str = BY_STREAM
+    """What its partitions are divided by; see `Layout`."""
 
 
 class Subscriptions(Protocol):
@@ -104,10 +107,13 @@ class Subscriptions(Protocol):
 
     async def save(
         self, claim: Claim, position: int, *, parked: Sequence[ParkingEntry] = ()
-    ) -> None:
+    ) -> bool:
         """Move the checkpoint forward to `position`, and set events aside, in one transaction.
 
         A lower position changes no checkpoint.
+
+        Returns:
+            Whether it builds a generation of a projection that does not serve even then.
 
         Raises:
             Fenced: the claim is stale.
@@ -216,6 +222,17 @@ class Subscriptions(Protocol):
 
     async def pause(self, domain: str, name: str) -> None:
         """Let no process claim a subscription until it is resumed; its claims become stale."""
+        ...
+
+    async def remove(self, domain: str, name: str, version: int) -> bool:
+        """Remove a version of a subscription with all that belongs to it.
+
+        That is its partitions and layout, what is parked, and what a process manager has under way.
+        What was discarded stays recorded, and so do the tables of projections.
+
+        Returns:
+            Whether it was done. It is not while the lease of an owner lasts.
+        """
         ...
 
     async def list(self, domain: str) -> Sequence[SubscriptionRow]:

@@ -81,12 +81,16 @@ class BackgroundTasks:
     async def running(self) -> AsyncGenerator[None]:
         """Run both; at the end, appends under way are finished first."""
         schema = self._schema
-        kind = PollingListener if schema.pool.options.pooled else Listener
+        pooled = schema.pool.options.pooled
+        kind = PollingListener if pooled else Listener
         log = LogWatch(self._tail, self._restored)
         listener = kind(schema, self._changes, self._tail, log, self._troubles)
         committer = Committer(
             schema,
             committed=listener.committed,
+            others=self._tail.learn,
+            drops=self._tail.drops,
+            followed=lambda: None if pooled or listener.alone() else self._tail.followed,
             alone=listener.alone,
             on_batch=self._report,
             troubles=self._troubles,

@@ -8,13 +8,18 @@ from uuid import UUID
 
 from chekov.domain.event_filter import EVERYTHING, EventFilter
 from chekov.domain.names import is_name
+from chekov.domain.scope import Scope
+from chekov.serialization.conditions import scope_items
+from chekov.serialization.json import to_json
 from chekov.store.links import resolved, target
 from chekov.store.port import (
     Appended,
     Direction,
     Expected,
     ExpectedVersion,
+    Found,
     NewEvent,
+    NoneSince,
     RecordedEvent,
     StreamAppend,
 )
@@ -23,7 +28,7 @@ from chekov.store.postgres.page_statements import page_statement
 from chekov.store.postgres.row_decoding import records
 from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.stream_pages import StreamPages
-from chekov.store.validation import HIGHEST, LARGEST_PAGE, LINK
+from chekov.store.validation import HIGHEST, LARGEST_PAGE, LINK, check_scope
 
 _PAGE: Final = 1000
 
@@ -53,13 +58,23 @@ class PostgresEventStore:
         *,
         expected: ExpectedVersion = Expected.ANY,
         command_id: UUID | None = None,
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
     ) -> "CoroutineType[Any, Any, Appended]":
         """Store all of `events` at the end of `stream`, or none."""
-        return self._background.committer.append(stream, events, expected, command_id)
+        return self._background.committer.append(
+            stream, events, expected, command_id, condition, unchanged
+        )
 
-    async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
+    async def append_together(
+        self,
+        appends: Sequence[StreamAppend],
+        *,
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
+    ) -> Sequence[Appended]:
         """Store appends to several streams: all of them or none."""
-        return await self._background.committer.append_together(appends)
+        return await self._background.committer.append_together(appends, condition, unchanged)
 
     async def read_stream(
         self,
@@ -101,6 +116,19 @@ class PostgresEventStore:
         return await self._page(
             found.statement, _start(after, direction), min(limit, LARGEST_PAGE), *found.values
         )
+
+    async def read_scope(self, scope: Scope, *, after: int = 0, limit: int = 1000) -> Found:
+        """The next events in a scope, and how far it was looked through."""
+        check_scope(scope)
+        wanted = min(limit, LARGEST_PAGE)
+        if wanted <= 0:
+            return Found((), after)
+        items = to_json(scope_items(scope)).decode()
+        rows = await self._read("scope", _within(after), wanted, items)
+        head: int = rows[0][-1]
+        page = records([row for row in rows if row[0] is not None])
+        full = len(page) == wanted
+        return Found(page, page[-1].position if full else max(head, after))
 
     async def read_all(self, *, after: int = 0) -> AsyncGenerator[RecordedEvent]:
         """Every event above a position, up to the end of the log."""

@@ -5,9 +5,10 @@ compared with the lines instead of being stored again.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import asyncpg
 
@@ -26,7 +27,7 @@ from chekov.store.port import RecordedEvent
 from chekov.store.postgres.connection_options import DriverConnection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, Translator, fault_of
 from chekov.store.postgres.migrator import needed_version, verify
-from chekov.store.postgres.row_decoding import EVENT_COLUMNS, records
+from chekov.store.postgres.row_decoding import EVENT_COLUMNS, TAG_COLUMNS, records
 from chekov.store.postgres.statements import check_schema, statements
 from chekov.store.postgres.work_import import WorkImport
 
@@ -40,6 +41,7 @@ OnProgress = Callable[[int, int], None]
 class _EventLine(NamedTuple):
     event: RecordedEvent
     is_json: bool
+    tags: Mapping[str, UUID | None]
 
 
 class Imported(NamedTuple):
@@ -131,6 +133,7 @@ class _Importer:
         self._connection = connection
         self._schema = schema
         self._sql = statements("transfer", schema)
+        self._misplaced = statements("verify", schema)["misplaced"]
         self._lines = lines
         self._progress = progress
 
@@ -174,7 +177,7 @@ class _Importer:
         for position in range(heading.after + 1, heading.head + 1):
             line = self._lines.next(f"before event {position} of {heading.head}")
             decoded = decode_event(line, self._lines.number)
-            found = _EventLine(RecordedEvent(*decoded[:-1]), decoded.is_json)
+            found = _EventLine(RecordedEvent(*decoded[:-2]), *decoded[-2:])
             if found.event.position != position:
                 raise MalformedExport(
                     self._lines.number,
@@ -215,8 +218,14 @@ class _Importer:
                     columns=EVENT_COLUMNS,
                     records=map(_row, batch),
                 )
+                tags = [row for line in batch for row in _tag_rows(line)]
+                if tags:
+                    await connection.copy_records_to_table(
+                        "tags", schema_name=self._schema, columns=TAG_COLUMNS, records=tags
+                    )
+                    await connection.execute(sql["untag_forgotten"], *span)
                 await connection.execute(sql["add_streams"], *span)
-                misplaced = await connection.fetchval(sql["misplaced"], *span)
+                misplaced = await connection.fetchval(self._misplaced, *span)
                 if misplaced is not None:
                     raise MalformedExport(
                         self._lines.number - span[1] + misplaced,
@@ -303,6 +312,10 @@ def _is_about_values(error: asyncpg.PostgresError) -> bool:
     return isinstance(error, asyncpg.IntegrityConstraintViolationError) or (
         fault_of(error) is Fault.REJECTED_VALUE
     )
+
+
+def _tag_rows(line: _EventLine) -> Iterator[tuple[Any, ...]]:
+    return ((tag, line.event.position, line.event.type, key) for tag, key in line.tags.items())
 
 
 def _row(line: _EventLine) -> tuple[Any, ...]:

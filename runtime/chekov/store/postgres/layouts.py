@@ -1,10 +1,11 @@
 """The role `layouts` in Postgres: a row per subscription says how many partitions it has."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from chekov.store.port import Layout, SubscriptionKey
+from chekov.domain.partitioning import BY_STREAM
+from chekov.store.port import Layout, ParkedPlace, SubscriptionKey
 from chekov.store.port.layouts import still_needed
 from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.listener import free_channel
@@ -19,9 +20,11 @@ class PostgresLayouts:
         self._statements = schema.statements("layouts")
         self._free_channel = free_channel(schema.name)
 
-    async def divide(self, key: SubscriptionKey, partitions: int) -> Layout:
+    async def divide(
+        self, key: SubscriptionKey, partitions: int, *, keyed_by: str = BY_STREAM
+    ) -> Layout:
         """Divide a subscription into so many partitions, unless it is divided already."""
-        values = key.domain, key.name, key.version, partitions
+        values = *_version(key), partitions, keyed_by
         [row] = await self._schema.fetch(self._statements["divide"], *values)
         return _layout(row)
 
@@ -38,35 +41,89 @@ class PostgresLayouts:
         *,
         vanished: Collection[str] = (),
     ) -> bool:
-        """Divide a subscription anew, and fence off every owner that it had."""
-        version = layout.key.domain, layout.key.name, layout.key.version
+        """Divide a subscription anew, by the same keys."""
         async with self._schema.lent() as connection:
-            former = await connection.fetchval(
-                self._statements["lock_layout"], *version, layout.changes
-            )
-            if former is None:
+            positions = await self._locked(connection, layout, vanished)
+            if positions is None:
                 return False
-            rows = await connection.fetch(
-                self._statements["lock_partitions"], *version, list(vanished)
-            )
-            if len(rows) != layout.partitions or not all(free for _, free in rows):
+            former = [*still_needed(layout.former, positions), positions]
+            await self._divide_anew(connection, layout, partitions, layout.keyed_by, former)
+            await self._move_parked(connection, layout, place)
+        return True
+
+    async def bring_together(self, layout: Layout, *, vanished: Collection[str] = ()) -> bool:
+        """Let each partition stop where the log ends now."""
+        async with self._schema.lent() as connection:
+            if await self._locked(connection, layout, vanished) is None:
                 return False
-            positions = [position for position, _ in rows]
-            kept = [*still_needed(json.loads(former), positions), positions]
-            await connection.execute(
-                self._statements["change"], *version, partitions, json.dumps(kept)
-            )
-            await connection.execute(self._statements["begin"], *version, partitions)
-            await self._move_parked(connection, version, place)
+            for statement in ("bring_together", "fence"):
+                await connection.execute(self._statements[statement], *_version(layout.key))
             await connection.execute(self._statements["announce"], self._free_channel)
         return True
 
-    async def _move_parked(
+    async def rekey(
+        self,
+        layout: Layout,
+        partitions: int,
+        keyed_by: str,
+        parked: Mapping[int, ParkedPlace],
+        *,
+        vanished: Collection[str] = (),
+    ) -> bool:
+        """Divide a subscription anew, by other keys."""
+        version = _version(layout.key)
+        async with self._schema.lent() as connection:
+            if await self._locked(connection, layout, vanished) is None:
+                return False
+            rows = await connection.fetch(self._statements["parked_positions"], *version)
+            if any(position not in parked for (position,) in rows):
+                return False
+            await self._divide_anew(connection, layout, partitions, keyed_by, [])
+            if rows:
+                places = parked.values()
+                await connection.execute(
+                    self._statements["rekey_parked"],
+                    *version,
+                    list(parked),
+                    [place.key for place in places],
+                    [place.partition for place in places],
+                )
+        return True
+
+    async def _locked(
+        self, connection: DriverConnection, layout: Layout, vanished: Collection[str]
+    ) -> "list[int] | None":
+        """Lock the rows, and return the checkpoints; `None` if they cannot be changed."""
+        version = _version(layout.key)
+        locked = await connection.fetchval(
+            self._statements["lock_layout"], *version, layout.changes
+        )
+        if locked is None:
+            return None
+        rows = await connection.fetch(self._statements["lock_partitions"], *version, list(vanished))
+        if len(rows) != layout.partitions or not all(free for _, free in rows):
+            return None
+        return [position for position, _ in rows]
+
+    async def _divide_anew(
         self,
         connection: DriverConnection,
-        version: tuple[str, str, int],
-        place: Callable[[str], int],
+        layout: Layout,
+        partitions: int,
+        keyed_by: str,
+        former: Sequence[Sequence[int]],
     ) -> None:
+        version = _version(layout.key)
+        await connection.execute(
+            self._statements["change"], *version, partitions, json.dumps(former), keyed_by
+        )
+        await connection.execute(self._statements["begin"], *version, partitions)
+        await connection.execute(self._statements["announce"], self._free_channel)
+
+    async def _move_parked(
+        self, connection: DriverConnection, layout: Layout, place: Callable[[str], int]
+    ) -> None:
+        version = _version(layout.key)
         found = await connection.fetch(self._statements["parked_keys"], *version)
         keys = [key for (key,) in found]
         if keys:
@@ -74,11 +131,17 @@ class PostgresLayouts:
             await connection.execute(self._statements["move_parked"], *version, keys, places)
 
 
+def _version(key: SubscriptionKey) -> tuple[str, str, int]:
+    return key.domain, key.name, key.version
+
+
 def _layout(row: Any) -> Layout:
-    domain, name, version, partitions, changes, former = row
+    domain, name, version, partitions, changes, former, keyed_by, until = row
     return Layout(
         SubscriptionKey(domain, name, version),
         partitions,
         changes,
         tuple(tuple(positions) for positions in json.loads(former)),
+        keyed_by,
+        until,
     )

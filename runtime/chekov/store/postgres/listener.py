@@ -85,10 +85,10 @@ class Listener:
         """Whether no other process listened to this store a second ago."""
         return not self._others
 
-    def committed(self, recorded: Sequence[RecordedEvent]) -> None:
-        """Give the tail what this process stored, and announce it."""
+    def committed(self, recorded: Sequence[RecordedEvent], drops: int) -> None:
+        """Give the tail what this process stored, sent after so many drops, and announce it."""
         self._unannounced.set()
-        self._tail.push(recorded)
+        self._tail.push(recorded, drops)
 
     async def run(self) -> None:
         """Listen, poll and announce until cancelled; a lost connection is replaced.

@@ -1,5 +1,6 @@
 """Which statement reads a page of the log: the one whose index leaves out most."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from chekov.domain.event_filter import EventFilter
@@ -30,19 +31,23 @@ def page_statement(filter: EventFilter, direction: Direction) -> PageStatement |
         return None
     if stream is not None and not (is_name(stream) and stream.startswith(prefix)):
         return None
+    index, *further = _index(filter, names, prefix)
     values = (names, prefix or None, filter.correlation, filter.causation, stream)
+    return PageStatement(f"{index}_{direction}", (*values, *further) if index != "all" else ())
+
+
+def _index(filter: EventFilter, names: Sequence[str] | None, prefix: str) -> Sequence[str]:
+    """The index that leaves out most, and what only its statement needs."""
+    if filter.caused_by is not None:
+        return "caused_by", str(filter.caused_by)
     if filter.causation is not None:
-        index = "causation"
-    elif filter.correlation is not None:
-        index = "correlation"
-    elif stream is not None:
-        index = "in_stream"
-    elif names is not None:
-        index = "types"
-    elif "-" in prefix:
-        index = "category"
-    elif prefix:
-        index, values = "prefix", (*values, next_prefix(prefix) or _BEYOND)
-    else:
-        index, values = "all", ()
-    return PageStatement(f"{index}_{direction}", values)
+        return ("causation",)
+    if filter.correlation is not None:
+        return ("correlation",)
+    if filter.stream is not None:
+        return ("in_stream",)
+    if names is not None:
+        return ("types",)
+    if "-" in prefix:
+        return ("category",)
+    return ("prefix", next_prefix(prefix) or _BEYOND) if prefix else ("all",)

@@ -8,6 +8,7 @@ from uuid import UUID
 from chekov.store.port import (
     ChainedCommands,
     Claim,
+    DiscardedInput,
     OpenInstance,
     OutgoingCommand,
     ParkingEntry,
@@ -20,6 +21,7 @@ from chekov.store.port import (
     SubscriptionKey,
 )
 from chekov.store.postgres.connection_options import DriverConnection
+from chekov.store.postgres.listener import free_channel
 from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.subscriptions import (
     check_fenced,
@@ -42,6 +44,7 @@ class PostgresProcesses:
         self._schema = schema
         self._statements = schema.statements("processes")
         self._parking = schema.statements("subscriptions")
+        self._free_channel = free_channel(schema.name)
 
     async def load(
         self, key: SubscriptionKey, instances: Collection[str]
@@ -58,11 +61,12 @@ class PostgresProcesses:
         *,
         parked: Sequence[ParkingEntry] = (),
         unpark: int | None = None,
-    ) -> None:
+    ) -> Sequence[int]:
         """Store `changes` and move the checkpoint forward to `position`."""
+        put: Sequence[Any] = ()
         async with self._schema.lent(claim=claim) as connection:
-            for statement, values in _writes(changes):
-                await self._write(connection, statement, claim.key, values)
+            for statement, values in _writes(changes):  # commands last
+                put = await self._write(connection, statement, claim.key, values)
             try:
                 rows = await connection.fetch(
                     self._statements["advance"], *owner_of(claim), position
@@ -79,6 +83,7 @@ class PostgresProcesses:
             except TimeoutError as error:
                 raise self._schema.translator.unavailable(error) from error
             check_fenced(claim, rows)
+        return sorted(number for (number,) in put) if changes.commands else ()
 
     async def pending(
         self, key: SubscriptionKey, *, after: int = 0, limit: int = 500
@@ -90,10 +95,10 @@ class PostgresProcesses:
         self, claim: Claim, sent: Collection[int], refused: Mapping[int, bytes]
     ) -> None:
         """Take executed commands out of the outbox, and keep why others were refused."""
-        if refused:
-            await self._change("settle", claim, list(sent), list(refused), list(refused.values()))
-        else:
+        if sent or not refused:
             await self._change("settle_sent", claim, list(sent))
+        if refused:
+            await self._change("settle", claim, [], list(refused), list(refused.values()))
 
     async def inputs(self, key: SubscriptionKey, *, limit: int = 500) -> Sequence[ProcessInput]:
         """Refusals in order of their commands, then due timers by time; one for each instance."""
@@ -109,18 +114,50 @@ class PostgresProcesses:
         rows = await self._fetch("next_due", key)
         return rows[0][0] if rows else None
 
-    async def set_aside(self, claim: Claim, item: ProcessInput, *, error: str) -> None:
+    async def set_aside(
+        self, claim: Claim, item: ProcessInput, *, error: str, discarded: str | None = None
+    ) -> None:
         """Keep an input that cannot be handled, with the reason."""
-        text = storable_text(error)
+        verb = "set_aside" if discarded is None else "skip"
+        texts = [storable_text(text) for text in (error, discarded) if text is not None]
         if isinstance(item, QueuedCommand):
-            await self._change("set_aside_refusal", claim, item.number, text)
+            await self._change(f"{verb}_refusal", claim, item.number, *texts)
         else:
-            await self._change("set_aside_timer", claim, item.instance, item.name, text)
+            await self._change(f"{verb}_timer", claim, item.instance, item.name, *texts)
 
-    async def release(self, domain: str, name: str) -> int:
-        """Let every input that was set aside be handled again."""
-        rows = await self._schema.fetch(self._statements["release"], domain, name)
+    async def withheld(self, key: SubscriptionKey) -> Collection[str]:
+        """The instances with an input that was set aside, and was not handled since."""
+        return [instance for (instance,) in await self._fetch("withheld", key)]
+
+    async def release(self, domain: str, name: str, *, instance: str | None = None) -> int:
+        """Let inputs that were set aside be handled again."""
+        rows = await self._schema.fetch(
+            self._statements["release"], domain, name, instance, self._free_channel
+        )
         return rows[0][0]
+
+    async def discard(
+        self, domain: str, name: str, *, reason: str, instance: str | None = None
+    ) -> int:
+        """Give up inputs that were set aside."""
+        rows = await self._schema.fetch(
+            self._statements["discard"],
+            domain,
+            name,
+            instance,
+            self._free_channel,
+            storable_text(reason),
+        )
+        return rows[0][0]
+
+    async def discarded(
+        self, domain: str, name: str, *, after: int = 0, limit: int = 100
+    ) -> Sequence[DiscardedInput]:
+        """Inputs that were given up, by number above `after`."""
+        rows = await self._schema.fetch(self._statements["discarded"], domain, name, after, limit)
+        return [
+            DiscardedInput(row[0], SubscriptionKey(*row[1:5]), *row[5:]) for row in map(tuple, rows)
+        ]
 
     async def list(
         self, domain: str, name: str | None = None, *, after: str = "", limit: int = 100
@@ -177,8 +214,8 @@ class PostgresProcesses:
         statement: str,
         key: SubscriptionKey,
         values: Iterable[object],
-    ) -> None:
-        await connection.fetch(self._statements[statement], *_columns(key), *values)
+    ) -> Sequence[Any]:
+        return await connection.fetch(self._statements[statement], *_columns(key), *values)
 
 
 def _writes(changes: ProcessChanges) -> Iterable[tuple[str, Iterable[object]]]:

@@ -1,6 +1,6 @@
 """The role `read_models` in Postgres: projections' tables, and transactions with checkpoints."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, cast
 from uuid import UUID
@@ -10,11 +10,12 @@ import asyncpg
 from chekov.domain.connection import Connection
 from chekov.store.port import (
     Appended,
+    CheckpointMove,
     Claim,
     Expected,
     ExpectedVersion,
     NewEvent,
-    ParkingEntry,
+    NoneSince,
     ProjectionBuilding,
     QueryTimeout,
     RejectedValue,
@@ -97,32 +98,31 @@ class PostgresReadModels:
     async def transaction(
         self,
         claim: Claim,
-        position: int,
+        move: CheckpointMove,
         *,
         search_path: str | None = None,
-        parked: Sequence[ParkingEntry] = (),
-        unpark: bool = False,
     ) -> AsyncGenerator[Connection]:
-        """A database transaction that moves the checkpoint to `position` as it commits."""
+        """A database transaction that moves the checkpoint as it commits."""
         async with self._schema.lent(search_path=search_path, claim=claim) as connection:
             yield cast("Connection", connection)
             # Last, so that the row is locked for a moment only and a stale owner is still refused.
             try:
                 rows = await connection.fetch(
-                    self._parking["unpark"] if unpark else self._statements["advance"],
+                    self._parking["unpark"] if move.unpark else self._statements["advance"],
                     *owner_of(claim),
-                    position,
+                    move.position,
                 )
-                if rows and parked:
-                    await connection.execute(
+                if rows and move.parked:
+                    rows = await connection.fetch(
                         self._parking["park"],
                         *owner_of(claim),
-                        position,
-                        *parking_columns(parked),
+                        move.position,
+                        *parking_columns(move.parked),
                     )
             except TimeoutError as error:
                 raise self._schema.translator.unavailable(error) from error
             check_fenced(claim, rows)
+            move.building = claim.building if move.unpark else rows[0]["building"]
 
     def rejects_value(self, error: BaseException) -> bool:
         """Whether a value is at fault that no column of its type holds."""
@@ -136,6 +136,8 @@ class PostgresReadModels:
         *,
         expected: ExpectedVersion = Expected.ANY,
         command_id: UUID | None = None,
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
     ) -> Appended:
         """Append within the caller's transaction."""
         return await append_in_transaction(
@@ -143,6 +145,8 @@ class PostgresReadModels:
             self._schema,
             StreamAppend(stream, events, expected),
             command_id,
+            condition,
+            unchanged,
         )
 
 

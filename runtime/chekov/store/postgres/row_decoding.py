@@ -13,6 +13,8 @@ EVENT_COLUMNS: Final = (
 )
 """The columns that a COPY fills, in this order; `data` is JSON, `content` anything else."""
 
+TAG_COLUMNS: Final = ("tag", "position", "type", "key")
+
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _from_bytes: Final = partial(int.from_bytes, byteorder="big", signed=True)
 

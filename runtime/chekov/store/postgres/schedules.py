@@ -25,7 +25,7 @@ class PostgresSchedules:
 
     async def add(self, domain: str, item: ScheduledCommand) -> bool:
         """Keep a command, unless there is one of its id."""
-        return bool(await self._fetch("add", domain, *item[:6]))
+        return bool(await self._fetch("add", domain, *item[:6], item.causation_id))
 
     async def take(
         self, domain: str, *, seconds: float, limit: int = 100
@@ -36,6 +36,16 @@ class PostgresSchedules:
     async def remove(self, domain: str, id_: UUID) -> bool:
         """Remove a command."""
         return bool(await self._fetch("remove", domain, id_))
+
+    async def cancel(self, domain: str, id_: UUID) -> bool:
+        """Remove a scheduled or a recurring command, with its runs."""
+        async with self._schema.lent() as connection:
+            await connection.execute(self._statements["lock_recurring"], domain, id_)
+            return bool(await connection.fetch(self._statements["cancel"], domain, id_))
+
+    async def refused(self, domain: str) -> int:
+        """How many commands are kept that were refused."""
+        return (await self._fetch("refused", domain))[0][0]
 
     async def refuse(self, domain: str, id_: UUID, error: str) -> None:
         """Keep a command that was refused, with the reason."""
@@ -69,10 +79,6 @@ class PostgresSchedules:
         return bool(
             await self._fetch("schedule_runs", domain, item.id, item.due, next_due, *columns)
         )
-
-    async def remove_recurring(self, domain: str, id_: UUID) -> bool:
-        """Remove a recurring command, with its runs."""
-        return bool(await self._fetch("remove_recurring", domain, id_))
 
     async def list_recurring(
         self, domain: str, *, after: AfterDue | None = None, limit: int = 100

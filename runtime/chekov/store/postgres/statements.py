@@ -63,6 +63,8 @@ SqlFile: TypeAlias = Literal[
     "inspect",
     "migrations",
     "transfer",
+    "eventstore",
+    "verify",
 ]
 
 

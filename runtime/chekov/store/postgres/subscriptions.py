@@ -61,13 +61,14 @@ class PostgresSubscriptions:
 
     async def save(
         self, claim: Claim, position: int, *, parked: Sequence[ParkingEntry] = ()
-    ) -> None:
+    ) -> bool:
         """Move the checkpoint forward to `position`, and set events aside."""
         if parked:
             rows = await self._fetch("park", *owner_of(claim), position, *parking_columns(parked))
         else:
             rows = await self._fetch("save", *owner_of(claim), position)
         check_fenced(claim, rows)
+        return rows[0]["building"]
 
     async def blocked(self, claim: Claim) -> Mapping[str, bool]:
         """Each key with parked events → whether the first of them is to be handled now."""
@@ -163,6 +164,11 @@ class PostgresSubscriptions:
     async def pause(self, domain: str, name: str) -> None:
         """Let no process claim a subscription until it is resumed."""
         await self._fetch("pause", domain, name, self._free_channel)
+
+    async def remove(self, domain: str, name: str, version: int) -> bool:
+        """Remove a version of a subscription with all that belongs to it."""
+        [(removed,)] = await self._fetch("remove", domain, name, version)
+        return bool(removed)
 
     async def list(self, domain: str) -> Sequence[SubscriptionRow]:
         """Every subscription of a domain, by name, version, partition and generation."""

@@ -1,23 +1,27 @@
 """The role `events` of a sealing store: everything that gives events to the engine is here."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from chekov.domain.event_filter import EVERYTHING, EventFilter
+from chekov.domain.scope import Scope
 from chekov.store.port import (
     Appended,
     Direction,
     EventStore,
     Expected,
     ExpectedVersion,
+    Found,
     NewEvent,
+    NoneSince,
     RecordedEvent,
     StreamAppend,
 )
 from chekov.store.sealing.event_sealing import Apart, EventSealing
 from chekov.store.sealing.keyring import Keyring
 from chekov.store.sealing.snapshot_sealing import SnapshotSealing
+from chekov.store.sealing.tag_sealing import TagSealing
 
 _PAGE = 1000
 
@@ -30,6 +34,7 @@ class SealedEventStore:
         sealing: seals and opens one event.
         snapshots: takes note of the keys in each stream.
         keyring: gives the keys.
+        tags: hashes the tags that are personal.
     """
 
     def __init__(
@@ -38,7 +43,10 @@ class SealedEventStore:
         sealing: EventSealing,
         snapshots: SnapshotSealing,
         keyring: Keyring,
+        tags: TagSealing,
     ) -> None:
+        self._tags = tags
+        self.condition = tags.condition
         self._events = events
         self._sealing = sealing
         self._snapshots = snapshots
@@ -53,19 +61,34 @@ class SealedEventStore:
         *,
         expected: ExpectedVersion = Expected.ANY,
         command_id: UUID | None = None,
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
     ) -> Appended:
         """Store all of `events`, sealed, at the end of `stream`, or none."""
         [append], [keys] = await self.sealed([StreamAppend(stream, events, expected)])
         appended = await self._events.append(
-            stream, append.events, expected=append.expected, command_id=command_id
+            stream,
+            append.events,
+            expected=append.expected,
+            command_id=command_id,
+            condition=await self._tags.condition(condition),
+            unchanged=unchanged,
         )
         self._saw(appended, keys)
         return restored(events, appended) if keys else appended
 
-    async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
+    async def append_together(
+        self,
+        appends: Sequence[StreamAppend],
+        *,
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
+    ) -> Sequence[Appended]:
         """Store appends to several streams, sealed: all of them or none."""
         sealed, keys = await self.sealed(appends)
-        appended = await self._events.append_together(sealed)
+        appended = await self._events.append_together(
+            sealed, condition=await self._tags.condition(condition), unchanged=unchanged
+        )
         for item, ids in zip(appended, keys, strict=True):
             self._saw(item, ids)
         return [
@@ -105,6 +128,12 @@ class SealedEventStore:
         )
         return await self.opened(page)
 
+    async def read_scope(self, scope: Scope, *, after: int = 0, limit: int = 1000) -> Found:
+        """The next events in a scope, opened."""
+        scope = await self._tags.scope(scope)
+        found = await self._events.read_scope(scope, after=after, limit=limit)
+        return found._replace(events=await self.opened(found.events))
+
     async def read_all(self, *, after: int = 0) -> AsyncIterator[RecordedEvent]:
         """Every event above a position, opened, up to the end of the log."""
         while page := await self.read_page(after=after, limit=_PAGE):
@@ -132,7 +161,11 @@ class SealedEventStore:
         return [
             append._replace(
                 events=[
-                    event if name is None else self._sealing.sealed(event, sealers[name])
+                    event
+                    if name is None
+                    else await self._tags.hashed(
+                        self._sealing.sealed(event, sealers[name]), sealers[name].id
+                    )
                     for event, name in zip(append.events, names, strict=True)
                 ]
             )

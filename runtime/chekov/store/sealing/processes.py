@@ -40,7 +40,10 @@ class SealedProcesses:
         self._keyring = keyring
         self.next_due = processes.next_due
         self.set_aside = processes.set_aside
+        self.withheld = processes.withheld
         self.release = processes.release
+        self.discard = processes.discard
+        self.discarded = processes.discarded
         self.chained = processes.chained
         self.figures = processes.figures
 
@@ -60,7 +63,7 @@ class SealedProcesses:
         *,
         parked: Sequence[ParkingEntry] = (),
         unpark: int | None = None,
-    ) -> None:
+    ) -> Sequence[int]:
         """Store `changes`, sealed, and move the checkpoint forward to `position`."""
         cipher = await self._cipher(claim.key)
         changed = changes._replace(
@@ -77,7 +80,7 @@ class SealedProcesses:
                 for command in changes.commands
             ],
         )
-        await self._processes.commit(claim, position, changed, parked=parked, unpark=unpark)
+        return await self._processes.commit(claim, position, changed, parked=parked, unpark=unpark)
 
     async def pending(
         self, key: SubscriptionKey, *, after: int = 0, limit: int = 500

@@ -1,6 +1,6 @@
 """The role `read_models` of a sealing store: appends in transactions are sealed as well."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from chekov.domain.connection import Connection
@@ -9,6 +9,7 @@ from chekov.store.port import (
     Expected,
     ExpectedVersion,
     NewEvent,
+    NoneSince,
     ReadModels,
     StreamAppend,
 )
@@ -43,11 +44,19 @@ class SealedReadModels:
         *,
         expected: ExpectedVersion = Expected.ANY,
         command_id: UUID | None = None,
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
     ) -> Appended:
         """Append events, sealed, within the caller's transaction."""
         # The transaction may yet roll back, so the snapshots must not count these events as seen.
         [append], _ = await self._events.sealed([StreamAppend(stream, events, expected)])
         appended = await self._read_models.append_in_transaction(
-            connection, stream, append.events, expected=expected, command_id=command_id
+            connection,
+            stream,
+            append.events,
+            expected=expected,
+            command_id=command_id,
+            condition=await self._events.condition(condition),
+            unchanged=unchanged,
         )
         return restored(events, appended)

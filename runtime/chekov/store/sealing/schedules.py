@@ -37,7 +37,8 @@ class SealedSchedules:
         self.remove = schedules.remove
         self.refuse = schedules.refuse
         self.next_due = schedules.next_due
-        self.remove_recurring = schedules.remove_recurring
+        self.cancel = schedules.cancel
+        self.refused = schedules.refused
 
     async def add(self, domain: str, item: ScheduledCommand) -> bool:
         """Keep a command, sealed, unless there is one of its id."""

@@ -21,6 +21,7 @@ from chekov.store.sealing.read_models import SealedReadModels
 from chekov.store.sealing.schedules import SealedSchedules
 from chekov.store.sealing.snapshot_sealing import SnapshotSealing
 from chekov.store.sealing.snapshots import SealedSnapshots
+from chekov.store.sealing.tag_sealing import TagSealing
 from chekov.store.tail import Tail
 
 _PROOF: Final = "$proof"
@@ -60,6 +61,7 @@ class SealedStore(DelegatingEventStore):
             EventSealing(domain, AnyContents(domain.serializer)),
             self._sealing,
             self._keyring,
+            TagSealing(domain.personal_tags, self._keyring),
         )
         read_models = store.read_models
         self.events = events
@@ -73,6 +75,8 @@ class SealedStore(DelegatingEventStore):
             head=store.tail.head,
             drops=store.tail.drops,
             resets=store.tail.resets,
+            others=store.tail.others,
+            followers=store.tail.followers,
         )
         self.streams = store.streams
         self.subscriptions = store.subscriptions

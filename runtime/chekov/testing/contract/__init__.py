@@ -7,6 +7,7 @@ mode.
 """
 
 from chekov.testing.contract.commit_reports import CommitReportsContract
+from chekov.testing.contract.conditions import ConditionsContract
 from chekov.testing.contract.event_store import EventStoreContract
 from chekov.testing.contract.filters import FilterContract
 from chekov.testing.contract.generations import GenerationsContract
@@ -18,6 +19,7 @@ from chekov.testing.contract.parking import ParkingContract
 from chekov.testing.contract.processes import ProcessesContract
 from chekov.testing.contract.read_models import ReadModelsContract
 from chekov.testing.contract.schedules import SchedulesContract
+from chekov.testing.contract.set_aside import SetAsideContract
 from chekov.testing.contract.snapshots import SnapshotsContract
 from chekov.testing.contract.streams import StreamsContract
 from chekov.testing.contract.subscriptions import SubscriptionsContract
@@ -25,6 +27,7 @@ from chekov.testing.contract.tail import TailContract
 
 __all__ = [
     "CommitReportsContract",
+    "ConditionsContract",
     "EventStoreContract",
     "FilterContract",
     "GenerationsContract",
@@ -37,6 +40,7 @@ __all__ = [
     "ProcessesContract",
     "ReadModelsContract",
     "SchedulesContract",
+    "SetAsideContract",
     "SnapshotsContract",
     "StoreContract",
     "StreamsContract",
@@ -47,6 +51,7 @@ __all__ = [
 
 class StoreContract(
     EventStoreContract,
+    ConditionsContract,
     FilterContract,
     HostileContract,
     StreamsContract,
@@ -55,6 +60,7 @@ class StoreContract(
     NodesContract,
     ParkingContract,
     ProcessesContract,
+    SetAsideContract,
     SchedulesContract,
     SnapshotsContract,
     KeysContract,

@@ -118,6 +118,31 @@ class FilterContract:
         ) == [1, 2, 3, 4]
         assert not await store.read_page(filter=EventFilter(correlation=uuid4()))
 
+    async def test_events_are_found_by_what_led_to_their_commands(self, store: Store) -> None:
+        """It stands first in their metadata, which may hold whatever else."""
+        one, two = uuid4(), uuid4()
+        found: list[bytes | None] = [
+            b'{"$caused_by":"%s"}' % str(one).encode(),
+            b'{"$caused_by":"%s","tenant":"a\\u0000\\ud800"}' % str(one).encode(),
+            b'{"$caused_by":"%s"}' % str(two).encode(),
+            b'{"nested":{"$caused_by":"%s"}}' % str(one).encode(),
+            b'{"tenant":"\\u0000"}',
+            b'{"$caused_by":1}',
+            b'{"$caused_by":"short"}',
+            None,
+        ]
+        for number, metadata in enumerate(found):
+            recorded = NewEvent(uuid4(), "t" if number else "u", b"{}", metadata)
+            await store.append(f"order-{number}", [recorded])
+        by_one = EventFilter(caused_by=one)
+        assert positions(await store.read_page(filter=by_one)) == [1, 2]
+        assert positions(await store.read_page(after=1, filter=by_one)) == [2]
+        assert positions(await store.read_page(limit=1, direction="backward", filter=by_one)) == [2]
+        both = EventFilter(caused_by=one, types=frozenset({"u"}), category="order")
+        assert positions(await store.read_page(filter=both)) == [1]
+        assert positions(await store.read_page(filter=EventFilter(caused_by=two))) == [3]
+        assert not await store.read_page(filter=EventFilter(caused_by=uuid4()))
+
     @pytest.mark.parametrize("back", [False, True])
     async def test_a_page_has_the_events_that_match(self, store: Store, *, back: bool) -> None:
         """Whichever conditions are combined, and across the borders of pages."""

@@ -9,6 +9,7 @@ import pytest
 from chekov.domain.connection import Connection
 from chekov.errors import DefinitionError, Fenced
 from chekov.store.port import (
+    CheckpointMove,
     Claim,
     GenerationRefused,
     Generations,
@@ -47,7 +48,9 @@ async def _claim(store: Store, key: SubscriptionKey) -> Claim:
 async def _write(store: Store, claim: Claim, position: int, name: str) -> None:
     models = _models(store)
     schema = models.schema_for(claim.key)
-    async with models.transaction(claim, position, search_path=schema) as connection:
+    async with models.transaction(
+        claim, CheckpointMove(position), search_path=schema
+    ) as connection:
         await connection.execute("insert into names values ($1)", name)
 
 

@@ -8,7 +8,15 @@ from dataclasses import replace
 import pytest
 
 from chekov.errors import Fenced
-from chekov.store.port import Claim, Layout, ParkedFilter, ParkingEntry, Store, SubscriptionKey
+from chekov.store.port import (
+    Claim,
+    Layout,
+    ParkedFilter,
+    ParkedPlace,
+    ParkingEntry,
+    Store,
+    SubscriptionKey,
+)
 from chekov.testing.contract.parking import blocked, failed, stored
 from chekov.testing.contract.subscriptions import KEY, LONG
 
@@ -152,6 +160,65 @@ class LayoutsContract:
             item.parked_changes for item in before
         )
         assert [claim.last_failed for claim in claims] == [3, 3, 3]
+
+    async def test_the_first_to_divide_a_subscription_decides_by_which_keys(
+        self, store: Store
+    ) -> None:
+        """As its rows say, too."""
+        layout = await store.layouts.divide(KEY, 2, keyed_by="d1")
+        assert layout == Layout(KEY, 2, keyed_by="d1")
+        assert await store.layouts.divide(KEY, 2, keyed_by="d2") == layout
+        await store.subscriptions.register(keys(2))
+        assert [row.keyed_by for row in await store.subscriptions.list("bank")] == ["d1", "d1"]
+
+    async def test_partitions_are_brought_together_where_the_log_ends(self, store: Store) -> None:
+        """They stay where they are, their owners are fenced off, and a change lets them go on."""
+        await stored(store, "a-1", "b-1", "a-1")
+        layout = await divided(store, 2, 1)
+        old = await claimed(store, 2)
+        assert not await store.layouts.bring_together(layout)
+        assert await store.layouts.bring_together(layout, vanished=["one"])
+        assert await layout_of(store) == replace(layout, changes=1, until=3)
+        assert await checkpoints(store) == [(0, 2), (1, 1)]
+        for claim in old:
+            with pytest.raises(Fenced):
+                await store.subscriptions.save(claim, 3)
+        assert not await store.layouts.bring_together(layout)
+        assert await store.layouts.change(await layout_of(store), 2, first)
+        assert await layout_of(store) == Layout(KEY, 2, 2, ((2, 1),))
+
+    async def test_other_keys_start_at_the_lowest_checkpoint(self, store: Store) -> None:
+        """And know nothing of what former partitions handled."""
+        await store.layouts.change(await divided(store, 7, 3), 3, first)
+        layout = await layout_of(store)
+        assert not await store.layouts.rekey(replace(layout, changes=7), 2, "d1", {})
+        old = await claimed(store, 3)
+        assert not await store.layouts.rekey(layout, 2, "d1", {})
+        assert await store.layouts.rekey(layout, 2, "d1", {}, vanished=["one"])
+        assert await layout_of(store) == Layout(KEY, 2, 2, keyed_by="d1")
+        assert await checkpoints(store) == [(0, 3), (1, 3)]
+        for claim in old:
+            with pytest.raises(Fenced):
+                await store.subscriptions.save(claim, 8)
+
+    async def test_what_is_parked_gets_its_other_key(self, store: Store) -> None:
+        """In its state; nothing changes while it is not known of one."""
+        one, two, three = await stored(store, "a-1", "b-1", "a-1")
+        layout = await divided(store, 0, 0)
+        left, right = await claimed(store, 2)
+        await store.subscriptions.save(left, 3, parked=[failed(one), blocked(three)])
+        await store.subscriptions.save(right, 3, parked=[failed(two)])
+        await store.subscriptions.release("one", keys(2))
+        places = {1: ParkedPlace("x", 2), 2: ParkedPlace("x", 2)}
+        assert not await store.layouts.rekey(layout, 3, "d1", places)
+        places[3] = ParkedPlace("y", 0)
+        places[9] = ParkedPlace("was handled meanwhile", 1)
+        assert await store.layouts.rekey(layout, 3, "d1", places)
+        claims = await claimed(store, 3)
+        found = [await store.subscriptions.blocked(claim) for claim in claims]
+        assert found == [{"y": True}, {}, {"x": False}]
+        moved = await store.subscriptions.parked_in_order(claims[2], "x")
+        assert [(item.position, item.state) for item in moved] == [(1, "failed"), (2, "failed")]
 
     async def test_whoever_waits_for_subscriptions_is_woken(self, store: Store) -> None:
         """To follow the change."""

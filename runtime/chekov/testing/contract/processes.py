@@ -58,7 +58,8 @@ def timer(instance: str, name: str = "late", due: datetime = LATE) -> PendingTim
     )
 
 
-def _instance(item: ProcessInput) -> str:
+def instance_of(item: ProcessInput) -> str:
+    """The instance that an input is for."""
     return item.sent.instance if isinstance(item, QueuedCommand) else item.instance
 
 
@@ -112,6 +113,8 @@ class ProcessesContract:
         for item in (queued, late):
             with pytest.raises(Fenced):
                 await store.processes.set_aside(old, item, error="x")
+            with pytest.raises(Fenced):
+                await store.processes.set_aside(old, item, error="x", discarded="y")
         assert await store.processes.pending(KEY) == [queued]
         assert await store.processes.inputs(KEY) == [late]
         assert await store.processes.load(KEY, ["a", "b"]) == {}
@@ -122,11 +125,13 @@ class ProcessesContract:
         """Page after page; those of other process managers are not among them."""
         claim = await owned(store)
         sent = [command(f"i{number % 3}", b"%d" % number) for number in range(7)]
-        await store.processes.commit(claim, 1, ProcessChanges(commands=sent[:4]))
-        await store.processes.commit(claim, 2, ProcessChanges(commands=sent[4:]))
+        numbers = await store.processes.commit(claim, 1, ProcessChanges(commands=sent[:4]))
+        more = await store.processes.commit(claim, 2, ProcessChanges(commands=sent[4:]))
+        assert not await store.processes.commit(claim, 2, ProcessChanges(states=[state("x")]))
         first = await store.processes.pending(KEY, limit=5)
         rest = await store.processes.pending(KEY, after=first[-1].number, limit=5)
         assert [item.sent for item in (*first, *rest)] == sent
+        assert [item.number for item in (*first, *rest)] == [*numbers, *more]
         assert [item.refusal for item in first] == [None] * 5
         assert not await store.processes.pending(SubscriptionKey("bank", "other"))
         await store.processes.settle(claim, [first[0].number, first[2].number], {})
@@ -166,6 +171,21 @@ class ProcessesContract:
                 await store.append(stream, [_caused_by(first)], command_id=first.sent.id)
         await store.append("s", [_caused_by(second)], command_id=second.sent.id)
         assert await store.head() == 1
+
+    async def test_a_refusal_stays_though_its_command_is_reported_as_executed(
+        self, store: Store
+    ) -> None:
+        claim = await owned(store)
+        await store.processes.commit(
+            claim, 1, ProcessChanges(commands=[command("a"), command("b")])
+        )
+        first, second = await store.processes.pending(KEY)
+        await store.processes.settle(claim, [], {first.number: b"no"})
+        await store.processes.settle(claim, [first.number], {second.number: b"no"})
+        assert await store.processes.inputs(KEY) == [
+            first._replace(refusal=b"no"),
+            second._replace(refusal=b"no"),
+        ]
 
     async def test_a_command_that_is_stored_already_is_not_refused(self, store: Store) -> None:
         """A former owner did it after the refusal, and before that was kept."""
@@ -229,34 +249,16 @@ class ProcessesContract:
         ]
         await store.processes.commit(claim, 2, ProcessChanges(), parked=entries)
         free = await store.processes.inputs(KEY, limit=3)
-        assert [_instance(item) for item in free] == ["b-a", "c", "b"]
+        assert [instance_of(item) for item in free] == ["b-a", "c", "b"]
         await store.processes.commit(claim, 2, ProcessChanges(removed=[("b", "late")]))
         assert await store.processes.next_due(KEY) is None
         await store.processes.commit(claim, 2, ProcessChanges(), unpark=1)
-        assert [_instance(item) for item in await store.processes.inputs(KEY)] == ["a", "b-a", "c"]
+        assert [instance_of(item) for item in await store.processes.inputs(KEY)] == [
+            "a",
+            "b-a",
+            "c",
+        ]
         assert await store.processes.next_due(KEY) is not None
-
-    async def test_what_is_set_aside_is_no_input_until_it_is_released(self, store: Store) -> None:
-        """It keeps the reason."""
-        claim = await owned(store)
-        changes = ProcessChanges(
-            states=[state("a"), state("b")], timers=[timer("a")], commands=[command("b")]
-        )
-        await store.processes.commit(claim, 1, changes)
-        [queued] = await store.processes.pending(KEY)
-        await store.processes.settle(claim, [], {queued.number: b"no"})
-        inputs = await store.processes.inputs(KEY)
-        for item in inputs:
-            await store.processes.set_aside(claim, item, error="it\0hurts")
-        assert not await store.processes.inputs(KEY)
-        assert await store.processes.next_due(KEY) is None
-        first, second = await store.processes.list("bank", "transfer")
-        [late], [refused] = first.timers, second.commands
-        assert (late.error or "").startswith("it")
-        assert (refused.error or "").endswith("hurts")
-        assert await store.processes.release("bank", "other") == 0
-        assert await store.processes.release("bank", "transfer") == 2
-        assert await store.processes.inputs(KEY) == inputs
 
     async def test_open_instances_are_listed_with_what_they_wait_for(self, store: Store) -> None:
         """By name, page by page."""
@@ -323,3 +325,16 @@ class ProcessesContract:
         assert 0 <= found.oldest < 60
         assert found.overdue > 3600
         assert not await store.processes.figures("shop")
+
+    async def test_what_is_under_way_is_removed_with_the_subscription(self, store: Store) -> None:
+        """States, commands and timers."""
+        claim = await owned(store, lease=0)
+        changes = ProcessChanges(
+            states=[state("one")], commands=[command("one")], timers=[timer("one")]
+        )
+        await store.processes.commit(claim, 1, changes)
+        assert await store.subscriptions.remove(KEY.domain, KEY.name, KEY.version)
+        await owned(store)
+        assert not await store.processes.load(KEY, ["one"])
+        assert not await store.processes.inputs(KEY, limit=10)
+        assert not await store.processes.pending(KEY)

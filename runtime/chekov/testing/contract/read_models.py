@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chekov.errors import DefinitionError, Fenced, StoreUnavailable, WrongExpectedVersion
-from chekov.store.port import Claim, ReadModels, Store, SubscriptionKey
+from chekov.store.port import CheckpointMove, Claim, ReadModels, Store, SubscriptionKey
 from chekov.testing.contract.event_store import event, positions
 from chekov.testing.contract.parking import blocked, failed, parked, stored
 from chekov.testing.contract.subscriptions import KEY, LONG, claimed, position
@@ -59,11 +59,13 @@ class ReadModelsContract:
         models, claim = _read_models(store), await claimed(store)
         schema = models.schema_for(KEY)
         await models.create_tables(schema, "create table names (name text)")
-        async with models.transaction(claim, 3, search_path=schema) as connection:
+        async with models.transaction(claim, CheckpointMove(3), search_path=schema) as connection:
             await connection.execute("insert into names values ($1)", "Ada")
         assert await position(store) == 3
         with pytest.raises(Fenced):
-            async with models.transaction(claim, 3, search_path=schema) as connection:
+            async with models.transaction(
+                claim, CheckpointMove(3), search_path=schema
+            ) as connection:
                 await connection.execute("insert into names values ($1)", "Bob")
         async with models.read_connection(search_path=schema) as connection:
             assert await connection.fetchval("select string_agg(name, ' ') from names") == "Ada"
@@ -74,20 +76,22 @@ class ReadModelsContract:
         one, two = await stored(store, "a-1", "a-1")
 
         async def fail() -> None:
-            async with models.transaction(claim, 2, parked=[failed(one), blocked(two)]):
+            async with models.transaction(
+                claim, CheckpointMove(2, parked=[failed(one), blocked(two)])
+            ):
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
             await fail()
         assert await parked(store) == []
-        async with models.transaction(claim, 2, parked=[failed(one), blocked(two)]):
+        async with models.transaction(claim, CheckpointMove(2, parked=[failed(one), blocked(two)])):
             pass
         assert await position(store) == 2
-        async with models.transaction(claim, 1, unpark=True):
+        async with models.transaction(claim, CheckpointMove(1, unpark=True)):
             pass
         assert (await position(store), await parked(store)) == (2, [(2, "a-1", "blocked")])
         with pytest.raises(Fenced):
-            async with models.transaction(claim, 1, unpark=True):
+            async with models.transaction(claim, CheckpointMove(1, unpark=True)):
                 pass
 
     async def test_a_transaction_of_a_former_owner_is_ended(self, store: Store) -> None:
@@ -95,9 +99,9 @@ class ReadModelsContract:
         models, old = _read_models(store), await claimed(store, lease=0)
         [new] = await store.subscriptions.claim("two", [KEY], lease=LONG)
         with pytest.raises(StoreUnavailable):
-            async with models.transaction(old, 1):
+            async with models.transaction(old, CheckpointMove(1)):
                 assert await store.subscriptions.end_stale([KEY]) == 1
-        async with models.transaction(new, 1):
+        async with models.transaction(new, CheckpointMove(1)):
             pass
         assert await position(store) == 1
 
@@ -107,11 +111,14 @@ class ReadModelsContract:
         other = replace(KEY, partition=1)
         await store.subscriptions.register([other])
         [second] = await store.subscriptions.claim("two", [other], lease=0)
-        async with models.transaction(claim, 1), models.transaction(second, 1):
+        async with (
+            models.transaction(claim, CheckpointMove(1)),
+            models.transaction(second, CheckpointMove(1)),
+        ):
             assert await store.subscriptions.end_stale([KEY], vanished=["two"]) == 0
         assert [row.position for row in await store.subscriptions.list("bank")] == [1, 1]
         with pytest.raises(StoreUnavailable):
-            async with models.transaction(claim, 2):
+            async with models.transaction(claim, CheckpointMove(2)):
                 assert await store.subscriptions.end_stale([KEY], vanished=["one"]) == 1
 
     async def test_a_value_that_no_column_holds_is_recognized(self, store: Store) -> None:
@@ -122,7 +129,9 @@ class ReadModelsContract:
         for statement, values, hopeless in STATEMENTS:
             claim = Claim(KEY, "nobody", 1, 0)
             with pytest.raises(Exception) as caught:  # noqa: PT011 of the driver
-                async with models.transaction(claim, 1, search_path=schema) as connection:
+                async with models.transaction(
+                    claim, CheckpointMove(1), search_path=schema
+                ) as connection:
                     await connection.execute(statement, *values)
             assert models.rejects_value(caught.value) == hopeless, (statement, caught.value)
 
@@ -131,14 +140,14 @@ class ReadModelsContract:
         models, claim = _read_models(store), await claimed(store)
 
         async def append_and_fail() -> None:
-            async with models.transaction(claim, 1) as connection:
+            async with models.transaction(claim, CheckpointMove(1)) as connection:
                 await models.append_in_transaction(connection, "a", [event()])
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
             await append_and_fail()
         assert await store.head() == 0
-        async with models.transaction(claim, 1) as connection:
+        async with models.transaction(claim, CheckpointMove(1)) as connection:
             appended = await models.append_in_transaction(connection, "a", [event(), event()])
             with pytest.raises(WrongExpectedVersion):
                 await models.append_in_transaction(connection, "a", [event()], expected=1)

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S101 these are tests, for others to run
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -70,10 +71,13 @@ class SchedulesContract:
         assert late < 0
 
     async def test_a_refused_command_is_kept_with_the_reason(self, store: Store) -> None:
-        """It is neither taken nor due."""
+        """It is neither taken nor due, but counted."""
         item = scheduled()
         await store.schedules.add("bank", item)
+        assert await store.schedules.refused("bank") == 0
         await store.schedules.refuse("bank", item.id, "it\0hurts")
+        assert await store.schedules.refused("bank") == 1
+        assert await store.schedules.refused("shop") == 0
         assert not await store.schedules.take("bank", seconds=0)
         assert await store.schedules.next_due("bank") is None
         [kept] = await store.schedules.list("bank")
@@ -186,9 +190,58 @@ class SchedulesContract:
         await store.schedules.add("bank", alone)
         runs = [CommandRun(uuid4(), item.data, PAST)]
         await store.schedules.schedule_runs("bank", item, runs, next_due=PAST)
-        assert not await store.schedules.remove_recurring("shop", item.id)
-        assert await store.schedules.remove_recurring("bank", item.id)
-        assert not await store.schedules.remove_recurring("bank", item.id)
+        assert not await store.schedules.cancel("shop", item.id)
+        assert await store.schedules.cancel("bank", item.id)
+        assert not await store.schedules.cancel("bank", item.id)
         assert not await store.schedules.schedule_runs("bank", item, runs, next_due=LATER)
         assert await store.schedules.list("bank") == [alone]
         assert await store.schedules.list_recurring("bank") == [other]
+
+    async def test_no_run_survives_that_is_scheduled_while_its_command_is_cancelled(
+        self, store: Store
+    ) -> None:
+        for _ in range(30):
+            item = recurring()
+            await store.schedules.add_recurring("bank", item)
+            runs = [CommandRun(uuid4(), b"{}", PAST)]
+            _, cancelled = await asyncio.gather(
+                store.schedules.schedule_runs("bank", item, runs, next_due=LATER),
+                store.schedules.cancel("bank", item.id),
+            )
+            assert cancelled
+            assert await store.schedules.list("bank") == []
+
+    async def test_what_was_cancelled_does_not_come_back_for_its_cause(self, store: Store) -> None:
+        """As an event that is delivered again would have it; for another one it does."""
+        cause = uuid4()
+        once = scheduled()._replace(causation_id=cause)
+        again = recurring()._replace(causation_id=cause)
+        schedules = store.schedules
+        for _ in range(2):
+            await schedules.add("bank", once)
+            await schedules.add_recurring("bank", again)
+            await schedules.cancel("bank", once.id)
+            await schedules.cancel("bank", again.id)
+        assert not await schedules.add("bank", once)
+        assert not await schedules.add_recurring("bank", again)
+        assert await schedules.list("bank") == []
+        assert await schedules.list_recurring("bank") == []
+        assert await schedules.add("shop", once)
+        assert await schedules.add("bank", once._replace(causation_id=uuid4()))
+        assert await schedules.add_recurring("bank", again._replace(causation_id=None))
+        free = scheduled()
+        for _ in range(2):
+            assert await schedules.add("bank", free)
+            assert await schedules.cancel("bank", free.id)
+
+    async def test_runs_have_the_cause_of_their_command(self, store: Store) -> None:
+        """And what is executed leaves nothing behind."""
+        item = recurring()._replace(causation_id=uuid4())
+        await store.schedules.add_recurring("bank", item)
+        assert await store.schedules.list_recurring("bank") == [item]
+        runs = [CommandRun(uuid4(), item.data, PAST)]
+        await store.schedules.schedule_runs("bank", item, runs, next_due=LATER)
+        [run] = await store.schedules.list("bank")
+        assert run.causation_id == item.causation_id
+        assert await store.schedules.remove("bank", run.id)
+        assert await store.schedules.add("bank", run)

@@ -3,11 +3,12 @@
 # ruff: noqa: S101 these are tests, for others to run
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from chekov.errors import Fenced
-from chekov.store.port import Claim, Store, SubscriptionKey
+from chekov.store.port import Claim, Failure, ParkingEntry, Store, SubscriptionKey
 from chekov.testing.contract.event_store import event
 
 KEY = SubscriptionKey("bank", "mails")
@@ -166,3 +167,39 @@ class SubscriptionsContract:
             )
         )
         assert sum(map(len, answers)) == 1
+
+    async def test_a_version_is_removed_with_all_of_its_partitions(self, store: Store) -> None:
+        """And its layout; other versions stay."""
+        keys = [KEY, replace(KEY, partition=1)]
+        other = replace(KEY, version=2)
+        await store.layouts.divide(KEY, 2)
+        await store.subscriptions.register([*keys, other])
+        assert await store.subscriptions.claim("one", [KEY], lease=LONG)
+        assert not await store.subscriptions.remove(KEY.domain, KEY.name, 1)
+        await store.subscriptions.release("one", [KEY])
+        assert await store.subscriptions.remove(KEY.domain, KEY.name, 1)
+        assert [row.key for row in await store.subscriptions.list(KEY.domain)] == [other]
+        assert (await store.layouts.divide(KEY, 3)).partitions == 3
+        assert await store.subscriptions.remove(KEY.domain, KEY.name, 1)
+
+    async def test_what_is_parked_is_removed_and_what_is_discarded_stays_recorded(
+        self, store: Store
+    ) -> None:
+        """A lease that is over keeps nobody from it."""
+        await store.append("a-1", [event("one"), event("one")])
+        one, two = await store.read_page(after=0, limit=2)
+        await store.subscriptions.register([KEY])
+        [claim] = await store.subscriptions.claim("one", [KEY], lease=0)
+        entries = [
+            ParkingEntry(one, "a-1", Failure(1, "E"), discarded="by hand"),
+            ParkingEntry(two, "a-1", Failure(1, "E")),
+        ]
+        await store.subscriptions.save(claim, 2, parked=entries)
+        assert await store.subscriptions.remove(KEY.domain, KEY.name, 1)
+        assert not await store.subscriptions.list(KEY.domain)
+        await store.subscriptions.register([KEY])
+        assert not await store.subscriptions.parked(KEY.domain, KEY.name)
+        [row] = await store.subscriptions.list(KEY.domain)
+        assert (row.position, row.parked) == (0, 0)
+        [discarded] = await store.subscriptions.discarded(KEY.domain, KEY.name)
+        assert (discarded.position, discarded.reason) == (1, "by hand")

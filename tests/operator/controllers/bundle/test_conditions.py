@@ -10,7 +10,6 @@ from chekov_operator.api.conditions import Condition, false, true, unknown
 from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
-from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.rollout import Rollout
 from tests.operator.samples import bundle, target
 
@@ -54,7 +53,7 @@ def state_of(
 ) -> BundleState:
     return BundleState(
         bundle=bundle(replicas=replicas),
-        observed=ObservedBundle(subscriptions=rows),
+        subscriptions=rows or (),
         check=check,
         store_fault=store_fault,
         serving=serving,

@@ -27,7 +27,9 @@ ENV: dict[str, Any] = {
 
 @pytest.fixture
 def cache() -> Cache:
-    return Cache()
+    found = Cache()
+    found.put(BUNDLE, bundle_body())
+    return found
 
 
 @pytest.fixture

@@ -301,9 +301,17 @@ def test_a_plan_carried_out_leaves_nothing_to_do() -> None:
     assert planned(*cache, running=target.name) == planned(*cache, running=target.name)
 
 
-def test_subscriptions_are_read_again_after_a_while() -> None:
+def test_until_the_store_is_read_the_status_stays_and_children_are_healed() -> None:
     target = made_from()
-    assert planned(kept(target), live(target)).requeue_after == SETTINGS.refresh_seconds
+    found = planned(kept(target), status={"phase": "Ready"}, is_store_read=False)
+    assert (found.keep_status, list(found.conditions)) == (True, [])
+    assert "Deployment" in {body["kind"] for body in found.apply}
+
+
+def test_a_new_bundle_is_told_of_before_the_store_is_read() -> None:
+    found = planned(is_store_read=False)
+    assert not found.keep_status
+    assert found.conditions
 
 
 BALANCES: Object = {"name": "balances", "kind": "projection", "version": 1}
@@ -322,16 +330,18 @@ def balances(owner: str | None) -> SubscriptionRow:
 @pytest.mark.parametrize(
     ("rows", "age", "expected"),
     [
-        (None, 2, 1.0),
-        ([], 2, 1.0),
-        ([balances(None)], 2, 1.0),
-        ([balances("bank-1")], 2, SETTINGS.refresh_seconds),
-        ([], 40, SETTINGS.refresh_seconds),
+        (None, 2, True),
+        ([], 2, True),
+        ([balances(None)], 2, True),
+        ([balances("bank-1")], 2, False),
+        ([], 40, False),
     ],
     ids=["not read", "not there", "nobody's", "taken", "too long ago"],
 )
 def test_while_new_pods_take_their_subscriptions_these_are_read_often(
-    rows: list[SubscriptionRow] | None, age: float, expected: float
+    rows: list[SubscriptionRow] | None,
+    age: float,
+    expected: bool,  # noqa: FBT001 a parameter of the test
 ) -> None:
     target = made_from()
     since = datetime(2026, 11, 24, tzinfo=UTC)
@@ -342,4 +352,20 @@ def test_while_new_pods_take_their_subscriptions_these_are_read_often(
         subscriptions=rows,
         now=since.timestamp() + age,
     )
-    assert found.requeue_after == expected
+    assert found.read_store_soon == expected
+
+
+def test_only_subscriptions_of_the_serving_revision_make_a_bundle_degraded() -> None:
+    target = made_from()
+    result = {**PASSED, "subscriptions": [BALANCES]}
+    removed = replace(balances("bank-1"), key=SubscriptionKey("bank", "removed"), parked=3)
+    older = replace(
+        balances(None), key=SubscriptionKey("bank", "balances", version=7), state="stopped"
+    )
+    found = planned(
+        kept(target, result), live(target), subscriptions=[balances("bank-1"), removed, older]
+    )
+    assert said(found)["Degraded"] == ("False", "AsExpected")
+    own = replace(balances("bank-1"), parked=2)
+    found = planned(kept(target, result), live(target), subscriptions=[own, removed])
+    assert said(found)["Degraded"] == ("True", "EventsParked")

@@ -10,6 +10,9 @@ from chekov_operator.kube.objects import Object
 NEW, OLD = "aaaa", "bbbb"
 
 
+NOW = 1_800_000_000.0
+
+
 def deployment(
     revision: str = NEW,
     *,
@@ -73,24 +76,24 @@ def test_it_is_done_when_every_pod_is_new_and_serves(
     done: bool,  # noqa: FBT001
     complete: bool,  # noqa: FBT001
 ) -> None:
-    found = read_rollout(live, [], NEW, 2)
+    found = read_rollout(live, [], NEW, 2, NOW)
     assert (found.done, found.complete) == (done, complete)
 
 
 def test_no_pods_are_done_when_none_are_wanted() -> None:
     empty = deployment(wanted=0, replicas=None, updatedReplicas=None, readyReplicas=None)
-    assert read_rollout(empty, [], NEW, 0) == Rollout(done=True, complete=True, ready=0)
+    assert read_rollout(empty, [], NEW, 0, NOW) == Rollout(done=True, complete=True, ready=0)
 
 
 def test_a_new_pod_that_cannot_start_is_the_fault() -> None:
-    found = read_rollout(deployment(updatedReplicas=1), [broken_pod()], NEW, 2)
+    found = read_rollout(deployment(updatedReplicas=1), [broken_pod()], NEW, 2, NOW)
     assert found.fault is not None
     assert found.fault.reason == "CrashLoopBackOff"
 
 
 @pytest.mark.parametrize("pod", [broken_pod(OLD), broken_pod(component="check")])
 def test_pods_of_old_revisions_and_of_checks_are_not(pod: Object) -> None:
-    assert read_rollout(deployment(), [pod], NEW, 2).fault is None
+    assert read_rollout(deployment(), [pod], NEW, 2, NOW).fault is None
 
 
 def test_pods_that_may_not_be_made_are_the_fault() -> None:
@@ -100,7 +103,7 @@ def test_pods_that_may_not_be_made_are_the_fault() -> None:
         "reason": "FailedCreate",
         "message": "exceeded quota",
     }
-    found = read_rollout(deployment(updatedReplicas=0, conditions=[condition]), [], NEW, 2)
+    found = read_rollout(deployment(updatedReplicas=0, conditions=[condition]), [], NEW, 2, NOW)
     assert found.fault is not None
     assert (found.fault.reason, "exceeded quota" in found.fault.message) == ("FailedCreate", True)
 
@@ -112,11 +115,11 @@ def test_a_rollout_that_takes_too_long_is_the_fault() -> None:
         "reason": "ProgressDeadlineExceeded",
         "message": "has timed out progressing",
     }
-    found = read_rollout(deployment(updatedReplicas=1, conditions=[condition]), [], NEW, 2)
+    found = read_rollout(deployment(updatedReplicas=1, conditions=[condition]), [], NEW, 2, NOW)
     assert found.fault is not None
     assert found.fault.reason == "RolloutTimedOut"
 
 
 def test_what_an_older_rollout_ran_into_does_not_count() -> None:
     condition = {"type": "Progressing", "status": "False", "reason": "x", "message": "y"}
-    assert read_rollout(deployment(OLD, conditions=[condition]), [], NEW, 2).fault is None
+    assert read_rollout(deployment(OLD, conditions=[condition]), [], NEW, 2, NOW).fault is None

@@ -1,5 +1,6 @@
 """What is to be done about an EventStore, for everything that may be found."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from chekov_operator.controllers.plan import Plan
 from chekov_operator.kube.kinds import JOB
 from chekov_operator.kube.objects import Object
 from chekov_operator.settings import Settings
+from chekov_operator.stores.poller import Reading
 from tests.operator.samples import store, store_body
 
 SETTINGS = Settings(runtime_image="chekov:1")
@@ -33,7 +35,8 @@ def status(version: int, needed: int = 3, *, usable: bool | None = None) -> Stor
 
 
 def observed(version: int = 3, **more: Any) -> ObservedStore:
-    return ObservedStore(state=status(version), host="db.example:5432", now=NOW, **more)
+    reading = Reading(host="db.example:5432", state=status(version))
+    return replace(ObservedStore(reading, now=NOW), **more)
 
 
 def condition(plan: Plan, kind: str) -> tuple[str, str, str]:
@@ -74,7 +77,6 @@ def test_a_store_that_is_up_to_date_is_ready_and_reports_its_state() -> None:
         "bytes": 8192,
     }
     assert (list(plan.apply), list(plan.delete)) == ([], [])
-    assert plan.requeue_after is not None
 
 
 def test_a_migration_that_is_done_is_tidied_away() -> None:
@@ -107,9 +109,19 @@ def test_a_job_of_an_older_release_makes_way() -> None:
 def test_the_database_is_read_again_as_soon_as_the_job_is_done() -> None:
     ended = pod({"terminated": {"exitCode": 0}})
     plan = plan_store(store(), observed(2, **running(pods=[ended])), SETTINGS)
-    assert plan.requeue_after is not None
-    assert plan.requeue_after <= 1
+    assert plan.read_store_soon
     assert condition(plan, "Ready")[0] == "False"
+
+
+def test_a_job_that_succeeded_without_effect_is_told_and_retried() -> None:
+    stamp = "2027-01-15T08:00:00Z"
+    ended = pod({"terminated": {"exitCode": 0, "finishedAt": stamp}})
+    later = 1_800_000_000.0 + RETRY_SECONDS + 1
+    plan = plan_store(store(), observed(2, now=later, **running(pods=[ended])), SETTINGS)
+    assert condition(plan, "Migrated")[:2] == ("False", "MigrationFailed")
+    assert "did not change" in condition(plan, "Migrated")[2]
+    assert list(plan.delete) == [(JOB, NAME)]
+    assert not plan.read_store_soon
 
 
 @pytest.mark.parametrize(("ago", "deleted"), [(1, []), (RETRY_SECONDS + 1, [(JOB, NAME)])])
@@ -119,7 +131,10 @@ def test_a_failed_job_is_reported_and_retried_after_a_while(ago: float, deleted:
         {"terminated": {"exitCode": 1, "message": "permission denied", "finishedAt": stamp}}
     )
     found = ObservedStore(
-        state=status(2), now=1_800_000_000.0 + ago, jobs={NAME: job()}, pods=[ended]
+        reading=Reading(state=status(2)),
+        now=1_800_000_000.0 + ago,
+        jobs={NAME: job()},
+        pods=[ended],
     )
     plan = plan_store(store(), found, SETTINGS)
     assert condition(plan, "Migrated")[:2] == ("False", "MigrationFailed")
@@ -151,7 +166,7 @@ def test_a_schema_of_a_newer_release_that_still_works_is_used() -> None:
 
 
 def test_a_schema_that_other_steps_made_is_left_alone() -> None:
-    found = ObservedStore(state=status(3, usable=False), now=NOW)
+    found = ObservedStore(reading=Reading(state=status(3, usable=False)), now=NOW)
     plan = plan_store(store(), found, SETTINGS)
     assert list(plan.apply) == []
     assert condition(plan, "Ready")[:2] == ("False", "SchemaUnknown")
@@ -159,7 +174,7 @@ def test_a_schema_that_other_steps_made_is_left_alone() -> None:
 
 @pytest.mark.parametrize("migrate", ["Auto", "Manual"])
 def test_a_schema_of_a_newer_release_is_left_alone(migrate: str) -> None:
-    found = ObservedStore(state=status(4, usable=False), now=NOW)
+    found = ObservedStore(reading=Reading(state=status(4, usable=False)), now=NOW)
     plan = plan_store(store(migrate=migrate), found, SETTINGS)
     assert list(plan.apply) == []
     assert condition(plan, "Ready")[:2] == ("False", "SchemaTooNew")
@@ -169,21 +184,25 @@ def test_a_schema_of_a_newer_release_is_left_alone(migrate: str) -> None:
 @pytest.mark.parametrize(
     "found",
     [
-        ObservedStore(dsn_fault=Fault("SecretNotFound", "there is no Secret 'postgres'")),
-        ObservedStore(
+        Reading(dsn_fault=Fault("SecretNotFound", "there is no Secret 'postgres'")),
+        Reading(
             host="db.example:5432", unreachable=Fault("Unreachable", "Postgres does not answer")
         ),
     ],
     ids=["secret", "database"],
 )
-def test_an_unreadable_database_is_reported_with_the_reason(found: ObservedStore) -> None:
+def test_an_unreadable_database_is_reported_with_the_reason(found: Reading) -> None:
     fault = found.dsn_fault or found.unreachable
     assert fault is not None
-    plan = plan_store(store(), found, SETTINGS)
+    plan = plan_store(store(), ObservedStore(reading=found), SETTINGS)
     assert condition(plan, "Ready") == ("False", fault.reason, fault.message)
     assert condition(plan, "Migrated")[0] == "Unknown"
     assert (list(plan.apply), list(plan.delete)) == ([], [])
-    assert plan.requeue_after is not None
+
+
+def test_a_store_that_was_not_read_yet_keeps_its_status() -> None:
+    plan = plan_store(store(), ObservedStore(), SETTINGS)
+    assert (list(plan.apply), list(plan.conditions), plan.keep_status) == ([], [], True)
 
 
 def test_a_paused_store_is_left_as_it_is() -> None:

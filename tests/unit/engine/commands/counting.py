@@ -1,11 +1,10 @@
 """Stores in memory whose appends can be held up or overtaken, and runtimes over them."""
 
 import asyncio
-from collections.abc import Sequence
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from chekov import Domain, MemoryStore, Runtime
-from chekov.store.port import Appended, Expected, NewEvent
+from chekov.store.port import NewEvent
 from tests.doubles import OwnEvents
 from tests.unit.engine.counter_domain import Counter, Doubling
 
@@ -20,17 +19,9 @@ class SlowStore(OwnEvents):
         self.open = asyncio.Event()
         self.waiting = asyncio.Event()
 
-    async def append(
-        self,
-        stream: str,
-        events: Sequence[NewEvent],
-        *,
-        expected: int = Expected.ANY,
-        command_id: UUID | None = None,
-    ) -> Appended:
+    async def before_append(self, stream: str) -> None:
         self.waiting.set()
         await self.open.wait()
-        return await super().append(stream, events, expected=expected, command_id=command_id)
 
 
 class ContendedStore(OwnEvents):
@@ -41,18 +32,10 @@ class ContendedStore(OwnEvents):
         self.overtaking = True
         self.lost = 0
 
-    async def append(
-        self,
-        stream: str,
-        events: Sequence[NewEvent],
-        *,
-        expected: int = Expected.ANY,
-        command_id: UUID | None = None,
-    ) -> Appended:
+    async def before_append(self, stream: str) -> None:
         if self.overtaking:
             self.lost += 1
-            await super().append(stream, [NewEvent(uuid4(), "Added", b'{"amount": 0}')])
-        return await super().append(stream, events, expected=expected, command_id=command_id)
+            await self.append_at_once(stream, [NewEvent(uuid4(), "Added", b'{"amount": 0}')])
 
 
 def over(store: MemoryStore, **options: float) -> Runtime:

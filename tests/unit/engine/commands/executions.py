@@ -6,11 +6,14 @@ from chekov.engine.commands.execution import Execution
 from chekov.engine.commands.router import Router
 from tests.unit.engine.counter_domain import Add, Counter
 
-ROUTER = Router(Domain("counting", aggregates=[Counter]))
+DOMAIN = Domain("counting", aggregates=[Counter])
+ROUTER = Router(DOMAIN, timeout=600.0)
 
 
-def execution(timeout: float | None = None) -> Execution:
+def execution(timeout: float | None = None, router: Router = ROUTER) -> Execution:
     """A command that adds 1 to the counter `a`."""
     return Execution(
-        CommandEnvelope.of(Add(counter="a", amount=1), timeout=timeout), ROUTER, traceparent=None
+        CommandEnvelope.of(Add(counter="a", amount=1), timeout=timeout),
+        router,
+        traceparent=None,
     )

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from chekov import Domain, MemoryStore, Runtime
+from chekov import CacheLimits, Domain, MemoryStore, Runtime, definition_of
 from chekov.engine.commands.aggregates import AggregateCache
+from chekov.engine.commands.instance_cache import InstanceCache
 from chekov.errors import (
     HistoryTruncated,
     InvalidArgument,
@@ -162,7 +163,8 @@ async def test_an_instance_that_was_never_stored_is_not_found() -> None:
 
 def test_the_least_recently_used_instance_that_is_free_makes_room() -> None:
     rehydrator: Any = None
-    cache = AggregateCache(MemoryStore(), rehydrator, capacity=2)
+    instances = InstanceCache(CacheLimits(instances=2), [definition_of(Counter)])
+    cache = AggregateCache(MemoryStore(), rehydrator, instances)
     first, second = (cache.get_or_create(Counter, f"counter-{name}") for name in "ab")
     first.busy = True
     third = cache.get_or_create(Counter, "counter-c")

@@ -9,8 +9,7 @@ import pytest
 
 from chekov import Command, Domain, MemoryStore, ProcessManager, Retry, Runtime, start
 from chekov.engine.commands.chains import Chains
-from chekov.engine.commands.consistency import HandlerFailed
-from chekov.errors import ConsistencyTimeout, StoreUnavailable
+from chekov.errors import ConsistencyTimeout, HandlerFailed, StoreUnavailable
 from chekov.store.port import ChainedCommands, SubscriptionKey
 from tests.unit.engine.processes.transfers import (
     Account,

@@ -6,10 +6,11 @@ import pytest
 from chekov import Domain, MemoryStore, Runtime
 from chekov.domain.failure import Retry
 from chekov.engine.commands.chains import Chains
-from chekov.engine.commands.consistency import Consistency, HandlerFailed
+from chekov.engine.commands.consistency import Consistency
 from chekov.errors import (
     ChekovError,
     ConsistencyTimeout,
+    HandlerFailed,
     InvalidArgument,
     InvalidConsistency,
     StoreUnavailable,
@@ -122,7 +123,7 @@ async def test_versions_and_partitions_of_a_name_are_waited_for_one_by_one() -> 
         claims = await store.subscriptions.claim("node", every, lease=60)
         chains = Chains(store.events, store.processes, [])
         consistency = Consistency(
-            store.subscriptions, keys, keys, {}, lambda key: key, chains, partitions={}
+            store.subscriptions, keys, keys, {}, lambda key: key, chains, layouts={}
         )
         assert consistency.named(["seen"]) == keys
         for claim in claims[:2]:

@@ -6,9 +6,10 @@ import pytest
 
 from chekov.engine.commands.deadlines import Deadlines
 from chekov.engine.commands.execution import Execution
+from chekov.engine.commands.router import Router
 from chekov.errors import CommandTimeout
 from tests.unit.engine.commands.counting import SlowStore, over
-from tests.unit.engine.commands.executions import execution
+from tests.unit.engine.commands.executions import DOMAIN, execution
 from tests.unit.engine.counter_domain import Add
 from tests.waiting import until
 
@@ -28,33 +29,34 @@ async def wait(deadlines: Deadlines, waiting: Execution) -> BaseException:
 
 
 async def test_a_wait_that_takes_too_long_ends_with_a_command_timeout() -> None:
-    error = await wait(Deadlines(FOREVER), execution(timeout=0))
+    error = await wait(Deadlines(), execution(timeout=0))
     assert isinstance(error, CommandTimeout)
     assert error.stored is False
     assert "Add did not finish within 0 s" in str(error)
 
 
 async def test_the_timeout_of_the_runtime_is_for_commands_without_their_own() -> None:
-    assert isinstance(await wait(Deadlines(0.0), execution()), CommandTimeout)
+    late = execution(router=Router(DOMAIN, timeout=0.0))
+    assert isinstance(await wait(Deadlines(), late), CommandTimeout)
 
 
 async def test_a_timeout_after_an_append_was_sent_leaves_open_whether_it_is_stored() -> None:
     late = execution(timeout=0)
     late.append_outcome_unknown = True
-    error = await wait(Deadlines(FOREVER), late)
+    error = await wait(Deadlines(), late)
     assert isinstance(error, CommandTimeout)
     assert error.stored is None
 
 
 async def test_its_cancellation_is_taken_back() -> None:
-    await wait(Deadlines(FOREVER), execution(timeout=0))
+    await wait(Deadlines(), execution(timeout=0))
     task = asyncio.current_task()
     assert task is not None
     assert not task.cancelling()
 
 
 async def test_a_command_that_ended_in_time_is_left_alone() -> None:
-    deadlines = Deadlines(FOREVER)
+    deadlines = Deadlines()
     done = execution(timeout=0)
     deadlines.enter(done)
     deadlines.leave(done)
@@ -64,7 +66,7 @@ async def test_a_command_that_ended_in_time_is_left_alone() -> None:
 
 
 async def test_a_cancellation_from_elsewhere_is_not_a_timeout() -> None:
-    deadlines = Deadlines(FOREVER)
+    deadlines = Deadlines()
     ended: list[BaseException] = []
 
     async def work() -> None:
@@ -79,7 +81,7 @@ async def test_a_cancellation_from_elsewhere_is_not_a_timeout() -> None:
 
 
 async def test_a_cancellation_from_elsewhere_before_the_deadline_is_not_a_timeout() -> None:
-    deadlines = Deadlines(FOREVER)
+    deadlines = Deadlines()
     ended: list[BaseException] = []
 
     async def work() -> None:
@@ -109,7 +111,7 @@ async def test_it_needs_a_task() -> None:
 
     def enter() -> None:
         try:
-            Deadlines(0.0).enter(execution())
+            Deadlines().enter(execution())
         except RuntimeError as error:
             answer.set_exception(error)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
@@ -15,7 +15,7 @@ from chekov.errors import (
     CommandTimeout,
     WrongExpectedVersion,
 )
-from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
+from chekov.store.port import RecordedEvent
 from tests.doubles import OwnEvents
 from tests.unit.engine.commands.outcomes import Outcomes
 from tests.unit.engine.counter_domain import Add, AddAtMost, Counter, Doubling, Note, TooMuch
@@ -32,18 +32,9 @@ class Asked(OwnEvents):
         self.looked_up = 0
         self.stalled = False
 
-    async def append(
-        self,
-        stream: str,
-        events: Sequence[NewEvent],
-        *,
-        expected: int = Expected.ANY,
-        command_id: UUID | None = None,
-    ) -> Appended:
-        appended = await super().append(stream, events, expected=expected, command_id=command_id)
+    async def after_append(self) -> None:
         if self.stalled:
             await asyncio.Event().wait()
-        return appended
 
     async def read_page(  # type: ignore[override]  # the rest of its parameters passes through
         self, *, filter: EventFilter = EVERYTHING, **further: Any

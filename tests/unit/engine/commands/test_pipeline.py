@@ -1,13 +1,14 @@
 """Middleware surrounds every command: it sees, changes, refuses and answers."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from chekov import CommandHandler, Domain, MemoryStore, Rejected, Runtime, prepare
+from chekov import CommandHandler, Domain, MemoryStore, Principal, Rejected, Runtime, execute
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.middleware import Middleware, Next
 from chekov.engine.commands.execution import Dispatched
@@ -16,7 +17,7 @@ from chekov.errors import CommandTimeout, DefinitionError, StreamNotFound, Unkno
 from chekov.serialization.codec import decode_metadata
 from tests.unit.engine.commands.counting import SlowStore
 from tests.unit.engine.commands.outcomes import Outcomes
-from tests.unit.engine.counter_domain import Add, AddAtMost, Counter, Note, TooMuch
+from tests.unit.engine.counter_domain import Add, AddAtMost, Added, Counter, Note, TooMuch
 from tests.unit.engine.exits import EXITS
 
 Envelope = CommandEnvelope[Any]
@@ -115,7 +116,7 @@ async def test_it_may_refuse_a_command() -> None:
     async with over(refuse, outcomes=outcomes) as runtime:
         with pytest.raises(Forbidden):
             await runtime.dispatch(Add(counter="a", amount=1))
-        envelope = CommandEnvelope.of(Add(counter="a", amount=1), principal="ada")
+        envelope = CommandEnvelope.of(Add(counter="a", amount=1), principal=Principal("ada"))
         assert (await runtime.execute(envelope)).version == 1
     assert outcomes.all == [("rejected", 0), ("accepted", 1)]
 
@@ -227,11 +228,11 @@ async def test_an_instance_goes_on_after_an_exit_that_nobody_requested(
     error: BaseException,
 ) -> None:
     class Leaves(CommandHandler):
-        @prepare
-        async def add(self, command: Add, counter: Counter) -> Add:
+        @execute
+        async def add(self, command: Add, counter: Counter) -> Iterable[Added]:
             if command.amount == 1:
                 raise error
-            return command
+            return counter.add(command)
 
     domain = Domain("counting", aggregates=[Counter], command_handlers=[Leaves()])
     async with Runtime(domain, store=MemoryStore()) as runtime:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from uuid import UUID
 
 import pytest
 
@@ -11,7 +10,7 @@ from chekov.engine.observer import Observer
 from chekov.errors import HistoryTruncated, StoreUnavailable
 from chekov.store.memory.history import History
 from chekov.store.memory.snapshots import MemorySnapshots
-from chekov.store.port import Appended, Expected, NewEvent, Snapshot
+from chekov.store.port import Snapshot
 from tests.doubles import OwnEvents
 from tests.unit.engine.counter_domain import Add, AddAtMost, Added, Counter, TooMuch
 from tests.unit.engine.snapshot_counter import KeptCounter, SnapshotLog
@@ -201,18 +200,10 @@ async def test_a_slow_command_does_not_hold_up_other_snapshots() -> None:
         held: asyncio.Event | None = None
         reached = False
 
-        async def append(
-            self,
-            stream: str,
-            events: Sequence[NewEvent],
-            *,
-            expected: int = Expected.ANY,
-            command_id: UUID | None = None,
-        ) -> Appended:
+        async def before_append(self, stream: str) -> None:
             if self.held is not None and stream == "counter-a":
                 self.reached = True
                 await self.held.wait()
-            return await super().append(stream, events, expected=expected, command_id=command_id)
 
     log, store = SnapshotLog(), Held()
     async with over(store) as runtime:

@@ -22,7 +22,7 @@ from chekov import (
     rejected,
     start,
 )
-from chekov.engine.commands.execution import CAUSE
+from chekov.domain.event_filter import CAUSE
 from chekov.serialization.codec import decode_metadata
 from chekov.store.port import (
     Claim,

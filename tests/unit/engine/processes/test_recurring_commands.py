@@ -92,6 +92,19 @@ async def test_it_ends_when_it_is_cancelled() -> None:
         assert await balance_is(runtime, "a", 0)
 
 
+async def test_a_backlog_does_not_keep_newer_commands_back() -> None:
+    clock = Clock()
+    store = MemoryStore(clock=clock)
+    async with accounts(store, subscriptions=False) as runtime:
+        await runtime.schedule(DEPOSIT, cron="* * * * *", missed="all", id=ID)
+        clock.now += 3 * DAY
+        await runtime.schedule(Deposit(account="b", amount=1), at=clock.now)
+    async with accounts(store) as runtime:
+        await until(lambda: balance_is(runtime, "b", 1))
+        [newer] = await store.read_stream("account-b")
+        assert newer.position < 500
+
+
 async def test_a_run_that_is_refused_does_not_end_it() -> None:
     clock = Clock()
     store = MemoryStore(clock=clock)

@@ -75,6 +75,12 @@ class Recorder:
         yield {}
 
 
+async def ended(writes: DeferredWrites) -> None:
+    """End the turn, as who passes events to a projection does."""
+    if writes.end_turn():
+        await writes.settle()
+
+
 def begun(*, independent: bool = False) -> tuple[Recorder, DeferredWrites]:
     recorder = Recorder()
     return recorder, DeferredWrites(recorder, independent=independent)
@@ -122,7 +128,7 @@ async def test_rows_may_be_left_unread() -> None:
     _, writes = begun()
     rows = writes.connection(0).cursor("rows")
     assert await anext(rows) == {}
-    await writes.end_turn()
+    await ended(writes)
     with pytest.raises(TransactionEnded):
         await anext(rows)
 
@@ -149,7 +155,7 @@ async def test_those_of_a_savepoint_are_rolled_back_with_it() -> None:
 async def test_after_the_turn_everything_is_refused() -> None:
     recorder, writes = begun()
     connection = writes.connection(0)
-    await writes.end_turn()
+    await ended(writes)
     for use in (
         connection.execute("late"),
         connection.executemany("late", []),
@@ -173,7 +179,7 @@ async def test_a_handler_that_leaves_a_statement_running_has_failed() -> None:
     left = asyncio.create_task(writes.connection(0).execute("wait"))
     await recorder.waiting.wait()
     with pytest.raises(TransactionEnded, match="a statement of its transaction was running"):
-        await writes.end_turn()
+        await ended(writes)
     with pytest.raises(TransactionEnded, match="ended when the handler returned"):
         await left
 
@@ -183,5 +189,5 @@ async def test_memory_is_bounded_although_nobody_reads(monkeypatch: pytest.Monke
     recorder, writes = begun()
     for turn in range(4):
         writes.write(turn, "a", (turn,))
-        await writes.end_turn()
+        await ended(writes)
     assert recorder.sent == [("a", [(0,), (1,), (2,)])]

@@ -1,8 +1,10 @@
 """The number of partitions changes without loss and without repetition."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -171,6 +173,37 @@ async def test_parked_keys_move_to_their_new_partition_and_stay_in_order() -> No
 
         await until(emptied)
         await heard.settle(runtime)
+    heard.check()
+
+
+async def test_what_is_divided_anew_right_before_it_is_claimed_is_run_as_it_is_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, heard = MemoryStore(), Heard()
+    claim = store.subscriptions.claim
+    divided = False
+
+    async def claim_too_late(owner: str, keys: Collection[SubscriptionKey], **options: Any) -> Any:
+        nonlocal divided
+        if not divided:
+            divided = True
+            [layout] = await store.layouts.list("counting")
+            assert await store.layouts.change(layout, 2, partial(partition_of, partitions=2))
+        return await claim(owner, keys, **options)
+
+    async with running(store, heard.by(4), lease=LONG) as runtime:
+        await runtime.pause("heard")
+        await until(lambda: owned(runtime) == [])
+        await heard.add(runtime)
+        await heard.add(runtime)
+    await store.subscriptions.resume("counting", "heard")
+    monkeypatch.setattr(store.subscriptions, "claim", claim_too_late)
+    async with (
+        running(store, heard.by(4), lease=LONG) as runtime,
+        running(store, heard.by(2), lease=LONG),
+    ):
+        await heard.settle(runtime)
+    assert divided
     heard.check()
 
 

@@ -2,11 +2,24 @@
 
 from collections.abc import Sequence
 
-from chekov import Domain, MemoryStore, NewEvent, Retry, Runtime
+from chekov import (
+    Context,
+    Domain,
+    EventHandler,
+    MemoryStore,
+    NewEvent,
+    Retry,
+    Runtime,
+    handle,
+    partition,
+)
+from chekov.domain.handler_definition import HandlerSettings
 from chekov.uuid7 import uuid7
 from tests.unit.engine.releases import (
     NewSeen,
     OldSeen,
+    Paid,
+    PaidInCurrency,
     Pay,
     PayInCurrency,
     Rate,
@@ -129,3 +142,58 @@ async def test_one_that_is_parked_behind_another_waits_when_its_turn_has_come() 
 
 def parked_are(runtime: Runtime, number: int) -> bool:
     return sum(item.parked for item in runtime.subscriptions.values()) == number
+
+
+class OldKeyed(EventHandler, name="keyed"):
+    def __init__(self, seen: list[int]) -> None:
+        self.seen = seen
+
+    @handle
+    async def paid(self, event: Paid, context: Context) -> None:
+        self.seen.append(event.cents)
+
+    @partition
+    def cents(self, event: Paid) -> str:
+        return str(event.cents)
+
+
+class NewKeyed(EventHandler, name="keyed"):
+    def __init__(self, seen: list[int]) -> None:
+        self.seen = seen
+
+    @handle
+    async def paid(self, event: PaidInCurrency, context: Context) -> None:
+        self.seen.append(event.cents)
+
+    @partition
+    def shop(self, event: PaidInCurrency) -> str:
+        return event.shop
+
+
+async def test_partitions_that_wait_for_newer_code_are_given_to_it_with_its_keys() -> None:
+    """While an older process lives, and without repetition."""
+    store, seen = MemoryStore(), list[int]()
+    divided = {"keyed": HandlerSettings(partitions=3)}
+
+    def divided_by(domain: Domain, node: str) -> Runtime:
+        return Runtime(
+            domain, store=store, lease=LONG, node=node, retry=Retry(attempts=1), handlers=divided
+        )
+
+    async with divided_by(old_release(OldKeyed(seen)), "old") as old:
+        for cents in range(1, 8):
+            await old.dispatch(Pay(shop=f"s{cents}", cents=cents))
+        await until(lambda: len(seen) == 7)
+        async with Runtime(new_release(), store=store, subscriptions=False) as commands:
+            await commands.dispatch(PayInCurrency(shop="n", cents=8))
+
+        def all_wait() -> bool:
+            found = [item for key, item in old.subscriptions.items() if key.name == "keyed"]
+            return len(found) == 3 and all("newer code" in (item.error or "") for item in found)
+
+        await until(all_wait)
+        async with divided_by(new_release(NewKeyed(seen)), "new") as new:
+            await until(lambda: len(seen) >= 8)
+            await new.dispatch(PayInCurrency(shop="m", cents=9))
+            await until(lambda: 9 in seen)
+    assert sorted(seen) == list(range(1, 10))

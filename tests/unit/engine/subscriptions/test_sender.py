@@ -12,6 +12,7 @@ from chekov import (
     Context,
     Delivered,
     Domain,
+    EventFilter,
     EventHandler,
     MemoryStore,
     RecordedEvent,
@@ -210,6 +211,46 @@ async def test_a_command_is_scheduled_once_and_cancelled() -> None:
     assert (second.id, second.due) == (uuid5(event, "counting/noting/2"), time + timedelta(days=2))
     assert first.correlation_id == REQUEST
     assert decode_metadata(first.metadata) == {"tenant": "blue", "by": "clock"}
+
+
+async def test_what_was_cancelled_stays_so_when_its_event_comes_again() -> None:
+    """As it does when the handler fails after it has cancelled."""
+    store = MemoryStore()
+    chosen = UUID(int=9)
+
+    async def schedule(context: Context) -> None:
+        later = Note(counter="later", text="1")
+        once = await context.schedule(later, after=timedelta(days=1))
+        again = await context.schedule(later, cron="0 0 1 * *", id=chosen)
+        assert await context.cancel(once) == (context.attempt == 1)
+        assert await context.cancel(again) == (context.attempt == 1)
+        if context.attempt == 1:
+            raise RuntimeError("not yet")
+
+    async with running(store, Noting(schedule)) as runtime:
+        await added(runtime)
+        await passed(runtime, 2)
+        assert not await runtime.scheduled.list()
+        await runtime.schedule(Note(counter="later", text="1"), cron="0 0 1 * *", id=chosen)
+        assert [item.id for item in await runtime.scheduled.list()] == [chosen]
+
+
+async def test_a_scheduled_command_names_the_event_as_its_cause() -> None:
+    store = MemoryStore()
+
+    async def schedule(context: Context) -> None:
+        await context.schedule(Note(counter="later", text="1"), after=timedelta(0))
+
+    async with running(store, Noting(schedule)) as runtime:
+        event = await added(runtime)
+
+        async def is_noted() -> bool:
+            return bool(await store.read_page(filter=EventFilter(stream="counter-later")))
+
+        await until(is_noted)
+        caused = await store.read_page(filter=EventFilter(caused_by=event))
+        assert [item.stream for item in caused] == ["counter-notes", "counter-later"]
+        assert {item.correlation_id for item in caused} == {REQUEST}
 
 
 async def test_a_time_that_cannot_be_used_is_refused() -> None:

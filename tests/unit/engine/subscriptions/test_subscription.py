@@ -102,7 +102,7 @@ async def test_a_hole_in_history_is_told() -> None:
     seen = Seen()
     store = Holed()
     # As if another process had stored the events: the tail reads them.
-    store.tail.push = lambda recorded: store.tail.heard(recorded[-1].position)
+    store.tail.push = lambda recorded, drops=None: store.tail.heard(recorded[-1].position)  # noqa: ARG005
     async with running(store, seen, observers=[Watching()]) as runtime:
         for amount in (1, 2, 3):
             await runtime.dispatch(Add(counter="a", amount=amount))
@@ -145,7 +145,7 @@ async def test_subscriptions_that_catch_up_together_read_the_log_once() -> None:
 async def test_what_another_process_stores_is_read_once_for_all() -> None:
     store = Counting()
     # As if another process had stored the events: the tail reads them.
-    store.tail.push = lambda recorded: store.tail.heard(recorded[-1].position)
+    store.tail.push = lambda recorded, drops=None: store.tail.heard(recorded[-1].position)  # noqa: ARG005
     watchers = [watcher(number) for number in range(10)]
     async with running(store, *watchers) as runtime:
         for amount in range(1, 51):

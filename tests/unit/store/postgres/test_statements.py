@@ -59,6 +59,7 @@ def test_behind_a_pooler_some_statements_differ() -> None:
     assert {name for name in direct if direct[name] != pooled[name]} == {
         "append_one",
         "append_many",
+        "append_checked",
     }
 
 

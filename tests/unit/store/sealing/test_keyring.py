@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chekov.errors import KeyUnusable
+from chekov.store.memory.history import History
 from chekov.store.memory.keys import MemoryKeys
 from chekov.store.port import Key
 from chekov.store.sealing.cipher import new_secret
@@ -19,7 +20,7 @@ class Asked(MemoryKeys):
     """Counts the questions, and holds answers back."""
 
     def __init__(self) -> None:
-        super().__init__(Watermark())
+        super().__init__(History(), Watermark())
         self.questions = 0
         self.held: asyncio.Event | None = None
 

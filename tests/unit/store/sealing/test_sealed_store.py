@@ -296,7 +296,7 @@ class UnreachableKeys(MemoryKeys):
 async def test_keys_that_are_away_are_waited_for_and_not_taken_for_forgotten() -> None:
     codec = Codec(clubs())
     memory = MemoryStore()
-    memory.keys = keys = UnreachableKeys(memory.changes.keys)
+    memory.keys = keys = UnreachableKeys(memory.log.history, memory.changes.keys)
     async with sealed(memory) as store:
         await store.append("club-a", [new(codec, joined(MEMBERS[0], "Ada"))])
         await store.keys.forget_keys(["nobody"])  # which empties the cache

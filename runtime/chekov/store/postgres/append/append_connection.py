@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from chekov.store.port import Appended, NewEvent, RecordedEvent
+from chekov.errors import StoreError
+from chekov.store.port import Appended, NewEvent, NoneSince, RecordedEvent
 from chekov.store.postgres.append.batch import (
     Group,
     Pending,
@@ -20,7 +21,9 @@ from chekov.store.postgres.append.batch import (
     scalar_columns,
     settle,
 )
+from chekov.store.postgres.append.conditions import checks, failures, tag_keys
 from chekov.store.postgres.append.eager import EagerCoroutine
+from chekov.store.postgres.append.following import FollowingStatements
 from chekov.store.postgres.append.head_cache import HeadCache
 from chekov.store.postgres.connection_options import GRACE_SECONDS, DriverConnection
 from chekov.store.postgres.row_decoding import EVENT_COLUMNS
@@ -34,8 +37,9 @@ class Sent(NamedTuple):
     """The outcome of one statement."""
 
     recorded: Sequence[RecordedEvent]
-    refused: Sequence[tuple[Pending, int]]
-    """Each with its outcome, as the SQL functions number them."""
+    refused: Sequence[tuple[Pending, StoreError]]
+    others: Sequence[RecordedEvent] = ()
+    """What other processes stored before."""
 
 
 class AppendConnection:
@@ -47,18 +51,25 @@ class AppendConnection:
     Args:
         schema: of the store.
         head_cache: shared by the append connections of a process.
+        followed: returns the position after which the answer of an append is to bring along what
+            others stored; `None` for nothing.
     """
 
-    def __init__(self, schema: Schema, head_cache: HeadCache) -> None:
+    def __init__(
+        self, schema: Schema, head_cache: HeadCache, followed: Callable[[], int | None]
+    ) -> None:
         self._pool = schema.pool
         self._generation = 0
         self._schema = schema
         self._statements = schema.statements("events")
         self._head_cache = head_cache
+        self._following = FollowingStatements(followed, self._prepared)
         self._connection: DriverConnection | None = None
         self._insert: Any = None
+        self._insert_tagged: Any = None
         self._one: Any = None
         self._many: Any = None
+        self._checked: Any = None
         self._busy_since = 0.0
 
     def is_connected(self) -> bool:
@@ -84,6 +95,8 @@ class AppendConnection:
             self._insert = await connection.prepare(self._statements["append_next"])
             self._one = await connection.prepare(self._statements["append_one"])
             self._many = await connection.prepare(self._statements["append_many"])
+            self._insert_tagged = self._checked = None
+            self._following.clear()
         except BaseException:
             self.terminate()
             raise
@@ -132,11 +145,16 @@ class AppendConnection:
             self.terminate()
 
     async def insert_next(
-        self, stream: str, events: Sequence[NewEvent], expected: int
+        self,
+        stream: str,
+        events: Sequence[NewEvent],
+        expected: int,
+        condition: NoneSince | None = None,
     ) -> Appended | None:
         """Insert one event at the position and version that the head cache knows.
 
-        Only while no other append of this process is under way.
+        Only while no other append of this process is under way. A condition that names the position
+        before this one holds: where the event can be stored, nothing else was.
 
         Returns:
             `None`, with nothing stored, when the cache does not know them, or was wrong.
@@ -148,16 +166,22 @@ class AppendConnection:
             return None
         if len(events) != 1 or binary_content(events[0]) is not None:
             return None
+        if condition is not None and condition.position != head:
+            return None
+        tags = events[0].tags
         self._busy_since = time.monotonic()
         try:
+            if tags and self._insert_tagged is None:
+                self._insert_tagged = await self._prepared("append_next_tagged")
             insert = EagerCoroutine(
-                self._insert.fetch(
+                (self._insert_tagged if tags else self._insert).fetch(
                     head,
                     head_cache.head_id,
                     stream,
                     version + 1,
                     *scalar_columns(events[0]),
                     stamp,
+                    *((tags, tag_keys(events[0])) if tags else ()),
                 )
             )
             # Postgres is at work meanwhile.
@@ -192,6 +216,8 @@ class AppendConnection:
             if lone and (recorded := await self._copy_next(groups)):
                 return Sent(recorded, ())
             first = groups[0][0]
+            if not all(pending.is_plain for group in groups for pending in group):
+                return await self._append_checked(groups, together=together)
             if len(groups) > 1 or len(groups[0]) > 1 or len(first.events) > 1:
                 return await self._append_many(groups, together=together)
             return await self._append_one(first)
@@ -282,6 +308,8 @@ class AppendConnection:
                 room -= row_bytes(pending)
                 if version is None or pending.command_id is not None or room < 0:
                     return ()
+                if not pending.is_plain:
+                    return ()
                 places.append(Place(pending, head, version))
                 head += len(pending.events)
                 version += len(pending.events)
@@ -312,13 +340,36 @@ class AppendConnection:
             self._head_cache.stop_assuming_new_streams()
 
     async def _append_many(self, groups: Sequence[Group], *, together: bool) -> Sent:
-        before, stamp, outcomes = await self._many.fetchrow(*columns(groups, together=together))
+        values = columns(groups, together=together)
+        row, others = await self._following.fetch(self._many, "append_many", values)
+        sent = self._settled(groups, (*row, None), together=together)
+        return sent._replace(others=others)
+
+    async def _append_checked(self, groups: Sequence[Group], *, together: bool) -> Sent:
+        if self._checked is None:
+            self._checked = await self._prepared("append_checked")
+        row = await self._checked.fetchrow(*columns(groups, together=together), *checks(groups))
+        return self._settled(groups, row, together=together)
+
+    async def _prepared(self, statement: str) -> Any:
+        """A statement that not every process needs."""
+        connection: Any = self._connection
+        return await connection.prepare(self._statements[statement])
+
+    def _settled(self, groups: Sequence[Group], row: Any, *, together: bool) -> Sent:
+        before, stamp, outcomes, failed = row
+        met = failures(failed)
         if together and min(outcomes) < 0:
             return Sent(
-                (), [(group[0], n) for group, n in zip(groups, outcomes, strict=True) if n < 0]
+                (),
+                [
+                    (group[0], group[0].refusal(outcome, met.get(n)))
+                    for n, (group, outcome) in enumerate(zip(groups, outcomes, strict=True), 1)
+                    if outcome < 0
+                ],
             )
         self._head_cache.set_clock(stamp)
-        recorded, refused = settle(groups, before, stamp, outcomes)
+        recorded, refused = settle(groups, before, stamp, outcomes, met)
         if recorded:
             self._learn(recorded)
         return Sent(recorded, refused)
@@ -326,7 +377,7 @@ class AppendConnection:
     async def _append_one(self, pending: Pending) -> Sent:
         event = pending.events[0]
         id_, type_, data, *rest = scalar_columns(event)
-        position, version, stamp = await self._one.fetchrow(
+        values = (
             pending.stream,
             pending.expected,
             pending.command_id,
@@ -337,10 +388,12 @@ class AppendConnection:
             *rest,
             event.time,
         )
+        row, others = await self._following.fetch(self._one, "append_one", values)
+        position, version, stamp = row
         if position is None:
-            return Sent((), [(pending, version)])
+            return Sent((), [(pending, pending.refusal(version))], others)
         if event.time is None:
             self._head_cache.set_clock(stamp)
         appended = pending.appended_at(position - 1, version - 1, stamp)
         self._learn(appended.recorded)
-        return Sent(pending.succeed(appended), ())
+        return Sent(pending.succeed(appended), (), others)

@@ -9,13 +9,15 @@ import asyncpg
 
 from chekov.backoff import Backoff
 from chekov.errors import DuplicateEvent, InvalidAppend, StoreError, StoreUnavailable
-from chekov.store.port import Appended, StreamAppend
-from chekov.store.postgres.append.batch import Pending, columns, refusal
+from chekov.store.conditions import keeping
+from chekov.store.port import Appended, NoneSince, StreamAppend
+from chekov.store.postgres.append.batch import Pending, columns
+from chekov.store.postgres.append.conditions import checks, failures
 from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.errors import Fault, fault_of, repeated_id
 from chekov.store.postgres.listener import events_channel
 from chekov.store.postgres.schema import Schema
-from chekov.store.validation import check_append
+from chekov.store.validation import check_append, check_conditions
 
 _TRIES: Final = 10
 _ISOLATION: Final = "read committed"
@@ -27,8 +29,12 @@ async def append_in_transaction(
     schema: Schema,
     append: StreamAppend,
     command_id: UUID | None,
+    condition: NoneSince | None = None,
+    unchanged: Mapping[str, int] | None = None,
 ) -> Appended:
     """Append within a transaction; see `ReadModels.append_in_transaction`."""
+    check_conditions(condition, unchanged)
+    append = append._replace(events=keeping(append.events, condition, unchanged))
     size = check_append(*append)
     statements = schema.statements("events")
     isolation = await connection.fetchval(statements["isolation"])
@@ -37,10 +43,10 @@ async def append_in_transaction(
             f"append_in_transaction needs the isolation level {_ISOLATION!r}, this transaction has "
             f"{isolation!r} and would not see what others have appended"
         )
-    pending = Pending(*append[:2], append.expected, size, command_id)
-    before, stamp, [outcome] = await _insert(connection, statements, pending)
+    pending = Pending(*append, size, command_id, condition, unchanged)
+    before, stamp, [outcome], failed = await _insert(connection, statements, pending)
     if outcome < 0:
-        raise refusal(append.stream, append.expected, command_id, outcome)
+        raise pending.refusal(outcome, failures(failed).get(1))
     appended = pending.appended_at(before, outcome, _EPOCH + timedelta(microseconds=stamp))
     # Postgres delivers it when the transaction commits.
     await connection.execute(
@@ -53,6 +59,10 @@ async def _insert(
     connection: DriverConnection, statements: Mapping[str, LiteralString], pending: Pending
 ) -> Any:
     values = columns([[pending]])
+    statement, more = "append_in_transaction", ()
+    if not pending.is_plain:
+        found = checks([[pending]])
+        statement, more = "append_checked_in_transaction", found._replace(keys=_texts(found.keys))
     texts = values._replace(
         command_id=_texts(values.command_id),
         ids=_texts(values.ids),
@@ -65,10 +75,12 @@ async def _insert(
         try:
             # A savepoint, so that an error leaves the caller's transaction usable.
             async with connection.transaction():
-                return await connection.fetchrow(statements["append_in_transaction"], *texts)
+                return await connection.fetchrow(statements[statement], *texts, *more)
         except asyncpg.UniqueViolationError as error:
             if fault_of(error) is not Fault.BUSY:
                 raise DuplicateEvent(repeated_id(error)) from error
+        except asyncpg.SerializationError:
+            pass
         except (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError) as error:
             raise InvalidAppend(f"append to {pending.stream!r}: {error}") from error
         # A lone writer, which takes no append lock, stored an event first.

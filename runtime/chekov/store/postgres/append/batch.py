@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -16,7 +16,8 @@ from chekov.errors import (
     StreamNotFound,
     WrongExpectedVersion,
 )
-from chekov.store.port import Appended, Expected, NewEvent, RecordedEvent
+from chekov.store.port import Appended, Expected, NewEvent, NoneSince, RecordedEvent
+from chekov.store.postgres.append.conditions import TakenEvents, condition_error
 
 BATCH_EVENTS: Final = 1024
 BATCH_BYTES: Final = 1024 * 1024
@@ -32,10 +33,24 @@ class Pending:
 
     Attributes:
         command_id: the command whose events it holds, if they must be stored only once.
+        condition: what must not have been stored.
+        unchanged: streams that it does not write, and their versions.
+        is_plain: whether it has neither tags nor conditions.
         uncertain: its connection was lost after it was sent, so it may be stored.
     """
 
-    __slots__ = ("command_id", "events", "expected", "future", "size", "stream", "uncertain")
+    __slots__ = (
+        "command_id",
+        "condition",
+        "events",
+        "expected",
+        "future",
+        "is_plain",
+        "size",
+        "stream",
+        "uncertain",
+        "unchanged",
+    )
 
     def __init__(
         self,
@@ -44,14 +59,35 @@ class Pending:
         expected: int,
         size: int,
         command_id: UUID | None = None,
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
     ) -> None:
         self.stream = stream
         self.events = events
         self.expected = expected
         self.size = size
         self.command_id = command_id
+        self.condition = condition
+        self.unchanged = unchanged or None
+        plain = condition is None and not unchanged
+        # A loop: with `any(…)`, an append takes 0.6 µs longer.
+        for event in events:
+            if event.tags:
+                plain = False
+        self.is_plain = plain
         self.future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         self.uncertain = False
+
+    def require(self, condition: NoneSince | None, unchanged: Mapping[str, int] | None) -> None:
+        """Let it depend on conditions."""
+        self.condition = condition
+        self.unchanged = unchanged or None
+        self.is_plain &= not self.is_conditional
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether it depends on events or streams that it does not write."""
+        return self.condition is not None or self.unchanged is not None
 
     def appended_at(self, before: int, version: int, stamp: datetime) -> Appended:
         """See the function of this name."""
@@ -68,9 +104,11 @@ class Pending:
         if not self.future.done():
             self.future.set_exception(error)
 
-    def refuse(self, outcome: int) -> None:
-        """Fail with the error of an outcome below 0."""
-        self.fail(refusal(self.stream, self.expected, self.command_id, outcome))
+    def refusal(self, outcome: int, failed: Mapping[str, Any] | None = None) -> StoreError:
+        """The error of an outcome below 0, or of what the append's condition met."""
+        if failed is not None and outcome not in (_DELETED, _REPEATED):
+            return condition_error(failed, self)
+        return refusal(self.stream, self.expected, self.command_id, outcome)
 
 
 Group: TypeAlias = list[Pending]
@@ -116,7 +154,8 @@ def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group
 
     A statement has each stream once, and each command id that must be stored only once. Further
     appends to a stream stay in the queue, unless none of them has an expectation: then they form
-    one group.
+    one group. An append also stays if its conditions are about an earlier one of the statement,
+    which checks all conditions first.
 
     Args:
         queue: appends in the order of their arrival.
@@ -127,6 +166,7 @@ def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group
     stay: list[Pending] = []
     held = set(busy)
     executed: set[UUID] | None = None
+    events: TakenEvents | None = None
     rows = size = 0
     while queue and share and len(stay) < _LOOK_AT:
         pending = queue[0]
@@ -136,7 +176,10 @@ def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group
         group = groups.get(pending.stream)
         if pending.command_id is not None and executed is None:
             executed = _executed(chain.from_iterable(groups.values()))
+        if pending.is_conditional and events is None:
+            events = TakenEvents(chain.from_iterable(groups.values()))
         repeated = executed is not None and pending.command_id in executed
+        repeated |= events is not None and events.concern(pending)
         if repeated or pending.stream in held or (group and not _joins(pending, group)):
             held.add(pending.stream)
             stay.append(queue.popleft())
@@ -149,6 +192,8 @@ def take(queue: deque[Pending], busy: Collection[str], share: int) -> list[Group
         share -= 1
         if executed is not None:
             executed |= _executed([pending])
+        if events is not None:
+            events.add(pending)
         if group is None:
             groups[pending.stream] = [pending]
         else:
@@ -169,8 +214,10 @@ def _executed(pendings: Iterable[Pending]) -> set[UUID]:
 
 def _joins(pending: Pending, group: Group) -> bool:
     first = group[0]
-    return pending.expected == Expected.ANY == first.expected and not (
-        pending.command_id or first.command_id
+    return (
+        pending.expected == Expected.ANY == first.expected
+        and not (pending.command_id or first.command_id)
+        and not (pending.is_conditional or first.is_conditional)
     )
 
 
@@ -199,7 +246,7 @@ def columns(groups: Sequence[Group], *, together: bool = False) -> Columns:
     streams = [group[0].stream for group in groups]
     runs = [list(chain.from_iterable(item.events for item in group)) for group in groups]
     values: tuple[Any, ...] = tuple(zip(*chain.from_iterable(runs), strict=True))
-    ids, types, data, metadata, correlation_ids, causation_ids, times = values
+    ids, types, data, metadata, correlation_ids, causation_ids, times, _, _ = values
     stream = append = within = None
     if len(ids) > len(groups):
         counts = [len(run) for run in runs]
@@ -294,18 +341,22 @@ def payloads(
 
 
 def settle(
-    groups: Sequence[Group], before: int, stamp: datetime, outcomes: Sequence[int]
-) -> tuple[list[RecordedEvent], list[tuple[Pending, int]]]:
+    groups: Sequence[Group],
+    before: int,
+    stamp: datetime,
+    outcomes: Sequence[int],
+    failed: Mapping[int, Mapping[str, Any]],
+) -> tuple[list[RecordedEvent], list[tuple[Pending, StoreError]]]:
     """Answer the appends that were stored.
 
     Returns:
-        The stored events, and the refused appends with their outcomes.
+        The stored events, and the refused appends with their errors.
     """
     recorded: list[RecordedEvent] = []
-    refused: list[tuple[Pending, int]] = []
-    for group, outcome in zip(groups, outcomes, strict=True):
+    refused: list[tuple[Pending, StoreError]] = []
+    for n, (group, outcome) in enumerate(zip(groups, outcomes, strict=True), 1):
         if outcome < 0:
-            refused += [(pending, outcome) for pending in group]
+            refused += [(pending, pending.refusal(outcome, failed.get(n))) for pending in group]
             continue
         version = outcome
         for pending in group:

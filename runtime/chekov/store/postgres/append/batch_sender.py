@@ -14,11 +14,12 @@ from chekov.store.postgres.append.append_connection import AppendConnection
 from chekov.store.postgres.append.batch import Group, Pending
 from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, fault_of, leaves_doubt, repeated_id
 from chekov.store.postgres.schema import Schema
+from chekov.watermark import Watermark
 
 SEND_ERRORS: Final = (*DATABASE_ERRORS, StoreError, ValueError, TypeError, AttributeError)
 """What sending appends may raise."""
 
-Committed = Callable[[Sequence[RecordedEvent]], None]
+Committed = Callable[[Sequence[RecordedEvent], int], None]
 OnBatch = Callable[[int, int, float], None]
 
 
@@ -49,7 +50,11 @@ class BatchSender:
 
     Args:
         schema: of the store.
-        committed: called with the events of each statement.
+        committed: called with the events of each statement, and with how many drops there had been
+            before it was sent.
+        others: called before, likewise, with the events of other processes that an answer brought
+            along.
+        drops: counts the moments from which on no event read before may be shown.
         on_batch: called with the appends, events and seconds of each statement.
         gave_up: called with the error when the database stays away, to fail the queued appends.
     """
@@ -59,6 +64,8 @@ class BatchSender:
         schema: Schema,
         *,
         committed: Committed,
+        others: Committed,
+        drops: Watermark,
         on_batch: OnBatch | None,
         gave_up: Callable[[Exception], None],
     ) -> None:
@@ -66,6 +73,8 @@ class BatchSender:
         self._patience = schema.pool.patience
         self._servers = schema.pool.servers
         self._committed = committed
+        self._others = others
+        self._drops = drops
         self._on_batch = on_batch
         self._gave_up = gave_up
 
@@ -95,9 +104,11 @@ class BatchSender:
             if batch.rejected is None and batch.backoff is not None:
                 await batch.backoff.wait()
 
-    def report(self, recorded: Sequence[RecordedEvent], appends: int, seconds: float) -> None:
-        """Report the events that one statement stored."""
-        self._committed(recorded)
+    def report(
+        self, recorded: Sequence[RecordedEvent], drops: int, appends: int, seconds: float
+    ) -> None:
+        """Report the events that one statement stored, sent after so many drops."""
+        self._committed(recorded, drops)
         if self._on_batch is not None:
             self._on_batch(appends, len(recorded), seconds)
 
@@ -112,18 +123,20 @@ class BatchSender:
             batch.groups = await self._resolve(connection, batch.groups)
             if not batch.groups:
                 return
-        started = time.perf_counter()
+        drops, started = self._drops.value, time.perf_counter()
         batch.sent = True
-        recorded, refused = await connection.send(
+        recorded, refused, others = await connection.send(
             batch.groups, together=batch.together, lone=batch.lone
         )
+        if others:
+            self._others(others, drops)
         if recorded:
             appends = sum(map(len, batch.groups)) - len(refused)
-            self.report(recorded, appends, time.perf_counter() - started)
-        for pending, outcome in refused:
+            self.report(recorded, drops, appends, time.perf_counter() - started)
+        for pending, error in refused:
             # After a lost connection, the conflict may be with this append's own first try.
             if not (pending.uncertain and await self._is_stored(connection, pending)):
-                pending.refuse(outcome)
+                pending.fail(error)
 
     def _may_repeat(self, connection: AppendConnection, batch: "_Batch", error: Exception) -> bool:
         """Prepare the next attempt after an error; `False` when there is to be none."""
@@ -191,9 +204,10 @@ class BatchSender:
         return remaining
 
     async def _is_stored(self, connection: AppendConnection, pending: Pending) -> bool:
+        drops = self._drops.value
         recorded = await connection.find(pending)
         if recorded:
-            self._committed(recorded)
+            self._committed(recorded, drops)
         return bool(recorded)
 
     def _give_up(self, groups: Sequence[Group], error: Exception) -> None:

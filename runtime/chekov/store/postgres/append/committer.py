@@ -8,14 +8,22 @@ prepares the other.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from chekov.errors import StoreClosed, StoreUnavailable
-from chekov.store.port import Appended, ExpectedVersion, NewEvent, RecordedEvent, StreamAppend
+from chekov.store.conditions import keeping, keeping_together
+from chekov.store.port import (
+    Appended,
+    ExpectedVersion,
+    NewEvent,
+    NoneSince,
+    RecordedEvent,
+    StreamAppend,
+)
 from chekov.store.postgres.append.append_connection import AppendConnection
 from chekov.store.postgres.append.batch import Group, Pending, take
 from chekov.store.postgres.append.batch_sender import SEND_ERRORS, BatchSender, Committed, OnBatch
@@ -24,7 +32,8 @@ from chekov.store.postgres.connection_options import CONNECT_SECONDS
 from chekov.store.postgres.errors import Fault, fault_of, leaves_doubt
 from chekov.store.postgres.schema import Schema
 from chekov.store.troubles import Troubles
-from chekov.store.validation import check_append, check_together
+from chekov.store.validation import check_append, check_conditions, check_together
+from chekov.watermark import Watermark
 
 _CONNECTIONS: Final = 2
 _SHARE_FROM: Final = 64
@@ -47,7 +56,12 @@ class Committer:
 
     Args:
         schema: of the store.
-        committed: called with the stored events, at the latest in the next turn of the loop.
+        committed: called with the stored events, at the latest in the next turn of the loop, and
+            with how many drops there had been before they were sent.
+        others: called likewise with events of other processes that the answer of an append brought
+            along.
+        drops: counts the moments from which on no event read before may be shown.
+        followed: returns the position after which it is to do that; `None` for not at all.
         alone: returns whether no other process was connected to this store lately.
         on_batch: called with the appends, events and seconds of each statement.
         troubles: it is noted there that appends are not answered.
@@ -58,22 +72,31 @@ class Committer:
         schema: Schema,
         *,
         committed: Committed,
+        others: Committed,
+        drops: Watermark,
+        followed: Callable[[], int | None],
         alone: Callable[[], bool],
         on_batch: OnBatch | None,
         troubles: Troubles,
     ) -> None:
-        def answered(recorded: Sequence[RecordedEvent]) -> None:
+        def answered(recorded: Sequence[RecordedEvent], drops: int) -> None:
             if troubles.of(APPENDS) and self._longest_wait() <= _SILENT_SECONDS:
                 troubles.clear(APPENDS)
-            committed(recorded)
+            committed(recorded, drops)
 
+        self._drops = drops
         self._sender = BatchSender(
-            schema, committed=answered, on_batch=on_batch, gave_up=self._fail_queued
+            schema,
+            committed=answered,
+            others=others,
+            drops=drops,
+            on_batch=on_batch,
+            gave_up=self._fail_queued,
         )
         self._troubles = troubles
         cache = self._head_cache = HeadCache(alone)
-        self._connections = [AppendConnection(schema, cache) for _ in range(_CONNECTIONS)]
-        self._joint = AppendConnection(schema, cache)
+        self._connections = [AppendConnection(schema, cache, followed) for _ in range(_CONNECTIONS)]
+        self._joint = AppendConnection(schema, cache, followed)
         self._joint_turn = asyncio.Lock()
         self._queue: deque[Pending] = deque()
         self._idle: deque[_Idle] = deque()
@@ -87,23 +110,33 @@ class Committer:
         events: Sequence[NewEvent],
         expected: ExpectedVersion,
         command_id: UUID | None = None,
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
         *,
         own: bool = False,
     ) -> Appended:
         """Store all of `events`, or none; `own` events have a type of the store's own."""
+        if condition is not None or unchanged is not None:
+            check_conditions(condition, unchanged)
+            events = keeping(events, condition, unchanged)
         size = check_append(stream, events, expected, own=own)
         self._check_open()
         if self._queue or len(self._idle) < _CONNECTIONS:
-            return await self._enqueue(Pending(stream, events, expected, size, command_id))
+            return await self._enqueue(
+                Pending(stream, events, expected, size, command_id, condition, unchanged)
+            )
         # Nothing else is under way: the append needs neither the queue nor another task.
         idle = self._idle.pop()
         self._lone = True
         uncertain = False
+        drops = self._drops.value
         started = time.perf_counter()
         try:
-            if command_id is None:
+            if command_id is None and unchanged is None:
                 try:
-                    appended = await idle.connection.insert_next(stream, events, expected)
+                    appended = await idle.connection.insert_next(
+                        stream, events, expected, condition
+                    )
                 except SEND_ERRORS as error:
                     # The sender meets it again, and knows what to do.
                     uncertain = leaves_doubt(error)
@@ -114,24 +147,32 @@ class Committer:
                         seconds = time.perf_counter() - started
                         # Later: the caller may be about to send its next append.
                         asyncio.get_running_loop().call_soon(
-                            self._sender.report, appended.recorded, 1, seconds
+                            self._sender.report, appended.recorded, drops, 1, seconds
                         )
                         return appended
-            pending = Pending(stream, events, expected, size, command_id)
+            pending = Pending(stream, events, expected, size, command_id, condition, unchanged)
             pending.uncertain = uncertain
             await self._sender.send(idle.connection, [[pending]], lone=True)
             return await pending.future
         finally:
             self._rest(idle)
 
-    async def append_together(self, appends: Sequence[StreamAppend]) -> Sequence[Appended]:
+    async def append_together(
+        self,
+        appends: Sequence[StreamAppend],
+        condition: NoneSince | None = None,
+        unchanged: Mapping[str, int] | None = None,
+    ) -> Sequence[Appended]:
         """Store all of `appends`, or none: one call at a time, over a connection of their own."""
+        check_conditions(condition, unchanged)
+        appends = keeping_together(appends, condition, unchanged)
         sizes = check_together(appends)
         self._check_open()
         pendings = [
             Pending(append.stream, append.events, append.expected, size)
             for append, size in zip(appends, sizes, strict=True)
         ]
+        pendings[0].require(condition, unchanged)
         async with self._joint_turn:
             await self._sender.send(self._joint, [[pending] for pending in pendings], together=True)
         answers = [pending.future for pending in pendings if pending.future.done()]

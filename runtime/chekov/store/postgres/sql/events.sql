@@ -10,6 +10,18 @@ values (
     $3, $4, $5, $6, $7, $8, $9, $10, $11
 )
 
+-- name: append_next_tagged
+with event as (
+    insert into chekov.events
+    values (
+        (select position + 1 from chekov.events where position = $1 and id = $2),
+        $3, $4, $5, $6, $7, $8, $9, $10, $11
+    )
+    returning position, type
+)
+insert into chekov.tags (tag, position, type, key)
+select tag, position, type, key from event cross join unnest($12::text[], $13::uuid[]) as of (tag, key)
+
 -- name: append_one
 select r_position, r_version, r_time
 from chekov.append_one_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
@@ -17,6 +29,26 @@ from chekov.append_one_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 -- name: append_many
 select r_before, r_time, r_outcomes
 from chekov.append_many_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+
+-- name: append_checked
+select r_before, r_time, r_outcomes, r_failed::text
+from chekov.append_many_v2(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+    $20::text::json, $21::text::json
+)
+
+-- While others append too, the answer brings along what they stored after a position: the first row has
+-- the answer, and each row an event, if there are any.
+
+-- name: append_one_following
+select r_position, r_version, r_time, <event>
+from chekov.append_one_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+left join lateral chekov.stored_since_v1($12, coalesce(r_position - 1, 9223372036854775807)) on true
+
+-- name: append_many_following
+select r_before, r_time, case when position is null or position = $16 + 1 then r_outcomes end, <event>
+from chekov.append_many_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+left join lateral chekov.stored_since_v1($16, r_before) on true
 
 -- Behind a pooler, settings do not outlive a transaction. So the first parameter makes those that the
 -- functions' plans need, as in connection_options.py, for the transaction of this statement.
@@ -38,13 +70,30 @@ from chekov.append_many_v1(
     $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
 )
 
+-- name: append_checked_pooled
+select r_before, r_time, r_outcomes, r_failed::text
+from chekov.append_many_v2(
+    length(<planning>) > 0 and $1::boolean,
+    $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+    $20::text::json, $21::text::json
+)
+
 -- name: append_in_transaction
 -- Parameters are texts, since the caller may have set codecs for other types on the connection.
-select r_before, (extract(epoch from r_time) * 1000000)::bigint, r_outcomes
+select r_before, (extract(epoch from r_time) * 1000000)::bigint, r_outcomes, null
 from chekov.append_many_v1(
     $1, $2, $3, $4::text[]::uuid[], $5, $6, $7, $8::text[]::uuid[], $9, $10::text[]::json[],
     $11, $12::text[]::json[], $13::text[]::uuid[], $14::text[]::uuid[],
     $15::text[]::timestamptz[]
+)
+
+-- name: append_checked_in_transaction
+select r_before, (extract(epoch from r_time) * 1000000)::bigint, r_outcomes, r_failed::text
+from chekov.append_many_v2(
+    $1, $2, $3, $4::text[]::uuid[], $5, $6, $7, $8::text[]::uuid[], $9, $10::text[]::json[],
+    $11, $12::text[]::json[], $13::text[]::uuid[], $14::text[]::uuid[],
+    $15::text[]::timestamptz[], $16, $17, $18, $19::text[]::uuid[], $20::text::json,
+    $21::text::json
 )
 
 -- name: isolation
@@ -201,6 +250,13 @@ from (
 ) as found
 order by position limit $2
 
+-- name: caused_by_forward
+select <event> from chekov.events
+where starts_with(metadata::text, '{"$caused_by":"')
+    and (substr(metadata::text, 16, 36), position) > ($8, $1)
+    and substr(metadata::text, 16, 36) <= $8 and <among>
+order by substr(metadata::text, 16, 36), position limit $2
+
 -- name: in_stream_forward
 with recursive <search>
 select <event> from chekov.events
@@ -256,11 +312,62 @@ from (
 ) as found
 order by position desc limit $2
 
+-- name: caused_by_backward
+select <event> from chekov.events
+where starts_with(metadata::text, '{"$caused_by":"')
+    and (substr(metadata::text, 16, 36), position) < ($8, $1)
+    and substr(metadata::text, 16, 36) >= $8 and <among>
+order by substr(metadata::text, 16, 36) desc, position desc limit $2
+
 -- name: in_stream_backward
 with recursive <search>
 select <event> from chekov.events
 where stream = $7 and version <= (select max(low) from search) and position < $1 and <among>
 order by version desc limit $2
+
+-- The next events in a scope, and the end of the log of that moment: one row without an event when
+-- there are none.
+
+-- name: scope
+with head as (
+    select coalesce(max(position), 0) as position from chekov.events
+), page as (
+    select distinct found.position
+    from json_to_recordset($3::text::json) as item (types text[], tags text[])
+    cross join lateral (
+        (
+            select tags.position from chekov.tags
+            where tags.tag = item.tags[1] and tags.position > $1
+                and (item.types is null or tags.type = any(item.types))
+                and not exists (
+                    select from unnest(item.tags[2:]) as needed
+                    where not exists (
+                        select from chekov.tags as other
+                        where other.tag = needed and other.position = tags.position
+                    )
+                )
+            order by tags.position limit $2
+        )
+        union all
+        (
+            select each.position
+            from unnest(case when item.tags is null then item.types end) as wanted (name)
+            cross join lateral (
+                select events.position from chekov.events
+                where (events.type, events.position) > (wanted.name, $1)
+                    and events.type <= wanted.name
+                order by events.type, events.position limit $2
+            ) as each
+            order by each.position limit $2
+        )
+    ) as found
+    order by found.position limit $2
+)
+select event.*, head.position
+from head left join (
+    select <event> from chekov.events where position in (select position from page)
+) as event on true
+order by event.position
 
 -- name: types
 -- One look into the index for each name.

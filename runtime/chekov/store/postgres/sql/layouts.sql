@@ -1,18 +1,22 @@
 -- fragment: of_version
 domain = $1 and name = $2 and version = $3
 
+-- fragment: layout
+domain, name, version, partitions, changes, former::text, keyed_by, until
+
 -- name: divide
-insert into chekov.partitions as row (domain, name, version, partitions) values ($1, $2, $3, $4)
+insert into chekov.partitions as row (domain, name, version, partitions, keyed_by)
+values ($1, $2, $3, $4, $5)
 on conflict (domain, name, version) do update set partitions = row.partitions
-returning domain, name, version, partitions, changes, former::text
+returning <layout>
 
 -- name: layouts
-select domain, name, version, partitions, changes, former::text
+select <layout>
 from chekov.partitions where domain = $1 order by name, version
 
 -- A row that is being changed, or belongs to somebody who works, is waited for by trying again.
 -- name: lock_layout
-select former::text from chekov.partitions where <of_version> and changes = $4
+select changes from chekov.partitions where <of_version> and changes = $4
 for update skip locked
 
 -- name: lock_partitions
@@ -24,8 +28,19 @@ order by partition
 for update skip locked
 
 -- name: change
-update chekov.partitions set partitions = $4, changes = changes + 1, former = $5::text::jsonb
+update chekov.partitions
+set partitions = $4, changes = changes + 1, former = $5::text::jsonb, keyed_by = $6, until = null
 where <of_version>
+
+-- name: bring_together
+update chekov.partitions
+set changes = changes + 1, until = (select coalesce(max(position), 0) from chekov.events)
+where <of_version>
+
+-- name: fence
+update chekov.subscriptions
+set epoch = epoch + 1, owner = null, lease_until = null, updated = clock_timestamp()
+where <of_version> and generation = 1
 
 -- name: begin
 with before as (
@@ -53,6 +68,14 @@ select distinct key from chekov.parked where <of_version> and generation = 1
 update chekov.parked set partition = place
 from unnest($4::text[], $5::integer[]) as moved (key, place)
 where <of_version> and generation = 1 and parked.key = moved.key and partition <> place
+
+-- name: parked_positions
+select position from chekov.parked where <of_version> and generation = 1
+
+-- name: rekey_parked
+update chekov.parked set key = moved.key, partition = moved.place
+from unnest($4::bigint[], $5::text[], $6::integer[]) as moved (position, key, place)
+where <of_version> and generation = 1 and parked.position = moved.position
 
 -- name: announce
 select pg_notify($1, '')

@@ -3,19 +3,26 @@ domain = $1 and name = $2 and version = $3 and partition = $4
 
 -- fragment: queued
 number, instance, begun_by, id, command, data, correlation_id, causation_id, metadata, time,
-    refusal, error
+    refusal, error, retried is not null
 
 -- fragment: timer
-instance, timer, id, due, command, data, begun_by, correlation_id, causation_id, metadata, error
+instance, timer, id, due, command, data, begun_by, correlation_id, causation_id, metadata, error,
+    retried is not null
 
--- An instance with a parked event has no other inputs until that is handled.
+-- fragment: withheld
+select instance from chekov.outbox where <of_key> and error is not null
+union
+select instance from chekov.timers where <of_key> and error is not null
+
+-- An instance with a parked event, or with an input that was set aside, has no other inputs until
+-- that is handled.
 -- fragment: in_turn
-not exists (
+error is null and not exists (
     select from chekov.parked
     where parked.domain = $1 and parked.name = $2 and parked.version = $3
         and parked.partition = $4 and parked.generation = 1
         and parked.key = $2 || '-' || instance
-)
+) and instance not in (<withheld>)
 
 -- name: load
 select instance, begun_by, begun, data from chekov.process_instances
@@ -57,7 +64,8 @@ from unnest(
 on conflict (domain, name, version, partition, instance, timer) do update
 set id = excluded.id, due = excluded.due, command = excluded.command, data = excluded.data,
     begun_by = excluded.begun_by, correlation_id = excluded.correlation_id,
-    causation_id = excluded.causation_id, metadata = excluded.metadata, error = null
+    causation_id = excluded.causation_id, metadata = excluded.metadata, error = null,
+    retried = null
 
 -- name: put
 insert into chekov.outbox (
@@ -72,6 +80,7 @@ from unnest(
     instance, begun_by, id, command, data, correlation_id, causation_id, metadata, n
 )
 order by n
+returning number
 
 -- Last, so that the row is locked for a moment only and a stale owner is still refused.
 -- name: advance
@@ -98,7 +107,8 @@ owned as materialized (
 -- name: settle_sent
 with <owned>,
 sent as (
-    delete from chekov.outbox where <of_key> and number = any($8) and exists (select from owned)
+    delete from chekov.outbox
+    where <of_key> and number = any($8) and refusal is null and exists (select from owned)
 )
 select 1 from owned
 
@@ -109,47 +119,154 @@ select 1 where chekov.settle_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 -- name: set_aside_refusal
 with <owned>,
 changed as (
-    update chekov.outbox set error = $9 where <of_key> and number = $8 and exists (select from owned)
+    update chekov.outbox set error = $9, retried = null
+    where <of_key> and number = $8 and exists (select from owned)
 )
 select 1 from owned
 
 -- name: set_aside_timer
 with <owned>,
 changed as (
-    update chekov.timers set error = $10
+    update chekov.timers set error = $10, retried = null
     where <of_key> and instance = $8 and timer = $9 and exists (select from owned)
 )
 select 1 from owned
 
+-- name: skip_refusal
+with <owned>,
+gone as (
+    delete from chekov.outbox where <of_key> and number = $8 and exists (select from owned)
+    returning domain, name, version, partition, instance, command, id
+), recorded as (
+    insert into chekov.discarded_inputs (
+        domain, name, version, partition, instance, input, id, error, reason
+    )
+    select gone.*, $9, $10 from gone
+)
+select 1 from owned
+
+-- name: skip_timer
+with <owned>,
+gone as (
+    delete from chekov.timers
+    where <of_key> and instance = $8 and timer = $9 and exists (select from owned)
+    returning domain, name, version, partition, instance, coalesce(command, timer), id
+), recorded as (
+    insert into chekov.discarded_inputs (
+        domain, name, version, partition, instance, input, id, error, reason
+    )
+    select gone.*, $10, $11 from gone
+)
+select 1 from owned
+
+-- name: withheld
+<withheld>
+
+-- fragment: failed
+error is not null and retried is null and instance = coalesce($3, instance)
+
+-- The subscription's row is locked first, as by its owner, so that they never wait for each other.
+-- fragment: changed
+changed as (
+    update chekov.subscriptions as row set parked_changes = parked_changes + 1
+    where domain = $1 and name = $2 and (
+        exists (
+            select from chekov.outbox as item
+            where (item.domain, item.name, item.version, item.partition)
+                = (row.domain, row.name, row.version, row.partition) and <failed>
+        )
+        or exists (
+            select from chekov.timers as item
+            where (item.domain, item.name, item.version, item.partition)
+                = (row.domain, row.name, row.version, row.partition) and <failed>
+        )
+    )
+    returning domain, name, version, partition, pg_notify($4, '')
+)
+
 -- name: release
-with refusals as (
-    update chekov.outbox set error = null
-    where domain = $1 and name = $2 and error is not null returning 1
+with <changed>, refusals as (
+    update chekov.outbox as item set retried = clock_timestamp() from changed
+    where (item.domain, item.name, item.version, item.partition)
+        = (changed.domain, changed.name, changed.version, changed.partition)
+        and <failed>
+    returning 1
 ), timers as (
-    update chekov.timers set error = null
-    where domain = $1 and name = $2 and error is not null returning 1
+    update chekov.timers as item set retried = clock_timestamp() from changed
+    where (item.domain, item.name, item.version, item.partition)
+        = (changed.domain, changed.name, changed.version, changed.partition)
+        and <failed>
+    returning 1
 )
 select (select count(*) from refusals) + (select count(*) from timers)
 
+-- name: discard
+with <changed>, refusals as (
+    delete from chekov.outbox as item using changed
+    where (item.domain, item.name, item.version, item.partition)
+        = (changed.domain, changed.name, changed.version, changed.partition)
+        and <failed>
+    returning item.domain, item.name, item.version, item.partition, instance, command, id, error
+), timers as (
+    delete from chekov.timers as item using changed
+    where (item.domain, item.name, item.version, item.partition)
+        = (changed.domain, changed.name, changed.version, changed.partition)
+        and <failed>
+    returning item.domain, item.name, item.version, item.partition, instance,
+        coalesce(command, timer), id, error
+), recorded as (
+    insert into chekov.discarded_inputs (
+        domain, name, version, partition, instance, input, id, error, reason
+    )
+    select gone.*, $5 from (select * from refusals union all select * from timers) as gone
+    returning 1
+)
+select count(*) from recorded
+
+-- name: discarded
+select number, domain, name, version, partition, instance, input, id, error, reason, time
+from chekov.discarded_inputs where domain = $1 and name = $2 and number > $3
+order by number limit $4
+
+-- What somebody lets be handled again comes before all else of its instance.
 -- name: refusals
 select distinct on (instance) <queued> from (
-    select * from chekov.outbox
-    where <of_key> and refusal is not null and error is null and <in_turn>
-    order by number limit $5
+    (
+        select * from chekov.outbox
+        where <of_key> and error is not null and retried is not null order by number limit $5
+    )
+    union all
+    (
+        select * from chekov.outbox where <of_key> and refusal is not null and <in_turn>
+        order by number limit $5
+    )
 ) as refused
 order by instance, number
 
 -- name: due_timers
 select distinct on (instance) <timer> from (
-    select * from chekov.timers
-    where <of_key> and error is null and due <= clock_timestamp() and <in_turn>
-    order by due limit $5
+    (
+        select * from chekov.timers
+        where <of_key> and error is not null and retried is not null order by due limit $5
+    )
+    union all
+    (
+        select * from chekov.timers where <of_key> and due <= clock_timestamp() and <in_turn>
+        order by due limit $5
+    )
 ) as due
 order by instance, due
 
 -- name: next_due
-select extract(epoch from due - clock_timestamp())::float8 from chekov.timers
-where <of_key> and error is null and <in_turn> order by due limit 1
+select extract(epoch from due - clock_timestamp())::float8 from (
+    (
+        select due from chekov.timers
+        where <of_key> and error is not null and retried is not null order by due limit 1
+    )
+    union all
+    (select due from chekov.timers where <of_key> and <in_turn> order by due limit 1)
+) as next
+order by due limit 1
 
 -- name: instances
 select domain, name, version, partition, instance, begun_by, begun, data
@@ -164,7 +281,7 @@ select <queued> from chekov.outbox where <of_key> and instance = any($5) order b
 select <timer> from chekov.timers where <of_key> and instance = any($5) order by due
 
 -- name: chained
-select correlation_id, name, bool_or(error is not null) from chekov.outbox
+select correlation_id, name, bool_or(error is not null and retried is null) from chekov.outbox
 where domain = $1 and correlation_id = any($2::uuid[])
 group by correlation_id, name
 

@@ -81,10 +81,11 @@ begin
             ('store', 'select', 'select'),
             ('events', 'select, insert', 'select'),
             ('streams', 'select, insert, update (first, deleted)', 'select'),
+            ('tags', 'select, insert, delete', 'select'),
             ('snapshots', 'select, insert, update, delete', 'select'),
             ('keys', 'select, insert, update', null),
             ('subscriptions', 'select, insert, update, delete', 'select'),
-            ('partitions', 'select, insert, update', 'select'),
+            ('partitions', 'select, insert, update, delete', 'select'),
             ('nodes', 'select, insert, update, delete', 'select'),
             ('parked', 'select, insert, update, delete', 'select'),
             ('discarded', 'select, insert', 'select'),
@@ -93,8 +94,10 @@ begin
             ('process_instances', 'select, insert, update, delete', 'select'),
             ('outbox', 'select, insert, update, delete', 'select'),
             ('refused_commands', 'select, insert, delete', 'select'),
+            ('discarded_inputs', 'select, insert', 'select'),
             ('timers', 'select, insert, update, delete', 'select'),
             ('scheduled_commands', 'select, insert, update, delete', 'select'),
+            ('cancelled_schedules', 'select, insert, delete', 'select'),
             ('recurring_commands', 'select, insert, update, delete', 'select'),
             ('migrations', 'select', 'select')
         ) as rights (name, writes, reads)

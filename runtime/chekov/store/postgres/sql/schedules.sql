@@ -1,14 +1,25 @@
 -- fragment: columns
-id, command, data, due, correlation_id, metadata, attempts, error, recurring
+id, command, data, due, correlation_id, metadata, attempts, error, recurring, causation_id
 
 -- fragment: recurring_columns
-id, command, data, due, cron, timezone, missed, correlation_id, metadata
+id, command, data, due, cron, timezone, missed, correlation_id, metadata, causation_id
+
+-- fragment: uncancelled
+not exists (
+    select from chekov.cancelled_schedules as gone
+    where (gone.domain, gone.id, gone.causation_id) = (new.domain, new.id, new.causation_id)
+)
 
 -- name: add
 insert into chekov.scheduled_commands (
-    domain, id, command, data, due, correlation_id, metadata
+    domain, id, command, data, due, correlation_id, metadata, causation_id
 )
-values ($1, $2, $3, $4, $5, $6, $7)
+select * from (
+    values (
+        $1::text, $2::uuid, $3::text, $4::bytea, $5::timestamptz, $6::uuid, $7::bytea, $8::uuid
+    )
+) as new (domain, id, command, data, due, correlation_id, metadata, causation_id)
+where <uncancelled>
 on conflict do nothing
 returning id
 
@@ -28,6 +39,37 @@ select <columns> from taken order by since, id
 
 -- name: remove
 delete from chekov.scheduled_commands where domain = $1 and id = $2 returning id
+
+-- Whoever adds runs holds this row, so the statement after it sees them all.
+-- name: lock_recurring
+select from chekov.recurring_commands where domain = $1 and id = $2 for update
+
+-- What is cancelled for the same cause is remembered for as long as its event may come again.
+-- name: cancel
+with runs as (
+    delete from chekov.scheduled_commands where domain = $1 and recurring = $2
+), scheduled as (
+    delete from chekov.scheduled_commands where domain = $1 and id = $2
+    returning id, causation_id
+), repeated as (
+    delete from chekov.recurring_commands where domain = $1 and id = $2
+    returning id, causation_id
+), gone as (
+    select * from scheduled union all select * from repeated
+), noted as (
+    insert into chekov.cancelled_schedules (domain, id, causation_id)
+    select $1, id, causation_id from gone where causation_id is not null
+    on conflict do nothing
+), forgotten as (
+    delete from chekov.cancelled_schedules where (domain, id, causation_id) in (
+        select domain, id, causation_id from chekov.cancelled_schedules
+        where time < clock_timestamp() - interval '30 days' order by time limit 1000
+    )
+)
+select id from gone
+
+-- name: refused
+select count(*) from chekov.scheduled_commands where domain = $1 and error is not null
 
 -- name: refuse
 with refused as (
@@ -56,9 +98,17 @@ order by due, id limit $4
 
 -- name: add_recurring
 insert into chekov.recurring_commands (
-    domain, id, command, data, due, cron, timezone, missed, correlation_id, metadata
+    domain, id, command, data, due, cron, timezone, missed, correlation_id, metadata, causation_id
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+select * from (
+    values (
+        $1::text, $2::uuid, $3::text, $4::bytea, $5::timestamptz, $6::text, $7::text, $8::text,
+        $9::uuid, $10::bytea, $11::uuid
+    )
+) as new (
+    domain, id, command, data, due, cron, timezone, missed, correlation_id, metadata, causation_id
+)
+where <uncancelled>
 on conflict do nothing
 returning id
 
@@ -70,23 +120,17 @@ order by due, id limit $2
 -- name: schedule_runs
 with moved as (
     update chekov.recurring_commands set due = $4 where domain = $1 and id = $2 and due = $3
-    returning id, command, correlation_id, metadata
+    returning id, command, correlation_id, metadata, causation_id
 ), runs as (
     insert into chekov.scheduled_commands (
-        domain, id, command, data, due, correlation_id, metadata, recurring
+        domain, id, command, data, due, correlation_id, metadata, recurring, causation_id
     )
     select $1, run.id, moved.command, run.data, run.due, moved.correlation_id, moved.metadata,
-        moved.id
+        moved.id, moved.causation_id
     from moved, unnest($5::uuid[], $6::bytea[], $7::timestamptz[]) as run (id, data, due)
     on conflict do nothing
 )
 select id from moved
-
--- name: remove_recurring
-with runs as (
-    delete from chekov.scheduled_commands where domain = $1 and recurring = $2
-)
-delete from chekov.recurring_commands where domain = $1 and id = $2 returning id
 
 -- name: list_recurring
 select <recurring_columns> from chekov.recurring_commands

@@ -47,7 +47,8 @@ returning row.domain, row.name, row.version, row.partition, row.generation, row.
     row.position, row.registered, row.building, row.last_failed, row.parked_changes
 
 -- Sessions of another role, which this one may not end, are left to their time-out. Applications have
--- advisory locks of their own: those that nobody shares are certainly not meant.
+-- advisory locks of their own: those that nobody shares are certainly not meant. The lock of a newer
+-- claim than this statement sees is up to 2^15 epochs ahead of it, one of an older claim behind it.
 -- name: end_stale
 select pg_terminate_backend(held.pid)
 from chekov.subscriptions as row
@@ -56,13 +57,15 @@ join unnest(
 ) as key (domain, name, version, partition, generation, number)
     using (domain, name, version, partition, generation)
 join pg_locks as held on held.locktype = 'advisory' and held.objsubid = 2
-    and held.mode = 'ShareLock' and held.classid::bigint = key.number
+    and held.mode = 'ShareLock' and held.classid::bigint = key.number >> 16
+    and held.objid::bigint >> 16 = key.number & 65535
     and held.database = (select oid from pg_database where datname = current_database())
 join pg_stat_activity as activity on activity.pid = held.pid
+cross join lateral (select (row.epoch - held.objid::bigint) & 65535 as epochs) as behind
 where pg_has_role(activity.usesysid, 'usage')
     and (
-        held.objid::bigint < row.epoch % (1::bigint << 31)
-        or held.objid::bigint = row.epoch % (1::bigint << 31) and row.owner is not null
+        behind.epochs between 1 and 32767
+        or behind.epochs = 0 and row.owner is not null
             and (row.lease_until < clock_timestamp() or row.owner = any($7::text[]))
     )
 
@@ -83,7 +86,7 @@ update chekov.subscriptions
 set position = greatest(position, $8), updated = clock_timestamp()
 where domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5
     and owner = $6 and epoch = $7
-returning position
+returning building
 
 -- name: park
 with row as (
@@ -93,9 +96,9 @@ with row as (
         updated = clock_timestamp()
     where domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5
         and owner = $6 and epoch = $7
-    returning domain, name, version, partition, generation
+    returning domain, name, version, partition, generation, building
 ), entry as (
-    select * from row, unnest(
+    select row.domain, row.name, row.version, row.partition, row.generation, entry.* from row, unnest(
         $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::integer[],
         $15::text[], $16::text[], $17::text[], $18::text[]
     ) as entry (
@@ -126,7 +129,7 @@ with row as (
     from entry where discarded is not null
     on conflict do nothing
 )
-select 1 from row
+select building from row
 
 -- name: blocked
 -- One look into the index for each key, however many events are parked.
@@ -308,10 +311,45 @@ with paused as (
 )
 select pg_notify($3, '') from paused limit 1
 
+-- name: remove
+with locked as (
+    select owner is not null and lease_until > clock_timestamp() as is_owned
+    from chekov.subscriptions where domain = $1 and name = $2 and version = $3
+    for update
+), free as (
+    select from locked having not coalesce(bool_or(is_owned), false)
+), without_subscriptions as (
+    delete from chekov.subscriptions where domain = $1 and name = $2 and version = $3
+        and exists (select from free)
+),
+without_partitions as (
+    delete from chekov.partitions where domain = $1 and name = $2 and version = $3
+        and exists (select from free)
+),
+without_parked as (
+    delete from chekov.parked where domain = $1 and name = $2 and version = $3
+        and exists (select from free)
+),
+without_process_instances as (
+    delete from chekov.process_instances where domain = $1 and name = $2 and version = $3
+        and exists (select from free)
+),
+without_outbox as (
+    delete from chekov.outbox where domain = $1 and name = $2 and version = $3
+        and exists (select from free)
+),
+without_timers as (
+    delete from chekov.timers where domain = $1 and name = $2 and version = $3
+        and exists (select from free)
+)
+select exists (select from free)
+
 -- name: subscriptions
 select domain, name, version, partition, generation, position, owner, epoch, state, error,
-    parked.events, updated, building, parked.keys, last_failed
-from chekov.subscriptions as row cross join lateral (
+    parked.events, updated, building, parked.keys, last_failed, coalesce(keyed_by, 'stream')
+from chekov.subscriptions as row
+left join chekov.partitions using (domain, name, version)
+cross join lateral (
     select count(*) as events, count(distinct key) as keys from chekov.parked
     where (parked.domain, parked.name, parked.version, parked.partition, parked.generation)
         = (row.domain, row.name, row.version, row.partition, row.generation)

@@ -57,7 +57,10 @@ select '{"position":' || position || ',"stream":' || to_json(stream)::text || ',
     || version || ',"id":"' || id || '","type":' || to_json(type)::text || ',"time":"'
     || to_char(time at time zone 'UTC', <iso>) || '","correlation_id":'
     || coalesce('"' || correlation_id || '"', 'null') || ',"causation_id":'
-    || coalesce('"' || causation_id || '"', 'null') || <metadata> || <data> || '}'
+    || coalesce('"' || causation_id || '"', 'null') || <metadata> || <data> || coalesce(',"tags":' || (
+        select json_object_agg(tag, key order by tag)::text
+        from chekov.tags where tags.position = events.position
+    ), '') || '}'
 from chekov.events where position > :after order by position
 
 -- name: stream_lines
@@ -97,7 +100,11 @@ select 'scheduled_commands', to_jsonb(item) from chekov.scheduled_commands as it
 union all
 select 'recurring_commands', to_jsonb(item) from chekov.recurring_commands as item
 union all
+select 'cancelled_schedules', to_jsonb(item) from chekov.cancelled_schedules as item
+union all
 select 'refused_commands', to_jsonb(item) from chekov.refused_commands as item
+union all
+select 'discarded_inputs', to_jsonb(item) from chekov.discarded_inputs as item
 
 -- name: count_work
 select count(*) from (<work>) as work
@@ -109,7 +116,7 @@ select (select count(*) from chekov.process_instances), (select count(*) from ch
         + (select count(*) from chekov.recurring_commands)
 
 -- name: work_is_sealed
-select exists (select from chekov.keys where starts_with(subject, '$') and subject <> '$proof')
+select exists (select from chekov.keys where starts_with(subject, '$') and subject not in ('$proof', '$tags'))
 
 -- name: work_lines
 select json_build_object('table', place, 'row', line)::text from (<work>) as work
@@ -124,15 +131,19 @@ delete from chekov.:table <elsewhere>
 -- name: clear_whole
 delete from chekov.:table
 
--- name: add_work
-insert into chekov.:table overriding system value
-select * from jsonb_populate_recordset(null::chekov.:table, $1::text::jsonb)
+-- name: columns
+select attname::text as name, quote_ident(attname) as quoted from pg_attribute
+where attrelid = 'chekov.:table'::regclass and attnum > 0 and not attisdropped
 
--- name: number_outbox
+-- name: add_work
+insert into chekov.:table (:columns) overriding system value
+select :columns from jsonb_populate_recordset(null::chekov.:table, $1::text::jsonb)
+
+-- name: number_rows
 select setval(
-    pg_get_serial_sequence('chekov.outbox', 'number'),
-    greatest((select max(number) from chekov.outbox), nextval(
-        pg_get_serial_sequence('chekov.outbox', 'number')
+    pg_get_serial_sequence('chekov.:table', 'number'),
+    greatest((select max(number) from chekov.:table), nextval(
+        pg_get_serial_sequence('chekov.:table', 'number')
     ))
 )
 
@@ -157,22 +168,6 @@ from chekov.events where position > $1 and position <= $2 and stream <> '$erased
 group by stream
 on conflict (name) do update set deleted = excluded.deleted where excluded.deleted is not null
 
--- An event that does not follow the previous one of its stream; erased ones may be missing.
--- name: misplaced
-select position from chekov.events as event
-where position > $1 and position <= $2 and case
-    when stream = '$erased' then version <> position
-    when version = 1 then false
-    else not exists (
-        select from chekov.events
-        where stream = event.stream and version = event.version - 1 and position < event.position
-    ) and exists (
-        select from chekov.events where stream = event.stream and version <> event.version
-            and position < event.position
-    )
-end
-order by position limit 1
-
 -- name: set_streams
 insert into chekov.streams (name, created, first, deleted)
 select * from unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::timestamptz[])
@@ -181,7 +176,17 @@ set created = excluded.created, first = excluded.first, deleted = excluded.delet
 where (streams.created, streams.first, streams.deleted)
     is distinct from (excluded.created, excluded.first, excluded.deleted)
 
+-- Events that are imported may still have the tags of who was forgotten here.
+-- name: untag_forgotten
+delete from chekov.tags using chekov.keys
+where tags.position > $1 and tags.position <= $2 and keys.id = tags.key
+    and keys.forgotten is not null
+
 -- name: add_keys
+with untagged as (
+    delete from chekov.tags using unnest($1::uuid[], $5::timestamptz[]) as line (id, forgotten)
+    where tags.key = line.id and line.forgotten is not null
+)
 insert into chekov.keys (id, subject, key, created, forgotten)
 select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::timestamptz[], $5::timestamptz[])
 on conflict (id) do update set key = excluded.key, forgotten = excluded.forgotten

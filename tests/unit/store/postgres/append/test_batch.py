@@ -3,9 +3,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-import pytest
-
-from chekov.errors import StreamNotFound, WrongExpectedVersion
+from chekov.errors import StreamExists, StreamNotFound, WrongExpectedVersion
 from chekov.store.port import Expected, NewEvent
 from chekov.store.postgres.append.batch import (
     BATCH_BYTES,
@@ -124,10 +122,11 @@ async def test_redundant_columns_are_left_out() -> None:
 
 async def test_answers_are_contiguous_over_what_was_stored() -> None:
     first, refused, second, third = (pending(name, events=2) for name in "abcc")
-    recorded, conflicts = settle([[first], [refused], [second, third]], 10, NOW, [0, -4, 7])
+    recorded, conflicts = settle([[first], [refused], [second, third]], 10, NOW, [0, -4, 7], {})
     assert [item.position for item in recorded] == [11, 12, 13, 14, 15, 16]
     assert [item.version for item in recorded] == [1, 2, 8, 9, 10, 11]
-    assert conflicts == [(refused, -4)]
+    [(conflicting, error)] = conflicts
+    assert (conflicting, type(error)) == (refused, StreamExists)
     assert not refused.future.done()
     assert second.future.result().recorded == recorded[2:4]
     assert (third.future.result().version, third.future.result().position) == (11, 16)
@@ -135,12 +134,10 @@ async def test_answers_are_contiguous_over_what_was_stored() -> None:
 
 async def test_the_error_of_a_conflict_depends_on_the_expectation() -> None:
     exact, exists = pending("a", 3), pending("a", Expected.STREAM_EXISTS)
-    exact.refuse(-8)
-    exists.refuse(-3)
-    with pytest.raises(WrongExpectedVersion, match="expected version 3, found version 5"):
-        exact.future.result()
-    with pytest.raises(StreamNotFound):
-        exists.future.result()
+    wrong = exact.refusal(-8)
+    assert isinstance(wrong, WrongExpectedVersion)
+    assert "expected version 3, found version 5" in str(wrong)
+    assert isinstance(exists.refusal(-3), StreamNotFound)
 
 
 async def test_events_become_rows_at_their_places() -> None:

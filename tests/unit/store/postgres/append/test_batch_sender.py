@@ -14,6 +14,7 @@ from chekov.store.postgres.append.batch_sender import BatchSender
 from chekov.store.postgres.append.head_cache import HeadCache
 from chekov.store.postgres.pool import PostgresPool
 from chekov.store.postgres.schema import Schema
+from chekov.watermark import Watermark
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -24,7 +25,7 @@ class ScriptedConnection(AppendConnection):
     def __init__(
         self, schema: Schema, sends: Sequence[Exception], lookups: Sequence[Exception | bool]
     ) -> None:
-        super().__init__(schema, HeadCache(lambda: False))
+        super().__init__(schema, HeadCache(lambda: False), lambda: None)
         self.sends = list(sends)
         self.lookups = list(lookups)
 
@@ -56,7 +57,14 @@ async def send(
 ) -> tuple[Pending, list[RecordedEvent], ScriptedConnection]:
     committed: list[RecordedEvent] = []
     schema = Schema(PostgresPool("postgresql://x", patience=patience), "chekov", 1)
-    sender = BatchSender(schema, committed=committed.extend, on_batch=None, gave_up=lambda _: None)
+    sender = BatchSender(
+        schema,
+        committed=lambda recorded, _: committed.extend(recorded),
+        others=lambda recorded, _: committed.extend(recorded),
+        drops=Watermark(),
+        on_batch=None,
+        gave_up=lambda _: None,
+    )
     connection = ScriptedConnection(schema, sends, lookups)
     pending = Pending("a", [NewEvent(uuid4(), "t", b"{}")], 2, 2)
     await sender.send(connection, [[pending]])
@@ -81,3 +89,37 @@ async def test_an_outcome_that_stays_unknown_is_reported_as_unknown() -> None:
     error = pending.future.exception()
     assert isinstance(error, StoreUnavailable)
     assert error.stored is None
+
+
+async def test_an_answer_is_reported_with_the_drops_before_it_was_sent() -> None:
+    """Somebody may have erased what it brings along while it was on its way."""
+    drops = Watermark(4)
+    schema = Schema(PostgresPool("postgresql://x"), "chekov", 1)
+    reported: list[tuple[str, int]] = []
+
+    class Erased(ScriptedConnection):
+        async def send(
+            self, groups: Sequence[Group], *, together: bool = False, lone: bool = False
+        ) -> Sent:
+            drops.bump()
+            [[pending]] = groups
+            recorded = pending.succeed(pending.appended_at(6, 2, NOW))
+            return Sent(recorded, (), recorded)
+
+        async def find(self, pending: Pending) -> Sequence[RecordedEvent]:
+            drops.bump()
+            return pending.succeed(pending.appended_at(6, 2, NOW))
+
+    sender = BatchSender(
+        schema,
+        committed=lambda _, before: reported.append(("committed", before)),
+        others=lambda _, before: reported.append(("others", before)),
+        drops=drops,
+        on_batch=None,
+        gave_up=lambda _: None,
+    )
+    for uncertain in (False, True):
+        pending = Pending("a", [NewEvent(uuid4(), "t", b"{}")], 2, 2)
+        pending.uncertain = uncertain
+        await sender.send(Erased(schema, [], []), [[pending]])
+    assert reported == [("others", 4), ("committed", 4), ("committed", 5)]

@@ -1,0 +1,72 @@
+"""The operator's work for many bundles: `python -m benchmarks.operator_scale [BUNDLES]`.
+
+The real process, with kopf and real watches, against the tests' API server in another process of
+the same machine. "Planned" is when every bundle has its Deployment.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+
+from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT
+from tests.operator.fake_api import serving
+from tests.operator.process.running import Cluster
+from tests.waiting import until
+
+NAMESPACE = "shops"
+IDLE_SECONDS = 30
+LONGEST_SECONDS = 900
+
+
+async def measure(bundles: int) -> None:
+    """Apply the bundles at once, wait until all are planned, and print what that took."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with serving() as api:
+            cluster = Cluster(api, Path(folder))
+            cluster.store()
+            async with cluster.operator(log_level="warning") as operator:
+                await cluster.ready(cluster.bundle("warm", code={"image": "bank:1"}))
+                process = psutil.Process(operator.pid)
+                before, asked = _cpu(process), len(api.requests)
+                started = time.perf_counter()
+                for number in range(bundles):
+                    cluster.bundle(f"bank-{number}", code={"image": "bank:1"})
+                deployments = DEPLOYMENT.path(NAMESPACE) + "/"
+                await until(
+                    lambda: sum(path.startswith(deployments) for path in api.objects) > bundles,
+                    LONGEST_SECONDS,
+                )
+                planned = time.perf_counter() - started
+                paths = [BUNDLE.path(NAMESPACE, f"bank-{number}") for number in range(bundles)]
+                for path in paths:
+                    await cluster.ready(path)
+                cpu = _cpu(process) - before
+                calls = Counter(request.method for request in api.requests[asked:])
+                print(f"{bundles} bundles planned after {planned:.1f} s")
+                print(f"CPU a bundle: {cpu / bundles * 1000:.1f} ms")
+                print(f"requests a bundle: {calls.total() / bundles:.1f} ({dict(calls)})")
+                print(f"resident: {process.memory_info().rss / 2**20:.0f} MiB")
+                before, asked = _cpu(process), len(api.requests)
+                await asyncio.sleep(IDLE_SECONDS)
+                idle = (_cpu(process) - before) / IDLE_SECONDS
+                print(f"idle: {idle:.1%} of a core, {len(api.requests) - asked} requests")
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundles", type=int, nargs="?", default=1000)
+    asyncio.run(measure(parser.parse_args().bundles))
+
+
+if __name__ == "__main__":
+    main()

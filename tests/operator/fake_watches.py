@@ -1,0 +1,105 @@
+"""Watches of the fake API server: a stream of changes to each client, which a test can cut."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from aiohttp import web
+
+from chekov_operator.kube.objects import Object
+
+Matches = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of an object.
+
+    Attributes:
+        version: the server's resource version after it.
+        path: of the object.
+        before: the object as it was; `None` if it is new.
+        after: the object as it is; `None` if it was deleted.
+    """
+
+    version: int
+    path: str
+    before: Object | None
+    after: Object | None
+
+    def seen_by(self, labels: Mapping[str, str]) -> Object | None:
+        """The change as a watch with a label selector delivers it; `None` if it does not."""
+        before = self.before if _selected(self.before, labels) else None
+        after = self.after if _selected(self.after, labels) else None
+        if after is not None:
+            return {"type": "MODIFIED" if before else "ADDED", "object": after}
+        if before is None:
+            return None
+        # What was deleted has the version of its deletion, and so has what left the selection.
+        metadata = {**before["metadata"], "resourceVersion": str(self.version)}
+        return {"type": "DELETED", "object": {**before, "metadata": metadata}}
+
+
+@dataclass(slots=True)
+class Watches:
+    """Every stream, and the history that a stream can begin in.
+
+    Attributes:
+        silent: whether open streams deliver nothing, though changes go on.
+        opened: how many streams have been opened so far.
+    """
+
+    silent: bool = False
+    opened: int = 0
+    _history: list[Change] = field(default_factory=list[Change])
+    _streams: set["_Stream"] = field(default_factory=set["_Stream"])
+
+    def tell(self, version: int, path: str, before: Object | None, after: Object | None) -> None:
+        """Pass a change on to every stream."""
+        change = Change(version, path, before, after)
+        self._history.append(change)
+        if not self.silent:
+            for stream in self._streams:
+                stream.changes.put_nowait(change)
+
+    def cut(self) -> None:
+        """End every stream, as a server does that restarts."""
+        for stream in self._streams:
+            stream.changes.put_nowait("end")
+
+    async def serve(
+        self, request: web.Request, matches: Matches, labels: Mapping[str, str]
+    ) -> web.StreamResponse:
+        """Deliver the changes of matching objects from a version on, until the client goes."""
+        since = int(request.query.get("resourceVersion") or 0)
+        stream = _Stream()
+        self.opened += 1
+        self._streams.add(stream)
+        for change in self._history:
+            if change.version > since:
+                stream.changes.put_nowait(change)
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        with contextlib.suppress(ConnectionError):
+            await response.prepare(request)
+            try:
+                while (change := await stream.changes.get()) != "end":
+                    seen = change.seen_by(labels) if matches(change.path) else None
+                    if seen is not None:
+                        await response.write(json.dumps(seen).encode() + b"\n")
+            finally:
+                self._streams.discard(stream)
+        return response
+
+
+@dataclass(eq=False, slots=True)
+class _Stream:
+    changes: asyncio.Queue[Change | Literal["end"]] = field(
+        default_factory=asyncio.Queue[Change | Literal["end"]]
+    )
+
+
+def _selected(body: Object | None, labels: Mapping[str, str]) -> bool:
+    return body is not None and labels.items() <= body["metadata"].get("labels", {}).items()
