@@ -6,6 +6,8 @@ from typing import Any
 
 from opentelemetry.trace import Tracer
 
+from chekov.serialization.frame import framed
+from chekov.serialization.json import to_json
 from chekov.store.port import SubscriptionKey, SubscriptionRow
 from chekov.store.postgres.inspect import Progress, StoreStatus
 from chekov_operator.api.event_store import Store
@@ -158,6 +160,7 @@ class Scene:
         (job,) = self.all(JOB)
         path = POD.path(NAMESPACE, f"{job['metadata']['name']}-1")
         self.api.put(path, ended_pod(job, result))
+        self.api.logs[path] = framed(to_json(result))
 
     def roll_out(self) -> None:
         """Let every pod of the Deployment serve."""

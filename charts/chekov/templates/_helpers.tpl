@@ -113,6 +113,10 @@ seccompProfile:
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
+# The results of checks that are too long for a termination message.
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
 # Read by name, for the DSN of a store; never listed or watched.
 - apiGroups: [""]
   resources: [secrets]

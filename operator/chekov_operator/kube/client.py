@@ -14,7 +14,7 @@ import aiohttp
 from chekov.errors import ChekovError
 from chekov_operator import tracing
 from chekov_operator.kube.access import tls_context
-from chekov_operator.kube.kinds import FIELD_MANAGER, Kind
+from chekov_operator.kube.kinds import FIELD_MANAGER, POD, Kind
 from chekov_operator.kube.objects import Object, nested, nested_list
 from chekov_operator.metrics import Metrics
 
@@ -126,6 +126,19 @@ class Client:
             raise
         return frozenset(str(item["name"]) for item in nested_list(answer, "resources"))
 
+    async def log(self, namespace: str, pod: str, container: str, *, lines: int) -> str:
+        """The end of a container's log.
+
+        Args:
+            namespace: of the pod.
+            pod: its name.
+            container: its name.
+            lines: as the node's files have them, which hold 16 KiB each at most.
+        """
+        path = POD.path(namespace, pod, "log")
+        params = {"container": container, "tailLines": str(lines)}
+        return await self._called(_Request("GET", POD, path, params=params))
+
     async def apply(self, kind: Kind, body: Object) -> Object:
         """Server-side apply: take ownership of the given fields, whoever owned them."""
         return await self._applied(kind, body)
@@ -225,6 +238,9 @@ class Client:
         )
 
     async def _call(self, request: "_Request") -> Object:
+        return _parsed(await self._called(request))
+
+    async def _called(self, request: "_Request") -> str:
         """Send a request, and again after a pause while the server reports that it is busy."""
         for remaining in reversed(range(_TRIES)):
             try:
@@ -235,7 +251,7 @@ class Client:
                 await asyncio.sleep(min(error.pause, _LONGEST_PAUSE))
         raise AssertionError
 
-    async def _sent(self, request: "_Request") -> Object:
+    async def _sent(self, request: "_Request") -> str:
         headers = {"Accept": request.accept, "Content-Type": request.content}
         token = await self._bearer()
         if token:
@@ -247,14 +263,14 @@ class Client:
                 async with self._session.request(
                     request.method, request.path, params=request.params, data=data, headers=headers
                 ) as response:
-                    text = await response.text()
+                    text = await response.text("utf-8", errors="replace")
                 tracing.set_response(span, response.status)
         except (aiohttp.ClientError, TimeoutError) as error:
             self._metrics.count_call(request.method, request.kind.name, 0)
             raise ApiUnavailable(f"{where}: {error or type(error).__name__}") from error
         self._metrics.count_call(request.method, request.kind.name, response.status)
-        answer: Object = json.loads(text) if text.startswith("{") else {"message": text}
         if response.status >= HTTPStatus.BAD_REQUEST:
+            answer = _parsed(text)
             reply = str(answer.get("message") or response.reason)
             raise ApiError(
                 response.status,
@@ -263,7 +279,7 @@ class Client:
                 reply=reply,
                 pause=_seconds(response.headers.get("Retry-After")),
             )
-        return answer
+        return text
 
     async def _bearer(self) -> str | None:
         """The token, read again from time to time because it is rotated in a cluster."""
@@ -282,6 +298,10 @@ class _Request:
     body: Object | Sequence[Object] | None = None
     content: str = "application/json"
     accept: str = "application/json"
+
+
+def _parsed(text: str) -> Object:
+    return json.loads(text) if text.startswith("{") else {"message": text}
 
 
 def _seconds(text: str | None) -> float:

@@ -7,6 +7,19 @@ from chekov_operator.kube.objects import Object
 
 
 @dataclass(frozen=True, slots=True)
+class CheckLog:
+    """What the log of a check's pod holds.
+
+    Attributes:
+        document: the result, if there is one.
+        fault: why there is none, if so.
+    """
+
+    document: str = ""
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedBundle:
     """What belongs to a DomainBundle.
 
@@ -17,6 +30,8 @@ class ObservedBundle:
         modules: the code to mount, from the spec or from a ConfigMap.
         children: everything it owns, by kind and name.
         pods: its pods, including those of checks.
+        logs: of the checks that ended and whose termination message is no whole result, by the name
+            of the Job.
         running: the revision that runs, or ran last.
         completed: the revision that was last rolled out completely.
         status: as it was written last.
@@ -34,6 +49,7 @@ class ObservedBundle:
         default_factory=dict[tuple[str, str], Object]
     )
     pods: Sequence[Object] = ()
+    logs: Mapping[str, CheckLog] = field(default_factory=dict[str, CheckLog])
     running: str | None = None
     completed: str | None = None
     status: Mapping[str, object] = field(default_factory=dict[str, object])

@@ -2,26 +2,39 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from chekov.serialization.frame import UnreadableFrame, last_frame
 from chekov.store.port import SubscriptionRow
 from chekov.store.postgres.inspect import Progress
 from chekov_operator.api.domain_bundle import Bundle, parse_bundle
 from chekov_operator.api.event_store import parse_store
 from chekov_operator.api.fault import Fault
 from chekov_operator.api.spec import InvalidSpec
-from chekov_operator.controllers.bundle.check_result import result_of
-from chekov_operator.controllers.bundle.observed import ObservedBundle
+from chekov_operator.children.job_outcome import ended_pod, job_outcome
+from chekov_operator.children.workloads import CHECK, RUNTIME
+from chekov_operator.controllers.bundle.check_result import is_whole, parse_result, result_of
+from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
 from chekov_operator.controllers.bundle.references import Reference, fault_of, references
 from chekov_operator.controllers.bundle.revisions import config_map_of, stored_spec
 from chekov_operator.kube.cache import Cache
-from chekov_operator.kube.client import Client
-from chekov_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, REVISION_LABEL, STORE, Key
-from chekov_operator.kube.objects import Object, key_of, label, nested
+from chekov_operator.kube.client import ApiError, Client
+from chekov_operator.kube.kinds import (
+    COMPONENT_LABEL,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    JOB,
+    REVISION_LABEL,
+    STORE,
+    Key,
+)
+from chekov_operator.kube.objects import Children, Object, key_of, label, nested
 from chekov_operator.stores.databases import Databases
 
 _MOST_CODE_BYTES: Final = 256 * 1024
+_LOG_LINES: Final = 64
+"""Enough for the longest result, since a node splits lines into parts of 16 KiB."""
 
 
 class BundleObserver:
@@ -30,6 +43,7 @@ class BundleObserver:
         self._cache = cache
         self._databases = databases
         self._complete: dict[Key, tuple[str, int]] = {}
+        self._logs: dict[Key, dict[str, CheckLog]] = {}
 
     async def observe(self, key: Key, bundle: Bundle, body: Object) -> ObservedBundle:
         children = self._cache.children(key)
@@ -37,7 +51,12 @@ class BundleObserver:
         running = label(children.get((DEPLOYMENT.name, key.name)), REVISION_LABEL) or nested(
             body, "status", "revision"
         )
-        missing, code = await asyncio.gather(self._missing(key, bundle), self._code(bundle))
+        pods = self._cache.pods(key)
+        missing, code, logs = await asyncio.gather(
+            self._missing(key, bundle),
+            self._code(bundle),
+            self._logs_of_checks(key, children, pods),
+        )
         modules, fault = code
         domain = nested(result_of(config_map_of(children, key.name, running)), "domain")
         reading = None if store is None else self._databases.last_reading(key_of(STORE, store))
@@ -48,7 +67,8 @@ class BundleObserver:
             missing=[*missing, *([fault] if fault else [])],
             modules=modules,
             children=children,
-            pods=self._cache.pods(key),
+            pods=pods,
+            logs=logs,
             running=running,
             completed=nested(body, "status", "completedRevision"),
             status=nested(body, "status") or {},
@@ -78,6 +98,37 @@ class BundleObserver:
 
     def forget(self, key: Key) -> None:
         self._complete.pop(key, None)
+        self._logs.pop(key, None)
+
+    async def _logs_of_checks(
+        self, key: Key, children: Children, pods: Sequence[Object]
+    ) -> Mapping[str, CheckLog]:
+        """The logs of checks that ended; each is read once, and only if it is needed."""
+        before = self._logs.pop(key, {})
+        read: dict[str, CheckLog] = {}
+        found: dict[str, CheckLog] = {}
+        for (kind, name), job in children.items():
+            if kind != JOB.name or label(job, COMPONENT_LABEL) != CHECK:
+                continue
+            pod = ended_pod(job, pods)
+            message = job_outcome(job, pods, 0.0).message
+            if pod is None or is_whole(parse_result(message)):
+                continue
+            known = before.get(pod)
+            found[name] = read[pod] = known or await self._log(key.namespace, pod)
+        if read:
+            self._logs[key] = read
+        return found
+
+    async def _log(self, namespace: str, pod: str) -> CheckLog:
+        try:
+            output = await self._client.log(namespace, pod, RUNTIME, lines=_LOG_LINES)
+        except ApiError as error:
+            return CheckLog(fault=f"it could not be read: {error.reply}")
+        try:
+            return CheckLog(last_frame(output))
+        except UnreadableFrame as error:
+            return CheckLog(fault=str(error))
 
     async def _missing(self, key: Key, bundle: Bundle) -> list[Fault]:
         """A fault for each reference that cannot be resolved.

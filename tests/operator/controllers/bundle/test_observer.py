@@ -1,21 +1,24 @@
 """Observing a bundle: what is read, and how often."""
 
+import json
 from base64 import b64encode
 from typing import Any
 
 import pytest
 
+from chekov.serialization.frame import framed
 from chekov_operator.api.domain_bundle import parse_bundle
-from chekov_operator.children.workloads import deployment
+from chekov_operator.children.workloads import check_job, deployment
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.observer import BundleObserver
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
-from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, POD, STORE
+from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, JOB, POD, STORE
 from chekov_operator.kube.objects import Object
 from tests.operator.fake_api import FakeApi
+from tests.operator.fake_kubelet import ended_pod
 from tests.operator.samples import bundle_body, store_body, target
-from tests.operator.scene import BANK, Answers
+from tests.operator.scene import BANK, FINE, Answers
 
 CONFIG_MAPS = "/api/v1/namespaces/shops/configmaps"
 SECRETS = "/api/v1/namespaces/shops/secrets"
@@ -137,6 +140,60 @@ async def test_unusable_code_is_reported(
     observed = await observe(observer, bundle_body(code={"configMapRef": {"name": "code"}}))
     assert [fault.reason for fault in observed.missing] == [reason]
     assert "spec.code.configMapRef.name" in observed.missing[0].message
+
+
+LARGE: Object = {**FINE, "events": [f"Event{number}" for number in range(400)]}
+
+
+def give_ended_check(cache: Cache, message: str) -> str:
+    """A check whose pod has ended; returns the path of the pod."""
+    job = check_job(target())
+    job["metadata"] |= {"uid": "job-uid"}
+    job["metadata"]["ownerReferences"][0]["uid"] = "bundle-uid"
+    cache.put(JOB, job)
+    pod = ended_pod(job, {})
+    pod["metadata"] |= {"name": "bank-check-1", "namespace": "shops"}
+    pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"] = message
+    cache.put(POD, pod)
+    return POD.path("shops", "bank-check-1")
+
+
+async def test_the_log_of_a_check_is_read_once_where_its_message_is_cut(
+    api: FakeApi, observer: BundleObserver, cache: Cache
+) -> None:
+    pod = give_ended_check(cache, json.dumps(FINE | {"left_off": {"events": 399}}))
+    api.logs[pod] = f"hello\n{framed(json.dumps(LARGE).encode())}\nbye\n"
+    for _ in range(2):
+        [(name, log)] = (await observe(observer, bundle_body())).logs.items()
+        assert name.startswith("bank-check-")
+        assert json.loads(log.document) == LARGE
+    assert len(api.requests) == 1
+
+
+async def test_the_log_is_not_read_where_the_message_is_whole(
+    api: FakeApi, observer: BundleObserver, cache: Cache
+) -> None:
+    give_ended_check(cache, json.dumps(FINE))
+    assert (await observe(observer, bundle_body())).logs == {}
+    assert api.requests == []
+
+
+async def test_a_log_without_a_result_says_so(
+    api: FakeApi, observer: BundleObserver, cache: Cache
+) -> None:
+    pod = give_ended_check(cache, "")
+    api.logs[pod] = "Killed\n"
+    [log] = (await observe(observer, bundle_body())).logs.values()
+    assert log.fault == "it has no result"
+
+
+async def test_a_log_that_is_refused_says_so(
+    api: FakeApi, observer: BundleObserver, cache: Cache
+) -> None:
+    give_ended_check(cache, "")
+    api.fail("GET", "/log", 403, "Forbidden")
+    [log] = (await observe(observer, bundle_body())).logs.values()
+    assert log.fault == "it could not be read: Forbidden"
 
 
 async def test_the_revision_that_last_ran_is_known_without_a_deployment(
