@@ -17,7 +17,8 @@ from chekov_operator.controllers.registry import all_controllers
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, JOB, POD, STORE, WATCHED, Key, Kind
-from chekov_operator.kube.objects import Object, condition_of
+from chekov_operator.kube.objects import Object, condition_of, key_of
+from chekov_operator.kube.referenced_objects import FOLLOWED, ReferencedObjects
 from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.metrics import Metrics
 from chekov_operator.settings import Settings
@@ -103,6 +104,8 @@ class Scene:
         self.databases = Answers(client)
         self.cache = Cache()
         self.queue = WorkQueue(metrics)
+        self.referenced = ReferencedObjects(client)
+        self._versions: dict[Key, str] = {}
         self.reconciler = Reconciler(
             client,
             self.cache,
@@ -112,6 +115,7 @@ class Scene:
                 client,
                 self.cache,
                 self.databases,
+                self.referenced,
                 Settings(runtime_image=RUNTIME_IMAGE, **settings),
             ),
             instance="operator-1",
@@ -195,3 +199,11 @@ class Scene:
                     self.cache.drop(kind, gone)
             for body in self.all(kind):
                 self.cache.put(kind, body, watched=True)
+        now = {
+            key_of(kind, body): str(body["metadata"]["resourceVersion"])
+            for kind in FOLLOWED
+            for body in self.all(kind)
+        }
+        changed = self._versions.items() ^ now.items()
+        self.referenced.invalidate({key for key, _ in changed})
+        self._versions = now

@@ -117,10 +117,11 @@ seccompProfile:
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
-# Read by name, for the DSN of a store; never listed or watched.
+# Values are read by name, of the Secrets that specs name; of all others, only the metadata is listed
+# and watched, so that a rotated password is noticed.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get]
+  verbs: [get, list, watch]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]

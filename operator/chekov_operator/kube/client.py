@@ -24,6 +24,10 @@ _TRIES: Final = 4
 _LONGEST_PAUSE: Final = 5.0
 _PAGE: Final = 500
 _BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+_STREAM_SECONDS: Final = 300
+_STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=150)
+"""A server that keeps a stream sends a bookmark about once a minute."""
+_SHALLOW_ITEM: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _SHALLOW: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -55,17 +59,29 @@ class ApiUnavailable(ChekovError):
 async def connected(configuration: Any, metrics: Metrics) -> AsyncGenerator["Client"]:
     """A client that is closed at the end of the block."""
     connector = aiohttp.TCPConnector(ssl=tls_context(configuration), limit=64)
-    async with aiohttp.ClientSession(
-        base_url=configuration.host, connector=connector, timeout=_TIMEOUT
-    ) as session:
-        yield Client(session, configuration, metrics)
+    # Streams stay open, and must leave connections to everything else.
+    streams = aiohttp.TCPConnector(ssl=tls_context(configuration), limit=0)
+    async with (
+        aiohttp.ClientSession(
+            base_url=configuration.host, connector=connector, timeout=_TIMEOUT
+        ) as session,
+        aiohttp.ClientSession(
+            base_url=configuration.host, connector=streams, timeout=_STREAM_TIMEOUT
+        ) as streaming,
+    ):
+        yield Client(session, streaming, configuration, metrics)
 
 
 class Client:
     def __init__(
-        self, session: aiohttp.ClientSession, configuration: Any, metrics: Metrics
+        self,
+        session: aiohttp.ClientSession,
+        streaming: aiohttp.ClientSession,
+        configuration: Any,
+        metrics: Metrics,
     ) -> None:
         self._session = session
+        self._streaming = streaming
         self._configuration = configuration
         self._metrics = metrics
         self._token: str | None = None
@@ -114,6 +130,47 @@ class Client:
             if not following:
                 return found
             params["continue"] = str(following)
+
+    async def version(self, kind: Kind, namespace: str | None) -> str:
+        """The resource version of a collection, from which its changes can be followed."""
+        request = _Request(
+            "GET", kind, kind.path(namespace), params={"limit": "1"}, accept=_SHALLOW
+        )
+        return str(nested(await self._call(request), "metadata", "resourceVersion") or "0")
+
+    async def changes(
+        self, kind: Kind, namespace: str | None, version: str
+    ) -> AsyncGenerator[Object]:
+        """The metadata of each object that changes after a version, until the server ends that.
+
+        Bookmarks are among them, which have a version and no name.
+
+        Raises:
+            ApiError: the server refuses, or the version is too old (410).
+            ApiUnavailable: it does not answer, or has said nothing for too long.
+        """
+        path = kind.path(namespace)
+        params = {
+            "watch": "true",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(_STREAM_SECONDS),
+        }
+        headers = await self._headers(_Request("GET", kind, path, accept=_SHALLOW_ITEM))
+        try:
+            async with self._streaming.get(path, params=params, headers=headers) as response:
+                self._metrics.count_call("WATCH", kind.name, response.status)
+                if response.status >= HTTPStatus.BAD_REQUEST:
+                    raise _refusal("WATCH", path, response, await response.text())
+                async for line in _lines(response.content):
+                    change = _parsed(line)
+                    body: Object = nested(change, "object") or {}
+                    if change.get("type") == "ERROR":
+                        code = int(nested(body, "code") or HTTPStatus.INTERNAL_SERVER_ERROR)
+                        raise ApiError(code, str(nested(body, "reason")), f"WATCH {path}: {body}")
+                    yield body
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ApiUnavailable(f"WATCH {path}: {error or type(error).__name__}") from error
 
     async def served(self, group_version: str) -> frozenset[str]:
         """The plural names of the kinds that the API server serves in a group and version."""
@@ -252,10 +309,7 @@ class Client:
         raise AssertionError
 
     async def _sent(self, request: "_Request") -> str:
-        headers = {"Accept": request.accept, "Content-Type": request.content}
-        token = await self._bearer()
-        if token:
-            headers["Authorization"] = token
+        headers = await self._headers(request)
         data = None if request.body is None else json.dumps(request.body).encode()
         where = f"{request.method} {request.path}"
         try:
@@ -270,16 +324,13 @@ class Client:
             raise ApiUnavailable(f"{where}: {error or type(error).__name__}") from error
         self._metrics.count_call(request.method, request.kind.name, response.status)
         if response.status >= HTTPStatus.BAD_REQUEST:
-            answer = _parsed(text)
-            reply = str(answer.get("message") or response.reason)
-            raise ApiError(
-                response.status,
-                str(answer.get("reason") or ""),
-                f"{where}: {reply}",
-                reply=reply,
-                pause=_seconds(response.headers.get("Retry-After")),
-            )
+            raise _refusal(request.method, request.path, response, text)
         return text
+
+    async def _headers(self, request: "_Request") -> Mapping[str, str]:
+        headers = {"Accept": request.accept, "Content-Type": request.content}
+        token = await self._bearer()
+        return headers | ({"Authorization": token} if token else {})
 
     async def _bearer(self) -> str | None:
         """The token, read again from time to time because it is rotated in a cluster."""
@@ -298,6 +349,27 @@ class _Request:
     body: Object | Sequence[Object] | None = None
     content: str = "application/json"
     accept: str = "application/json"
+
+
+def _refusal(method: str, path: str, response: aiohttp.ClientResponse, text: str) -> ApiError:
+    answer = _parsed(text)
+    reply = str(answer.get("message") or response.reason)
+    return ApiError(
+        response.status,
+        str(answer.get("reason") or ""),
+        f"{method} {path}: {reply}",
+        reply=reply,
+        pause=_seconds(response.headers.get("Retry-After")),
+    )
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[str]:
+    """The lines of a stream, however long each is."""
+    rest = b""
+    async for part in content.iter_any():
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            yield line.decode()
 
 
 def _parsed(text: str) -> Object:

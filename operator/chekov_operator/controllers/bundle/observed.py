@@ -3,6 +3,7 @@ from dataclasses import dataclass, field
 
 from chekov.store.port import SubscriptionRow
 from chekov_operator.api.fault import Fault
+from chekov_operator.kube.content import Content
 from chekov_operator.kube.objects import Object
 
 
@@ -27,6 +28,8 @@ class ObservedBundle:
         spec: as the user wrote it.
         store: the EventStore that it names, if that exists.
         missing: the objects that it refers to and that do not exist.
+        contents: what is held by the objects that its specs refer to, by kind and name; `None` for
+            one that does not exist.
         modules: the code to mount, from the spec or from a ConfigMap.
         children: everything it owns, by kind and name.
         pods: its pods, including those of checks.
@@ -44,6 +47,9 @@ class ObservedBundle:
     spec: Mapping[str, object] = field(default_factory=dict[str, object])
     store: Object | None = None
     missing: Sequence[Fault] = ()
+    contents: Mapping[tuple[str, str], Content | None] = field(
+        default_factory=dict[tuple[str, str], Content | None]
+    )
     modules: Mapping[str, str] | None = None
     children: Mapping[tuple[str, str], Object] = field(
         default_factory=dict[tuple[str, str], Object]

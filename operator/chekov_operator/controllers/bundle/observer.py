@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from chekov.serialization.frame import UnreadableFrame, last_frame
@@ -16,10 +16,16 @@ from chekov_operator.children.job_outcome import ended_pod, job_outcome
 from chekov_operator.children.workloads import CHECK, RUNTIME
 from chekov_operator.controllers.bundle.check_result import is_whole, parse_result, result_of
 from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
-from chekov_operator.controllers.bundle.references import Reference, fault_of, references
+from chekov_operator.controllers.bundle.references import (
+    Reference,
+    fault_of,
+    reference_to_dsn,
+    references,
+)
 from chekov_operator.controllers.bundle.revisions import config_map_of, stored_spec
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import ApiError, Client
+from chekov_operator.kube.content import Content
 from chekov_operator.kube.kinds import (
     COMPONENT_LABEL,
     CONFIG_MAP,
@@ -30,6 +36,7 @@ from chekov_operator.kube.kinds import (
     Key,
 )
 from chekov_operator.kube.objects import Children, Object, key_of, label, nested
+from chekov_operator.kube.referenced_objects import ReferencedObjects
 from chekov_operator.stores.databases import Databases
 
 _MOST_CODE_BYTES: Final = 256 * 1024
@@ -38,11 +45,13 @@ _LOG_LINES: Final = 64
 
 
 class BundleObserver:
-    def __init__(self, client: Client, cache: Cache, databases: Databases) -> None:
+    def __init__(
+        self, client: Client, cache: Cache, databases: Databases, referenced: ReferencedObjects
+    ) -> None:
         self._client = client
         self._cache = cache
         self._databases = databases
-        self._complete: dict[Key, tuple[str, int]] = {}
+        self._referenced = referenced
         self._logs: dict[Key, dict[str, CheckLog]] = {}
 
     async def observe(self, key: Key, bundle: Bundle, body: Object) -> ObservedBundle:
@@ -52,12 +61,18 @@ class BundleObserver:
             body, "status", "revision"
         )
         pods = self._cache.pods(key)
-        missing, code, logs = await asyncio.gather(
-            self._missing(key, bundle),
-            self._code(bundle),
-            self._logs_of_checks(key, children, pods),
+        named = [*references(bundle), *_code_reference(bundle)]
+        serving = stored_spec(config_map_of(children, key.name, running))
+        others = [*_references_of(body, serving), *_dsn_reference(store)]
+        contents, logs = await asyncio.gather(
+            self._contents(key, [*named, *others]), self._logs_of_checks(key, children, pods)
         )
-        modules, fault = code
+        missing = [
+            fault
+            for item in named
+            if (fault := fault_of(item, contents[item.kind.name, item.name], key.namespace))
+        ]
+        modules, fault = _code(bundle, contents)
         domain = nested(result_of(config_map_of(children, key.name, running)), "domain")
         reading = None if store is None else self._databases.last_reading(key_of(STORE, store))
         progress = reading.progress if reading else None
@@ -65,6 +80,7 @@ class BundleObserver:
             spec=nested(body, "spec") or {},
             store=store,
             missing=[*missing, *([fault] if fault else [])],
+            contents=contents,
             modules=modules,
             children=children,
             pods=pods,
@@ -97,7 +113,7 @@ class BundleObserver:
             self._databases.hurry(key_of(STORE, store))
 
     def forget(self, key: Key) -> None:
-        self._complete.pop(key, None)
+        self._referenced.forget(key)
         self._logs.pop(key, None)
 
     async def _logs_of_checks(
@@ -130,47 +146,62 @@ class BundleObserver:
         except UnreadableFrame as error:
             return CheckLog(fault=str(error))
 
-    async def _missing(self, key: Key, bundle: Bundle) -> list[Fault]:
-        """A fault for each reference that cannot be resolved.
-
-        The references are read until all exist, and after that once for each new spec.
-        """
-        spec = (bundle.meta.uid, bundle.meta.generation)
-        if self._complete.get(key) == spec:
-            return []
+    async def _contents(
+        self, key: Key, named: Iterable[Reference]
+    ) -> Mapping[tuple[str, str], Content | None]:
+        """What the objects hold that a bundle refers to. Only a change of one costs a request."""
+        kinds = {(item.kind.name, item.name): item.kind for item in named}
         found = await asyncio.gather(
-            *(self._fault(item, bundle.meta.namespace) for item in references(bundle))
+            *(self._referenced.get(key, kind, name) for (_, name), kind in kinds.items())
         )
-        faults = [fault for fault in found if fault is not None]
-        if not faults:
-            self._complete[key] = spec
-        return faults
+        return dict(zip(kinds, found, strict=True))
 
-    async def _fault(self, reference: Reference, namespace: str) -> Fault | None:
-        found = await self._client.get(reference.kind, namespace, reference.name)
-        return fault_of(reference, found, namespace)
 
-    async def _code(self, bundle: Bundle) -> tuple[Mapping[str, str] | None, Fault | None]:
-        name = bundle.code.config_map
-        if name is None:
-            return bundle.code.modules, None
-        found = await self._client.get(CONFIG_MAP, bundle.meta.namespace, name)
-        path = "spec.code.configMapRef.name"
-        fault = fault_of(Reference(path, CONFIG_MAP, name), found, bundle.meta.namespace)
-        if fault is not None:
-            return {}, fault
-        modules: Mapping[str, str] = nested(found, "data") or {}
-        if not modules:
-            message = f"{path}: the ConfigMap {name!r} has no modules; give it keys like bank.py"
-            return {}, Fault("ConfigMapEmpty", message)
-        size = sum(len(source.encode()) for source in modules.values())
-        if size > _MOST_CODE_BYTES:
-            message = (
-                f"{path}: the ConfigMap {name!r} has {size} bytes of code, more than the limit of "
-                f"{_MOST_CODE_BYTES}; put the code into an image and set spec.code.image"
-            )
-            return {}, Fault("ConfigMapTooLarge", message)
-        return modules, None
+def _code_reference(bundle: Bundle) -> list[Reference]:
+    name = bundle.code.config_map
+    return [] if name is None else [Reference("spec.code.configMapRef.name", CONFIG_MAP, name)]
+
+
+def _dsn_reference(store: Object | None) -> list[Reference]:
+    try:
+        return [] if store is None else [reference_to_dsn(parse_store(store))]
+    except InvalidSpec:
+        return []
+
+
+def _references_of(body: Object, serving: Object | None) -> list[Reference]:
+    """The references of the spec that serves, while the bundle asks for another one."""
+    spec = serving or {}
+    if not spec or spec == nested(body, "spec"):
+        return []
+    try:
+        return list(references(parse_bundle({**body, "spec": spec})))
+    except InvalidSpec:
+        return []
+
+
+def _code(
+    bundle: Bundle, contents: Mapping[tuple[str, str], Content | None]
+) -> tuple[Mapping[str, str] | None, Fault | None]:
+    """The modules to mount, and why they cannot be used, if so."""
+    name = bundle.code.config_map
+    if name is None:
+        return bundle.code.modules, None
+    found = contents[CONFIG_MAP.name, name]
+    if found is None:
+        return {}, None
+    path = "spec.code.configMapRef.name"
+    if not found.data:
+        message = f"{path}: the ConfigMap {name!r} has no modules; give it keys like bank.py"
+        return {}, Fault("ConfigMapEmpty", message)
+    size = sum(len(source.encode()) for source in found.data.values())
+    if size > _MOST_CODE_BYTES:
+        message = (
+            f"{path}: the ConfigMap {name!r} has {size} bytes of code, more than the limit of "
+            f"{_MOST_CODE_BYTES}; put the code into an image and set spec.code.image"
+        )
+        return {}, Fault("ConfigMapTooLarge", message)
+    return found.data, None
 
 
 def _of_domain(progress: Progress | None, domain: object) -> list[SubscriptionRow] | None:
