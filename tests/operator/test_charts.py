@@ -159,7 +159,7 @@ def test_traces_are_sent_where_the_values_say(usual: list[Manifest]) -> None:
 
 def test_the_rights_are_no_more_than_the_work_takes(usual: list[Manifest]) -> None:
     allowed = rules_of(named(usual, "ClusterRole", "chekov"))
-    assert allowed["secrets"] == {"get"}
+    assert allowed["secrets"] == {"get", "list", "watch"}
     assert allowed["pods"] == {"get", "list", "watch"}
     assert allowed["domainbundles.chekov.dev"] == {"get", "list", "watch"}
     assert allowed["domainbundles/status.chekov.dev"] == {"patch"}

@@ -5,12 +5,14 @@ import pytest
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.definitions import check_installed
 from chekov_operator.kube.events import Events
-from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, SERVICE_ACCOUNT, WATCHED
+from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, WATCHED
 from chekov_operator.kube.leadership import Leadership
 from chekov_operator.kube.lease import CLUSTER_SCOPE, NAMESPACES_SCOPE, Lease
 from chekov_operator.kube.referenced_objects import FOLLOWED
 from chekov_operator.management import Health
 from chekov_operator.metrics import Metrics
+from chekov_operator.stores.dsn import Address
+from chekov_operator.stores.service_ports import pod_ports
 from tests.operator.fake_api import FakeApi, Request
 from tests.operator.rendering import Manifest, of_kind, rendered
 from tests.operator.samples import bundle_body, store_body
@@ -70,6 +72,10 @@ async def work(
     api.put(CONFIG_MAP.path("shops", "settings"), {"data": {"mode": "live"}})
     api.put(SERVICE_ACCOUNT.path("shops", "account"), {})
     scene.databases.version = 0
+    ports = [{"port": 5432, "targetPort": "postgres"}]
+    api.put(SERVICE.path("shops", "postgres"), {"spec": {"ports": ports}})
+    await pod_ports(client, [Address("postgres.shops.svc", 5432)])
+    requests += api.requests
     scene.give(store_body())
     for scene.databases.version in (0, 1):
         await scene.reconcile(MAIN)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chekov_operator.api.bundle_access import Access, parse_access
+from chekov_operator.api.jobs import JobSettings, parse_jobs
 from chekov_operator.api.reference_names import (
     SUBDOMAIN,
     Named,
@@ -65,6 +66,7 @@ class Bundle:
     ingress_from: Sequence[Object] = ()
     telemetry: Telemetry = Telemetry()
     access: Access = field(default_factory=Access)
+    jobs: JobSettings = field(default_factory=JobSettings)
 
 
 def parse_bundle(body: Body) -> Bundle:
@@ -107,6 +109,7 @@ def parse_bundle(body: Body) -> Bundle:
             log_level=str(nested(spec, "telemetry", "logLevel") or "info"),
         ),
         access=parse_access(spec),
+        jobs=parse_jobs(spec),
     )
 
 

@@ -11,7 +11,15 @@ from chekov_operator.children.pod_state import (
     start_fault,
     terminated,
 )
-from chekov_operator.kube.objects import Object, controller_uid, nested, nested_list
+from chekov_operator.kube.kinds import HASH_ANNOTATION
+from chekov_operator.kube.objects import (
+    Object,
+    annotation,
+    controller_uid,
+    digest,
+    nested,
+    nested_list,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,12 @@ def ended_pod(job: Object, pods: Sequence[Object]) -> str | None:
     """The name of a Job's pod whose container has ended."""
     ended = (pod for pod in reversed(_pods_of(job, pods)) if terminated(pod))
     return next((str(nested(pod, "metadata", "name")) for pod in ended), None)
+
+
+def is_outdated(job: Object, wanted: Object) -> bool:
+    """Whether a Job, which is immutable, is not as the spec has come to ask for it."""
+    applied = annotation(job, HASH_ANNOTATION)
+    return applied is not None and applied != digest(wanted)
 
 
 def _pods_of(job: Object, pods: Sequence[Object]) -> list[Object]:

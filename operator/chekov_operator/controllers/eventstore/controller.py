@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from chekov_operator.api.event_store import parse_store
 from chekov_operator.controllers.controller import Planned
-from chekov_operator.controllers.eventstore.observed import ObservedStore, jobs_in
+from chekov_operator.controllers.eventstore.observed import ObservedStore, jobs_in, policies_in
 from chekov_operator.controllers.eventstore.plan import plan_store
 from chekov_operator.controllers.plan import Plan
 from chekov_operator.kube.cache import Cache
@@ -42,12 +42,14 @@ class EventStoreController:
         observed = ObservedStore(
             reading=reading,
             jobs=jobs_in(children),
+            policies=policies_in(children),
             pods=self._cache.pods(key),
             now=time.time(),
         )
 
         def replan(children: Children) -> Plan:
-            return plan_store(store, replace(observed, jobs=jobs_in(children)), self._settings)
+            after = replace(observed, jobs=jobs_in(children), policies=policies_in(children))
+            return plan_store(store, after, self._settings)
 
         plan = plan_store(store, observed, self._settings)
         if plan.read_store_soon:
