@@ -153,7 +153,9 @@ class Applier:
         if child is not None and child.uid != nested(current, "metadata", "uid"):
             child = None
         repairs = child.repairs if child else ChildRepairs(self._clock)
-        if current is not None and annotation(current, HASH_ANNOTATION) == hashed:
+        is_applied = annotation(current, HASH_ANNOTATION) == hashed
+        # Where it has another hash, somebody applied it since, such as a second release.
+        if current is not None and (is_applied or (child and child.hashed == hashed)):
             different = differences(body, current)
             known: Differences = child.rewritten if child and child.hashed == hashed else {}
             if not different or different == known:
