@@ -7,7 +7,7 @@ from chekov_operator.api.fault import Fault
 from chekov_operator.children.pod_state import start_fault
 from chekov_operator.children.workloads import RUNTIME
 from chekov_operator.kube.kinds import COMPONENT_LABEL, REVISION_LABEL
-from chekov_operator.kube.objects import Object, label, nested, nested_list
+from chekov_operator.kube.objects import Object, condition_of, label, nested, nested_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +17,16 @@ class Rollout:
     Attributes:
         done: whether exactly the wanted pods exist, all of the revision and all ready.
         complete: whether it has been done once, even if pods have become unready since.
-        ready: the number of ready pods, of any revision.
+        ready: the number of ready pods of the revision.
         fault: why it does not progress, if so.
+        others: the other revisions that have ready pods.
     """
 
     done: bool
     complete: bool
     ready: int
     fault: Fault | None = None
+    others: Sequence[str] = ()
 
 
 def read_rollout(
@@ -53,9 +55,28 @@ def read_rollout(
     return Rollout(
         done=replaced and ready >= replicas,
         complete=replaced and (ready >= replicas or _was_complete(live)),
-        ready=ready,
+        ready=ready_pods(live, pods, revision),
         fault=_fault(live if current else None, pods, revision, now),
+        others=sorted({name for pod in pods if (name := _serving(pod)) and name != revision}),
     )
+
+
+def ready_pods(live: Object | None, pods: Sequence[Object], revision: str) -> int:
+    """How many pods of a revision are ready. A Deployment counts those of all revisions as one."""
+    is_observed = nested(live, "status", "observedGeneration") == nested(
+        live, "metadata", "generation"
+    )
+    is_alone = _count(live, "updatedReplicas") == _count(live, "replicas")
+    if label(live, REVISION_LABEL) == revision and is_observed and is_alone:
+        return _count(live, "readyReplicas")
+    return sum(_serving(pod) == revision for pod in pods)
+
+
+def _serving(pod: Object) -> str | None:
+    """The revision of a pod that serves."""
+    is_ready = condition_of(pod, "Ready").get("status") == "True"
+    serves = is_ready and label(pod, COMPONENT_LABEL) == RUNTIME
+    return label(pod, REVISION_LABEL) if serves else None
 
 
 def _fault(live: Object | None, pods: Sequence[Object], revision: str, now: float) -> Fault | None:
