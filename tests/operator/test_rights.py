@@ -4,7 +4,7 @@ import pytest
 
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.definitions import check_installed
-from chekov_operator.kube.events import Events
+from chekov_operator.kube.events import Events, warnings_about
 from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, WATCHED
 from chekov_operator.kube.lease import Lease
 from chekov_operator.kube.referenced_objects import FOLLOWED
@@ -95,6 +95,7 @@ async def work(api: FakeApi, client: Client, metrics: Metrics) -> list[Request]:
     events = Events(client, "operator-1")
     for _ in range(2):
         await events.emit(scene.one(BUNDLE, "bank"), "Normal", "Serving", "2 of 2")
+    await warnings_about(client, "shops", ["job-uid"])
     await check_installed(client, Health())
     lease = Lease(client, namespace="shops", name="lease", holder="one", seconds=15)
     for _ in range(2):

@@ -11,7 +11,7 @@ from chekov_operator.api.fault import RETRY_SECONDS, Fault
 from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children import names
 from chekov_operator.children.job_outcome import JobOutcome, is_outdated, job_outcome
-from chekov_operator.children.pod_state import SLOW_SECONDS, last_log_line
+from chekov_operator.children.pod_state import WARNED_SECONDS, last_log_line
 from chekov_operator.children.revision import Revision, revision_name
 from chekov_operator.children.workloads import check_job, check_policy, service_account
 from chekov_operator.controllers.bundle.check_result import is_whole, parse_result, result_of
@@ -67,7 +67,9 @@ def check_revision(bundle: Bundle, observed: ObservedBundle, settings: Settings)
         return _finished(revision, observed, result)
     name = names.check(bundle.meta.name, revision.name)
     job = observed.children.get((JOB.name, name))
-    outcome = None if job is None else job_outcome(job, observed.pods, observed.now)
+    outcome = (
+        None if job is None else job_outcome(job, observed.pods, observed.now, observed.warnings)
+    )
     if job is None or outcome is None or not outcome.finished:
         return _under_way(revision, observed, job, outcome)
     log = observed.logs.get(name, CheckLog())
@@ -166,7 +168,7 @@ def _under_way(
         )
     message = f"revision {revision.name} is being checked"
     condition = unknown("Checked", "Checking", message)
-    return Check(condition, revision, apply=apply, requeue_after=SLOW_SECONDS)
+    return Check(condition, revision, apply=apply, requeue_after=WARNED_SECONDS)
 
 
 def _without_result(

@@ -9,7 +9,7 @@ from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.event_store import parse_store
 from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children import names
-from chekov_operator.children.pod_state import last_became_ready
+from chekov_operator.children.pod_state import SLOW_SECONDS, last_became_ready
 from chekov_operator.children.revision import Revision
 from chekov_operator.children.workloads import (
     RUNTIME,
@@ -78,6 +78,7 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
             check.revision.name if check.revision else "",
             bundle.replicas,
             observed.now,
+            observed.warnings,
         ),
     )
     status = {
@@ -93,7 +94,8 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         conditions=() if keeps_status else conditions(state),
         keep_status=keeps_status,
         read_store_soon=_is_settling(bundle, observed, status),
-        requeue_after=check.requeue_after,
+        # No watch reports that a pod has waited for its containers for a while.
+        requeue_after=check.requeue_after or (None if state.rollout.complete else SLOW_SECONDS),
     )
 
 

@@ -1,6 +1,6 @@
 """The progress of a rollout, read from the Deployment and its pods. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chekov_operator.api.fault import Fault
@@ -30,7 +30,12 @@ class Rollout:
 
 
 def read_rollout(
-    live: Object | None, pods: Sequence[Object], revision: str, replicas: int, now: float
+    live: Object | None,
+    pods: Sequence[Object],
+    revision: str,
+    replicas: int,
+    now: float,
+    warnings: Mapping[str, str] | None = None,
 ) -> Rollout:
     """Read the progress of a rollout.
 
@@ -40,6 +45,7 @@ def read_rollout(
         revision: the revision to be rolled out.
         replicas: the number of wanted pods.
         now: the time in seconds since the epoch.
+        warnings: of Kubernetes, by the uid of what they are about.
     """
     ready = _count(live, "readyReplicas")
     current = (
@@ -56,7 +62,7 @@ def read_rollout(
         done=replaced and ready >= replicas,
         complete=replaced and (ready >= replicas or _was_complete(live)),
         ready=ready_pods(live, pods, revision),
-        fault=_fault(live if current else None, pods, revision, now),
+        fault=_fault(live if current else None, pods, revision, now, warnings),
         others=sorted({name for pod in pods if (name := _serving(pod)) and name != revision}),
     )
 
@@ -79,10 +85,16 @@ def _serving(pod: Object) -> str | None:
     return label(pod, REVISION_LABEL) if serves else None
 
 
-def _fault(live: Object | None, pods: Sequence[Object], revision: str, now: float) -> Fault | None:
+def _fault(
+    live: Object | None,
+    pods: Sequence[Object],
+    revision: str,
+    now: float,
+    warnings: Mapping[str, str] | None,
+) -> Fault | None:
     for pod in pods:
         if label(pod, REVISION_LABEL) == revision and label(pod, COMPONENT_LABEL) == RUNTIME:
-            fault = start_fault(pod, now)
+            fault = start_fault(pod, now, warnings)
             if fault is not None:
                 return fault
     for item in nested_list(live, "status", "conditions"):

@@ -15,6 +15,7 @@ class ObservedStore:
         jobs: the migration Jobs by name.
         policies: the names of their network policies.
         pods: the pods of these Jobs.
+        warnings: of Kubernetes about Jobs without pods and pods without containers, by uid.
         now: the time in seconds since the epoch.
     """
 
@@ -22,6 +23,7 @@ class ObservedStore:
     jobs: Mapping[str, Object] = field(default_factory=dict[str, Object])
     policies: Sequence[str] = ()
     pods: Sequence[Object] = ()
+    warnings: Mapping[str, str] = field(default_factory=dict[str, str])
     now: float = 0.0
 
 

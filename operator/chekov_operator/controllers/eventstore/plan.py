@@ -8,7 +8,7 @@ from chekov_operator.api.conditions import false, true, unknown
 from chekov_operator.api.event_store import Store
 from chekov_operator.api.fault import RETRY_SECONDS, Fault
 from chekov_operator.children.job_outcome import is_outdated, job_outcome
-from chekov_operator.children.pod_state import SLOW_SECONDS, last_log_line
+from chekov_operator.children.pod_state import WARNED_SECONDS, last_log_line
 from chekov_operator.children.workloads import migration_job, migration_policy
 from chekov_operator.controllers.eventstore.observed import ObservedStore
 from chekov_operator.controllers.plan import Plan, paused_plan
@@ -93,9 +93,9 @@ def _plan_migration(
     if live is None:
         fault = Fault("Migrating", f"{found}; a Job migrates it")
         return _unmigrated(
-            status, fault, apply=[*policy, wanted], delete=old, requeue_after=SLOW_SECONDS
+            status, fault, apply=[*policy, wanted], delete=old, requeue_after=WARNED_SECONDS
         )
-    outcome = job_outcome(live, observed.pods, observed.now)
+    outcome = job_outcome(live, observed.pods, observed.now, observed.warnings)
     # A pull secret or more memory may be what was missing.
     outdated = [(JOB, name)] if is_outdated(live, wanted) else []
     if outcome.stuck:
@@ -115,7 +115,7 @@ def _plan_migration(
             requeue_after=RETRY_SECONDS,
         )
     fault = Fault("Migrating", f"{found}; the Job {name} migrates it")
-    plan = _unmigrated(status, fault, apply=policy, delete=old, requeue_after=SLOW_SECONDS)
+    plan = _unmigrated(status, fault, apply=policy, delete=old, requeue_after=WARNED_SECONDS)
     return replace(plan, read_store_soon=outcome.succeeded)
 
 
