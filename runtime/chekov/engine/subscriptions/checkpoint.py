@@ -57,7 +57,7 @@ class Checkpoint:
         position: everything up to here is handled.
         replay_until: events up to here were stored before the subscription first ran; while a
             generation is built beside the one that serves, all are replayed, and then those up to
-            where it took over.
+            where it took over, whichever process handles what was parked of them.
         ended: set when nothing further may be handled under this claim.
         valid_until: when the claim runs out, by the loop's clock.
 

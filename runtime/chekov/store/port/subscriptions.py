@@ -28,7 +28,10 @@ class Claim:
     position: int
     """The checkpoint when the claim was made or last renewed."""
     registered: int = 0
-    """The position of the last event when the subscription was registered."""
+    """The position of the last event when the subscription was registered.
+
+    Of a generation that was built beside another, the position where it took over.
+    """
     building: bool = False
     """Whether it builds a generation of a projection that does not serve yet."""
     last_failed: int = 0
