@@ -136,6 +136,10 @@ class Subscriptions(Protocol):
         """The first parked events of a key, by position."""
         ...
 
+    async def retried(self, claim: Claim, *, after: int) -> Collection[str]:
+        """The keys of events that somebody retried after so many `Claim.parked_changes`."""
+        ...
+
     async def unpark(self, claim: Claim, position: int) -> None:
         """Remove a parked event: it has been handled.
 
@@ -176,7 +180,8 @@ class Subscriptions(Protocol):
     ) -> Sequence[int]:
         """Let the owners handle failed events again, and return the positions of these events.
 
-        It takes the first `limit` above the position `after`, by position.
+        Those that wait for their next attempt are handled now. It takes the first `limit` above the
+        position `after`, by position.
         """
         ...
 
