@@ -234,6 +234,7 @@ def _parked_event(parked: ParkedEvent) -> _Row:
     return {
         **_event(parked, parked.subscription),
         "state": parked.state,
+        "also": list(parked.also),
         "first_error": parked.first_error,
         "traceback": parked.traceback,
     }

@@ -7,7 +7,7 @@ leases) is the same for all of them.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Container, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -232,22 +232,18 @@ class Invocation(ABC):
         """
         await checkpoint.park(entry)
 
-    def ordering_key(self, event: RecordedEvent) -> str | None:
-        """The key whose events are handled in order: a parked event blocks the later ones.
+    def ordering_keys(self, event: RecordedEvent) -> Sequence[str]:
+        """The keys whose events are handled in order: a parked event blocks later ones of each.
 
-        `None` for what is not in the log, and for what only newer code can say: it neither blocks
+        None for what is not in the log, and for what only newer code can say: it neither blocks
         nor is blocked.
         """
-        return self.partition_key(event)
+        key = self.partition_key(event)
+        return () if key is None else (key,)
 
-    def blocked_by(self, event: RecordedEvent, keys: Container[str]) -> str | None:
-        """The one of the blocked `keys` that keeps an event back; `None` if none does."""
-        key = self.ordering_key(event)
-        return None if key is None or key not in keys else key
-
-    def blocks(self, event: RecordedEvent) -> str | None:
-        """The key that an event blocks once it is set aside."""
-        return self.ordering_key(event)
+    def blocks(self, event: RecordedEvent) -> Sequence[str]:
+        """The keys that an event blocks once it is set aside."""
+        return self.ordering_keys(event)
 
     async def withheld(self, claim: Claim) -> Collection[str]:
         """Keys that are blocked by what was set aside and is not in the log.
