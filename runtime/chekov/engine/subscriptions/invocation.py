@@ -82,6 +82,7 @@ class Subject:
         domain: that the handler belongs to.
         execute: executes the commands that it sends.
         scheduling: keeps those that it sends for later.
+        keys: of its events, if another partition in this process has them already.
     """
 
     key: SubscriptionKey
@@ -93,6 +94,7 @@ class Subject:
     domain: Domain
     execute: Execute
     scheduling: Scheduling
+    keys: PartitionKeys | None = None
 
 
 class Invocation(ABC):
@@ -125,7 +127,9 @@ class Invocation(ABC):
         )
         self.until = subject.layout.until
         self._partitions = subject.layout.partitions
-        self.keys = self._partition_keys() if self.definition.keys else None
+        self.keys = subject.keys
+        if self.keys is None and self.definition.keys:
+            self.keys = self._partition_keys()
         self._before = HandledBefore(subject.layout, self.partition_key)
         self._filters = not self.definition.filter.is_open
         self.batch_size = max(self.batch_size, self.routes.largest_batch)
@@ -185,8 +189,12 @@ class Invocation(ABC):
             return self.concerning(
                 [item for item in events if partition_of(item.stream, number) == own]
             )
-        keyed = [(item, self.keys.key(item)) for item in self.concerning(events)]
-        return [item for item, key in keyed if key is None or partition_of(key, number) == own]
+        events = self.concerning(events)
+        return [
+            item
+            for item, key in zip(events, self.keys.keys(events), strict=True)
+            if key is None or partition_of(key, number) == own
+        ]
 
     def concerning(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
         """Return those of `events` that concern the handler, in whichever partition."""
