@@ -210,6 +210,7 @@ def _subscription(row: SubscriptionRow, head: int) -> _Row:
         "lag": max(head - row.position, 0),
         "parked": row.parked,
         "parked_keys": row.parked_keys,
+        "keyed_by": row.keyed_by,
         "owner": row.owner,
         "error": row.error,
     }
