@@ -5,7 +5,7 @@ program starts and not when its first event is read.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar, cast
 from uuid import UUID
@@ -352,13 +352,6 @@ def convert(value: object, type_: type[T]) -> T:
         return msgspec.convert(value, type_, strict=False)
     except (msgspec.MsgspecError, RecursionError) as error:
         _invalid(error)
-
-
-def schemas(
-    types: Iterable[object], ref_template: str = "#/components/schemas/{name}"
-) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
-    """JSON Schemas of types: a reference or an inline schema for each, and the components."""
-    return msgspec.json.schema_components(tuple(types), ref_template=ref_template)
 
 
 def encode_metadata(metadata: Mapping[str, Any]) -> bytes | None:
