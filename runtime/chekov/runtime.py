@@ -169,7 +169,7 @@ class Runtime:
             await self.engine.prepare()
             await stack.enter_async_context(self._services.running())
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            self.engine.start(group)
+            await self.engine.start(group)
             self._stack = stack.pop_all()
         return self
 

@@ -177,8 +177,16 @@ class Engine:
         self._snapshotter.drop()
         self.dispatcher.aggregates.drop()
 
-    def start(self, group: asyncio.TaskGroup) -> None:
-        """Start every background task on `group`, which ends when one of them fails."""
+    async def start(self, group: asyncio.TaskGroup) -> None:
+        """Start every background task on `group`, which ends when one of them fails.
+
+        Raises:
+            StoreError: the store is away.
+        """
+        if self._subscriptions:
+            await self._leases.join()
+            self._background["node"] = group.create_task(self._leases.attend(), name="node")
+            await self._leases.succeed()
         self._background["rehydration"] = group.create_task(
             self.dispatcher.rehydrate(), name="rehydration"
         )
@@ -205,7 +213,6 @@ class Engine:
         self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
         self.reader.begin(self._pages)
         if self._subscriptions:
-            self._background["node"] = group.create_task(self._leases.attend(), name="node")
             self._background["leases"] = group.create_task(self._leases.run(), name="leases")
             for key in self._subscriptions:
                 self._start(key)
