@@ -22,7 +22,6 @@ _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
 _HANDLERS: Final = re.compile(
     r"(?:^|[,;\s])handlers\s*=\s*(?:\"([^\"]*)\"|([^\s,;\"]+))", re.IGNORECASE
 )
-_NO_QUALITY: Final = re.compile(r"q\s*=\s*0(?:\.0*)?")
 _LONGEST_WAIT: Final = 60
 _TOO_LONG: Final = f"is longer than {LONGEST_METADATA} characters"
 _POSITION_DIGITS: Final = 18
@@ -142,18 +141,6 @@ def checked_metadata(given: Mapping[str, Any]) -> Mapping[str, Any]:
     if len(to_json(given)) > LONGEST_METADATA:
         raise ValueError(_TOO_LONG)
     return given
-
-
-def accepts_gzip(headers: Mapping[str, str]) -> bool:
-    """Whether `Accept-Encoding` names gzip, and not with the quality 0."""
-    given = headers.get("Accept-Encoding")
-    if given is None or "gzip" not in given:
-        return False
-    for item in given.split(","):
-        coding, _, quality = item.partition(";")
-        if coding.strip() == "gzip":
-            return _NO_QUALITY.fullmatch(quality.strip()) is None
-    return False
 
 
 def require_json(headers: Mapping[str, str]) -> None:
