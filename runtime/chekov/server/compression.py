@@ -25,10 +25,10 @@ async def compress(request: web.Request, response: web.Response) -> None:
     body = response.body
     if not isinstance(body, bytes) or len(body) < COMPRESSED_FROM or request.method == "HEAD":
         return
-    vary = response.headers.get("Vary")
+    vary = response.headers.get("Vary", "")
+    if "Accept-Encoding" in vary:
+        return  # it is in the right one already
     response.headers["Vary"] = f"{vary}, Accept-Encoding" if vary else "Accept-Encoding"
-    if "Content-Encoding" in response.headers:
-        return
     encoding = preferred(request.headers.get("Accept-Encoding", ""))
     if encoding is not None:
         loop = asyncio.get_running_loop()

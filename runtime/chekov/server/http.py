@@ -1,7 +1,5 @@
 """The routes of the HTTP API."""
 
-from collections.abc import Awaitable, Callable
-
 from aiohttp import web
 
 from chekov.domain.domain import Domain
@@ -13,6 +11,7 @@ from chekov.server.command_batch import CommandBatches
 from chekov.server.commands import JSON, Commands
 from chekov.server.content import CONTENT_LIMITS, ContentLimits
 from chekov.server.cross_origin import CrossOrigin
+from chekov.server.docs_page import docs
 from chekov.server.endpoint import Endpoints, Handler
 from chekov.server.event_stream import EventStream, either
 from chekov.server.gate import Gate
@@ -24,6 +23,7 @@ from chekov.server.openapi import document
 from chekov.server.permissions import Permissions
 from chekov.server.queries import Queries
 from chekov.server.settings import Settings
+from chekov.server.static_content import StaticContent
 from chekov.server.streams import Streams
 from chekov.server.subjects import Subjects
 from chekov.server.tracing import Tracing
@@ -78,7 +78,10 @@ def application(
     if runtime.domain.personal:
         add("DELETE", "/subjects/{subject}", Subjects(runtime).delete)
     description = document(runtime.domain, authenticated=authenticator is not None)
-    add("GET", "/openapi.json", _fixed(to_json(description)), public=True)
+    openapi = StaticContent(to_json(description), JSON["Content-Type"])
+    add("GET", "/openapi.json", openapi.get, public=True)
+    for path, page in docs(f"{runtime.domain.name}: the API").items():
+        add("GET", path, page, public=True)
     add("GET", "/", _index(runtime.domain), public=True)
     app.router.add_route(
         "OPTIONS", ANY_PATH, endpoints.endpoint("OPTIONS", "*", options, public=True)
@@ -95,15 +98,9 @@ def _index(domain: Domain) -> Handler:
         "This is a service of Chekov: commands are posted here, and events and states are read. "
         "Its metrics, probes and subscriptions are at the management port, by default 9090.",
         {
+            "/docs": "every address, to look at and to try",
             "/openapi.json": "every address, with the schema and an example of every command",
             "/events": "all events by position",
             "/streams": "the streams by name",
         },
     )
-
-
-def _fixed(body: bytes) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def get(_request: web.Request) -> web.StreamResponse:
-        return web.Response(body=body, headers=JSON)
-
-    return get

@@ -24,9 +24,8 @@ REPLAYED: Final = {
 
 RETURN: Final = {
     "enum": list(CHOICES),
-    "default": "events",
-    "description": "What the answer has besides stream, version, position and ids: the events, the "
-    "state of the aggregate right after the command, nothing, or both.",
+    "description": "What the answer has besides stream, version, position and ids: the events, "
+    "which is the default, the state of the aggregate right after the command, nothing, or both.",
 }
 
 
@@ -222,12 +221,13 @@ PARAMETERS: Final[Document] = {
         "month, month and day of the week, such as `0 0 1 * *`.",
     },
     "Timezone": {
-        **query_parameter("timezone", {**STRING, "default": "UTC"}),
-        "description": "Of `cron`, such as `Europe/Berlin`.",
+        **query_parameter("timezone", STRING),
+        "description": "Of `cron`, such as `Europe/Berlin`; UTC by default.",
     },
     "Missed": {
-        **query_parameter("missed", {"enum": ["once", "skip", "all"], "default": "once"}),
-        "description": "What makes up for runs of `cron` that were due while no process ran.",
+        **query_parameter("missed", {"enum": ["once", "skip", "all"]}),
+        "description": "What makes up for runs of `cron` that were due while no process ran; once "
+        "by default.",
     },
     "After": query_parameter("after", {**COUNT, "default": 0}),
     "Limit": query_parameter(
