@@ -262,7 +262,7 @@ def variables() -> tuple[Variable, ...]:
 def _shown(default: object) -> str:
     if isinstance(default, bool):
         return str(default).lower()
-    if default is None:
+    if default is None or default == ():
         return ""
     return f"{default:g}" if isinstance(default, float) else str(cast("Any", default))
 
