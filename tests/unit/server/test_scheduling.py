@@ -86,6 +86,15 @@ async def test_a_command_is_scheduled_again_and_again(serving: Serving) -> None:
         assert (shown["timezone"], shown["missed"]) == ("Europe/Berlin", "skip")
 
 
+async def test_a_domain_may_have_only_so_many_recurring_commands(serving: Serving) -> None:
+    async with serving(CHEKOV_MAX_RECURRING="1") as server:
+        await schedule(server, "cron=0 0 1 * *")
+        response = await server.api.post("/commands/OpenAccount?cron=0 0 2 * *", json=OPEN)
+        document = await problem(response, 409, "too-many-recurring")
+        assert document["most"] == 1
+        assert "CHEKOV_MAX_RECURRING" in document["detail"]
+
+
 async def test_the_idempotency_key_has_it_scheduled_once(serving: Serving) -> None:
     async with serving() as server:
         key = str(uuid4())
