@@ -7,8 +7,7 @@ program starts and not when its first event is read.
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Final, NamedTuple, NoReturn, TypeVar, cast
-from uuid import UUID
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -27,6 +26,7 @@ from chekov.errors import (
 )
 from chekov.serialization.exact_types import Checks, exact_types
 from chekov.serialization.exactness import comparison, members_difference, members_of
+from chekov.serialization.invalid_values import refuse
 from chekov.serialization.personal import converters, forgetful, sealed_finder
 from chekov.serialization.revisions import Revisions
 from chekov.serialization.serializers import (
@@ -45,20 +45,9 @@ from chekov.serialization.upcasting import UpcastDecoder
 
 T = TypeVar("T")
 
-_AT: Final = re.compile(r" - at `(?P<path>\$[^`]*)`\Z")
-_MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
-
-
-class _Line(msgspec.Struct, forbid_unknown_fields=True):
-    command: str
-    data: msgspec.Raw
-    id: UUID | None = None
-
-
 _encode: Final = msgspec.json.Encoder().encode
 _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
 class _Own(NamedTuple):
@@ -316,26 +305,13 @@ class Codec:
             path = None if find is None else find(_decode_object(data))
             unknown = _decode_keys(data).keys() - self._fields[name]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            _invalid(error)
+            refuse(error)
         if unknown:
             field = min(unknown)
             raise InvalidCommand(f"{name} has no field {field!r}", f"$.{field}")
         if path is not None:
             raise InvalidCommand(f"{name} has no field {path[1:]!r}", f"${path}")
         return command
-
-
-def decode_line(line: bytes) -> tuple[str, bytes, UUID | None]:
-    """Name, encoded content and id of one line of a batch of commands.
-
-    Raises:
-        InvalidCommand: the line is not an object with `command`, `data` and optionally `id`.
-    """
-    try:
-        read = _decode_line(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        _invalid(error)
-    return read.command, bytes(read.data), read.id
 
 
 def convert(value: object, type_: type[T]) -> T:
@@ -347,7 +323,7 @@ def convert(value: object, type_: type[T]) -> T:
     try:
         return msgspec.convert(value, type_, strict=False)
     except (msgspec.MsgspecError, RecursionError) as error:
-        _invalid(error)
+        refuse(error)
 
 
 def schemas(
@@ -385,16 +361,3 @@ def decode_senders_metadata(metadata: bytes | None) -> dict[str, Any]:
     """Decode what the sender of a command gave as its metadata, without Chekov's own keys."""
     decoded = decode_metadata(metadata)
     return {key: value for key, value in decoded.items() if not key.startswith(OWN)}
-
-
-def _invalid(error: Exception) -> NoReturn:
-    """Raise `InvalidCommand` with the path of the field at fault, as `$.field`."""
-    message = str(error)
-    at = _AT.search(message)
-    path = at["path"] if at else ""
-    missing = _MISSING.match(message)
-    if missing:
-        path = f"{path or '$'}.{missing['field']}"
-    elif isinstance(error, msgspec.ValidationError) and not path:
-        path = "$"
-    raise InvalidCommand(_AT.sub("", message), path) from error

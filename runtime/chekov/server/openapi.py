@@ -120,7 +120,7 @@ def _command(domain: Domain, name: str, shapes: _Shapes) -> Document:
         "summary": _summary(command) or f"Execute {name}",
         "parameters": [
             *map(parameter, ("CorrelationId", "IdempotencyKey", "IfMatch", "Metadata", "Prefer")),
-            query_parameter("return", {"enum": ["events", "state"], "default": "events"}),
+            parameter("Return"),
             *map(parameter, ("At", "AfterSeconds", "Cron", "Timezone", "Missed")),
         ],
         "requestBody": {

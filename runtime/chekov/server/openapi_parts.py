@@ -7,6 +7,7 @@ from chekov.server import problems
 from chekov.server.headers import LONGEST_METADATA
 from chekov.server.parameters import DEFAULT_LIMIT, LARGEST_LIMIT
 from chekov.server.problems import Kind
+from chekov.server.returning import CHOICES
 
 Document = dict[str, Any]
 
@@ -18,6 +19,14 @@ NUMBER: Final = {"type": "integer", "minimum": 1}
 REPLAYED: Final = {
     "description": "`true` if the command had been executed before and this is its first result.",
     "schema": {"const": "true"},
+}
+
+
+RETURN: Final = {
+    "enum": list(CHOICES),
+    "default": "events",
+    "description": "What the answer has besides stream, version, position and ids: the events, the "
+    "state of the aggregate right after the command, nothing, or both.",
 }
 
 
@@ -77,17 +86,36 @@ _EVENT: Final = record(
     metadata={"type": "object"},
     data={},
 )
+_NAMES: Final = {"type": "array", "items": STRING}
 _DISPATCHED: Final = record(
     stream=STRING,
     version=COUNT,
     position={**COUNT, "description": "Position of the last event; 0 if there is none."},
     command_id=ID,
     correlation_id=ID,
-    events={"type": "array", "items": ref("Event")},
 )
-_DISPATCHED["properties"]["repeated"] = {
-    "const": True,
-    "description": "Present if the command had been executed before and this is what it stored.",
+_DISPATCHED["properties"] |= {
+    "events": {
+        "type": "array",
+        "items": ref("Event"),
+        "description": "With `return=events` and `return=everything`.",
+    },
+    "state": {
+        "description": "With `return=state` and `return=everything`: the state of the aggregate "
+        "right after the command; null if it cannot be returned.",
+    },
+    "state_error": {**STRING, "description": "Why the state cannot be returned."},
+    "consistent": {
+        "type": "boolean",
+        "description": "With `Prefer: wait`: whether the handlers have handled the events.",
+    },
+    "behind": {**_NAMES, "description": "The subscriptions that have not handled them in time."},
+    "failed": {**_NAMES, "description": "The subscriptions that failed on them."},
+    "repeated": {
+        "const": True,
+        "description": "Present if the command had been executed before and this is what it "
+        "stored.",
+    },
 }
 SCHEMAS: Final[Document] = {
     "Chekov.Scheduled": record(
@@ -116,7 +144,20 @@ SCHEMAS: Final[Document] = {
     "Chekov.Dispatched": _DISPATCHED,
     "Chekov.CommandLine": {
         "type": "object",
-        "properties": {"command": STRING, "data": {"type": "object"}, "id": ID},
+        "properties": {
+            "command": STRING,
+            "data": {"type": "object"},
+            "id": {**ID, "description": "Becomes the command's id, as `Idempotency-Key`."},
+            "expected_version": {
+                "anyOf": [COUNT, {"const": "*"}, {"type": "null"}],
+                "description": 'The version that the stream must have; "*" if it must exist.',
+            },
+            "metadata": {
+                "type": ["object", "null"],
+                "description": f"Stored with each event; {LONGEST_METADATA} bytes at most.",
+            },
+            "return": RETURN,
+        },
         "required": ["command", "data"],
         "additionalProperties": False,
     },
@@ -166,6 +207,7 @@ PARAMETERS: Final[Document] = {
         "description": "`wait=5` waits up to 5 s until the handlers that are declared strong have "
         'handled the events, and `wait=5; handlers="a,b"` for those named.',
     },
+    "Return": query_parameter("return", RETURN),
     "At": {
         **query_parameter("at", TIME),
         "description": "Execute the command at this time, which has a zone, once.",
