@@ -154,10 +154,11 @@ def _batch() -> Document:
         },
         "responses": {
             "200": {
-                "description": "For each line, the result of its command or its problem.",
+                "description": "For each line, the result of its command, the id under which it "
+                "is scheduled, or its problem.",
                 "content": {
                     "application/x-ndjson": {
-                        "schema": {"anyOf": [ref("Dispatched"), ref("Problem")]}
+                        "schema": {"anyOf": [ref("Dispatched"), ref("Scheduled"), ref("Problem")]}
                     }
                 },
             },
