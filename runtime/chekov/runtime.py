@@ -16,9 +16,9 @@ from chekov.domain.domain import Domain
 from chekov.domain.envelope import CommandEnvelope, Consistency
 from chekov.domain.failure import Retry
 from chekov.domain.handler_definition import HandlerSettings
+from chekov.domain.loaded import Loaded
 from chekov.domain.messages import Command, Event
 from chekov.domain.principal import Principal
-from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.cache_limits import CacheLimits
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.engine import Engine

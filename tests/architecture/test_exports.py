@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import chekov
+import chekov.client
 import chekov.testing
 
 NAMES = """
@@ -29,6 +30,17 @@ steps stream_of upcast
 def test_authors_of_domains_and_programs_import_these_names() -> None:
     assert sorted(chekov.__all__) == sorted(NAMES.split())
     assert all(hasattr(chekov, name) for name in chekov.__all__)
+
+
+CLIENT_NAMES = """
+Client CommandResult ManagementClient Outcome PlainCommand Problem ProblemError ReceivedEvent Return
+Token Unauthorized UnexpectedAnswer Unreachable
+"""
+
+
+def test_programs_that_call_a_service_import_these_names() -> None:
+    assert sorted(chekov.client.__all__) == sorted(CLIENT_NAMES.split())
+    assert all(hasattr(chekov.client, name) for name in chekov.client.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
