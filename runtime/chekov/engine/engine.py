@@ -64,6 +64,7 @@ class Engine:
         lease: float,
         retry: Retry,
         most_parked_keys: int,
+        max_recurring: int,
         handlers: Mapping[str, HandlerSettings],
         subscriptions: bool,
     ) -> None:
@@ -91,7 +92,13 @@ class Engine:
             max_in_flight=max_in_flight,
             cache=cache,
         )
-        self.scheduled = ScheduledCommands(domain, store.schedules, codec, self.dispatcher.execute)
+        self.scheduled = ScheduledCommands(
+            domain,
+            store.schedules,
+            codec,
+            self.dispatcher.execute,
+            max_recurring=max_recurring,
+        )
         self._sends_scheduled = subscriptions and bool(domain.commands)
         self.definitions = handler_definitions(domain, handlers)
         keys = {subscription_key(domain, handler): handler for handler in domain.handlers}
