@@ -75,6 +75,7 @@ class MemoryStore(DelegatingEventStore):
         self.nodes = MemoryNodes(clock, self.changes.subscriptions)
         processes = MemoryProcesses(clock, lambda: subscriptions, self.log)
         subscriptions.on_removed = processes.forget
+        subscriptions.waiting = processes.waiting
         self.processes = processes
         self.schedules = MemorySchedules(clock)
         self.read_models = None
