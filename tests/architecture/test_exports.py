@@ -19,10 +19,10 @@ Overloaded Park Personal PostgresStore Principal ProcessManager Projection Proje
 QueriesOverloaded QueryTimeout RateLimit RateLimited ReadEvents ReadState RecordedEvent Rejected
 Retry RunQuery Runtime Schedule SchemaMismatch Scope Serializer Skip Stop StoreClosed StoreError
 StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionInUse SubscriptionStatus Tag
-Timer TooManyConflicts Transaction TransactionEnded Undecodable UnexpectedResult UnknownCommand
-UnknownQuery UnknownSubscription UnusableState Upcaster WrongExpectedVersion apply definition_of
-execute expired finish handle identifier partition proceed query rejected scope start steps
-stream_of upcast
+TagIndexIncomplete Timer TooManyConflicts Transaction TransactionEnded Undecodable UnexpectedResult
+UnknownCommand UnknownQuery UnknownSubscription UnusableState Upcaster WrongExpectedVersion apply
+definition_of execute expired finish handle identifier partition proceed query rejected scope start
+steps stream_of upcast
 """
 
 

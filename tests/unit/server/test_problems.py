@@ -47,6 +47,12 @@ class Overdrawn(errors.Rejected):
         (errors.CommandTimeout("Open", 5, stored=None), 504, "timed-out", {"stored": None}),
         (errors.CommandTimeout("Open", 5, stored=False), 504, "timed-out", {"stored": False}),
         (errors.Overloaded("full"), 429, "overloaded", {}),
+        (
+            errors.TagIndexIncomplete("Claimed", "name", "reason"),
+            503,
+            "tag-index-incomplete",
+            {"event_type": "Claimed", "tag": "name", "stored": False},
+        ),
         (errors.Draining("bye"), 503, "draining", {"stored": False}),
         (
             errors.StoreUnavailable("host db:5432", stored=None),

@@ -88,3 +88,14 @@ async def test_the_lag_in_seconds_is_the_age_of_the_oldest_unhandled_event(
         assert samples(collector, "chekov_subscription_lag_seconds") == [(LABELS, 0.0)]
         await collector.refresh()
         assert samples(collector, "chekov_subscription_lag_seconds") == [(LABELS, 0.0)]
+
+
+async def test_boundaries_are_collected(serving: Serving) -> None:
+    """Nothing is missing where nothing is decided by tags."""
+    names = ("tag_kinds_incomplete", "tag_index_remaining", "conditions_checked")
+    async with serving() as server:
+        collector = RuntimeCollector()
+        for runtime in (None, server.runtime):
+            collector.runtime = runtime
+            for name in (*names, "condition_violations"):
+                assert samples(collector, f"chekov_{name}") == [({}, 0.0)]
