@@ -151,6 +151,34 @@ async def outcome(price: int) -> str:
 assert asyncio.run(outcome(30)) == "paid"
 assert asyncio.run(outcome(300)) == "refused: The wallet does not cover the amount."
 """,
+    "docs/how-to/call-a-service.md": """
+import asyncio
+from aiohttp.test_utils import TestServer
+from chekov import Domain, MemoryStore, Runtime
+from chekov.server import http
+from chekov.server.lifecycle import Lifecycle
+from chekov.server.metrics import Metrics
+from chekov.server.settings import Settings
+
+async def main() -> None:
+    domain = Domain("bank", aggregates=[Account])
+    metrics, lifecycle = Metrics(domain.commands, []), Lifecycle()
+    async with Runtime(domain, store=MemoryStore()) as runtime:
+        app = http.application(runtime, metrics, None, lifecycle, Settings.read({}))
+        async with TestServer(app) as server:
+            lifecycle.serve()
+            url = str(server.make_url("/"))
+            assert await visit(url) == 25
+            async with Client(url, domain=domain) as client:
+                account, order = await open_account(client, "Bob"), uuid4()
+                assert not await pay(client, order, account, 5)
+                assert await pay(client, order, account, 5)
+                assert await total(client, 55) == 55
+                assert await pay_out(client, [account, uuid4()]) == 1
+            lifecycle.drain()
+
+asyncio.run(main())
+""",
     "docs/how-to/observe.md": """
 import asyncio
 from uuid import uuid4

@@ -66,6 +66,7 @@ class Engine:
         lease: float,
         retry: Retry,
         most_parked_keys: int,
+        max_recurring: int,
         handlers: Mapping[str, HandlerSettings],
         subscriptions: bool,
     ) -> None:
@@ -97,7 +98,13 @@ class Engine:
             cache=cache,
             check=self.tag_index.check,
         )
-        self.scheduled = ScheduledCommands(domain, store.schedules, codec, self.dispatcher.execute)
+        self.scheduled = ScheduledCommands(
+            domain,
+            store.schedules,
+            codec,
+            self.dispatcher.execute,
+            max_recurring=max_recurring,
+        )
         self._sends_scheduled = subscriptions and bool(domain.commands)
         self.definitions = handler_definitions(domain, handlers)
         keys = {subscription_key(domain, handler): handler for handler in domain.handlers}
@@ -185,8 +192,16 @@ class Engine:
         self._snapshotter.drop()
         self.dispatcher.aggregates.drop()
 
-    def start(self, group: asyncio.TaskGroup) -> None:
-        """Start every background task on `group`, which ends when one of them fails."""
+    async def start(self, group: asyncio.TaskGroup) -> None:
+        """Start every background task on `group`, which ends when one of them fails.
+
+        Raises:
+            StoreError: the store is away.
+        """
+        if self._subscriptions:
+            await self._leases.join()
+            self._background["node"] = group.create_task(self._leases.attend(), name="node")
+            await self._leases.succeed()
         self._background["rehydration"] = group.create_task(
             self.dispatcher.rehydrate(), name="rehydration"
         )
@@ -218,7 +233,6 @@ class Engine:
         self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
         self.reader.begin(self._pages)
         if self._subscriptions:
-            self._background["node"] = group.create_task(self._leases.attend(), name="node")
             self._background["leases"] = group.create_task(self._leases.run(), name="leases")
             for key in self._subscriptions:
                 self._start(key)
