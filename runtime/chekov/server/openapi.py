@@ -6,7 +6,7 @@ from itertools import count
 from typing import Final
 
 from chekov.domain.aggregate import Aggregate
-from chekov.domain.boundary import Boundary, scopes_of
+from chekov.domain.boundary import Boundary
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Message
@@ -38,7 +38,6 @@ _ON_COMMANDS: Final = (
     problems.UNSUPPORTED, problems.REJECTED, problems.OVERLOADED, problems.INTERNAL,
     problems.UNAVAILABLE, problems.TIMED_OUT,
 )  # fmt: skip
-_ON_BOUNDARIES: Final = (*_ON_COMMANDS, problems.TAG_INDEX_INCOMPLETE)
 _ON_READS: Final = (problems.MALFORMED, problems.INTERNAL, problems.UNAVAILABLE)
 _ON_EVENT_STREAMS: Final = (*_ON_READS, problems.TOO_MANY_EVENT_STREAMS)
 _ON_QUERIES: Final = (
@@ -138,7 +137,7 @@ def _command(domain: Domain, name: str, shapes: _Shapes) -> Document:
                 "command is scheduled.",
                 {"anyOf": [ref("Dispatched"), ref("Scheduled")]},
             ),
-            **refusals(_ON_BOUNDARIES if scopes_of(aggregate or Aggregate) else _ON_COMMANDS),
+            **refusals(_ON_COMMANDS),
         },
     }
 

@@ -93,6 +93,11 @@ def test_what_passes_by_itself_says_when_to_come_again(error: Exception) -> None
     assert problem_of(error).headers["Retry-After"] == "1"
 
 
+def test_an_incomplete_tag_takes_longer() -> None:
+    error = errors.TagIndexIncomplete("Claimed", "name", "reason")
+    assert problem_of(error).headers["Retry-After"] == "5"
+
+
 @pytest.mark.parametrize(("seconds", "header"), [(0.01, "1"), (1.2, "2"), (7, "7")])
 def test_a_rate_limit_says_when_to_come_again(seconds: float, header: str) -> None:
     assert problem_of(errors.RateLimited("ada", seconds)).headers["Retry-After"] == header
