@@ -76,6 +76,7 @@ class Runtime:
         lease: seconds after which the subscriptions of a process that died are taken over.
         retry: how often a failing event is tried before it is set aside.
         most_parked_keys: how many keys of a subscription may be parked before it stops.
+        max_recurring: how many recurring commands the domain may have.
         handlers: settings of handlers, by their names, in place of what their classes say.
         master_key: file or folder of the master key for personal data; see `seal_store`.
     """
@@ -97,6 +98,7 @@ class Runtime:
         lease: float = 5.0,
         retry: Retry | None = None,
         most_parked_keys: int = MOST_PARKED_KEYS,
+        max_recurring: int = 1000,
         handlers: Mapping[str, HandlerSettings] | None = None,
         master_key: str | Path | None = None,
     ) -> None:
@@ -113,7 +115,7 @@ class Runtime:
             master_key=master_key,
             on_forgotten=lambda: self.engine.drop(),  # noqa: PLW0108 made below
         )
-        self.engine = Engine(
+        self.engine = engine = Engine(
             domain,
             self._unsealed,
             self.codec,
@@ -125,6 +127,7 @@ class Runtime:
             lease=lease,
             retry=retry or Retry(),
             most_parked_keys=most_parked_keys,
+            max_recurring=max_recurring,
             handlers=handlers or {},
             subscriptions=subscriptions,
         )
@@ -134,14 +137,13 @@ class Runtime:
         self.abandoned = AbandonedSubscriptions(self._store, domain.name, domain.handlers)
         self.parked, self.parked_groups = control.parked, control.parked_groups
         self.retry, self.discard, self.discarded = control.retry, control.discard, control.discarded
-        engine, dispatcher = self.engine, self.engine.dispatcher
-        self._stream_of = dispatcher.stream_of
+        self._stream_of = engine.dispatcher.stream_of
         self.processes = ProcessControl(self._unsealed.processes, rows, domain.name)
         self.projections = Projections(domain, self._store, engine.consistency, engine.generations)
         self.query, self.rebuild = self.projections.query, self.projections.rebuild
         self.events, self.subscribe = engine.reader.events, engine.reader.subscribe
         self.scheduled, self.schedule = engine.scheduled, engine.scheduled.schedule
-        self._execute, self._aggregates = dispatcher.execute, dispatcher.aggregates
+        self._execute, self._aggregates = engine.dispatcher.execute, engine.dispatcher.aggregates
         self._stack: AsyncExitStack | None = None
         self._left = self.drained = False
 
@@ -169,7 +171,7 @@ class Runtime:
             await self.engine.prepare()
             await stack.enter_async_context(self._services.running())
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            self.engine.start(group)
+            await self.engine.start(group)
             self._stack = stack.pop_all()
         return self
 
@@ -180,8 +182,7 @@ class Runtime:
         traceback: TracebackType | None,
     ) -> None:
         """Drain, then close the store."""
-        stack = self._stack
-        cancelled = isinstance(error, asyncio.CancelledError)
+        stack, cancelled = self._stack, isinstance(error, asyncio.CancelledError)
         try:
             if not cancelled:
                 await self.drain(DRAIN_SECONDS)
@@ -395,6 +396,5 @@ class Runtime:
         keys = consistency.keys(envelope.consistency)
         dispatched = await self._execute(envelope)
         if dispatched.events:
-            timeout = envelope.consistency_timeout
-            await consistency.wait_for(dispatched.recorded, keys, timeout)
+            await consistency.wait_for(dispatched.recorded, keys, envelope.consistency_timeout)
         return dispatched

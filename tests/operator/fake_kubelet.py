@@ -1,9 +1,11 @@
 """Kubernetes's own part on the fake API server: pods of Jobs end, Deployments roll out."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 
+from chekov.cli.check import shortened
+from chekov.serialization.frame import framed
+from chekov.serialization.json import to_json
 from chekov_operator.kube.kinds import DEPLOYMENT, JOB, POD
 from chekov_operator.kube.objects import Object
 from tests.operator.fake_api import FakeApi
@@ -12,7 +14,7 @@ from tests.operator.fake_api import FakeApi
 def ended_pod(job: Object, result: Mapping[str, object]) -> Object:
     """The pod of a Job after its container printed a result."""
     code = 0 if result.get("ok") else 1
-    state = {"terminated": {"exitCode": code, "message": json.dumps(result)}}
+    state = {"terminated": {"exitCode": code, "message": shortened(dict(result)).decode()}}
     owner = {"uid": job["metadata"]["uid"], "controller": True}
     labels = job["spec"]["template"]["metadata"]["labels"]
     return {
@@ -34,7 +36,7 @@ class Kubelet:
 
     def __init__(self, api: FakeApi, result: Mapping[str, object]) -> None:
         self._api = api
-        self._result = result
+        self.result = result
         api.after_write = self._after_write
 
     def _after_write(self, path: str) -> None:
@@ -53,4 +55,5 @@ class Kubelet:
             return
         pod = POD.path(live["metadata"]["namespace"], f"{live['metadata']['name']}-1")
         if pod not in self._api.objects:
-            self._api.put(pod, ended_pod(live, self._result))
+            self._api.logs[pod] = f"{framed(to_json(self.result))}\n"
+            self._api.put(pod, ended_pod(live, self.result))

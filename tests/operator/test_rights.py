@@ -8,6 +8,7 @@ from chekov_operator.kube.events import Events
 from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, SERVICE_ACCOUNT, WATCHED
 from chekov_operator.kube.leadership import Leadership
 from chekov_operator.kube.lease import CLUSTER_SCOPE, NAMESPACES_SCOPE, Lease
+from chekov_operator.kube.referenced_objects import FOLLOWED
 from chekov_operator.management import Health
 from chekov_operator.metrics import Metrics
 from tests.operator.fake_api import FakeApi, Request
@@ -83,7 +84,8 @@ async def work(
             await scene.reconcile()
             requests += api.requests
             if scene.status()["phase"] == "Checking":
-                scene.end_check(FINE)
+                # Too long for a termination message, so that the log is read.
+                scene.end_check({**FINE, "events": [f"Event{number}" for number in range(500)]})
             else:
                 scene.roll_out()
     api.requests.clear()
@@ -110,7 +112,8 @@ _SPECS: list[Manifest] = [
 
 def watched() -> set[Right]:
     """What watches, and their watch_check, ask for."""
-    kinds = [f"{kind.plural}.{kind.api.rpartition('/')[0]}".rstrip(".") for kind in WATCHED]
+    watched_kinds = (*WATCHED, *FOLLOWED)
+    kinds = [f"{kind.plural}.{kind.api.rpartition('/')[0]}".rstrip(".") for kind in watched_kinds]
     return {(verb, kind) for kind in kinds for verb in ("list", "watch")}
 
 

@@ -38,7 +38,7 @@ class JobOutcome:
 
 def job_outcome(job: Object, pods: Sequence[Object], now: float) -> JobOutcome:
     """How a Job ended, or why it cannot, at a time in seconds since the epoch."""
-    own = [pod for pod in pods if controller_uid(pod) == nested(job, "metadata", "uid")]
+    own = _pods_of(job, pods)
     true = {
         item["type"]: item
         for item in nested_list(job, "status", "conditions")
@@ -55,6 +55,16 @@ def job_outcome(job: Object, pods: Sequence[Object], now: float) -> JobOutcome:
     stuck = None if finished else _stuck(job, own, now)
     times = [nested(item, "finishedAt") for item in ended] + [nested(failed, "lastTransitionTime")]
     return JobOutcome(finished, succeeded, message, stuck, max(map(seconds_of, times)))
+
+
+def ended_pod(job: Object, pods: Sequence[Object]) -> str | None:
+    """The name of a Job's pod whose container has ended."""
+    ended = (pod for pod in reversed(_pods_of(job, pods)) if terminated(pod))
+    return next((str(nested(pod, "metadata", "name")) for pod in ended), None)
+
+
+def _pods_of(job: Object, pods: Sequence[Object]) -> list[Object]:
+    return [pod for pod in pods if controller_uid(pod) == nested(job, "metadata", "uid")]
 
 
 def _stuck(job: Object, own: Sequence[Object], now: float) -> Fault | None:

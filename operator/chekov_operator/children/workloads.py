@@ -93,7 +93,7 @@ def check_job(revision: Revision) -> Object:
     labels = {REVISION_LABEL: revision.name, COMPONENT_LABEL: CHECK}
     container = pods.bundle_container(
         bundle,
-        ["chekov", "check", "--output", "json", "--termination-log", _TERMINATION_LOG],
+        ["chekov", "check", "--output", "frame", "--termination-log", _TERMINATION_LOG],
         revision.image,
         _code_variables(revision),
         code=revision.code,

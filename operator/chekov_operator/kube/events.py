@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
+from chekov_operator.api.text import printable
 from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
 from chekov_operator.kube.kinds import EVENT, FIELD_MANAGER
 from chekov_operator.kube.objects import Object, digest
@@ -31,7 +32,7 @@ class Events:
     ) -> None:
         """Create an Event about an object, or count it; a failure is logged and not raised."""
         meta = about["metadata"]
-        message = message[:_LONGEST_MESSAGE]
+        message = printable(message[:_LONGEST_MESSAGE])
         name = f"{meta['name']}.{digest([meta['uid'], kind, reason, message])}"
         count = self._counts[name] = self._counts.pop(name, 0) + 1
         if len(self._counts) > _MOST_COUNTS:

@@ -1,7 +1,6 @@
 """Reading the state of stores from their databases, in the background."""
 
 import asyncio
-import time
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from chekov_operator.kube.objects import nested_strings
 from chekov_operator.stores.dsn import UnreadableDsn, addresses_of, qualified, shown
 from chekov_operator.stores.poller import Poller, Reading
 
-_DSN_SECONDS: Final = 300.0
 _HOW_TO_WRITE: Final = (
     "write postgresql://user:password@host:5432/database, and special characters of the user and "
     "the password as %xx, for example %40 for @"
@@ -32,7 +30,6 @@ class Databases:
         client: reads the Secrets.
         changed: called with the key of a store whenever something else was read from it.
         refresh_seconds: between two reads of a store that answers.
-        clock: monotonic seconds.
         inspector: makes what reads one database.
     """
 
@@ -42,16 +39,15 @@ class Databases:
         changed: Callable[[Key], None],
         *,
         refresh_seconds: float,
-        clock: Callable[[], float] = time.monotonic,
         inspector: Callable[[str], Inspector] = Inspector,
     ) -> None:
         self._client = client
         self._changed = changed
         self._refresh_seconds = refresh_seconds
-        self._clock = clock
         self._make = inspector
         self._inspectors: dict[str, Inspector] = {}
-        self._dsns: dict[tuple[str, SecretKey], tuple[float, str]] = {}
+        self._dsns: dict[tuple[str, SecretKey], str] = {}
+        self._changes = 0
         self._group = asyncio.TaskGroup()
         self._pollers: dict[Key, tuple[Poller, asyncio.Task[None]]] = {}
 
@@ -98,6 +94,15 @@ class Databases:
         if known is not None:
             known[0].hurry()
 
+    def secret_changed(self, namespace: str, name: str) -> None:
+        """Read a Secret again, and soon the stores whose DSN it holds."""
+        self._changes += 1
+        for key in [key for key in self._dsns if (key[0], key[1].name) == (namespace, name)]:
+            del self._dsns[key]
+        for key, (poller, _) in self._pollers.items():
+            if (key.namespace, poller.store.secret.name) == (namespace, name):
+                poller.hurry()
+
     def forget(self, key: Key) -> None:
         """Poll a store no longer."""
         known = self._pollers.pop(key, None)
@@ -131,13 +136,14 @@ class Databases:
         return Reading(host=host, state=state, progress=progress)
 
     async def _dsn(self, namespace: str, secret: SecretKey) -> str | Fault:
-        """The DSN in a Secret, which is read again after some minutes and after a failure."""
+        """The DSN in a Secret, which is read again after a change and after a failure."""
         known = self._dsns.get((namespace, secret))
-        if known is not None and self._clock() - known[0] < _DSN_SECONDS:
-            return known[1]
+        if known is not None:
+            return known
+        changes = self._changes
         found = _dsn_in(await self._client.get(SECRET, namespace, secret.name), namespace, secret)
-        if isinstance(found, str):
-            self._dsns[namespace, secret] = (self._clock(), found)
+        if isinstance(found, str) and changes == self._changes:
+            self._dsns[namespace, secret] = found
         return found
 
     def _inspector(self, dsn: str) -> Inspector:

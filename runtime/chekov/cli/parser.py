@@ -30,11 +30,11 @@ def _add(
     return commands.add_parser(name, help=meaning, description=meaning)
 
 
-def _output(command: argparse.ArgumentParser) -> None:
+def _output(command: argparse.ArgumentParser, *more: str) -> None:
     command.add_argument(
         "--output",
         "-o",
-        choices=("table", "json"),
+        choices=("table", "json", *more),
         default="table",
         help="for people or for machines (default: table)",
     )
@@ -78,9 +78,12 @@ def _checking(commands: "_Commands[argparse.ArgumentParser]") -> None:
     check = _add(commands, "check", "Load a domain and report all of its faults.")
     check.add_argument("domain", nargs="?", metavar="module:domain", help="default: CHEKOV_DOMAIN")
     check.add_argument(
-        "--termination-log", type=Path, help="also write the result, as JSON, to this file"
+        "--termination-log",
+        type=Path,
+        help="also write the result, as JSON and cut to 4 KiB, to this file",
     )
-    _output(check)
+    # For the operator: JSON on one marked line, which is found among all that the code prints.
+    _output(check, "frame")
     settings = _add(
         commands, "settings", "List the environment variables that `serve` and `run` read."
     )

@@ -63,6 +63,7 @@ class Engine:
         lease: float,
         retry: Retry,
         most_parked_keys: int,
+        max_recurring: int,
         handlers: Mapping[str, HandlerSettings],
         subscriptions: bool,
     ) -> None:
@@ -90,7 +91,13 @@ class Engine:
             max_in_flight=max_in_flight,
             cache=cache,
         )
-        self.scheduled = ScheduledCommands(domain, store.schedules, codec, self.dispatcher.execute)
+        self.scheduled = ScheduledCommands(
+            domain,
+            store.schedules,
+            codec,
+            self.dispatcher.execute,
+            max_recurring=max_recurring,
+        )
         self._sends_scheduled = subscriptions and bool(domain.commands)
         self.definitions = handler_definitions(domain, handlers)
         keys = {subscription_key(domain, handler): handler for handler in domain.handlers}
@@ -177,8 +184,16 @@ class Engine:
         self._snapshotter.drop()
         self.dispatcher.aggregates.drop()
 
-    def start(self, group: asyncio.TaskGroup) -> None:
-        """Start every background task on `group`, which ends when one of them fails."""
+    async def start(self, group: asyncio.TaskGroup) -> None:
+        """Start every background task on `group`, which ends when one of them fails.
+
+        Raises:
+            StoreError: the store is away.
+        """
+        if self._subscriptions:
+            await self._leases.join()
+            self._background["node"] = group.create_task(self._leases.attend(), name="node")
+            await self._leases.succeed()
         self._background["rehydration"] = group.create_task(
             self.dispatcher.rehydrate(), name="rehydration"
         )
@@ -205,7 +220,6 @@ class Engine:
         self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
         self.reader.begin(self._pages)
         if self._subscriptions:
-            self._background["node"] = group.create_task(self._leases.attend(), name="node")
             self._background["leases"] = group.create_task(self._leases.run(), name="leases")
             for key in self._subscriptions:
                 self._start(key)

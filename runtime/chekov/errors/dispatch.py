@@ -63,6 +63,22 @@ class CommandIdReused(ChekovError):
         )
 
 
+class TooManyRecurring(ChekovError):
+    """The domain has as many recurring commands as it may have; this one was not scheduled.
+
+    Attributes:
+        domain: its name.
+        most: how many it may have.
+    """
+
+    def __init__(self, domain: str, most: int) -> None:
+        self.domain, self.most = domain, most
+        super().__init__(
+            f"domain {domain!r} has {most:,} recurring commands, and may not have more: cancel "
+            "those that nobody needs, or raise max_recurring (CHEKOV_MAX_RECURRING)"
+        )
+
+
 class Overloaded(ChekovError):
     """Too many commands are waiting; this one was not started. Try again later."""
 

@@ -11,7 +11,7 @@ from chekov.backoff import Backoff
 from chekov.domain.authorization import ReadEvents
 from chekov.domain.event_filter import EventFilter
 from chekov.errors import ChekovError, StoreClosed, StoreUnavailable, StreamNotFound
-from chekov.server import headers, parameters
+from chekov.server import headers, parameters, request_ids
 from chekov.server.event_writer import ClientStalled, EventWriter, parts
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.permissions import Permissions
@@ -25,7 +25,6 @@ from chekov.server.problems import (
 from chekov.store.filtered_log import FilteredLog
 from chekov.store.port import Found, RecordedEvent, Store
 from chekov.store.stream_log import StreamLog
-from chekov.telemetry import context
 
 _HEARTBEAT_SECONDS: Final = 15.0
 _PATIENCE_SECONDS: Final = 30.0
@@ -136,7 +135,7 @@ class EventStream:
                 "Content-Type": _EVENT_STREAM,
                 "Cache-Control": "no-store",
                 "X-Accel-Buffering": "no",
-                headers.CORRELATION_ID: str(context.correlation_id.get()),
+                **request_ids.of_answer(),
             }
         )
         # Once the response has started, an unavailable store can no longer be reported.

@@ -15,7 +15,8 @@ from chekov.store.port import Direction
 DEFAULT_LIMIT: Final = 100
 LARGEST_LIMIT: Final = 1000
 _LARGEST_POSITION: Final = 2**63 - 1
-_LONGEST_DELAY: Final = 100 * 366 * 24 * 60 * 60
+LONGEST_DELAY: Final = 100 * 366 * 24 * 60 * 60
+"""In seconds."""
 
 FILTERS: Final = frozenset({"type", "category", "prefix", "correlation", "causation", "caused_by"})
 """The parameters that filter events."""
@@ -128,7 +129,7 @@ def seconds(query: MultiMapping[str], name: str) -> timedelta | None:
     """
     if name not in query:
         return None
-    return timedelta(seconds=_number(query, name, 0, 0, _LONGEST_DELAY))
+    return timedelta(seconds=_number(query, name, 0, 0, LONGEST_DELAY))
 
 
 def refuse_unknown(query: MultiMapping[str], known: Collection[str]) -> None:

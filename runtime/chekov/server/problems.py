@@ -46,6 +46,9 @@ UNUSABLE_STATE: Final = Kind("unusable-state", 406, "The state has no JSON form"
 VERSION_CONFLICT: Final = Kind("version-conflict", 409, "The stream is at another version")
 BEYOND_THE_LOG: Final = Kind("beyond-the-log", 409, "The log ends before this position")
 TOO_MANY_CONFLICTS: Final = Kind("too-many-conflicts", 409, "Others kept changing the stream")
+TOO_MANY_RECURRING: Final = Kind(
+    "too-many-recurring", 409, "The domain has as many recurring commands as it may have"
+)
 DUPLICATE_EVENT: Final = Kind("duplicate-event", 409, "An event with this id is already stored")
 DUPLICATE_COMMAND: Final = Kind("duplicate-command", 409, "The command was executed before")
 HISTORY_TRUNCATED: Final = Kind("history-truncated", 410, "The required events were truncated")
@@ -224,6 +227,9 @@ _TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
     errors.Draining: lambda error: Problem(DRAINING, str(error), {"stored": False}, _SOON),
     errors.WrongExpectedVersion: _conflict,
     errors.TooManyConflicts: _too_many_conflicts,
+    errors.TooManyRecurring: lambda error: Problem(
+        TOO_MANY_RECURRING, str(error), {"most": error.most}
+    ),
     errors.StreamNotFound: lambda error: Problem(
         STREAM_NOT_FOUND, str(error), {"stream": error.stream}
     ),

@@ -161,6 +161,12 @@ class Settings(HttpSettings):
         "Commands of clients in progress in this process before further ones wait at the gate.",
         parsers.count,
     )
+    max_recurring: int = setting(
+        "CHEKOV_MAX_RECURRING",
+        1000,
+        "Recurring commands that the domain may have.",
+        parsers.count,
+    )
     cached_aggregates: int = setting(
         "CHEKOV_CACHED_AGGREGATES",
         100_000,
@@ -262,7 +268,7 @@ def variables() -> tuple[Variable, ...]:
 def _shown(default: object) -> str:
     if isinstance(default, bool):
         return str(default).lower()
-    if default is None:
+    if default is None or default == ():
         return ""
     return f"{default:g}" if isinstance(default, float) else str(cast("Any", default))
 

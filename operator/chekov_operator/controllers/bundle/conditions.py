@@ -30,6 +30,7 @@ class BundleState:
         store_fault: why the store cannot be used, if so.
         serving: the revision of the Deployment, if there is one.
         rollout: of the revision that the spec asks for.
+        cause: why its pods are being replaced, if the revision is not new.
     """
 
     bundle: Bundle
@@ -38,6 +39,7 @@ class BundleState:
     store_fault: str | None
     serving: str | None
     rollout: Rollout
+    cause: str = ""
 
     @property
     def revision(self) -> str:
@@ -125,7 +127,8 @@ def _rollout_state(state: BundleState) -> tuple[str, str]:
     ready, wanted = state.rollout.ready, state.bundle.replicas
     if state.rollout.complete:
         return "PodsNotReady", f"{ready} of {wanted} pods of revision {state.revision} are ready"
-    return "RollingOut", f"revision {state.revision} is rolling out; {ready} pods are ready"
+    why = f", because {state.cause}" if state.cause else ""
+    return "RollingOut", f"revision {state.revision} is rolling out{why}; {ready} pods are ready"
 
 
 def _with_serving_revision(state: BundleState, message: str) -> str:

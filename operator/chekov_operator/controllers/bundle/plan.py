@@ -27,6 +27,11 @@ from chekov_operator.controllers.bundle.revisions import (
     is_revision,
 )
 from chekov_operator.controllers.bundle.rollout import read_rollout
+from chekov_operator.controllers.bundle.rotation import (
+    cause_of_rollout,
+    versions,
+    with_versions,
+)
 from chekov_operator.controllers.bundle.status import (
     bundle_status,
     current_rows,
@@ -66,6 +71,7 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         check=check,
         store_fault=_store_fault(bundle, observed),
         serving=serving.name if serving else label(live, REVISION_LABEL),
+        cause=_cause(observed, serving, live),
         rollout=read_rollout(
             live,
             observed.pods,
@@ -157,7 +163,18 @@ def _serving_objects(
     databases = addresses_in(str(nested(observed.store, "status", "host") or ""))
     # The Deployment holds the result too, so that it survives the deletion of the ConfigMap.
     pods = with_result(deployment(serving), result or {})
+    live = observed.children.get((DEPLOYMENT.name, bundle.meta.name))
+    found = versions(serving, observed, live)
+    pods = with_versions(pods, found, cause_of_rollout(serving.name, found, live))
     return [*account, *supporting_objects(bundle, databases), pods]
+
+
+def _cause(observed: ObservedBundle, serving: Revision | None, live: Object | None) -> str:
+    """Why pods are being replaced, unless it is by a new revision."""
+    if serving is None:
+        return ""
+    cause = cause_of_rollout(serving.name, versions(serving, observed, live), live)
+    return "" if cause == f"revision {serving.name}" else cause
 
 
 def _store_fault(bundle: Bundle, observed: ObservedBundle) -> str | None:

@@ -9,16 +9,24 @@ from chekov_operator.controllers.eventstore.observed import ObservedStore, jobs_
 from chekov_operator.controllers.eventstore.plan import plan_store
 from chekov_operator.controllers.plan import Plan
 from chekov_operator.kube.cache import Cache
-from chekov_operator.kube.kinds import STORE, Key, Kind
+from chekov_operator.kube.kinds import SECRET, STORE, Key, Kind
 from chekov_operator.kube.objects import Children, Object
+from chekov_operator.kube.referenced_objects import ReferencedObjects
 from chekov_operator.settings import Settings
 from chekov_operator.stores.databases import Databases
 
 
 class EventStoreController:
-    def __init__(self, cache: Cache, databases: Databases, settings: Settings) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        databases: Databases,
+        referenced: ReferencedObjects,
+        settings: Settings,
+    ) -> None:
         self._cache = cache
         self._databases = databases
+        self._referenced = referenced
         self._settings = settings
 
     @property
@@ -27,6 +35,8 @@ class EventStoreController:
 
     async def plan(self, key: Key, body: Object) -> Planned:
         store = parse_store(body)
+        # From now on a change of the Secret is reported.
+        await self._referenced.get(key, SECRET, store.secret.name)
         children = self._cache.children(key)
         reading = self._databases.reading(store)
         observed = ObservedStore(
@@ -46,3 +56,4 @@ class EventStoreController:
 
     def forget(self, key: Key) -> None:
         self._databases.forget(key)
+        self._referenced.forget(key)

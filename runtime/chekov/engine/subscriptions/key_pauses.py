@@ -27,6 +27,9 @@ class KeyPauses:
         self._pauses: dict[str, _Pause] = {}
         self._in_a_row = 0
 
+    def __len__(self) -> int:
+        return len(self._pauses)
+
     def __contains__(self, key: str) -> bool:
         return key in self._pauses
 
@@ -48,6 +51,12 @@ class KeyPauses:
             self._in_a_row += 1
         due = asyncio.get_running_loop().time() + seconds
         self._pauses[key] = _Pause(due, retries, reason)
+
+    def hasten(self, keys: Collection[str]) -> None:
+        """End the pauses of these keys now; attempts are counted on."""
+        now = asyncio.get_running_loop().time()
+        for key in self._pauses.keys() & keys:
+            self._pauses[key] = self._pauses[key]._replace(due=now)
 
     def succeeded(self) -> None:
         """Note that an event was handled."""

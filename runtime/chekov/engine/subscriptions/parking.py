@@ -56,6 +56,7 @@ class Parking:
         self._keys: dict[str, bool] = {}
         self.pauses = KeyPauses()
         self._changes: int | None = None
+        self._loaded = 0
         self.parked = 0
         self.last_failed = 0
         self.failed: deque[int] = deque(maxlen=_MOST_FAILED)
@@ -93,8 +94,10 @@ class Parking:
         """
         self._keys = dict(await self._store.blocked(claim))
         self._keys |= dict.fromkeys(await self._invocation.withheld(claim), False)
-        self._changes = claim.parked_changes
         self.pauses.keep(self._keys)
+        if self.pauses:
+            self.pauses.hasten(await self._store.retried(claim, after=self._loaded))
+        self._changes = self._loaded = claim.parked_changes
         for key in self._keys:
             if key in self.pauses:
                 self._keys[key] = False

@@ -60,6 +60,7 @@ class Redelivery:
             Fenced: another process owns the subscription, or somebody discarded the event at hand.
             StoreUnavailable: the database is away.
         """
+        checkpoint.resume()
         if not self._parking.is_current(claim):
             # Blocked events that were passed must be parked before their keys are looked at.
             await checkpoint.save()
@@ -108,7 +109,7 @@ class Redelivery:
                 if not failed.excused:
                     self._parking.pause(parked.key, retries, failed, decision.after)
                     return False
-                if not await checkpoint.pause(decision.after):
+                if not await checkpoint.await_attempt(decision.after):
                     return False
             else:
                 self._parking.handled(parked.key)

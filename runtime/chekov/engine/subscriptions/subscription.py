@@ -146,6 +146,8 @@ class Subscription:
             self._doubted_at = None
             self._claims.bump()
         if not self._parking.is_current(claim):
+            if self._checkpoint is not None:
+                self._checkpoint.interrupt()
             self._store.tail.head.wake_all()
 
     def lose(self) -> None:
@@ -391,7 +393,7 @@ class Subscription:
 
     def _end(self) -> None:
         if self._checkpoint is not None:
-            self._checkpoint.ended.set()
+            self._checkpoint.end()
         self._store.tail.head.wake_all()
 
     def _move(self, position: int) -> None:

@@ -1,6 +1,6 @@
 """The parked and discarded events of one subscription in memory."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -10,6 +10,7 @@ from chekov.store.port import (
     Failure,
     ParkedEvent,
     ParkedFilter,
+    ParkedState,
     ParkingEntry,
     SubscriptionKey,
 )
@@ -27,6 +28,7 @@ class ParkedRows:
     def __init__(self, subscription: SubscriptionKey) -> None:
         self._subscription = subscription
         self._events: dict[int, ParkedEvent] = {}
+        self._retried: dict[int, int] = {}
         self.discarded: list[DiscardedEvent] = []
         self.changes = 0
         self.last_failed = 0
@@ -64,6 +66,7 @@ class ParkedRows:
 
     def remove(self, position: int) -> None:
         del self._events[position]
+        self._retried.pop(position, None)
 
     def fail(self, position: int, failure: Failure) -> None:
         """Note that an event failed again."""
@@ -82,16 +85,24 @@ class ParkedRows:
         """The first events of a key."""
         return list(islice((event for event in self if event.key == key), limit))
 
-    def failed(self, filter: ParkedFilter, after: int) -> Sequence[ParkedEvent]:
-        """The failed events above a position that meet the filter."""
+    def chosen(
+        self, filter: ParkedFilter, after: int, *states: ParkedState
+    ) -> Sequence[ParkedEvent]:
+        """The events in some states above a position that meet the filter."""
         return [
             event
             for event in self
-            if event.state == "failed" and event.position > after and filter.matches(event)
+            if event.state in states and event.position > after and filter.matches(event)
         ]
 
     def retry(self, position: int) -> None:
+        """Let an event be handled again now; the next change says so to the owner."""
         self._events[position] = replace(self._events[position], state="retrying")
+        self._retried[position] = self.changes + 1
+
+    def retried(self, after: int) -> Collection[str]:
+        """The keys of events that were retried after so many changes."""
+        return {event.key for event in self if self._retried.get(event.position, 0) > after}
 
     def discard(self, position: int, reason: str, now: datetime) -> None:
         """Move an event to the discarded ones."""

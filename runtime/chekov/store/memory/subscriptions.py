@@ -17,6 +17,7 @@ from chekov.store.port import (
     ParkedEvent,
     ParkedFilter,
     ParkedGroup,
+    ParkedState,
     ParkingEntry,
     SubscriptionKey,
     SubscriptionRow,
@@ -126,6 +127,10 @@ class MemorySubscriptions:
         """The first parked events of a key, by position."""
         return self._rows[claim.key].parked.in_order(key, limit)
 
+    async def retried(self, claim: Claim, *, after: int) -> Collection[str]:
+        """The keys of events that somebody retried after so many changes."""
+        return self._rows[claim.key].parked.retried(after)
+
     async def unpark(self, claim: Claim, position: int) -> None:
         """Remove a parked event: it has been handled."""
         self._holding(claim, position).remove(position)
@@ -153,7 +158,7 @@ class MemorySubscriptions:
         """The failed events of a subscription by fingerprint, the most frequent first."""
         groups: dict[str, list[ParkedEvent]] = {}
         for _, row in self._of(domain, name):
-            for event in row.parked.failed(ALL_PARKED, 0):
+            for event in row.parked.chosen(ALL_PARKED, 0, "failed"):
                 groups.setdefault(event.fingerprint, []).append(event)
         return sorted(
             (_group(fingerprint, events) for fingerprint, events in groups.items()),
@@ -164,7 +169,7 @@ class MemorySubscriptions:
         self, domain: str, name: str, filter: ParkedFilter, *, after: int = 0, limit: int = 1000
     ) -> Sequence[int]:
         """Let the owners handle failed events again."""
-        chosen = self._chosen(domain, name, filter, after, limit)
+        chosen = self._chosen(domain, name, filter, after, limit, "failed", "retrying")
         for event in chosen:
             self._rows[event.subscription].parked.retry(event.position)
         return self._changed(domain, name, chosen)
@@ -180,7 +185,7 @@ class MemorySubscriptions:
         limit: int = 1000,
     ) -> Sequence[int]:
         """Give failed events up for a reason, which is kept."""
-        chosen = self._chosen(domain, name, filter, after, limit)
+        chosen = self._chosen(domain, name, filter, after, limit, "failed")
         for event in chosen:
             self._rows[event.subscription].parked.discard(event.position, reason, self._now())
         return self._changed(domain, name, chosen)
@@ -269,10 +274,17 @@ class MemorySubscriptions:
         return sorted(rows, key=lambda item: astuple(item[0]))
 
     def _chosen(
-        self, domain: str, name: str, filter: ParkedFilter, after: int, limit: int
+        self,
+        domain: str,
+        name: str,
+        filter: ParkedFilter,
+        after: int,
+        limit: int,
+        *states: ParkedState,
     ) -> Sequence[ParkedEvent]:
-        rows = self._of(domain, name)
-        return _first([item for _, row in rows for item in row.parked.failed(filter, after)], limit)
+        rows = [row for _, row in self._of(domain, name)]
+        found = [item for row in rows for item in row.parked.chosen(filter, after, *states)]
+        return _first(found, limit)
 
     def _changed(self, domain: str, name: str, chosen: Sequence[ParkedEvent]) -> Sequence[int]:
         """Let the owners look at what was chosen, and return its positions."""

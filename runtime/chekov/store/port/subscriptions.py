@@ -28,7 +28,10 @@ class Claim:
     position: int
     """The checkpoint when the claim was made or last renewed."""
     registered: int = 0
-    """The position of the last event when the subscription was registered."""
+    """The position of the last event when the subscription was registered.
+
+    Of a generation that was built beside another, the position where it took over.
+    """
     building: bool = False
     """Whether it builds a generation of a projection that does not serve yet."""
     last_failed: int = 0
@@ -133,6 +136,10 @@ class Subscriptions(Protocol):
         """The first parked events of a key, by position."""
         ...
 
+    async def retried(self, claim: Claim, *, after: int) -> Collection[str]:
+        """The keys of events that somebody retried after so many `Claim.parked_changes`."""
+        ...
+
     async def unpark(self, claim: Claim, position: int) -> None:
         """Remove a parked event: it has been handled.
 
@@ -173,7 +180,8 @@ class Subscriptions(Protocol):
     ) -> Sequence[int]:
         """Let the owners handle failed events again, and return the positions of these events.
 
-        It takes the first `limit` above the position `after`, by position.
+        Those that wait for their next attempt are handled now. It takes the first `limit` above the
+        position `after`, by position.
         """
         ...
 

@@ -227,7 +227,7 @@ class ParkingContract:
         assert not await store.subscriptions.failed("other", first=1, last=9)
 
     async def test_an_event_may_wait_for_its_next_attempt(self, store: Store) -> None:
-        """With the later events of its key; nobody need retry it, and nobody can discard it."""
+        """With the later events of its key; who retries it says so, and nobody can discard it."""
         claim = await claimed(store)
         one, two = await stored(store, "a-1", "a-1")
         waits = ParkingEntry(one, "a-1", Failure(2, "E: soon", "f", "t"), retrying=True)
@@ -237,7 +237,14 @@ class ParkingContract:
         [first, _] = await store.subscriptions.parked_in_order(claim, "a-1")
         assert (first.attempts, first.error) == (2, "E: soon")
         assert await store.subscriptions.failed("bank", first=1, last=2) == {KEY: False}
+        assert not await store.subscriptions.retried(claim, after=claim.parked_changes)
         everything = ParkedFilter()
+        assert await store.subscriptions.retry_parked("bank", "mails", everything) == [1]
+        [renewed] = await store.subscriptions.claim("one", [KEY], lease=LONG)
+        retried = store.subscriptions.retried
+        assert list(await retried(renewed, after=claim.parked_changes)) == ["a-1"]
+        assert not await retried(renewed, after=renewed.parked_changes)
+        assert await parked(store) == [(1, "a-1", "retrying"), (2, "a-1", "blocked")]
         assert not await store.subscriptions.discard_parked("bank", "mails", everything, reason="")
         await store.subscriptions.park_again(claim, 1, Failure(3, "E: hard"))
         assert await store.subscriptions.failed("bank", first=1, last=2) == {KEY: True}

@@ -157,6 +157,11 @@ from chekov.parked
 where domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5 and key = $6
 order by position limit $7
 
+-- name: retried
+select key from chekov.parked
+where domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5
+    and retried > $6
+
 -- name: unpark
 with row as (
     select domain, name, version, partition, generation from chekov.subscriptions
@@ -199,38 +204,38 @@ select fingerprint, count(*), min(position), max(position),
 from chekov.parked where domain = $1 and name = $2 and state = 'failed'
 group by fingerprint order by count(*) desc, fingerprint
 
+-- fragment: meant
+state = any($8::text[]) and ($3::text is null or key = $3)
+and ($4::text is null or fingerprint = $4)
+and ($5::bigint is null or position = $5) and position > $6
+
 -- fragment: chosen
 -- The subscription's row is locked first, as by its owner, so that they never wait for each other.
 changed as (
     update chekov.subscriptions set parked_changes = parked_changes + 1
     where domain = $1 and name = $2 and exists (
-        select from chekov.parked where domain = $1 and name = $2 and state = 'failed'
-            and ($3::text is null or key = $3)
-    and ($4::text is null or fingerprint = $4)
-        and ($5::bigint is null or position = $5) and position > $6
+        select from chekov.parked where domain = $1 and name = $2 and <meant>
     )
-    returning domain, name, version, partition, generation
+    returning domain, name, version, partition, generation, parked_changes
 ), chosen as (
-    select domain, name, version, partition, generation, position
+    select domain, name, version, partition, generation, position, parked_changes
     from chekov.parked join changed using (domain, name, version, partition, generation)
-    where state = 'failed' and ($3::text is null or key = $3)
-    and ($4::text is null or fingerprint = $4)
-        and ($5::bigint is null or position = $5) and position > $6
+    where <meant>
     order by position fetch first $7 rows with ties
 )
 
 -- name: retry_parked
-with <chosen>, retried as (
-    update chekov.parked as row set state = 'retrying' from chosen
+with <chosen>, again as (
+    update chekov.parked as row set state = 'retrying', retried = chosen.parked_changes from chosen
     where (row.domain, row.name, row.version, row.partition, row.generation, row.position)
         = (
             chosen.domain, chosen.name, chosen.version, chosen.partition, chosen.generation,
             chosen.position
         )
-        and row.state = 'failed'
+        and row.state = any($8::text[])
     returning row.position
-), notified as (select pg_notify($8, '') from (select from retried limit 1) as any_row)
-select position from retried left join notified on true order by position
+), notified as (select pg_notify($9, '') from (select from again limit 1) as any_row)
+select position from again left join notified on true order by position
 
 -- name: discard_parked
 with <chosen>, removed as (
@@ -240,7 +245,7 @@ with <chosen>, removed as (
             chosen.domain, chosen.name, chosen.version, chosen.partition, chosen.generation,
             chosen.position
         )
-        and row.state = 'failed'
+        and row.state = any($8::text[])
     returning row.*
 ), recorded as (
     insert into chekov.discarded (
@@ -249,10 +254,10 @@ with <chosen>, removed as (
     )
     select domain, name, version, partition, generation, position, key, stream, type, attempts,
     error,
-        fingerprint, $9
+        fingerprint, $10
     from removed
     on conflict do nothing
-), notified as (select pg_notify($8, '') from (select from removed limit 1) as any_row)
+), notified as (select pg_notify($9, '') from (select from removed limit 1) as any_row)
 select position from removed left join notified on true order by position
 
 -- name: discarded
