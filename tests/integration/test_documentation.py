@@ -130,12 +130,6 @@ async def main() -> None:
 
 asyncio.run(main())
 """,
-    "docs/how-to/test-a-domain.md": """
-import asyncio
-
-test_a_deposit_is_recorded()
-asyncio.run(test_an_account_is_opened())
-""",
     "docs/how-to/lead-a-process.md": """
 import asyncio
 from chekov import MemoryStore, Runtime

@@ -66,6 +66,7 @@ class Engine:
         max_recurring: int,
         handlers: Mapping[str, HandlerSettings],
         subscriptions: bool,
+        debug: bool,
     ) -> None:
         self._domain = domain
         self._store = store
@@ -90,6 +91,7 @@ class Engine:
             timeout=command_timeout,
             max_in_flight=max_in_flight,
             cache=cache,
+            debug=debug,
         )
         self.scheduled = ScheduledCommands(
             domain,

@@ -45,8 +45,9 @@ class Dispatcher:
         timeout: float,
         max_in_flight: int,
         cache: CacheLimits,
+        debug: bool,
     ) -> None:
-        router = Router(domain, timeout)
+        router = Router(domain, timeout, debug=debug)
         rehydrator = Rehydrator(store, codec, observer, snapshotter)
         instances = InstanceCache(cache, [definition_of(item) for item in domain.aggregates])
         self.aggregates = AggregateCache(store, rehydrator, instances)
