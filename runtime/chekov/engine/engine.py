@@ -70,6 +70,7 @@ class Engine:
         max_recurring: int,
         handlers: Mapping[str, HandlerSettings],
         subscriptions: bool,
+        debug: bool,
     ) -> None:
         self._domain = domain
         self._store = store
@@ -98,6 +99,7 @@ class Engine:
             max_in_flight=max_in_flight,
             cache=cache,
             check=self.tag_index.check,
+            debug=debug,
         )
         self.scheduled = ScheduledCommands(
             domain,
