@@ -45,8 +45,8 @@ async def test_parked_events_are_shown_retried_and_discarded(dsn: str) -> None:
 
         await until(all_parked)
         [subscription] = await shown("list")
-        assert (subscription["parked"], subscription["parked_keys"]) == (4, 2)
-        assert subscription["keyed_by"] == "stream"
+        numbers = (subscription["parked"], subscription["parked_keys"])
+        assert (*numbers, subscription["keyed_by"]) == (4, 2, "stream")
         [group] = await shown("groups")
         assert (group["events"], group["first"], group["last"]) == (2, 3, 5)
         assert group["fingerprint"].startswith("balances/money-deposited/DataError/")
