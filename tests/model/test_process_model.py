@@ -249,6 +249,7 @@ class ProcessMachine(SubscriptionMachine):
             max_in_flight=1000,
             cache=CacheLimits(),
             check=AsyncMock(),
+            debug=False,
         )
 
     async def _execute(self, command: Any) -> None:
