@@ -18,12 +18,12 @@ InvalidAppend InvalidArgument InvalidCommand InvalidPartitionKey Json KeyUnusabl
 LifespanFailed Loaded MemoryStore MessagePack Middleware NewEvent NewerRevision Observer Origin
 Overloaded Park Personal PostgresStore Principal ProcessManager Projection ProjectionBuilding
 QueriesOverloaded QueryTimeout RateLimit RateLimited ReadEvents ReadState RecordedEvent Rejected
-Retry RunQuery Runtime Schedule SchemaMismatch Scope Serializer Skip Stop StoreClosed StoreError
-StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionInUse SubscriptionStatus Tag
-Timer TooManyConflicts TooManyRecurring Transaction TransactionEnded Undecodable UnexpectedResult
-UnknownCommand UnknownQuery UnknownSubscription UnusableState Upcaster WrongExpectedVersion apply
-definition_of execute expired finish handle identifier partition proceed query rejected scope start
-steps stream_of upcast
+Retry RunQuery Runtime Schedule SchemaMismatch Scope Serializer Skip StateChanged Stop StoreClosed
+StoreError StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionInUse
+SubscriptionStatus Tag TagIndexIncomplete Timer TooManyConflicts TooManyRecurring Transaction
+TransactionEnded Undecodable UnexpectedResult UnknownCommand UnknownQuery UnknownSubscription
+UnusableState Upcaster WrongExpectedVersion apply definition_of execute expired finish handle
+identifier partition proceed query rejected scope start steps stream_of upcast
 """
 
 
@@ -43,12 +43,12 @@ InvalidAppend InvalidArgument InvalidCommand InvalidPartitionKey Json KeyUnusabl
 LifespanFailed Loaded MemoryStore MessagePack Middleware NewEvent NewerRevision Observer Origin
 Overloaded Park Personal PostgresStore Principal ProcessManager Projection ProjectionBuilding
 QueriesOverloaded QueryTimeout RateLimit RateLimited ReadEvents ReadState RecordedEvent Rejected
-Retry RunQuery Runtime Schedule SchemaMismatch Scope Serializer Skip Stop StoreClosed StoreError
-StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionInUse SubscriptionStatus Tag
-Timer TooManyConflicts TooManyRecurring Transaction TransactionEnded Undecodable UnexpectedResult
-UnknownCommand UnknownQuery UnknownSubscription UnusableState Upcaster WrongExpectedVersion apply
-definition_of execute expired finish handle identifier partition proceed query rejected scope start
-steps stream_of upcast
+Retry RunQuery Runtime Schedule SchemaMismatch Scope Serializer Skip StateChanged Stop StoreClosed
+StoreError StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionInUse
+SubscriptionStatus Tag TagIndexIncomplete Timer TooManyConflicts TooManyRecurring Transaction
+TransactionEnded Undecodable UnexpectedResult UnknownCommand UnknownQuery UnknownSubscription
+UnusableState Upcaster WrongExpectedVersion apply definition_of execute expired finish handle
+identifier partition proceed query rejected scope start steps stream_of upcast
 """
 
 

@@ -183,6 +183,7 @@ class RuntimeCollector:
                 "Subscriptions in the store whose handler, in its version, no living process has.",
                 self._abandoned,
             ),
+            *self._boundaries(),
             *self._processes(),
         ]
 
@@ -191,6 +192,31 @@ class RuntimeCollector:
         if self.runtime is not None:
             family.add_metric((self.runtime.domain.name,), value)
         return family
+
+    def _boundaries(self) -> Iterable[Metric]:
+        engine = self.runtime.engine if self.runtime else None
+        return [
+            GaugeMetricFamily(
+                "chekov_tag_kinds_incomplete",
+                "Kinds of tags by which this process cannot decide yet.",
+                value=len(engine.tag_index.incomplete) if engine else 0,
+            ),
+            GaugeMetricFamily(
+                "chekov_tag_index_remaining",
+                "Positions whose events are still to be looked at for missing tags.",
+                value=engine.tag_index.remaining if engine else 0,
+            ),
+            CounterMetricFamily(
+                "chekov_conditions_checked",
+                "Accepted conditions that were checked again.",
+                value=engine.dispatcher.conditions.checked if engine else 0,
+            ),
+            CounterMetricFamily(
+                "chekov_condition_violations",
+                "Of these, those that had not held.",
+                value=engine.dispatcher.conditions.violations if engine else 0,
+            ),
+        ]
 
     def _processes(self) -> Iterable[Metric]:
         families = [

@@ -106,3 +106,14 @@ async def test_abandoned_subscriptions_are_counted(serving: Serving) -> None:
         await server.runtime.abandoned.remove("goodbye", 1)
         await collector.refresh()
         assert counted() == [({"domain": "shop"}, 0.0)]
+
+
+async def test_boundaries_are_collected(serving: Serving) -> None:
+    """Nothing is missing where nothing is decided by tags."""
+    names = ("tag_kinds_incomplete", "tag_index_remaining", "conditions_checked")
+    async with serving() as server:
+        collector = RuntimeCollector()
+        for runtime in (None, server.runtime):
+            collector.runtime = runtime
+            for name in (*names, "condition_violations"):
+                assert samples(collector, f"chekov_{name}") == [({}, 0.0)]

@@ -34,6 +34,7 @@ from chekov.errors import (
     Fenced,
     Overloaded,
     StoreUnavailable,
+    TagIndexIncomplete,
     Undecodable,
 )
 from chekov.serialization.codec import Codec, decode_senders_metadata
@@ -67,7 +68,8 @@ class DeliveryFailed(Exception):
     @property
     def excused(self) -> bool:
         """Whether the process refused what the handler asked for, so the event is not at fault."""
-        return all(isinstance(error, Draining | Overloaded) for error in leaves(self.error))
+        refusals = Draining | Overloaded | TagIndexIncomplete
+        return all(isinstance(error, refusals) for error in leaves(self.error))
 
 
 @dataclass(frozen=True, slots=True)
