@@ -8,6 +8,7 @@ later for their instances waits for them.
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
+from unittest.mock import AsyncMock
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -247,6 +248,7 @@ class ProcessMachine(SubscriptionMachine):
             timeout=60,
             max_in_flight=1000,
             cache=CacheLimits(),
+            check=AsyncMock(),
         )
 
     async def _execute(self, command: Any) -> None:

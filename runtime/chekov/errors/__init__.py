@@ -13,6 +13,7 @@ from chekov.errors.definition import (
     InvalidDomain,
     LifespanFailed,
     NotADomain,
+    StateChanged,
 )
 from chekov.errors.dispatch import (
     CommandIdReused,
@@ -25,6 +26,7 @@ from chekov.errors.dispatch import (
     InvalidConsistency,
     Overloaded,
     RateLimited,
+    TagIndexIncomplete,
     TooManyRecurring,
     UnknownCommand,
     UnknownQuery,
@@ -93,6 +95,7 @@ __all__ = [
     "RateLimited",
     "Rejected",
     "SchemaMismatch",
+    "StateChanged",
     "StoreClosed",
     "StoreDiverged",
     "StoreError",
@@ -100,6 +103,7 @@ __all__ = [
     "StreamDeleted",
     "StreamExists",
     "StreamNotFound",
+    "TagIndexIncomplete",
     "TooManyConflicts",
     "TooManyRecurring",
     "Undecodable",

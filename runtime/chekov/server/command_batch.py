@@ -20,7 +20,7 @@ from chekov.engine.failures import is_requested
 from chekov.errors import Draining, InvalidCommand
 from chekov.runtime import Runtime
 from chekov.serialization.command_lines import CommandLine, decode_line
-from chekov.server import headers
+from chekov.server import headers, request_ids
 from chekov.server.authentication.authenticator import principal
 from chekov.server.commands import instance_of
 from chekov.server.content import CONTENT_LIMITS, LARGE, chunks, lines
@@ -60,10 +60,7 @@ class CommandBatches:
         _require_ndjson(request)
         content = chunks(request)
         response = web.StreamResponse(
-            headers={
-                "Content-Type": _NDJSON[0],
-                headers.CORRELATION_ID: str(context.correlation_id.get()),
-            }
+            headers={"Content-Type": _NDJSON[0], **request_ids.of_answer()}
         )
         await response.prepare(request)
         results = _Results()

@@ -22,10 +22,10 @@ _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
 _HANDLERS: Final = re.compile(
     r"(?:^|[,;\s])handlers\s*=\s*(?:\"([^\"]*)\"|([^\s,;\"]+))", re.IGNORECASE
 )
-_NO_QUALITY: Final = re.compile(r"q\s*=\s*0(?:\.0*)?")
 _LONGEST_WAIT: Final = 60
 _TOO_LONG: Final = f"is longer than {LONGEST_METADATA} characters"
-_POSITION_DIGITS: Final = 18
+LARGEST_POSITION: Final = 2**63 - 1
+"""Also the largest version."""
 
 
 def correlation_id(headers: Mapping[str, str]) -> UUID | None:
@@ -144,18 +144,6 @@ def checked_metadata(given: Mapping[str, Any]) -> Mapping[str, Any]:
     return given
 
 
-def accepts_gzip(headers: Mapping[str, str]) -> bool:
-    """Whether `Accept-Encoding` names gzip, and not with the quality 0."""
-    given = headers.get("Accept-Encoding")
-    if given is None or "gzip" not in given:
-        return False
-    for item in given.split(","):
-        coding, _, quality = item.partition(";")
-        if coding.strip() == "gzip":
-            return _NO_QUALITY.fullmatch(quality.strip()) is None
-    return False
-
-
 def require_json(headers: Mapping[str, str]) -> None:
     """Accept JSON, and content without a type.
 
@@ -175,9 +163,13 @@ def require_json(headers: Mapping[str, str]) -> None:
 
 
 def _number(name: str, meaning: str, value: str) -> int:
-    if not value.strip().isdecimal() or len(value.strip()) > _POSITION_DIGITS:
-        raise malformed("header", name, f"expected a {meaning} such as 42", value)
-    return int(value)
+    digits = value.strip()
+    if digits.isascii() and digits.isdecimal():
+        # Of a number with more digits, these are out of range too.
+        number = int(digits.lstrip("0")[:20] or "0")
+        if number <= LARGEST_POSITION:
+            return number
+    raise malformed("header", name, f"expected a {meaning} such as 42", value)
 
 
 def _uuid(headers: Mapping[str, str], name: str) -> UUID | None:

@@ -69,6 +69,13 @@ class HttpSettings:
         "Seconds in which the body of a command, or the next part of a batch, has to arrive.",
         parsers.some_seconds,
     )
+    cors_origins: Sequence[str] = setting(
+        "CHEKOV_CORS_ORIGINS",
+        (),
+        "Origins whose pages may use the API from a browser (CORS), such as "
+        "`https://shop.example`, separated by commas; `*` for all.",
+        parsers.origins,
+    )
     auth_tokens: str = setting(
         "CHEKOV_AUTH_TOKENS",
         "",

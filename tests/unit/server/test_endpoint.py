@@ -143,20 +143,6 @@ async def test_the_log_says_why_an_event_cannot_be_decoded(
             )
 
 
-async def test_large_responses_are_compressed_for_clients_that_take_it(serving: Serving) -> None:
-    async with serving() as server:
-        await fill(server, deposits=50)
-        plain = await server.api.get("/events", headers={"Accept-Encoding": "identity"})
-        packed = await server.api.get("/events", headers={"Accept-Encoding": "gzip"})
-        assert "Content-Encoding" not in plain.headers
-        assert packed.headers["Content-Encoding"] == "gzip"
-        assert plain.headers["Vary"] == packed.headers["Vary"] == "Accept-Encoding"
-        assert await packed.json() == await plain.json()
-        assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"])
-        small = await server.api.get("/events?limit=1", headers={"Accept-Encoding": "gzip"})
-        assert "Content-Encoding" not in small.headers
-
-
 async def test_metadata_of_a_command_is_stored_with_its_events(serving: Serving) -> None:
     given = {"X-Metadata": '{"tenant": "blue"}'}
     async with serving() as server:
