@@ -79,6 +79,7 @@ class Runtime:
         max_recurring: how many recurring commands the domain may have.
         handlers: settings of handlers, by their names, in place of what their classes say.
         master_key: file or folder of the master key for personal data; see `seal_store`.
+        debug: whether an executor that changes the state is an error; this copies each state.
     """
 
     def __init__(  # noqa: PLR0913 settings, each by its name
@@ -101,6 +102,7 @@ class Runtime:
         max_recurring: int = 1000,
         handlers: Mapping[str, HandlerSettings] | None = None,
         master_key: str | Path | None = None,
+        debug: bool = False,
     ) -> None:
         validate(domain)
         self._services = Services(domain)
@@ -130,6 +132,7 @@ class Runtime:
             max_recurring=max_recurring,
             handlers=handlers or {},
             subscriptions=subscriptions,
+            debug=debug,
         )
         rows = self._store.subscriptions
         control = SubscriptionControl(rows, domain.name)
@@ -160,10 +163,7 @@ class Runtime:
             StoreClosed: it was entered before.
         """
         if self._stack is not None or self._left or self.drained:
-            raise StoreClosed(
-                "this runtime was entered before, and its tasks and connections have ended or "
-                "belong to that block: make another `Runtime(…)` for each"
-            )
+            raise StoreClosed("this runtime was entered before: make another `Runtime(…)` for each")
         async with AsyncExitStack() as stack:
             if overrides(self._observer, "appended"):
                 stack.enter_context(self._store.reporting_commits(self._observer.appended))

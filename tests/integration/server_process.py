@@ -73,8 +73,10 @@ class Server:
 
 
 @asynccontextmanager
-async def chekov(*arguments: str, **environment: str) -> AsyncGenerator[Server]:
-    """A `chekov` process that is killed when the block ends before it does."""
+async def chekov(
+    *arguments: str, seconds: float = SECONDS, **environment: str
+) -> AsyncGenerator[Server]:
+    """A `chekov` process that is killed when the block ends before it does, or takes too long."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -86,7 +88,7 @@ async def chekov(*arguments: str, **environment: str) -> AsyncGenerator[Server]:
     )
     server = Server(child)
     try:
-        async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
             group.create_task(server.read())
             yield server
             if child.returncode is None:

@@ -94,6 +94,20 @@ async def main() -> None:
 
 asyncio.run(main())
 """,
+    "docs/how-to/divide-a-handler.md": """
+import asyncio
+
+async def main() -> None:
+    store = MemoryStore()
+    async with store:
+        for partitions, orders in ((4, "abc"), (8, "def"), (2, "gh")):
+            await run_with(store, partitions, *orders)
+            rows = await store.subscriptions.list("shop")
+            assert len(rows) == partitions, rows
+    assert mails == [f"ada: Order-{order}" for order in "abcdefgh"]
+
+asyncio.run(main())
+""",
     "docs/how-to/read-events.md": """
 import asyncio
 from uuid import uuid4
@@ -129,12 +143,6 @@ async def main() -> None:
         assert await store.head() == 1
 
 asyncio.run(main())
-""",
-    "docs/how-to/test-a-domain.md": """
-import asyncio
-
-test_a_deposit_is_recorded()
-asyncio.run(test_an_account_is_opened())
 """,
     "docs/how-to/lead-a-process.md": """
 import asyncio
@@ -306,11 +314,15 @@ async def shell(command: str, folder: Path, environment: Mapping[str, str] | Non
     return output.decode()
 
 
+def addressed(command: str, server: Server) -> str:
+    """A command with the ports of `server`."""
+    command = command.replace("localhost:8080", server.api("").removeprefix("http://"))
+    return command.replace("localhost:9090", server.management("").removeprefix("http://"))
+
+
 async def request(command: str, server: Server) -> str:
     """The output of a `curl` command, sent to the ports of `server`."""
-    command = command.replace("localhost:8080", server.api("").removeprefix("http://"))
-    command = command.replace("localhost:9090", server.management("").removeprefix("http://"))
-    return await shell(command, ROOT)
+    return await shell(addressed(command, server), ROOT)
 
 
 async def succeeds(command: str, server: Server) -> bool:
@@ -385,7 +397,17 @@ class Console:
             bundle, *options = shlex.split(command)[2:]
             async with running(str(ROOT / bundle), self._folder / "data", *options):
                 return
+        if "//localhost:" in command:
+            command = addressed(command, await self._started())
         await shell(f"{shlex.quote(sys.executable)} -m chekov.cli{command[6:]}", self._folder)
+
+    async def _started(self) -> Server:
+        """The example, which runs from the first request on."""
+        if self._server is None:
+            self._server = await self._stack.enter_async_context(
+                running(str(self._bundle), self._folder)
+            )
+        return self._server
 
     async def _python(self, command: str) -> None:
         await shell(
@@ -397,11 +419,7 @@ class Console:
 
         What a request leads to may not have happened when the next one is sent.
         """
-        if self._server is None:
-            self._server = await self._stack.enter_async_context(
-                running(str(self._bundle), self._folder)
-            )
-        server = self._server
+        server = await self._started()
         command = command.replace("curl ", "curl --fail-with-body ", 1)
         try:
             await until(lambda: succeeds(command, server))

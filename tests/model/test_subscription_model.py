@@ -236,7 +236,7 @@ class Node:
         domain = domain or counting(handler)
         codec = Codec(domain)
         retry = Retry(attempts=2, first=0.0, longest=0.0)
-        scheduling = ScheduledCommands(domain, store.schedules, codec, execute)
+        scheduling = ScheduledCommands(domain, store.schedules, codec, execute, max_recurring=1)
         layout, definition = Layout(self.key, 1), definition_of(handler)
         invocation = kind_of(handler)(
             Subject(

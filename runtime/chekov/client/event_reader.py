@@ -1,5 +1,6 @@
 """Reads the events of a service: those that are stored, and new ones as they are stored."""
 
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final, TypeVar, overload
@@ -39,6 +40,7 @@ class EventReader:
         filter: EventFilter = EVERYTHING,
         after: int = 0,
         backwards: bool = False,
+        limit: int | None = None,
     ) -> AsyncGenerator[ReceivedEvent[Event]]: ...
     @overload
     def events(
@@ -50,6 +52,7 @@ class EventReader:
         filter: EventFilter = EVERYTHING,
         after: int = 0,
         backwards: bool = False,
+        limit: int | None = None,
     ) -> AsyncGenerator[ReceivedEvent[E]]: ...
     async def events(
         self,
@@ -58,6 +61,7 @@ class EventReader:
         filter: EventFilter = EVERYTHING,
         after: int = 0,
         backwards: bool = False,
+        limit: int | None = None,
     ) -> AsyncGenerator[ReceivedEvent[Any]]:
         """The stored events, page by page, from the first to the last, or backwards.
 
@@ -68,6 +72,7 @@ class EventReader:
             filter: only events that match.
             after: begin after this position, or version of the stream; backwards, before it.
             backwards: from the last to the first.
+            limit: how many at most.
 
         Raises:
             InvalidArgument: the client's domain has no events of a type.
@@ -76,14 +81,17 @@ class EventReader:
         """
         wanted = Wanted.of(types, stream, filter, self._codec)
         direction = "backward" if backwards else None
-        following: int | None = after
-        while following is not None and not wanted.is_none:
-            call = wanted.call(after=following, limit=_LARGEST_PAGE, direction=direction)
+        following: int | None = None if wanted.is_none else after
+        left = sys.maxsize if limit is None else limit
+        while following is not None and left > 0:
+            size = min(left, _LARGEST_PAGE)
+            call = wanted.call(after=following, limit=size, direction=direction)
             page = read(await self._transport.call(call), EventPage)
             for document in page.events:
                 event = ReceivedEvent[Any].of(document, self._codec)
                 if wanted.wants(event):
                     yield event
+                    left -= 1
             following = page.next
 
     @overload
@@ -133,7 +141,7 @@ class EventReader:
         async with aclosing(messages):
             async for data in messages:
                 event = ReceivedEvent[Any].of(read_answer(data, EventDocument), self._codec)
-                if stream is not None and event.type == _DELETED:
+                if wanted.filter.stream is not None and event.type == _DELETED:
                     return
                 if wanted.wants(event):
                     yield event

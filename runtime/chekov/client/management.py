@@ -72,13 +72,17 @@ class ManagementClient:
     async def scheduled(
         self, *, after: str | None = None, limit: int = 100
     ) -> Sequence[Mapping[str, Any]]:
-        """Scheduled and recurring commands by due time; `after` is the `cursor` of one.
+        """Scheduled and recurring commands by due time, each with its place in the list.
+
+        Args:
+            after: the `cursor` of the one to begin after.
+            limit: how many at most, up to 1,000.
 
         Raises:
             ChekovError: as for `Client.load`.
         """
         page = await self.get("scheduled", after=after, limit=limit)
-        return page["scheduled"]
+        return [{**item, "cursor": f"{item['due']}/{item['id']}"} for item in page["scheduled"]]
 
     async def cancel(self, id: UUID) -> bool:  # noqa: A002 the word of `Client.schedule`
         """Cancel a scheduled or recurring command; whether there was one.

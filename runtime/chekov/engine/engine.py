@@ -30,6 +30,7 @@ from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.layouts import Division, LayoutKeeper, first_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
 from chekov.engine.subscriptions.page_cache import PageCache
+from chekov.engine.subscriptions.partition_keys import PartitionKeys
 from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.serialization.codec import Codec
@@ -69,6 +70,7 @@ class Engine:
         max_recurring: int,
         handlers: Mapping[str, HandlerSettings],
         subscriptions: bool,
+        debug: bool,
     ) -> None:
         self._domain = domain
         self._store = store
@@ -97,6 +99,7 @@ class Engine:
             max_in_flight=max_in_flight,
             cache=cache,
             check=self.tag_index.check,
+            debug=debug,
         )
         self.scheduled = ScheduledCommands(
             domain,
@@ -111,6 +114,7 @@ class Engine:
         self._handlers = keys if subscriptions else {}
         self._divided: dict[SubscriptionKey, Layout] = {}
         self._key_of: dict[SubscriptionKey, Callable[[RecordedEvent], str | None]] = {}
+        self._keys: dict[SubscriptionKey, PartitionKeys] = {}
         self._subscriptions: dict[SubscriptionKey, Subscription] = {}
         for key in self._handlers:
             definition = self.definitions[key.name]
@@ -352,9 +356,12 @@ class Engine:
             self._domain,
             self.dispatcher.execute,
             self.scheduled,
+            self._keys.get(first_of(key)),
         )
         invocation = kind_of(handler)(subject)
         self._key_of[first_of(key)] = invocation.partition_key
+        if invocation.keys is not None:
+            self._keys[first_of(key)] = invocation.keys
         return Subscription(
             invocation,
             self._store,

@@ -13,6 +13,7 @@ from chekov.errors.definition import (
     InvalidDomain,
     LifespanFailed,
     NotADomain,
+    StateChanged,
 )
 from chekov.errors.dispatch import (
     CommandIdReused,
@@ -94,6 +95,7 @@ __all__ = [
     "RateLimited",
     "Rejected",
     "SchemaMismatch",
+    "StateChanged",
     "StoreClosed",
     "StoreDiverged",
     "StoreError",

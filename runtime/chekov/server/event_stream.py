@@ -11,12 +11,12 @@ from chekov.backoff import Backoff
 from chekov.domain.authorization import ReadEvents
 from chekov.domain.event_filter import EventFilter
 from chekov.errors import ChekovError, StoreClosed, StoreUnavailable, StreamNotFound
-from chekov.server import headers, parameters, request_ids
+from chekov.server import parameters, request_ids
 from chekov.server.event_writer import ClientStalled, EventWriter, parts
 from chekov.server.lifecycle import Lifecycle
+from chekov.server.log_end import require_within_log
 from chekov.server.permissions import Permissions
 from chekov.server.problems import (
-    BEYOND_THE_LOG,
     TOO_MANY_EVENT_STREAMS,
     VERSION_CONFLICT,
     RequestError,
@@ -85,7 +85,7 @@ class EventStream:
         await self._permissions.require(ReadEvents())
         wanted = parameters.event_filter(request.query)
         start = _start(request, parameters.FILTERS)
-        await self._require_within_log(start)
+        await require_within_log(self._store, start, _BEGIN_ANEW)
         return await self._respond(request, _Log(self._store, wanted), start, _position)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -104,24 +104,6 @@ class EventStream:
                 {"stream": info.stream, "expected": start, "actual": info.version},
             )
         return await self._respond(request, StreamLog(self._store, info), start, _version)
-
-    async def _require_within_log(self, position: int) -> None:
-        """Refuse to wait for positions that would be of other events than the client expects.
-
-        Raises:
-            RequestError: the log ends before the position.
-            StoreUnavailable: the database is away.
-        """
-        if position <= self._store.tail.head.value or position <= (
-            head := await self._store.head()
-        ):
-            return
-        raise RequestError(
-            BEYOND_THE_LOG,
-            f"The log ends at position {head}, before {position}: it is another log, or was "
-            f"restored to an earlier state. {_BEGIN_ANEW}",
-            {"expected": position, "actual": head},
-        )
 
     async def _respond(
         self,
@@ -243,11 +225,10 @@ def either(
 
 
 def _start(request: web.Request, further: Collection[str] = ()) -> int:
-    page = parameters.page(request.query, further)
+    page = parameters.page(request.query, request.headers, further)
     if page.direction == "backward":
         raise malformed("path", "direction", "an event stream goes forward only")
-    last = headers.last_event_id(request.headers)
-    return page.after if last is None else last
+    return page.after
 
 
 def _position(event: RecordedEvent) -> int:

@@ -228,6 +228,7 @@ async def _opened(
             retry=retry_policy(settings),
             handlers=settings.subscriptions,
             master_key=settings.master_key or None,
+            debug=settings.debug,
         )
         try:
             async with lifecycle.until_stopped():

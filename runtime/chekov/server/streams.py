@@ -43,7 +43,7 @@ class Streams:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """One stream's events by version."""
-        page = parameters.page(request.query, {"until"})
+        page = parameters.page(request.query, request.headers, {"until"})
         name = request.match_info["stream"]
         await self._permissions.require(ReadEvents(name))
         until = parameters.until(request.query)
@@ -63,7 +63,7 @@ class Streams:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The events of all streams by position."""
         await self._permissions.require(ReadEvents())
-        page = parameters.page(request.query, parameters.FILTERS)
+        page = parameters.page(request.query, request.headers, parameters.FILTERS)
         wanted = parameters.event_filter(request.query)
 
         def read(after: int, limit: int) -> Awaitable[Sequence[RecordedEvent]]:

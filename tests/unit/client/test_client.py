@@ -208,6 +208,7 @@ async def test_events_are_read_by_type_stream_and_filter_both_ways() -> None:
             await client.dispatch(deposit(amount))
         amounts = [item.event.amount async for item in client.events(MoneyDeposited)]
         newest = [item.position async for item in client.events(backwards=True)]
+        few = [item.position async for item in client.events(MoneyDeposited, limit=2)]
         of_other = [item.event async for item in client.events(stream=f"account-{other}")]
         in_stream = [
             item.version
@@ -220,6 +221,7 @@ async def test_events_are_read_by_type_stream_and_filter_both_ways() -> None:
             await anext(client.events(stream="account-none"))
     assert amounts == [1, 2, 3]
     assert newest == [5, 4, 3, 2, 1]
+    assert few == [3, 4]
     assert of_other == [AccountOpened(owner="Bob")]
     assert in_stream == [3, 4]
     assert named == [3, 4, 5]
@@ -254,6 +256,7 @@ async def test_commands_are_scheduled_and_cancelled() -> None:
             assert await operator.cancel(cron)
             assert not await operator.cancel(id_)
             assert len(await operator.scheduled()) == 1
+            assert await operator.scheduled(after=found[1]["cursor"]) == []
             found = await operator.get("subscriptions")
             assert [item["name"] for item in found["subscriptions"]] == ["welcome"]
 

@@ -51,8 +51,9 @@ class Dispatcher:
         max_in_flight: int,
         cache: CacheLimits,
         check: Callable[[Scope], Awaitable[None]],
+        debug: bool,
     ) -> None:
-        router = Router(domain, timeout)
+        router = Router(domain, timeout, debug=debug)
         rehydrator = Rehydrator(store, codec, observer, snapshotter)
         instances = InstanceCache(cache, [definition_of(item) for item in domain.aggregates])
         self.aggregates = AggregateCache(store, rehydrator, instances)

@@ -80,6 +80,7 @@ class MemoryStore(DelegatingEventStore):
         self.tag_index = MemoryTagIndex(clock, self.log.history, nodes)
         processes = MemoryProcesses(clock, lambda: subscriptions, self.log)
         subscriptions.on_removed = processes.forget
+        subscriptions.waiting = processes.waiting
         self.processes = processes
         self.schedules = MemorySchedules(clock)
         self.read_models = None

@@ -21,7 +21,10 @@ error is null and not exists (
     select from chekov.parked
     where parked.domain = $1 and parked.name = $2 and parked.version = $3
         and parked.partition = $4 and parked.generation = 1
-        and parked.key = $2 || '-' || instance
+        and (
+            parked.key = $2 || '-' || instance
+            or parked.also <> '{}' and $2 || '-' || instance = any(parked.also)
+        )
 ) and instance not in (<withheld>)
 
 -- name: load
