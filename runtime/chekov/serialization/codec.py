@@ -5,10 +5,9 @@ program starts and not when its first event is read.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Final, NamedTuple, NoReturn, TypeVar, cast
-from uuid import UUID
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -27,6 +26,7 @@ from chekov.errors import (
 )
 from chekov.serialization.exact_types import Checks, exact_types
 from chekov.serialization.exactness import comparison, members_difference, members_of
+from chekov.serialization.invalid_values import refuse
 from chekov.serialization.personal import converters, forgetful, sealed_finder
 from chekov.serialization.revisions import Revisions
 from chekov.serialization.serializers import (
@@ -45,20 +45,9 @@ from chekov.serialization.upcasting import UpcastDecoder
 
 T = TypeVar("T")
 
-_AT: Final = re.compile(r" - at `(?P<path>\$[^`]*)`\Z")
-_MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
-
-
-class _Line(msgspec.Struct, forbid_unknown_fields=True):
-    command: str
-    data: msgspec.Raw
-    id: UUID | None = None
-
-
 _encode: Final = msgspec.json.Encoder().encode
 _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_line: Final = msgspec.json.Decoder(_Line).decode
 
 
 class _Own(NamedTuple):
@@ -172,7 +161,7 @@ class Codec:
         """
         return self.encode_event(message)[0] if isinstance(message, Event) else _encode(message)
 
-    def encode_event(self, event: Event) -> tuple[bytes, Event, Callable[[bytes], Event], bool]:
+    def encode_event(self, event: Event) -> tuple[bytes, Event, bool]:
         """Encode an event, decode it at once, and compare.
 
         Dataclasses do not check their fields: what cannot be decoded, or comes back as something
@@ -181,8 +170,8 @@ class Codec:
         not compared: their types are checked instead. If they are immutable too, it needs no copy.
 
         Returns:
-            Its content, the event to apply, what decodes another copy for the sender of the
-            command, and whether that is spared because nothing can change the one to apply.
+            Its content, the event to apply, and whether the sender of the command may have the same
+            one, because nothing can change it; `decode_content` makes another one.
 
         Raises:
             InvalidAppend: the event's values do not fit its annotations.
@@ -200,10 +189,10 @@ class Codec:
                     if not check(given[index]):
                         break
                 else:
-                    return data, event if immutable else decode(data), decode, immutable
+                    return data, event if immutable else decode(data), immutable
             copy = decode(data)
             if same(event, copy):
-                return data, copy, decode, immutable
+                return data, copy, immutable
         except Exception as error:
             kind = type(event).__qualname__
             fault = f"{kind} does not fit its annotations: {error} ({FIELD_TYPES})"
@@ -221,6 +210,10 @@ class Codec:
             # Errors are logged and sent to clients.
             return InexactEvent(kind.__qualname__, found.path, type(found.given), type(found.back))
         return InexactEvent(kind.__qualname__, found.path, found.given, found.back)
+
+    def decode_content(self, name: str, data: bytes) -> Event:
+        """Decode the content that `encode_event` made of an event with this stored name."""
+        return self._events[name](data)
 
     def decode(self, recorded: StoredEvent) -> Event:
         """Decode a stored event.
@@ -316,26 +309,13 @@ class Codec:
             path = None if find is None else find(_decode_object(data))
             unknown = _decode_keys(data).keys() - self._fields[name]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            _invalid(error)
+            refuse(error)
         if unknown:
             field = min(unknown)
             raise InvalidCommand(f"{name} has no field {field!r}", f"$.{field}")
         if path is not None:
             raise InvalidCommand(f"{name} has no field {path[1:]!r}", f"${path}")
         return command
-
-
-def decode_line(line: bytes) -> tuple[str, bytes, UUID | None]:
-    """Name, encoded content and id of one line of a batch of commands.
-
-    Raises:
-        InvalidCommand: the line is not an object with `command`, `data` and optionally `id`.
-    """
-    try:
-        read = _decode_line(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        _invalid(error)
-    return read.command, bytes(read.data), read.id
 
 
 def convert(value: object, type_: type[T]) -> T:
@@ -347,14 +327,7 @@ def convert(value: object, type_: type[T]) -> T:
     try:
         return msgspec.convert(value, type_, strict=False)
     except (msgspec.MsgspecError, RecursionError) as error:
-        _invalid(error)
-
-
-def schemas(
-    types: Iterable[object], ref_template: str = "#/components/schemas/{name}"
-) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
-    """JSON Schemas of types: a reference or an inline schema for each, and the components."""
-    return msgspec.json.schema_components(tuple(types), ref_template=ref_template)
+        refuse(error)
 
 
 def encode_metadata(metadata: Mapping[str, Any]) -> bytes | None:
@@ -385,16 +358,3 @@ def decode_senders_metadata(metadata: bytes | None) -> dict[str, Any]:
     """Decode what the sender of a command gave as its metadata, without Chekov's own keys."""
     decoded = decode_metadata(metadata)
     return {key: value for key, value in decoded.items() if not key.startswith(OWN)}
-
-
-def _invalid(error: Exception) -> NoReturn:
-    """Raise `InvalidCommand` with the path of the field at fault, as `$.field`."""
-    message = str(error)
-    at = _AT.search(message)
-    path = at["path"] if at else ""
-    missing = _MISSING.match(message)
-    if missing:
-        path = f"{path or '$'}.{missing['field']}"
-    elif isinstance(error, msgspec.ValidationError) and not path:
-        path = "$"
-    raise InvalidCommand(_AT.sub("", message), path) from error

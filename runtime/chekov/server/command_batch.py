@@ -9,8 +9,8 @@ long as it takes.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterable
-from typing import Any, Final
+from collections.abc import AsyncIterable, Mapping
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
@@ -19,22 +19,26 @@ from chekov.domain.envelope import CommandEnvelope
 from chekov.engine.failures import is_requested
 from chekov.errors import Draining, InvalidCommand
 from chekov.runtime import Runtime
-from chekov.serialization.codec import decode_line
-from chekov.server import headers, rendering
+from chekov.serialization.command_lines import CommandLine, decode_line
+from chekov.server import headers, request_ids
 from chekov.server.authentication.authenticator import principal
 from chekov.server.commands import instance_of
-from chekov.server.content import CONTENT_LIMITS, LARGE, chunks, lines
+from chekov.server.content import CONTENT_LIMITS, chunks, lines
 from chekov.server.gate import Gate
+from chekov.server.held_pages import LARGE
 from chekov.server.lifecycle import Lifecycle
+from chekov.server.permissions import Permissions
 from chekov.server.problems import (
     MALFORMED,
     TOO_LARGE,
     UNSUPPORTED,
-    Problem,
     RequestError,
     log_failure,
     problem_of,
 )
+from chekov.server.returning import RETURNS, Returned
+from chekov.server.scheduling import Future, future_of
+from chekov.store.port import Expected
 from chekov.telemetry import context
 
 WINDOW: Final = 256
@@ -51,15 +55,13 @@ class CommandBatches:
         self._lifecycle = lifecycle
         self._line_limit = line_limit
         self._gate = gate
+        self._permissions = Permissions(runtime.domain)
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         _require_ndjson(request)
         content = chunks(request)
         response = web.StreamResponse(
-            headers={
-                "Content-Type": _NDJSON[0],
-                headers.CORRELATION_ID: str(context.correlation_id.get()),
-            }
+            headers={"Content-Type": _NDJSON[0], **request_ids.of_answer()}
         )
         await response.prepare(request)
         results = _Results()
@@ -109,34 +111,43 @@ class CommandBatches:
     ) -> asyncio.Task[bytes]:
         """Start one line, to be executed after the previous one for the same instance."""
         try:
-            envelope = self._decode(line)
-            aggregate, identifier = instance_of(self._runtime, envelope.command)
+            decoded = self._decode(line)
+            aggregate, identifier = instance_of(self._runtime, decoded.envelope.command)
         except BaseException as error:
             if is_requested(error, asyncio.current_task()):
                 raise
             return group.create_task(_completed(_problem(error)))
         stream = stream_of(aggregate, identifier)
-        task = group.create_task(self._execute(envelope, latest.get(stream)))
+        task = group.create_task(self._execute(decoded, latest.get(stream)))
         latest[stream] = task
         task.add_done_callback(
             lambda done: latest.pop(stream) if latest.get(stream) is done else None
         )
         return task
 
-    def _decode(self, line: bytes | None) -> CommandEnvelope[Any]:
+    def _decode(self, line: bytes | None) -> "_Line":
         if line is None:
             raise RequestError(TOO_LARGE, f"The limit of a line is {self._line_limit} bytes.")
-        name, data, command_id = decode_line(line)
-        return CommandEnvelope.of(
-            self._runtime.codec.decode_command(name, data),
-            command_id=command_id,
+        try:
+            read = decode_line(line)
+        except InvalidCommand as error:
+            members = {"path": error.path} if error.path else {}
+            raise RequestError(MALFORMED, str(error), members) from error
+        wanted = RETURNS[read.returned]
+        envelope = CommandEnvelope.of(
+            self._runtime.codec.decode_command(read.command, bytes(read.data)),
+            command_id=read.id,
             correlation_id=context.correlation_id.get(),
+            metadata=_metadata(read),
             principal=principal.get(),
+            expected_version=_expected(read),
+            with_state=wanted.state,
         )
+        return _Line(envelope, wanted, future_of(read))
 
     async def _execute(
         self,
-        envelope: CommandEnvelope[Any],
+        line: "_Line",
         before: asyncio.Task[bytes] | None,
     ) -> bytes:
         task = asyncio.current_task()
@@ -144,14 +155,47 @@ class CommandBatches:
             await asyncio.wait((before,))
         await self._gate.enter(patient=True)
         try:
-            dispatched = await self._runtime.execute(envelope)
+            if line.later is not None:
+                return await self._schedule(line.envelope, line.later)
+            dispatched = await self._runtime.execute(line.envelope)
         except BaseException as error:
             if is_requested(error, task):
                 raise
-            return _problem(error, definition_of(type(envelope.command)).name)
+            return _problem(error, definition_of(type(line.envelope.command)).name)
         finally:
             self._gate.leave()
-        return rendering.dispatched(dispatched)
+        return line.wanted.answer(dispatched)
+
+    async def _schedule(self, envelope: CommandEnvelope[Any], later: Future) -> bytes:
+        return await later.schedule(
+            self._runtime,
+            self._permissions,
+            envelope.command,
+            command_id=envelope.command_id,
+            metadata=envelope.metadata,
+        )
+
+
+class _Line(NamedTuple):
+    """A line that can be executed, what it is answered with, and when it is to be executed."""
+
+    envelope: CommandEnvelope[Any]
+    wanted: Returned
+    later: Future | None
+
+
+def _expected(line: CommandLine) -> int | None:
+    version = line.expected_version
+    return Expected.STREAM_EXISTS if version == "*" else version
+
+
+def _metadata(line: CommandLine) -> Mapping[str, Any] | None:
+    if line.metadata is None:
+        return None
+    try:
+        return headers.checked_metadata(line.metadata)
+    except ValueError as error:
+        raise RequestError(MALFORMED, f"metadata: {error}", {"path": "$.metadata"}) from None
 
 
 class _Results:
@@ -219,8 +263,6 @@ async def _completed(line: bytes) -> bytes:
 
 def _problem(error: BaseException, command: str | None = None) -> bytes:
     problem = problem_of(error)
-    if isinstance(error, InvalidCommand) and not error.path:
-        problem = Problem(MALFORMED, str(error))
     log_failure(_log, "a command of a batch failed", problem, error, command=command)
     return problem.document()
 

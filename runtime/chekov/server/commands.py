@@ -1,6 +1,5 @@
 """`POST /commands/{Command}`: executes one command and returns what it stored, or schedules it."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -16,11 +15,10 @@ from chekov.errors import (
     HandlerFailed,
     UnknownCommand,
     UnknownSubscription,
-    UnusableState,
 )
 from chekov.runtime import Runtime
 from chekov.serialization.json import to_json
-from chekov.server import headers, rendering
+from chekov.server import headers
 from chekov.server.authentication.authenticator import principal
 from chekov.server.content import body
 from chekov.server.endpoint import Handler
@@ -28,14 +26,14 @@ from chekov.server.gate import Gate
 from chekov.server.parameters import refuse_unknown
 from chekov.server.permissions import Permissions
 from chekov.server.problems import malformed
+from chekov.server.returning import EVENTS, Returned, returned
 from chekov.server.scheduling import PARAMETERS, Future, future
 from chekov.store.port import SubscriptionKey
 from chekov.telemetry import context
 
 JSON: Final = {"Content-Type": "application/json"}
 _REPEATED: Final = {**JSON, "Idempotency-Replayed": "true"}
-
-_log: Final = logging.getLogger(__name__)
+_PARAMETERS: Final = frozenset({"return", *PARAMETERS})
 
 
 class _Wait(NamedTuple):
@@ -59,11 +57,12 @@ class Commands:
         async def post(request: web.Request) -> web.StreamResponse:
             given = request.headers
             headers.require_json(given)
-            with_state = False
+            wanted = EVENTS
             if request.query_string:
                 if (later := future(request.query, given)) is not None:
                     return await self._schedule(request, name, later)
-                with_state = _wants_state(request)
+                refuse_unknown(request.query, _PARAMETERS)
+                wanted = returned(request.query)
             wait = self._wait(given)
             expected = headers.expected_version(given)
             command_id = headers.command_id(given)
@@ -80,17 +79,14 @@ class Commands:
                         metadata=metadata,
                         principal=principal.get(),
                         expected_version=expected,
-                        with_state=with_state,
+                        with_state=wanted.state,
                     )
                 )
             finally:
                 self._gate.leave()
-            state = _state(dispatched) if with_state else b""
             if wait is None:
-                return web.Response(
-                    body=rendering.dispatched(dispatched, state), headers=_headers(dispatched)
-                )
-            return await self._consistent(dispatched, state, wait)
+                return web.Response(body=wanted.answer(dispatched), headers=_headers(dispatched))
+            return await self._consistent(dispatched, wanted, wait)
 
         return post
 
@@ -121,15 +117,14 @@ class Commands:
         command_id = headers.command_id(request.headers)
         metadata = headers.metadata(request.headers)
         command = self._runtime.codec.decode_command(name, await body(request))
-        await self._permissions.require(command)
         scheduled = await later.schedule(
             self._runtime,
+            self._permissions,
             command,
             command_id=command_id,
-            correlation_id=context.correlation_id.get(),
             metadata=metadata,
         )
-        return web.Response(status=202, body=to_json({"scheduled": scheduled}), headers=JSON)
+        return web.Response(status=202, body=scheduled, headers=JSON)
 
     def _wait(self, given: Mapping[str, str]) -> _Wait | None:
         """What `Prefer` asks to wait for.
@@ -150,7 +145,7 @@ class Commands:
         return _Wait(seconds, keys, f'wait={seconds:g}; handlers="{",".join(names)}"')
 
     async def _consistent(
-        self, dispatched: Dispatched[Event], state: bytes, wait: _Wait
+        self, dispatched: Dispatched[Event], wanted: Returned, wait: _Wait
     ) -> web.StreamResponse:
         applied = {**_headers(dispatched), "Preference-Applied": wait.applied}
         try:
@@ -158,11 +153,9 @@ class Commands:
                 await self._consistency.wait_for(dispatched.recorded, wait.keys, wait.seconds)
         except (ConsistencyTimeout, HandlerFailed) as error:
             # The events are stored: an error status would make the client send the command again.
-            members = b',"consistent":false' + _names(error)
-            return web.Response(
-                status=202, body=rendering.dispatched(dispatched, state + members), headers=applied
-            )
-        body = rendering.dispatched(dispatched, state + b',"consistent":true')
+            body = wanted.answer(dispatched, b',"consistent":false' + _names(error))
+            return web.Response(status=202, body=body, headers=applied)
+        body = wanted.answer(dispatched, b',"consistent":true')
         return web.Response(body=body, headers=applied)
 
 
@@ -186,32 +179,5 @@ def instance_of(runtime: Runtime, command: Command[Any]) -> tuple[type[Aggregate
     return aggregate, getattr(command, runtime.domain.identifier_of(kind))
 
 
-def _state(dispatched: Dispatched[Event]) -> bytes:
-    """The member `state`, or the reason why there is none.
-
-    The command is executed: an error status would make the client send it again.
-    """
-    reason = dispatched.state_error
-    if reason is None:
-        try:
-            return b',"state":' + rendering.state(dispatched.state)
-        except UnusableState as error:
-            reason = str(error)
-            _log.warning(
-                "the state after a command cannot be returned",
-                extra={"stream": dispatched.stream},
-                exc_info=error,
-            )
-    return b',"state":null,"state_error":' + to_json(reason)
-
-
 def _headers(dispatched: Dispatched[Event]) -> Mapping[str, str]:
     return _REPEATED if dispatched.repeated else JSON
-
-
-def _wants_state(request: web.Request) -> bool:
-    refuse_unknown(request.query, {"return", *PARAMETERS})
-    wanted = request.query.get("return", "events")
-    if wanted not in {"events", "state"}:
-        raise malformed("path", "return", "expected events or state", wanted)
-    return wanted == "state"

@@ -14,8 +14,9 @@ from aiohttp import web
 from opentelemetry.trace import Span
 
 from chekov.engine.failures import is_requested
-from chekov.server import headers
+from chekov.server import request_ids
 from chekov.server.authentication.authenticator import Authenticator, principal
+from chekov.server.compression import compress
 from chekov.server.content import CONTENT_LIMITS
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.metrics import Metrics
@@ -31,14 +32,13 @@ from chekov.server.problems import (
 )
 from chekov.server.tracing import Tracing, set_http_status
 from chekov.telemetry import context
-from chekov.uuid7 import uuid7
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-COMPRESSED_FROM: Final = 4096
-"""Bytes."""
-
 _CLIENT_CLOSED_REQUEST: Final = 499
+_LARGE: Final = 64 * 1024
+"""Bytes of a response that a transport does not hold without waiting for the client."""
+
 _NO_SPAN: Final = nullcontext(None)
 
 _log: Final = logging.getLogger(__name__)
@@ -80,8 +80,7 @@ class Endpoints:
             try:
                 with self._span(method, route, request) as span:
                     try:
-                        given = headers.correlation_id(request.headers)
-                        context.correlation_id.set(given or uuid7())
+                        request_ids.begin(request.headers)
                         if authenticator is not None:
                             principal.set(await authenticator.authenticate(request))
                         response = await handler(request)
@@ -92,7 +91,7 @@ class Endpoints:
                     status = response.status
                     if span is not None:
                         set_http_status(span, status)
-                self._finish(request, response)
+                await self._finish(request, response)
             finally:
                 measure.finish(started, status)
             return response
@@ -112,46 +111,50 @@ class Endpoints:
             return _NO_SPAN
         return self._tracing.request(method, route, incoming)
 
-    def _finish(self, request: web.Request, response: web.StreamResponse) -> None:
+    async def _finish(self, request: web.Request, response: web.StreamResponse) -> None:
         if not response.prepared:
-            response.headers[headers.CORRELATION_ID] = str(context.correlation_id.get())
+            response.headers.update(request_ids.of_answer())
             if self._lifecycle.phase == "draining":
                 response.force_close()
             if isinstance(response, web.Response):
-                _compress(request, response)
+                await compress(request, response)
+                if isinstance(response.body, bytes) and len(response.body) >= _LARGE:
+                    await _send(request, response)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s %s %d", request.method, request.path_qs, response.status)
 
 
-def _compress(request: web.Request, response: web.Response) -> None:
-    """Let a large body be compressed, in a thread, if the client takes that."""
-    body = response.body
-    if not isinstance(body, bytes) or len(body) < COMPRESSED_FROM or request.method == "HEAD":
-        return
-    vary = response.headers.get("Vary")
-    response.headers["Vary"] = f"{vary}, Accept-Encoding" if vary else "Accept-Encoding"
-    if headers.accepts_gzip(request.headers):
-        response.enable_compression(web.ContentCoding.gzip)
+async def _send(request: web.Request, response: web.Response) -> None:
+    """Send a large response, which a client that does not read it would have held for good."""
+    try:
+        async with asyncio.timeout(request.app[CONTENT_LIMITS].seconds):
+            await response.prepare(request)
+            await response.write_eof()
+    except TimeoutError:
+        _log.info("a client does not read its response, and is dropped")
+        if request.transport is not None:
+            request.transport.abort()
 
 
 def reporting_problems(handler: Handler) -> Handler:
-    """`handler` whose errors become problems, and nothing else around it."""
+    """`handler` whose errors become problems, with the ids of the request, and nothing else."""
 
     async def reporting(request: web.Request) -> web.StreamResponse:
         task = asyncio.current_task()
         try:
-            return await handler(request)
+            request_ids.begin(request.headers)
+            response = await handler(request)
         except BaseException as error:
             if is_requested(error, task):
                 raise
-            return _failed(request, error)
+            response = _failed(request, error)
+        response.headers.update(request_ids.of_answer())
+        return response
 
     return reporting
 
 
 def _failed(request: web.Request, error: BaseException) -> web.Response:
-    if context.correlation_id.get() is None:  # the request's own was malformed
-        context.correlation_id.set(uuid7())
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         limit = request.app[CONTENT_LIMITS].body
         return _response(Problem(TOO_LARGE, f"The limit is {limit} bytes."))
@@ -172,9 +175,12 @@ def _failed(request: web.Request, error: BaseException) -> web.Response:
 def _response(problem: Problem) -> web.Response:
     """The response to a problem; a server error names the trace and request to look for in logs."""
     further: dict[str, str] = {}
+    request_id = context.request_id.get()
+    if request_id is not None:
+        further["request_id"] = request_id
     if problem.kind.status >= FIRST_SERVER_ERROR:
         trace_id, _ = context.trace_ids()
-        further = {"trace_id": trace_id} if trace_id else {}
+        further |= {"trace_id": trace_id} if trace_id else {}
         further["correlation_id"] = str(context.correlation_id.get())
     return web.Response(
         status=problem.kind.status,

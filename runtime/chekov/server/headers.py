@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from chekov.domain.names import OWN
-from chekov.serialization.json import from_json
+from chekov.serialization.json import from_json, to_json
 from chekov.server.problems import UNSUPPORTED, RequestError, malformed
 from chekov.store.port import Expected
 
@@ -15,15 +15,17 @@ MIN_POSITION: Final = "X-Min-Position"
 LAST_EVENT_ID: Final = "Last-Event-ID"
 METADATA: Final = "X-Metadata"
 LONGEST_METADATA: Final = 4096
+"""Characters in the header, and bytes as JSON."""
 
 _VERSION: Final = re.compile(r'(?:W/)?("?)(\d{1,18})\1\Z')
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
 _HANDLERS: Final = re.compile(
     r"(?:^|[,;\s])handlers\s*=\s*(?:\"([^\"]*)\"|([^\s,;\"]+))", re.IGNORECASE
 )
-_NO_QUALITY: Final = re.compile(r"q\s*=\s*0(?:\.0*)?")
 _LONGEST_WAIT: Final = 60
-_POSITION_DIGITS: Final = 18
+_TOO_LONG: Final = f"is longer than {LONGEST_METADATA} characters"
+LARGEST_POSITION: Final = 2**63 - 1
+"""Also the largest version."""
 
 
 def correlation_id(headers: Mapping[str, str]) -> UUID | None:
@@ -114,7 +116,7 @@ def metadata(headers: Mapping[str, str]) -> Mapping[str, Any] | None:
     if value is None:
         return None
     if len(value) > LONGEST_METADATA:
-        raise malformed("header", METADATA, f"is longer than {LONGEST_METADATA} characters")
+        raise malformed("header", METADATA, _TOO_LONG)
     try:
         found = from_json(value.encode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
@@ -123,22 +125,23 @@ def metadata(headers: Mapping[str, str]) -> Mapping[str, Any] | None:
         raise malformed(
             "header", METADATA, 'expected a JSON object such as {"tenant":"blue"}', value
         )
-    given = cast("dict[str, Any]", found)
+    try:
+        return checked_metadata(cast("dict[str, Any]", found))
+    except ValueError as error:
+        raise malformed("header", METADATA, str(error), value) from None
+
+
+def checked_metadata(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Metadata that a sender may give.
+
+    Raises:
+        ValueError: it is too long, or has a key of Chekov's own.
+    """
     if any(key.startswith(OWN) for key in given):
-        raise malformed("header", METADATA, f"keys that begin with {OWN!r} are Chekov's own", value)
+        raise ValueError(f"keys that begin with {OWN!r} are Chekov's own")
+    if len(to_json(given)) > LONGEST_METADATA:
+        raise ValueError(_TOO_LONG)
     return given
-
-
-def accepts_gzip(headers: Mapping[str, str]) -> bool:
-    """Whether `Accept-Encoding` names gzip, and not with the quality 0."""
-    given = headers.get("Accept-Encoding")
-    if given is None or "gzip" not in given:
-        return False
-    for item in given.split(","):
-        coding, _, quality = item.partition(";")
-        if coding.strip() == "gzip":
-            return _NO_QUALITY.fullmatch(quality.strip()) is None
-    return False
 
 
 def require_json(headers: Mapping[str, str]) -> None:
@@ -160,9 +163,13 @@ def require_json(headers: Mapping[str, str]) -> None:
 
 
 def _number(name: str, meaning: str, value: str) -> int:
-    if not value.strip().isdecimal() or len(value.strip()) > _POSITION_DIGITS:
-        raise malformed("header", name, f"expected a {meaning} such as 42", value)
-    return int(value)
+    digits = value.strip()
+    if digits.isascii() and digits.isdecimal():
+        # Of a number with more digits, these are out of range too.
+        number = int(digits.lstrip("0")[:20] or "0")
+        if number <= LARGEST_POSITION:
+            return number
+    raise malformed("header", name, f"expected a {meaning} such as 42", value)
 
 
 def _uuid(headers: Mapping[str, str], name: str) -> UUID | None:

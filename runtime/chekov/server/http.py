@@ -1,8 +1,5 @@
 """The routes of the HTTP API."""
 
-from collections.abc import Awaitable, Callable
-from typing import Final
-
 from aiohttp import web
 
 from chekov.domain.domain import Domain
@@ -13,22 +10,24 @@ from chekov.server.authentication.authenticator import Authenticator
 from chekov.server.command_batch import CommandBatches
 from chekov.server.commands import JSON, Commands
 from chekov.server.content import CONTENT_LIMITS, ContentLimits
+from chekov.server.cross_origin import CrossOrigin
+from chekov.server.docs_page import docs
 from chekov.server.endpoint import Endpoints, Handler
 from chekov.server.event_stream import EventStream, either
 from chekov.server.gate import Gate
+from chekov.server.held_pages import HeldPages
 from chekov.server.index import index
 from chekov.server.lifecycle import Lifecycle
+from chekov.server.methods import ANY_PATH, not_found, options
 from chekov.server.metrics import Metrics
 from chekov.server.openapi import document
 from chekov.server.permissions import Permissions
-from chekov.server.problems import METHOD_NOT_ALLOWED, NOT_FOUND, RequestError
 from chekov.server.queries import Queries
 from chekov.server.settings import Settings
+from chekov.server.static_content import StaticContent
 from chekov.server.streams import Streams
 from chekov.server.subjects import Subjects
 from chekov.server.tracing import Tracing
-
-_ANY_PATH: Final = "/{path:.*}"
 
 
 def application(
@@ -68,9 +67,15 @@ def application(
     add("POST", "/commands", CommandBatches(runtime, lifecycle, gate, settings.body_limit).post)
     add("GET", "/aggregates/{identity}/{id}", Aggregates(runtime).get)
     permissions = Permissions(runtime.domain)
-    streams = Streams(runtime.store, permissions)
+    streams = Streams(
+        runtime.store, permissions, HeldPages(settings.max_pages, settings.admission_wait)
+    )
     event_stream = EventStream(
-        runtime.store, lifecycle, permissions, most=settings.max_event_streams
+        runtime.store,
+        lifecycle,
+        permissions,
+        HeldPages(settings.max_pages, settings.admission_wait),
+        most=settings.max_event_streams,
     )
     metrics.watch_event_streams(lambda: event_stream.connected)
     add("GET", "/streams", streams.streams)
@@ -80,9 +85,17 @@ def application(
     if runtime.domain.personal:
         add("DELETE", "/subjects/{subject}", Subjects(runtime).delete)
     description = document(runtime.domain, authenticated=authenticator is not None)
-    add("GET", "/openapi.json", _fixed(to_json(description)), public=True)
+    openapi = StaticContent(to_json(description), JSON["Content-Type"])
+    add("GET", "/openapi.json", openapi.get, public=True)
+    for path, page in docs(f"{runtime.domain.name}: the API").items():
+        add("GET", path, page, public=True)
     add("GET", "/", _index(runtime.domain), public=True)
-    app.router.add_route("*", _ANY_PATH, endpoints.endpoint("*", "*", _not_found))
+    app.router.add_route(
+        "OPTIONS", ANY_PATH, endpoints.endpoint("OPTIONS", "*", options, public=True)
+    )
+    app.router.add_route("*", ANY_PATH, endpoints.endpoint("*", "*", not_found))
+    if settings.cors_origins:
+        app.on_response_prepare.append(CrossOrigin(settings.cors_origins).prepare)
     return app
 
 
@@ -92,32 +105,9 @@ def _index(domain: Domain) -> Handler:
         "This is a service of Chekov: commands are posted here, and events and states are read. "
         "Its metrics, probes and subscriptions are at the management port, by default 9090.",
         {
+            "/docs": "every address, to look at and to try",
             "/openapi.json": "every address, with the schema and an example of every command",
             "/events": "all events by position",
             "/streams": "the streams by name",
         },
-    )
-
-
-def _fixed(body: bytes) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def get(_request: web.Request) -> web.StreamResponse:
-        return web.Response(body=body, headers=JSON)
-
-    return get
-
-
-async def _not_found(request: web.Request) -> web.StreamResponse:
-    """Report whether the path is wrong or only the method."""
-    allowed: set[str] = set()
-    for resource in request.app.router.resources():
-        if resource.canonical != _ANY_PATH.replace(":.*", ""):
-            _, methods = await resource.resolve(request)
-            allowed |= methods
-    if not allowed:
-        raise RequestError(NOT_FOUND, f"There is nothing at {request.path[:200]}.")
-    listed = ", ".join(sorted(allowed))
-    raise RequestError(
-        METHOD_NOT_ALLOWED,
-        f"{request.method} is not allowed here; use {listed}.",
-        headers={"Allow": listed},
     )

@@ -10,10 +10,12 @@ from chekov.domain.domain import Domain
 from chekov.errors import ChekovError
 from chekov.runtime import Runtime
 from chekov.serialization.json import to_json
+from chekov.server.endpoint import reporting_problems
 from chekov.server.index import index
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.management_access import ManagementAccess
 from chekov.server.manifest import manifest
+from chekov.server.methods import ANY_PATH, not_found, options
 from chekov.server.metrics import Metrics
 from chekov.server.processes import ProcessEndpoints
 from chekov.server.projections import ProjectionEndpoints
@@ -95,6 +97,8 @@ class Management:
         app.router.add_routes(self._projections.routes())
         app.router.add_routes(self._processes.routes())
         app.router.add_routes(self._schedules.routes())
+        app.router.add_route("OPTIONS", ANY_PATH, reporting_problems(options))
+        app.router.add_route("*", ANY_PATH, reporting_problems(not_found))
         return app
 
     async def _live(self, _request: web.Request) -> web.Response:

@@ -10,8 +10,8 @@ from chekov.domain.boundary import Boundary
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Message
-from chekov.serialization.codec import schemas
 from chekov.serialization.examples import example
+from chekov.serialization.schemas import schemas
 from chekov.server import problems
 from chekov.server.aggregates import identifier_type
 from chekov.server.openapi_parts import (
@@ -38,10 +38,14 @@ _ON_COMMANDS: Final = (
     problems.UNSUPPORTED, problems.REJECTED, problems.OVERLOADED, problems.INTERNAL,
     problems.UNAVAILABLE, problems.TIMED_OUT,
 )  # fmt: skip
-_ON_READS: Final = (problems.MALFORMED, problems.INTERNAL, problems.UNAVAILABLE)
-_ON_EVENT_STREAMS: Final = (*_ON_READS, problems.TOO_MANY_EVENT_STREAMS)
+_ON_READS: Final = (
+    problems.MALFORMED, problems.OVERLOADED, problems.INTERNAL, problems.UNAVAILABLE,
+)  # fmt: skip
+_ON_EVENT_STREAMS: Final = (
+    *_ON_READS, problems.BEYOND_THE_LOG, problems.TOO_MANY_EVENT_STREAMS,
+)  # fmt: skip
 _ON_QUERIES: Final = (
-    *_ON_READS, problems.PROJECTION_BUILDING, problems.PROJECTION_BEHIND,
+    *_ON_READS, problems.BEYOND_THE_LOG, problems.PROJECTION_BUILDING, problems.PROJECTION_BEHIND,
     problems.QUERIES_OVERLOADED, problems.QUERY_TIMED_OUT,
 )  # fmt: skip
 
@@ -120,7 +124,7 @@ def _command(domain: Domain, name: str, shapes: _Shapes) -> Document:
         "summary": _summary(command) or f"Execute {name}",
         "parameters": [
             *map(parameter, ("CorrelationId", "IdempotencyKey", "IfMatch", "Metadata", "Prefer")),
-            query_parameter("return", {"enum": ["events", "state"], "default": "events"}),
+            parameter("Return"),
             *map(parameter, ("At", "AfterSeconds", "Cron", "Timezone", "Missed")),
         ],
         "requestBody": {
@@ -149,15 +153,15 @@ def _batch() -> Document:
         "summary": "Execute many commands, one per line; results come in the same order",
         "parameters": [parameter("CorrelationId")],
         "requestBody": {
-            "required": True,
             "content": {"application/x-ndjson": {"schema": ref("CommandLine")}},
         },
         "responses": {
             "200": {
-                "description": "For each line, the result of its command or its problem.",
+                "description": "For each line, the result of its command, the id under which it "
+                "is scheduled, or its problem.",
                 "content": {
                     "application/x-ndjson": {
-                        "schema": {"anyOf": [ref("Dispatched"), ref("Problem")]}
+                        "schema": {"anyOf": [ref("Dispatched"), ref("Scheduled"), ref("Problem")]}
                     }
                 },
             },

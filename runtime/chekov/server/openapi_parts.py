@@ -4,21 +4,42 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from chekov.server import problems
-from chekov.server.headers import LONGEST_METADATA
-from chekov.server.parameters import DEFAULT_LIMIT, LARGEST_LIMIT
+from chekov.server.headers import LARGEST_POSITION, LONGEST_METADATA
+from chekov.server.parameters import DEFAULT_LIMIT, LARGEST_LIMIT, LONGEST_DELAY
 from chekov.server.problems import Kind
+from chekov.server.returning import CHOICES
 
 Document = dict[str, Any]
 
 ID: Final = {"type": "string", "format": "uuid"}
 STRING: Final = {"type": "string"}
-COUNT: Final = {"type": "integer", "minimum": 0}
+COUNT: Final = {"type": "integer", "minimum": 0, "maximum": LARGEST_POSITION}
 TIME: Final = {"type": "string", "format": "date-time"}
-NUMBER: Final = {"type": "integer", "minimum": 1}
+NUMBER: Final = {**COUNT, "minimum": 1}
 REPLAYED: Final = {
     "description": "`true` if the command had been executed before and this is its first result.",
     "schema": {"const": "true"},
 }
+
+
+_METADATA: Final = {"type": "object", "propertyNames": {"pattern": r"^(?!\$)"}}
+RETURN: Final = {
+    "enum": list(CHOICES),
+    "description": "What the answer has besides stream, version, position and ids: the events, "
+    "which is the default, the state of the aggregate right after the command, nothing, or both.",
+}
+
+AT: Final = "Execute the command at this time, which has a zone, once."
+AFTER: Final = "Execute the command after so many seconds, once."
+CRON: Final = (
+    "Execute the command at all of these times: minute, hour, day of the month, month and day of "
+    "the week, such as `0 0 1 * *`."
+)
+TIMEZONE: Final = "Of `cron`, such as `Europe/Berlin`; UTC by default."
+MISSED: Final = {"enum": ["once", "skip", "all"]}
+MADE_UP: Final = (
+    "What makes up for runs of `cron` that were due while no process ran; once by default."
+)
 
 
 def ref(name: str) -> Document:
@@ -77,17 +98,36 @@ _EVENT: Final = record(
     metadata={"type": "object"},
     data={},
 )
+_NAMES: Final = {"type": "array", "items": STRING}
 _DISPATCHED: Final = record(
     stream=STRING,
     version=COUNT,
     position={**COUNT, "description": "Position of the last event; 0 if there is none."},
     command_id=ID,
     correlation_id=ID,
-    events={"type": "array", "items": ref("Event")},
 )
-_DISPATCHED["properties"]["repeated"] = {
-    "const": True,
-    "description": "Present if the command had been executed before and this is what it stored.",
+_DISPATCHED["properties"] |= {
+    "events": {
+        "type": "array",
+        "items": ref("Event"),
+        "description": "With `return=events` and `return=everything`.",
+    },
+    "state": {
+        "description": "With `return=state` and `return=everything`: the state of the aggregate "
+        "right after the command; null if it cannot be returned.",
+    },
+    "state_error": {**STRING, "description": "Why the state cannot be returned."},
+    "consistent": {
+        "type": "boolean",
+        "description": "With `Prefer: wait`: whether the handlers have handled the events.",
+    },
+    "behind": {**_NAMES, "description": "The subscriptions that have not handled them in time."},
+    "failed": {**_NAMES, "description": "The subscriptions that failed on them."},
+    "repeated": {
+        "const": True,
+        "description": "Present if the command had been executed before and this is what it "
+        "stored.",
+    },
 }
 SCHEMAS: Final[Document] = {
     "Chekov.Scheduled": record(
@@ -116,7 +156,25 @@ SCHEMAS: Final[Document] = {
     "Chekov.Dispatched": _DISPATCHED,
     "Chekov.CommandLine": {
         "type": "object",
-        "properties": {"command": STRING, "data": {"type": "object"}, "id": ID},
+        "properties": {
+            "command": STRING,
+            "data": {"type": "object"},
+            "id": {**ID, "description": "Becomes the command's id, as `Idempotency-Key`."},
+            "expected_version": {
+                "anyOf": [COUNT, {"const": "*"}, {"type": "null"}],
+                "description": 'The version that the stream must have; "*" if it must exist.',
+            },
+            "metadata": {
+                "anyOf": [_METADATA, {"type": "null"}],
+                "description": f"Stored with each event; {LONGEST_METADATA} bytes at most.",
+            },
+            "return": RETURN,
+            "at": {**TIME, "description": AT},
+            "after": {**COUNT, "description": AFTER},
+            "cron": {**STRING, "description": CRON},
+            "timezone": {**STRING, "default": "UTC", "description": TIMEZONE},
+            "missed": {**MISSED, "description": MADE_UP},
+        },
         "required": ["command", "data"],
         "additionalProperties": False,
     },
@@ -144,14 +202,15 @@ PARAMETERS: Final[Document] = {
     "IfMatch": {
         "name": "If-Match",
         "in": "header",
-        "schema": STRING,
+        "schema": {**STRING, "pattern": r'^(\*|(W/)?\d{1,18}|(W/)?"\d{1,18}")$'},
         "description": 'The version that the stream must have, such as "3"; * if it must exist.',
     },
     "Metadata": {
         "name": "X-Metadata",
         "in": "header",
-        "schema": {**STRING, "maxLength": LONGEST_METADATA},
-        "description": "A JSON object that is stored with each event.",
+        "content": {"application/json": {"schema": _METADATA}},
+        "description": "A JSON object that is stored with each event; "
+        f"{LONGEST_METADATA} characters at most.",
     },
     "MinPosition": {
         "name": "X-Min-Position",
@@ -166,26 +225,26 @@ PARAMETERS: Final[Document] = {
         "description": "`wait=5` waits up to 5 s until the handlers that are declared strong have "
         'handled the events, and `wait=5; handlers="a,b"` for those named.',
     },
+    "Return": query_parameter("return", RETURN),
     "At": {
         **query_parameter("at", TIME),
-        "description": "Execute the command at this time, which has a zone, once.",
+        "description": AT,
     },
     "AfterSeconds": {
-        **query_parameter("after", COUNT),
-        "description": "Execute the command after so many seconds, once.",
+        **query_parameter("after", {**COUNT, "maximum": LONGEST_DELAY}),
+        "description": AFTER,
     },
     "Cron": {
         **query_parameter("cron", STRING),
-        "description": "Execute the command at all of these times: minute, hour, day of the "
-        "month, month and day of the week, such as `0 0 1 * *`.",
+        "description": CRON,
     },
     "Timezone": {
-        **query_parameter("timezone", {**STRING, "default": "UTC"}),
-        "description": "Of `cron`, such as `Europe/Berlin`.",
+        **query_parameter("timezone", STRING),
+        "description": TIMEZONE,
     },
     "Missed": {
-        **query_parameter("missed", {"enum": ["once", "skip", "all"], "default": "once"}),
-        "description": "What makes up for runs of `cron` that were due while no process ran.",
+        **query_parameter("missed", MISSED),
+        "description": MADE_UP,
     },
     "After": query_parameter("after", {**COUNT, "default": 0}),
     "Limit": query_parameter(

@@ -53,15 +53,19 @@ def page(recorded: Iterable[RecordedEvent], after: int | None, **members: bytes)
     return b'{%b"events":%b,"next":%b}' % (further, events(recorded), following)
 
 
-def dispatched(result: Dispatched[Event], members: bytes = b"") -> bytes:
+def dispatched(
+    result: Dispatched[Event], members: bytes = b"", *, with_events: bool = True
+) -> bytes:
     """A command's result as a JSON object; `members` are further members, each after a comma."""
     head = (
         f'{{"stream":{_quote(result.stream)},"version":{result.version},'
         f'"position":{result.position},"command_id":"{result.command_id}",'
-        f'"correlation_id":"{result.correlation_id}","events":'
+        f'"correlation_id":"{result.correlation_id}"'
     )
+    if with_events:
+        members = b',"events":' + events(result.recorded) + members
     end = b',"repeated":true}' if result.repeated else b"}"
-    return b"".join((head.encode(), events(result.recorded), members, end))
+    return b"".join((head.encode(), members, end))
 
 
 def state(value: object) -> bytes:

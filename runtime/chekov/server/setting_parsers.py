@@ -1,7 +1,7 @@
 """What the variables of the settings may hold, and how they are declared."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from ipaddress import ip_address
 from typing import Any, Final
@@ -12,6 +12,7 @@ from chekov.server.handler_settings import handler_settings
 
 _ENTRYPOINT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}\Z")
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\Z")
 _HIGHEST_PORT: Final = 65535
 
 
@@ -52,6 +53,14 @@ def key_source(value: str) -> str:
         if host and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
             return value
     raise InvalidValue("an https URL, or an absolute path")
+
+
+def origins(value: str) -> Sequence[str]:
+    """Origins as browsers send them, or `*`."""
+    found = tuple(item.strip() for item in value.split(","))
+    if not all(item == "*" or _ORIGIN.match(item) for item in found):
+        raise InvalidValue("origins such as https://shop.example, separated by commas, or *")
+    return found
 
 
 def is_loopback(host: str) -> bool:

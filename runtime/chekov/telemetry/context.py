@@ -10,6 +10,9 @@ from opentelemetry import trace
 correlation_id: ContextVar[UUID | None] = ContextVar("correlation_id", default=None)
 """The correlation id of the current request."""
 
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the current request, by which its sender and proxies know it."""
+
 traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 """The well-formed W3C trace context that the current request came with."""
 

@@ -6,12 +6,12 @@ from typing import Final, Literal, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
-from chekov.telemetry.context import correlation_id, trace_ids
+from chekov.telemetry.context import correlation_id, request_id, trace_ids
 
 _LIBRARIES: Final = ("aiohttp.access", "asyncio", "kopf", "kubernetes", "urllib3")
 """Below a warning, these log every connection, statement and handler call."""
 
-_IDS: Final = ("trace_id", "span_id", "correlation_id")
+_IDS: Final = ("trace_id", "span_id", "correlation_id", "request_id")
 _STANDARD_FIELDS: Final = frozenset(
     vars(logging.LogRecord("", 0, "", 0, "", None, None)).keys()
     | {"message", "asctime", "taskName"}
@@ -41,6 +41,9 @@ def add_ids(record: logging.LogRecord) -> bool:
     correlation = correlation_id.get()
     if correlation is not None:
         record.correlation_id = str(correlation)
+    request = request_id.get()
+    if request is not None:
+        record.request_id = request
     return True
 
 

@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -83,6 +83,67 @@ async def test_the_id_of_a_line_is_its_commands_id(serving: Serving) -> None:
     body = json.dumps({"command": "OpenAccount", "data": data, "id": key})
     (answer,) = await post(serving, body)
     assert answer["command_id"] == key
+
+
+async def test_a_line_is_answered_with_what_it_asks_for(serving: Serving) -> None:
+    data = {"account_id": str(uuid4()), "owner": "Ada"}
+    lines = [{"command": "OpenAccount", "data": data, "id": str(uuid4())}]
+    deposit = {"command": "deposit-money", "data": {"account_id": data["account_id"], "amount": 5}}
+    lines += [{**deposit, "return": wanted} for wanted in ("state", "version", "everything")]
+    answers = await post(serving, "\n".join(map(json.dumps, lines)))
+    assert ["events" in answer for answer in answers] == [True, False, False, True]
+    states = [answer.get("state") for answer in answers]
+    assert states == [None, {"owner": "Ada", "balance": 5}, None, {"owner": "Ada", "balance": 15}]
+
+
+async def test_a_line_may_expect_a_version(serving: Serving) -> None:
+    account, other = str(uuid4()), str(uuid4())
+    versions: list[tuple[str, object]] = [
+        (account, 0), (account, 0), (account, 1), (account, "*"), (other, "*"),
+    ]  # fmt: skip
+    first = {"command": "OpenAccount", "data": {"account_id": account, "owner": "Ada"}}
+    deposits = [
+        {
+            "command": "deposit-money",
+            "data": {"account_id": item, "amount": 1},
+            "expected_version": version,
+        }
+        for item, version in versions[1:]
+    ]
+    lines = [{**first, "expected_version": 0}, *deposits]
+    answers = await post(serving, "\n".join(map(json.dumps, lines)))
+    assert [answer.get("status", 200) for answer in answers] == [200, 409, 200, 200, 409]
+    assert answers[1]["actual"] == 1
+
+
+async def test_the_metadata_of_a_line_is_stored_with_its_events(serving: Serving) -> None:
+    data = {"account_id": str(uuid4()), "owner": "Ada"}
+    body = json.dumps({"command": "OpenAccount", "data": data, "metadata": {"tenant": "blue"}})
+    (answer,) = await post(serving, body)
+    (event,) = cast("list[dict[str, Any]]", answer["events"])
+    assert event["metadata"]["tenant"] == "blue"
+
+
+@pytest.mark.parametrize(
+    ("members", "path", "detail"),
+    [
+        ({"colour": "red"}, "$.colour", "known: command, data, id, expected_version, metadata"),
+        ({"expected_version": -1}, "$.expected_version", ">= 0"),
+        ({"expected_version": "new"}, "$.expected_version", "Invalid enum value 'new'"),
+        ({"metadata": {"$mine": 1}}, "$.metadata", "begin with '$'"),
+        ({"metadata": {"a": "b" * 4096}}, "$.metadata", "longer than 4096"),
+        ({"metadata": []}, "$.metadata", "Expected `object | null`"),
+        ({"return": "all"}, "$.return", "Invalid enum value 'all'"),
+    ],
+)
+async def test_a_line_with_an_unusable_member_is_refused(
+    serving: Serving, members: dict[str, object], path: str, detail: str
+) -> None:
+    data = {"account_id": str(uuid4()), "owner": "Ada"}
+    (answer,) = await post(serving, json.dumps({"command": "OpenAccount", "data": data, **members}))
+    assert answer["type"] == "urn:chekov:problem:malformed-request"
+    assert answer["path"] == path
+    assert detail in str(answer["detail"])
 
 
 async def test_a_line_sent_again_is_answered_as_before(serving: Serving) -> None:

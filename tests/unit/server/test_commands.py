@@ -49,12 +49,33 @@ async def test_a_command_that_changes_nothing_stores_nothing(serving: Serving) -
     assert body["events"] == []
 
 
-async def test_the_state_is_returned_on_request(serving: Serving) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "members"),
+    [
+        ("", {"events"}),
+        ("?return=events", {"events"}),
+        ("?return=state", {"state"}),
+        ("?return=version", set[str]()),
+        ("?return=everything", {"events", "state"}),
+    ],
+)
+async def test_the_answer_has_what_the_request_asks_for(
+    serving: Serving, wanted: str, members: set[str]
+) -> None:
     async with serving() as server:
-        response = await server.api.post("/commands/OpenAccount?return=state", json=OPEN)
-        assert (await response.json())["state"] == {"owner": "Ada", "balance": 0}
+        response = await server.api.post(f"/commands/OpenAccount{wanted}", json=OPEN)
+        body = await response.json()
+    always = {"stream", "version", "position", "command_id", "correlation_id"}
+    assert body.keys() == always | members
+    assert body.get("state", {"owner": "Ada", "balance": 0}) == {"owner": "Ada", "balance": 0}
+
+
+async def test_an_unknown_answer_is_refused(serving: Serving) -> None:
+    async with serving() as server:
         response = await server.api.post("/commands/OpenAccount?return=all", json=OPEN)
-        assert (await problem(response, 400, "malformed-request"))["path"] == "return"
+        document = await problem(response, 400, "malformed-request")
+    assert document["path"] == "return"
+    assert "events, state, version or everything" in str(document["detail"])
 
 
 class Odd:

@@ -126,20 +126,3 @@ def test_metadata_is_a_json_object(value: str | None, found: object) -> None:
 def test_other_metadata_is_refused(value: str, fault: str) -> None:
     with pytest.raises(RequestError, match=fault):
         headers.metadata({"X-Metadata": value})
-
-
-@pytest.mark.parametrize(
-    ("value", "accepted"),
-    [
-        (None, False),
-        ("gzip", True),
-        ("deflate, gzip;q=0.5", True),
-        ("gzip;q=0", False),
-        ("gzip; q=0.000, br", False),
-        ("br, xgzip", False),
-        ("identity", False),
-    ],
-)
-def test_gzip_is_used_if_the_client_names_it(value: str | None, *, accepted: bool) -> None:
-    given = {} if value is None else {"Accept-Encoding": value}
-    assert headers.accepts_gzip(given) is accepted

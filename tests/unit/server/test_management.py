@@ -96,6 +96,8 @@ async def test_all_but_probes_metrics_and_the_manifest_requires_the_token_that_i
         for route in server.management.app.router.routes():
             assert route.resource is not None
             path = route.resource.canonical
+            if path == "/{path}":
+                continue  # says which methods there are, and nothing else
             response = await server.management.request(route.method, path.format(name="a", id="b"))
             if response.status != 401:
                 public.add(path)
