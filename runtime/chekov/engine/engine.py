@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 from uuid import uuid4
 
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.failure import Retry
 from chekov.domain.handler import EventHandler, Projection
@@ -22,6 +23,7 @@ from chekov.engine.processes.scheduled_commands import ScheduledCommands
 from chekov.engine.reading import EventReader
 from chekov.engine.subscriptions.definitions import handler_definitions
 from chekov.engine.subscriptions.generations import GenerationKeeper
+from chekov.engine.subscriptions.identities import refuse_taken_identities
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.keys import partition_keys, subscription_key
 from chekov.engine.subscriptions.kinds import kind_of
@@ -122,6 +124,7 @@ class Engine:
         )
         projections = [key for key, handler in keys.items() if isinstance(handler, Projection)]
         self.generations = GenerationKeeper(store, projections, self._adopt)
+        self._identities = [definition_of(item).identity for item in domain.aggregates]
         self._leases = LeaseKeeper(
             store,
             self._subscriptions,
@@ -131,6 +134,7 @@ class Engine:
             lease=lease,
             layouts=self._layouts,
             revisions=codec.revisions,
+            identities=self._identities,
         )
         self._lease = lease
         strong = [key for key in keys if self.definitions[key.name].consistency == "strong"]
@@ -170,7 +174,13 @@ class Engine:
         ]
 
     async def prepare(self) -> None:
-        """Create what subscriptions need in the store: their rows and their tables."""
+        """Create what subscriptions need in the store: their rows and their tables.
+
+        Raises:
+            IdentityTaken: another domain has an aggregate of the same identity there.
+            StoreError: the store is away.
+        """
+        await self._refuse_taken_identities()
         await self._layouts.prepare()
         first = {key: item for key, item in self._subscriptions.items() if key.partition == 0}
         rows = await self._store.subscriptions.list(self._domain.name) if first else ()
@@ -178,6 +188,10 @@ class Engine:
         for key, item in first.items():
             await item.prepare(registered=(key.name, key.version) in registered)
         await self.generations.refresh()
+
+    async def _refuse_taken_identities(self) -> None:
+        nodes, lease = self._store.nodes, self._lease
+        await refuse_taken_identities(nodes, self._domain.name, self._identities, lease=lease)
 
     def drop(self) -> None:
         """Discard every cached state and event; what is needed is read again."""
@@ -194,6 +208,7 @@ class Engine:
         """
         if self._subscriptions:
             await self._leases.join()
+            await self._refuse_taken_identities()  # of one that began at the same time
             self._background["node"] = group.create_task(self._leases.attend(), name="node")
             await self._leases.succeed()
         self._background["rehydration"] = group.create_task(
