@@ -3,7 +3,7 @@ ARG PYTHON_VERSION=3.13
 
 # Dependencies change rarely. An empty project that has the same ones makes them a layer that a
 # change of code leaves alone.
-FROM docker.io/library/python:${PYTHON_VERSION}-slim-bookworm AS dependencies
+FROM docker.io/library/python:${PYTHON_VERSION}-slim-trixie AS dependencies
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 RUN python3 -m venv --without-pip /opt/chekov
@@ -22,7 +22,7 @@ COPY operator operator
 RUN pip --python /opt/chekov/bin/python3 install --no-compile --no-deps --prefix /project . \
  && python3 -m compileall -q -s /project -p /opt/chekov --invalidation-mode unchecked-hash /project/lib
 
-FROM docker.io/library/python:${PYTHON_VERSION}-slim-bookworm
+FROM docker.io/library/python:${PYTHON_VERSION}-slim-trixie
 LABEL org.opencontainers.image.title="Chekov" \
       org.opencontainers.image.description="Runtime and operator of Chekov for Kubernetes" \
       org.opencontainers.image.licenses="Apache-2.0"

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, cast
 
@@ -19,9 +19,9 @@ from chekov_operator.kube import definitions
 from chekov_operator.kube.access import connection_of, load_configuration
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client, connected
-from chekov_operator.kube.kinds import Key
-from chekov_operator.kube.leadership import Leadership
-from chekov_operator.kube.lease import CLUSTER_SCOPE, NAMESPACES_SCOPE, Lease, LeaseLost
+from chekov_operator.kube.kinds import SECRET, Key
+from chekov_operator.kube.lease import Lease, LeaseLost
+from chekov_operator.kube.referenced_objects import ReferencedObjects
 from chekov_operator.kube.watch import Watch, configured
 from chekov_operator.kube.watch_check import WatchCheck
 from chekov_operator.kube.work_queue import WorkQueue
@@ -60,14 +60,13 @@ async def operate(settings: Settings) -> None:
             name=settings.lease_name,
             holder=settings.name,
             seconds=settings.lease_seconds,
-            scope=NAMESPACES_SCOPE if settings.watch_namespaces else CLUSTER_SCOPE,
         )
         health.ready.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(definitions.keep_checking(client, health), name="definitions")
             # Before it is taken: what ends the process right after that releases it, too.
             stack.push_async_callback(lease.release)
-            await Leadership(client, lease, health).acquire()
+            await lease.acquire()
             health.leading = True
             metrics.leading.set(1)
             group.create_task(lease.keep(), name="lease")
@@ -105,6 +104,13 @@ async def _lead(
         for key in (store, *watch.bundles_of(store)):
             queue.add(key)
 
+    def reference_changed(reference: Key, owners: Iterable[Key]) -> None:
+        if reference.kind == SECRET.name:
+            databases.secret_changed(reference.namespace, reference.name)
+        for owner in owners:
+            queue.add(owner)
+
+    referenced = ReferencedObjects(client, settings.watch_namespaces, reference_changed)
     async with AsyncExitStack() as stack:
         # The task group is entered last and so ends first: no task uses a closed connection.
         databases = await stack.enter_async_context(
@@ -116,12 +122,13 @@ async def _lead(
             cache,
             queue,
             metrics,
-            all_controllers(client, cache, databases, settings),
+            all_controllers(client, cache, databases, referenced, settings),
             instance=settings.name,
             tracer=tracer,
         )
         for number in range(settings.workers):
             group.create_task(queue.work(reconciler), name=f"worker {number}")
+        group.create_task(referenced.run(), name="referenced objects")
         group.create_task(watch_check.run(queue, health), name="watch check")
         await kopf.operator(
             registry=watch.registry(lambda: connection_of(configuration)),

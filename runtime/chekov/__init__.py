@@ -32,6 +32,7 @@ from chekov.domain.handler import (
 )
 from chekov.domain.handler_definition import HandlerSettings
 from chekov.domain.lifespan import Lifespan
+from chekov.domain.loaded import Loaded
 from chekov.domain.messages import Command, Event, Identifier, identifier
 from chekov.domain.middleware import Middleware
 from chekov.domain.partitioning import InvalidPartitionKey, partition
@@ -51,7 +52,6 @@ from chekov.domain.steps import steps
 from chekov.domain.tags import Tag
 from chekov.domain.timers import Schedule, Timer
 from chekov.domain.upcasting import Origin, Upcaster, upcast
-from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.cache_limits import CacheLimits
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.observer import CommandObservation, Observer
@@ -83,13 +83,16 @@ from chekov.errors import (
     RateLimited,
     Rejected,
     SchemaMismatch,
+    StateChanged,
     StoreClosed,
     StoreError,
     StoreUnavailable,
     StreamDeleted,
     StreamExists,
     StreamNotFound,
+    TagIndexIncomplete,
     TooManyConflicts,
+    TooManyRecurring,
     Undecodable,
     UnknownCommand,
     UnknownQuery,
@@ -202,6 +205,7 @@ __all__ = [
     "Scope",
     "Serializer",
     "Skip",
+    "StateChanged",
     "Stop",
     "StoreClosed",
     "StoreError",
@@ -212,8 +216,10 @@ __all__ = [
     "SubscriptionInUse",
     "SubscriptionStatus",
     "Tag",
+    "TagIndexIncomplete",
     "Timer",
     "TooManyConflicts",
+    "TooManyRecurring",
     "Transaction",
     "TransactionEnded",
     "Undecodable",

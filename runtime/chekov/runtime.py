@@ -16,9 +16,9 @@ from chekov.domain.domain import Domain
 from chekov.domain.envelope import CommandEnvelope, Consistency
 from chekov.domain.failure import Retry
 from chekov.domain.handler_definition import HandlerSettings
+from chekov.domain.loaded import Loaded
 from chekov.domain.messages import Command, Event
 from chekov.domain.principal import Principal
-from chekov.engine.commands.aggregates import Loaded
 from chekov.engine.commands.cache_limits import CacheLimits
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.engine import Engine
@@ -76,8 +76,10 @@ class Runtime:
         lease: seconds after which the subscriptions of a process that died are taken over.
         retry: how often a failing event is tried before it is set aside.
         most_parked_keys: how many keys of a subscription may be parked before it stops.
+        max_recurring: how many recurring commands the domain may have.
         handlers: settings of handlers, by their names, in place of what their classes say.
         master_key: file or folder of the master key for personal data; see `seal_store`.
+        debug: whether an executor that changes the state is an error; this copies each state.
     """
 
     def __init__(  # noqa: PLR0913 settings, each by its name
@@ -97,8 +99,10 @@ class Runtime:
         lease: float = 5.0,
         retry: Retry | None = None,
         most_parked_keys: int = MOST_PARKED_KEYS,
+        max_recurring: int = 1000,
         handlers: Mapping[str, HandlerSettings] | None = None,
         master_key: str | Path | None = None,
+        debug: bool = False,
     ) -> None:
         validate(domain)
         self._services = Services(domain)
@@ -113,7 +117,7 @@ class Runtime:
             master_key=master_key,
             on_forgotten=lambda: self.engine.drop(),  # noqa: PLW0108 made below
         )
-        self.engine = Engine(
+        self.engine = engine = Engine(
             domain,
             self._unsealed,
             self.codec,
@@ -125,8 +129,10 @@ class Runtime:
             lease=lease,
             retry=retry or Retry(),
             most_parked_keys=most_parked_keys,
+            max_recurring=max_recurring,
             handlers=handlers or {},
             subscriptions=subscriptions,
+            debug=debug,
         )
         rows = self._store.subscriptions
         control = SubscriptionControl(rows, domain.name)
@@ -134,14 +140,13 @@ class Runtime:
         self.abandoned = AbandonedSubscriptions(self._store, domain.name, domain.handlers)
         self.parked, self.parked_groups = control.parked, control.parked_groups
         self.retry, self.discard, self.discarded = control.retry, control.discard, control.discarded
-        engine, dispatcher = self.engine, self.engine.dispatcher
-        self._stream_of = dispatcher.stream_of
+        self._stream_of = engine.dispatcher.stream_of
         self.processes = ProcessControl(self._unsealed.processes, rows, domain.name)
         self.projections = Projections(domain, self._store, engine.consistency, engine.generations)
         self.query, self.rebuild = self.projections.query, self.projections.rebuild
         self.events, self.subscribe = engine.reader.events, engine.reader.subscribe
         self.scheduled, self.schedule = engine.scheduled, engine.scheduled.schedule
-        self._execute, self._aggregates = dispatcher.execute, dispatcher.aggregates
+        self._execute, self._aggregates = engine.dispatcher.execute, engine.dispatcher.aggregates
         self._stack: AsyncExitStack | None = None
         self._left = self.drained = False
 
@@ -158,10 +163,7 @@ class Runtime:
             StoreClosed: it was entered before.
         """
         if self._stack is not None or self._left or self.drained:
-            raise StoreClosed(
-                "this runtime was entered before, and its tasks and connections have ended or "
-                "belong to that block: make another `Runtime(…)` for each"
-            )
+            raise StoreClosed("this runtime was entered before: make another `Runtime(…)` for each")
         async with AsyncExitStack() as stack:
             if overrides(self._observer, "appended"):
                 stack.enter_context(self._store.reporting_commits(self._observer.appended))
@@ -169,7 +171,7 @@ class Runtime:
             await self.engine.prepare()
             await stack.enter_async_context(self._services.running())
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            self.engine.start(group)
+            await self.engine.start(group)
             self._stack = stack.pop_all()
         return self
 
@@ -180,8 +182,7 @@ class Runtime:
         traceback: TracebackType | None,
     ) -> None:
         """Drain, then close the store."""
-        stack = self._stack
-        cancelled = isinstance(error, asyncio.CancelledError)
+        stack, cancelled = self._stack, isinstance(error, asyncio.CancelledError)
         try:
             if not cancelled:
                 await self.drain(DRAIN_SECONDS)
@@ -395,6 +396,5 @@ class Runtime:
         keys = consistency.keys(envelope.consistency)
         dispatched = await self._execute(envelope)
         if dispatched.events:
-            timeout = envelope.consistency_timeout
-            await consistency.wait_for(dispatched.recorded, keys, timeout)
+            await consistency.wait_for(dispatched.recorded, keys, envelope.consistency_timeout)
         return dispatched

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import chekov
+import chekov.client
 import chekov.testing
 
 NAMES = """
@@ -17,18 +18,43 @@ InvalidAppend InvalidArgument InvalidCommand InvalidPartitionKey Json KeyUnusabl
 LifespanFailed Loaded MemoryStore MessagePack Middleware NewEvent NewerRevision Observer Origin
 Overloaded Park Personal PostgresStore Principal ProcessManager Projection ProjectionBuilding
 QueriesOverloaded QueryTimeout RateLimit RateLimited ReadEvents ReadState RecordedEvent Rejected
-Retry RunQuery Runtime Schedule SchemaMismatch Scope Serializer Skip Stop StoreClosed StoreError
-StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionInUse SubscriptionStatus Tag
-Timer TooManyConflicts Transaction TransactionEnded Undecodable UnexpectedResult UnknownCommand
-UnknownQuery UnknownSubscription UnusableState Upcaster WrongExpectedVersion apply definition_of
-execute expired finish handle identifier partition proceed query rejected scope start steps
-stream_of upcast
+Retry RunQuery Runtime Schedule SchemaMismatch Scope Serializer Skip StateChanged Stop StoreClosed
+StoreError StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionInUse
+SubscriptionStatus Tag TagIndexIncomplete Timer TooManyConflicts TooManyRecurring Transaction
+TransactionEnded Undecodable UnexpectedResult UnknownCommand UnknownQuery UnknownSubscription
+UnusableState Upcaster WrongExpectedVersion apply definition_of execute expired finish handle
+identifier partition proceed query rejected scope start steps stream_of upcast
 """
 
 
 def test_authors_of_domains_and_programs_import_these_names() -> None:
     assert sorted(chekov.__all__) == sorted(NAMES.split())
     assert all(hasattr(chekov, name) for name in chekov.__all__)
+
+
+CLIENT_NAMES = """
+ANONYMOUS AbandonedSubscription Action Again Aggregate AnotherStore Authorize Boundary CacheLimits
+CheckpointAhead ChekovError Command CommandContext CommandEnvelope CommandHandler CommandHooks
+CommandIdReused CommandLog CommandObservation CommandTimeout Connection ConsistencyTimeout Context
+DefinitionError Delivered Dispatched Domain Draining DuplicateCommand DuplicateEvent Event
+EventFilter EventHandler EventNotFound Expected FORGOTTEN Forbidden ForgetSubject Forgotten
+Generation GenerationRefused HandlerFailed HandlerSettings HistoryTruncated Identifier InexactEvent
+InvalidAppend InvalidArgument InvalidCommand InvalidPartitionKey Json KeyUnusable Lifespan
+LifespanFailed Loaded MemoryStore MessagePack Middleware NewEvent NewerRevision Observer Origin
+Overloaded Park Personal PostgresStore Principal ProcessManager Projection ProjectionBuilding
+QueriesOverloaded QueryTimeout RateLimit RateLimited ReadEvents ReadState RecordedEvent Rejected
+Retry RunQuery Runtime Schedule SchemaMismatch Scope Serializer Skip StateChanged Stop StoreClosed
+StoreError StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionInUse
+SubscriptionStatus Tag TagIndexIncomplete Timer TooManyConflicts TooManyRecurring Transaction
+TransactionEnded Undecodable UnexpectedResult UnknownCommand UnknownQuery UnknownSubscription
+UnusableState Upcaster WrongExpectedVersion apply definition_of execute expired finish handle
+identifier partition proceed query rejected scope start steps stream_of upcast
+"""
+
+
+def test_programs_that_call_a_service_import_these_names() -> None:
+    assert sorted(chekov.client.__all__) == sorted(CLIENT_NAMES.split())
+    assert all(hasattr(chekov.client, name) for name in chekov.client.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

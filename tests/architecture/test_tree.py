@@ -51,6 +51,7 @@ def test_modules_stay_small() -> None:
 def test_only_settings_read_the_environment() -> None:
     homes = (
         "runtime/chekov/server/settings.py",
+        "runtime/chekov/cli/service.py",
         "operator/chekov_operator/settings.py",
     )
     assert holding(r"os\.(environ|getenv)", SOURCES, but=homes) == []

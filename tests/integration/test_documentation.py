@@ -94,6 +94,20 @@ async def main() -> None:
 
 asyncio.run(main())
 """,
+    "docs/how-to/divide-a-handler.md": """
+import asyncio
+
+async def main() -> None:
+    store = MemoryStore()
+    async with store:
+        for partitions, orders in ((4, "abc"), (8, "def"), (2, "gh")):
+            await run_with(store, partitions, *orders)
+            rows = await store.subscriptions.list("shop")
+            assert len(rows) == partitions, rows
+    assert mails == [f"ada: Order-{order}" for order in "abcdefgh"]
+
+asyncio.run(main())
+""",
     "docs/how-to/read-events.md": """
 import asyncio
 from uuid import uuid4
@@ -130,12 +144,6 @@ async def main() -> None:
 
 asyncio.run(main())
 """,
-    "docs/how-to/test-a-domain.md": """
-import asyncio
-
-test_a_deposit_is_recorded()
-asyncio.run(test_an_account_is_opened())
-""",
     "docs/how-to/lead-a-process.md": """
 import asyncio
 from chekov import MemoryStore, Runtime
@@ -150,6 +158,34 @@ async def outcome(price: int) -> str:
 
 assert asyncio.run(outcome(30)) == "paid"
 assert asyncio.run(outcome(300)) == "refused: The wallet does not cover the amount."
+""",
+    "docs/how-to/call-a-service.md": """
+import asyncio
+from aiohttp.test_utils import TestServer
+from chekov import Domain, MemoryStore, Runtime
+from chekov.server import http
+from chekov.server.lifecycle import Lifecycle
+from chekov.server.metrics import Metrics
+from chekov.server.settings import Settings
+
+async def main() -> None:
+    domain = Domain("bank", aggregates=[Account])
+    metrics, lifecycle = Metrics(domain.commands, []), Lifecycle()
+    async with Runtime(domain, store=MemoryStore()) as runtime:
+        app = http.application(runtime, metrics, None, lifecycle, Settings.read({}))
+        async with TestServer(app) as server:
+            lifecycle.serve()
+            url = str(server.make_url("/"))
+            assert await visit(url) == 25
+            async with Client(url, domain=domain) as client:
+                account, order = await open_account(client, "Bob"), uuid4()
+                assert not await pay(client, order, account, 5)
+                assert await pay(client, order, account, 5)
+                assert await total(client, 55) == 55
+                assert await pay_out(client, [account, uuid4()]) == 1
+            lifecycle.drain()
+
+asyncio.run(main())
 """,
     "docs/how-to/observe.md": """
 import asyncio
@@ -278,11 +314,15 @@ async def shell(command: str, folder: Path, environment: Mapping[str, str] | Non
     return output.decode()
 
 
+def addressed(command: str, server: Server) -> str:
+    """A command with the ports of `server`."""
+    command = command.replace("localhost:8080", server.api("").removeprefix("http://"))
+    return command.replace("localhost:9090", server.management("").removeprefix("http://"))
+
+
 async def request(command: str, server: Server) -> str:
     """The output of a `curl` command, sent to the ports of `server`."""
-    command = command.replace("localhost:8080", server.api("").removeprefix("http://"))
-    command = command.replace("localhost:9090", server.management("").removeprefix("http://"))
-    return await shell(command, ROOT)
+    return await shell(addressed(command, server), ROOT)
 
 
 async def succeeds(command: str, server: Server) -> bool:
@@ -357,7 +397,17 @@ class Console:
             bundle, *options = shlex.split(command)[2:]
             async with running(str(ROOT / bundle), self._folder / "data", *options):
                 return
+        if "//localhost:" in command:
+            command = addressed(command, await self._started())
         await shell(f"{shlex.quote(sys.executable)} -m chekov.cli{command[6:]}", self._folder)
+
+    async def _started(self) -> Server:
+        """The example, which runs from the first request on."""
+        if self._server is None:
+            self._server = await self._stack.enter_async_context(
+                running(str(self._bundle), self._folder)
+            )
+        return self._server
 
     async def _python(self, command: str) -> None:
         await shell(
@@ -369,11 +419,7 @@ class Console:
 
         What a request leads to may not have happened when the next one is sent.
         """
-        if self._server is None:
-            self._server = await self._stack.enter_async_context(
-                running(str(self._bundle), self._folder)
-            )
-        server = self._server
+        server = await self._started()
         command = command.replace("curl ", "curl --fail-with-body ", 1)
         try:
             await until(lambda: succeeds(command, server))

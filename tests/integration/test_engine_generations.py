@@ -176,6 +176,47 @@ async def test_what_is_stored_after_the_switch_is_no_replay_even_before_the_clai
         assert not gate.replayed[4]
 
 
+async def test_what_a_rebuild_parked_is_a_replay_for_whoever_handles_it_later(dsn: str) -> None:
+    gate, broken, retried = Gate(), True, dict[int, bool]()
+
+    async def fail_in_replays(event: Added, transaction: Transaction) -> None:
+        if transaction.replaying and event.amount == 4 and broken:
+            raise RuntimeError("not again")
+        if not broken:
+            retried[transaction.position] = transaction.replaying
+        if transaction.replaying:
+            await gate(event, transaction)
+
+    def process(node: str) -> Runtime:
+        totals = Totals(fail_in_replays)
+        return Runtime(counting(totals), store=dsn, node=node, lease=60, retry=Retry(attempts=1))
+
+    async with with_history(dsn):
+        pass
+    gate.closed_from = 100
+    async with process("one") as runtime:
+        await runtime.wait(3)
+        gate.closed_from = 1
+        gate.replayed.clear()
+        await runtime.rebuild("totals")
+        await until(lambda: gate.replayed == {1: True})
+        await runtime.wait(await add(runtime, 4))  # before it takes over
+        gate.open.set()
+
+        async def serves() -> bool:
+            return await states(runtime) == {(1, 1): "retired", (1, 2): "serving"}
+
+        await until(serves)
+        [parked] = await runtime.parked("totals")
+        assert (parked.position, parked.subscription) == (4, REBUILT)
+    broken = False
+    async with process("two") as runtime:
+        await runtime.retry("totals")
+        position = await add(runtime, 5)
+        await until(lambda: position in retried)
+    assert retried == {4: True, 5: False}
+
+
 async def test_while_it_is_rebuilt_the_former_one_answers_and_follows(dsn: str) -> None:
     gate = Gate(closed_from=100)
     async with with_history(dsn), running(dsn, Totals(gate)) as runtime:

@@ -1,21 +1,26 @@
 """Processes of two releases run beside each other: what the newer one stores waits for it."""
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
 
 from chekov import Runtime
+from chekov.store.port import Node
 from tests.integration.partition_process import end
 from tests.integration.release_process import released
 from tests.unit.engine.releases import (
+    NewSeen,
+    OldSeen,
     Pay,
     PayInCurrency,
     Rate,
     new_release,
     old_release,
 )
+from tests.unit.engine.subscriptions.test_succession import entering
 from tests.waiting import until
 
 PATIENCE = 60
@@ -147,3 +152,32 @@ async def test_nothing_of_a_newer_release_is_parked_lost_or_disordered(dsn: str)
         assert await trade.money() == sorted(at for found in paid.values() for at in found)
         rows = await trade.new.store.subscriptions.list("trade")
         assert [(row.parked, row.state) for row in rows] == [(0, "running")] * SUBSCRIPTIONS
+
+
+async def test_an_event_of_an_unknown_type_is_not_passed_over_by_who_has_not_heard_of_it(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, gate = list[int](), asyncio.Event()
+    async with Runtime(old_release(OldSeen(seen)), store=dsn, node="old", lease=3600) as old:
+        await old.dispatch(Pay(shop="a", cents=1), consistency=["seen"])
+        list_now = old.store.nodes.list
+
+        async def list_late(domain: str, *, lease: float) -> Sequence[Node]:
+            await gate.wait()
+            return await list_now(domain, lease=lease)
+
+        monkeypatch.setattr(old.store.nodes, "list", list_late)
+        async with entering(
+            Runtime(new_release(NewSeen(seen)), store=dsn, node="new", lease=3600)
+        ) as coming:
+
+            async def listed() -> bool:
+                return len(await list_now("trade", lease=3600)) == 2
+
+            await until(listed, PATIENCE)
+            await old.dispatch(Pay(shop="a", cents=2), consistency=["seen"])
+            assert not coming.done()
+            gate.set()
+            new = await coming
+            await new.dispatch(Rate(shop="a", stars=5), consistency=["seen"])
+    assert seen == [1, 2, -5]

@@ -6,6 +6,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
+from chekov.store.postgres import PostgresStore
 from tests.integration.server_process import bank, chekov, post, run
 
 
@@ -40,6 +41,11 @@ async def test_what_a_store_holds_is_listed(dsn: str) -> None:
 
     code, out, _ = await run("streams", f"account-{account}", "--dsn", dsn, "--after", "1")
     assert len(out.splitlines()) == 2
+
+    code, out, _ = await run("spec", f"account-{account}@2", "bank:domain", **bank(dsn))
+    assert code == 0
+    assert f"spec.when(Deposit(account_id=UUID('{account}'), amount=5)) == [" in out
+    compile(out, "a test", "exec")
 
     code, out, _ = await run("subscriptions", "--domain", "bank", "--dsn", dsn, "-o", "json")
     balances, interest, transfer = json.loads(out)
@@ -98,6 +104,26 @@ async def test_events_are_followed(dsn: str) -> None:
         assert json.loads(await follower.child.stdout.readline())["position"] == 1
         follower.terminate()
         assert await follower.ended() == 0
+
+
+async def test_a_stream_is_followed_until_it_is_deleted(dsn: str) -> None:
+    account = uuid4()
+    async with (
+        chekov("serve", **bank(dsn)) as server,
+        aiohttp.ClientSession() as session,
+        PostgresStore(dsn) as store,
+    ):
+        await server.serving()
+        open_account = server.api("/commands/OpenAccount")
+        await post(session, open_account, account_id=str(account), owner="Ada")
+        stream = f"account-{account}"
+        async with chekov("streams", stream, "--follow", "-o", "json", "--dsn", dsn) as follower:
+            assert follower.child.stdout
+            assert json.loads(await follower.child.stdout.readline())["version"] == 1
+            await post(session, server.api("/commands/Deposit"), account_id=str(account), amount=1)
+            assert json.loads(await follower.child.stdout.readline())["version"] == 2
+            await store.streams.delete(stream)
+            assert await follower.ended() == 0
 
 
 @pytest.mark.parametrize(

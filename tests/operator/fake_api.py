@@ -40,6 +40,7 @@ class FakeApi:
         failures: answers given instead, the first to a request with this method and path part.
         served: what each group and version serves, by its path.
         documents: other answers to reads, by path.
+        logs: of pods, by the path of the pod.
         watches: the open streams of changes.
         after_write: called with the path of each object that was written.
         away: whether every connection is broken off, as if there were no server.
@@ -57,6 +58,7 @@ class FakeApi:
     )
     served: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     documents: dict[str, Object] = field(default_factory=dict[str, Object])
+    logs: dict[str, str] = field(default_factory=dict[str, str])
     watches: Watches = field(default_factory=Watches)
     after_write: Callable[[str], None] = lambda _path: None
     away: bool = False
@@ -147,6 +149,10 @@ class FakeApi:
         if request.path in self.served:
             names = [{"name": name} for name in self.served[request.path]]
             return web.json_response({"resources": names})
+        pod = request.path.removesuffix("/log")
+        if pod in self.logs:
+            lines = self.logs[pod].splitlines(keepends=True)
+            return web.Response(text="".join(lines[-int(request.query["tailLines"]) :]))
         if not _is_collection(request.path):
             return _refusal(404, "NotFound", f"{request.path} not found")
         wanted = _labels(request)
@@ -155,6 +161,7 @@ class FakeApi:
             for path, item in sorted(self.objects.items())
             if _within(path, request.path)
             and wanted.items() <= item["metadata"].get("labels", {}).items()
+            and all(nested(item, *path) == value for path, value in _fields(request))
         ]
         # Like those of a real server, the items of a list have no kind.
         bare = [
@@ -260,6 +267,11 @@ async def serving() -> AsyncGenerator[FakeApi]:
 def _labels(request: web.Request) -> dict[str, str]:
     pairs = request.query.get("labelSelector", "").split(",")
     return dict(pair.split("=", 1) for pair in pairs if pair)
+
+
+def _fields(request: web.Request) -> list[tuple[list[str], str]]:
+    pairs = [pair for pair in request.query.get("fieldSelector", "").split(",") if pair]
+    return [(path.split("."), value) for path, value in (pair.split("=", 1) for pair in pairs)]
 
 
 def _is_collection(path: str) -> bool:

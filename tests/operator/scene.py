@@ -6,6 +6,8 @@ from typing import Any
 
 from opentelemetry.trace import Tracer
 
+from chekov.serialization.frame import framed
+from chekov.serialization.json import to_json
 from chekov.store.port import SubscriptionKey, SubscriptionRow
 from chekov.store.postgres.inspect import Progress, StoreStatus
 from chekov_operator.api.event_store import Store
@@ -15,7 +17,8 @@ from chekov_operator.controllers.registry import all_controllers
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, JOB, POD, STORE, WATCHED, Key, Kind
-from chekov_operator.kube.objects import Object, condition_of
+from chekov_operator.kube.objects import Object, condition_of, key_of
+from chekov_operator.kube.referenced_objects import FOLLOWED, ReferencedObjects
 from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.metrics import Metrics
 from chekov_operator.settings import Settings
@@ -101,6 +104,8 @@ class Scene:
         self.databases = Answers(client)
         self.cache = Cache()
         self.queue = WorkQueue(metrics)
+        self.referenced = ReferencedObjects(client)
+        self._versions: dict[Key, str] = {}
         self.reconciler = Reconciler(
             client,
             self.cache,
@@ -110,6 +115,7 @@ class Scene:
                 client,
                 self.cache,
                 self.databases,
+                self.referenced,
                 Settings(runtime_image=RUNTIME_IMAGE, **settings),
             ),
             instance="operator-1",
@@ -158,6 +164,7 @@ class Scene:
         (job,) = self.all(JOB)
         path = POD.path(NAMESPACE, f"{job['metadata']['name']}-1")
         self.api.put(path, ended_pod(job, result))
+        self.api.logs[path] = framed(to_json(result))
 
     def roll_out(self) -> None:
         """Let every pod of the Deployment serve."""
@@ -192,3 +199,11 @@ class Scene:
                     self.cache.drop(kind, gone)
             for body in self.all(kind):
                 self.cache.put(kind, body, watched=True)
+        now = {
+            key_of(kind, body): str(body["metadata"]["resourceVersion"])
+            for kind in FOLLOWED
+            for body in self.all(kind)
+        }
+        changed = self._versions.items() ^ now.items()
+        self.referenced.invalidate({key for key, _ in changed})
+        self._versions = now

@@ -104,6 +104,10 @@ seccompProfile:
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
+# The ports of the pods behind the Service of a database, for network policies.
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [get, list]
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch]
@@ -113,11 +117,16 @@ seccompProfile:
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
-# Read by name, for the DSN of a store; never listed or watched.
+# The results of checks that are too long for a termination message.
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+# Values are read by name, of the Secrets that specs name; of all others, only the metadata is listed
+# and watched, so that a rotated password is noticed.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get]
+  verbs: [get, list, watch]
 - apiGroups: [""]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [get, list, create, patch]
 {{- end -}}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from chekov_operator.api.text import printable
 from chekov_operator.kube.objects import Object
 
 _LONGEST_MESSAGE = 32_000
@@ -50,7 +51,7 @@ def rendered(
                 "type": item.type,
                 "status": item.status,
                 "reason": item.reason,
-                "message": item.message[:_LONGEST_MESSAGE],
+                "message": printable(item.message[:_LONGEST_MESSAGE]),
                 "observedGeneration": generation,
                 "lastTransitionTime": since,
             }

@@ -6,14 +6,19 @@ from chekov_operator.controllers.controller import Controller
 from chekov_operator.controllers.eventstore.controller import EventStoreController
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
+from chekov_operator.kube.referenced_objects import ReferencedObjects
 from chekov_operator.settings import Settings
 from chekov_operator.stores.databases import Databases
 
 
 def all_controllers(
-    client: Client, cache: Cache, databases: Databases, settings: Settings
+    client: Client,
+    cache: Cache,
+    databases: Databases,
+    referenced: ReferencedObjects,
+    settings: Settings,
 ) -> list[Controller]:
     return [
-        EventStoreController(cache, databases, settings),
-        DomainBundleController(BundleObserver(client, cache, databases), settings),
+        EventStoreController(client, cache, databases, referenced, settings),
+        DomainBundleController(BundleObserver(client, cache, databases, referenced), settings),
     ]

@@ -14,7 +14,7 @@ import aiohttp
 from chekov.errors import ChekovError
 from chekov_operator import tracing
 from chekov_operator.kube.access import tls_context
-from chekov_operator.kube.kinds import FIELD_MANAGER, Kind
+from chekov_operator.kube.kinds import FIELD_MANAGER, POD, Kind
 from chekov_operator.kube.objects import Object, nested, nested_list
 from chekov_operator.metrics import Metrics
 
@@ -24,6 +24,10 @@ _TRIES: Final = 4
 _LONGEST_PAUSE: Final = 5.0
 _PAGE: Final = 500
 _BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+_STREAM_SECONDS: Final = 300
+_STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=150)
+"""A server that keeps a stream sends a bookmark about once a minute."""
+_SHALLOW_ITEM: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _SHALLOW: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -55,17 +59,29 @@ class ApiUnavailable(ChekovError):
 async def connected(configuration: Any, metrics: Metrics) -> AsyncGenerator["Client"]:
     """A client that is closed at the end of the block."""
     connector = aiohttp.TCPConnector(ssl=tls_context(configuration), limit=64)
-    async with aiohttp.ClientSession(
-        base_url=configuration.host, connector=connector, timeout=_TIMEOUT
-    ) as session:
-        yield Client(session, configuration, metrics)
+    # Streams stay open, and must leave connections to everything else.
+    streams = aiohttp.TCPConnector(ssl=tls_context(configuration), limit=0)
+    async with (
+        aiohttp.ClientSession(
+            base_url=configuration.host, connector=connector, timeout=_TIMEOUT
+        ) as session,
+        aiohttp.ClientSession(
+            base_url=configuration.host, connector=streams, timeout=_STREAM_TIMEOUT
+        ) as streaming,
+    ):
+        yield Client(session, streaming, configuration, metrics)
 
 
 class Client:
     def __init__(
-        self, session: aiohttp.ClientSession, configuration: Any, metrics: Metrics
+        self,
+        session: aiohttp.ClientSession,
+        streaming: aiohttp.ClientSession,
+        configuration: Any,
+        metrics: Metrics,
     ) -> None:
         self._session = session
+        self._streaming = streaming
         self._configuration = configuration
         self._metrics = metrics
         self._token: str | None = None
@@ -86,13 +102,15 @@ class Client:
         namespace: str | None,
         labels: Mapping[str, str],
         *,
+        fields: str = "",
         shallow: bool = False,
     ) -> Sequence[Object]:
         """The objects that have all of `labels`; with `shallow`, only their metadata.
 
-        Without a namespace, the objects of all namespaces.
+        Without a namespace, the objects of all namespaces; with `fields`, those that a field
+        selector selects.
         """
-        params = {"limit": str(_PAGE)}
+        params = {"limit": str(_PAGE)} | ({"fieldSelector": fields} if fields else {})
         if labels:
             params["labelSelector"] = ",".join(f"{name}={value}" for name, value in labels.items())
         found: list[Object] = []
@@ -115,6 +133,47 @@ class Client:
                 return found
             params["continue"] = str(following)
 
+    async def version(self, kind: Kind, namespace: str | None) -> str:
+        """The resource version of a collection, from which its changes can be followed."""
+        request = _Request(
+            "GET", kind, kind.path(namespace), params={"limit": "1"}, accept=_SHALLOW
+        )
+        return str(nested(await self._call(request), "metadata", "resourceVersion") or "0")
+
+    async def changes(
+        self, kind: Kind, namespace: str | None, version: str
+    ) -> AsyncGenerator[Object]:
+        """The metadata of each object that changes after a version, until the server ends that.
+
+        Bookmarks are among them, which have a version and no name.
+
+        Raises:
+            ApiError: the server refuses, or the version is too old (410).
+            ApiUnavailable: it does not answer, or has said nothing for too long.
+        """
+        path = kind.path(namespace)
+        params = {
+            "watch": "true",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(_STREAM_SECONDS),
+        }
+        headers = await self._headers(_Request("GET", kind, path, accept=_SHALLOW_ITEM))
+        try:
+            async with self._streaming.get(path, params=params, headers=headers) as response:
+                self._metrics.count_call("WATCH", kind.name, response.status)
+                if response.status >= HTTPStatus.BAD_REQUEST:
+                    raise _refusal("WATCH", path, response, await response.text())
+                async for line in _lines(response.content):
+                    change = _parsed(line)
+                    body: Object = nested(change, "object") or {}
+                    if change.get("type") == "ERROR":
+                        code = int(nested(body, "code") or HTTPStatus.INTERNAL_SERVER_ERROR)
+                        raise ApiError(code, str(nested(body, "reason")), f"WATCH {path}: {body}")
+                    yield body
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ApiUnavailable(f"WATCH {path}: {error or type(error).__name__}") from error
+
     async def served(self, group_version: str) -> frozenset[str]:
         """The plural names of the kinds that the API server serves in a group and version."""
         kind = Kind("APIResourceList", group_version, "")
@@ -125,6 +184,19 @@ class Client:
                 return frozenset()
             raise
         return frozenset(str(item["name"]) for item in nested_list(answer, "resources"))
+
+    async def log(self, namespace: str, pod: str, container: str, *, lines: int) -> str:
+        """The end of a container's log.
+
+        Args:
+            namespace: of the pod.
+            pod: its name.
+            container: its name.
+            lines: as the node's files have them, which hold 16 KiB each at most.
+        """
+        path = POD.path(namespace, pod, "log")
+        params = {"container": container, "tailLines": str(lines)}
+        return await self._called(_Request("GET", POD, path, params=params))
 
     async def apply(self, kind: Kind, body: Object) -> Object:
         """Server-side apply: take ownership of the given fields, whoever owned them."""
@@ -225,6 +297,9 @@ class Client:
         )
 
     async def _call(self, request: "_Request") -> Object:
+        return _parsed(await self._called(request))
+
+    async def _called(self, request: "_Request") -> str:
         """Send a request, and again after a pause while the server reports that it is busy."""
         for remaining in reversed(range(_TRIES)):
             try:
@@ -235,11 +310,8 @@ class Client:
                 await asyncio.sleep(min(error.pause, _LONGEST_PAUSE))
         raise AssertionError
 
-    async def _sent(self, request: "_Request") -> Object:
-        headers = {"Accept": request.accept, "Content-Type": request.content}
-        token = await self._bearer()
-        if token:
-            headers["Authorization"] = token
+    async def _sent(self, request: "_Request") -> str:
+        headers = await self._headers(request)
         data = None if request.body is None else json.dumps(request.body).encode()
         where = f"{request.method} {request.path}"
         try:
@@ -247,23 +319,20 @@ class Client:
                 async with self._session.request(
                     request.method, request.path, params=request.params, data=data, headers=headers
                 ) as response:
-                    text = await response.text()
+                    text = await response.text("utf-8", errors="replace")
                 tracing.set_response(span, response.status)
         except (aiohttp.ClientError, TimeoutError) as error:
             self._metrics.count_call(request.method, request.kind.name, 0)
             raise ApiUnavailable(f"{where}: {error or type(error).__name__}") from error
         self._metrics.count_call(request.method, request.kind.name, response.status)
-        answer: Object = json.loads(text) if text.startswith("{") else {"message": text}
         if response.status >= HTTPStatus.BAD_REQUEST:
-            reply = str(answer.get("message") or response.reason)
-            raise ApiError(
-                response.status,
-                str(answer.get("reason") or ""),
-                f"{where}: {reply}",
-                reply=reply,
-                pause=_seconds(response.headers.get("Retry-After")),
-            )
-        return answer
+            raise _refusal(request.method, request.path, response, text)
+        return text
+
+    async def _headers(self, request: "_Request") -> Mapping[str, str]:
+        headers = {"Accept": request.accept, "Content-Type": request.content}
+        token = await self._bearer()
+        return headers | ({"Authorization": token} if token else {})
 
     async def _bearer(self) -> str | None:
         """The token, read again from time to time because it is rotated in a cluster."""
@@ -282,6 +351,31 @@ class _Request:
     body: Object | Sequence[Object] | None = None
     content: str = "application/json"
     accept: str = "application/json"
+
+
+def _refusal(method: str, path: str, response: aiohttp.ClientResponse, text: str) -> ApiError:
+    answer = _parsed(text)
+    reply = str(answer.get("message") or response.reason)
+    return ApiError(
+        response.status,
+        str(answer.get("reason") or ""),
+        f"{method} {path}: {reply}",
+        reply=reply,
+        pause=_seconds(response.headers.get("Retry-After")),
+    )
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[str]:
+    """The lines of a stream, however long each is."""
+    rest = b""
+    async for part in content.iter_any():
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            yield line.decode()
+
+
+def _parsed(text: str) -> Object:
+    return json.loads(text) if text.startswith("{") else {"message": text}
 
 
 def _seconds(text: str | None) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from chekov.cli.output import complain, show, show_json
 from chekov.engine.subscriptions.definitions import handler_definitions
 from chekov.errors import BundleError, DefinitionError, UnknownSubscription
+from chekov.serialization.frame import LONGEST_RESULT, framed
 from chekov.serialization.json import to_json
 from chekov.server.domain_loader import configured_domain
 from chekov.server.manifest import manifest
@@ -25,7 +26,10 @@ def check(arguments: Namespace) -> int:
     result = _result(settings)
     if arguments.termination_log is not None:
         cast("Path", arguments.termination_log).write_bytes(shortened(result))
-    if arguments.output == "json":
+    if arguments.output == "frame":
+        # The code may have printed a line without its end.
+        show(f"\n{framed(shortened(result, LONGEST_RESULT))}")
+    elif arguments.output == "json":
         show_json(result)
     elif result["ok"]:
         show(_summary(result))
@@ -52,20 +56,22 @@ def _result(settings: Settings) -> dict[str, Any]:
     return {"ok": True, **manifest(domain)}
 
 
-def shortened(result: dict[str, Any]) -> bytes:
-    """The result as JSON within the limit; `left_off` counts the entries left out per list."""
+def shortened(result: dict[str, Any], most_bytes: int = _MESSAGE_BYTES) -> bytes:
+    """The result as JSON within a limit; `left_off` counts the entries left out per list."""
     kept = dict(result)
     left_off: dict[str, int] = {}
     if "message" in kept:
         kept["message"] = str(kept["message"])[:_LONGEST_TEXT]
         kept["faults"] = [fault[:_LONGEST_TEXT] for fault in kept["faults"]]
-    while len(document := to_json(kept)) > _MESSAGE_BYTES:
+    while len(document := to_json(kept)) > most_bytes:
         name = max(
             (name for name, value in kept.items() if isinstance(value, list)),
             key=lambda name: len(to_json(kept[name])),
         )
-        kept[name] = kept[name][:-1]
-        left_off[name] = left_off.get(name, 0) + 1
+        # One by one only near the limit: each round writes everything as JSON again.
+        count = len(kept[name]) // 2 if len(document) > 2 * most_bytes else 1
+        kept[name] = kept[name][:-count]
+        left_off[name] = left_off.get(name, 0) + count
         kept["left_off"] = left_off
     return document
 

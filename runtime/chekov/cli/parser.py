@@ -14,6 +14,7 @@ def parser(name: str) -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _running(commands)
     _checking(commands)
+    _calling(commands)
     _inspecting(commands)
     _operating(commands)
     _forgetting(commands)
@@ -29,11 +30,11 @@ def _add(
     return commands.add_parser(name, help=meaning, description=meaning)
 
 
-def _output(command: argparse.ArgumentParser) -> None:
+def _output(command: argparse.ArgumentParser, *more: str) -> None:
     command.add_argument(
         "--output",
         "-o",
-        choices=("table", "json"),
+        choices=("table", "json", *more),
         default="table",
         help="for people or for machines (default: table)",
     )
@@ -77,9 +78,12 @@ def _checking(commands: "_Commands[argparse.ArgumentParser]") -> None:
     check = _add(commands, "check", "Load a domain and report all of its faults.")
     check.add_argument("domain", nargs="?", metavar="module:domain", help="default: CHEKOV_DOMAIN")
     check.add_argument(
-        "--termination-log", type=Path, help="also write the result, as JSON, to this file"
+        "--termination-log",
+        type=Path,
+        help="also write the result, as JSON and cut to 4 KiB, to this file",
     )
-    _output(check)
+    # For the operator: JSON on one marked line, which is found among all that the code prints.
+    _output(check, "frame")
     settings = _add(
         commands, "settings", "List the environment variables that `serve` and `run` read."
     )
@@ -87,15 +91,77 @@ def _checking(commands: "_Commands[argparse.ArgumentParser]") -> None:
     _output(_add(commands, "version", "Print the version of this program."))
 
 
+def _service(command: argparse.ArgumentParser, *, management: bool = False) -> None:
+    variable = "CHEKOV_MANAGEMENT_URL" if management else "CHEKOV_URL"
+    port = "the management port of a service" if management else "the service"
+    command.add_argument("--url", help=f"ask {port} at this URL (default: {variable})")
+    token = "CHEKOV_MANAGEMENT_TOKEN" if management else "CHEKOV_TOKEN"
+    command.add_argument("--token", help=f"the token for it (default: {token})")
+    command.add_argument(
+        "--token-file", help="file with the token, which others cannot see (or CHEKOV_TOKEN_FILE)"
+    )
+    command.add_argument(
+        "--ca-file", help="certificates that the service's is checked by (or CHEKOV_CA_FILE)"
+    )
+
+
+def _calling(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    dispatch = _add(commands, "dispatch", "Have a service execute a command, now or later.")
+    dispatch.add_argument("name", metavar="COMMAND", help="its name")
+    dispatch.add_argument("data", nargs="?", default="{}", help="its fields, as JSON; - for stdin")
+    dispatch.add_argument("--id", help="a UUID: under one id, a command is executed once")
+    dispatch.add_argument("--metadata", help="a JSON object that is stored with its events")
+    dispatch.add_argument("--expected-version", type=int, help="refuse at another version")
+    dispatch.add_argument("--wait", type=float, help="seconds to wait for handlers")
+    dispatch.add_argument("--handler", action="append", help="wait for this one; repeatable")
+    dispatch.add_argument(
+        "--returns", choices=("events", "state", "version", "everything"), default="events",
+        help="what to show (default: events)",
+    )  # fmt: skip
+    dispatch.add_argument("--at", help="execute it at this time, as 2026-01-31T12:00:00Z")
+    dispatch.add_argument("--after", type=float, help="execute it after so many seconds")
+    dispatch.add_argument("--cron", help="execute it again and again, as '0 0 1 * *'")
+    dispatch.add_argument("--timezone", help="of --cron, as Europe/Berlin (default: UTC)")
+    dispatch.add_argument(
+        "--missed", choices=("once", "skip", "all"), help="runs of --cron to make up for"
+    )
+    query = _add(commands, "query", "Ask a projection of a service.")
+    query.add_argument("query", metavar="PROJECTION/QUERY", help="which query")
+    query.add_argument("arguments", nargs="*", metavar="NAME=VALUE", help="its arguments")
+    query.add_argument(
+        "--min-position", type=int, default=0, help="wait until the projection has reached this"
+    )
+    load = _add(commands, "load", "Show the state of an instance of an aggregate of a service.")
+    load.add_argument("aggregate", metavar="AGGREGATE", help="its identity")
+    load.add_argument("id", metavar="ID", help="the instance")
+    load.add_argument("--version", type=int, help="as it was at this version")
+    load.add_argument("--time", help="as it was at this time")
+    for command in (dispatch, query, load):
+        command.add_argument(
+            "--timeout", type=float, default=30.0, help="seconds for all attempts (default: 30)"
+        )
+        _service(command)
+        _output(command)
+
+
 def _inspecting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     events = _add(commands, "events", "List stored events by position.")
     _page(events)
     events.add_argument("--type", action="append", help="only events of this type; repeatable")
     events.add_argument("--category", help="only streams named <category>-…")
-    events.add_argument("--follow", "-f", action="store_true", help="continue with new events")
     streams = _add(commands, "streams", "List the events of one stream by version.")
     streams.add_argument("stream", help="the stream's whole name")
     _page(streams)
+    tags = _add(commands, "tags", "List by which kinds of tags every event is found.")
+    _store(tags)
+    _pooled(tags)
+    _output(tags)
+    spec = _add(commands, "spec", "Write a test from what is stored: given, when, then.")
+    spec.add_argument("event", metavar="STREAM@VERSION", help="the event that the test is about")
+    spec.add_argument("domain", nargs="?", metavar="module:domain", help="default: CHEKOV_DOMAIN")
+    _service(spec)
+    _store(spec)
+    _pooled(spec)
     _subscriptions(commands)
     _projections(commands)
     _processes(commands)
@@ -131,6 +197,7 @@ def _subscriptions(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command.add_argument("--reason", help="why events are discarded, which is kept")
     command.add_argument("--after", type=int, default=0, help="list from after this position")
     command.add_argument("--limit", type=int, default=100, help="list at most this many")
+    _service(command, management=True)
     _store(command)
     _pooled(command)
     _output(command)
@@ -175,6 +242,7 @@ def _scheduled(commands: "_Commands[argparse.ArgumentParser]") -> None:
         help="start after the one with this cursor, which the list has as JSON",
     )  # fmt: skip
     command.add_argument("--limit", type=int, default=100, help="show at most this many")
+    _service(command, management=True)
     _domain(command)
     _store(command)
     _pooled(command)
@@ -279,7 +347,10 @@ def _page(command: argparse.ArgumentParser) -> None:
         "--after", type=int, default=0, help="start after this position or version"
     )
     command.add_argument("--limit", type=int, default=100, help="show at most this many")
-    command.add_argument("--backward", action="store_true", help="show the newest first")
+    order = command.add_mutually_exclusive_group()
+    order.add_argument("--backward", action="store_true", help="show the newest first")
+    order.add_argument("--follow", "-f", action="store_true", help="continue with new events")
+    _service(command)
     _store(command)
     _pooled(command)
     _output(command)

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
 from chekov.cli.output import complain, show, show_json, show_table
+from chekov.cli.service import management_of
+from chekov.cli.service_subscriptions import rows_of
 from chekov.cli.store import domain_name, opened, store_settings
 from chekov.engine.subscriptions.abandoned import AbandonedSubscriptions
 from chekov.engine.subscriptions.control import SubscriptionControl
@@ -39,10 +41,14 @@ def subscriptions(arguments: Namespace) -> int:
     if fault:
         complain(f"subscriptions {arguments.action} {fault}")
         return _WRONG_USAGE
-    settings = store_settings(arguments)
     columns, action = _ACTIONS[arguments.action]
-    domain = domain_name(settings, arguments)
-    rows = asyncio.run(_run(settings, domain, arguments, action))
+    service = management_of(arguments)
+    if service is None:
+        settings = store_settings(arguments)
+        domain = domain_name(settings, arguments)
+        rows = asyncio.run(_run(settings, domain, arguments, action))
+    else:
+        rows = asyncio.run(rows_of(service, arguments))
     if arguments.output == "json":
         show_json(rows)
     elif arguments.action == "parked" and arguments.position is not None:
@@ -210,6 +216,7 @@ def _subscription(row: SubscriptionRow, head: int) -> _Row:
         "lag": max(head - row.position, 0),
         "parked": row.parked,
         "parked_keys": row.parked_keys,
+        "keyed_by": row.keyed_by,
         "owner": row.owner,
         "error": row.error,
     }
@@ -234,6 +241,7 @@ def _parked_event(parked: ParkedEvent) -> _Row:
     return {
         **_event(parked, parked.subscription),
         "state": parked.state,
+        "also": list(parked.also),
         "first_error": parked.first_error,
         "traceback": parked.traceback,
     }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 from uuid import uuid4
 
+from chekov.domain.boundary import scopes_of
 from chekov.domain.domain import Domain
 from chekov.domain.failure import Retry
 from chekov.domain.handler import EventHandler, Projection
@@ -17,6 +18,7 @@ from chekov.engine.commands.chains import Chains
 from chekov.engine.commands.consistency import Consistency
 from chekov.engine.commands.dispatcher import Dispatcher
 from chekov.engine.commands.snapshots import Snapshotter
+from chekov.engine.commands.tag_index import TagIndexer
 from chekov.engine.observer import Observer
 from chekov.engine.processes.scheduled_commands import ScheduledCommands
 from chekov.engine.reading import EventReader
@@ -28,6 +30,7 @@ from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.layouts import Division, LayoutKeeper, first_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
 from chekov.engine.subscriptions.page_cache import PageCache
+from chekov.engine.subscriptions.partition_keys import PartitionKeys
 from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.serialization.codec import Codec
@@ -46,6 +49,7 @@ class Engine:
         consistency: waits for handlers.
         generations: of the projections, as this process knows them.
         reader: reads events for programs.
+        tag_index: what boundaries can decide by.
         definitions: of the handlers, by name, with the settings of this installation.
     """
 
@@ -63,8 +67,10 @@ class Engine:
         lease: float,
         retry: Retry,
         most_parked_keys: int,
+        max_recurring: int,
         handlers: Mapping[str, HandlerSettings],
         subscriptions: bool,
+        debug: bool,
     ) -> None:
         self._domain = domain
         self._store = store
@@ -80,6 +86,9 @@ class Engine:
         self._draining = False
         self.reader = EventReader(domain, store, codec)
         self._snapshotter = Snapshotter(store.snapshots, SnapshotCodec(domain), observer)
+        # A process that comes back under its old name must not pass for the one that died.
+        owner = f"{node}/{uuid4().hex[:8]}"
+        self.tag_index = TagIndexer(domain, store.events, store.tag_index, codec, owner)
         self.dispatcher = Dispatcher(
             domain,
             store,
@@ -89,14 +98,23 @@ class Engine:
             timeout=command_timeout,
             max_in_flight=max_in_flight,
             cache=cache,
+            check=self.tag_index.check,
+            debug=debug,
         )
-        self.scheduled = ScheduledCommands(domain, store.schedules, codec, self.dispatcher.execute)
+        self.scheduled = ScheduledCommands(
+            domain,
+            store.schedules,
+            codec,
+            self.dispatcher.execute,
+            max_recurring=max_recurring,
+        )
         self._sends_scheduled = subscriptions and bool(domain.commands)
         self.definitions = handler_definitions(domain, handlers)
         keys = {subscription_key(domain, handler): handler for handler in domain.handlers}
         self._handlers = keys if subscriptions else {}
         self._divided: dict[SubscriptionKey, Layout] = {}
         self._key_of: dict[SubscriptionKey, Callable[[RecordedEvent], str | None]] = {}
+        self._keys: dict[SubscriptionKey, PartitionKeys] = {}
         self._subscriptions: dict[SubscriptionKey, Subscription] = {}
         for key in self._handlers:
             definition = self.definitions[key.name]
@@ -117,8 +135,7 @@ class Engine:
             store,
             self._subscriptions,
             domain=domain.name,
-            # A process that comes back under its old name must not pass for the one that died.
-            owner=f"{node}/{uuid4().hex[:8]}",
+            owner=owner,
             lease=lease,
             layouts=self._layouts,
             revisions=codec.revisions,
@@ -153,6 +170,7 @@ class Engine:
         return [
             *self._store.troubles,
             *self._leases.troubles,
+            *self.tag_index.troubles,
             *(
                 f"subscription {status.name} is {status.state}: {status.error}"
                 for status in self.subscriptions.values()
@@ -161,7 +179,8 @@ class Engine:
         ]
 
     async def prepare(self) -> None:
-        """Create what subscriptions need in the store: their rows and their tables."""
+        """Create what subscriptions need in the store, and tell the others what is written here."""
+        await self.tag_index.prepare()
         await self._layouts.prepare()
         first = {key: item for key, item in self._subscriptions.items() if key.partition == 0}
         rows = await self._store.subscriptions.list(self._domain.name) if first else ()
@@ -177,14 +196,27 @@ class Engine:
         self._snapshotter.drop()
         self.dispatcher.aggregates.drop()
 
-    def start(self, group: asyncio.TaskGroup) -> None:
-        """Start every background task on `group`, which ends when one of them fails."""
+    async def start(self, group: asyncio.TaskGroup) -> None:
+        """Start every background task on `group`, which ends when one of them fails.
+
+        Raises:
+            StoreError: the store is away.
+        """
+        if self._subscriptions:
+            await self._leases.join()
+            self._background["node"] = group.create_task(self._leases.attend(), name="node")
+            await self._leases.succeed()
         self._background["rehydration"] = group.create_task(
             self.dispatcher.rehydrate(), name="rehydration"
         )
         self._background["followed log"] = group.create_task(
             self.dispatcher.follow(), name="followed log"
         )
+        self._background["tag index"] = group.create_task(self.tag_index.run(), name="tag index")
+        if any(map(scopes_of, self._domain.aggregates)):
+            self._background["condition checks"] = group.create_task(
+                self.dispatcher.conditions.run(), name="condition checks"
+            )
         if (instances := self.dispatcher.aggregates.instances).expires:
             self._background["idle instances"] = group.create_task(
                 instances.tend(), name="idle instances"
@@ -205,7 +237,6 @@ class Engine:
         self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
         self.reader.begin(self._pages)
         if self._subscriptions:
-            self._background["node"] = group.create_task(self._leases.attend(), name="node")
             self._background["leases"] = group.create_task(self._leases.run(), name="leases")
             for key in self._subscriptions:
                 self._start(key)
@@ -286,6 +317,9 @@ class Engine:
             await _cancelled(self._background.pop("rehydration"))
         if "snapshots" in self._background:
             await self._snapshotter.drain(self._background["snapshots"])
+        if (indexing := self._background.pop("tag index", None)) is not None:
+            await _cancelled(indexing)
+        await self.tag_index.leave()
         alone = bool(self._subscriptions) and await self._leases.alone()
         await self.consistency.drain(alone=alone)
         await self.halt()
@@ -295,6 +329,7 @@ class Engine:
         self.reader.end()
         await _cancelled(*self._running.values(), *self._ending, *self._background.values())
         await self._leases.release()
+        await self.tag_index.leave()
 
     async def _stop_subscriptions(self) -> None:
         """End each at its checkpoint, and let other processes have them."""
@@ -321,9 +356,12 @@ class Engine:
             self._domain,
             self.dispatcher.execute,
             self.scheduled,
+            self._keys.get(first_of(key)),
         )
         invocation = kind_of(handler)(subject)
         self._key_of[first_of(key)] = invocation.partition_key
+        if invocation.keys is not None:
+            self._keys[first_of(key)] = invocation.keys
         return Subscription(
             invocation,
             self._store,

@@ -1,6 +1,7 @@
 """What is wrong with a domain, or with the code that it is loaded from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from chekov.errors.base import ChekovError
 
@@ -19,6 +20,32 @@ class DefinitionError(ChekovError, TypeError):
         lines = "".join(f"\n  - {fault}" for fault in self.faults)
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
         super().__init__(f"{subject} has {count}:{lines}")
+
+
+class StateChanged(ChekovError, AssertionError):
+    """An executor changed the state of its aggregate; nothing was stored.
+
+    `Spec` notices it, and a runtime with `debug=True`. What an executor changes is lost when the
+    aggregate is read from its events again, and stays when the command is refused.
+
+    Attributes:
+        executor: the class and the method.
+        fields: the names of the fields that it changed.
+    """
+
+    def __init__(self, executor: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        self.executor = executor
+        names = {**before, **after}
+        changed = {
+            name: (before.get(name), after.get(name))
+            for name in names
+            if before.get(name, ...) != after.get(name, ...)
+        }
+        self.fields = tuple(changed)
+        shown = ", ".join(f"{name} from {old} to {new}" for name, (old, new) in changed.items())
+        super().__init__(
+            f"{executor} changed the state, {shown}: only @apply may; yield an event instead"
+        )
 
 
 class BundleError(ChekovError):

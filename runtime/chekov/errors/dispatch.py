@@ -63,6 +63,22 @@ class CommandIdReused(ChekovError):
         )
 
 
+class TooManyRecurring(ChekovError):
+    """The domain has as many recurring commands as it may have; this one was not scheduled.
+
+    Attributes:
+        domain: its name.
+        most: how many it may have.
+    """
+
+    def __init__(self, domain: str, most: int) -> None:
+        self.domain, self.most = domain, most
+        super().__init__(
+            f"domain {domain!r} has {most:,} recurring commands, and may not have more: cancel "
+            "those that nobody needs, or raise max_recurring (CHEKOV_MAX_RECURRING)"
+        )
+
+
 class Overloaded(ChekovError):
     """Too many commands are waiting; this one was not started. Try again later."""
 
@@ -82,6 +98,22 @@ class RateLimited(ChekovError):
 
 class Draining(ChekovError):
     """This process is shutting down and accepts no more commands. Send it to another."""
+
+
+class TagIndexIncomplete(ChekovError):
+    """Events that a decision depends on may not be found by their tags yet; nothing was stored.
+
+    Attributes:
+        event: the stored name of their type.
+        kind: of the tag.
+    """
+
+    def __init__(self, event: str, kind: str, reason: str) -> None:
+        self.event, self.kind = event, kind
+        super().__init__(
+            f"events of type {event} are not all found by {kind} yet: {reason}; send the command "
+            "again later"
+        )
 
 
 class InvalidConsistency(ChekovError):

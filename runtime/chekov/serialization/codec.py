@@ -5,7 +5,7 @@ program starts and not when its first event is read.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
@@ -161,7 +161,7 @@ class Codec:
         """
         return self.encode_event(message)[0] if isinstance(message, Event) else _encode(message)
 
-    def encode_event(self, event: Event) -> tuple[bytes, Event, Callable[[bytes], Event], bool]:
+    def encode_event(self, event: Event) -> tuple[bytes, Event, bool]:
         """Encode an event, decode it at once, and compare.
 
         Dataclasses do not check their fields: what cannot be decoded, or comes back as something
@@ -170,8 +170,8 @@ class Codec:
         not compared: their types are checked instead. If they are immutable too, it needs no copy.
 
         Returns:
-            Its content, the event to apply, what decodes another copy for the sender of the
-            command, and whether that is spared because nothing can change the one to apply.
+            Its content, the event to apply, and whether the sender of the command may have the same
+            one, because nothing can change it; `decode_content` makes another one.
 
         Raises:
             InvalidAppend: the event's values do not fit its annotations.
@@ -189,10 +189,10 @@ class Codec:
                     if not check(given[index]):
                         break
                 else:
-                    return data, event if immutable else decode(data), decode, immutable
+                    return data, event if immutable else decode(data), immutable
             copy = decode(data)
             if same(event, copy):
-                return data, copy, decode, immutable
+                return data, copy, immutable
         except Exception as error:
             kind = type(event).__qualname__
             fault = f"{kind} does not fit its annotations: {error} ({FIELD_TYPES})"
@@ -210,6 +210,10 @@ class Codec:
             # Errors are logged and sent to clients.
             return InexactEvent(kind.__qualname__, found.path, type(found.given), type(found.back))
         return InexactEvent(kind.__qualname__, found.path, found.given, found.back)
+
+    def decode_content(self, name: str, data: bytes) -> Event:
+        """Decode the content that `encode_event` made of an event with this stored name."""
+        return self._events[name](data)
 
     def decode(self, recorded: StoredEvent) -> Event:
         """Decode a stored event.
@@ -324,13 +328,6 @@ def convert(value: object, type_: type[T]) -> T:
         return msgspec.convert(value, type_, strict=False)
     except (msgspec.MsgspecError, RecursionError) as error:
         refuse(error)
-
-
-def schemas(
-    types: Iterable[object], ref_template: str = "#/components/schemas/{name}"
-) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
-    """JSON Schemas of types: a reference or an inline schema for each, and the components."""
-    return msgspec.json.schema_components(tuple(types), ref_template=ref_template)
 
 
 def encode_metadata(metadata: Mapping[str, Any]) -> bytes | None:

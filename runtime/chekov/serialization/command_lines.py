@@ -1,11 +1,13 @@
 """The lines of a batch of commands: each is a command and what its sender says about it."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
 
+from chekov.domain.recurrence import Missed
 from chekov.errors import InvalidCommand
 from chekov.serialization.invalid_values import refuse
 
@@ -25,6 +27,11 @@ class CommandLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         expected_version: what the stream must have; `"*"` if it must only exist.
         metadata: stored with each of its events.
         returned: what it is answered with.
+        at: when to execute it, if not now.
+        after: after how many seconds to execute it.
+        cron: at which times to execute it, again and again.
+        timezone: of `cron`.
+        missed: what makes up for runs of `cron` that were due while no process ran.
     """
 
     command: str
@@ -33,6 +40,11 @@ class CommandLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     expected_version: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | Literal["*"] | None = None
     metadata: dict[str, Any] | None = None
     returned: Return = msgspec.field(default="events", name="return")
+    at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    after: int | None = None
+    cron: str | None = None
+    timezone: str | None = None
+    missed: Missed | None = None
 
 
 MEMBERS: Final = CommandLine.__struct_encode_fields__

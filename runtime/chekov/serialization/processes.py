@@ -1,9 +1,7 @@
 """Encoding and decoding what process managers keep: states, timers, commands and refusals."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from functools import lru_cache
-from typing import Any, Final, NamedTuple, get_type_hints
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -12,7 +10,7 @@ from chekov.domain.domain import Domain
 from chekov.domain.process_manager import ProcessManager
 from chekov.domain.timers import Timer
 from chekov.errors import DefinitionError, Rejected, StoreError
-from chekov.errors.rejection import rebuilt
+from chekov.serialization.rejections import path_of, rejection_of
 from chekov.serialization.serializers import Json, json_decoder
 from chekov.serialization.states import StateFormat, Unstorable, state_format
 
@@ -129,7 +127,7 @@ class ProcessCodec:
 def encode_refusal(error: Exception) -> bytes:
     """Encode why a command was refused."""
     code = error.__chekov__.code if isinstance(error, Rejected) else type(error).__name__
-    refusal = _Refusal(code, str(error), path=_path(type(error)))
+    refusal = _Refusal(code, str(error), path=path_of(type(error)))
     for name, value in vars(error).items():
         if name == "message":
             continue
@@ -148,32 +146,4 @@ def decode_refusal(data: bytes) -> Rejected:
     these, are as JSON gives them back.
     """
     refusal = _decode_refusal(data)
-    known = [kind for kind in _subclasses(Rejected) if kind.__chekov__.code == refusal.code]
-    known.sort(key=lambda kind: _path(kind) != refusal.path)
-    kind = known[0] if known else Rejected
-    attributes = dict(refusal.fields)
-    for name, annotation in _annotations(kind).items():
-        if name in attributes:
-            with suppress(msgspec.ValidationError, TypeError):
-                attributes[name] = msgspec.convert(attributes[name], annotation)
-    return rebuilt(kind, refusal.message, attributes)
-
-
-def _path(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-@lru_cache
-def _annotations(kind: type[Rejected]) -> Mapping[str, Any]:
-    """The annotations of its fields; none if one of them cannot be evaluated."""
-    try:
-        hints = get_type_hints(kind)
-    except (NameError, TypeError, AttributeError):
-        return {}
-    return {name: hints[name] for name in kind.__chekov__.fields}
-
-
-def _subclasses(kind: type[Rejected]) -> Iterator[type[Rejected]]:
-    for item in kind.__subclasses__():
-        yield item
-        yield from _subclasses(item)
+    return rejection_of(refusal.code, refusal.message, refusal.fields, path=refusal.path)

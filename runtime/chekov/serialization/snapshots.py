@@ -9,7 +9,7 @@ from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.serializer import Serializer
 from chekov.errors import DefinitionError
-from chekov.serialization.codec import schemas
+from chekov.serialization.schemas import schemas
 from chekov.serialization.serializers import Json
 from chekov.serialization.states import StateFormat, state_format
 

@@ -1,6 +1,7 @@
 """Encoding and decoding the states of aggregates and process managers."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from chekov.domain.personal import FORGOTTEN, required_fields
@@ -62,6 +63,20 @@ def state_format(
         except Unstorable as error:
             faults.append(f"{kind.__qualname__} cannot be stored in {place}: {error}")
     return found
+
+
+@lru_cache
+def state_decoder(kind: type) -> Callable[[bytes], Any]:
+    """Reads states of a class from JSON.
+
+    Raises:
+        TypeError: JSON cannot hold them.
+    """
+    faults: list[str] = []
+    decode = json_decoder(kind, faults)
+    if faults:
+        raise TypeError("; ".join(faults))
+    return _forgetful(kind, decode)
 
 
 def _forgetful(kind: type, decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

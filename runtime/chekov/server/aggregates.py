@@ -11,8 +11,8 @@ from chekov.domain.authorization import ReadState
 from chekov.domain.boundary import Boundary
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
+from chekov.domain.loaded import Loaded
 from chekov.domain.messages import identifier_hint
-from chekov.engine.commands.aggregates import Loaded
 from chekov.errors import InvalidArgument, InvalidCommand, WrongExpectedVersion
 from chekov.runtime import Runtime
 from chekov.serialization.codec import convert

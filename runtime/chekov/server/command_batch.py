@@ -27,6 +27,7 @@ from chekov.server.content import CONTENT_LIMITS, chunks, lines
 from chekov.server.gate import Gate
 from chekov.server.held_pages import LARGE
 from chekov.server.lifecycle import Lifecycle
+from chekov.server.permissions import Permissions
 from chekov.server.problems import (
     MALFORMED,
     TOO_LARGE,
@@ -36,6 +37,7 @@ from chekov.server.problems import (
     problem_of,
 )
 from chekov.server.returning import RETURNS, Returned
+from chekov.server.scheduling import Future, future_of
 from chekov.store.port import Expected
 from chekov.telemetry import context
 
@@ -53,6 +55,7 @@ class CommandBatches:
         self._lifecycle = lifecycle
         self._line_limit = line_limit
         self._gate = gate
+        self._permissions = Permissions(runtime.domain)
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         _require_ndjson(request)
@@ -140,7 +143,7 @@ class CommandBatches:
             expected_version=_expected(read),
             with_state=wanted.state,
         )
-        return _Line(envelope, wanted)
+        return _Line(envelope, wanted, future_of(read))
 
     async def _execute(
         self,
@@ -152,6 +155,8 @@ class CommandBatches:
             await asyncio.wait((before,))
         await self._gate.enter(patient=True)
         try:
+            if line.later is not None:
+                return await self._schedule(line.envelope, line.later)
             dispatched = await self._runtime.execute(line.envelope)
         except BaseException as error:
             if is_requested(error, task):
@@ -161,12 +166,22 @@ class CommandBatches:
             self._gate.leave()
         return line.wanted.answer(dispatched)
 
+    async def _schedule(self, envelope: CommandEnvelope[Any], later: Future) -> bytes:
+        return await later.schedule(
+            self._runtime,
+            self._permissions,
+            envelope.command,
+            command_id=envelope.command_id,
+            metadata=envelope.metadata,
+        )
+
 
 class _Line(NamedTuple):
-    """A line that can be executed, and what it is answered with."""
+    """A line that can be executed, what it is answered with, and when it is to be executed."""
 
     envelope: CommandEnvelope[Any]
     wanted: Returned
+    later: Future | None
 
 
 def _expected(line: CommandLine) -> int | None:

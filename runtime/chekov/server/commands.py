@@ -117,15 +117,14 @@ class Commands:
         command_id = headers.command_id(request.headers)
         metadata = headers.metadata(request.headers)
         command = self._runtime.codec.decode_command(name, await body(request))
-        await self._permissions.require(command)
         scheduled = await later.schedule(
             self._runtime,
+            self._permissions,
             command,
             command_id=command_id,
-            correlation_id=context.correlation_id.get(),
             metadata=metadata,
         )
-        return web.Response(status=202, body=to_json({"scheduled": scheduled}), headers=JSON)
+        return web.Response(status=202, body=scheduled, headers=JSON)
 
     def _wait(self, given: Mapping[str, str]) -> _Wait | None:
         """What `Prefer` asks to wait for.

@@ -10,8 +10,8 @@ from chekov.domain.boundary import Boundary
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.messages import Message
-from chekov.serialization.codec import schemas
 from chekov.serialization.examples import example
+from chekov.serialization.schemas import schemas
 from chekov.server import problems
 from chekov.server.aggregates import identifier_type
 from chekov.server.openapi_parts import (
@@ -157,10 +157,11 @@ def _batch() -> Document:
         },
         "responses": {
             "200": {
-                "description": "For each line, the result of its command or its problem.",
+                "description": "For each line, the result of its command, the id under which it "
+                "is scheduled, or its problem.",
                 "content": {
                     "application/x-ndjson": {
-                        "schema": {"anyOf": [ref("Dispatched"), ref("Problem")]}
+                        "schema": {"anyOf": [ref("Dispatched"), ref("Scheduled"), ref("Problem")]}
                     }
                 },
             },

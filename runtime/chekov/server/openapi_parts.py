@@ -29,6 +29,18 @@ RETURN: Final = {
     "which is the default, the state of the aggregate right after the command, nothing, or both.",
 }
 
+AT: Final = "Execute the command at this time, which has a zone, once."
+AFTER: Final = "Execute the command after so many seconds, once."
+CRON: Final = (
+    "Execute the command at all of these times: minute, hour, day of the month, month and day of "
+    "the week, such as `0 0 1 * *`."
+)
+TIMEZONE: Final = "Of `cron`, such as `Europe/Berlin`; UTC by default."
+MISSED: Final = {"enum": ["once", "skip", "all"]}
+MADE_UP: Final = (
+    "What makes up for runs of `cron` that were due while no process ran; once by default."
+)
+
 
 def ref(name: str) -> Document:
     """A reference to one of `SCHEMAS`."""
@@ -157,6 +169,11 @@ SCHEMAS: Final[Document] = {
                 "description": f"Stored with each event; {LONGEST_METADATA} bytes at most.",
             },
             "return": RETURN,
+            "at": {**TIME, "description": AT},
+            "after": {**COUNT, "description": AFTER},
+            "cron": {**STRING, "description": CRON},
+            "timezone": {**STRING, "default": "UTC", "description": TIMEZONE},
+            "missed": {**MISSED, "description": MADE_UP},
         },
         "required": ["command", "data"],
         "additionalProperties": False,
@@ -211,25 +228,23 @@ PARAMETERS: Final[Document] = {
     "Return": query_parameter("return", RETURN),
     "At": {
         **query_parameter("at", TIME),
-        "description": "Execute the command at this time, which has a zone, once.",
+        "description": AT,
     },
     "AfterSeconds": {
         **query_parameter("after", {**COUNT, "maximum": LONGEST_DELAY}),
-        "description": "Execute the command after so many seconds, once.",
+        "description": AFTER,
     },
     "Cron": {
         **query_parameter("cron", STRING),
-        "description": "Execute the command at all of these times: minute, hour, day of the "
-        "month, month and day of the week, such as `0 0 1 * *`.",
+        "description": CRON,
     },
     "Timezone": {
         **query_parameter("timezone", STRING),
-        "description": "Of `cron`, such as `Europe/Berlin`; UTC by default.",
+        "description": TIMEZONE,
     },
     "Missed": {
-        **query_parameter("missed", {"enum": ["once", "skip", "all"]}),
-        "description": "What makes up for runs of `cron` that were due while no process ran; once "
-        "by default.",
+        **query_parameter("missed", MISSED),
+        "description": MADE_UP,
     },
     "After": query_parameter("after", {**COUNT, "default": 0}),
     "Limit": query_parameter(

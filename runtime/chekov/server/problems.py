@@ -45,6 +45,9 @@ UNUSABLE_STATE: Final = Kind("unusable-state", 406, "The state has no JSON form"
 VERSION_CONFLICT: Final = Kind("version-conflict", 409, "The stream is at another version")
 BEYOND_THE_LOG: Final = Kind("beyond-the-log", 409, "The log ends before this position")
 TOO_MANY_CONFLICTS: Final = Kind("too-many-conflicts", 409, "Others kept changing the stream")
+TOO_MANY_RECURRING: Final = Kind(
+    "too-many-recurring", 409, "The domain has as many recurring commands as it may have"
+)
 DUPLICATE_EVENT: Final = Kind("duplicate-event", 409, "An event with this id is already stored")
 DUPLICATE_COMMAND: Final = Kind("duplicate-command", 409, "The command was executed before")
 HISTORY_TRUNCATED: Final = Kind("history-truncated", 410, "The required events were truncated")
@@ -74,6 +77,9 @@ PROJECTION_BEHIND: Final = Kind(
 QUERIES_OVERLOADED: Final = Kind(
     "queries-overloaded", 503, "All database connections for queries are in use"
 )
+TAG_INDEX_INCOMPLETE: Final = Kind(
+    "tag-index-incomplete", 503, "Not every event that the decision depends on is found yet"
+)
 TOO_MANY_CONNECTIONS: Final = Kind("too-many-connections", 503, "Too many connections are open")
 TOO_MANY_EVENT_STREAMS: Final = Kind(
     "too-many-event-streams", 503, "Too many clients follow events at this process"
@@ -90,6 +96,7 @@ TIMED_OUT: Final = Kind("timed-out", 504, "The command did not finish in time")
 KINDS: Final = tuple(item for item in list(globals().values()) if isinstance(item, Kind))
 
 _SOON: Final = {"Retry-After": "1"}
+_LATER: Final = {"Retry-After": "5"}
 _LONGEST_WAIT: Final = 60
 
 
@@ -170,6 +177,11 @@ def _too_many_conflicts(error: Any) -> Problem:
     return Problem(TOO_MANY_CONFLICTS, str(error), members, _SOON)
 
 
+def _tag_index_incomplete(error: Any) -> Problem:
+    members = {"event_type": error.event, "tag": error.kind, "stored": False}
+    return Problem(TAG_INDEX_INCOMPLETE, str(error), members, _LATER)
+
+
 def _undecodable(error: Any) -> Problem:
     return Problem(
         UNDECODABLE,
@@ -219,8 +231,12 @@ _TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
     errors.Overloaded: lambda error: Problem(OVERLOADED, str(error), {}, _SOON),
     errors.RateLimited: _rate_limited,
     errors.Draining: lambda error: Problem(DRAINING, str(error), {"stored": False}, _SOON),
+    errors.TagIndexIncomplete: _tag_index_incomplete,
     errors.WrongExpectedVersion: _conflict,
     errors.TooManyConflicts: _too_many_conflicts,
+    errors.TooManyRecurring: lambda error: Problem(
+        TOO_MANY_RECURRING, str(error), {"most": error.most}
+    ),
     errors.StreamNotFound: lambda error: Problem(
         STREAM_NOT_FOUND, str(error), {"stream": error.stream}
     ),

@@ -222,11 +222,13 @@ async def _opened(
             observers=observers,
             command_timeout=settings.command_timeout,
             max_in_flight=most_in_flight(settings),
+            max_recurring=settings.max_recurring,
             cache=cache_limits(settings),
             lease=settings.lease,
             retry=retry_policy(settings),
             handlers=settings.subscriptions,
             master_key=settings.master_key or None,
+            debug=settings.debug,
         )
         try:
             async with lifecycle.until_stopped():

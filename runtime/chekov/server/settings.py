@@ -102,6 +102,13 @@ class Settings(HttpSettings):
     revision: str = setting(
         "CHEKOV_REVISION", "", "The bundle's revision, shown in metrics and traces.", parsers.text
     )
+    debug: bool = setting(
+        "CHEKOV_DEBUG",
+        False,  # noqa: FBT003
+        "Whether an executor that changes the state is an error. Each state is copied for that: it "
+        "is for development.",
+        parsers.switch,
+    )
     log_format: LogFormat = setting(  # noqa: RUF009
         "CHEKOV_LOG_FORMAT", "json", "json, or text for a terminal.", _log_format
     )
@@ -159,6 +166,12 @@ class Settings(HttpSettings):
         "CHEKOV_MAX_IN_FLIGHT",
         2000,
         "Commands of clients in progress in this process before further ones wait at the gate.",
+        parsers.count,
+    )
+    max_recurring: int = setting(
+        "CHEKOV_MAX_RECURRING",
+        1000,
+        "Recurring commands that the domain may have.",
         parsers.count,
     )
     cached_aggregates: int = setting(

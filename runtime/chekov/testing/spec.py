@@ -12,6 +12,7 @@ from chekov.domain.command_context import CommandContext
 from chekov.domain.definitions import definition_of
 from chekov.domain.messages import Command, Event
 from chekov.domain.principal import Principal
+from chekov.domain.purity import executed
 from chekov.domain.scope import Scope
 from chekov.domain.tags import tagged_events, tags_of
 from chekov.errors import InvalidArgument, UnknownCommand
@@ -77,7 +78,8 @@ class Spec(Generic[A]):
         Raises:
             Rejected: the domain refuses.
             UnknownCommand: the aggregate does not execute it.
-            AssertionError: the executor changed the state, or yields what cannot be applied.
+            StateChanged: the executor changed the state.
+            AssertionError: it yields what cannot be applied.
         """
         method = definition_of(self._aggregate).executors.get(type(command))
         if method is None:
@@ -85,17 +87,10 @@ class Spec(Generic[A]):
             raise UnknownCommand(type(command).__qualname__, known)
         context = () if method.context_place is None else (self._context(),)
         state = self._decides_by(command)
-        before = copy.deepcopy(state)
-        try:
-            events: list[Any] = list(method.function(state, command, *context))
-        finally:
-            label = f"{self._aggregate.__qualname__}.{method.name}"
-            if state != before:
-                raise AssertionError(
-                    f"{label} changed the state from {before} to {state}: only @apply may"
-                )
+        events = executed(self._aggregate, method, state, command, *context)
+        after = copy.deepcopy(state)
         for event in events:
-            _apply(before, copy.deepcopy(event))
+            _apply(after, copy.deepcopy(event))
         return events
 
     def _context(self) -> CommandContext:

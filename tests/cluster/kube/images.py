@@ -11,10 +11,11 @@ from tests.cluster.kube.layout import PAUSE_IMAGE, Layout
 from tests.cluster.kube.node import run_inside
 from tests.cluster.kube.shell import run, step, succeeds
 
-PYTHON_VERSION = "3.11"
-PYTHON_IMAGE = f"docker.io/library/python:{PYTHON_VERSION}-slim-bookworm"
-SERVICES_IMAGE = "docker.io/chekov/test-services:1"
+PYTHON_VERSION = "3.13"
+PYTHON_IMAGE = f"docker.io/library/python:{PYTHON_VERSION}-slim-trixie"
+SERVICES_IMAGE = "docker.io/chekov/test-services:2"
 SERVICES = ("postgresql", "prometheus")
+_RELEASE = "trixie"
 _PYTHON = ("python3", "python3-venv", "python3-pip", "ca-certificates")
 _NEEDLESS = ("usr/share/doc/*", "usr/share/man/*", "usr/share/locale/*", "usr/share/info/*")
 # Most of the size of these packages, which Postgres and Prometheus do not need to run.
@@ -113,9 +114,8 @@ def _export(tag: str, archive: Path) -> None:
 
 def _bootstrap(root: Path, packages: Sequence[str]) -> None:
     included = f"--include={','.join(packages)}"
-    run(
-        "debootstrap", "--variant=minbase", included, "bookworm", root, env={"PATH": _system_path()}
-    )
+    command = ("debootstrap", "--variant=minbase", included, _RELEASE, root)
+    run(*command, env={"PATH": _system_path()})
     for pattern in (*_NEEDLESS, *_UNUSED, *_CACHED):
         for path in root.glob(pattern):
             _remove(path)

@@ -7,7 +7,7 @@ import pytest
 from kubernetes.aio.client import Configuration
 
 from chekov_operator.kube.client import ApiError, ApiUnavailable, Client, connected
-from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, JOB, InvalidPathSegment
+from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, JOB, POD, InvalidPathSegment
 from chekov_operator.kube.objects import Object
 from chekov_operator.metrics import Metrics
 from tests.operator.fake_api import FakeApi
@@ -33,6 +33,14 @@ async def test_an_object_is_read(api: FakeApi, client: Client) -> None:
     assert found["data"] == {"a": "1"}
 
 
+async def test_the_end_of_a_log_is_text_whatever_it_looks_like(
+    api: FakeApi, client: Client
+) -> None:
+    api.logs[POD.path("shops", "bank-1")] = 'first\n{"a": 1}\n[\n'
+    assert await client.log("shops", "bank-1", "runtime", lines=2) == '{"a": 1}\n[\n'
+    assert api.requests[0].query == {"container": "runtime", "tailLines": "2"}
+
+
 async def test_an_object_that_is_not_there_is_none(client: Client) -> None:
     assert await client.get(CONFIG_MAP, "shops", "code") is None
 
@@ -50,6 +58,7 @@ async def test_a_name_that_leads_to_another_path_is_never_sent(
         client.get(CONFIG_MAP, "shops", bad),
         client.get(CONFIG_MAP, bad, "code"),
         client.list(CONFIG_MAP, bad, {}),
+        client.log("shops", bad, "runtime", lines=1),
         client.create(CONFIG_MAP, elsewhere),
         client.apply(CONFIG_MAP, body),
         client.apply(CONFIG_MAP, elsewhere),

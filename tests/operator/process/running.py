@@ -85,7 +85,7 @@ class Cluster:
         self._folder = folder
         api.documents |= documents()
         self.database("db.example")
-        Kubelet(api, FINE)
+        self.kubelet = Kubelet(api, FINE)
 
     def database(self, host: str, **changes: Any) -> None:
         """Let a database answer."""

@@ -19,24 +19,9 @@ from tests.waiting import until
 DSN = "postgresql://chekov:s3cret@db.example:6432/bank"
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def databases(client: Client, clock: Clock) -> Databases:
-    return Databases(client, lambda _key: None, refresh_seconds=15, clock=clock, inspector=Reader)
+def databases(client: Client) -> Databases:
+    return Databases(client, lambda _key: None, refresh_seconds=15, inspector=Reader)
 
 
 def keep(api: FakeApi, value: str, key: str = "dsn") -> None:
@@ -48,15 +33,16 @@ async def test_the_dsn_is_read_from_the_secret(api: FakeApi, databases: Database
     assert (await databases.read(store())).host == "db.example:6432"
 
 
-async def test_a_secret_is_asked_for_once_in_a_while(
-    api: FakeApi, databases: Databases, clock: Clock
-) -> None:
+async def test_a_secret_is_read_again_after_a_change(api: FakeApi, databases: Databases) -> None:
     keep(api, DSN)
     await databases.read(store())
     keep(api, DSN.replace("db.example", "other.example"))
     assert (await databases.read(store())).host == "db.example:6432"
-    assert len(api.requests) == 1
-    clock.now += 3600
+    assert sum("/secrets/" in request.path for request in api.requests) == 1
+    databases.secret_changed("shops", "another")
+    databases.secret_changed("elsewhere", "postgres")
+    assert (await databases.read(store())).host == "db.example:6432"
+    databases.secret_changed("shops", "postgres")
     assert (await databases.read(store())).host == "other.example:6432"
 
 

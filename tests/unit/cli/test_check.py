@@ -1,12 +1,14 @@
 """`chekov check` reports to people, pipelines and the operator whether a domain can run."""
 
 import json
+import sys
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from chekov.cli.check import check, shortened
+from chekov.serialization.frame import LONGEST_RESULT, last_frame
 
 BANK = Path(__file__).parents[3] / "examples" / "bank"
 
@@ -14,6 +16,24 @@ BANK = Path(__file__).parents[3] / "examples" / "bank"
 def test_a_short_result_is_written_whole() -> None:
     result = {"ok": True, "domain": "shop", "commands": ["Open"]}
     assert json.loads(shortened(result)) == result
+
+
+def test_the_operator_finds_the_result_of_a_large_domain_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CHEKOV_PATH", str(BANK))
+    arguments = Namespace(domain="bank:domain", termination_log=None, output="frame")
+    sys.stdout.write("a line without its end")
+    assert check(arguments) == 0
+    result = json.loads(last_frame(capsys.readouterr().out))
+    assert result["ok"]
+    assert result["domain"] == "bank"
+
+
+def test_what_is_cut_to_4_kib_is_whole_in_128() -> None:
+    result = {"ok": True, "domain": "shop", "events": [f"Event{number}" for number in range(999)]}
+    assert "left_off" in json.loads(shortened(result))
+    assert json.loads(shortened(result, LONGEST_RESULT)) == result
 
 
 def test_a_long_list_of_faults_is_cut_and_counted() -> None:

@@ -22,8 +22,8 @@ from chekov.serialization.codec import (
     convert,
     decode_metadata,
     encode_metadata,
-    schemas,
 )
+from chekov.serialization.schemas import schemas
 from chekov.store.port import RecordedEvent
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, 123456, UTC)

@@ -169,6 +169,7 @@ async def running(
             observers=[metrics, CallersTrace()],
             retry=retry_policy(settings),
             max_in_flight=most_in_flight(settings),
+            max_recurring=settings.max_recurring,
         ) as runtime,
     ):
         management.runtime = runtime

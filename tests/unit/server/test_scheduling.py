@@ -1,5 +1,6 @@
 """`POST /commands/{Command}?at=…` schedules a command, and the management port shows it."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,15 @@ async def test_a_command_is_scheduled_again_and_again(serving: Serving) -> None:
         [shown] = (await listed(server))["scheduled"]
         assert (UUID(shown["id"]), shown["cron"]) == (id_, "0 0 1 * *")
         assert (shown["timezone"], shown["missed"]) == ("Europe/Berlin", "skip")
+
+
+async def test_a_domain_may_have_only_so_many_recurring_commands(serving: Serving) -> None:
+    async with serving(CHEKOV_MAX_RECURRING="1") as server:
+        await schedule(server, "cron=0 0 1 * *")
+        response = await server.api.post("/commands/OpenAccount?cron=0 0 2 * *", json=OPEN)
+        document = await problem(response, 409, "too-many-recurring")
+        assert document["most"] == 1
+        assert "CHEKOV_MAX_RECURRING" in str(document["detail"])
 
 
 async def test_the_idempotency_key_has_it_scheduled_once(serving: Serving) -> None:
@@ -177,3 +187,79 @@ async def test_the_api_describes_it(serving: Serving) -> None:
         assert {"at", "after", "cron", "timezone", "missed"} <= names
         schema = operation["responses"]["202"]["content"]["application/json"]["schema"]
         assert {"$ref": "#/components/schemas/Chekov.Scheduled"} in schema["anyOf"]
+
+
+def opening(**members: object) -> dict[str, object]:
+    """The line of a batch that opens the account."""
+    return {"command": "OpenAccount", "data": OPEN, **members}
+
+
+async def post_lines(server: Server, *lines: dict[str, object]) -> list[dict[str, Any]]:
+    body = "\n".join(map(json.dumps, lines))
+    headers = {"Content-Type": "application/x-ndjson"}
+    response = await server.api.post("/commands", data=body.encode(), headers=headers)
+    return [json.loads(line) for line in (await response.text()).splitlines()]
+
+
+async def test_lines_of_a_batch_are_scheduled_like_single_commands(serving: Serving) -> None:
+    once, again = str(uuid4()), str(uuid4())
+    async with serving() as server:
+        before = datetime.now(UTC)
+        answers = await post_lines(
+            server,
+            opening(id=once, at="2120-01-31T13:00:00+01:00", metadata={"tenant": "blue"}),
+            opening(id=again, cron="0 0 1 * *", timezone="Europe/Berlin", missed="skip"),
+            opening(after=3600),
+            opening(),
+        )
+        assert [answer.get("scheduled") for answer in answers[:2]] == [once, again]
+        assert answers[3]["stream"] == f"account-{ID}"
+        found = {item["id"]: item for item in (await listed(server))["scheduled"]}
+        assert found.keys() == {answer["scheduled"] for answer in answers[:3]}
+        assert datetime.fromisoformat(found[once]["due"]) == LATER
+        assert (found[again]["cron"], found[again]["missed"]) == ("0 0 1 * *", "skip")
+        assert found[again]["timezone"] == "Europe/Berlin"
+        delay = datetime.fromisoformat(found[answers[2]["scheduled"]]["due"]) - before
+        assert timedelta(hours=1) <= delay < timedelta(hours=2)
+        stored = await server.store.schedules.list(server.runtime.domain.name)
+        kept = {str(item.id): item for item in stored}
+        assert decode_metadata(kept[once].metadata) == {"tenant": "blue"}
+
+
+@pytest.mark.parametrize(
+    ("members", "path", "detail"),
+    [
+        ({"at": "2120-01-31T12:00:00"}, "$.at", "timezone"),
+        ({"at": "soon"}, "$.at", "Invalid RFC3339"),
+        ({"after": -1}, "$.after", "a whole number from 0"),
+        ({"after": 10**12}, "$.after", "a whole number from 0"),
+        ({"after": 1.5}, "$.after", "Expected `int | null`"),
+        ({"at": "2120-01-31T12:00:00Z", "after": 1}, "$.after", "not at too"),
+        ({"cron": "x 0 1 * *"}, "$.cron", "Bad minute"),
+        ({"cron": "0 0 1 * *", "timezone": "Mars"}, "$.timezone", "IANA"),
+        ({"cron": "0 0 1 * *", "missed": "some"}, "$.missed", "Invalid enum value"),
+        ({"timezone": "UTC"}, "$.timezone", "for cron"),
+        ({"after": 1, "expected_version": 0}, "$.expected_version", "for later"),
+        ({"after": 1, "return": "state"}, "$.return", "for later"),
+    ],
+)
+async def test_a_line_that_cannot_be_scheduled_is_refused(
+    serving: Serving, members: dict[str, object], path: str, detail: str
+) -> None:
+    async with serving() as server:
+        (answer,) = await post_lines(server, opening(**members))
+        assert answer["type"] == "urn:chekov:problem:malformed-request"
+        assert answer["path"] == path
+        assert detail in answer["detail"]
+        assert not (await listed(server))["scheduled"]
+
+
+async def test_a_line_beyond_the_recurring_commands_of_a_domain_is_refused(
+    serving: Serving,
+) -> None:
+    async with serving(CHEKOV_MAX_RECURRING="1") as server:
+        first, second = await post_lines(
+            server, opening(cron="0 0 1 * *"), opening(cron="0 0 2 * *")
+        )
+        assert "scheduled" in first
+        assert second["type"] == "urn:chekov:problem:too-many-recurring"

@@ -10,24 +10,24 @@ from chekov_operator.api.event_store import Store, parse_store
 from chekov_operator.api.fault import RETRY_SECONDS, Fault
 from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children import names
-from chekov_operator.children.job_outcome import JobOutcome, job_outcome
-from chekov_operator.children.pod_state import SLOW_SECONDS, last_log_line
+from chekov_operator.children.job_outcome import JobOutcome, is_outdated, job_outcome
+from chekov_operator.children.pod_state import WARNED_SECONDS, last_log_line
 from chekov_operator.children.revision import Revision, revision_name
-from chekov_operator.children.workloads import check_job, service_account
-from chekov_operator.controllers.bundle.check_result import parse_result, result_of
-from chekov_operator.controllers.bundle.observed import ObservedBundle
+from chekov_operator.children.workloads import check_job, check_policy, service_account
+from chekov_operator.controllers.bundle.check_result import is_whole, parse_result, result_of
+from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
 from chekov_operator.controllers.bundle.revisions import config_map_of, to_config_map
 from chekov_operator.kube.kinds import (
     DEPLOYMENT,
-    HASH_ANNOTATION,
     JOB,
     REVISION_LABEL,
     Kind,
 )
-from chekov_operator.kube.objects import Object, annotation, digest, label, nested
+from chekov_operator.kube.objects import Object, label, nested
 from chekov_operator.settings import Settings
 
 _NO_OUTPUT: Final = "the check printed no result; does the image contain Chekov?"
+_CUT: Final = "its termination message holds a part of the result only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,15 @@ def check_revision(bundle: Bundle, observed: ObservedBundle, settings: Settings)
         return _finished(revision, observed, result)
     name = names.check(bundle.meta.name, revision.name)
     job = observed.children.get((JOB.name, name))
-    outcome = None if job is None else job_outcome(job, observed.pods, observed.now)
+    outcome = (
+        None if job is None else job_outcome(job, observed.pods, observed.now, observed.warnings)
+    )
     if job is None or outcome is None or not outcome.finished:
         return _under_way(revision, observed, job, outcome)
-    result = parse_result(outcome.message)
+    log = observed.logs.get(name, CheckLog())
+    result = _result_of_pod(outcome, log)
     if result is None:
-        return _without_result(revision, observed, job, outcome)
+        return _without_result(revision, observed, job, outcome, log)
     return _finished(revision, observed, result)
 
 
@@ -126,9 +129,23 @@ def _result_on_deployment(observed: ObservedBundle, revision: Revision) -> Objec
     return result_of(live) if label(live, REVISION_LABEL) == revision.name else None
 
 
+def _result_of_pod(outcome: JobOutcome, log: CheckLog) -> Object | None:
+    """The result from the termination message, or from the log if that has more of it."""
+    said = parse_result(outcome.message)
+    if is_whole(said):
+        return said
+    printed = parse_result(log.document)
+    if printed is not None:
+        return printed
+    # The faults that are left say enough to refuse the code; a part of a domain is none.
+    return said if said is not None and not said["ok"] else None
+
+
 def _needed(revision: Revision, observed: ObservedBundle, result: Object | None) -> list[Object]:
-    account = [] if revision.bundle.service_account else [service_account(revision.bundle)]
-    return [*account, to_config_map(revision, observed.spec, result)]
+    bundle = revision.bundle
+    account = [] if bundle.service_account else [service_account(bundle)]
+    policy = [check_policy(bundle)] if bundle.network_policy else []
+    return [*account, *policy, to_config_map(revision, observed.spec, result)]
 
 
 def _under_way(
@@ -151,14 +168,18 @@ def _under_way(
         )
     message = f"revision {revision.name} is being checked"
     condition = unknown("Checked", "Checking", message)
-    return Check(condition, revision, apply=apply, requeue_after=SLOW_SECONDS)
+    return Check(condition, revision, apply=apply, requeue_after=WARNED_SECONDS)
 
 
 def _without_result(
-    revision: Revision, observed: ObservedBundle, job: Object, outcome: JobOutcome
+    revision: Revision, observed: ObservedBundle, job: Object, outcome: JobOutcome, log: CheckLog
 ) -> Check:
     """The check ended without a result, which says nothing about the code: retry it."""
     cause = _NO_OUTPUT if outcome.succeeded else last_log_line(outcome.message)
+    if parse_result(outcome.message) is not None:
+        cause = _CUT
+    if log.fault:
+        cause = f"{cause}; the log of its pod: {log.fault}"
     message = f"the check of revision {revision.name} did not run: {cause}"
     fault = Fault("CheckCannotRun", message)
     return Check(
@@ -176,8 +197,7 @@ def _outdated(revision: Revision, job: Object | None) -> list[tuple[Kind, str]]:
 
     A pull secret or more memory makes no new revision, and may be what was missing.
     """
-    applied = annotation(job, HASH_ANNOTATION)
-    if job is None or applied in (None, digest(check_job(revision))):
+    if job is None or not is_outdated(job, check_job(revision)):
         return []
     return [_named(job)]
 
@@ -189,11 +209,20 @@ def _named(job: Object) -> tuple[Kind, str]:
 def _finished(revision: Revision, observed: ObservedBundle, result: Object) -> Check:
     apply = _needed(revision, observed, result)
     if result["ok"]:
-        condition = true("Checked", "Passed", f"the code of revision {revision.name} loads")
+        message = f"the code of revision {revision.name} loads{_left_off(result)}"
+        condition = true("Checked", "Passed", message)
         return Check(condition, revision, result, apply=apply)
     fault = Fault(str(result.get("reason") or "InvalidDomain"), _message(result))
     condition = false("Checked", fault.reason, fault.message)
     return Check(condition, revision, fault=fault, apply=apply)
+
+
+def _left_off(result: Object) -> str:
+    counts: Object = nested(result, "left_off") or {}
+    if not counts:
+        return ""
+    listed = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    return f"; its result is too long for the status, which leaves out {listed}"
 
 
 def _message(result: Object) -> str:

@@ -3,7 +3,21 @@ from dataclasses import dataclass, field
 
 from chekov.store.port import SubscriptionRow
 from chekov_operator.api.fault import Fault
+from chekov_operator.kube.content import Content
 from chekov_operator.kube.objects import Object
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLog:
+    """What the log of a check's pod holds.
+
+    Attributes:
+        document: the result, if there is one.
+        fault: why there is none, if so.
+    """
+
+    document: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +28,14 @@ class ObservedBundle:
         spec: as the user wrote it.
         store: the EventStore that it names, if that exists.
         missing: the objects that it refers to and that do not exist.
+        contents: what is held by the objects that its specs refer to, by kind and name; `None` for
+            one that does not exist.
         modules: the code to mount, from the spec or from a ConfigMap.
         children: everything it owns, by kind and name.
         pods: its pods, including those of checks.
+        logs: of the checks that ended and whose termination message is no whole result, by the name
+            of the Job.
+        warnings: of Kubernetes about Jobs without pods and pods without containers, by uid.
         running: the revision that runs, or ran last.
         completed: the revision that was last rolled out completely.
         status: as it was written last.
@@ -29,11 +48,16 @@ class ObservedBundle:
     spec: Mapping[str, object] = field(default_factory=dict[str, object])
     store: Object | None = None
     missing: Sequence[Fault] = ()
+    contents: Mapping[tuple[str, str], Content | None] = field(
+        default_factory=dict[tuple[str, str], Content | None]
+    )
     modules: Mapping[str, str] | None = None
     children: Mapping[tuple[str, str], Object] = field(
         default_factory=dict[tuple[str, str], Object]
     )
     pods: Sequence[Object] = ()
+    logs: Mapping[str, CheckLog] = field(default_factory=dict[str, CheckLog])
+    warnings: Mapping[str, str] = field(default_factory=dict[str, str])
     running: str | None = None
     completed: str | None = None
     status: Mapping[str, object] = field(default_factory=dict[str, object])

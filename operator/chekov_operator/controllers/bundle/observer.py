@@ -2,34 +2,58 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from chekov.serialization.frame import UnreadableFrame, last_frame
 from chekov.store.port import SubscriptionRow
 from chekov.store.postgres.inspect import Progress
 from chekov_operator.api.domain_bundle import Bundle, parse_bundle
 from chekov_operator.api.event_store import parse_store
 from chekov_operator.api.fault import Fault
 from chekov_operator.api.spec import InvalidSpec
-from chekov_operator.controllers.bundle.check_result import result_of
-from chekov_operator.controllers.bundle.observed import ObservedBundle
-from chekov_operator.controllers.bundle.references import Reference, fault_of, references
+from chekov_operator.children.job_outcome import ended_pod, job_outcome, uids_to_explain
+from chekov_operator.children.workloads import CHECK, RUNTIME
+from chekov_operator.controllers.bundle.check_result import is_whole, parse_result, result_of
+from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
+from chekov_operator.controllers.bundle.references import (
+    Reference,
+    fault_of,
+    reference_to_dsn,
+    references,
+)
 from chekov_operator.controllers.bundle.revisions import config_map_of, stored_spec
 from chekov_operator.kube.cache import Cache
-from chekov_operator.kube.client import Client
-from chekov_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, REVISION_LABEL, STORE, Key
-from chekov_operator.kube.objects import Object, key_of, label, nested
+from chekov_operator.kube.client import ApiError, Client
+from chekov_operator.kube.content import Content
+from chekov_operator.kube.events import warnings_about
+from chekov_operator.kube.kinds import (
+    COMPONENT_LABEL,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    JOB,
+    REVISION_LABEL,
+    STORE,
+    Key,
+)
+from chekov_operator.kube.objects import Children, Object, key_of, label, nested
+from chekov_operator.kube.referenced_objects import ReferencedObjects
 from chekov_operator.stores.databases import Databases
 
 _MOST_CODE_BYTES: Final = 256 * 1024
+_LOG_LINES: Final = 64
+"""Enough for the longest result, since a node splits lines into parts of 16 KiB."""
 
 
 class BundleObserver:
-    def __init__(self, client: Client, cache: Cache, databases: Databases) -> None:
+    def __init__(
+        self, client: Client, cache: Cache, databases: Databases, referenced: ReferencedObjects
+    ) -> None:
         self._client = client
         self._cache = cache
         self._databases = databases
-        self._complete: dict[Key, tuple[str, int]] = {}
+        self._referenced = referenced
+        self._logs: dict[Key, dict[str, CheckLog]] = {}
 
     async def observe(self, key: Key, bundle: Bundle, body: Object) -> ObservedBundle:
         children = self._cache.children(key)
@@ -37,8 +61,23 @@ class BundleObserver:
         running = label(children.get((DEPLOYMENT.name, key.name)), REVISION_LABEL) or nested(
             body, "status", "revision"
         )
-        missing, code = await asyncio.gather(self._missing(key, bundle), self._code(bundle))
-        modules, fault = code
+        pods = self._cache.pods(key)
+        named = [*references(bundle), *_code_reference(bundle)]
+        serving = stored_spec(config_map_of(children, key.name, running))
+        others = [*_references_of(body, serving), *_dsn_reference(store)]
+        now = time.time()
+        jobs = [job for (kind, _), job in children.items() if kind == JOB.name]
+        contents, logs, warnings = await asyncio.gather(
+            self._contents(key, [*named, *others]),
+            self._logs_of_checks(key, children, pods),
+            warnings_about(self._client, key.namespace, uids_to_explain(jobs, pods, now)),
+        )
+        missing = [
+            fault
+            for item in named
+            if (fault := fault_of(item, contents[item.kind.name, item.name], key.namespace))
+        ]
+        modules, fault = _code(bundle, contents)
         domain = nested(result_of(config_map_of(children, key.name, running)), "domain")
         reading = None if store is None else self._databases.last_reading(key_of(STORE, store))
         progress = reading.progress if reading else None
@@ -46,16 +85,19 @@ class BundleObserver:
             spec=nested(body, "spec") or {},
             store=store,
             missing=[*missing, *([fault] if fault else [])],
+            contents=contents,
             modules=modules,
             children=children,
-            pods=self._cache.pods(key),
+            pods=pods,
+            logs=logs,
+            warnings=warnings,
             running=running,
             completed=nested(body, "status", "completedRevision"),
             status=nested(body, "status") or {},
             is_store_read=reading is not None or not _is_valid(store),
             subscriptions=_of_domain(progress, domain),
             head=progress.head if progress else 0,
-            now=time.time(),
+            now=now,
         )
 
     def last_valid(self, key: Key, body: Object) -> Object | None:
@@ -77,49 +119,95 @@ class BundleObserver:
             self._databases.hurry(key_of(STORE, store))
 
     def forget(self, key: Key) -> None:
-        self._complete.pop(key, None)
+        self._referenced.forget(key)
+        self._logs.pop(key, None)
 
-    async def _missing(self, key: Key, bundle: Bundle) -> list[Fault]:
-        """A fault for each reference that cannot be resolved.
+    async def _logs_of_checks(
+        self, key: Key, children: Children, pods: Sequence[Object]
+    ) -> Mapping[str, CheckLog]:
+        """The logs of checks that ended; each is read once, and only if it is needed."""
+        before = self._logs.pop(key, {})
+        read: dict[str, CheckLog] = {}
+        found: dict[str, CheckLog] = {}
+        for (kind, name), job in children.items():
+            if kind != JOB.name or label(job, COMPONENT_LABEL) != CHECK:
+                continue
+            pod = ended_pod(job, pods)
+            message = job_outcome(job, pods, 0.0).message
+            if pod is None or is_whole(parse_result(message)):
+                continue
+            known = before.get(pod)
+            found[name] = read[pod] = known or await self._log(key.namespace, pod)
+        if read:
+            self._logs[key] = read
+        return found
 
-        The references are read until all exist, and after that once for each new spec.
-        """
-        spec = (bundle.meta.uid, bundle.meta.generation)
-        if self._complete.get(key) == spec:
-            return []
+    async def _log(self, namespace: str, pod: str) -> CheckLog:
+        try:
+            output = await self._client.log(namespace, pod, RUNTIME, lines=_LOG_LINES)
+        except ApiError as error:
+            return CheckLog(fault=f"it could not be read: {error.reply}")
+        try:
+            return CheckLog(last_frame(output))
+        except UnreadableFrame as error:
+            return CheckLog(fault=str(error))
+
+    async def _contents(
+        self, key: Key, named: Iterable[Reference]
+    ) -> Mapping[tuple[str, str], Content | None]:
+        """What the objects hold that a bundle refers to. Only a change of one costs a request."""
+        kinds = {(item.kind.name, item.name): item.kind for item in named}
         found = await asyncio.gather(
-            *(self._fault(item, bundle.meta.namespace) for item in references(bundle))
+            *(self._referenced.get(key, kind, name) for (_, name), kind in kinds.items())
         )
-        faults = [fault for fault in found if fault is not None]
-        if not faults:
-            self._complete[key] = spec
-        return faults
+        return dict(zip(kinds, found, strict=True))
 
-    async def _fault(self, reference: Reference, namespace: str) -> Fault | None:
-        found = await self._client.get(reference.kind, namespace, reference.name)
-        return fault_of(reference, found, namespace)
 
-    async def _code(self, bundle: Bundle) -> tuple[Mapping[str, str] | None, Fault | None]:
-        name = bundle.code.config_map
-        if name is None:
-            return bundle.code.modules, None
-        found = await self._client.get(CONFIG_MAP, bundle.meta.namespace, name)
-        path = "spec.code.configMapRef.name"
-        fault = fault_of(Reference(path, CONFIG_MAP, name), found, bundle.meta.namespace)
-        if fault is not None:
-            return {}, fault
-        modules: Mapping[str, str] = nested(found, "data") or {}
-        if not modules:
-            message = f"{path}: the ConfigMap {name!r} has no modules; give it keys like bank.py"
-            return {}, Fault("ConfigMapEmpty", message)
-        size = sum(len(source.encode()) for source in modules.values())
-        if size > _MOST_CODE_BYTES:
-            message = (
-                f"{path}: the ConfigMap {name!r} has {size} bytes of code, more than the limit of "
-                f"{_MOST_CODE_BYTES}; put the code into an image and set spec.code.image"
-            )
-            return {}, Fault("ConfigMapTooLarge", message)
-        return modules, None
+def _code_reference(bundle: Bundle) -> list[Reference]:
+    name = bundle.code.config_map
+    return [] if name is None else [Reference("spec.code.configMapRef.name", CONFIG_MAP, name)]
+
+
+def _dsn_reference(store: Object | None) -> list[Reference]:
+    try:
+        return [] if store is None else [reference_to_dsn(parse_store(store))]
+    except InvalidSpec:
+        return []
+
+
+def _references_of(body: Object, serving: Object | None) -> list[Reference]:
+    """The references of the spec that serves, while the bundle asks for another one."""
+    spec = serving or {}
+    if not spec or spec == nested(body, "spec"):
+        return []
+    try:
+        return list(references(parse_bundle({**body, "spec": spec})))
+    except InvalidSpec:
+        return []
+
+
+def _code(
+    bundle: Bundle, contents: Mapping[tuple[str, str], Content | None]
+) -> tuple[Mapping[str, str] | None, Fault | None]:
+    """The modules to mount, and why they cannot be used, if so."""
+    name = bundle.code.config_map
+    if name is None:
+        return bundle.code.modules, None
+    found = contents[CONFIG_MAP.name, name]
+    if found is None:
+        return {}, None
+    path = "spec.code.configMapRef.name"
+    if not found.data:
+        message = f"{path}: the ConfigMap {name!r} has no modules; give it keys like bank.py"
+        return {}, Fault("ConfigMapEmpty", message)
+    size = sum(len(source.encode()) for source in found.data.values())
+    if size > _MOST_CODE_BYTES:
+        message = (
+            f"{path}: the ConfigMap {name!r} has {size} bytes of code, more than the limit of "
+            f"{_MOST_CODE_BYTES}; put the code into an image and set spec.code.image"
+        )
+        return {}, Fault("ConfigMapTooLarge", message)
+    return found.data, None
 
 
 def _of_domain(progress: Progress | None, domain: object) -> list[SubscriptionRow] | None:

@@ -1,12 +1,12 @@
 """The live aggregates of a process: their states, kept between commands."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.boundary import Boundary
 from chekov.domain.immutability import has_immutable_fields
+from chekov.domain.loaded import Loaded
 from chekov.engine.commands.instance_cache import InstanceCache
 from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.commands.rehydration import Rehydrator
@@ -14,15 +14,6 @@ from chekov.errors import HistoryTruncated, InvalidArgument, StreamNotFound, Wro
 from chekov.store.port import Store
 
 A = TypeVar("A", bound=Aggregate)
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded(Generic[A]):
-    """A copy of an instance's state, and the version it is at."""
-
-    stream: str
-    version: int
-    state: A
 
 
 class AggregateCache:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from chekov.domain.identifiers import identifier_fault, identifier_kind, length_
 from chekov.domain.messages import Command, Event
 from chekov.domain.methods import Method
 from chekov.domain.names import NAME_BYTES, is_name
+from chekov.domain.purity import executed
 from chekov.domain.scope import Scope
 from chekov.errors import InvalidArgument, InvalidCommand, UnknownCommand
 
@@ -89,14 +91,15 @@ class Router:
     Args:
         domain: the domain.
         timeout: seconds for commands whose classes give no time-out.
+        debug: whether an executor that changes the state is an error.
     """
 
-    def __init__(self, domain: Domain, timeout: float) -> None:
+    def __init__(self, domain: Domain, timeout: float, *, debug: bool = False) -> None:
         self._domain = domain
         self.records_principal = domain.record_principal
         self._aggregates = frozenset(domain.aggregates)
         self._routes = {
-            kind: _route(domain, kind, aggregate, timeout)
+            kind: _route(domain, kind, aggregate, timeout, debug=debug)
             for kind in domain.commands.values()
             if (aggregate := domain.aggregate_of(kind)) is not None
         }
@@ -141,7 +144,12 @@ def _fault(identifier: object, kind: type, stream: str, prefix: str) -> str | No
 
 
 def _route(
-    domain: Domain, kind: type[Command[Any]], aggregate: type[Aggregate], timeout: float
+    domain: Domain,
+    kind: type[Command[Any]],
+    aggregate: type[Aggregate],
+    timeout: float,
+    *,
+    debug: bool,
 ) -> Route:
     definition = definition_of(aggregate)
     command = definition_of(kind)
@@ -160,7 +168,7 @@ def _route(
         field=field,
         kind=domain.identifier_kind(aggregate) or str,
         identifier=attrgetter(field),
-        execute=_decided_elsewhere if executor is None else executor.function,
+        execute=_execute(executor, aggregate, debug=debug),
         takes_context=takes_context,
         decide=None if decider is None else decider.function.__get__(handler),
         decision_takes_context=decider is not None and decider.context_place is not None,
@@ -170,6 +178,14 @@ def _route(
         scope=None if scope is None else scope.function,
         appliers=definition.appliers,
     )
+
+
+def _execute(
+    executor: Method | None, aggregate: type[Aggregate], *, debug: bool
+) -> Callable[..., Iterable[Event]]:
+    if executor is None:
+        return _decided_elsewhere
+    return partial(executed, aggregate, executor) if debug else executor.function
 
 
 def _decided_elsewhere(*_: Any) -> Iterable[Event]:

@@ -175,7 +175,7 @@ class Outbox:
                 try:
                     await self._processes.settle(checkpoint.claim, sent, refused)
                 except Fenced:
-                    checkpoint.ended.set()
+                    checkpoint.end()
                     return
                 except StoreError as error:
                     self._report("answered commands stay in the outbox", error)

@@ -5,7 +5,6 @@ from collections.abc import (
     AsyncGenerator,
     Callable,
     Collection,
-    Container,
     Coroutine,
     Iterator,
     Sequence,
@@ -21,9 +20,11 @@ from chekov.domain.messages import Command
 from chekov.domain.process_manager import ProcessManager
 from chekov.engine.processes.outbox import Outbox
 from chekov.engine.processes.reactions import ReactionBatch, Source
+from chekov.engine.subscriptions.batch_limit import BatchLimit
 from chekov.engine.subscriptions.checkpoint import Checkpoint, Progress
 from chekov.engine.subscriptions.invocation import Invocation, Subject, failures
-from chekov.errors import InvalidCommand, UnknownCommand
+from chekov.engine.subscriptions.time_slice import clock
+from chekov.errors import InvalidCommand, StoreUnavailable, UnknownCommand
 from chekov.serialization.processes import ProcessCodec, decode_refusal
 from chekov.store.port import (
     Claim,
@@ -66,6 +67,7 @@ class ProcessInvocation(Invocation):
         self._outbox = Outbox(
             self.key, self._processes, subject.codec, subject.execute, self._refused
         )
+        self._limit = BatchLimit(self.batch_size)
         self._inputs: dict[UUID, ProcessInput] = {}
         self._withheld: set[str] = set()
         self._passed_withheld = False
@@ -115,25 +117,34 @@ class ProcessInvocation(Invocation):
     async def invoke(
         self, checkpoint: Progress, events: Sequence[RecordedEvent], *, attempt: int
     ) -> int:
-        """Handle all inputs, or none of them."""
-        last = events[-1].position
-        position = max(checkpoint.position, last)
-        with failures(len(events)):
-            steps = [step for event in events for step in self._steps(event)]
-            loaded = await self._processes.load(self.key, {step.instance for step in steps})
-            batch = ReactionBatch(self._manager, self._domain, self._codec, self._formats, loaded)
-            for step in steps:
-                step.react(batch)
-            changes = batch.changes()
-            numbers = await self._processes.commit(
-                checkpoint.claim,
-                position,
-                changes,
-                parked=checkpoint.blocked_until(position),
-                unpark=last if checkpoint.unparks else None,
-            )
+        """Handle the inputs, or the first of them if they take long; or none of them."""
+        events = events[: self._limit.events]
+        self._limit.begin()
+        try:
+            with failures(len(events)):
+                steps = [list(self._steps(event)) for event in events]
+                instances = {step.instance for each in steps for step in each}
+                loaded = await self._processes.load(self.key, instances)
+                batch = ReactionBatch(
+                    self._manager, self._domain, self._codec, self._formats, loaded
+                )
+                done = await self._react(batch, steps)
+                last = events[done - 1].position
+                position = max(checkpoint.position, last)
+                changes = batch.changes()
+                numbers = await self._processes.commit(
+                    checkpoint.claim,
+                    position,
+                    changes,
+                    parked=checkpoint.blocked_until(position),
+                    unpark=last if checkpoint.unparks else None,
+                )
+        except StoreUnavailable:
+            self._limit.lost(len(events))
+            raise
+        self._limit.committed(done)
         checkpoint.committed(position)
-        if self._withheld and not self._withheld.isdisjoint(step.instance for step in steps):
+        if self._withheld and not self._withheld.isdisjoint(instances):
             self._passed_withheld = True  # it may have replaced or removed what was set aside
         if checkpoint.unparks:
             self._more = True  # what the parked event kept back
@@ -141,7 +152,19 @@ class ProcessInvocation(Invocation):
             self._outbox.put(numbers, changes.commands)
         if changes.timers:
             self._due_known = False
-        return len(events)
+        return done
+
+    async def _react(self, batch: ReactionBatch, steps: Sequence[Sequence[_Step]]) -> int:
+        """Handle inputs, each with its steps, and return how many were handled."""
+        limit = self._limit
+        done = 0
+        for each in steps:
+            for step in each:
+                step.react(batch)
+            done += 1
+            if clock() >= limit.pause_at and await limit.reached():
+                break
+        return done
 
     async def park(self, checkpoint: Checkpoint, entry: ParkingEntry) -> None:
         """Set an input aside: an event as ever, a refusal or a timer where it is stored."""
@@ -156,24 +179,16 @@ class ProcessInvocation(Invocation):
             if entry.discarded is None:
                 self._withheld.add(_instance_of(item))
 
-    def ordering_key(self, event: RecordedEvent) -> str | None:
-        """The instance that an event is for, unless there are several; else the stream."""
+    def ordering_keys(self, event: RecordedEvent) -> Sequence[str]:
+        """The instances that an event is for; its stream, if that cannot be said."""
         if event.id in self._inputs:
-            return None
-        found = self._instance_keys(event)
-        return found[0] if len(found) == 1 else event.stream
+            return ()
+        return self._instance_keys(event) or (event.stream,)
 
-    def blocked_by(self, event: RecordedEvent, keys: Container[str]) -> str | None:
-        """The key that keeps an event back: its own, or that of any of its instances."""
-        own = super().blocked_by(event, keys)
-        if own is not None or event.id in self._inputs:
-            return own
-        return next((key for key in self._instance_keys(event) if key in keys), None)
-
-    def blocks(self, event: RecordedEvent) -> str | None:
-        """The instance, also of a refusal or a timer."""
+    def blocks(self, event: RecordedEvent) -> Sequence[str]:
+        """The instances, also that of a refusal or a timer."""
         item = self._inputs.get(event.id)
-        return self.ordering_key(event) if item is None else self._key_of(item)
+        return self.ordering_keys(event) if item is None else (self._key_of(item),)
 
     async def withheld(self, claim: Claim) -> Collection[str]:
         """Instances with a refusal or a timer that was set aside, and was not handled since."""

@@ -12,9 +12,15 @@ from typing import Final, cast
 from uuid import UUID, uuid5
 
 from chekov.domain.recurrence import Missed, Recurrence
-from chekov.store.port import CommandRun, RecurringCommand, Schedules
+from chekov.store.port import CommandRun, DueRecurring, RecurringCommand, Schedules
 
 _PAGE: Final = 100
+
+MOST_WAITING: Final = 10
+"""Runs of one recurring command that wait to be executed; further ones are scheduled after that.
+
+So a backlog, of runs that take long even, leaves room for everything else that is due.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -38,27 +44,27 @@ class RecurringCommands:
             StoreUnavailable: the database does not answer.
         """
         known = await self._due()
-        most = max(1, _PAGE // len(known)) if known else 0
-        for item, recurrence, now in known:
-            times, next_due = recurrence.runs(item.due, now, most)
+        share = max(1, _PAGE // len(known)) if known else 0
+        for (item, now, waiting), recurrence in known:
+            times, next_due = recurrence.runs(item.due, now, min(share, MOST_WAITING - waiting))
             runs = [CommandRun(run_id(item.id, time), item.data, time) for time in times]
             await self._schedules.schedule_runs(self._domain, item, runs, next_due=next_due)
         return bool(known)
 
-    async def _due(self) -> Sequence[tuple[RecurringCommand, Recurrence, datetime]]:
+    async def _due(self) -> Sequence[tuple[DueRecurring, Recurrence]]:
         """Those that are due and can run here, about a page; none if there are none."""
         limit = _PAGE
         while True:
-            page = await self._schedules.due_recurring(self._domain, limit=limit)
-            known: list[tuple[RecurringCommand, Recurrence, datetime]] = []
-            for item, now in page:
+            page = await self._schedules.due_recurring(
+                self._domain, most_waiting=MOST_WAITING, limit=limit
+            )
+            known: list[tuple[DueRecurring, Recurrence]] = []
+            for due in page:
                 try:
-                    known.append((item, recurrence_of(item), now))
+                    known.append((due, recurrence_of(due.item)))
                 except ValueError as error:  # another process knows more time zones
-                    _log.warning(
-                        "a recurring command cannot run here",
-                        extra={"domain": self._domain, "id": str(item.id), "error": str(error)},
-                    )
+                    about = {"domain": self._domain, "id": str(due.item.id), "error": str(error)}
+                    _log.warning("a recurring command cannot run here", extra=about)
             if known or len(page) < limit:
                 return known
             # What cannot run here stays due, and must not hide what can.

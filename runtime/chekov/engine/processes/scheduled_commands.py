@@ -58,12 +58,20 @@ class ScheduledCommands:
         schedules: of the store.
         codec: encodes and decodes them.
         execute: executes one.
+        max_recurring: how many recurring commands the domain may have.
     """
 
     def __init__(
-        self, domain: Domain, schedules: Schedules, codec: Codec, execute: Execute
+        self,
+        domain: Domain,
+        schedules: Schedules,
+        codec: Codec,
+        execute: Execute,
+        *,
+        max_recurring: int,
     ) -> None:
         self._domain = domain
+        self._max_recurring = max_recurring
         self._schedules = schedules
         self._codec = codec
         self._execute = execute
@@ -110,6 +118,7 @@ class ScheduledCommands:
         Raises:
             ValueError: not one of `at`, `after` and `cron` is given, or it cannot be used.
             UnknownCommand: no aggregate executes the command.
+            TooManyRecurring: the domain has as many recurring commands as it may have.
             InvalidCommand: its content or the metadata is unusable.
             StoreUnavailable: the database does not answer.
         """
@@ -133,7 +142,8 @@ class ScheduledCommands:
                 id_, name, data, due, recurrence.cron, recurrence.timezone, recurrence.missed,
                 correlation_id, stored, causation_id,
             )  # fmt: skip
-            await self._schedules.add_recurring(self._domain.name, recurring)
+            most = self._max_recurring
+            await self._schedules.add_recurring(self._domain.name, recurring, most=most)
         self._added.bump()
         return id_
 
@@ -157,8 +167,8 @@ class ScheduledCommands:
                             task = group.create_task(self._send(item))
                             sending.add(task)
                             task.add_done_callback(sending.discard)
-                        # Runs are added once nothing else waits, so a backlog of them keeps
-                        # newer commands back for a page of it only.
+                        # Runs are added once nothing else waits, and few of each recurring command
+                        # at a time, so a backlog of them does not keep newer commands back.
                         if len(items) == free or await self._recurring.schedule_due():
                             pause = 0
                         while len(sending) > _IN_FLIGHT // 2:
@@ -192,6 +202,8 @@ class ScheduledCommands:
                 await self._schedules.remove(name, item.id)
         except Exception as error:  # noqa: BLE001 whatever it is, it is sent again
             self._report("a scheduled command is sent again", error, item)
+        if item.recurring is not None:
+            self._added.bump()  # the next run may wait for this one
 
     def _decoded(self, item: ScheduledCommand) -> Command[Any] | None:
         """The command; `None` if it is left to a process that may have newer code.

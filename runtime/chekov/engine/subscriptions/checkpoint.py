@@ -57,7 +57,7 @@ class Checkpoint:
         position: everything up to here is handled.
         replay_until: events up to here were stored before the subscription first ran; while a
             generation is built beside the one that serves, all are replayed, and then those up to
-            where it took over.
+            where it took over, whichever process handles what was parked of them.
         ended: set when nothing further may be handled under this claim.
         valid_until: when the claim runs out, by the loop's clock.
 
@@ -81,6 +81,8 @@ class Checkpoint:
         self.replay_until: float = inf if beside else claim.registered
         self.unparks = False
         self.ended = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._parked_changes = claim.parked_changes
         self.valid_until = valid_until
         self._store = store
         self._moved = moved
@@ -97,8 +99,14 @@ class Checkpoint:
         return not self.ended.is_set() and self._now() < self.valid_until
 
     def renewed(self, claim: Claim) -> None:
-        """Note that the claim was renewed, with which the generation may have begun to serve."""
+        """Note that the claim was renewed, with which the generation may have begun to serve.
+
+        Who waits for an attempt is woken if somebody has changed what is parked.
+        """
         self._switched(claim.position, building=claim.building)
+        if claim.parked_changes != self._parked_changes:
+            self._parked_changes = claim.parked_changes
+            self._woken.set()
 
     def block(self, entry: ParkingEntry) -> bool:
         """Note an event that is to be parked once everything before it is handled.
@@ -165,10 +173,29 @@ class Checkpoint:
             pass
         return self.open
 
+    async def await_attempt(self, seconds: float) -> bool:
+        """As `pause`, but return False at once when somebody changes what is parked."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return self.open
+        return False
+
     def abandon(self) -> None:
         """End the claim without another word: neither the position nor its owner counts."""
         self._abandoned = True
+        self.end()
+
+    def end(self) -> None:
+        """Let nothing further be handled under this claim."""
         self.ended.set()
+        self._woken.set()
+
+    def resume(self) -> None:
+        """Let further attempts be waited for: what is parked is looked at next."""
+        if not self.ended.is_set():
+            self._woken.clear()
 
     async def save(self) -> None:
         """Write the position, unless the store has it already.

@@ -91,11 +91,11 @@ class SubscriptionControl:
         """Let the owner handle failed events again, and what they block after them, in order.
 
         It only marks them: the owner handles them as soon as it runs. An event that fails again is
-        parked again.
+        parked again. One that waits for its next attempt is tried now, and its attempts count on.
 
         Args:
             name: of the subscription.
-            key: only the failed event of this key.
+            key: only the first event of this key.
             fingerprint: only failures with this one.
             position: only the event there.
             after: only events above this position.

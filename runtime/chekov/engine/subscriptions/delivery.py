@@ -62,8 +62,9 @@ class Delivery:
         """Handle every event that concerns the handler, in order.
 
         Returns:
-            Whether all were handled: before `checkpoint` ended, and before the pause of a key did,
-            and without one of a newer revision, which waits for a process of newer code.
+            Whether all were handled: before `checkpoint` ended, before the pause of a key did or
+            somebody retried what is parked, and without one of a newer revision, which waits for a
+            process of newer code.
 
         Raises:
             Fenced: another process owns the subscription.
@@ -112,7 +113,7 @@ class Delivery:
             entry = self._parking.entry(event)
             if entry is None:
                 free.append(end - 1)
-            elif checkpoint.block(entry) and self._parking.note_blocked(entry):
+            elif self._parking.hold(checkpoint, entry):
                 self._report("parked", (event,), 0.0)
             if len(free) == size or checkpoint.full:
                 break
@@ -148,9 +149,13 @@ class Delivery:
     async def _retried(
         self, checkpoint: Checkpoint, event: RecordedEvent, failed: DeliveryFailed
     ) -> bool:
-        """Retry an event until it is handled or set aside; False when `checkpoint` ended before.
+        """Retry an event until it is handled or set aside.
 
         It is set aside for a while, too: until its next attempt, if that is not soon.
+
+        Returns:
+            False when `checkpoint` ended before, or somebody retried what is parked: then that is
+            looked at first, and this event next, whose attempts are counted anew.
         """
         replaying = event.position <= checkpoint.replay_until
         retries = self._policy.begin(event, replaying=replaying)
@@ -162,7 +167,7 @@ class Delivery:
                 if not failed.excused and self._parking.may_defer(event, retries, seconds):
                     await self._parking.defer(checkpoint, event, failed, retries, seconds)
                     return True
-                if not await checkpoint.pause(decision.after):
+                if not await checkpoint.await_attempt(decision.after):
                     return False
                 try:
                     await self._attempt(checkpoint, (event,), attempt=retries.attempt)

@@ -10,7 +10,7 @@ from typing import Final
 from chekov.engine.subscriptions.layouts import LayoutKeeper, first_of
 from chekov.engine.subscriptions.node_watch import LOOK_SECONDS, NodeWatch
 from chekov.engine.subscriptions.rest import Rest
-from chekov.engine.subscriptions.shares import Member, assign, revision_offers
+from chekov.engine.subscriptions.shares import Member, assign, older_than, revision_offers
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.errors import StoreError
 from chekov.serialization.revisions import Revisions
@@ -79,6 +79,38 @@ class LeaseKeeper:
         with suppress(StoreError):
             await self._nodes.look()
         return self._nodes.alone
+
+    async def join(self) -> None:
+        """Be one of the nodes that share the subscriptions.
+
+        Raises:
+            StoreError: the store is away.
+        """
+        await self._store.nodes.join(self._owner, self._domain, self._offers, lease=self._lease)
+
+    async def succeed(self) -> None:
+        """Return once nodes of older releases run nothing that this one can run, or a lease later.
+
+        They look at the nodes before they renew a claim. So none of them passes over an event that
+        only this release knows, if its first command is executed after this.
+
+        Raises:
+            StoreError: the store is away.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._lease):
+                seen = await self._store.wait("subscriptions", 0, 0)
+                while await self._older_ones_run():
+                    seen = await self._store.wait("subscriptions", seen, LOOK_SECONDS)
+
+    async def _older_ones_run(self) -> bool:
+        await self._nodes.look()
+        older = older_than(self._nodes.own, self._nodes.living)
+        if not older:
+            return False
+        own = {(key.name, key.version) for key in self._subscriptions}
+        rows = await self._store.subscriptions.list(self._domain)
+        return any(row.owner in older and (row.key.name, row.key.version) in own for row in rows)
 
     async def attend(self) -> None:
         """Be one of the nodes that share the subscriptions, until cancelled."""

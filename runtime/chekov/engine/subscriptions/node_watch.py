@@ -18,6 +18,7 @@ class NodeWatch:
     """What one node knows of the nodes of its domain.
 
     Attributes:
+        own: this node.
         vanished: the nodes whose session was missing in two looks.
         living: the members to share with, itself among them.
 
@@ -40,7 +41,7 @@ class NodeWatch:
     ) -> None:
         self._nodes = nodes
         self._domain = domain
-        self._own = own
+        self.own = own
         self._lease = lease
         self._missed: dict[tuple[str, str | None], float] = {}
         self._now = clock
@@ -64,7 +65,7 @@ class NodeWatch:
         self._missed = {
             (node.id, node.session): self._missed.get((node.id, node.session), now)
             for node in found
-            if node.vanished and node.id != self._own.id
+            if node.vanished and node.id != self.own.id
         }
         self.vanished = sorted(
             node for (node, _), at in self._missed.items() if now - at >= LOOK_SECONDS * _ENOUGH
@@ -76,7 +77,7 @@ class NodeWatch:
         members = [
             Member(node.id, node.offers)
             for node in found
-            if node.id == self._own.id or (node.fresh and node.id not in self.vanished)
+            if node.id == self.own.id or (node.fresh and node.id not in self.vanished)
         ]
         # Before its own row is written, it comes last, as it will then.
-        return members if self._own in members else [*members, self._own]
+        return members if self.own in members else [*members, self.own]

@@ -8,7 +8,7 @@ While releases follow each other, subscriptions are shared among the nodes of th
 ones cannot read what it stores, and pass over events that only its handlers take.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -62,6 +62,12 @@ def _keys_by_handler(offers: frozenset[str]) -> Mapping[str, str]:
 def revision_offers(revisions: Revisions) -> frozenset[str]:
     """What a node offers to say which events it can read."""
     return frozenset(f"{_READS}{name}" for name in revisions.names)
+
+
+def older_than(own: Member, members: Iterable[Member]) -> Collection[str]:
+    """The ids of those that cannot read all that one of them can."""
+    reads = _revisions_of(frozenset(own.offers))
+    return {item.id for item in members if _revisions_of(frozenset(item.offers)).lack(reads)}
 
 
 def assign(

@@ -391,7 +391,7 @@ class Subscription:
 
     def _end(self) -> None:
         if self._checkpoint is not None:
-            self._checkpoint.ended.set()
+            self._checkpoint.end()
         self._store.tail.head.wake_all()
 
     def _move(self, position: int) -> None:

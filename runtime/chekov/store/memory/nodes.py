@@ -32,6 +32,10 @@ class MemoryNodes:
         self._rows: dict[str, _Row] = {}
         self._sessions = 0
 
+    async def join(self, node: str, domain: str, offers: Collection[str], *, lease: float) -> None:
+        """Be one of the nodes of a domain."""
+        self._join(node, domain, offers)
+
     async def attend(
         self,
         node: str,
@@ -42,9 +46,7 @@ class MemoryNodes:
         well: Callable[[], bool],
     ) -> None:
         """Be one of the nodes of a domain until cancelled."""
-        self._sessions += 1
-        row = self._rows[node] = _Row(domain, frozenset(offers), self._sessions, self._now())
-        self._changed.bump()
+        row = self._join(node, domain, offers)
         try:
             while True:
                 await asyncio.sleep(lease / 3)
@@ -53,10 +55,20 @@ class MemoryNodes:
         finally:
             row.present = False
 
+    def _join(self, node: str, domain: str, offers: Collection[str]) -> _Row:
+        self._sessions += 1
+        row = self._rows[node] = _Row(domain, frozenset(offers), self._sessions, self._now())
+        self._changed.bump()
+        return row
+
     async def leave(self, node: str) -> None:
         """Be a node no longer."""
         if self._rows.pop(node, None) is not None:
             self._changed.bump()
+
+    def heard_since(self, domain: str, time: datetime) -> Sequence[str]:
+        """The nodes of a domain that were heard of since a time."""
+        return [id_ for id_, row in self._rows.items() if row.domain == domain and row.heard > time]
 
     async def list(self, domain: str, *, lease: float) -> Sequence[Node]:
         """The nodes of a domain, in the order in which they joined."""

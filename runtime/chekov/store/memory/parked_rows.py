@@ -1,6 +1,6 @@
 """The parked and discarded events of one subscription in memory."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -10,6 +10,7 @@ from chekov.store.port import (
     Failure,
     ParkedEvent,
     ParkedFilter,
+    ParkedState,
     ParkingEntry,
     SubscriptionKey,
 )
@@ -27,6 +28,7 @@ class ParkedRows:
     def __init__(self, subscription: SubscriptionKey) -> None:
         self._subscription = subscription
         self._events: dict[int, ParkedEvent] = {}
+        self._retried: dict[int, int] = {}
         self.discarded: list[DiscardedEvent] = []
         self.changes = 0
         self.last_failed = 0
@@ -46,7 +48,8 @@ class ParkedRows:
         """Each blocked key → whether its first event is to be handled now."""
         heads: dict[str, bool] = {}
         for event in self:
-            heads.setdefault(event.key, event.state != "failed")
+            for key in event.keys:
+                heads.setdefault(key, event.state != "failed")
         return heads
 
     def add(self, entries: Iterable[ParkingEntry], now: datetime) -> None:
@@ -64,6 +67,7 @@ class ParkedRows:
 
     def remove(self, position: int) -> None:
         del self._events[position]
+        self._retried.pop(position, None)
 
     def fail(self, position: int, failure: Failure) -> None:
         """Note that an event failed again."""
@@ -80,29 +84,45 @@ class ParkedRows:
 
     def in_order(self, key: str, limit: int) -> Sequence[ParkedEvent]:
         """The first events of a key."""
-        return list(islice((event for event in self if event.key == key), limit))
+        return list(islice((event for event in self if key in event.keys), limit))
 
-    def failed(self, filter: ParkedFilter, after: int) -> Sequence[ParkedEvent]:
-        """The failed events above a position that meet the filter."""
+    def chosen(
+        self, filter: ParkedFilter, after: int, *states: ParkedState
+    ) -> Sequence[ParkedEvent]:
+        """The events in some states above a position that meet the filter."""
         return [
             event
             for event in self
-            if event.state == "failed" and event.position > after and filter.matches(event)
+            if event.state in states and event.position > after and filter.matches(event)
         ]
 
     def retry(self, position: int) -> None:
+        """Let an event be handled again now; the next change says so to the owner."""
         self._events[position] = replace(self._events[position], state="retrying")
+        self._retried[position] = self.changes + 1
+
+    def retried(self, after: int) -> Collection[str]:
+        """The keys of events that were retried after so many changes."""
+        found = [event for event in self if self._retried.get(event.position, 0) > after]
+        return {key for event in found for key in event.keys}
 
     def discard(self, position: int, reason: str, now: datetime) -> None:
         """Move an event to the discarded ones."""
         self._record(self._events.pop(position), reason, now)
 
-    def set_aside(self, first: int, last: int) -> Sequence[bool]:
-        """For each event from `first` to `last` that was set aside, whether it was for good."""
+    def set_aside(self, first: int, last: int, waiting: Container[str]) -> Sequence[bool]:
+        """For each event from `first` to `last` that was set aside, whether it was for good.
+
+        Args:
+            first: the lowest position.
+            last: the highest position.
+            waiting: keys that are kept back by what is not in the log.
+        """
         again = self.keys
         parked = [event for event in self._events.values() if first <= event.position <= last]
         discarded = [event for event in self.discarded if first <= event.position <= last]
-        return [not again[event.key] for event in parked] + [True for _ in discarded]
+        final = [any(not again[key] or key in waiting for key in event.keys) for event in parked]
+        return [*final, *(True for _ in discarded)]
 
     def _record(self, event: ParkedEvent, reason: str, now: datetime) -> None:
         self.discarded.append(
@@ -137,4 +157,5 @@ def _parked(subscription: SubscriptionKey, entry: ParkingEntry, now: datetime) -
         found.fingerprint,
         found.traceback,
         now,
+        entry.also,
     )

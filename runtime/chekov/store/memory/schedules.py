@@ -1,10 +1,12 @@
 """The role `schedules` in memory."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
+from chekov.errors import TooManyRecurring
 from chekov.store.port import (
     AfterDue,
     CommandRun,
@@ -91,17 +93,31 @@ class MemorySchedules:
         """The scheduled commands of a domain by due time and id."""
         return _sorted(domain, self._items, after)[:limit]
 
-    async def add_recurring(self, domain: str, item: RecurringCommand) -> bool:
+    async def add_recurring(
+        self, domain: str, item: RecurringCommand, *, most: int | None = None
+    ) -> bool:
         """Keep a recurring command, unless there is one of its id."""
-        if self._was_cancelled(domain, item):
+        if (domain, item.id) in self._recurring or self._was_cancelled(domain, item):
             return False
-        return self._recurring.setdefault((domain, item.id), item) is item
+        if most is not None and len(_sorted(domain, self._recurring)) >= most:
+            raise TooManyRecurring(domain, most)
+        self._recurring[domain, item.id] = item
+        return True
 
-    async def due_recurring(self, domain: str, *, limit: int = 100) -> Sequence[DueRecurring]:
+    async def due_recurring(
+        self, domain: str, *, most_waiting: int, limit: int = 100
+    ) -> Sequence[DueRecurring]:
         """Recurring commands whose next run is due."""
         now = self._now()
-        due = [item for item in _sorted(domain, self._recurring) if item.due <= now]
-        return [DueRecurring(item, now) for item in due[:limit]]
+        waiting = Counter(
+            item.recurring for item in _sorted(domain, self._items) if item.error is None
+        )
+        due = [
+            DueRecurring(item, now, waiting[item.id])
+            for item in _sorted(domain, self._recurring)
+            if item.due <= now and waiting[item.id] < most_waiting
+        ]
+        return due[:limit]
 
     async def schedule_runs(
         self, domain: str, item: RecurringCommand, runs: Sequence[CommandRun], *, next_due: datetime

@@ -1,6 +1,6 @@
 """The role `subscriptions` in memory."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import astuple
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -17,6 +17,7 @@ from chekov.store.port import (
     ParkedEvent,
     ParkedFilter,
     ParkedGroup,
+    ParkedState,
     ParkingEntry,
     SubscriptionKey,
     SubscriptionRow,
@@ -32,6 +33,8 @@ class MemorySubscriptions:
     Attributes:
         layouts: the role that knows the partitions, over the same rows.
         on_removed: is called with the key of each row that is removed.
+        waiting: returns the parking keys that what is not in the log keeps back, until somebody
+            does something about it.
 
     Args:
         clock: tells the time of leases.
@@ -48,6 +51,7 @@ class MemorySubscriptions:
         self._freed = freed
         self._discarded: list[DiscardedEvent] = []
         self.on_removed: Callable[[SubscriptionKey], None] = lambda _: None
+        self.waiting: Callable[[SubscriptionKey], Container[str]] = lambda _: ()
         self.layouts = MemoryLayouts(self._rows, clock, end, freed)
 
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
@@ -126,6 +130,10 @@ class MemorySubscriptions:
         """The first parked events of a key, by position."""
         return self._rows[claim.key].parked.in_order(key, limit)
 
+    async def retried(self, claim: Claim, *, after: int) -> Collection[str]:
+        """The keys of events that somebody retried after so many changes."""
+        return self._rows[claim.key].parked.retried(after)
+
     async def unpark(self, claim: Claim, position: int) -> None:
         """Remove a parked event: it has been handled."""
         self._holding(claim, position).remove(position)
@@ -153,7 +161,7 @@ class MemorySubscriptions:
         """The failed events of a subscription by fingerprint, the most frequent first."""
         groups: dict[str, list[ParkedEvent]] = {}
         for _, row in self._of(domain, name):
-            for event in row.parked.failed(ALL_PARKED, 0):
+            for event in row.parked.chosen(ALL_PARKED, 0, "failed"):
                 groups.setdefault(event.fingerprint, []).append(event)
         return sorted(
             (_group(fingerprint, events) for fingerprint, events in groups.items()),
@@ -164,7 +172,7 @@ class MemorySubscriptions:
         self, domain: str, name: str, filter: ParkedFilter, *, after: int = 0, limit: int = 1000
     ) -> Sequence[int]:
         """Let the owners handle failed events again."""
-        chosen = self._chosen(domain, name, filter, after, limit)
+        chosen = self._chosen(domain, name, filter, after, limit, "failed", "retrying")
         for event in chosen:
             self._rows[event.subscription].parked.retry(event.position)
         return self._changed(domain, name, chosen)
@@ -180,7 +188,7 @@ class MemorySubscriptions:
         limit: int = 1000,
     ) -> Sequence[int]:
         """Give failed events up for a reason, which is kept."""
-        chosen = self._chosen(domain, name, filter, after, limit)
+        chosen = self._chosen(domain, name, filter, after, limit, "failed")
         for event in chosen:
             self._rows[event.subscription].parked.discard(event.position, reason, self._now())
         return self._changed(domain, name, chosen)
@@ -196,7 +204,10 @@ class MemorySubscriptions:
 
     async def failed(self, domain: str, *, first: int, last: int) -> Mapping[SubscriptionKey, bool]:
         """The subscriptions that set an event from `first` to `last` aside → whether for good."""
-        found = {key: row.parked.set_aside(first, last) for key, row in self._of(domain)}
+        found = {
+            key: row.parked.set_aside(first, last, self.waiting(key))
+            for key, row in self._of(domain)
+        }
         return {key: any(finals) for key, finals in found.items() if finals}
 
     def parked_changed(self, domain: str, name: str) -> None:
@@ -269,10 +280,17 @@ class MemorySubscriptions:
         return sorted(rows, key=lambda item: astuple(item[0]))
 
     def _chosen(
-        self, domain: str, name: str, filter: ParkedFilter, after: int, limit: int
+        self,
+        domain: str,
+        name: str,
+        filter: ParkedFilter,
+        after: int,
+        limit: int,
+        *states: ParkedState,
     ) -> Sequence[ParkedEvent]:
-        rows = self._of(domain, name)
-        return _first([item for _, row in rows for item in row.parked.failed(filter, after)], limit)
+        rows = [row for _, row in self._of(domain, name)]
+        found = [item for row in rows for item in row.parked.chosen(filter, after, *states)]
+        return _first(found, limit)
 
     def _changed(self, domain: str, name: str, chosen: Sequence[ParkedEvent]) -> Sequence[int]:
         """Let the owners look at what was chosen, and return its positions."""

@@ -28,6 +28,16 @@ class Node:
 class Nodes(Protocol):
     """Keeps a row for each process, and notices when it is gone."""
 
+    async def join(self, node: str, domain: str, offers: Collection[str], *, lease: float) -> None:
+        """Be one of the nodes of a domain, as others see it once this returns, and wake them.
+
+        It is heard of now, and then by `attend`.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        ...
+
     async def attend(
         self,
         node: str,
@@ -39,8 +49,9 @@ class Nodes(Protocol):
     ) -> None:
         """Be one of the nodes of a domain until cancelled; the row stays until `leave`.
 
-        It holds a session while the store can tell when that ends, and is heard of three times in
-        `lease` seconds. Whoever waits for subscriptions is woken when it joins.
+        It joins, if it has not. It holds a session while the store can tell when that ends, and is
+        heard of three times in `lease` seconds. Whoever waits for subscriptions is woken when it
+        joins.
 
         Args:
             node: the owner that the claims of this process name.

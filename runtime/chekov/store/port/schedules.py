@@ -65,6 +65,8 @@ class DueRecurring(NamedTuple):
     item: RecurringCommand
     now: datetime
     """By the store's clock."""
+    waiting: int
+    """How many of its runs are scheduled and not executed yet."""
 
 
 class Schedules(Protocol):
@@ -126,12 +128,28 @@ class Schedules(Protocol):
         """The scheduled commands of a domain by due time and id, later than `after`."""
         ...
 
-    async def add_recurring(self, domain: str, item: RecurringCommand) -> bool:
-        """Keep a recurring command; see `add`."""
+    async def add_recurring(
+        self, domain: str, item: RecurringCommand, *, most: int | None = None
+    ) -> bool:
+        """Keep a recurring command; see `add`.
+
+        Args:
+            domain: that it belongs to.
+            item: the command.
+            most: how many the domain may have; calls at the same time may exceed it.
+
+        Raises:
+            TooManyRecurring: the domain has so many others.
+        """
         ...
 
-    async def due_recurring(self, domain: str, *, limit: int = 100) -> Sequence[DueRecurring]:
-        """Recurring commands whose next run is due, the oldest first; they stay due."""
+    async def due_recurring(
+        self, domain: str, *, most_waiting: int, limit: int = 100
+    ) -> Sequence[DueRecurring]:
+        """Recurring commands whose next run is due, the oldest first; they stay due.
+
+        Those of which `most_waiting` runs are scheduled and not executed yet are passed over.
+        """
         ...
 
     async def schedule_runs(

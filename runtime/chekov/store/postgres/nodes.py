@@ -37,6 +37,10 @@ class _Node(NamedTuple):
     lease: float
     well: Callable[[], bool]
 
+    def columns(self, channel: str, *, with_session: bool) -> tuple[object, ...]:
+        """The parameters of the statement `join`, which notifies a channel."""
+        return self.id, self.domain, self.offers, with_session, self.lease, channel
+
 
 class PostgresNodes:
     """One row per process.
@@ -51,6 +55,11 @@ class PostgresNodes:
         self._troubles = troubles
         self._statements = schema.statements("nodes")
         self._free_channel = free_channel(schema.name)
+
+    async def join(self, node: str, domain: str, offers: Collection[str], *, lease: float) -> None:
+        """Be one of the nodes of a domain, in a row that names no session."""
+        row = _Node(node, domain, sorted(offers), lease, lambda: True)
+        await self._fetch("join", *row.columns(self._free_channel, with_session=False))
 
     async def attend(
         self,
@@ -176,7 +185,7 @@ class _Attendance:
             )
             self._known = found is not None
         if not self._known:
-            row = self._row(with_session=True)
+            row = self._node.columns(self._free_channel, with_session=True)
             await connection.fetchval(self._statements["join"], *row, timeout=timeout)
         self._heard_at = time.monotonic()
         # What was said elsewhere meanwhile may have come later, and names no session.
@@ -190,12 +199,9 @@ class _Attendance:
             fetch, statements = self._schema.fetch, self._statements
             if self._known_elsewhere and await fetch(statements["beat"], self._node.id):
                 return
-            await fetch(statements["join"], *self._row(with_session=False))
+            row = self._node.columns(self._free_channel, with_session=False)
+            await fetch(statements["join"], *row)
             self._known_elsewhere = True
         finally:
             self._said_elsewhere += 1
             self._known = False
-
-    def _row(self, *, with_session: bool) -> tuple[object, ...]:
-        node = self._node
-        return node.id, node.domain, node.offers, with_session, node.lease, self._free_channel

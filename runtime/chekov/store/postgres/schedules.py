@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from chekov.errors import TooManyRecurring
 from chekov.store.port import (
     AfterDue,
     CommandRun,
@@ -62,14 +63,23 @@ class PostgresSchedules:
         """The scheduled commands of a domain by due time and id."""
         return _items(await self._fetch("list", domain, *(after or (None, None)), limit))
 
-    async def add_recurring(self, domain: str, item: RecurringCommand) -> bool:
+    async def add_recurring(
+        self, domain: str, item: RecurringCommand, *, most: int | None = None
+    ) -> bool:
         """Keep a recurring command, unless there is one of its id."""
-        return bool(await self._fetch("add_recurring", domain, *item))
+        [(added, full)] = await self._fetch("add_recurring", domain, *item, most)
+        if full and most is not None:
+            raise TooManyRecurring(domain, most)
+        return added
 
-    async def due_recurring(self, domain: str, *, limit: int = 100) -> Sequence[DueRecurring]:
+    async def due_recurring(
+        self, domain: str, *, most_waiting: int, limit: int = 100
+    ) -> Sequence[DueRecurring]:
         """Recurring commands whose next run is due."""
-        rows = await self._fetch("due_recurring", domain, limit)
-        return [DueRecurring(RecurringCommand._make(item), now) for now, *item in rows]
+        rows = await self._fetch("due_recurring", domain, most_waiting, limit)
+        return [
+            DueRecurring(RecurringCommand._make(item), now, waiting) for now, waiting, *item in rows
+        ]
 
     async def schedule_runs(
         self, domain: str, item: RecurringCommand, runs: Sequence[CommandRun], *, next_due: datetime

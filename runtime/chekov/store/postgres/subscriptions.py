@@ -1,5 +1,6 @@
 """The role `subscriptions` in Postgres. Every write names the epoch of its claim."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -80,6 +81,10 @@ class PostgresSubscriptions:
         """The first parked events of a key, by position."""
         return _parked(await self._fetch("parked_in_order", *_key_of(claim), key, limit))
 
+    async def retried(self, claim: Claim, *, after: int) -> Collection[str]:
+        """The keys of events that somebody retried after so many changes."""
+        return [key for (key,) in await self._fetch("retried", *_key_of(claim), after)]
+
     async def unpark(self, claim: Claim, position: int) -> None:
         """Remove a parked event: it has been handled."""
         check_fenced(claim, await self._fetch("unpark", *owner_of(claim), position))
@@ -119,7 +124,7 @@ class PostgresSubscriptions:
         self, domain: str, name: str, filter: ParkedFilter, *, after: int = 0, limit: int = 1000
     ) -> Sequence[int]:
         """Let the owners handle failed events again."""
-        chosen = (domain, name, *_conditions(filter), after, limit)
+        chosen = (domain, name, *_conditions(filter), after, limit, ["failed", "retrying"])
         rows = await self._fetch("retry_parked", *chosen, self._free_channel)
         return [position for (position,) in rows]
 
@@ -134,7 +139,7 @@ class PostgresSubscriptions:
         limit: int = 1000,
     ) -> Sequence[int]:
         """Give failed events up for a reason, which is kept."""
-        chosen = (domain, name, *_conditions(filter), after, limit)
+        chosen = (domain, name, *_conditions(filter), after, limit, ["failed"])
         rows = await self._fetch(
             "discard_parked", *chosen, self._free_channel, storable_text(reason)
         )
@@ -217,6 +222,7 @@ def parking_columns(entries: Sequence[ParkingEntry]) -> tuple[list[Any], ...]:
         [storable_text(failure.fingerprint) for failure in failures],
         [storable_text(failure.traceback) for failure in failures],
         [None if entry.discarded is None else storable_text(entry.discarded) for entry in entries],
+        [json.dumps(entry.also) for entry in entries],
     )
 
 
@@ -225,7 +231,10 @@ def _conditions(filter: ParkedFilter) -> tuple[object, ...]:
 
 
 def _parked(rows: Sequence[Any]) -> Sequence[ParkedEvent]:
-    return [ParkedEvent(SubscriptionKey(*row[:5]), *row[5:]) for row in map(tuple, rows)]
+    return [
+        ParkedEvent(SubscriptionKey(*row[:5]), *row[5:-1], also=tuple(row[-1]))
+        for row in map(tuple, rows)
+    ]
 
 
 def check_fenced(claim: Claim, rows: Sequence[object]) -> None:

@@ -60,17 +60,20 @@ class SealedSchedules:
         found = await self._schedules.list(domain, after=after, limit=limit)
         return [_opened(cipher, item) for item in found]
 
-    async def add_recurring(self, domain: str, item: RecurringCommand) -> bool:
+    async def add_recurring(
+        self, domain: str, item: RecurringCommand, *, most: int | None = None
+    ) -> bool:
         """Keep a recurring command, sealed, unless there is one of its id."""
-        return await self._schedules.add_recurring(
-            domain, _sealed(await self._cipher(domain), item)
-        )
+        item = _sealed(await self._cipher(domain), item)
+        return await self._schedules.add_recurring(domain, item, most=most)
 
-    async def due_recurring(self, domain: str, *, limit: int = 100) -> Sequence[DueRecurring]:
+    async def due_recurring(
+        self, domain: str, *, most_waiting: int, limit: int = 100
+    ) -> Sequence[DueRecurring]:
         """Recurring commands whose next run is due."""
         cipher = await self._cipher(domain)
-        found = await self._schedules.due_recurring(domain, limit=limit)
-        return [DueRecurring(_opened(cipher, item), now) for item, now in found]
+        found = await self._schedules.due_recurring(domain, most_waiting=most_waiting, limit=limit)
+        return [due._replace(item=_opened(cipher, due.item)) for due in found]
 
     async def schedule_runs(
         self, domain: str, item: RecurringCommand, runs: Sequence[CommandRun], *, next_due: datetime

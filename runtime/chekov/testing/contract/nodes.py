@@ -60,6 +60,18 @@ class NodesContract:
             ]
             assert all(node.fresh and not node.vanished for node in found)
 
+    async def test_one_that_has_joined_is_listed_at_once(self, store: Store) -> None:
+        """And those who wait for subscriptions are woken; it keeps its place when it attends."""
+        seen = await store.wait("subscriptions", 0, 0)
+        await store.nodes.join("two", "bank", ["mails 1"], lease=LONG)
+        [joined] = await store.nodes.list("bank", lease=LONG)
+        assert (joined.id, joined.offers, joined.fresh) == ("two", {"mails 1"}, True)
+        assert not joined.vanished
+        assert await store.wait("subscriptions", seen, _PATIENCE) > seen
+        async with attending(store, "one"), attending(store, "two"):
+            found = await store.nodes.list("bank", lease=LONG)
+            assert [node.id for node in found] == ["two", "one"]
+
     async def test_one_that_leaves_is_gone(self, store: Store) -> None:
         """Also one that never was a node."""
         async with attending(store):

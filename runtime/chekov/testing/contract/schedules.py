@@ -4,8 +4,11 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import pytest
+
+from chekov.errors import TooManyRecurring
 from chekov.store.port import CommandRun, RecurringCommand, ScheduledCommand, Store
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -133,15 +136,15 @@ class SchedulesContract:
         late = await store.schedules.next_due("bank")
         assert late is not None
         assert late < 0
-        [(due, now)] = await store.schedules.due_recurring("bank")
-        assert due == item
+        [(due, now, waiting)] = await store.schedules.due_recurring("bank", most_waiting=2)
+        assert (due, waiting) == (item, 0)
         assert PAST < now < LATER
-        assert not await store.schedules.due_recurring("shop")
+        assert not await store.schedules.due_recurring("shop", most_waiting=2)
         runs = [CommandRun(uuid4(), item.data, PAST + timedelta(hours=hour)) for hour in (0, 1)]
         assert await store.schedules.schedule_runs("bank", item, runs, next_due=LATER)
         again = [CommandRun(uuid4(), item.data, PAST)]
         assert not await store.schedules.schedule_runs("bank", item, again, next_due=LATER)
-        assert await store.schedules.due_recurring("bank") == []
+        assert await store.schedules.due_recurring("bank", most_waiting=2) == []
         assert await store.schedules.list("bank") == [
             ScheduledCommand(
                 run.id,
@@ -158,6 +161,44 @@ class SchedulesContract:
         assert [(one.id, one.data, one.recurring) for one in taken] == [
             (run.id, item.data, item.id) for run in runs
         ]
+
+    async def test_a_domain_may_have_only_so_many_recurring_commands(self, store: Store) -> None:
+        """What is there already, or was cancelled for its cause, is not refused."""
+        first, second, gone = recurring(), recurring(), recurring()._replace(causation_id=uuid4())
+        schedules = store.schedules
+        assert await schedules.add_recurring("bank", gone, most=2)
+        assert await schedules.cancel("bank", gone.id)
+        assert await schedules.add_recurring("bank", first, most=2)
+        assert await schedules.add_recurring("bank", second, most=2)
+        with pytest.raises(TooManyRecurring, match="'bank' has 2 recurring commands") as refused:
+            await schedules.add_recurring("bank", recurring(), most=2)
+        assert (refused.value.domain, refused.value.most) == ("bank", 2)
+        assert not await schedules.add_recurring("bank", second, most=2)
+        assert not await schedules.add_recurring("bank", gone, most=2)
+        assert await schedules.add_recurring("shop", recurring(), most=2)
+        assert len(await schedules.list_recurring("bank")) == 2
+        assert await schedules.cancel("bank", first.id)
+        assert await schedules.add_recurring("bank", recurring(), most=2)
+
+    async def test_one_with_runs_that_wait_is_passed_over(self, store: Store) -> None:
+        """Until enough of them are executed, or refused."""
+        item, other = recurring(), recurring(PAST + timedelta(hours=1))
+        schedules = store.schedules
+        for each in (item, other):
+            await schedules.add_recurring("bank", each)
+        runs = [CommandRun(uuid4(), item.data, PAST) for _ in range(3)]
+        await schedules.schedule_runs("bank", item, runs, next_due=PAST)
+
+        async def due(most_waiting: int) -> dict[UUID, int]:
+            found = await schedules.due_recurring("bank", most_waiting=most_waiting)
+            return {each.item.id: each.waiting for each in found}
+
+        assert await due(3) == {other.id: 0}
+        assert await due(4) == {item.id: 3, other.id: 0}
+        await schedules.remove("bank", runs[0].id)
+        assert await due(3) == {item.id: 2, other.id: 0}
+        await schedules.refuse("bank", runs[1].id, "no")
+        assert await due(2) == {item.id: 1, other.id: 0}
 
     async def test_a_run_that_is_there_already_stays_as_it_is(self, store: Store) -> None:
         """The recurring command is moved nevertheless; it may be moved without any run."""

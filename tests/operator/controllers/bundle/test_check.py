@@ -12,7 +12,7 @@ from chekov_operator.children.revision import Revision
 from chekov_operator.children.workloads import check_job, deployment
 from chekov_operator.controllers.bundle.check import Check, check_revision
 from chekov_operator.controllers.bundle.check_result import result_of
-from chekov_operator.controllers.bundle.observed import ObservedBundle
+from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
 from chekov_operator.controllers.bundle.revisions import to_config_map
 from chekov_operator.kube.objects import Object, condition_of, label
 from chekov_operator.settings import Settings
@@ -73,7 +73,7 @@ def written(check: Check) -> list[str]:
 
 def test_new_code_is_checked_in_a_job_before_anything_runs_it() -> None:
     check = checked()
-    assert written(check) == ["ServiceAccount", "ConfigMap", "Job"]
+    assert written(check) == ["ServiceAccount", "NetworkPolicy", "ConfigMap", "Job"]
     assert (check.condition.status, check.condition.reason) == ("Unknown", "Checking")
     assert check.fault is None
     assert check.result is None
@@ -118,6 +118,48 @@ def test_the_word_of_a_deployment_of_another_revision_does_not_count() -> None:
     kept = to_config_map(other, bundle_body()["spec"], PASSED)
     live["metadata"]["annotations"] = kept["metadata"]["annotations"]
     assert "Job" in written(checked(live))
+
+
+CUT: Object = {**PASSED, "events": [], "left_off": {"events": 1}}
+NAME = names.check("bank", target().name)
+
+
+def test_a_result_that_the_termination_message_cuts_is_whole_in_the_log() -> None:
+    pods = [ended(json.dumps(CUT), 0)]
+    check = checked(job(target()), pods=pods, logs={NAME: CheckLog(json.dumps(PASSED))})
+    assert check.result == PASSED
+    assert "leaves out" not in check.condition.message
+
+
+def test_what_even_the_log_leaves_out_is_said() -> None:
+    pods = [ended("", 0)]
+    check = checked(job(target()), pods=pods, logs={NAME: CheckLog(json.dumps(CUT))})
+    assert check.result == CUT
+    assert "leaves out 1 events" in check.condition.message
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (json.dumps(CUT), "its termination message holds a part of the result only"),
+        ("", "the check printed no result"),
+    ],
+)
+def test_without_a_whole_result_it_says_what_could_not_be_read(message: str, words: str) -> None:
+    logs = {NAME: CheckLog(fault="it could not be read: pods/log is forbidden")}
+    check = checked(job(target()), pods=[ended(message, 0)], logs=logs)
+    assert check.result is None
+    assert check.fault is not None
+    assert check.fault.reason == "CheckCannotRun"
+    assert words in check.fault.message
+    assert "the log of its pod: it could not be read: pods/log is forbidden" in check.fault.message
+
+
+def test_a_refusal_whose_faults_are_cut_is_a_refusal() -> None:
+    logs = {NAME: CheckLog(fault="it has no result")}
+    check = checked(job(target()), pods=[ended(json.dumps(REFUSED), 1)], logs=logs)
+    assert check.fault is not None
+    assert check.fault.reason == "InvalidDomain"
 
 
 def test_a_refusal_lists_every_fault_in_one_line() -> None:

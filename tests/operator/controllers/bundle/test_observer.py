@@ -1,21 +1,26 @@
 """Observing a bundle: what is read, and how often."""
 
+import json
 from base64 import b64encode
 from typing import Any
 
 import pytest
 
+from chekov.serialization.frame import framed
 from chekov_operator.api.domain_bundle import parse_bundle
-from chekov_operator.children.workloads import deployment
+from chekov_operator.children.workloads import check_job, deployment
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.observer import BundleObserver
+from chekov_operator.controllers.bundle.revisions import to_config_map
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
-from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, POD, STORE
+from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, DEPLOYMENT, JOB, POD, STORE, Key
 from chekov_operator.kube.objects import Object
+from chekov_operator.kube.referenced_objects import ReferencedObjects
 from tests.operator.fake_api import FakeApi
+from tests.operator.fake_kubelet import ended_pod
 from tests.operator.samples import bundle_body, store_body, target
-from tests.operator.scene import BANK, Answers
+from tests.operator.scene import BANK, FINE, Answers
 
 CONFIG_MAPS = "/api/v1/namespaces/shops/configmaps"
 SECRETS = "/api/v1/namespaces/shops/secrets"
@@ -33,8 +38,13 @@ def cache() -> Cache:
 
 
 @pytest.fixture
-def observer(client: Client, cache: Cache) -> BundleObserver:
-    return BundleObserver(client, cache, Answers(client))
+def referenced(client: Client) -> ReferencedObjects:
+    return ReferencedObjects(client)
+
+
+@pytest.fixture
+def observer(client: Client, cache: Cache, referenced: ReferencedObjects) -> BundleObserver:
+    return BundleObserver(client, cache, Answers(client), referenced)
 
 
 async def observe(observer: BundleObserver, body: Object) -> ObservedBundle:
@@ -51,7 +61,9 @@ async def test_what_is_cached_costs_no_request(
     assert observed.store is not None
     assert ("Deployment", "bank") in observed.children
     assert observed.running == target().name
-    assert api.requests == []
+    assert len(api.requests) == 1, "the Secret with the DSN"
+    await observe(observer, bundle_body())
+    assert len(api.requests) == 1
 
 
 async def test_pods_are_seen_apart_from_the_other_children(
@@ -79,26 +91,23 @@ async def test_a_secret_without_the_key_is_found(api: FakeApi, observer: BundleO
     assert "it has two" in fault.message
 
 
-async def test_what_is_there_is_asked_for_once_a_spec(
-    api: FakeApi, observer: BundleObserver
-) -> None:
+async def test_what_a_spec_names_is_read_once(api: FakeApi, observer: BundleObserver) -> None:
     api.put(f"{SECRETS}/keys", {"data": {"one": ""}})
     api.put(f"{CONFIG_MAPS}/words", {"data": {}})
-    body = bundle_body(**ENV)
-    for _ in range(3):
+    for generation in range(3):
+        body = bundle_body(**ENV)
+        body["metadata"]["generation"] = generation
         assert (await observe(observer, body)).missing == []
     assert len(api.requests) == 2
-    body["metadata"]["generation"] += 1
-    await observe(observer, body)
-    assert len(api.requests) == 4
 
 
-async def test_what_is_missing_is_asked_for_until_it_is_there(
-    api: FakeApi, observer: BundleObserver
+async def test_what_was_missing_is_read_after_it_appeared(
+    api: FakeApi, observer: BundleObserver, referenced: ReferencedObjects
 ) -> None:
     body = bundle_body(envFrom=[{"configMapRef": {"name": "words"}}])
     assert len((await observe(observer, body)).missing) == 1
     api.put(f"{CONFIG_MAPS}/words", {"data": {}})
+    referenced.invalidate([Key("ConfigMap", "shops", "words")])
     assert (await observe(observer, body)).missing == []
 
 
@@ -111,14 +120,32 @@ async def test_a_forgotten_bundle_is_read_again(api: FakeApi, observer: BundleOb
     assert len(api.requests) == 2
 
 
-async def test_code_of_a_config_map_is_read_each_time(
-    api: FakeApi, observer: BundleObserver
+async def test_code_of_a_config_map_is_read_again_after_a_change(
+    api: FakeApi, observer: BundleObserver, referenced: ReferencedObjects
 ) -> None:
     body = bundle_body(code={"configMapRef": {"name": "code"}})
     api.put(f"{CONFIG_MAPS}/code", {"data": {"bank.py": "one"}})
-    assert (await observe(observer, body)).modules == {"bank.py": "one"}
+    for _ in range(2):
+        assert (await observe(observer, body)).modules == {"bank.py": "one"}
+    assert len(api.requests) == 1
     api.put(f"{CONFIG_MAPS}/code", {"data": {"bank.py": "two"}})
+    referenced.invalidate([Key("ConfigMap", "shops", "code")])
     assert (await observe(observer, body)).modules == {"bank.py": "two"}
+
+
+async def test_what_the_serving_spec_names_is_read_beside_what_a_new_one_does(
+    observer: BundleObserver, cache: Cache
+) -> None:
+    cache.put(STORE, store_body())
+    old = bundle_body(envFrom=[{"secretRef": {"name": "old"}}])
+    revision = target(envFrom=[{"secretRef": {"name": "old"}}])
+    stored = to_config_map(revision, old["spec"], FINE)
+    stored["metadata"]["ownerReferences"][0]["uid"] = "bundle-uid"
+    cache.put(CONFIG_MAP, stored)
+    cache.put(DEPLOYMENT, deployment(revision))
+    found = await observe(observer, bundle_body(envFrom=[{"secretRef": {"name": "new"}}]))
+    assert set(found.contents) == {("Secret", "new"), ("Secret", "old"), ("Secret", "postgres")}
+    assert [fault.reason for fault in found.missing] == ["SecretNotFound"]
 
 
 @pytest.mark.parametrize(
@@ -137,6 +164,60 @@ async def test_unusable_code_is_reported(
     observed = await observe(observer, bundle_body(code={"configMapRef": {"name": "code"}}))
     assert [fault.reason for fault in observed.missing] == [reason]
     assert "spec.code.configMapRef.name" in observed.missing[0].message
+
+
+LARGE: Object = {**FINE, "events": [f"Event{number}" for number in range(400)]}
+
+
+def give_ended_check(cache: Cache, message: str) -> str:
+    """A check whose pod has ended; returns the path of the pod."""
+    job = check_job(target())
+    job["metadata"] |= {"uid": "job-uid"}
+    job["metadata"]["ownerReferences"][0]["uid"] = "bundle-uid"
+    cache.put(JOB, job)
+    pod = ended_pod(job, {})
+    pod["metadata"] |= {"name": "bank-check-1", "namespace": "shops"}
+    pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"] = message
+    cache.put(POD, pod)
+    return POD.path("shops", "bank-check-1")
+
+
+async def test_the_log_of_a_check_is_read_once_where_its_message_is_cut(
+    api: FakeApi, observer: BundleObserver, cache: Cache
+) -> None:
+    pod = give_ended_check(cache, json.dumps(FINE | {"left_off": {"events": 399}}))
+    api.logs[pod] = f"hello\n{framed(json.dumps(LARGE).encode())}\nbye\n"
+    for _ in range(2):
+        [(name, log)] = (await observe(observer, bundle_body())).logs.items()
+        assert name.startswith("bank-check-")
+        assert json.loads(log.document) == LARGE
+    assert len(api.requests) == 1
+
+
+async def test_the_log_is_not_read_where_the_message_is_whole(
+    api: FakeApi, observer: BundleObserver, cache: Cache
+) -> None:
+    give_ended_check(cache, json.dumps(FINE))
+    assert (await observe(observer, bundle_body())).logs == {}
+    assert api.requests == []
+
+
+async def test_a_log_without_a_result_says_so(
+    api: FakeApi, observer: BundleObserver, cache: Cache
+) -> None:
+    pod = give_ended_check(cache, "")
+    api.logs[pod] = "Killed\n"
+    [log] = (await observe(observer, bundle_body())).logs.values()
+    assert log.fault == "it has no result"
+
+
+async def test_a_log_that_is_refused_says_so(
+    api: FakeApi, observer: BundleObserver, cache: Cache
+) -> None:
+    give_ended_check(cache, "")
+    api.fail("GET", "/log", 403, "Forbidden")
+    [log] = (await observe(observer, bundle_body())).logs.values()
+    assert log.fault == "it could not be read: Forbidden"
 
 
 async def test_the_revision_that_last_ran_is_known_without_a_deployment(

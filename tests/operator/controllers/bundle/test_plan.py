@@ -21,6 +21,7 @@ from chekov_operator.children.workloads import (
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.plan import plan_bundle
 from chekov_operator.controllers.bundle.revisions import to_config_map
+from chekov_operator.controllers.bundle.rotation import with_versions
 from chekov_operator.controllers.plan import Plan
 from chekov_operator.kube.objects import Object, label
 from chekov_operator.settings import Settings
@@ -74,7 +75,8 @@ def kinds(bodies: Sequence[Object]) -> list[str]:
 
 
 def the(kind: str, plan: Plan) -> Object:
-    [found] = [body for body in plan.apply if body["kind"] == kind]
+    of_kind = [body for body in plan.apply if body["kind"] == kind]
+    [found] = [body for body in of_kind if body["metadata"]["name"] != "bank-check"]
     return found
 
 
@@ -88,7 +90,7 @@ def deleted(plan: Plan) -> list[tuple[str, str]]:
 
 def test_before_its_code_is_checked_a_bundle_gets_no_pods() -> None:
     plan = planned()
-    assert kinds(plan.apply) == ["ConfigMap", "Job", "ServiceAccount"]
+    assert kinds(plan.apply) == ["ConfigMap", "Job", "NetworkPolicy", "ServiceAccount"]
     assert said(plan)["Ready"] == ("False", "Checking")
     assert said(plan)["Progressing"] == ("True", "Checking")
 
@@ -161,7 +163,8 @@ def test_the_old_pods_come_back_when_deleted_while_the_new_ones_may_not_run(faul
     plan = planned(*records, spec=NEW, running=old.name, missing=missing)
     made = the("Deployment", plan)
     assert label(made, "chekov.dev/revision") == old.name
-    assert made["spec"] == deployment(replace(old, pull_policy="IfNotPresent"))["spec"]
+    wanted = deployment(replace(old, pull_policy="IfNotPresent"))
+    assert made["spec"] == with_versions(wanted, {}, "")["spec"]
 
 
 def test_the_old_pods_are_scaled_while_the_new_ones_are_refused() -> None:
@@ -292,6 +295,15 @@ def test_the_policy_lets_pods_reach_the_database_of_the_store() -> None:
         "ports": [{"port": 6432, "protocol": "TCP"}],
         "to": [{"ipBlock": {"cidr": "10.0.0.7/32"}}],
     } in egress
+
+
+def test_the_policy_lets_pods_reach_the_pods_behind_a_service() -> None:
+    store = ready_store(host="postgres.shops.svc:6432")
+    store["status"]["podPorts"] = [5432]
+    plan = planned(kept(made_from()), store=store)
+    egress = the("NetworkPolicy", plan)["spec"]["egress"]
+    for port in (5432, 6432):
+        assert {"ports": [{"port": port, "protocol": "TCP"}]} in egress
 
 
 def test_a_plan_carried_out_leaves_nothing_to_do() -> None:

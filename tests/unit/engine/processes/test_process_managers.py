@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from chekov import (
     Command,
     Domain,
@@ -23,6 +25,7 @@ from chekov import (
     start,
 )
 from chekov.domain.event_filter import CAUSE
+from chekov.engine.subscriptions import batch_limit, time_slice
 from chekov.serialization.codec import decode_metadata
 from chekov.store.port import (
     Claim,
@@ -383,3 +386,34 @@ async def test_a_parked_event_blocks_the_refusals_and_timers_of_its_instance() -
         Bumpy.broken = False
         await runtime.retry("bumpy")
         await until(lambda: has_seen(runtime, "t", "deposited", "refused", "late"))
+
+
+async def test_what_a_long_batch_has_handled_is_committed_before_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batch_limit, "HANDLING_SECONDS", 0.0)
+    monkeypatch.setattr(time_slice, "_MOST_SECONDS", 0.0)
+    seen: list[str] = []
+
+    class Failing(ProcessManager, name="failing"):
+        """Fails once, at the last of five."""
+
+        @start(by="transfer")
+        def requested(self, event: Requested) -> None:
+            seen.append(event.transfer)
+            if len(seen) == 5:
+                raise ZeroDivisionError("once")
+
+    failing = Domain("bank", aggregates=[TransferRequest], handlers=[Failing()])
+    store = MemoryStore()
+    async with Runtime(failing, store=store, subscriptions=False) as clients:
+        async with Runtime(failing, store=store):
+            pass  # registers it
+        for number in range(5):
+            await request(clients, str(number))
+        head = await store.head()
+    async with Runtime(failing, store=store, retry=Retry(first=0.001)) as runtime:
+        await runtime.wait(head)
+        assert [found.instance for found in await runtime.processes.list()] == list("01234")
+    # What was handled before the failure is not handled again.
+    assert seen == list("012344")

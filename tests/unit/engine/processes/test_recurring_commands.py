@@ -1,17 +1,27 @@
 """Recurring commands over a store in memory, whose clock the tests move."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
 
-from chekov import MemoryStore, Runtime, UnknownCommand
+from chekov import (
+    CommandEnvelope,
+    Domain,
+    MemoryStore,
+    Runtime,
+    TooManyRecurring,
+    UnknownCommand,
+)
+from chekov.domain.middleware import Next
 from chekov.domain.recurrence import Missed
-from chekov.engine.processes.recurring_commands import run_id
+from chekov.engine.processes.recurring_commands import MOST_WAITING, run_id
 from chekov.engine.processes.schedule_control import ScheduledStatus
 from tests.unit.engine.processes.test_process_managers import Clock, balance_is
 from tests.unit.engine.processes.test_scheduled_commands import accounts, reasons
-from tests.unit.engine.processes.transfers import Deposit, Request, Withdraw
+from tests.unit.engine.processes.transfers import Account, Deposit, Request, Withdraw
 from tests.waiting import until
 
 ID = UUID(int=7)
@@ -103,6 +113,42 @@ async def test_a_backlog_does_not_keep_newer_commands_back() -> None:
         await until(lambda: balance_is(runtime, "b", 1))
         [newer] = await store.read_stream("account-b")
         assert newer.position < 500
+
+
+async def test_a_backlog_of_runs_that_take_long_leaves_room_for_other_commands() -> None:
+    clock = Clock()
+    store = MemoryStore(clock=clock)
+    go_on = asyncio.Event()
+
+    class Slow:
+        async def __call__(self, envelope: CommandEnvelope[Any], following: Next) -> Any:
+            if envelope.command == DEPOSIT:
+                await go_on.wait()
+            return await following(envelope)
+
+    slow = Domain("bank", aggregates=[Account], middleware=[Slow()])
+    async with Runtime(slow, store=store, subscriptions=False) as runtime:
+        await runtime.schedule(DEPOSIT, cron="* * * * *", missed="all", id=ID)
+        clock.now += DAY
+        for number in range(300):
+            await runtime.schedule(Deposit(account=f"b{number}", amount=1), at=clock.now)
+    async with Runtime(slow, store=store, command_timeout=3600) as runtime:
+        await until(lambda: balance_is(runtime, "b299", 1))
+        waiting = [item for item in await runtime.scheduled.list() if item.recurring]
+        assert len(waiting) <= MOST_WAITING
+        assert await balance_is(runtime, "a", 0)
+        go_on.set()
+        await until(lambda: balance_is(runtime, "a", 5 * 24 * 60))
+
+
+async def test_a_domain_may_have_only_so_many() -> None:
+    async with accounts(subscriptions=False, max_recurring=1) as runtime:
+        await runtime.schedule(DEPOSIT, cron=DAILY, id=ID)
+        await runtime.schedule(DEPOSIT, cron=DAILY, id=ID)
+        with pytest.raises(TooManyRecurring, match="cancel those that nobody needs, or raise"):
+            await runtime.schedule(DEPOSIT, cron=DAILY)
+        assert await runtime.scheduled.cancel(ID)
+        await runtime.schedule(DEPOSIT, cron=DAILY)
 
 
 async def test_a_run_that_is_refused_does_not_end_it() -> None:

@@ -17,11 +17,13 @@ ID = UUID(int=7)
 
 @asynccontextmanager
 async def accounts(
-    store: MemoryStore | None = None, *, subscriptions: bool = True
+    store: MemoryStore | None = None, *, subscriptions: bool = True, max_recurring: int = 1000
 ) -> AsyncGenerator[Runtime]:
-    domain = Domain("bank", aggregates=[Account])
     async with Runtime(
-        domain, store=store or MemoryStore(), subscriptions=subscriptions
+        Domain("bank", aggregates=[Account]),
+        store=store or MemoryStore(),
+        subscriptions=subscriptions,
+        max_recurring=max_recurring,
     ) as runtime:
         yield runtime
 

@@ -72,6 +72,33 @@ async def test_other_keys_go_on_and_the_same_key_waits_in_order() -> None:
         assert status(runtime, "seen").position == 5
 
 
+async def test_who_retries_an_event_ends_its_pause_and_no_other() -> None:
+    seen = Seen()
+    seen.failing = {1: 2, 2: 1}
+    async with running(MemoryStore(), seen, retry=PATIENT) as runtime:
+        await add(runtime, ("a", 1), ("b", 2), ("a", 3), ("c", 4))
+        await until(lambda: seen.amounts == [4], 60)
+        assert await runtime.retry("seen", key="counter-a") == [1]
+        await until(lambda: seen.failing[1] == 0, 60)
+        assert seen.amounts == [4]
+        assert await runtime.retry("seen", position=1) == [1]
+        await until(lambda: seen.amounts == [4, 1, 3], 60)
+        assert [context.attempt for context in seen.contexts] == [1, 3, 1]
+        assert await parked(runtime) == [(2, "retrying", 1)]
+        assert await runtime.retry("seen") == [2]
+        await until(lambda: seen.amounts == [4, 1, 3, 2], 60)
+
+
+async def test_who_retries_while_events_wait_in_their_place_is_heard_at_once() -> None:
+    seen = Seen()
+    seen.failing = {1: 1, 2: 1, 3: 1, 4: 1}
+    async with running(MemoryStore(), seen, retry=PATIENT) as runtime:
+        await add(runtime, ("a", 1), ("b", 2), ("c", 3), ("d", 4))
+        await until(lambda: seen.failing[4] == 0, 60)
+        assert await runtime.retry("seen") == [1, 2, 3]
+        await until(lambda: sorted(seen.amounts) == [1, 2, 3, 4], 60)
+
+
 async def test_after_its_pause_the_key_catches_up_in_order() -> None:
     seen = Seen()
     seen.failing = {1: 3}

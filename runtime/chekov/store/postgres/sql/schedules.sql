@@ -97,25 +97,41 @@ where domain = $1 and ($2::timestamptz is null or (due, id) > ($2, $3::uuid))
 order by due, id limit $4
 
 -- name: add_recurring
-insert into chekov.recurring_commands (
-    domain, id, command, data, due, cron, timezone, missed, correlation_id, metadata, causation_id
-)
-select * from (
-    values (
-        $1::text, $2::uuid, $3::text, $4::bytea, $5::timestamptz, $6::text, $7::text, $8::text,
-        $9::uuid, $10::bytea, $11::uuid
+with new as (
+    select * from (
+        values (
+            $1::text, $2::uuid, $3::text, $4::bytea, $5::timestamptz, $6::text, $7::text,
+            $8::text, $9::uuid, $10::bytea, $11::uuid
+        )
+    ) as new (
+        domain, id, command, data, due, cron, timezone, missed, correlation_id, metadata,
+        causation_id
     )
-) as new (
-    domain, id, command, data, due, cron, timezone, missed, correlation_id, metadata, causation_id
+    where <uncancelled> and not exists (
+        select from chekov.recurring_commands as old
+        where (old.domain, old.id) = (new.domain, new.id)
+    )
+), present as (
+    select count(*) >= $12::integer as full from chekov.recurring_commands where domain = $1
+), added as (
+    insert into chekov.recurring_commands (
+        domain, id, command, data, due, cron, timezone, missed, correlation_id, metadata,
+        causation_id
+    )
+    select new.* from new, present where present.full is not true
+    on conflict do nothing
+    returning id
 )
-where <uncancelled>
-on conflict do nothing
-returning id
+select exists (select from added), exists (select from new, present where present.full)
 
 -- name: due_recurring
-select clock_timestamp(), <recurring_columns> from chekov.recurring_commands
-where domain = $1 and due <= clock_timestamp()
-order by due, id limit $2
+select clock_timestamp(), waiting, <recurring_columns> from chekov.recurring_commands as item
+cross join lateral (
+    select count(*) from chekov.scheduled_commands as run
+    where run.domain = item.domain and run.recurring = item.id and run.error is null
+) as runs (waiting)
+where domain = $1 and due <= clock_timestamp() and waiting < $2
+order by due, id limit $3
 
 -- name: schedule_runs
 with moved as (

@@ -1,0 +1,151 @@
+"""Secrets, ConfigMaps and ServiceAccounts that specs name: read once, and again after a change.
+
+One watch for each kind delivers the metadata alone, so what it costs does not grow with the number
+of names, and no Secret that is not named ever reaches the operator. Of one that is named, the
+values are not kept: only a digest of each.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
+from typing import Final, TypeAlias
+
+from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
+from chekov_operator.kube.content import Content, content_of
+from chekov_operator.kube.kinds import CONFIG_MAP, SECRET, SERVICE_ACCOUNT, Key, Kind
+from chekov_operator.kube.objects import key_of, nested
+
+FOLLOWED: Final = (SECRET, CONFIG_MAP, SERVICE_ACCOUNT)
+UNWATCHED_SECONDS: Final = 60.0
+"""After which a content is read again while no watch would report its change."""
+_RETRY_SECONDS: Final = 5.0
+_BETWEEN_STREAMS_SECONDS: Final = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+_Scope: TypeAlias = tuple[Kind, str | None]
+
+
+class ReferencedObjects:
+    """What specs name, with who names it.
+
+    Args:
+        client: to the API server.
+        namespaces: to follow; empty for all.
+        changed: called with an object that changed and those that name it.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        namespaces: Sequence[str] = (),
+        changed: Callable[[Key, Iterable[Key]], None] = lambda _reference, _owners: None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._namespaces: Sequence[str | None] = namespaces or (None,)
+        self._changed = changed
+        self._clock = clock
+        self._contents: dict[Key, tuple[float, asyncio.Future[Content | None]]] = {}
+        self._owners: dict[Key, set[Key]] = {}
+        self._named: dict[Key, set[Key]] = {}
+        self._watched: set[_Scope] = set()
+
+    async def get(self, owner: Key, kind: Kind, name: str) -> Content | None:
+        """What an object in the owner's namespace holds; `None` if it does not exist.
+
+        The owner is reported from now on when the object changes, appears or goes.
+
+        Raises:
+            ApiError: the API server refuses the request.
+            ApiUnavailable: it does not answer.
+        """
+        key = Key(kind.name, owner.namespace, name)
+        self._owners.setdefault(key, set()).add(owner)
+        self._named.setdefault(owner, set()).add(key)
+        known = self._contents.get(key)
+        if known is not None and not self._is_outdated(kind, key, known[0]):
+            # Others may wait for the same answer.
+            return await asyncio.shield(known[1])
+        answer = asyncio.get_running_loop().create_future()
+        self._contents[key] = (self._clock(), answer)
+        try:
+            found = await self._client.get(kind, key.namespace, key.name)
+        except BaseException as error:
+            self._contents.pop(key, None)
+            answer.set_exception(
+                error if isinstance(error, Exception) else ApiUnavailable("not read any more")
+            )
+            # Retrieved, since perhaps nobody else waits.
+            answer.exception()
+            raise
+        answer.set_result(None if found is None else content_of(kind, found))
+        return answer.result()
+
+    def forget(self, owner: Key) -> None:
+        """Drop what only a deleted object named."""
+        for key in self._named.pop(owner, ()):
+            owners = self._owners[key]
+            owners.discard(owner)
+            if not owners:
+                del self._owners[key]
+                self._contents.pop(key, None)
+
+    async def run(self) -> None:
+        """Follow the changes, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for kind in FOLLOWED:
+                for namespace in self._namespaces:
+                    group.create_task(
+                        self._follow(kind, namespace), name=f"referenced {kind.plural}"
+                    )
+
+    def _is_outdated(self, kind: Kind, key: Key, since: float) -> bool:
+        scopes = ((kind, None), (kind, key.namespace))
+        if any(scope in self._watched for scope in scopes):
+            return False
+        return self._clock() - since > UNWATCHED_SECONDS
+
+    async def _follow(self, kind: Kind, namespace: str | None) -> None:
+        while True:
+            try:
+                version = await self._client.version(kind, namespace)
+                self._watched.add((kind, namespace))
+                # Nothing tells what changed before.
+                self.invalidate([key for key in self._owners if _is_within(key, kind, namespace)])
+                await self._deliver(kind, namespace, version)
+            except (ApiError, ApiUnavailable) as error:
+                if getattr(error, "status", None) != HTTPStatus.GONE:
+                    _log.warning(
+                        "changes of what specs name are not followed",
+                        extra={"resource": kind.plural, "error": str(error)},
+                    )
+            self._watched.discard((kind, namespace))
+            await asyncio.sleep(_RETRY_SECONDS * random.uniform(0.2, 1.0))  # noqa: S311
+
+    async def _deliver(self, kind: Kind, namespace: str | None, version: str) -> None:
+        """Take in changes of one kind, over one stream after the other."""
+        while True:
+            # A server that ends streams at once should not be asked without a pause.
+            await asyncio.sleep(_BETWEEN_STREAMS_SECONDS)
+            async for change in self._client.changes(kind, namespace, version):
+                version = str(nested(change, "metadata", "resourceVersion") or version)
+                self.invalidate([key_of(kind, change)])
+
+    def invalidate(self, keys: Iterable[Key]) -> None:
+        """Read again what changed, if it is named, and report it."""
+        for key in keys:
+            owners = self._owners.get(key)
+            if owners:
+                self._contents.pop(key, None)
+                self._changed(key, list(owners))
+
+
+def _is_within(key: Key, kind: Kind, namespace: str | None) -> bool:
+    return key.kind == kind.name and namespace in (None, key.namespace)

@@ -1,0 +1,150 @@
+"""Many commands over one connection are executed once each, whatever happens to it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import pytest
+from aiohttp import web
+
+from chekov import InvalidCommand
+from chekov.client import Client, Outcome, PlainCommand, Unauthorized, Unreachable
+from tests.unit.client.conftest import DOMAIN, answering, asking, cutting, problem
+from tests.unit.server.conftest import Deposit, MoneyDeposited, NotOpen, OpenAccount
+
+ACCOUNT = uuid4()
+OPEN = OpenAccount(account_id=ACCOUNT, owner="Ada")
+
+
+def deposit(amount: int) -> Deposit:
+    return Deposit(account_id=ACCOUNT, amount=amount)
+
+
+async def test_each_command_has_an_outcome_in_order() -> None:
+    correlation = uuid4()
+    other = Deposit(account_id=uuid4(), amount=1)
+    plain = PlainCommand("deposit-money", {"account_id": ACCOUNT, "amount": 4})
+    async with asking() as (client, _):
+        batch = client.dispatch_all([OPEN, deposit(3), other, plain], correlation_id=correlation)
+        outcomes = [outcome async for outcome in batch]
+    assert [outcome.command for outcome in outcomes] == [OPEN, deposit(3), other, plain]
+    opened, deposited, refused, last = outcomes
+    assert opened.result is not None
+    assert opened.result.correlation_id == correlation
+    assert deposited.result is not None
+    assert deposited.result.events == [MoneyDeposited(amount=3)]
+    assert deposited.result.command_id == deposited.command_id
+    assert refused.result is None
+    assert isinstance(refused.error, NotOpen)
+    assert last.result is not None
+    assert last.result.version == 3
+
+
+async def test_a_batch_of_nothing_sends_nothing() -> None:
+    async with Client("http://nobody.invalid") as client:
+        assert [outcome async for outcome in client.dispatch_all([])] == []
+
+
+async def test_commands_are_sent_as_they_are_made() -> None:
+    done = asyncio.Queue[Outcome]()
+
+    async def one_after_another() -> AsyncIterator[OpenAccount | Deposit]:
+        yield OPEN
+        for amount in range(1, 4):
+            outcome = await done.get()
+            assert outcome.result is not None
+            assert outcome.result.version == amount
+            yield deposit(amount)
+
+    async with asking() as (client, _):
+        async for outcome in client.dispatch_all(one_after_another()):
+            done.put_nowait(outcome)
+        assert (await client.load("account", ACCOUNT)).version == 4
+
+
+async def test_a_batch_through_a_bad_network_is_executed_once() -> None:
+    count = 2000
+    async with asking() as (client, server), cutting(server) as network:
+        await client.dispatch(OPEN)
+        network.cut(0, 100, 5_000, 150_000, 1, 300_000, 40)
+        async with Client(network.url, domain=DOMAIN) as sender:
+            batch = sender.dispatch_all(deposit(1) for _ in range(count))
+            outcomes = [outcome async for outcome in batch]
+        loaded = await client.load("account", ACCOUNT)
+    assert len(outcomes) == count
+    versions = [outcome.result.version for outcome in outcomes if outcome.result is not None]
+    assert versions == list(range(2, count + 2))
+    assert loaded.state["balance"] == count
+    assert not network.cuts
+
+
+async def test_commands_that_a_process_no_longer_takes_go_to_the_next() -> None:
+    seen: list[list[UUID]] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        lines = [json.loads(line) for line in (await request.read()).splitlines()]
+        seen.append([UUID(line["id"]) for line in lines])
+        answers = [
+            json.dumps(
+                {
+                    "stream": "account-1",
+                    "version": number,
+                    "position": number,
+                    "command_id": line["id"],
+                    "correlation_id": line["id"],
+                    "events": [],
+                }
+            )
+            for number, line in enumerate(lines, 1)
+        ]
+        if len(seen) == 1:
+            draining = problem("draining", 503, stored=False).text
+            assert draining is not None
+            answers = [answers[0], draining, draining]
+        return web.Response(text="".join(f"{line}\n" for line in answers))
+
+    async with answering(answer) as url, Client(url) as client:
+        batch = client.dispatch_all([deposit(1), deposit(2), deposit(3)])
+        outcomes = [outcome async for outcome in batch]
+    assert all(outcome.result is not None for outcome in outcomes)
+    assert seen[1] == seen[0][1:] == [outcome.command_id for outcome in outcomes[1:]]
+
+
+async def test_what_was_taken_is_answered_before_an_error_of_the_commands_is_raised() -> None:
+    def commands() -> list[OpenAccount | PlainCommand]:
+        return [OPEN, PlainCommand("deposit-money", {"amount": object()})]
+
+    async with asking() as (client, _):
+        batch = client.dispatch_all(commands())
+        assert (await anext(batch)).command == OPEN
+        with pytest.raises(InvalidCommand):
+            await anext(batch)
+
+
+async def test_a_batch_may_be_left_before_its_end() -> None:
+    async with asking() as (client, _):
+        batch = client.dispatch_all([OPEN, *map(deposit, range(1, 1000))])
+        assert (await anext(batch)).command == OPEN
+        await batch.aclose()
+
+
+async def test_a_batch_that_is_refused_as_a_whole_is_an_error() -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return problem("unauthorized", 401)
+
+    async with answering(answer) as url, Client(url) as client:
+        with pytest.raises(Unauthorized):
+            await anext(client.dispatch_all([OPEN]))
+
+
+async def test_a_batch_without_an_answer_is_given_up() -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async with answering(answer) as url, Client(url, timeout=0.2) as client:
+        with pytest.raises(Unreachable) as given_up:
+            await anext(client.dispatch_all([OPEN]))
+    assert given_up.value.stored is None
