@@ -11,20 +11,23 @@ import chekov.testing
 NAMES = """
 ANONYMOUS AbandonedSubscription Action Again Aggregate AnotherStore Authorize Boundary CacheLimits
 CheckpointAhead ChekovError Command CommandContext CommandEnvelope CommandHandler CommandHooks
-CommandIdReused CommandLog CommandObservation CommandTimeout Connection ConsistencyTimeout Context
-DefinitionError Delivered Dispatched Domain Draining DuplicateCommand DuplicateEvent Event
-EventFilter EventHandler EventNotFound Expected FORGOTTEN Forbidden ForgetSubject Forgotten
-Generation GenerationRefused HandlerFailed HandlerSettings HistoryTruncated Identifier InexactEvent
-InvalidAppend InvalidArgument InvalidCommand InvalidPartitionKey Json KeyUnusable Lifespan
-LifespanFailed Loaded MemoryStore MessagePack Middleware NewEvent NewerRevision Observer Origin
-Overloaded Park Personal PostgresStore Principal ProcessManager Projection ProjectionBuilding
-QueriesOverloaded QueryTimeout RateLimit RateLimited ReadEvents ReadState RecordedEvent Rejected
-Retry RunQuery Runtime Schedule SchemaMismatch Scope Serializer Skip StateChanged Stop StoreClosed
-StoreError StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionInUse
-SubscriptionStatus Tag TagIndexIncomplete Timer TooManyConflicts TooManyRecurring Transaction
-TransactionEnded Undecodable UnexpectedResult UnknownCommand UnknownQuery UnknownSubscription
-UnusableState Upcaster WrongExpectedVersion apply definition_of execute expired finish handle
-identifier partition proceed query rejected scope start steps stream_of upcast
+CommandIdReused CommandLog CommandObservation CommandTimeout ConditionAhead ConditionFailed
+Connection Consistency ConsistencyTimeout Context DefinitionError Delivered DiscardedEvent
+DiscardedInput Dispatched Domain Draining DuplicateCommand DuplicateEvent Event EventFilter
+EventHandler EventNotFound Expected FORGOTTEN Forbidden ForgetSubject Forgotten Generation
+GenerationRefused HandlerFailed HandlerSettings HistoryTruncated Identifier IdentityTaken
+InexactEvent InvalidAppend InvalidArgument InvalidCommand InvalidConsistency InvalidPartitionKey
+Json KeyUnusable Lifespan LifespanFailed Loaded MemoryStore MessagePack Middleware Missed NewEvent
+NewerRevision NoneSince Observer Origin Overloaded Park ParkedEvent ParkedGroup Personal
+PostgresStore Principal ProcessManager ProcessStatus Projection ProjectionBuilding QueriesOverloaded
+QueryTimeout RateLimit RateLimited ReadEvents ReadState RecordedEvent Recurrence Rejected Retry
+RunQuery Runtime Schedule ScheduledStatus SchemaMismatch Scope Serializer Skip SnapshotPolicy
+StateChanged Stop Store StoreClosed StoreError StoreUnavailable StreamAppend StreamDeleted
+StreamExists StreamInfo StreamNotFound SubscriptionInUse SubscriptionKey SubscriptionStatus Tag
+TagIndexIncomplete Timer TooManyConflicts TooManyRecurring Transaction TransactionEnded Undecodable
+UnexpectedInput UnexpectedResult UnknownCommand UnknownQuery UnknownSubscription UnusableState
+Upcaster WrongExpectedVersion apply definition_of execute expired finish handle identifier partition
+proceed query rejected scope start steps stream_of upcast
 """
 
 
