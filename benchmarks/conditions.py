@@ -49,6 +49,7 @@ class Appends:
         self._store = store
         self._head = head
         self._positions: dict[int, int] = {}
+        self._decisions = [_decision(worker) for worker in range(MANY)]
         self._data = DATA.encode()
 
     async def plain(self, worker: int) -> None:
@@ -57,10 +58,7 @@ class Appends:
 
     async def conditional(self, worker: int) -> None:
         """With two tags, if nothing else has either since this worker's last append."""
-        tags = (f"course:{worker}", f"student:{worker}")
-        scope = Scope(
-            tuple(ScopeItem(types=frozenset({ADDED}), tags=frozenset({tag})) for tag in tags)
-        )
+        tags, scope = self._decisions[worker]
         appended = await self._store.append(
             f"tagged-{worker}",
             [self._event()._replace(tags=tags)],
@@ -71,6 +69,13 @@ class Appends:
     def _event(self) -> NewEvent:
         id_ = uuid4()
         return NewEvent(id_, ADDED, self._data, None, id_, id_)
+
+
+def _decision(worker: int) -> tuple[Sequence[str], Scope]:
+    """The tags of a worker's events, and the scope of those with either of them."""
+    tags = (f"course:{worker}", f"student:{worker}")
+    items = (ScopeItem(types=frozenset({ADDED}), tags=frozenset({tag})) for tag in tags)
+    return tags, Scope(tuple(items))
 
 
 async def measure(dsn: str, server: int | None, seconds: float, note: Notes) -> None:
