@@ -33,22 +33,8 @@ def test_authors_of_domains_and_programs_import_these_names() -> None:
 
 
 CLIENT_NAMES = """
-ANONYMOUS AbandonedSubscription Action Again Aggregate AnotherStore Authorize Boundary CacheLimits
-CheckpointAhead ChekovError Command CommandContext CommandEnvelope CommandHandler CommandHooks
-CommandIdReused CommandLog CommandObservation CommandTimeout Connection ConsistencyTimeout Context
-DefinitionError Delivered Dispatched Domain Draining DuplicateCommand DuplicateEvent Event
-EventFilter EventHandler EventNotFound Expected FORGOTTEN Forbidden ForgetSubject Forgotten
-Generation GenerationRefused HandlerFailed HandlerSettings HistoryTruncated Identifier InexactEvent
-InvalidAppend InvalidArgument InvalidCommand InvalidPartitionKey Json KeyUnusable Lifespan
-LifespanFailed Loaded MemoryStore MessagePack Middleware NewEvent NewerRevision Observer Origin
-Overloaded Park Personal PostgresStore Principal ProcessManager Projection ProjectionBuilding
-QueriesOverloaded QueryTimeout RateLimit RateLimited ReadEvents ReadState RecordedEvent Rejected
-Retry RunQuery Runtime Schedule SchemaMismatch Scope Serializer Skip StateChanged Stop StoreClosed
-StoreError StoreUnavailable StreamDeleted StreamExists StreamNotFound SubscriptionInUse
-SubscriptionStatus Tag TagIndexIncomplete Timer TooManyConflicts TooManyRecurring Transaction
-TransactionEnded Undecodable UnexpectedResult UnknownCommand UnknownQuery UnknownSubscription
-UnusableState Upcaster WrongExpectedVersion apply definition_of execute expired finish handle
-identifier partition proceed query rejected scope start steps stream_of upcast
+Client CommandResult ManagementClient Outcome PlainCommand Problem ProblemError ReceivedEvent Return
+Token Unauthorized UnexpectedAnswer Unreachable
 """
 
 
