@@ -13,6 +13,8 @@ import uvloop
 
 from benchmarks import (
     bare,
+    bare_handlers,
+    bare_steps,
     history,
     in_process,
     over_http,
@@ -26,7 +28,16 @@ from benchmarks.domain import commands
 from benchmarks.measure import Load, Rate, tune_gc
 from benchmarks.overload import Overload
 from benchmarks.postgres import postgres
-from benchmarks.report import CONNECTIONS, IN_FLIGHT, SHARED_CORES, Figure, as_json, text
+from benchmarks.report import (
+    BARE,
+    CONNECTIONS,
+    IN_FLIGHT,
+    PROCESS_STEPS,
+    SHARED_CORES,
+    Figure,
+    as_json,
+    text,
+)
 from benchmarks.shared_aggregates import SharedAggregates
 from benchmarks.two_processes import Columns, TwoProcesses
 from chekov import Runtime
@@ -84,8 +95,7 @@ class Bench:
         self._note("live, 1000 a second", rate, streams)
         rate = await in_process.live(self.dsn, SCHEMA, 1000, self.seconds, apart=True)
         self._note("live, 1000 a second, other store", *rate)
-        done = await process_managers.transfers(self.dsn, f"{SCHEMA}_transfers", INSTANCES)
-        self._note("steps of process managers", done.rate)
+        await self._steps()
 
     async def finish(self, rounds: int) -> int:
         """Check the history and measure catch-up; returns the number of events."""
@@ -94,10 +104,7 @@ class Bench:
             for _ in range(rounds):
                 self._note("catch-up", await typed_pages.catch_up(runtime))
         for _ in range(rounds):
-            rate = await in_process.catch_up(self.dsn, SCHEMA)
-            self._note("catch-up, event handler", rate)
-            for row, projection in projections.ROWS.items():
-                self._note(row, await projections.build(self.dsn, SCHEMA, projection()))
+            await self._handlers()
         alone = await projections.rows_read(self.dsn, SCHEMA, 1)
         together = await projections.rows_read(self.dsn, SCHEMA, TEN)
         self.figures += self.shared.figures()
@@ -109,6 +116,25 @@ class Bench:
     def _note(self, row: str, rate: Rate, streams: Mapping[str, int] | None = None) -> None:
         self.rates[row].append(rate)
         self.acknowledged.update(streams or {})
+
+    async def _steps(self) -> None:
+        """Process managers, and their limit, whose tables are like those of their store."""
+        schema = f"{SCHEMA}_transfers"
+        done = await process_managers.transfers(self.dsn, schema, INSTANCES)
+        rate = await bare_steps.steps(self.dsn, schema, INSTANCES)
+        self._note(f"{PROCESS_STEPS}{BARE}", rate)
+        self._note(PROCESS_STEPS, done.rate)
+
+    async def _handlers(self) -> None:
+        """Each kind of handler that catches up, after its limit."""
+        for row, limit in bare_handlers.LIMITS.items():
+            rate = await bare_handlers.catch_up(self.dsn, SCHEMA, limit)
+            self._note(f"{row}{BARE}", rate)
+            if row in projections.ROWS:
+                projection = projections.ROWS[row]()
+                self._note(row, await projections.build(self.dsn, SCHEMA, projection))
+            else:
+                self._note(row, await in_process.catch_up(self.dsn, SCHEMA))
 
     async def _lone(self) -> None:
         """One command at a time beside one INSERT at a time, and the limit of batches."""

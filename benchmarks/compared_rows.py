@@ -15,7 +15,7 @@ from benchmarks.lines import Answer, rate_of
 from benchmarks.measure import Rate
 from benchmarks.peers.workloads import WORKLOADS
 from benchmarks.process import SETTLE, WorkerProcess, started
-from benchmarks.report import TITLES
+from benchmarks.report import EMPTY_HANDLER, TITLES
 from benchmarks.two_processes import COLUMNS, Columns, TwoProcesses
 
 RUNTIME_ROWS = (
@@ -120,7 +120,7 @@ class RuntimeRows:
             case "live":
                 yield self._asking("append to handler", "live", per_second=1000)
             case "catch-up":
-                yield self._asking("catch-up, event handler", "catch_up")
+                yield self._asking(EMPTY_HANDLER, "catch_up")
             case _:
                 yield await self._two_processes(int(number))
         await worker.ask("detach")

@@ -4,8 +4,9 @@ tables hold each event once and in the order of its stream."""
 import asyncio
 import time
 from collections import Counter as Tally
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import ClassVar, Final
 from uuid import uuid4
 
 import asyncpg
@@ -13,6 +14,7 @@ import asyncpg
 from benchmarks.domain import Added, Counter, watching
 from benchmarks.history import HistoryError
 from benchmarks.measure import Rate, tune_gc
+from benchmarks.report import COPIED, FOLDED, ONE_WRITE_EACH
 from chekov import (
     Connection,
     Delivered,
@@ -31,44 +33,47 @@ _BUSY = """
     select count(*) from pg_stat_activity
     where datname = current_database() and application_name like 'chekov%'
 """
-_UPSERT = """
+UPSERT: Final = """
     insert into totals values ($1, $2, $3)
     on conflict (stream) do update set events = totals.events + $2, version = $3
     where totals.version + $2 = $3
 """
 """Leaves a stream as it is when events are missing, doubled or out of order: then its count differs
 from what is stored, in the end."""
+UPSERTS: Final = """
+    insert into totals select * from unnest($1::text[], $2::bigint[], $3::bigint[])
+    on conflict (stream) do update
+    set events = totals.events + excluded.events, version = excluded.version
+    where totals.version + excluded.events = excluded.version
+"""
+"""The same for many streams at once."""
 
 
 class Totals(Projection, name="totals"):
     """How many events each stream has; subclasses write them in different ways."""
 
     tables = "create table totals (stream text primary key, events bigint, version bigint)"
+    select: ClassVar = "select stream, events from totals"
 
     @query
     async def counts(self, connection: Connection) -> dict[str, int]:
-        rows = await connection.fetch("select stream, events from totals")
+        rows = await connection.fetch(self.select)
         return {row["stream"]: row["events"] for row in rows}
 
 
 class OneWriteEach(Totals, name="one-write-each"):
     @handle
     async def added(self, event: Added, transaction: Transaction) -> None:
-        transaction.write(_UPSERT, transaction.stream, 1, transaction.version)
+        transaction.write(UPSERT, transaction.stream, 1, transaction.version)
 
 
 class Folded(Totals, name="folded"):
-    """Adds up a batch, and writes once for each stream."""
+    """Adds up a batch, and writes all of its streams at once."""
 
     @handle(batch=BATCH)
     async def added(self, batch: Sequence[Delivered[Added]], transaction: Transaction) -> None:
-        events: Tally[str] = Tally()
-        versions: dict[str, int] = {}
-        for _, context in batch:
-            events[context.stream] += 1
-            versions[context.stream] = context.version
-        for stream, count in events.items():
-            transaction.write(_UPSERT, stream, count, versions[stream])
+        places = ((context.stream, context.version) for _, context in batch)
+        transaction.write(UPSERTS, *folded(places))
 
 
 class Copied(Projection, name="copied"):
@@ -77,6 +82,11 @@ class Copied(Projection, name="copied"):
     tables = """
         create table seen (number bigint generated always as identity, stream text, version bigint)
     """
+    select: ClassVar = (
+        "select stream, count(*) as events from (select stream, version = row_number()"
+        " over (partition by stream order by number) as ok from seen) as each"
+        " where ok group by stream"
+    )
 
     @handle(batch=BATCH)
     async def added(self, batch: Sequence[Delivered[Added]], transaction: Transaction) -> None:
@@ -85,20 +95,26 @@ class Copied(Projection, name="copied"):
 
     @query
     async def counts(self, connection: Connection) -> dict[str, int]:
-        rows = await connection.fetch(
-            "select stream, count(*) as events from (select stream, version = row_number()"
-            " over (partition by stream order by number) as ok from seen) as each"
-            " where ok group by stream"
-        )
+        rows = await connection.fetch(self.select)
         return {row["stream"]: row["events"] for row in rows}
 
 
 ROWS: Mapping[str, Callable[[], Projection]] = {
-    "projection, one write per event": OneWriteEach,
-    "projection, folded batches": Folded,
-    "projection, copied batches": Copied,
+    ONE_WRITE_EACH: OneWriteEach,
+    FOLDED: Folded,
+    COPIED: Copied,
 }
 """What each row of the report measures."""
+
+
+def folded(places: Iterable[tuple[str, int]]) -> tuple[list[str], list[int], list[int]]:
+    """Each stream, how many of the events it has, and the version of the last of them."""
+    events: Tally[str] = Tally()
+    versions: dict[str, int] = {}
+    for stream, version in places:
+        events[stream] += 1
+        versions[stream] = version
+    return list(events), list(events.values()), list(versions.values())
 
 
 async def build(dsn: str, schema: str, projection: Projection) -> Rate:
@@ -115,10 +131,10 @@ async def build(dsn: str, schema: str, projection: Projection) -> Rate:
         await runtime.wait(head, timeout=_SECONDS)
         seconds = time.perf_counter() - started
         counts = await runtime.query(definition_of(projection).name, "counts", {})
-    stored = await _stored(dsn, schema)
-    if counts != stored:
+    expected = await stored(dsn, schema)
+    if counts != expected:
         raise HistoryError("a projection does not hold each event once and in order")
-    return Rate(sum(stored.values()), seconds, started=started)
+    return Rate(sum(expected.values()), seconds, started=started)
 
 
 async def rows_read(dsn: str, schema: str, subscriptions: int) -> int:
@@ -136,7 +152,8 @@ async def rows_read(dsn: str, schema: str, subscriptions: int) -> int:
     return await _fetched(dsn, schema) - before
 
 
-async def _stored(dsn: str, schema: str) -> dict[str, int]:
+async def stored(dsn: str, schema: str) -> dict[str, int]:
+    """The events in each stream."""
     connection = await asyncpg.connect(dsn)
     try:
         rows = await connection.fetch(

@@ -14,12 +14,21 @@ CONNECTIONS = (1, 16, 64)
 IN_FLIGHT = (1, 16, 64, 256)
 SHARED_CORES = ", cores shared"
 """Suffix of rows that are measured once more with client and server wherever they are scheduled."""
+BARE = ", bare loop"
+"""Suffix of rows with the limit of the row of that name: its statements, and nothing else."""
+EMPTY_HANDLER = "catch-up, event handler"
+ONE_WRITE_EACH = "projection, one write per event"
+FOLDED = "projection, folded batches"
+COPIED = "projection, copied batches"
+PROCESS_STEPS = "steps of process managers"
 TITLES: Mapping[Column, str] = {
     "one": "one process",
     "idle": "second idle",
     "shared": "two, shared",
     "separate": "two, separate",
 }
+
+_LIMITED = (EMPTY_HANDLER, ONE_WRITE_EACH, FOLDED, COPIED, PROCESS_STEPS)
 
 Results = Mapping[str, Sequence[Rate]]
 
@@ -67,13 +76,13 @@ def text(rates: Results, columns: Columns, events: int, others: Sequence[Figure]
 
 def table(rates: Results) -> str:
     """The median round of each row."""
-    lines = [f"{'':34}{'per second':>12}{'p50 ms':>10}{'p99 ms':>10}"]
+    lines = [f"{'':43}{'per second':>12}{'p50 ms':>10}{'p99 ms':>10}"]
     for name, rounds in rates.items():
         rate = median(rounds)
         latencies = (
             f"{rate.percentile(0.5):10.2f}{rate.percentile(0.99):10.2f}" if rate.latencies else ""
         )
-        lines.append(f"{name:34}{rate.per_second:12,.0f}{latencies}")
+        lines.append(f"{name:43}{rate.per_second:12,.0f}{latencies}")
     return "\n".join(lines)
 
 
@@ -134,6 +143,7 @@ def _limits(rates: Results) -> list[Figure]:
             )
             for number in CONNECTIONS
         ),
+        *((f"{row} / bare loop", row, f"{row}{BARE}", None) for row in _LIMITED),
     ]
     return [
         Figure(name, median(rates[one]).per_second / median(rates[limit]).per_second, bar)
@@ -148,15 +158,11 @@ def _absolute(rates: Results) -> list[Figure]:
         for name, row, bar in (
             ("commands, 256 in flight, per second", "commands, 256 in flight", 25_000),
             ("catch-up, decoded events per second", "catch-up", 200_000),
-            ("empty handler, events per second", "catch-up, event handler", 150_000),
-            ("projection, one write per event", "projection, one write per event", 40_000),
-            (
-                "projection, folded batches, events per second",
-                "projection, folded batches",
-                100_000,
-            ),
-            ("projection, copied batches", "projection, copied batches", None),
-            ("steps of process managers, per second", "steps of process managers", 3_000),
+            ("empty handler, events per second", EMPTY_HANDLER, 150_000),
+            (f"{ONE_WRITE_EACH}, events per second", ONE_WRITE_EACH, 40_000),
+            (f"{FOLDED}, events per second", FOLDED, 100_000),
+            (f"{COPIED}, events per second", COPIED, None),
+            (f"{PROCESS_STEPS}, per second", PROCESS_STEPS, 3_000),
         )
         if row in rates
     ]

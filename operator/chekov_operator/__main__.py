@@ -20,8 +20,7 @@ from chekov_operator.kube.access import connection_of, load_configuration
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client, connected
 from chekov_operator.kube.kinds import SECRET, Key
-from chekov_operator.kube.leadership import Leadership
-from chekov_operator.kube.lease import CLUSTER_SCOPE, NAMESPACES_SCOPE, Lease, LeaseLost
+from chekov_operator.kube.lease import Lease, LeaseLost
 from chekov_operator.kube.referenced_objects import ReferencedObjects
 from chekov_operator.kube.watch import Watch, configured
 from chekov_operator.kube.watch_check import WatchCheck
@@ -61,14 +60,13 @@ async def operate(settings: Settings) -> None:
             name=settings.lease_name,
             holder=settings.name,
             seconds=settings.lease_seconds,
-            scope=NAMESPACES_SCOPE if settings.watch_namespaces else CLUSTER_SCOPE,
         )
         health.ready.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(definitions.keep_checking(client, health), name="definitions")
             # Before it is taken: what ends the process right after that releases it, too.
             stack.push_async_callback(lease.release)
-            await Leadership(client, lease, health).acquire()
+            await lease.acquire()
             health.leading = True
             metrics.leading.set(1)
             group.create_task(lease.keep(), name="lease")

@@ -17,14 +17,12 @@ class Health:
     Attributes:
         missing: resource definitions that are not installed.
         leading: whether this replica leads.
-        refused: why this release does not lead, if it may not.
         ready: set once this replica can take part in the leader election.
         stalled: whether watches failed to deliver changes that the API server lists.
     """
 
     missing: list[str] = field(default_factory=list[str])
     leading: bool = False
-    refused: str = ""
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     stalled: bool = False
 
@@ -46,8 +44,6 @@ async def serving(health: Health, metrics: Metrics, port: int) -> AsyncGenerator
             )
         if not health.ready.is_set():
             return web.Response(status=503, text="starting\n")
-        if health.refused:
-            return web.Response(status=503, text=f"{health.refused}\n")
         return web.Response(text="leading\n" if health.leading else "standing by\n")
 
     async def metrics_text(_request: web.Request) -> web.Response:

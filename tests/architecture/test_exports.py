@@ -24,10 +24,10 @@ QueryTimeout RateLimit RateLimited ReadEvents ReadState RecordedEvent Recurrence
 RunQuery Runtime Schedule ScheduledStatus SchemaMismatch Scope Serializer Skip SnapshotPolicy
 StateChanged Stop Store StoreClosed StoreError StoreUnavailable StreamAppend StreamDeleted
 StreamExists StreamInfo StreamNotFound SubscriptionInUse SubscriptionKey SubscriptionStatus Tag
-Timer TooManyConflicts TooManyRecurring Transaction TransactionEnded Undecodable UnexpectedInput
-UnexpectedResult UnknownCommand UnknownQuery UnknownSubscription UnusableState Upcaster
-WrongExpectedVersion apply definition_of execute expired finish handle identifier partition proceed
-query rejected scope start steps stream_of upcast
+TagIndexIncomplete Timer TooManyConflicts TooManyRecurring Transaction TransactionEnded Undecodable
+UnexpectedInput UnexpectedResult UnknownCommand UnknownQuery UnknownSubscription UnusableState
+Upcaster WrongExpectedVersion apply definition_of execute expired finish handle identifier partition
+proceed query rejected scope start steps stream_of upcast
 """
 
 

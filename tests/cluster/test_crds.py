@@ -92,6 +92,33 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         store(schema="pg_bank"),
         "Postgres reserves the names pg_*",
     ),
+    "a store's Jobs tolerate taints by key": (
+        store(
+            jobs={"tolerations": [{"key": "batch", "operator": "Exists"}, {"operator": "Exists"}]}
+        ),
+        store(jobs={"tolerations": [{"value": "batch"}]}),
+        "a toleration of all keys needs the operator Exists",
+    ),
+    "a store's Jobs tolerate any value by Exists": (
+        store(jobs={"tolerations": [{"key": "batch", "value": "yes"}]}),
+        store(jobs={"tolerations": [{"key": "batch", "operator": "Exists", "value": "yes"}]}),
+        "a toleration with the operator Exists has no value",
+    ),
+    "a check tolerates taints by key": (
+        of(jobs={"tolerations": [{"key": "batch", "operator": "Exists"}, {"operator": "Exists"}]}),
+        of(jobs={"tolerations": [{"effect": "NoSchedule"}]}),
+        "a toleration of all keys needs the operator Exists",
+    ),
+    "a check tolerates any value by Exists": (
+        of(jobs={"tolerations": [{"key": "batch", "value": "yes"}]}),
+        of(jobs={"tolerations": [{"key": "batch", "operator": "Exists", "value": "yes"}]}),
+        "a toleration with the operator Exists has no value",
+    ),
+    "a check takes an hour at most": (
+        of(jobs={"deadlineSeconds": 3600}),
+        of(jobs={"deadlineSeconds": 3601}),
+        "should be less than or equal to 3600",
+    ),
     "migration is automatic or manual": (
         store(migrate="Manual"),
         store(migrate="Never"),

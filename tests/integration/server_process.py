@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,14 @@ class Server:
         return await self.child.wait()
 
 
+def chekov(*arguments: str, **environment: str) -> AbstractAsyncContextManager[Server]:
+    """A `chekov` process that is killed when the block ends before it does, or takes too long."""
+    return chekov_for(SECONDS, *arguments, **environment)
+
+
 @asynccontextmanager
-async def chekov(*arguments: str, **environment: str) -> AsyncGenerator[Server]:
-    """A `chekov` process that is killed when the block ends before it does."""
+async def chekov_for(seconds: float, *arguments: str, **environment: str) -> AsyncGenerator[Server]:
+    """One for a block that may take so many seconds."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -86,7 +91,7 @@ async def chekov(*arguments: str, **environment: str) -> AsyncGenerator[Server]:
     )
     server = Server(child)
     try:
-        async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
             group.create_task(server.read())
             yield server
             if child.returncode is None:

@@ -94,6 +94,20 @@ async def main() -> None:
 
 asyncio.run(main())
 """,
+    "docs/how-to/divide-a-handler.md": """
+import asyncio
+
+async def main() -> None:
+    store = MemoryStore()
+    async with store:
+        for partitions, orders in ((4, "abc"), (8, "def"), (2, "gh")):
+            await run_with(store, partitions, *orders)
+            rows = await store.subscriptions.list("shop")
+            assert len(rows) == partitions, rows
+    assert mails == [f"ada: Order-{order}" for order in "abcdefgh"]
+
+asyncio.run(main())
+""",
     "docs/how-to/read-events.md": """
 import asyncio
 from uuid import uuid4

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ from chekov.cli import main
 from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import ChekovError
 from tests.integration.transfer_process import KEY, LEASE, transferring
+from tests.unit.engine.processes.several_instances import SCENARIOS
 from tests.unit.engine.processes.test_set_aside import keep_back, orders, seen
 from tests.unit.engine.processes.transfers import (
     DONE,
@@ -165,3 +167,10 @@ async def test_the_command_line_gives_up_what_was_set_aside(
         assert (shown["instance"], shown["input"], shown["reason"]) == ("a", "Go", "it is late")
         table = await chekov("discarded", "shipping")
         assert "it is late" in table.splitlines()[1]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_an_event_for_several_instances_blocks_all_of_them(
+    dsn: str, scenario: Callable[[str], Awaitable[None]]
+) -> None:
+    await scenario(dsn)

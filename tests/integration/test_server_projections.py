@@ -105,13 +105,24 @@ async def test_a_minimum_position_is_a_number(dsn: str, value: str) -> None:
 
 
 async def test_a_position_that_is_not_reached_in_time_is_unavailable(dsn: str) -> None:
-    async with serving(running(dsn, Totals())) as client:
-        headers = {"X-Min-Position": "9", "Prefer": "wait=1"}
+    async with serving(running(dsn, Totals(gate := Gate()))) as client:
+        await with_history(dsn)
+        headers = {"X-Min-Position": "3", "Prefer": "wait=1"}
         response = await client.api.get(QUERY, headers=headers)
         problem = await response.json()
         assert (response.status, response.headers["Retry-After"]) == (503, "1")
         assert problem["type"] == "urn:chekov:problem:projection-behind"
-        assert "has not reached position 9 within 1 s" in problem["detail"]
+        assert "has not reached position 3 within 1 s" in problem["detail"]
+        gate.open.set()
+
+
+async def test_a_position_beyond_the_log_is_not_waited_for(dsn: str) -> None:
+    async with serving(running(dsn, Totals())) as client:
+        headers = {"X-Min-Position": str(2**63 - 1), "Prefer": "wait=60"}
+        response = await client.api.get(QUERY, headers=headers)
+        problem = await response.json()
+        assert (response.status, problem["actual"]) == (409, 0)
+        assert problem["type"] == "urn:chekov:problem:beyond-the-log"
 
 
 async def test_a_rebuild_is_begun_cancelled_and_dropped_on_the_management_port(dsn: str) -> None:

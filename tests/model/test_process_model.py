@@ -8,6 +8,7 @@ later for their instances waits for them.
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
+from unittest.mock import AsyncMock
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -247,6 +248,8 @@ class ProcessMachine(SubscriptionMachine):
             timeout=60,
             max_in_flight=1000,
             cache=CacheLimits(),
+            check=AsyncMock(),
+            debug=False,
         )
 
     async def _execute(self, command: Any) -> None:
@@ -296,4 +299,4 @@ class ProcessMachine(SubscriptionMachine):
 EXPECTED = {WANTED: DONE, FAILING: REFUSED, UNDOABLE: UNDONE}
 
 TestProcess = ProcessMachine.TestCase
-TestProcess.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestProcess.settings = settings(max_examples=100, stateful_step_count=30)

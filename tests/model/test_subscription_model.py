@@ -236,7 +236,7 @@ class Node:
         domain = domain or counting(handler)
         codec = Codec(domain)
         retry = Retry(attempts=2, first=0.0, longest=0.0)
-        scheduling = ScheduledCommands(domain, store.schedules, codec, execute)
+        scheduling = ScheduledCommands(domain, store.schedules, codec, execute, max_recurring=1)
         layout, definition = Layout(self.key, 1), definition_of(handler)
         invocation = kind_of(handler)(
             Subject(
@@ -495,7 +495,7 @@ class HandlerMachine(SubscriptionMachine):
         assert first_times == self.wanted
 
 
-_settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+_settings = settings(max_examples=100, stateful_step_count=30)
 TestProjection = ProjectionMachine.TestCase
 TestProjection.settings = _settings
 TestHandler = HandlerMachine.TestCase

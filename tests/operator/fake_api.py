@@ -161,6 +161,7 @@ class FakeApi:
             for path, item in sorted(self.objects.items())
             if _within(path, request.path)
             and wanted.items() <= item["metadata"].get("labels", {}).items()
+            and all(nested(item, *path) == value for path, value in _fields(request))
         ]
         # Like those of a real server, the items of a list have no kind.
         bare = [
@@ -266,6 +267,11 @@ async def serving() -> AsyncGenerator[FakeApi]:
 def _labels(request: web.Request) -> dict[str, str]:
     pairs = request.query.get("labelSelector", "").split(",")
     return dict(pair.split("=", 1) for pair in pairs if pair)
+
+
+def _fields(request: web.Request) -> list[tuple[list[str], str]]:
+    pairs = [pair for pair in request.query.get("fieldSelector", "").split(",") if pair]
+    return [(path.split("."), value) for path, value in (pair.split("=", 1) for pair in pairs)]
 
 
 def _is_collection(path: str) -> bool:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from chekov.cli.check import shortened
 from chekov.serialization.frame import framed
 from chekov.serialization.json import to_json
-from chekov_operator.kube.kinds import DEPLOYMENT, JOB, POD
-from chekov_operator.kube.objects import Object
+from chekov_operator.kube.kinds import DEPLOYMENT, EVENT, JOB, POD
+from chekov_operator.kube.objects import Object, nested
 from tests.operator.fake_api import FakeApi
+
+LONG_AGO = "2026-11-24T10:00:00Z"
 
 
 def ended_pod(job: Object, result: Mapping[str, object]) -> Object:
@@ -32,11 +34,17 @@ def rolled_out(live: Object) -> Object:
 
 
 class Kubelet:
-    """Answers each write of a Job or a Deployment as a cluster does in which all goes well."""
+    """Answers each write of a Job or a Deployment as a cluster does in which all goes well.
+
+    Attributes:
+        result: of checks.
+        forbidden: why pods of Jobs may not be made, if so.
+    """
 
     def __init__(self, api: FakeApi, result: Mapping[str, object]) -> None:
         self._api = api
         self.result = result
+        self.forbidden = ""
         api.after_write = self._after_write
 
     def _after_write(self, path: str) -> None:
@@ -53,7 +61,20 @@ class Kubelet:
             if after != live:
                 self._api.put(path, after)
             return
+        if self.forbidden:
+            if nested(live, "metadata", "creationTimestamp") != LONG_AGO:
+                aged = {**live["metadata"], "creationTimestamp": LONG_AGO}
+                self._api.put(path, {**live, "metadata": aged})
+                self._warn(live)
+            return
         pod = POD.path(live["metadata"]["namespace"], f"{live['metadata']['name']}-1")
         if pod not in self._api.objects:
             self._api.logs[pod] = f"{framed(to_json(self.result))}\n"
             self._api.put(pod, ended_pod(live, self.result))
+
+    def _warn(self, job: Object) -> None:
+        """Say in an Event why a Job has no pod."""
+        about = {"uid": job["metadata"]["uid"]}
+        event = {"type": "Warning", "message": self.forbidden, "involvedObject": about}
+        path = EVENT.path(job["metadata"]["namespace"], f"{job['metadata']['name']}.1")
+        self._api.put(path, event)

@@ -96,7 +96,15 @@ _ACCESS: dict[str, Made] = {
     "spec.tls.secretRef.name": lambda name: {"tls": {"secretRef": {"name": name}}},
 }
 
+_JOBS: dict[str, Made] = {
+    "spec.jobs.serviceAccountName": lambda name: {"jobs": {"serviceAccountName": name}},
+    "spec.jobs.imagePullSecrets[0].name": lambda name: {
+        "jobs": {"imagePullSecrets": [{"name": name}]}
+    },
+}
+
 BUNDLE_FIELDS: dict[str, Made] = {
+    **_JOBS,
     **_ACCESS,
     "spec.eventStoreRef.name": lambda name: {"eventStoreRef": {"name": name}},
     "spec.code.configMapRef.name": lambda name: {"code": {"configMapRef": {"name": name}}},
@@ -126,6 +134,7 @@ BUNDLE_FIELDS: dict[str, Made] = {
 }
 
 STORE_FIELDS: dict[str, Made] = {
+    **_JOBS,
     "spec.connection.secretRef.name": lambda name: {"connection": {"secretRef": {"name": name}}},
     "spec.connection.secretRef.key": lambda key: {
         "connection": {"secretRef": {"name": "shop", "key": key}}

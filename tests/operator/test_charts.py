@@ -158,8 +158,8 @@ def test_traces_are_sent_where_the_values_say(usual: list[Manifest]) -> None:
 
 
 def test_the_rights_are_no_more_than_the_work_takes(usual: list[Manifest]) -> None:
-    allowed = rules_of(named(usual, "ClusterRole", "chekov"))
-    assert allowed["secrets"] == {"get"}
+    allowed = rules_of(named(usual, "ClusterRole", "chekov-operator"))
+    assert allowed["secrets"] == {"get", "list", "watch"}
     assert allowed["pods"] == {"get", "list", "watch"}
     assert allowed["domainbundles.chekov.dev"] == {"get", "list", "watch"}
     assert allowed["domainbundles/status.chekov.dev"] == {"patch"}
@@ -202,7 +202,15 @@ def test_people_get_roles_that_can_be_left_out(usual: list[Manifest]) -> None:
     labels = named(apart, "ClusterRole", "chekov-editor")["metadata"]["labels"]
     assert not [name for name in labels if "aggregate" in name]
     without = of_kind(rendered("chekov", "rbac.userRoles=false"), "ClusterRole")
-    assert [each["metadata"]["name"] for each in without] == ["chekov"]
+    assert [each["metadata"]["name"] for each in without] == ["chekov-operator"]
+
+
+def test_helm_refuses_a_second_release_for_all_namespaces_by_the_name_of_its_role() -> None:
+    settings = ("fullnameOverride=other", "rbac.userRoles=false")
+    for kind in ("ClusterRole", "ClusterRoleBinding"):
+        (found,) = of_kind(rendered("chekov", *settings), kind)
+        assert found["metadata"]["name"] == "chekov-operator"
+        assert of_kind(rendered("chekov", *settings, "watchNamespaces={shops}"), kind) == []
 
 
 def test_selectors_find_the_pods_they_are_for(usual: list[Manifest]) -> None:

@@ -4,13 +4,14 @@ import pytest
 
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.definitions import check_installed
-from chekov_operator.kube.events import Events
-from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, SERVICE_ACCOUNT, WATCHED
-from chekov_operator.kube.leadership import Leadership
-from chekov_operator.kube.lease import CLUSTER_SCOPE, NAMESPACES_SCOPE, Lease
+from chekov_operator.kube.events import Events, warnings_about
+from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, WATCHED
+from chekov_operator.kube.lease import Lease
 from chekov_operator.kube.referenced_objects import FOLLOWED
 from chekov_operator.management import Health
 from chekov_operator.metrics import Metrics
+from chekov_operator.stores.dsn import Address
+from chekov_operator.stores.service_ports import pod_ports
 from tests.operator.fake_api import FakeApi, Request
 from tests.operator.rendering import Manifest, of_kind, rendered
 from tests.operator.samples import bundle_body, store_body
@@ -61,15 +62,17 @@ def needed(request: Request) -> set[Right]:
     return rights
 
 
-async def work(
-    api: FakeApi, client: Client, metrics: Metrics, scope: str = CLUSTER_SCOPE
-) -> list[Request]:
+async def work(api: FakeApi, client: Client, metrics: Metrics) -> list[Request]:
     """Everything the operator ever does, once."""
     requests: list[Request] = []
     scene = Scene(api, client, metrics)
     api.put(CONFIG_MAP.path("shops", "settings"), {"data": {"mode": "live"}})
     api.put(SERVICE_ACCOUNT.path("shops", "account"), {})
     scene.databases.version = 0
+    ports = [{"port": 5432, "targetPort": "postgres"}]
+    api.put(SERVICE.path("shops", "postgres"), {"spec": {"ports": ports}})
+    await pod_ports(client, [Address("postgres.shops.svc", 5432)])
+    requests += api.requests
     scene.give(store_body())
     for scene.databases.version in (0, 1):
         await scene.reconcile(MAIN)
@@ -92,10 +95,11 @@ async def work(
     events = Events(client, "operator-1")
     for _ in range(2):
         await events.emit(scene.one(BUNDLE, "bank"), "Normal", "Serving", "2 of 2")
+    await warnings_about(client, "shops", ["job-uid"])
     await check_installed(client, Health())
-    lease = Lease(client, namespace="shops", name="lease", holder="one", seconds=15, scope=scope)
+    lease = Lease(client, namespace="shops", name="lease", holder="one", seconds=15)
     for _ in range(2):
-        await Leadership(client, lease, Health()).acquire()
+        await lease.acquire()
     await lease.release()
     return requests + api.requests
 
@@ -118,29 +122,29 @@ def watched() -> set[Right]:
 
 
 _INSTALLED = pytest.mark.parametrize(
-    ("scope", "settings"),
-    [(CLUSTER_SCOPE, []), (NAMESPACES_SCOPE, ["watchNamespaces={shops}"])],
+    "settings",
+    [[], ["watchNamespaces={shops}"]],
     ids=["all namespaces", "some namespaces"],
 )
 
 
 @_INSTALLED
 async def test_every_right_that_is_needed_is_given(
-    api: FakeApi, client: Client, metrics: Metrics, scope: str, settings: list[str]
+    api: FakeApi, client: Client, metrics: Metrics, settings: list[str]
 ) -> None:
-    requests = await work(api, client, metrics, scope)
+    requests = await work(api, client, metrics)
     used = watched().union(*map(needed, requests))
     assert used - given(*settings) == set()
 
 
 @_INSTALLED
 async def test_no_right_is_given_that_is_not_needed(
-    api: FakeApi, client: Client, metrics: Metrics, scope: str, settings: list[str]
+    api: FakeApi, client: Client, metrics: Metrics, settings: list[str]
 ) -> None:
-    requests = await work(api, client, metrics, scope)
+    requests = await work(api, client, metrics)
     used = _OWNERS | watched().union(*map(needed, requests))
     # Who may list may read each one.
     used |= {("get", kind) for verb, kind in used if verb == "list"}
-    if scope == CLUSTER_SCOPE:
+    if not settings:
         used |= {(verb, kind) for kind in _SCANNED for verb in ("get", "list", "watch")}
     assert given(*settings) - used == set()

@@ -1,8 +1,9 @@
 """An EventStore's spec as a typed value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from chekov_operator.api.jobs import JobSettings, parse_jobs
 from chekov_operator.api.reference_names import DATA_KEY, LABEL
 from chekov_operator.api.spec import Body, InvalidSpec, Meta, parse_meta, parse_name
 from chekov_operator.kube.objects import nested
@@ -23,6 +24,8 @@ class Store:
     schema: str
     migrate: Literal["Auto", "Manual"]
     pooled: bool
+    jobs: JobSettings = field(default_factory=JobSettings)
+    network_policy: bool = True
 
 
 def parse_store(body: Body) -> Store:
@@ -45,6 +48,8 @@ def parse_store(body: Body) -> Store:
         schema=str(nested(spec, "schema") or "chekov"),
         migrate="Manual" if nested(spec, "migrate") == "Manual" else "Auto",
         pooled=pooled,
+        jobs=parse_jobs(spec),
+        network_policy=nested(spec, "networkPolicy", "enabled") is not False,
     )
 
 

@@ -26,9 +26,19 @@ def check(bundle: str, revision: str) -> str:
     return fitted(bundle, "check", revision)
 
 
+def check_policy(bundle: str) -> str:
+    """The NetworkPolicy of the pods that check a bundle's revisions."""
+    return fitted(bundle, "check")
+
+
 def management(bundle: str) -> str:
     """The headless Service for the management ports."""
     return fitted(bundle, "management")
+
+
+def migration_policy(store: str) -> str:
+    """The NetworkPolicy of the pods that migrate a store's schema."""
+    return fitted(store, "migrate")
 
 
 def migration(store: str, version: int) -> str:

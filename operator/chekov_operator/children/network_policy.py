@@ -1,4 +1,4 @@
-"""The NetworkPolicy of a bundle's pods."""
+"""The NetworkPolicies of the pods that serve, check and migrate."""
 
 import ipaddress
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ def network_policy_spec(
         "from": [{"namespaceSelector": {}}],
     }
     egress: list[Object] = [
-        {"ports": [_open(_DNS_PORT, "UDP"), _open(_DNS_PORT)]},
+        _DNS,
         *_to_databases(databases),
     ]
     if bundle.telemetry.endpoint:
@@ -50,8 +50,26 @@ def network_policy_spec(
     }
 
 
+def job_policy_spec(databases: Sequence[Address] | None, pods: Mapping[str, str]) -> Object:
+    """Nobody reaches the pods of Jobs, and they reach names and, if they need one, their database.
+
+    Args:
+        databases: as for `network_policy_spec`; `None` for a Job that needs no database.
+        pods: the labels that select the pods.
+    """
+    return {
+        "podSelector": {"matchLabels": dict(pods)},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [],
+        "egress": [_DNS, *([] if databases is None else _to_databases(databases))],
+    }
+
+
 def _open(port: int, protocol: str = "TCP") -> Object:
     return {"protocol": protocol, "port": port}
+
+
+_DNS: Final[Object] = {"ports": [_open(_DNS_PORT, "UDP"), _open(_DNS_PORT)]}
 
 
 def _to_databases(databases: Sequence[Address]) -> list[Object]:

@@ -1,7 +1,7 @@
 """What the status of a pod says: whether it can start, became ready, or ended."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -27,8 +27,10 @@ _LOOP: Final = 2
 """Restarts from which on crashes are a loop; Kubernetes restarts at once the first time."""
 _STABLE_SECONDS: Final = 60.0
 _FORGOTTEN_SECONDS: Final = 600.0
+WARNED_SECONDS: Final = 10.0
+"""After which a pod without a container, or a Job without a pod, is reported with a warning."""
 SLOW_SECONDS: Final = 30.0
-"""After which a pod that has no container yet is reported."""
+"""After which it is reported without a warning, too."""
 
 
 def terminated(pod: Object) -> list[Object]:
@@ -52,7 +54,7 @@ def last_became_ready(pods: Sequence[Object]) -> float:
     )
 
 
-def start_fault(pod: Object, now: float) -> Fault | None:
+def start_fault(pod: Object, now: float, warnings: Mapping[str, str] | None = None) -> Fault | None:
     """Why a pod cannot start or keeps crashing, if so.
 
     A crash loop is one until the pod has been ready for a while: between two crashes the container
@@ -61,13 +63,10 @@ def start_fault(pod: Object, now: float) -> Fault | None:
     Args:
         pod: the pod.
         now: the time in seconds since the epoch.
+        warnings: of Kubernetes, by the uid of what they are about.
     """
     name = nested(pod, "metadata", "name")
-    statuses = [
-        *nested_list(pod, "status", "initContainerStatuses"),
-        *nested_list(pod, "status", "containerStatuses"),
-    ]
-    for item in statuses:
+    for item in _statuses(pod):
         waiting = nested(item, "state", "waiting")
         reason = str(nested(waiting, "reason") or "")
         if reason in _START_FAILURES:
@@ -80,7 +79,7 @@ def start_fault(pod: Object, now: float) -> Fault | None:
     for item in nested_list(pod, "status", "conditions"):
         if item.get("type") == "PodScheduled" and item.get("reason") == "Unschedulable":
             return Fault("Unschedulable", f"pod {name}: {item.get('message')}")
-    return _slow_start(pod, statuses, now)
+    return _slow_start(pod, now, warnings or {})
 
 
 def init_failure(pod: Object) -> str | None:
@@ -116,8 +115,9 @@ def _words_of(ended: Object) -> str:
     return f"{cause}exit code {ended.get('exitCode')}"
 
 
-def _slow_start(pod: Object, statuses: Sequence[Object], now: float) -> Fault | None:
-    """Why a pod that is on a node has no containers yet: no field of its status says more."""
+def seconds_without_container(pod: Object, now: float) -> float:
+    """For how long a pod has been on its node without any container; 0 if it has one."""
+    statuses = _statuses(pod)
     since = max(
         (
             seconds_of(item.get("lastTransitionTime"))
@@ -129,9 +129,25 @@ def _slow_start(pod: Object, statuses: Sequence[Object], now: float) -> Fault | 
     creating = bool(statuses) and all(
         nested(item, "state", "waiting", "reason") in _CREATING for item in statuses
     )
-    if not creating or not since or now - since < SLOW_SECONDS:
-        return None
+    return now - since if creating and since else 0.0
+
+
+def _statuses(pod: Object) -> list[Object]:
+    return [
+        *nested_list(pod, "status", "initContainerStatuses"),
+        *nested_list(pod, "status", "containerStatuses"),
+    ]
+
+
+def _slow_start(pod: Object, now: float, warnings: Mapping[str, str]) -> Fault | None:
+    """Why a pod that is on a node has no containers yet: no field of its status says more."""
+    seconds = seconds_without_container(pod, now)
     name = nested(pod, "metadata", "name")
+    warning = warnings.get(str(nested(pod, "metadata", "uid")))
+    if warning and seconds >= WARNED_SECONDS:
+        return Fault("PodNotStarted", f"pod {name} has no container yet: {warning}")
+    if seconds < SLOW_SECONDS:
+        return None
     return Fault(
         "PodNotStarted",
         f"pod {name} has been on its node for {SLOW_SECONDS:g} s and more without a container; a "

@@ -5,6 +5,7 @@ from typing import Final
 
 from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.event_store import SecretKey
+from chekov_operator.api.jobs import JobSettings
 from chekov_operator.children import access
 from chekov_operator.children.overlay import by_name, merged
 from chekov_operator.kube.objects import Object, nested, nested_list
@@ -69,7 +70,11 @@ def from_field(name: str, path: str) -> Object:
 
 
 def migration_pod(
-    image: str, pull_policy: str, env: Sequence[Object], labels: Mapping[str, str]
+    image: str,
+    pull_policy: str,
+    env: Sequence[Object],
+    labels: Mapping[str, str],
+    jobs: JobSettings,
 ) -> Object:
     """The pod that migrates a store's schema and reports the result when it ends."""
     container: Object = {
@@ -79,7 +84,7 @@ def migration_pod(
         "resources": _JOB_RESOURCES,
     }
     spec = {**_pod(container, code=None), "restartPolicy": "Never"}
-    return {"metadata": {"labels": dict(labels)}, "spec": spec}
+    return {"metadata": {"labels": dict(labels)}, "spec": _steered(spec, jobs)}
 
 
 def check_pod(
@@ -92,7 +97,7 @@ def check_pod(
 ) -> Object:
     """The pod that checks a bundle's code, merged with the user's pod template.
 
-    The check has the resources of the bundle's pods, since it imports the same code.
+    By default the check has the resources of the bundle's pods, since it imports the same code.
     """
     given = dict(nested(bundle.pod_template, "spec") or {})
     # A sidecar would keep the pod from completing. What belongs to a process that serves would
@@ -110,7 +115,7 @@ def check_pod(
             "labels": {**_template_metadata(bundle, "labels"), **labels},
             "annotations": _template_metadata(bundle, "annotations"),
         },
-        "spec": {**spec, "restartPolicy": "Never"},
+        "spec": _steered({**spec, "restartPolicy": "Never"}, bundle.jobs),
     }
 
 
@@ -184,6 +189,22 @@ def bundle_container(
     if bundle.env_from:
         container["envFrom"] = list(bundle.env_from)
     return container
+
+
+def _steered(spec: Object, jobs: JobSettings) -> Object:
+    """The spec of a Job's pod with what `jobs` of the user's spec says in place of the defaults."""
+    given = {
+        "nodeSelector": dict(jobs.node_selector),
+        "tolerations": list(jobs.tolerations),
+        "imagePullSecrets": list(jobs.image_pull_secrets),
+        "serviceAccountName": jobs.service_account,
+    }
+    resources = {"resources": jobs.resources} if jobs.resources else {}
+    return {
+        **spec,
+        **{name: value for name, value in given.items() if value},
+        "containers": [{**container, **resources} for container in spec["containers"]],
+    }
 
 
 def _container(name: str, command: Sequence[str], image: str, *, code: str | None) -> Object:

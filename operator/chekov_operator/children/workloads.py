@@ -8,7 +8,7 @@ from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.event_store import Store
 from chekov_operator.api.spec import Meta
 from chekov_operator.children import access, names, pods
-from chekov_operator.children.network_policy import network_policy_spec
+from chekov_operator.children.network_policy import job_policy_spec, network_policy_spec
 from chekov_operator.children.revision import Revision
 from chekov_operator.kube.kinds import (
     BUNDLE,
@@ -37,6 +37,8 @@ from chekov_operator.stores.dsn import (
 RUNTIME: Final = "runtime"
 CHECK: Final = "check"
 MIGRATION: Final = "migration"
+_CHECK_SECONDS: Final = 300
+_MIGRATION_SECONDS: Final = 600
 _TERMINATION_LOG: Final = "/dev/termination-log"
 
 
@@ -109,7 +111,21 @@ def check_job(revision: Revision) -> Object:
     name = names.check(bundle.meta.name, revision.name)
     return {
         **_child_of_bundle(bundle, JOB, name, labels),
-        "spec": {"backoffLimit": 0, "activeDeadlineSeconds": 300, "template": template},
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": bundle.jobs.deadline_seconds or _CHECK_SECONDS,
+            "template": template,
+        },
+    }
+
+
+def check_policy(bundle: Bundle) -> Object:
+    """The network policy of the pods that check the bundle's code, which need no database."""
+    name = bundle.meta.name
+    pods_of_checks = {BUNDLE_LABEL: name, COMPONENT_LABEL: CHECK}
+    return {
+        **_child_of_bundle(bundle, NETWORK_POLICY, names.check_policy(name)),
+        "spec": job_policy_spec(None, pods_of_checks),
     }
 
 
@@ -190,18 +206,38 @@ def disruption_budget(bundle: Bundle) -> Object:
 
 def migration_job(store: Store, version: int, settings: Settings) -> Object:
     """Migrates a store's schema to the version of the runtime image."""
-    labels = {
+    labels = {**_labels_of_store(store), COMPONENT_LABEL: MIGRATION}
+    env = [pods.dsn_variable(store.secret), pods.variable("CHEKOV_SCHEMA", store.schema)]
+    template = pods.migration_pod(
+        settings.runtime_image, settings.runtime_pull_policy, env, labels, store.jobs
+    )
+    return {
+        **child(JOB, names.migration(store.meta.name, version), store.meta, STORE, labels),
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": store.jobs.deadline_seconds or _MIGRATION_SECONDS,
+            "template": template,
+        },
+    }
+
+
+def migration_policy(store: Store, databases: Sequence[Address]) -> Object:
+    """The network policy of the pods that migrate a store's schema."""
+    labels = _labels_of_store(store)
+    pods_of_migrations = {STORE_LABEL: store.meta.name, COMPONENT_LABEL: MIGRATION}
+    name = names.migration_policy(store.meta.name)
+    return {
+        **child(NETWORK_POLICY, name, store.meta, STORE, labels),
+        "spec": job_policy_spec(databases, pods_of_migrations),
+    }
+
+
+def _labels_of_store(store: Store) -> dict[str, str]:
+    return {
         "app.kubernetes.io/name": "chekov-store",
         "app.kubernetes.io/instance": store.meta.name,
         **MANAGED,
         STORE_LABEL: store.meta.name,
-        COMPONENT_LABEL: MIGRATION,
-    }
-    env = [pods.dsn_variable(store.secret), pods.variable("CHEKOV_SCHEMA", store.schema)]
-    template = pods.migration_pod(settings.runtime_image, settings.runtime_pull_policy, env, labels)
-    return {
-        **child(JOB, names.migration(store.meta.name, version), store.meta, STORE, labels),
-        "spec": {"backoffLimit": 0, "activeDeadlineSeconds": 600, "template": template},
     }
 
 

@@ -93,6 +93,12 @@ class Reconciler:
             planned = await controller.plan(key, body)
         except InvalidSpec as error:
             plan = _invalid(error, body)
+        except ChekovError:
+            raise
+        except Exception as error:
+            # Whatever is odd about an object, its status says that it is not taken care of.
+            await self._status_writer.write(controller.kind, body, _failed(error, body))
+            raise
         else:
             plan = await self._carry_out(key, planned)
         await self._status_writer.write(controller.kind, body, plan)
@@ -125,15 +131,23 @@ class Reconciler:
 
 
 def _invalid(error: InvalidSpec, body: Object) -> Plan:
+    return _unplanned(body, "InvalidSpec", str(error))
+
+
+def _failed(error: Exception, body: Object) -> Plan:
+    message = (
+        f"the operator failed with {type(error).__name__} and tries again later; its log says where"
+    )
+    return _unplanned(body, "OperatorFailed", message)
+
+
+def _unplanned(body: Object, reason: str, message: str) -> Plan:
     # What was observed last is still as true as it was; the conditions are about the spec.
     before: Object = nested(body, "status") or {}
     kept = {name: value for name, value in before.items() if name not in _OF_THE_SPEC}
     return Plan(
         status=kept,
-        conditions=[
-            false("Ready", "InvalidSpec", str(error)),
-            true("Degraded", "InvalidSpec", str(error)),
-        ],
+        conditions=[false("Ready", reason, message), true("Degraded", reason, message)],
     )
 
 

@@ -19,6 +19,6 @@ def all_controllers(
     settings: Settings,
 ) -> list[Controller]:
     return [
-        EventStoreController(cache, databases, referenced, settings),
+        EventStoreController(client, cache, databases, referenced, settings),
         DomainBundleController(BundleObserver(client, cache, databases, referenced), settings),
     ]

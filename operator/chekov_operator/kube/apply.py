@@ -16,6 +16,7 @@ from chekov_operator.kube.kinds import (
     FIELD_MANAGER,
     HASH_ANNOTATION,
     KINDS,
+    NETWORK_POLICY,
     SERVICE_ACCOUNT,
     Key,
     Kind,
@@ -32,8 +33,9 @@ from chekov_operator.kube.objects import (
 )
 from chekov_operator.kube.repairs import ChildRepairs
 
-_APPLIED_FIRST: Final = (CONFIG_MAP.name, SERVICE_ACCOUNT.name)
-"""A pod that starts before these exist is retried only after seconds."""
+_APPLIED_FIRST: Final = (CONFIG_MAP.name, SERVICE_ACCOUNT.name, NETWORK_POLICY.name)
+"""A pod that starts before these exist is retried only after seconds, or is not limited at first.
+"""
 _FAULTS_OF_THE_SPEC: Final = frozenset(
     {
         HTTPStatus.BAD_REQUEST,
@@ -151,7 +153,9 @@ class Applier:
         if child is not None and child.uid != nested(current, "metadata", "uid"):
             child = None
         repairs = child.repairs if child else ChildRepairs(self._clock)
-        if current is not None and annotation(current, HASH_ANNOTATION) == hashed:
+        is_applied = annotation(current, HASH_ANNOTATION) == hashed
+        # Where it has another hash, somebody applied it since, such as a second release.
+        if current is not None and (is_applied or (child and child.hashed == hashed)):
             different = differences(body, current)
             known: Differences = child.rewritten if child and child.hashed == hashed else {}
             if not different or different == known:

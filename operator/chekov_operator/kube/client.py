@@ -102,13 +102,15 @@ class Client:
         namespace: str | None,
         labels: Mapping[str, str],
         *,
+        fields: str = "",
         shallow: bool = False,
     ) -> Sequence[Object]:
         """The objects that have all of `labels`; with `shallow`, only their metadata.
 
-        Without a namespace, the objects of all namespaces.
+        Without a namespace, the objects of all namespaces; with `fields`, those that a field
+        selector selects.
         """
-        params = {"limit": str(_PAGE)}
+        params = {"limit": str(_PAGE)} | ({"fieldSelector": fields} if fields else {})
         if labels:
             params["labelSelector"] = ",".join(f"{name}={value}" for name, value in labels.items())
         found: list[Object] = []

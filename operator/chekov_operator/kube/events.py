@@ -2,7 +2,7 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -79,6 +79,34 @@ class Events:
             "reportingComponent": FIELD_MANAGER,
             "reportingInstance": self._instance,
         }
+
+
+async def warnings_about(client: Client, namespace: str, uids: Iterable[str]) -> Mapping[str, str]:
+    """What Kubernetes warned of last about objects, by their uid.
+
+    Some causes are told by Events only: that no pod may be created, or that a volume is missing.
+
+    Raises:
+        ApiUnavailable: the API server does not answer.
+    """
+    found: dict[str, str] = {}
+    for uid in uids:
+        try:
+            events = await client.list(
+                EVENT, namespace, {}, fields=f"involvedObject.uid={uid},type=Warning"
+            )
+        except ApiError as error:
+            # Events may have expired, and the right to read them may be missing: say less then.
+            _log.warning("Events were not read", extra={"error": str(error)})
+            return found
+        messages = sorted((_time_of(item), str(item.get("message") or "")) for item in events)
+        if messages:
+            found[uid] = messages[-1][1]
+    return found
+
+
+def _time_of(event: Object) -> str:
+    return str(event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
 def _now() -> str:

@@ -1,4 +1,9 @@
-"""Leader election by a Lease: the leader renews it, and releases it when it ends."""
+"""Leader election by a Lease: the leader renews it, and releases it when it ends.
+
+Only one Lease counts, that of the given name in the operator's own namespace: whoever may write
+Leases anywhere else keeps nobody from leading. Of two releases that would serve all namespaces,
+Helm refuses the second.
+"""
 
 import asyncio
 import logging
@@ -6,12 +11,11 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final
 
 from chekov.errors import ChekovError
 from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
-from chekov_operator.kube.kinds import LEASE, SCOPE_LABEL
-from chekov_operator.kube.objects import Object, nested, nested_strings
+from chekov_operator.kube.kinds import LEASE
+from chekov_operator.kube.objects import Object, nested
 
 _log = logging.getLogger(__name__)
 
@@ -20,25 +24,17 @@ class LeaseLost(ChekovError):
     """Another replica leads, or this one could not renew the Lease in time."""
 
 
-CLUSTER_SCOPE: Final = "cluster"
-NAMESPACES_SCOPE: Final = "namespaces"
-
-
 class Expiry:
     """Tells Leases that nobody renews any more, by this machine's clock alone.
 
     Args:
         clock: monotonic seconds.
         seconds: how long a renewal is valid where a Lease does not say.
-        most: of seconds that a renewal is valid, whatever a Lease says.
     """
 
-    def __init__(
-        self, clock: Callable[[], float], seconds: float, *, most: float = float("inf")
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], seconds: float) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._most = most
         self._seen: dict[str, tuple[str, float]] = {}
 
     def is_expired(self, lease: Object) -> bool:
@@ -50,7 +46,7 @@ class Expiry:
             self._seen[uid] = (version, self._clock())
             return False
         duration = float(nested(lease, "spec", "leaseDurationSeconds") or self._seconds)
-        return self._clock() - seen[1] > min(duration, self._most)
+        return self._clock() - seen[1] > duration
 
 
 class Lease:
@@ -61,7 +57,6 @@ class Lease:
         namespace: of the Lease.
         name: of the Lease.
         holder: the name of this replica.
-        scope: what this release serves: all namespaces, or some.
         seconds: how long a renewal is valid. A leader that could not renew stops leading at its
             first failed attempt after two thirds of it. An attempt may take another third, so the
             leader ends at about the time at which a rival may take over.
@@ -76,14 +71,12 @@ class Lease:
         name: str,
         holder: str,
         seconds: float,
-        scope: str = NAMESPACES_SCOPE,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._client = client
-        self.namespace = namespace
-        self.name = name
-        self.seconds = seconds
-        self.scope = scope
+        self._namespace = namespace
+        self._name = name
+        self._seconds = seconds
         self._holder = holder
         self._clock = clock or asyncio.get_running_loop().time
         self._expiry = Expiry(self._clock, seconds)
@@ -95,7 +88,7 @@ class Lease:
         while True:
             if await self.attempt():
                 break
-            await asyncio.sleep(self.seconds / 8 * _jitter())
+            await asyncio.sleep(self._seconds / 8 * _jitter())
         _log.info("leading", extra={"holder": self._holder})
 
     async def keep(self) -> None:
@@ -105,19 +98,19 @@ class Lease:
             LeaseLost: this replica must not write any more.
         """
         while True:
-            await asyncio.sleep(self.seconds / 6 * _jitter())
+            await asyncio.sleep(self._seconds / 6 * _jitter())
             if await self.attempt():
                 continue
-            if self._clock() - self._renewed > self.seconds * 2 / 3:
-                raise LeaseLost(f"the Lease {self.name} was not renewed in time")
+            if self._clock() - self._renewed > self._seconds * 2 / 3:
+                raise LeaseLost(f"the Lease {self._name} was not renewed in time")
             holder = self._observed_holder
             if holder not in ("", self._holder):
-                raise LeaseLost(f"{holder} holds the Lease {self.name} now")
+                raise LeaseLost(f"{holder} holds the Lease {self._name} now")
 
     async def attempt(self) -> bool:
         """Take or renew the Lease; return whether this replica leads now."""
         try:
-            async with asyncio.timeout(self.seconds / 3):
+            async with asyncio.timeout(self._seconds / 3):
                 taken = await self._take_or_renew()
         except ApiError as error:
             if error.status != HTTPStatus.CONFLICT:
@@ -133,8 +126,8 @@ class Lease:
     async def release(self) -> None:
         """Let another replica take over at once; if that fails, the Lease expires."""
         try:
-            async with asyncio.timeout(self.seconds / 3):
-                lease = await self._client.get(LEASE, self.namespace, self.name)
+            async with asyncio.timeout(self._seconds / 3):
+                lease = await self._client.get(LEASE, self._namespace, self._name)
                 if lease is not None and nested(lease, "spec", "holderIdentity") == self._holder:
                     spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
                     await self._client.replace(LEASE, {**lease, "spec": spec})
@@ -142,7 +135,7 @@ class Lease:
             _log.warning("the Lease was not released", extra={"error": repr(error)})
 
     async def _take_or_renew(self) -> bool:
-        lease = await self._client.get(LEASE, self.namespace, self.name)
+        lease = await self._client.get(LEASE, self._namespace, self._name)
         if lease is None:
             await self._client.create(LEASE, self._new_lease())
             self._observed_holder = self._holder
@@ -156,15 +149,13 @@ class Lease:
             **(nested(lease, "spec") or {}),
             "holderIdentity": self._holder,
             "renewTime": now,
-            "leaseDurationSeconds": max(1, round(self.seconds)),
+            "leaseDurationSeconds": max(1, round(self._seconds)),
         }
         if holder != self._holder:
             spec["acquireTime"] = now
             spec["leaseTransitions"] = int(nested(lease, "spec", "leaseTransitions") or 0) + 1
         # The resource version makes this a compare-and-swap: of two replicas one gets a conflict.
-        labels = nested_strings(lease, "metadata", "labels") | {SCOPE_LABEL: self.scope}
-        metadata = {**lease["metadata"], "labels": labels}
-        await self._client.replace(LEASE, {**lease, "metadata": metadata, "spec": spec})
+        await self._client.replace(LEASE, {**lease, "spec": spec})
         self._observed_holder = self._holder
         return True
 
@@ -173,14 +164,10 @@ class Lease:
         return {
             "apiVersion": LEASE.api,
             "kind": LEASE.name,
-            "metadata": {
-                "name": self.name,
-                "namespace": self.namespace,
-                "labels": {SCOPE_LABEL: self.scope},
-            },
+            "metadata": {"name": self._name, "namespace": self._namespace},
             "spec": {
                 "holderIdentity": self._holder,
-                "leaseDurationSeconds": max(1, round(self.seconds)),
+                "leaseDurationSeconds": max(1, round(self._seconds)),
                 "acquireTime": now,
                 "renewTime": now,
                 "leaseTransitions": 0,

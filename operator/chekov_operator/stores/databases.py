@@ -5,7 +5,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from chekov.errors import StoreError
 from chekov.store.postgres.inspect import Inspector
@@ -16,11 +16,17 @@ from chekov_operator.kube.kinds import SECRET, STORE, Key
 from chekov_operator.kube.objects import nested_strings
 from chekov_operator.stores.dsn import UnreadableDsn, addresses_of, qualified, shown
 from chekov_operator.stores.poller import Poller, Reading
+from chekov_operator.stores.service_ports import pod_ports
 
 _HOW_TO_WRITE: Final = (
     "write postgresql://user:password@host:5432/database, and special characters of the user and "
     "the password as %xx, for example %40 for @"
 )
+
+
+class _Dsn(NamedTuple):
+    text: str
+    pod_ports: tuple[int, ...]
 
 
 class Databases:
@@ -46,7 +52,7 @@ class Databases:
         self._refresh_seconds = refresh_seconds
         self._make = inspector
         self._inspectors: dict[str, Inspector] = {}
-        self._dsns: dict[tuple[str, SecretKey], str] = {}
+        self._dsns: dict[tuple[str, SecretKey], _Dsn] = {}
         self._changes = 0
         self._group = asyncio.TaskGroup()
         self._pollers: dict[Key, tuple[Poller, asyncio.Task[None]]] = {}
@@ -119,11 +125,11 @@ class Databases:
             ApiError: the API server refuses to give the Secret.
             ApiUnavailable: the API server does not answer.
         """
-        dsn = await self._dsn(store.meta.namespace, store.secret)
-        if isinstance(dsn, Fault):
-            return Reading(dsn_fault=dsn)
-        host = shown(addresses_of(dsn))
-        inspector = self._inspector(dsn)
+        found = await self._dsn(store.meta.namespace, store.secret)
+        if isinstance(found, Fault):
+            return Reading(dsn_fault=found)
+        host = shown(addresses_of(found.text))
+        inspector = self._inspector(found.text)
         try:
             state = await inspector.status(store.schema)
             progress = await inspector.progress(store.schema) if state.usable else None
@@ -131,18 +137,23 @@ class Databases:
             # The password may have been changed.
             self._dsns.pop((store.meta.namespace, store.secret), None)
             return Reading(
-                host=host, unreachable=Fault("Unreachable", f"Postgres at {host}: {error}")
+                host=host,
+                pod_ports=found.pod_ports,
+                unreachable=Fault("Unreachable", f"Postgres at {host}: {error}"),
             )
-        return Reading(host=host, state=state, progress=progress)
+        return Reading(host=host, pod_ports=found.pod_ports, state=state, progress=progress)
 
-    async def _dsn(self, namespace: str, secret: SecretKey) -> str | Fault:
+    async def _dsn(self, namespace: str, secret: SecretKey) -> "_Dsn | Fault":
         """The DSN in a Secret, which is read again after a change and after a failure."""
         known = self._dsns.get((namespace, secret))
         if known is not None:
             return known
         changes = self._changes
-        found = _dsn_in(await self._client.get(SECRET, namespace, secret.name), namespace, secret)
-        if isinstance(found, str) and changes == self._changes:
+        text = _dsn_in(await self._client.get(SECRET, namespace, secret.name), namespace, secret)
+        if isinstance(text, Fault):
+            return text
+        found = _Dsn(text, await pod_ports(self._client, addresses_of(text)))
+        if changes == self._changes:
             self._dsns[namespace, secret] = found
         return found
 

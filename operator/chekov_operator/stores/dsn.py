@@ -4,7 +4,7 @@ Neither an address nor an error ever contains a part of the user or the password
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -55,6 +55,11 @@ def addresses_in(text: str) -> tuple[Address, ...]:
         return _host_list(text, (), is_quoted=False)
     except UnreadableDsn:
         return ()
+
+
+def servers(host: str, pod_ports: Iterable[int]) -> list[Address]:
+    """What a network policy has to allow: the shown addresses, and ports of pods anywhere."""
+    return [*addresses_in(host), *(Address("", port) for port in pod_ports)]
 
 
 def shown(addresses: Sequence[Address]) -> str:

@@ -28,6 +28,7 @@ class Reading:
 
     Attributes:
         host: the servers that the DSN names, without credentials.
+        pod_ports: of the pods behind the Services that it names, where they differ.
         dsn_fault: why there is no usable DSN, if so.
         unreachable: why the database could not be read, if so.
         state: of the store.
@@ -35,6 +36,7 @@ class Reading:
     """
 
     host: str | None = None
+    pod_ports: tuple[int, ...] = ()
     dsn_fault: Fault | None = None
     unreachable: Fault | None = None
     state: StoreStatus | None = None

@@ -90,6 +90,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "roles": ("migrate", "roles"),
     "export": ("transfer", "export"),
     "import": ("transfer", "import_"),
+    "tags": ("tags", "tags"),
     "verify": ("verify", "verify"),
     "settings": ("about", "settings"),
     "version": ("about", "version"),

@@ -216,6 +216,7 @@ def _subscription(row: SubscriptionRow, head: int) -> _Row:
         "lag": max(head - row.position, 0),
         "parked": row.parked,
         "parked_keys": row.parked_keys,
+        "keyed_by": row.keyed_by,
         "owner": row.owner,
         "error": row.error,
     }
@@ -240,6 +241,7 @@ def _parked_event(parked: ParkedEvent) -> _Row:
     return {
         **_event(parked, parked.subscription),
         "state": parked.state,
+        "also": list(parked.also),
         "first_error": parked.first_error,
         "traceback": parked.traceback,
     }

@@ -109,6 +109,9 @@ _TABLE: Final[Mapping[str, Callable[[Problem], ChekovError]]] = {
     "overloaded": lambda problem: errors.Overloaded(problem.detail),
     "rate-limited": lambda _: errors.RateLimited("", 0),
     "draining": lambda problem: errors.Draining(problem.detail),
+    "tag-index-incomplete": lambda problem: errors.TagIndexIncomplete(
+        problem.members["event_type"], problem.members["tag"], problem.detail
+    ),
     "version-conflict": _conflict,
     "too-many-conflicts": lambda problem: errors.TooManyConflicts(
         problem.members["stream"], problem.members["attempts"]

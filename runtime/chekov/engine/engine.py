@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 from uuid import uuid4
 
+from chekov.domain.boundary import scopes_of
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.failure import Retry
@@ -18,18 +19,19 @@ from chekov.engine.commands.chains import Chains
 from chekov.engine.commands.consistency import Consistency
 from chekov.engine.commands.dispatcher import Dispatcher
 from chekov.engine.commands.snapshots import Snapshotter
+from chekov.engine.commands.tag_index import TagIndexer
 from chekov.engine.observer import Observer
 from chekov.engine.processes.scheduled_commands import ScheduledCommands
 from chekov.engine.reading import EventReader
 from chekov.engine.subscriptions.definitions import handler_definitions
 from chekov.engine.subscriptions.generations import GenerationKeeper
-from chekov.engine.subscriptions.identities import refuse_taken_identities
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.keys import partition_keys, subscription_key
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.layouts import Division, LayoutKeeper, first_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
 from chekov.engine.subscriptions.page_cache import PageCache
+from chekov.engine.subscriptions.partition_keys import PartitionKeys
 from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.serialization.codec import Codec
@@ -48,6 +50,7 @@ class Engine:
         consistency: waits for handlers.
         generations: of the projections, as this process knows them.
         reader: reads events for programs.
+        tag_index: what boundaries can decide by.
         definitions: of the handlers, by name, with the settings of this installation.
     """
 
@@ -84,6 +87,9 @@ class Engine:
         self._draining = False
         self.reader = EventReader(domain, store, codec)
         self._snapshotter = Snapshotter(store.snapshots, SnapshotCodec(domain), observer)
+        # A process that comes back under its old name must not pass for the one that died.
+        owner = f"{node}/{uuid4().hex[:8]}"
+        self.tag_index = TagIndexer(domain, store.events, store.tag_index, codec, owner)
         self.dispatcher = Dispatcher(
             domain,
             store,
@@ -93,6 +99,7 @@ class Engine:
             timeout=command_timeout,
             max_in_flight=max_in_flight,
             cache=cache,
+            check=self.tag_index.check,
             debug=debug,
         )
         self.scheduled = ScheduledCommands(
@@ -108,6 +115,7 @@ class Engine:
         self._handlers = keys if subscriptions else {}
         self._divided: dict[SubscriptionKey, Layout] = {}
         self._key_of: dict[SubscriptionKey, Callable[[RecordedEvent], str | None]] = {}
+        self._keys: dict[SubscriptionKey, PartitionKeys] = {}
         self._subscriptions: dict[SubscriptionKey, Subscription] = {}
         for key in self._handlers:
             definition = self.definitions[key.name]
@@ -124,17 +132,15 @@ class Engine:
         )
         projections = [key for key, handler in keys.items() if isinstance(handler, Projection)]
         self.generations = GenerationKeeper(store, projections, self._adopt)
-        self._identities = [definition_of(item).identity for item in domain.aggregates]
         self._leases = LeaseKeeper(
             store,
             self._subscriptions,
             domain=domain.name,
-            # A process that comes back under its old name must not pass for the one that died.
-            owner=f"{node}/{uuid4().hex[:8]}",
+            owner=owner,
             lease=lease,
             layouts=self._layouts,
             revisions=codec.revisions,
-            identities=self._identities,
+            identities=[definition_of(item).identity for item in domain.aggregates],
         )
         self._lease = lease
         strong = [key for key in keys if self.definitions[key.name].consistency == "strong"]
@@ -166,6 +172,7 @@ class Engine:
         return [
             *self._store.troubles,
             *self._leases.troubles,
+            *self.tag_index.troubles,
             *(
                 f"subscription {status.name} is {status.state}: {status.error}"
                 for status in self.subscriptions.values()
@@ -174,13 +181,14 @@ class Engine:
         ]
 
     async def prepare(self) -> None:
-        """Create what subscriptions need in the store: their rows and their tables.
+        """Create what subscriptions need in the store, and tell the others what is written here.
 
         Raises:
             IdentityTaken: another domain has an aggregate of the same identity there.
             StoreError: the store is away.
         """
-        await self._refuse_taken_identities()
+        await self._leases.refuse_taken_identities()
+        await self.tag_index.prepare()
         await self._layouts.prepare()
         first = {key: item for key, item in self._subscriptions.items() if key.partition == 0}
         rows = await self._store.subscriptions.list(self._domain.name) if first else ()
@@ -188,10 +196,6 @@ class Engine:
         for key, item in first.items():
             await item.prepare(registered=(key.name, key.version) in registered)
         await self.generations.refresh()
-
-    async def _refuse_taken_identities(self) -> None:
-        nodes, lease = self._store.nodes, self._lease
-        await refuse_taken_identities(nodes, self._domain.name, self._identities, lease=lease)
 
     def drop(self) -> None:
         """Discard every cached state and event; what is needed is read again."""
@@ -208,7 +212,6 @@ class Engine:
         """
         if self._subscriptions:
             await self._leases.join()
-            await self._refuse_taken_identities()  # of one that began at the same time
             self._background["node"] = group.create_task(self._leases.attend(), name="node")
             await self._leases.succeed()
         self._background["rehydration"] = group.create_task(
@@ -217,6 +220,11 @@ class Engine:
         self._background["followed log"] = group.create_task(
             self.dispatcher.follow(), name="followed log"
         )
+        self._background["tag index"] = group.create_task(self.tag_index.run(), name="tag index")
+        if any(map(scopes_of, self._domain.aggregates)):
+            self._background["condition checks"] = group.create_task(
+                self.dispatcher.conditions.run(), name="condition checks"
+            )
         if (instances := self.dispatcher.aggregates.instances).expires:
             self._background["idle instances"] = group.create_task(
                 instances.tend(), name="idle instances"
@@ -317,6 +325,9 @@ class Engine:
             await _cancelled(self._background.pop("rehydration"))
         if "snapshots" in self._background:
             await self._snapshotter.drain(self._background["snapshots"])
+        if (indexing := self._background.pop("tag index", None)) is not None:
+            await _cancelled(indexing)
+        await self.tag_index.leave()
         alone = bool(self._subscriptions) and await self._leases.alone()
         await self.consistency.drain(alone=alone)
         await self.halt()
@@ -326,6 +337,7 @@ class Engine:
         self.reader.end()
         await _cancelled(*self._running.values(), *self._ending, *self._background.values())
         await self._leases.release()
+        await self.tag_index.leave()
 
     async def _stop_subscriptions(self) -> None:
         """End each at its checkpoint, and let other processes have them."""
@@ -352,9 +364,12 @@ class Engine:
             self._domain,
             self.dispatcher.execute,
             self.scheduled,
+            self._keys.get(first_of(key)),
         )
         invocation = kind_of(handler)(subject)
         self._key_of[first_of(key)] = invocation.partition_key
+        if invocation.keys is not None:
+            self._keys[first_of(key)] = invocation.keys
         return Subscription(
             invocation,
             self._store,

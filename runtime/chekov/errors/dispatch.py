@@ -100,6 +100,22 @@ class Draining(ChekovError):
     """This process is shutting down and accepts no more commands. Send it to another."""
 
 
+class TagIndexIncomplete(ChekovError):
+    """Events that a decision depends on may not be found by their tags yet; nothing was stored.
+
+    Attributes:
+        event: the stored name of their type.
+        kind: of the tag.
+    """
+
+    def __init__(self, event: str, kind: str, reason: str) -> None:
+        self.event, self.kind = event, kind
+        super().__init__(
+            f"events of type {event} are not all found by {kind} yet: {reason}; send the command "
+            "again later"
+        )
+
+
 class InvalidConsistency(ChekovError):
     """A dispatch asks for a consistency that does not exist; nothing was stored."""
 

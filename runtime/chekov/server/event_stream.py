@@ -11,18 +11,20 @@ from chekov.backoff import Backoff
 from chekov.domain.authorization import ReadEvents
 from chekov.domain.event_filter import EventFilter
 from chekov.errors import ChekovError, StoreClosed, StoreUnavailable, StreamNotFound
-from chekov.server import headers, parameters, request_ids
+from chekov.server import parameters, request_ids
 from chekov.server.event_writer import ClientStalled, EventWriter, parts
+from chekov.server.held_pages import HeldPages, Room
 from chekov.server.lifecycle import Lifecycle
+from chekov.server.log_end import require_within_log
 from chekov.server.permissions import Permissions
 from chekov.server.problems import (
-    BEYOND_THE_LOG,
     TOO_MANY_EVENT_STREAMS,
     VERSION_CONFLICT,
     RequestError,
     malformed,
 )
 from chekov.store.filtered_log import FilteredLog
+from chekov.store.page_size import size_of
 from chekov.store.port import Found, RecordedEvent, Store
 from chekov.store.stream_log import StreamLog
 
@@ -46,6 +48,8 @@ class _Source(Protocol):
 
     async def after(self, number: int, /) -> Found: ...
 
+    def rewind(self) -> None: ...
+
 
 class EventStream:
     """Follows the log or a stream for each of its clients.
@@ -54,6 +58,7 @@ class EventStream:
         store: what they read.
         lifecycle: their responses end at the drain.
         permissions: whether they may.
+        held: bounds what is held for them together.
         most: how many may be connected at once.
         heartbeat: seconds without an event after which a client is sent a comment.
         patience: seconds after which a client that does not read is dropped.
@@ -67,6 +72,7 @@ class EventStream:
         store: Store,
         lifecycle: Lifecycle,
         permissions: Permissions,
+        held: HeldPages,
         *,
         most: int,
         heartbeat: float = _HEARTBEAT_SECONDS,
@@ -75,6 +81,7 @@ class EventStream:
         self._store = store
         self._lifecycle = lifecycle
         self._permissions = permissions
+        self._held = held
         self._most = most
         self._heartbeat = heartbeat
         self._patience = patience
@@ -85,7 +92,7 @@ class EventStream:
         await self._permissions.require(ReadEvents())
         wanted = parameters.event_filter(request.query)
         start = _start(request, parameters.FILTERS)
-        await self._require_within_log(start)
+        await require_within_log(self._store, start, _BEGIN_ANEW)
         return await self._respond(request, _Log(self._store, wanted), start, _position)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -104,24 +111,6 @@ class EventStream:
                 {"stream": info.stream, "expected": start, "actual": info.version},
             )
         return await self._respond(request, StreamLog(self._store, info), start, _version)
-
-    async def _require_within_log(self, position: int) -> None:
-        """Refuse to wait for positions that would be of other events than the client expects.
-
-        Raises:
-            RequestError: the log ends before the position.
-            StoreUnavailable: the database is away.
-        """
-        if position <= self._store.tail.head.value or position <= (
-            head := await self._store.head()
-        ):
-            return
-        raise RequestError(
-            BEYOND_THE_LOG,
-            f"The log ends at position {head}, before {position}: it is another log, or was "
-            f"restored to an earlier state. {_BEGIN_ANEW}",
-            {"expected": position, "actual": head},
-        )
 
     async def _respond(
         self,
@@ -181,7 +170,7 @@ class EventStream:
             await writer.keep_alive()
             drops = tail.drops.value
             try:
-                found = await source.after(last)
+                found, room = await self._read(source, last)
                 if not found.events and not source.ended:
                     last = found.through
                     await self._store.wait("events", source.position, writer.idle_seconds)
@@ -191,13 +180,24 @@ class EventStream:
                 await backoff.wait()
                 continue
             backoff.reset()
-            for part in parts(found.events):
-                if drops != tail.drops.value:
-                    break  # it may have been erased
-                await writer.send(part, number)
-                last = number(part[-1])
-            else:
-                last = found.through
+            try:
+                for part in parts(found.events):
+                    if drops != tail.drops.value:
+                        break  # it may have been erased
+                    await writer.send(part, number)
+                    last = number(part[-1])
+                    if writer.is_slow and self._held.is_crowded:
+                        source.rewind()
+                        break
+                else:
+                    last = found.through
+            finally:
+                room.leave()
+
+    async def _read(self, source: _Source, last: int) -> tuple[Found, Room]:
+        return await self._held.read(
+            lambda: source.after(last), lambda found: size_of(found.events), patient=True
+        )
 
     @contextmanager
     def _place(self) -> Generator[None]:
@@ -228,6 +228,9 @@ class _Log:
         self.position = found.through
         return found
 
+    def rewind(self) -> None:
+        """Nothing is remembered but the size of pages."""
+
 
 def either(
     json: Callable[[web.Request], Awaitable[web.StreamResponse]],
@@ -243,11 +246,10 @@ def either(
 
 
 def _start(request: web.Request, further: Collection[str] = ()) -> int:
-    page = parameters.page(request.query, further)
+    page = parameters.page(request.query, request.headers, further)
     if page.direction == "backward":
         raise malformed("path", "direction", "an event stream goes forward only")
-    last = headers.last_event_id(request.headers)
-    return page.after if last is None else last
+    return page.after
 
 
 def _position(event: RecordedEvent) -> int:

@@ -24,7 +24,8 @@ _HANDLERS: Final = re.compile(
 )
 _LONGEST_WAIT: Final = 60
 _TOO_LONG: Final = f"is longer than {LONGEST_METADATA} characters"
-_POSITION_DIGITS: Final = 18
+LARGEST_POSITION: Final = 2**63 - 1
+"""Also the largest version."""
 
 
 def correlation_id(headers: Mapping[str, str]) -> UUID | None:
@@ -162,9 +163,13 @@ def require_json(headers: Mapping[str, str]) -> None:
 
 
 def _number(name: str, meaning: str, value: str) -> int:
-    if not value.strip().isdecimal() or len(value.strip()) > _POSITION_DIGITS:
-        raise malformed("header", name, f"expected a {meaning} such as 42", value)
-    return int(value)
+    digits = value.strip()
+    if digits.isascii() and digits.isdecimal():
+        # Of a number with more digits, these are out of range too.
+        number = int(digits.lstrip("0")[:20] or "0")
+        if number <= LARGEST_POSITION:
+            return number
+    raise malformed("header", name, f"expected a {meaning} such as 42", value)
 
 
 def _uuid(headers: Mapping[str, str], name: str) -> UUID | None:

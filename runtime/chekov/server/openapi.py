@@ -38,10 +38,14 @@ _ON_COMMANDS: Final = (
     problems.UNSUPPORTED, problems.REJECTED, problems.OVERLOADED, problems.INTERNAL,
     problems.UNAVAILABLE, problems.TIMED_OUT,
 )  # fmt: skip
-_ON_READS: Final = (problems.MALFORMED, problems.INTERNAL, problems.UNAVAILABLE)
-_ON_EVENT_STREAMS: Final = (*_ON_READS, problems.TOO_MANY_EVENT_STREAMS)
+_ON_READS: Final = (
+    problems.MALFORMED, problems.OVERLOADED, problems.INTERNAL, problems.UNAVAILABLE,
+)  # fmt: skip
+_ON_EVENT_STREAMS: Final = (
+    *_ON_READS, problems.BEYOND_THE_LOG, problems.TOO_MANY_EVENT_STREAMS,
+)  # fmt: skip
 _ON_QUERIES: Final = (
-    *_ON_READS, problems.PROJECTION_BUILDING, problems.PROJECTION_BEHIND,
+    *_ON_READS, problems.BEYOND_THE_LOG, problems.PROJECTION_BUILDING, problems.PROJECTION_BEHIND,
     problems.QUERIES_OVERLOADED, problems.QUERY_TIMED_OUT,
 )  # fmt: skip
 
@@ -149,7 +153,6 @@ def _batch() -> Document:
         "summary": "Execute many commands, one per line; results come in the same order",
         "parameters": [parameter("CorrelationId")],
         "requestBody": {
-            "required": True,
             "content": {"application/x-ndjson": {"schema": ref("CommandLine")}},
         },
         "responses": {

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from chekov.server import problems
-from chekov.server.headers import LONGEST_METADATA
-from chekov.server.parameters import DEFAULT_LIMIT, LARGEST_LIMIT
+from chekov.server.headers import LARGEST_POSITION, LONGEST_METADATA
+from chekov.server.parameters import DEFAULT_LIMIT, LARGEST_LIMIT, LONGEST_DELAY
 from chekov.server.problems import Kind
 from chekov.server.returning import CHOICES
 
@@ -13,15 +13,16 @@ Document = dict[str, Any]
 
 ID: Final = {"type": "string", "format": "uuid"}
 STRING: Final = {"type": "string"}
-COUNT: Final = {"type": "integer", "minimum": 0}
+COUNT: Final = {"type": "integer", "minimum": 0, "maximum": LARGEST_POSITION}
 TIME: Final = {"type": "string", "format": "date-time"}
-NUMBER: Final = {"type": "integer", "minimum": 1}
+NUMBER: Final = {**COUNT, "minimum": 1}
 REPLAYED: Final = {
     "description": "`true` if the command had been executed before and this is its first result.",
     "schema": {"const": "true"},
 }
 
 
+_METADATA: Final = {"type": "object", "propertyNames": {"pattern": r"^(?!\$)"}}
 RETURN: Final = {
     "enum": list(CHOICES),
     "description": "What the answer has besides stream, version, position and ids: the events, "
@@ -164,7 +165,7 @@ SCHEMAS: Final[Document] = {
                 "description": 'The version that the stream must have; "*" if it must exist.',
             },
             "metadata": {
-                "type": ["object", "null"],
+                "anyOf": [_METADATA, {"type": "null"}],
                 "description": f"Stored with each event; {LONGEST_METADATA} bytes at most.",
             },
             "return": RETURN,
@@ -201,14 +202,15 @@ PARAMETERS: Final[Document] = {
     "IfMatch": {
         "name": "If-Match",
         "in": "header",
-        "schema": STRING,
+        "schema": {**STRING, "pattern": r'^(\*|(W/)?\d{1,18}|(W/)?"\d{1,18}")$'},
         "description": 'The version that the stream must have, such as "3"; * if it must exist.',
     },
     "Metadata": {
         "name": "X-Metadata",
         "in": "header",
-        "schema": {**STRING, "maxLength": LONGEST_METADATA},
-        "description": "A JSON object that is stored with each event.",
+        "content": {"application/json": {"schema": _METADATA}},
+        "description": "A JSON object that is stored with each event; "
+        f"{LONGEST_METADATA} characters at most.",
     },
     "MinPosition": {
         "name": "X-Min-Position",
@@ -229,7 +231,7 @@ PARAMETERS: Final[Document] = {
         "description": AT,
     },
     "AfterSeconds": {
-        **query_parameter("after", COUNT),
+        **query_parameter("after", {**COUNT, "maximum": LONGEST_DELAY}),
         "description": AFTER,
     },
     "Cron": {

@@ -1,6 +1,6 @@
 """Query-string parameters of reads: pages, filters and limits in time or version."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
@@ -9,14 +9,15 @@ from uuid import UUID
 from multidict import MultiMapping
 
 from chekov.domain.event_filter import EventFilter
+from chekov.server import headers
+from chekov.server.headers import LARGEST_POSITION
 from chekov.server.problems import MALFORMED, RequestError, malformed
 from chekov.store.port import Direction
 
 DEFAULT_LIMIT: Final = 100
 LARGEST_LIMIT: Final = 1000
-_LARGEST_POSITION: Final = 2**63 - 1
 LONGEST_DELAY: Final = 100 * 366 * 24 * 60 * 60
-"""In seconds."""
+"""Seconds until a command is executed."""
 
 FILTERS: Final = frozenset({"type", "category", "prefix", "correlation", "causation", "caused_by"})
 """The parameters that filter events."""
@@ -31,18 +32,24 @@ class Page:
     direction: Direction
 
 
-def page(query: MultiMapping[str], further: Collection[str] = ()) -> Page:
-    """`after`, `limit` and `direction` of a request.
+def page(query: MultiMapping[str], given: Mapping[str, str], further: Collection[str] = ()) -> Page:
+    """`after`, `limit` and `direction` of a request; `Last-Event-ID` in place of `after`.
+
+    Args:
+        query: its parameters.
+        given: its headers.
+        further: parameters that it may have too.
 
     Raises:
-        RequestError: a value is out of range, or a parameter is not one of these or of `further`.
+        RequestError: a value is out of range, or a parameter is unknown.
     """
     refuse_unknown(query, {"after", "limit", "direction", *further})
     direction = query.get("direction", "forward")
     if direction not in {"forward", "backward"}:
         raise malformed("path", "direction", "expected forward or backward", direction)
+    last, start = headers.last_event_id(given), after(query)
     return Page(
-        after=after(query),
+        after=start if last is None else last,
         limit=limit(query),
         direction=cast("Direction", direction),
     )
@@ -79,7 +86,7 @@ def after(query: MultiMapping[str]) -> int:
     Raises:
         RequestError: the value is out of range.
     """
-    return _number(query, "after", 0, 0, _LARGEST_POSITION)
+    return _number(query, "after", 0, 0, LARGEST_POSITION)
 
 
 def version(query: MultiMapping[str], name: str) -> int | None:
@@ -88,7 +95,7 @@ def version(query: MultiMapping[str], name: str) -> int | None:
     Raises:
         RequestError: the value is not a version.
     """
-    return _number(query, name, 0, 1, _LARGEST_POSITION) if name in query else None
+    return _number(query, name, 0, 1, LARGEST_POSITION) if name in query else None
 
 
 def moment(query: MultiMapping[str], name: str) -> datetime | None:

@@ -1,6 +1,5 @@
 """The problem table: which error becomes which RFC 9457 problem, with its stable type."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 from chekov import errors
 from chekov.engine.subscriptions.abandoned import SubscriptionInUse
 from chekov.errors.rejection import fields_of
-from chekov.serialization.json import plain_values
+from chekov.serialization.json import plain_values, to_json
 from chekov.store.port import GenerationRefused, ProjectionBuilding, QueriesOverloaded, QueryTimeout
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -78,6 +77,9 @@ PROJECTION_BEHIND: Final = Kind(
 QUERIES_OVERLOADED: Final = Kind(
     "queries-overloaded", 503, "All database connections for queries are in use"
 )
+TAG_INDEX_INCOMPLETE: Final = Kind(
+    "tag-index-incomplete", 503, "Not every event that the decision depends on is found yet"
+)
 TOO_MANY_CONNECTIONS: Final = Kind("too-many-connections", 503, "Too many connections are open")
 TOO_MANY_EVENT_STREAMS: Final = Kind(
     "too-many-event-streams", 503, "Too many clients follow events at this process"
@@ -94,6 +96,7 @@ TIMED_OUT: Final = Kind("timed-out", 504, "The command did not finish in time")
 KINDS: Final = tuple(item for item in list(globals().values()) if isinstance(item, Kind))
 
 _SOON: Final = {"Retry-After": "1"}
+_LATER: Final = {"Retry-After": "5"}
 _LONGEST_WAIT: Final = 60
 
 
@@ -109,18 +112,16 @@ class Problem:
 
     def document(self, **further: str) -> bytes:
         """The JSON document."""
-        return json.dumps(
-            {
-                "type": self.kind.type,
-                "title": self.kind.title,
-                "status": self.kind.status,
-                "detail": self.detail,
-                **self.members,
-                **further,
-            },
-            default=str,
-            separators=(",", ":"),
-        ).encode()
+        known = {
+            "type": self.kind.type,
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+        }
+        try:
+            return to_json({**known, **self.members, **further})
+        except (TypeError, ValueError, RecursionError):
+            return to_json({**known, **plain_values(self.members), **further})
 
 
 class RequestError(Exception):
@@ -176,6 +177,11 @@ def _too_many_conflicts(error: Any) -> Problem:
     return Problem(TOO_MANY_CONFLICTS, str(error), members, _SOON)
 
 
+def _tag_index_incomplete(error: Any) -> Problem:
+    members = {"event_type": error.event, "tag": error.kind, "stored": False}
+    return Problem(TAG_INDEX_INCOMPLETE, str(error), members, _LATER)
+
+
 def _undecodable(error: Any) -> Problem:
     return Problem(
         UNDECODABLE,
@@ -225,6 +231,7 @@ _TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
     errors.Overloaded: lambda error: Problem(OVERLOADED, str(error), {}, _SOON),
     errors.RateLimited: _rate_limited,
     errors.Draining: lambda error: Problem(DRAINING, str(error), {"stored": False}, _SOON),
+    errors.TagIndexIncomplete: _tag_index_incomplete,
     errors.WrongExpectedVersion: _conflict,
     errors.TooManyConflicts: _too_many_conflicts,
     errors.TooManyRecurring: lambda error: Problem(

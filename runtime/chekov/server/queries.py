@@ -16,6 +16,7 @@ from chekov.serialization.codec import convert
 from chekov.serialization.json import to_json
 from chekov.server import headers
 from chekov.server.commands import JSON
+from chekov.server.log_end import require_within_log
 from chekov.server.parameters import refuse_unknown
 from chekov.server.permissions import Permissions
 from chekov.server.problems import (
@@ -49,6 +50,8 @@ class QueryEndpoint(NamedTuple):
 
 _WAIT_SECONDS: Final = 5.0
 """How long a query waits for `X-Min-Position`, unless `Prefer: wait` says otherwise."""
+
+_NOT_WAITED_FOR: Final = "Read without X-Min-Position, and forget what you know."
 
 _REPEATED: Final = (list, tuple, set, frozenset)
 
@@ -84,6 +87,7 @@ class Queries:
         await self._permissions.require(RunQuery("/".join(name), given))
         position = headers.min_position(request.headers)
         seconds = headers.wait(request.headers) or _WAIT_SECONDS
+        await require_within_log(self._runtime.store, position, _NOT_WAITED_FOR)
         try:
             result = await self._runtime.query(*name, given, min_position=position, timeout=seconds)
         except ConsistencyTimeout as error:

@@ -61,6 +61,7 @@ class RuntimeCollector:
         self._oldest: Mapping[SubscriptionKey, RecordedEvent] = {}
         self._figures: Mapping[SubscriptionKey, ProcessFigures] = {}
         self._refused = 0
+        self._abandoned = 0
 
     async def refresh(self) -> None:
         """Read what only the store knows; if that fails, keep what was read last."""
@@ -75,9 +76,11 @@ class RuntimeCollector:
                     await store.processes.figures(domain.name) if domain.process_managers else ()
                 )
                 refused = await store.schedules.refused(domain.name)
+                abandoned = await self.runtime.abandoned.list()
         except (StoreError, TimeoutError):
             return
         self._refused = refused
+        self._abandoned = len(abandoned)
         self._rows = {row.key: row for row in rows}
         self._oldest = oldest
         self._figures = {item.key: item for item in figures}
@@ -170,19 +173,50 @@ class RuntimeCollector:
             *families.values(),
             states,
             self._building(),
-            self._scheduled(),
+            self._of_domain(
+                "chekov_scheduled_refused",
+                "Scheduled commands that were refused, and are kept with the reason.",
+                self._refused,
+            ),
+            self._of_domain(
+                "chekov_subscriptions_abandoned",
+                "Subscriptions in the store whose handler, in its version, no living process has.",
+                self._abandoned,
+            ),
+            *self._boundaries(),
             *self._processes(),
         ]
 
-    def _scheduled(self) -> Metric:
-        family = GaugeMetricFamily(
-            "chekov_scheduled_refused",
-            "Scheduled commands that were refused, and are kept with the reason.",
-            labels=("domain",),
-        )
+    def _of_domain(self, name: str, meaning: str, value: int) -> Metric:
+        family = GaugeMetricFamily(name, meaning, labels=("domain",))
         if self.runtime is not None:
-            family.add_metric((self.runtime.domain.name,), self._refused)
+            family.add_metric((self.runtime.domain.name,), value)
         return family
+
+    def _boundaries(self) -> Iterable[Metric]:
+        engine = self.runtime.engine if self.runtime else None
+        return [
+            GaugeMetricFamily(
+                "chekov_tag_kinds_incomplete",
+                "Kinds of tags by which this process cannot decide yet.",
+                value=len(engine.tag_index.incomplete) if engine else 0,
+            ),
+            GaugeMetricFamily(
+                "chekov_tag_index_remaining",
+                "Positions whose events are still to be looked at for missing tags.",
+                value=engine.tag_index.remaining if engine else 0,
+            ),
+            CounterMetricFamily(
+                "chekov_conditions_checked",
+                "Accepted conditions that were checked again.",
+                value=engine.dispatcher.conditions.checked if engine else 0,
+            ),
+            CounterMetricFamily(
+                "chekov_condition_violations",
+                "Of these, those that had not held.",
+                value=engine.dispatcher.conditions.violations if engine else 0,
+            ),
+        ]
 
     def _processes(self) -> Iterable[Metric]:
         families = [

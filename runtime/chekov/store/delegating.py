@@ -87,10 +87,10 @@ class DelegatingEventStore:
         return self.events.read_page(after=after, limit=limit, direction=direction, filter=filter)
 
     def read_scope(
-        self, scope: Scope, *, after: int = 0, limit: int = 1000
+        self, scope: Scope, *, after: int = 0, anchor: UUID | None = None, limit: int = 1000
     ) -> "CoroutineType[Any, Any, Found]":
         """See `EventStore.read_scope`."""
-        return self.events.read_scope(scope, after=after, limit=limit)
+        return self.events.read_scope(scope, after=after, anchor=anchor, limit=limit)
 
     def read_all(self, *, after: int = 0) -> AsyncIterator[RecordedEvent]:
         """See `EventStore.read_all`."""

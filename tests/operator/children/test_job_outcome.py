@@ -1,9 +1,10 @@
 """Reading Jobs and pods: how they ended, and why they do not start."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from chekov_operator.api.fault import RETRY_SECONDS
-from chekov_operator.children.job_outcome import JobOutcome, job_outcome
+from chekov_operator.children.job_outcome import JobOutcome, job_outcome, uids_to_explain
 from chekov_operator.kube.objects import Object
 
 NOW = 1_800_000_000.0
@@ -112,3 +113,27 @@ def test_a_job_that_failed_in_an_init_container_says_so() -> None:
     found = pod(initContainerStatuses=[{"name": "first", "state": state}])
     outcome = job_outcome(job(FAILED), [found], NOW)
     assert outcome.message == "init container first: no route"
+
+
+def made(seconds_ago: float) -> Object:
+    stamp = datetime.fromtimestamp(NOW - seconds_ago, UTC).isoformat()
+    return {"metadata": {**JOB["metadata"], "creationTimestamp": stamp}}
+
+
+def test_what_kubernetes_warns_of_is_told_soon() -> None:
+    warnings = {"job-uid": "pods is forbidden: maximum memory usage per Container is 256Mi"}
+    assert job_outcome(made(9), [], NOW, warnings).stuck is None
+    stuck = job_outcome(made(10), [], NOW, warnings).stuck
+    assert stuck is not None
+    assert stuck.reason == "PodNotCreated"
+    assert stuck.message == f"the Job bank-check has no pod: {warnings['job-uid']}"
+    assert job_outcome(made(10), [], NOW).stuck is None
+
+
+def test_events_are_asked_about_what_waits_only() -> None:
+    assert uids_to_explain([made(5)], [], NOW) == []
+    assert uids_to_explain([made(20)], [], NOW) == ["job-uid"]
+    assert uids_to_explain([made(20)], [ended(0)], NOW) == []
+    assert uids_to_explain([{**made(20), "status": {"active": 1}}], [], NOW) == []
+    assert uids_to_explain([{**made(20), **job(FAILED)}], [], NOW) == []
+    assert len(uids_to_explain([made(20)] * 9, [], NOW)) == 3

@@ -7,7 +7,7 @@ import pytest
 from chekov_operator.children import workloads
 from chekov_operator.kube.objects import Object
 from chekov_operator.stores.dsn import Address
-from tests.operator.samples import bundle
+from tests.operator.samples import bundle, target
 
 DATABASE = Address("db.example", 6432)
 
@@ -72,3 +72,15 @@ def test_the_usual_port_is_open_while_the_database_is_not_known() -> None:
 def test_traces_may_leave_to_their_collector(endpoint: str, port: int) -> None:
     found = policy(telemetry={"otlpEndpoint": endpoint})
     assert ("TCP", port) in ports(found["egress"][-1])
+
+
+def test_the_pods_of_checks_reach_names_only_and_nobody_reaches_them() -> None:
+    body = workloads.check_policy(bundle())
+    job = workloads.check_job(target())
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    assert body["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    serving = workloads.deployment(target())["spec"]["template"]["metadata"]["labels"]
+    assert not body["spec"]["podSelector"]["matchLabels"].items() <= serving.items()
+    assert body["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert body["spec"]["ingress"] == []
+    assert [ports(rule) for rule in body["spec"]["egress"]] == [{("UDP", 53), ("TCP", 53)}]

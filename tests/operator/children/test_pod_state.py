@@ -192,3 +192,19 @@ def test_a_pod_that_gets_no_container_is_reported_after_a_while(
     fault = start_fault(found, NOW)
     assert (fault is not None) == is_told
     assert fault is None or fault.reason == "PodNotStarted"
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [(5, False), (11, True)])
+def test_what_kubernetes_warns_of_is_told_soon(
+    seconds: float,
+    is_told: bool,  # noqa: FBT001 a parameter of the test
+) -> None:
+    found = waiting("PodInitializing")
+    found["metadata"]["uid"] = "pod-uid"
+    found["status"]["conditions"] = [
+        {"type": "PodScheduled", "status": "True", "lastTransitionTime": at(seconds)}
+    ]
+    warnings = {"pod-uid": 'MountVolume.SetUp failed: secret "nope" not found'}
+    fault = start_fault(found, NOW, warnings)
+    assert (fault is not None) == is_told
+    assert fault is None or 'secret "nope" not found' in fault.message

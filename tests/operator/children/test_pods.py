@@ -245,3 +245,42 @@ def test_a_check_has_the_resources_of_the_bundle() -> None:
     wanted = {"limits": {"memory": "2Gi"}}
     assert runtime(pod_of(workloads.check_job(target(resources=wanted))))["resources"] == wanted
     assert runtime(pod_of(workloads.check_job(target())))["resources"]["limits"]
+
+
+STEERED: dict[str, Any] = {
+    "resources": {"limits": {"memory": "2Gi"}},
+    "nodeSelector": {"disk": "slow"},
+    "tolerations": [{"key": "batch", "operator": "Exists"}],
+    "imagePullSecrets": [{"name": "registry"}],
+    "serviceAccountName": "jobs",
+    "deadlineSeconds": 900,
+}
+
+
+def assert_steered(job: Object) -> None:
+    pod = pod_of(job)
+    (container,) = pod["containers"]
+    assert container["resources"] == STEERED["resources"]
+    for name in ("nodeSelector", "tolerations", "imagePullSecrets", "serviceAccountName"):
+        assert pod[name] == STEERED[name]
+    assert job["spec"]["activeDeadlineSeconds"] == 900
+
+
+def test_a_check_runs_as_the_spec_says_whatever_the_pods_that_serve_have() -> None:
+    template = {
+        "nodeSelector": {"disk": "fast"},
+        "containers": [{"name": "runtime", "resources": {"limits": {"memory": "1Gi"}}}],
+    }
+    spec = {"podTemplate": {"spec": template}, "imagePullSecrets": [{"name": "other"}]}
+    wanted = target(**spec, jobs=STEERED)
+    assert_steered(workloads.check_job(wanted))
+    assert serving(**spec, jobs=STEERED) == serving(**spec)
+    assert wanted.name == target(**spec).name
+
+
+def test_a_migration_runs_as_the_spec_says() -> None:
+    settings = Settings(runtime_image="chekov:1")
+    assert_steered(workloads.migration_job(store(jobs=STEERED), 1, settings))
+    default = workloads.migration_job(store(), 1, settings)
+    assert default["spec"]["activeDeadlineSeconds"] == 600
+    assert not {"tolerations", "nodeSelector", "imagePullSecrets"} & pod_of(default).keys()

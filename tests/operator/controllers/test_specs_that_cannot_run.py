@@ -1,5 +1,7 @@
 """Invalid specs, and checks that cannot run: what ran goes on, and a better spec is taken."""
 
+from typing import Any
+
 import pytest
 
 from chekov_operator.kube.client import Client
@@ -74,3 +76,56 @@ async def test_a_check_that_cannot_start_is_made_anew_once_the_spec_says_how(
     (other,) = scene.all(JOB)
     assert other["metadata"]["uid"] != job["metadata"]["uid"]
     assert other["metadata"]["name"] == job["metadata"]["name"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"env": [{"name": "A", "valueFrom": {"secretKeyRef": "db-password"}}]},
+        {"env": [{"name": "A", "valueFrom": "db-password"}], "envFrom": ["words"]},
+        {"podTemplate": {"spec": {"containers": ["runtime"]}}},
+        {"podTemplate": {"spec": {"containers": [{"name": [1]}]}}},
+        {"podTemplate": {"spec": {"containers": [{"name": "runtime", "env": ["A"]}]}}},
+        {"podTemplate": {"spec": {"initContainers": "none", "volumes": {"name": "v"}}}},
+        {"podTemplate": {"spec": {"volumes": [["v"], {"name": "v", "secret": "files"}]}}},
+        {"podTemplate": {"spec": ["containers"], "metadata": {"labels": ["team"]}}},
+        {"telemetry": {"otlpEndpoint": "http://[::1"}},
+        {"jobs": {"tolerations": ["batch"], "imagePullSecrets": [{"name": "registry"}]}},
+        {"resources": {"limits": ["memory"]}},
+        {"imagePullSecrets": ["registry"]},
+    ],
+    ids=str,
+)
+async def test_every_spec_that_the_api_server_takes_ends_in_a_status(
+    scene: Scene, odd: dict[str, Any]
+) -> None:
+    scene.give_bank()
+    await scene.serve()
+    scene.give_bank(**odd)
+    for _ in range(2):
+        await scene.reconcile()
+    bank = scene.one(BUNDLE, "bank")
+    assert bank["status"]["observedGeneration"] == bank["metadata"]["generation"]
+
+
+async def test_what_the_operator_cannot_plan_is_said_and_tried_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.give_bank()
+    await scene.serve()
+    before = scene.status()
+
+    def failing(*_: object) -> None:
+        raise KeyError("s3cret")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("chekov_operator.controllers.bundle.controller.plan_bundle", failing)
+        scene.give_bank(replicas=4)
+        await scene.reconcile()
+    status, reason, message = scene.condition("Ready")
+    assert (status, reason) == ("False", "OperatorFailed")
+    assert "KeyError" in message
+    assert "s3cret" not in message
+    assert scene.status()["revision"] == before["revision"]
+    await scene.reconcile()
+    assert scene.condition("Ready")[1] != "OperatorFailed"

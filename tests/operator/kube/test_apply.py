@@ -1,5 +1,6 @@
 """Applying what is wanted, and leaving alone what is already so."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -282,6 +283,26 @@ async def test_a_fight_over_a_field_is_told_and_slows_down(api: FakeApi, client:
     with pytest.raises(FieldContested):
         await fight()
     assert api.objects[path]["spec"] == {"type": "ClusterIP"}
+
+
+async def test_two_operators_that_want_different_things_slow_down(
+    api: FakeApi, client: Client
+) -> None:
+    appliers = [Applier(client, Cache(), lambda: 0.0) for _ in range(2)]
+    bodies = [wanted(spec={"type": kind}) for kind in ("ClusterIP", "NodePort")]
+    contested = 0
+    for _ in range(3 * FREE_REPAIRS):
+        for applier, body in zip(appliers, bodies, strict=True):
+            try:
+                await applier.apply(BANK, [body], live(api))
+            except FieldContested:
+                contested += 1
+    assert contested
+    api.requests.clear()
+    for applier, body in zip(appliers, bodies, strict=True):
+        with contextlib.suppress(FieldContested):
+            await applier.apply(BANK, [body], live(api))
+    assert api.requests == []
 
 
 async def test_what_is_remembered_goes_with_the_owner_and_the_child(

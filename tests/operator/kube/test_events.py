@@ -3,7 +3,8 @@
 from typing import Any
 
 from chekov_operator.kube.client import Client
-from chekov_operator.kube.events import Events
+from chekov_operator.kube.events import Events, warnings_about
+from chekov_operator.kube.kinds import EVENT
 from tests.operator.fake_api import FakeApi
 
 EVENTS = "/api/v1/namespaces/shops/events"
@@ -77,3 +78,23 @@ async def test_a_refused_event_stops_nothing(api: FakeApi, client: Client) -> No
     api.fail("POST", "/events", 403, "Forbidden")
     await Events(client, "operator-1").emit(BANK, "Normal", "Serving", "2 of 2 pods")
     assert written(api) == []
+
+
+def warn(api: FakeApi, name: str, uid: str, message: str, **more: Any) -> None:
+    event = {"type": "Warning", "message": message, "involvedObject": {"uid": uid}, **more}
+    api.put(EVENT.path("shops", name), event)
+
+
+async def test_the_last_warning_about_an_object_is_found(api: FakeApi, client: Client) -> None:
+    warn(api, "a", "one", "old", lastTimestamp="2026-11-24T10:00:00Z")
+    warn(api, "b", "one", "exceeded quota", lastTimestamp="2026-11-24T11:00:00Z")
+    warn(api, "c", "one", "fine", type="Normal", lastTimestamp="2026-11-24T12:00:00Z")
+    warn(api, "d", "two", "of another object")
+    assert await warnings_about(client, "shops", ["one", "three"]) == {"one": "exceeded quota"}
+
+
+async def test_without_the_right_to_read_events_nothing_is_said(
+    api: FakeApi, client: Client
+) -> None:
+    api.fail("GET", "events", 403, "Forbidden")
+    assert await warnings_about(client, "shops", ["one"]) == {}

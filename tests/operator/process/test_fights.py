@@ -1,8 +1,7 @@
 """Other writers that never give in: the operator slows down, and says so."""
 
-from chekov_operator.kube.kinds import DEPLOYMENT
+from chekov_operator.kube.kinds import DEPLOYMENT, LEASE
 from tests.operator.process.running import PATIENCE, Cluster
-from tests.operator.samples import RUNTIME_IMAGE
 from tests.waiting import until
 
 BANK = DEPLOYMENT.path("shops", "bank")
@@ -41,23 +40,19 @@ async def test_a_fight_over_a_field_is_told_and_no_hot_loop(cluster: Cluster) ->
         assert rounds[0] - before <= 2
 
 
-async def test_a_second_release_for_all_namespaces_does_not_lead(cluster: Cluster) -> None:
+async def test_leases_of_others_keep_nobody_from_leading(cluster: Cluster) -> None:
+    labels = {"chekov.dev/scope": "cluster", "app.kubernetes.io/name": "chekov-operator"}
+    spec = {"holderIdentity": "tenant", "leaseDurationSeconds": 86400}
+    for namespace in ("tenant", "shops"):
+        path = LEASE.path(namespace, "chekov-operator")
+        cluster.api.put(path, {"metadata": {"labels": labels}, "spec": spec})
     cluster.store()
     bank = cluster.bundle()
-    async with cluster.operator(name="one", namespace="first"):
+    async with cluster.operator(namespace="chekov-system"):
         await cluster.ready(bank)
-        async with cluster.operator(
-            name="two", namespace="second", runtime_image="registry.example/chekov:2"
-        ) as second:
-
-            async def refused() -> bool:
-                status, text = await second.probe("/readyz")
-                return status == 503 and "first/chekov-operator" in text
-
-            await until(refused, PATIENCE)
-            cluster.bundle(replicas=3)
-            await cluster.ready(bank)
-            live = cluster.deployment()
-            assert live is not None
-            (container,) = live["spec"]["template"]["spec"]["containers"]
-            assert container["image"] == RUNTIME_IMAGE
+    assert not [
+        request
+        for request in cluster.api.requests
+        if f"/{LEASE.plural}" in request.path
+        and request.path.partition("/namespaces/")[2].partition("/")[0] != "chekov-system"
+    ]

@@ -3,7 +3,7 @@
 import signal
 
 from chekov_operator.kube.kinds import DEPLOYMENT, LEASE, SERVICE, STORE
-from tests.operator.process.running import Cluster
+from tests.operator.process.running import PATIENCE, Cluster
 from tests.operator.scene import FINE
 from tests.waiting import until
 
@@ -26,6 +26,20 @@ async def test_the_status_has_every_part_of_a_large_domain(cluster: Cluster) -> 
     async with cluster.operator():
         await cluster.ready(bank)
     assert cluster.api.objects[bank]["status"]["events"] == sorted(events)
+
+
+async def test_a_check_whose_pod_may_not_be_made_says_why(cluster: Cluster) -> None:
+    words = "pods is forbidden: maximum memory usage per Container is 256Mi"
+    cluster.kubelet.forbidden = words
+    cluster.store()
+    bank = cluster.bundle()
+    async with cluster.operator():
+        await until(lambda: cluster.condition(bank)[1] == "PodNotCreated", PATIENCE)
+        assert words in cluster.condition(bank)[2]
+        assert words in cluster.condition(bank, "Degraded")[2]
+        cluster.kubelet.forbidden = ""
+        cluster.bundle(jobs={"resources": {"limits": {"memory": "128Mi"}}})
+        await cluster.ready(bank)
 
 
 async def test_changes_are_seen_by_watches(cluster: Cluster) -> None:

@@ -1,7 +1,18 @@
 """Tables, ratios and bars of `make bench`."""
 
 from benchmarks.measure import Rate
-from benchmarks.report import Figure, as_json, column_ratio, columns_table, figures, table, text
+from benchmarks.report import (
+    BARE,
+    EMPTY_HANDLER,
+    PROCESS_STEPS,
+    Figure,
+    as_json,
+    column_ratio,
+    columns_table,
+    figures,
+    table,
+    text,
+)
 from benchmarks.two_processes import COLUMNS, Column, Columns
 
 
@@ -61,6 +72,20 @@ def test_figures_are_those_that_were_measured() -> None:
         "append to handler, same process, p99 ms": (3.0, "met"),
         "second process idle / none, 16 in flight": (0.95, "met"),
         "two processes / one, shared aggregates, 16 in flight": (0.3, "MISSED"),
+    }
+
+
+def test_handlers_are_compared_with_a_loop_that_only_makes_their_statements() -> None:
+    rates = {
+        f"{EMPTY_HANDLER}{BARE}": [Rate(200, 1.0)],
+        EMPTY_HANDLER: [Rate(100, 1.0)],
+        PROCESS_STEPS: [Rate(3_000, 1.0)],
+    }
+    found = {figure.name: (figure.value, figure.verdict) for figure in figures(rates, columns())}
+    assert found == {
+        "catch-up, event handler / bare loop": (0.5, ""),
+        "empty handler, events per second": (100, "MISSED"),
+        "steps of process managers, per second": (3_000, "met"),
     }
 
 

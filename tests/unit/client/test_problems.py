@@ -29,6 +29,7 @@ SAME = [
     errors.Overloaded("too many"),
     errors.RateLimited("ada", 3),
     errors.Draining("it ends"),
+    errors.TagIndexIncomplete("Claimed", "name", "another process stores some without it"),
     errors.WrongExpectedVersion("account-7", 3, 4),
     errors.WrongExpectedVersion("account-7", "no stream", 4),
     errors.TooManyConflicts("account-7", 10),

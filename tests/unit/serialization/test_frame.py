@@ -4,7 +4,7 @@ import pytest
 
 from chekov.serialization.frame import UnreadableFrame, framed, last_frame
 
-RESULT = '{"ok": true, "domain": "caf\u00e9\u2028bank"}'
+RESULT = '{"ok": true, "domain": "\u00e9\u2028bank"}'
 
 
 @pytest.mark.parametrize("before", ["", "importing\n", f"{framed(b'{}')}\n"])

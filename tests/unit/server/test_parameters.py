@@ -13,7 +13,7 @@ from chekov.store.port import RecordedEvent
 
 
 def test_a_page_has_defaults() -> None:
-    assert parameters.page(MultiDict()) == Page(after=0, limit=100, direction="forward")
+    assert parameters.page(MultiDict(), {}) == Page(after=0, limit=100, direction="forward")
 
 
 @pytest.mark.parametrize("value", ["0" * 5000, "0" * 5000 + "7"])
@@ -23,7 +23,7 @@ def test_zeros_before_a_number_do_not_count(value: str) -> None:
 
 def test_a_page_is_read() -> None:
     query = MultiDict({"after": "7", "limit": "1000", "direction": "backward"})
-    assert parameters.page(query) == Page(after=7, limit=1000, direction="backward")
+    assert parameters.page(query, {}) == Page(after=7, limit=1000, direction="backward")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_page_is_read() -> None:
 )
 def test_a_bad_parameter_is_named(name: str, value: str) -> None:
     with pytest.raises(RequestError, match=name):
-        parameters.page(MultiDict({name: value}), {"type"})
+        parameters.page(MultiDict({name: value}), {}, {"type"})
 
 
 FLOW, CAUSE = uuid4(), uuid4()
@@ -104,3 +104,9 @@ def test_an_end_is_a_version_or_a_time() -> None:
 def test_a_bad_end_is_named(value: str) -> None:
     with pytest.raises(RequestError, match="until"):
         parameters.until(MultiDict({"until": value}))
+
+
+def test_a_page_goes_on_after_the_last_event_that_the_client_has() -> None:
+    assert parameters.page(MultiDict(after="3"), {"Last-Event-ID": "7"}).after == 7
+    with pytest.raises(RequestError, match="Last-Event-ID: expected a position"):
+        parameters.page(MultiDict(), {"Last-Event-ID": "-1"})

@@ -47,6 +47,12 @@ class Overdrawn(errors.Rejected):
         (errors.CommandTimeout("Open", 5, stored=None), 504, "timed-out", {"stored": None}),
         (errors.CommandTimeout("Open", 5, stored=False), 504, "timed-out", {"stored": False}),
         (errors.Overloaded("full"), 429, "overloaded", {}),
+        (
+            errors.TagIndexIncomplete("Claimed", "name", "reason"),
+            503,
+            "tag-index-incomplete",
+            {"event_type": "Claimed", "tag": "name", "stored": False},
+        ),
         (errors.Draining("bye"), 503, "draining", {"stored": False}),
         (
             errors.StoreUnavailable("host db:5432", stored=None),
@@ -85,6 +91,11 @@ def test_an_error_has_a_stable_problem(
 )
 def test_what_passes_by_itself_says_when_to_come_again(error: Exception) -> None:
     assert problem_of(error).headers["Retry-After"] == "1"
+
+
+def test_an_incomplete_tag_takes_longer() -> None:
+    error = errors.TagIndexIncomplete("Claimed", "name", "reason")
+    assert problem_of(error).headers["Retry-After"] == "5"
 
 
 @pytest.mark.parametrize(("seconds", "header"), [(0.01, "1"), (1.2, "2"), (7, "7")])

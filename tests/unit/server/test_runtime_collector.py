@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from chekov.errors import StoreUnavailable
 from chekov.server.runtime_collector import RuntimeCollector
 from chekov.store.memory.subscriptions import MemorySubscriptions
-from chekov.store.port import SubscriptionRow
+from chekov.store.port import SubscriptionKey, SubscriptionRow
 from chekov.watermark import Watermark
 from tests.unit.server.conftest import ID, OPEN, Serving
 
@@ -88,3 +89,31 @@ async def test_the_lag_in_seconds_is_the_age_of_the_oldest_unhandled_event(
         assert samples(collector, "chekov_subscription_lag_seconds") == [(LABELS, 0.0)]
         await collector.refresh()
         assert samples(collector, "chekov_subscription_lag_seconds") == [(LABELS, 0.0)]
+
+
+async def test_abandoned_subscriptions_are_counted(serving: Serving) -> None:
+    async with serving() as server:
+        collector = RuntimeCollector()
+        assert samples(collector, "chekov_subscriptions_abandoned") == []
+        collector.runtime = server.runtime
+        counted = partial(samples, collector, "chekov_subscriptions_abandoned")
+        await collector.refresh()
+        assert counted() == [({"domain": "shop"}, 0.0)]
+        keys = [SubscriptionKey("shop", "goodbye", 1, partition) for partition in range(3)]
+        await server.runtime.store.subscriptions.register(keys)
+        await collector.refresh()
+        assert counted() == [({"domain": "shop"}, 1.0)]
+        await server.runtime.abandoned.remove("goodbye", 1)
+        await collector.refresh()
+        assert counted() == [({"domain": "shop"}, 0.0)]
+
+
+async def test_boundaries_are_collected(serving: Serving) -> None:
+    """Nothing is missing where nothing is decided by tags."""
+    names = ("tag_kinds_incomplete", "tag_index_remaining", "conditions_checked")
+    async with serving() as server:
+        collector = RuntimeCollector()
+        for runtime in (None, server.runtime):
+            collector.runtime = runtime
+            for name in (*names, "condition_violations"):
+                assert samples(collector, f"chekov_{name}") == [({}, 0.0)]

@@ -10,21 +10,20 @@ from chekov_operator.api.event_store import Store, parse_store
 from chekov_operator.api.fault import RETRY_SECONDS, Fault
 from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children import names
-from chekov_operator.children.job_outcome import JobOutcome, job_outcome
-from chekov_operator.children.pod_state import SLOW_SECONDS, last_log_line
+from chekov_operator.children.job_outcome import JobOutcome, is_outdated, job_outcome
+from chekov_operator.children.pod_state import WARNED_SECONDS, last_log_line
 from chekov_operator.children.revision import Revision, revision_name
-from chekov_operator.children.workloads import check_job, service_account
+from chekov_operator.children.workloads import check_job, check_policy, service_account
 from chekov_operator.controllers.bundle.check_result import is_whole, parse_result, result_of
 from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
 from chekov_operator.controllers.bundle.revisions import config_map_of, to_config_map
 from chekov_operator.kube.kinds import (
     DEPLOYMENT,
-    HASH_ANNOTATION,
     JOB,
     REVISION_LABEL,
     Kind,
 )
-from chekov_operator.kube.objects import Object, annotation, digest, label, nested
+from chekov_operator.kube.objects import Object, label, nested
 from chekov_operator.settings import Settings
 
 _NO_OUTPUT: Final = "the check printed no result; does the image contain Chekov?"
@@ -68,7 +67,9 @@ def check_revision(bundle: Bundle, observed: ObservedBundle, settings: Settings)
         return _finished(revision, observed, result)
     name = names.check(bundle.meta.name, revision.name)
     job = observed.children.get((JOB.name, name))
-    outcome = None if job is None else job_outcome(job, observed.pods, observed.now)
+    outcome = (
+        None if job is None else job_outcome(job, observed.pods, observed.now, observed.warnings)
+    )
     if job is None or outcome is None or not outcome.finished:
         return _under_way(revision, observed, job, outcome)
     log = observed.logs.get(name, CheckLog())
@@ -141,8 +142,10 @@ def _result_of_pod(outcome: JobOutcome, log: CheckLog) -> Object | None:
 
 
 def _needed(revision: Revision, observed: ObservedBundle, result: Object | None) -> list[Object]:
-    account = [] if revision.bundle.service_account else [service_account(revision.bundle)]
-    return [*account, to_config_map(revision, observed.spec, result)]
+    bundle = revision.bundle
+    account = [] if bundle.service_account else [service_account(bundle)]
+    policy = [check_policy(bundle)] if bundle.network_policy else []
+    return [*account, *policy, to_config_map(revision, observed.spec, result)]
 
 
 def _under_way(
@@ -165,7 +168,7 @@ def _under_way(
         )
     message = f"revision {revision.name} is being checked"
     condition = unknown("Checked", "Checking", message)
-    return Check(condition, revision, apply=apply, requeue_after=SLOW_SECONDS)
+    return Check(condition, revision, apply=apply, requeue_after=WARNED_SECONDS)
 
 
 def _without_result(
@@ -194,8 +197,7 @@ def _outdated(revision: Revision, job: Object | None) -> list[tuple[Kind, str]]:
 
     A pull secret or more memory makes no new revision, and may be what was missing.
     """
-    applied = annotation(job, HASH_ANNOTATION)
-    if job is None or applied in (None, digest(check_job(revision))):
+    if job is None or not is_outdated(job, check_job(revision)):
         return []
     return [_named(job)]
 

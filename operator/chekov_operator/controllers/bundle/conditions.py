@@ -82,7 +82,7 @@ def _ready(state: BundleState) -> Condition:
         return true("Ready", "Serving", message)
     fault = state.rollout.fault
     if fault is not None:
-        return false("Ready", fault.reason, fault.message)
+        return false("Ready", fault.reason, _with_serving_revision(state, fault.message))
     return false("Ready", *_rollout_state(state))
 
 
@@ -128,10 +128,14 @@ def _rollout_state(state: BundleState) -> tuple[str, str]:
     if state.rollout.complete:
         return "PodsNotReady", f"{ready} of {wanted} pods of revision {state.revision} are ready"
     why = f", because {state.cause}" if state.cause else ""
-    return "RollingOut", f"revision {state.revision} is rolling out{why}; {ready} pods are ready"
+    message = f"revision {state.revision} is rolling out{why}; {ready} of {wanted} pods are ready"
+    return "RollingOut", _with_serving_revision(state, message)
 
 
 def _with_serving_revision(state: BundleState, message: str) -> str:
-    if state.serving is None or state.serving == state.revision:
+    is_other = state.serving not in (None, state.revision)
+    others = [str(state.serving)] if is_other else list(state.rollout.others)
+    if not others:
         return message
-    return f"{message}. Revision {state.serving} continues to serve"
+    continues = "continues" if len(others) == 1 else "continue"
+    return f"{message}. Revision {' and '.join(others)} {continues} to serve"

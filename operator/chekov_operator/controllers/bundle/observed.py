@@ -35,6 +35,7 @@ class ObservedBundle:
         pods: its pods, including those of checks.
         logs: of the checks that ended and whose termination message is no whole result, by the name
             of the Job.
+        warnings: of Kubernetes about Jobs without pods and pods without containers, by uid.
         running: the revision that runs, or ran last.
         completed: the revision that was last rolled out completely.
         status: as it was written last.
@@ -56,6 +57,7 @@ class ObservedBundle:
     )
     pods: Sequence[Object] = ()
     logs: Mapping[str, CheckLog] = field(default_factory=dict[str, CheckLog])
+    warnings: Mapping[str, str] = field(default_factory=dict[str, str])
     running: str | None = None
     completed: str | None = None
     status: Mapping[str, object] = field(default_factory=dict[str, object])

@@ -12,7 +12,7 @@ from chekov_operator.api.domain_bundle import Bundle, parse_bundle
 from chekov_operator.api.event_store import parse_store
 from chekov_operator.api.fault import Fault
 from chekov_operator.api.spec import InvalidSpec
-from chekov_operator.children.job_outcome import ended_pod, job_outcome
+from chekov_operator.children.job_outcome import ended_pod, job_outcome, uids_to_explain
 from chekov_operator.children.workloads import CHECK, RUNTIME
 from chekov_operator.controllers.bundle.check_result import is_whole, parse_result, result_of
 from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
@@ -26,6 +26,7 @@ from chekov_operator.controllers.bundle.revisions import config_map_of, stored_s
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import ApiError, Client
 from chekov_operator.kube.content import Content
+from chekov_operator.kube.events import warnings_about
 from chekov_operator.kube.kinds import (
     COMPONENT_LABEL,
     CONFIG_MAP,
@@ -64,8 +65,12 @@ class BundleObserver:
         named = [*references(bundle), *_code_reference(bundle)]
         serving = stored_spec(config_map_of(children, key.name, running))
         others = [*_references_of(body, serving), *_dsn_reference(store)]
-        contents, logs = await asyncio.gather(
-            self._contents(key, [*named, *others]), self._logs_of_checks(key, children, pods)
+        now = time.time()
+        jobs = [job for (kind, _), job in children.items() if kind == JOB.name]
+        contents, logs, warnings = await asyncio.gather(
+            self._contents(key, [*named, *others]),
+            self._logs_of_checks(key, children, pods),
+            warnings_about(self._client, key.namespace, uids_to_explain(jobs, pods, now)),
         )
         missing = [
             fault
@@ -85,13 +90,14 @@ class BundleObserver:
             children=children,
             pods=pods,
             logs=logs,
+            warnings=warnings,
             running=running,
             completed=nested(body, "status", "completedRevision"),
             status=nested(body, "status") or {},
             is_store_read=reading is not None or not _is_valid(store),
             subscriptions=_of_domain(progress, domain),
             head=progress.head if progress else 0,
-            now=time.time(),
+            now=now,
         )
 
     def last_valid(self, key: Key, body: Object) -> Object | None:

@@ -9,7 +9,7 @@ from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.event_store import parse_store
 from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children import names
-from chekov_operator.children.pod_state import last_became_ready
+from chekov_operator.children.pod_state import SLOW_SECONDS, last_became_ready
 from chekov_operator.children.revision import Revision
 from chekov_operator.children.workloads import (
     RUNTIME,
@@ -52,7 +52,7 @@ from chekov_operator.kube.kinds import (
 )
 from chekov_operator.kube.objects import Object, condition_of, label, nested
 from chekov_operator.settings import Settings
-from chekov_operator.stores.dsn import addresses_in
+from chekov_operator.stores.dsn import servers
 
 KEPT_REVISIONS: Final = 3
 _SETTLING_SECONDS: Final = 30.0
@@ -78,6 +78,7 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
             check.revision.name if check.revision else "",
             bundle.replicas,
             observed.now,
+            observed.warnings,
         ),
     )
     status = {
@@ -93,7 +94,8 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         conditions=() if keeps_status else conditions(state),
         keep_status=keeps_status,
         read_store_soon=_is_settling(bundle, observed, status),
-        requeue_after=check.requeue_after,
+        # No watch reports that a pod has waited for its containers for a while.
+        requeue_after=check.requeue_after or (None if state.rollout.complete else SLOW_SECONDS),
     )
 
 
@@ -160,7 +162,8 @@ def _serving_objects(
     result = check.result if serving is check.revision else None
     if result is None:
         result = result_of(config_map_of(observed.children, bundle.meta.name, serving.name))
-    databases = addresses_in(str(nested(observed.store, "status", "host") or ""))
+    store: Object = nested(observed.store, "status") or {}
+    databases = servers(str(store.get("host") or ""), store.get("podPorts") or ())
     # The Deployment holds the result too, so that it survives the deletion of the ConfigMap.
     pods = with_result(deployment(serving), result or {})
     live = observed.children.get((DEPLOYMENT.name, bundle.meta.name))
@@ -195,6 +198,9 @@ def _unwanted(
     for kind, name in observed.children:
         if kind == JOB.name and wanted and name != needed_job:
             yield JOB, name
+    policy = names.check_policy(bundle.meta.name)
+    if not bundle.network_policy and (NETWORK_POLICY.name, policy) in observed.children:
+        yield NETWORK_POLICY, policy
     if serving is None:
         return
     # A pod that restarts mounts the ConfigMap of its revision, and a rollback needs that of the

@@ -44,6 +44,11 @@ def references(bundle: Bundle) -> Iterable[Reference]:
         yield Reference("spec.serviceAccountName", SERVICE_ACCOUNT, bundle.service_account)
     for index, item in enumerate(bundle.image_pull_secrets):
         yield Reference(f"spec.imagePullSecrets[{index}]", SECRET, str(item.get("name")))
+    jobs = bundle.jobs
+    if jobs.service_account:
+        yield Reference("spec.jobs.serviceAccountName", SERVICE_ACCOUNT, jobs.service_account)
+    for index, item in enumerate(jobs.image_pull_secrets):
+        yield Reference(f"spec.jobs.imagePullSecrets[{index}]", SECRET, str(item.get("name")))
     yield from _for_access(bundle.access)
     yield from _in_env({"env": bundle.env, "envFrom": bundle.env_from}, "spec")
     template = "spec.podTemplate.spec"

@@ -1,13 +1,13 @@
 """The progress of a rollout, read from the Deployment and its pods. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chekov_operator.api.fault import Fault
 from chekov_operator.children.pod_state import start_fault
 from chekov_operator.children.workloads import RUNTIME
 from chekov_operator.kube.kinds import COMPONENT_LABEL, REVISION_LABEL
-from chekov_operator.kube.objects import Object, label, nested, nested_list
+from chekov_operator.kube.objects import Object, condition_of, label, nested, nested_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +17,25 @@ class Rollout:
     Attributes:
         done: whether exactly the wanted pods exist, all of the revision and all ready.
         complete: whether it has been done once, even if pods have become unready since.
-        ready: the number of ready pods, of any revision.
+        ready: the number of ready pods of the revision.
         fault: why it does not progress, if so.
+        others: the other revisions that have ready pods.
     """
 
     done: bool
     complete: bool
     ready: int
     fault: Fault | None = None
+    others: Sequence[str] = ()
 
 
 def read_rollout(
-    live: Object | None, pods: Sequence[Object], revision: str, replicas: int, now: float
+    live: Object | None,
+    pods: Sequence[Object],
+    revision: str,
+    replicas: int,
+    now: float,
+    warnings: Mapping[str, str] | None = None,
 ) -> Rollout:
     """Read the progress of a rollout.
 
@@ -38,6 +45,7 @@ def read_rollout(
         revision: the revision to be rolled out.
         replicas: the number of wanted pods.
         now: the time in seconds since the epoch.
+        warnings: of Kubernetes, by the uid of what they are about.
     """
     ready = _count(live, "readyReplicas")
     current = (
@@ -53,15 +61,40 @@ def read_rollout(
     return Rollout(
         done=replaced and ready >= replicas,
         complete=replaced and (ready >= replicas or _was_complete(live)),
-        ready=ready,
-        fault=_fault(live if current else None, pods, revision, now),
+        ready=ready_pods(live, pods, revision),
+        fault=_fault(live if current else None, pods, revision, now, warnings),
+        others=sorted({name for pod in pods if (name := _serving(pod)) and name != revision}),
     )
 
 
-def _fault(live: Object | None, pods: Sequence[Object], revision: str, now: float) -> Fault | None:
+def ready_pods(live: Object | None, pods: Sequence[Object], revision: str) -> int:
+    """How many pods of a revision are ready. A Deployment counts those of all revisions as one."""
+    is_observed = nested(live, "status", "observedGeneration") == nested(
+        live, "metadata", "generation"
+    )
+    is_alone = _count(live, "updatedReplicas") == _count(live, "replicas")
+    if label(live, REVISION_LABEL) == revision and is_observed and is_alone:
+        return _count(live, "readyReplicas")
+    return sum(_serving(pod) == revision for pod in pods)
+
+
+def _serving(pod: Object) -> str | None:
+    """The revision of a pod that serves."""
+    is_ready = condition_of(pod, "Ready").get("status") == "True"
+    serves = is_ready and label(pod, COMPONENT_LABEL) == RUNTIME
+    return label(pod, REVISION_LABEL) if serves else None
+
+
+def _fault(
+    live: Object | None,
+    pods: Sequence[Object],
+    revision: str,
+    now: float,
+    warnings: Mapping[str, str] | None,
+) -> Fault | None:
     for pod in pods:
         if label(pod, REVISION_LABEL) == revision and label(pod, COMPONENT_LABEL) == RUNTIME:
-            fault = start_fault(pod, now)
+            fault = start_fault(pod, now, warnings)
             if fault is not None:
                 return fault
     for item in nested_list(live, "status", "conditions"):

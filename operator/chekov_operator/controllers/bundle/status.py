@@ -10,6 +10,7 @@ from chekov_operator.children.workloads import RUNTIME
 from chekov_operator.controllers.bundle.check_result import result_of
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.revisions import config_map_of
+from chekov_operator.controllers.bundle.rollout import ready_pods
 from chekov_operator.kube.kinds import BUNDLE_LABEL, COMPONENT_LABEL, REVISION_LABEL
 from chekov_operator.kube.objects import Object, label, nested, nested_list
 
@@ -26,8 +27,8 @@ def bundle_status(
     phase: str,
 ) -> Object:
     """Replicas, the domain's commands and events, and its subscriptions."""
-    ready = int(nested(live, "status", "readyReplicas") or 0)
     revision = _shown_revision(observed, live, serving)
+    ready = ready_pods(live, observed.pods, revision or "")
     status: Object = {
         "phase": phase,
         "replicas": int(nested(live, "status", "replicas") or 0),

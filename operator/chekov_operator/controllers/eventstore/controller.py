@@ -4,11 +4,14 @@ import time
 from dataclasses import replace
 
 from chekov_operator.api.event_store import parse_store
+from chekov_operator.children.job_outcome import uids_to_explain
 from chekov_operator.controllers.controller import Planned
-from chekov_operator.controllers.eventstore.observed import ObservedStore, jobs_in
+from chekov_operator.controllers.eventstore.observed import ObservedStore, jobs_in, policies_in
 from chekov_operator.controllers.eventstore.plan import plan_store
 from chekov_operator.controllers.plan import Plan
 from chekov_operator.kube.cache import Cache
+from chekov_operator.kube.client import Client
+from chekov_operator.kube.events import warnings_about
 from chekov_operator.kube.kinds import SECRET, STORE, Key, Kind
 from chekov_operator.kube.objects import Children, Object
 from chekov_operator.kube.referenced_objects import ReferencedObjects
@@ -19,11 +22,13 @@ from chekov_operator.stores.databases import Databases
 class EventStoreController:
     def __init__(
         self,
+        client: Client,
         cache: Cache,
         databases: Databases,
         referenced: ReferencedObjects,
         settings: Settings,
     ) -> None:
+        self._client = client
         self._cache = cache
         self._databases = databases
         self._referenced = referenced
@@ -39,15 +44,21 @@ class EventStoreController:
         await self._referenced.get(key, SECRET, store.secret.name)
         children = self._cache.children(key)
         reading = self._databases.reading(store)
+        jobs, pods, now = jobs_in(children), self._cache.pods(key), time.time()
         observed = ObservedStore(
             reading=reading,
-            jobs=jobs_in(children),
-            pods=self._cache.pods(key),
-            now=time.time(),
+            jobs=jobs,
+            policies=policies_in(children),
+            pods=pods,
+            warnings=await warnings_about(
+                self._client, key.namespace, uids_to_explain(jobs.values(), pods, now)
+            ),
+            now=now,
         )
 
         def replan(children: Children) -> Plan:
-            return plan_store(store, replace(observed, jobs=jobs_in(children)), self._settings)
+            after = replace(observed, jobs=jobs_in(children), policies=policies_in(children))
+            return plan_store(store, after, self._settings)
 
         plan = plan_store(store, observed, self._settings)
         if plan.read_store_soon:

@@ -1,7 +1,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chekov_operator.kube.kinds import JOB
+from chekov_operator.kube.kinds import JOB, NETWORK_POLICY
 from chekov_operator.kube.objects import Object
 from chekov_operator.stores.poller import Reading
 
@@ -13,14 +13,22 @@ class ObservedStore:
     Attributes:
         reading: what was last read from the database; `None` if nothing has been read yet.
         jobs: the migration Jobs by name.
+        policies: the names of their network policies.
         pods: the pods of these Jobs.
+        warnings: of Kubernetes about Jobs without pods and pods without containers, by uid.
         now: the time in seconds since the epoch.
     """
 
     reading: Reading | None = None
     jobs: Mapping[str, Object] = field(default_factory=dict[str, Object])
+    policies: Sequence[str] = ()
     pods: Sequence[Object] = ()
+    warnings: Mapping[str, str] = field(default_factory=dict[str, str])
     now: float = 0.0
+
+
+def policies_in(children: Mapping[tuple[str, str], Object]) -> Sequence[str]:
+    return [name for kind, name in children if kind == NETWORK_POLICY.name]
 
 
 def jobs_in(children: Mapping[tuple[str, str], Object]) -> Mapping[str, Object]:

@@ -7,14 +7,15 @@ from chekov.store.postgres.inspect import StoreStatus
 from chekov_operator.api.conditions import false, true, unknown
 from chekov_operator.api.event_store import Store
 from chekov_operator.api.fault import RETRY_SECONDS, Fault
-from chekov_operator.children.job_outcome import job_outcome
-from chekov_operator.children.pod_state import SLOW_SECONDS, last_log_line
-from chekov_operator.children.workloads import migration_job
+from chekov_operator.children.job_outcome import is_outdated, job_outcome
+from chekov_operator.children.pod_state import WARNED_SECONDS, last_log_line
+from chekov_operator.children.workloads import migration_job, migration_policy
 from chekov_operator.controllers.eventstore.observed import ObservedStore
 from chekov_operator.controllers.plan import Plan, paused_plan
-from chekov_operator.kube.kinds import JOB, Kind
+from chekov_operator.kube.kinds import JOB, NETWORK_POLICY, Kind
 from chekov_operator.kube.objects import Object
 from chekov_operator.settings import Settings
+from chekov_operator.stores.dsn import servers
 from chekov_operator.stores.poller import Reading
 
 
@@ -48,7 +49,10 @@ def plan_store(store: Store, observed: ObservedStore, settings: Settings) -> Pla
     if state.usable:
         message = f"schema {store.schema!r} is at version {state.schema_version}"
         return Plan(
-            delete=[(JOB, name) for name in observed.jobs],
+            delete=[
+                *((JOB, name) for name in observed.jobs),
+                *((NETWORK_POLICY, name) for name in observed.policies),
+            ],
             status=status,
             conditions=[
                 true("Ready", "Available", f"{message} on Postgres {state.server_version}"),
@@ -80,30 +84,38 @@ def _plan_migration(
         message = f"{found}: run `chekov migrate`, or set spec.migrate to Auto"
         return _unmigrated(status, Fault("MigrationNeeded", message), requeue_after=RETRY_SECONDS)
     wanted = migration_job(store, needed, settings)
+    databases = servers(status.get("host", ""), status.get("podPorts", ()))
+    policy = [migration_policy(store, databases)] if store.network_policy else []
     name = str(wanted["metadata"]["name"])
     live = observed.jobs.get(name)
     old = [(JOB, other) for other in observed.jobs if other != name]
+    old += [(NETWORK_POLICY, other) for other in observed.policies if not policy]
     if live is None:
         fault = Fault("Migrating", f"{found}; a Job migrates it")
-        return _unmigrated(status, fault, apply=[wanted], delete=old, requeue_after=SLOW_SECONDS)
-    outcome = job_outcome(live, observed.pods, observed.now)
+        return _unmigrated(
+            status, fault, apply=[*policy, wanted], delete=old, requeue_after=WARNED_SECONDS
+        )
+    outcome = job_outcome(live, observed.pods, observed.now, observed.warnings)
+    # A pull secret or more memory may be what was missing.
+    outdated = [(JOB, name)] if is_outdated(live, wanted) else []
     if outcome.stuck:
-        return _unmigrated(status, outcome.stuck, delete=old)
+        return _unmigrated(status, outcome.stuck, apply=policy, delete=[*old, *outdated])
     has_no_effect = outcome.succeeded and outcome.ended > 0 and outcome.is_retry_due(observed.now)
     if has_no_effect or (outcome.finished and not outcome.succeeded):
         said = last_log_line(outcome.message)
         message = f"{found}; the Job {name} failed: {said}"
         if has_no_effect:
             message = f"{found}; the Job {name} succeeded, but the schema did not change"
-        failed = [(JOB, name)] if outcome.is_retry_due(observed.now) else []
+        failed = [(JOB, name)] if outcome.is_retry_due(observed.now) else outdated
         return _unmigrated(
             status,
             Fault("MigrationFailed", message),
+            apply=policy,
             delete=[*old, *failed],
             requeue_after=RETRY_SECONDS,
         )
     fault = Fault("Migrating", f"{found}; the Job {name} migrates it")
-    plan = _unmigrated(status, fault, delete=old, requeue_after=SLOW_SECONDS)
+    plan = _unmigrated(status, fault, apply=policy, delete=old, requeue_after=WARNED_SECONDS)
     return replace(plan, read_store_soon=outcome.succeeded)
 
 
@@ -123,4 +135,5 @@ def _unmigrated(
 
 
 def _host(reading: Reading) -> Object:
-    return {"host": reading.host} if reading.host else {}
+    ports = {"podPorts": list(reading.pod_ports)} if reading.pod_ports else {}
+    return {"host": reading.host, **ports} if reading.host else {}

@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
+from uuid import UUID
 
 from chekov.domain.domain import Domain
 from chekov.domain.immutability import is_immutable_value
 from chekov.domain.scope import TAG_MARK, Scope
+from chekov.engine.commands.condition_checks import ConditionChecks
 from chekov.engine.commands.execution import Dispatched, Execution
 from chekov.engine.commands.executor import CommandExecutor, back_off
 from chekov.engine.commands.live_aggregate import LiveAggregate
@@ -24,6 +26,10 @@ class BoundaryExecutor:
     It decides by all events in a scope up to a position, and what it decides is stored only if
     nothing else in the scope was stored since. Otherwise it reads on from there and decides again,
     until the command's time is over.
+
+    Args:
+        check: raises if not every event in a scope would be found.
+        checks: checks accepted conditions again.
     """
 
     def __init__(
@@ -33,12 +39,16 @@ class BoundaryExecutor:
         codec: Codec,
         executor: CommandExecutor,
         observer: Observer,
+        check: Callable[[Scope], Awaitable[None]],
+        checks: ConditionChecks,
     ) -> None:
         self._scopes = _Scopes(domain, codec.revisions)
         self._append = observed_append(store.append, observer)
         self._read_scope = store.read_scope
         self._decode = codec.decode_page
         self._apply = executor.apply
+        self._check = check
+        self._accepted = checks.accepted
 
     async def run(self, execution: Execution) -> Dispatched[Any]:
         """Execute a command."""
@@ -49,8 +59,9 @@ class BoundaryExecutor:
             )
         decision = self._begin(execution)
         while True:
-            await self._read_on(decision)
+            await self._check(decision.scope)
             try:
+                await self._read_on(decision)
                 return await self._decided(execution, decision)
             except ConditionFailed:
                 decision.undo()
@@ -76,11 +87,13 @@ class BoundaryExecutor:
         """Apply the events in scope that were stored since."""
         appliers = decision.instance.definition.appliers
         while True:
-            found = await self._read_scope(decision.scope, after=decision.position, limit=_PAGE)
+            found = await self._read_scope(
+                decision.scope, after=decision.position, anchor=decision.anchor, limit=_PAGE
+            )
             # Upcasters may make others of an event too, which are not in scope.
             events = [event for event in self._decode(found.events) if type(event) in appliers]
             decision.instance.apply(events)
-            decision.position = found.through
+            decision.position, decision.anchor = found.through, found.anchor
             if len(found.events) < _PAGE:
                 return
 
@@ -95,13 +108,15 @@ class BoundaryExecutor:
             if execution.envelope.with_state:
                 execution.keep_state(instance)
             return execution.result(0, 0)
+        condition = NoneSince(decision.scope, decision.position, decision.anchor)
         appended = await self._append(
             execution.stream,
             new,
             expected=Expected.ANY,
             command_id=execution.unique_id,
-            condition=NoneSince(decision.scope, decision.position),
+            condition=condition,
         )
+        self._accepted(condition, appended)
         instance.confirm(appended.version, appended.position)
         if execution.envelope.with_state:
             execution.keep_state(instance)
@@ -115,6 +130,7 @@ class _Decision:
         self.instance = instance
         self.scope = scope
         self.position = 0
+        self.anchor: UUID | None = None
         self._kept: Any = None
 
     def keep(self) -> None:

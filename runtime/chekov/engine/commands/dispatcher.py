@@ -1,11 +1,15 @@
 """The write side of a domain, put together."""
 
+from collections.abc import Awaitable, Callable
+
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
+from chekov.domain.scope import Scope
 from chekov.engine.commands.admission import Admission
 from chekov.engine.commands.aggregates import AggregateCache
 from chekov.engine.commands.boundary_executor import BoundaryExecutor, executed_by
 from chekov.engine.commands.cache_limits import CacheLimits
+from chekov.engine.commands.condition_checks import ConditionChecks
 from chekov.engine.commands.deadlines import Deadlines
 from chekov.engine.commands.executor import CommandExecutor
 from chekov.engine.commands.following import LogFollower
@@ -26,6 +30,7 @@ class Dispatcher:
 
     Attributes:
         aggregates: the live aggregates.
+        conditions: checks accepted conditions again.
         stream_of: names the stream of an instance.
         execute: executes the command in an envelope.
         close: refuses further commands.
@@ -45,6 +50,7 @@ class Dispatcher:
         timeout: float,
         max_in_flight: int,
         cache: CacheLimits,
+        check: Callable[[Scope], Awaitable[None]],
         debug: bool,
     ) -> None:
         router = Router(domain, timeout, debug=debug)
@@ -54,7 +60,10 @@ class Dispatcher:
         executor = CommandExecutor(
             store.events, codec, self.aggregates, rehydrator, snapshotter, observer
         )
-        boundaries = BoundaryExecutor(domain, store.events, codec, executor, observer)
+        self.conditions = ConditionChecks(store.events)
+        boundaries = BoundaryExecutor(
+            domain, store.events, codec, executor, observer, check, self.conditions
+        )
         idempotency = Idempotency(
             executed_by(executor, boundaries), self.aggregates, store.events, codec
         )

@@ -5,7 +5,6 @@ from collections.abc import (
     AsyncGenerator,
     Callable,
     Collection,
-    Container,
     Coroutine,
     Iterator,
     Sequence,
@@ -180,24 +179,16 @@ class ProcessInvocation(Invocation):
             if entry.discarded is None:
                 self._withheld.add(_instance_of(item))
 
-    def ordering_key(self, event: RecordedEvent) -> str | None:
-        """The instance that an event is for, unless there are several; else the stream."""
+    def ordering_keys(self, event: RecordedEvent) -> Sequence[str]:
+        """The instances that an event is for; its stream, if that cannot be said."""
         if event.id in self._inputs:
-            return None
-        found = self._instance_keys(event)
-        return found[0] if len(found) == 1 else event.stream
+            return ()
+        return self._instance_keys(event) or (event.stream,)
 
-    def blocked_by(self, event: RecordedEvent, keys: Container[str]) -> str | None:
-        """The key that keeps an event back: its own, or that of any of its instances."""
-        own = super().blocked_by(event, keys)
-        if own is not None or event.id in self._inputs:
-            return own
-        return next((key for key in self._instance_keys(event) if key in keys), None)
-
-    def blocks(self, event: RecordedEvent) -> str | None:
-        """The instance, also of a refusal or a timer."""
+    def blocks(self, event: RecordedEvent) -> Sequence[str]:
+        """The instances, also that of a refusal or a timer."""
         item = self._inputs.get(event.id)
-        return self.ordering_key(event) if item is None else self._key_of(item)
+        return self.ordering_keys(event) if item is None else (self._key_of(item),)
 
     async def withheld(self, claim: Claim) -> Collection[str]:
         """Instances with a refusal or a timer that was set aside, and was not handled since."""

@@ -82,6 +82,7 @@ class Checkpoint:
         self.unparks = False
         self.ended = asyncio.Event()
         self._woken = asyncio.Event()
+        self._parked_changes = claim.parked_changes
         self.valid_until = valid_until
         self._store = store
         self._moved = moved
@@ -98,8 +99,14 @@ class Checkpoint:
         return not self.ended.is_set() and self._now() < self.valid_until
 
     def renewed(self, claim: Claim) -> None:
-        """Note that the claim was renewed, with which the generation may have begun to serve."""
+        """Note that the claim was renewed, with which the generation may have begun to serve.
+
+        Who waits for an attempt is woken if somebody has changed what is parked.
+        """
         self._switched(claim.position, building=claim.building)
+        if claim.parked_changes != self._parked_changes:
+            self._parked_changes = claim.parked_changes
+            self._woken.set()
 
     def block(self, entry: ParkingEntry) -> bool:
         """Note an event that is to be parked once everything before it is handled.
@@ -185,13 +192,10 @@ class Checkpoint:
         self.ended.set()
         self._woken.set()
 
-    def interrupt(self) -> None:
-        """End the wait for an attempt: somebody retried or discarded what is parked."""
-        self._woken.set()
-
     def resume(self) -> None:
         """Let further attempts be waited for: what is parked is looked at next."""
-        self._woken.clear()
+        if not self.ended.is_set():
+            self._woken.clear()
 
     async def save(self) -> None:
         """Write the position, unless the store has it already.

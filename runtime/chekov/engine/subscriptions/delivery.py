@@ -113,7 +113,7 @@ class Delivery:
             entry = self._parking.entry(event)
             if entry is None:
                 free.append(end - 1)
-            elif checkpoint.block(entry) and self._parking.note_blocked(entry):
+            elif self._parking.hold(checkpoint, entry):
                 self._report("parked", (event,), 0.0)
             if len(free) == size or checkpoint.full:
                 break

@@ -7,7 +7,7 @@ leases) is the same for all of them.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Container, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +34,7 @@ from chekov.errors import (
     Fenced,
     Overloaded,
     StoreUnavailable,
+    TagIndexIncomplete,
     Undecodable,
 )
 from chekov.serialization.codec import Codec, decode_senders_metadata
@@ -67,7 +68,8 @@ class DeliveryFailed(Exception):
     @property
     def excused(self) -> bool:
         """Whether the process refused what the handler asked for, so the event is not at fault."""
-        return all(isinstance(error, Draining | Overloaded) for error in leaves(self.error))
+        refusals = Draining | Overloaded | TagIndexIncomplete
+        return all(isinstance(error, refusals) for error in leaves(self.error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Subject:
         domain: that the handler belongs to.
         execute: executes the commands that it sends.
         scheduling: keeps those that it sends for later.
+        keys: of its events, if another partition in this process has them already.
     """
 
     key: SubscriptionKey
@@ -93,6 +96,7 @@ class Subject:
     domain: Domain
     execute: Execute
     scheduling: Scheduling
+    keys: PartitionKeys | None = None
 
 
 class Invocation(ABC):
@@ -125,7 +129,9 @@ class Invocation(ABC):
         )
         self.until = subject.layout.until
         self._partitions = subject.layout.partitions
-        self.keys = self._partition_keys() if self.definition.keys else None
+        self.keys = subject.keys
+        if self.keys is None and self.definition.keys:
+            self.keys = self._partition_keys()
         self._before = HandledBefore(subject.layout, self.partition_key)
         self._filters = not self.definition.filter.is_open
         self.batch_size = max(self.batch_size, self.routes.largest_batch)
@@ -185,8 +191,12 @@ class Invocation(ABC):
             return self.concerning(
                 [item for item in events if partition_of(item.stream, number) == own]
             )
-        keyed = [(item, self.keys.key(item)) for item in self.concerning(events)]
-        return [item for item, key in keyed if key is None or partition_of(key, number) == own]
+        events = self.concerning(events)
+        return [
+            item
+            for item, key in zip(events, self.keys.keys(events), strict=True)
+            if key is None or partition_of(key, number) == own
+        ]
 
     def concerning(self, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
         """Return those of `events` that concern the handler, in whichever partition."""
@@ -232,22 +242,18 @@ class Invocation(ABC):
         """
         await checkpoint.park(entry)
 
-    def ordering_key(self, event: RecordedEvent) -> str | None:
-        """The key whose events are handled in order: a parked event blocks the later ones.
+    def ordering_keys(self, event: RecordedEvent) -> Sequence[str]:
+        """The keys whose events are handled in order: a parked event blocks later ones of each.
 
-        `None` for what is not in the log, and for what only newer code can say: it neither blocks
+        None for what is not in the log, and for what only newer code can say: it neither blocks
         nor is blocked.
         """
-        return self.partition_key(event)
+        key = self.partition_key(event)
+        return () if key is None else (key,)
 
-    def blocked_by(self, event: RecordedEvent, keys: Container[str]) -> str | None:
-        """The one of the blocked `keys` that keeps an event back; `None` if none does."""
-        key = self.ordering_key(event)
-        return None if key is None or key not in keys else key
-
-    def blocks(self, event: RecordedEvent) -> str | None:
-        """The key that an event blocks once it is set aside."""
-        return self.ordering_key(event)
+    def blocks(self, event: RecordedEvent) -> Sequence[str]:
+        """The keys that an event blocks once it is set aside."""
+        return self.ordering_keys(event)
 
     async def withheld(self, claim: Claim) -> Collection[str]:
         """Keys that are blocked by what was set aside and is not in the log.

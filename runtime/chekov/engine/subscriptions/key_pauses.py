@@ -45,12 +45,16 @@ class KeyPauses:
             and self._in_a_row < _MOST_IN_A_ROW
         )
 
-    def begin(self, key: str, retries: Retries, reason: str, seconds: float) -> None:
-        """Let a key pause: another one, or again."""
-        if key not in self._pauses:
+    def begin(self, keys: Collection[str], retries: Retries, reason: str, seconds: float) -> None:
+        """Let the keys of an event pause: for the first time, or again."""
+        if self._pauses.keys().isdisjoint(keys):
             self._in_a_row += 1
         due = asyncio.get_running_loop().time() + seconds
-        self._pauses[key] = _Pause(due, retries, reason)
+        self._pauses |= dict.fromkeys(keys, _Pause(due, retries, reason))
+
+    def follow(self, leader: str, keys: Collection[str]) -> None:
+        """Let keys pause that wait for one that does."""
+        self._pauses |= dict.fromkeys(keys, self._pauses[leader])
 
     def hasten(self, keys: Collection[str]) -> None:
         """End the pauses of these keys now; attempts are counted on."""
@@ -88,9 +92,10 @@ class KeyPauses:
         first = min(pause.due for pause in self._pauses.values())
         return max(0.0, first - asyncio.get_running_loop().time())
 
-    def end(self, key: str) -> None:
-        """Note that a key no longer pauses."""
-        self._pauses.pop(key, None)
+    def end(self, keys: Collection[str]) -> None:
+        """Note that these keys no longer pause."""
+        for key in keys:
+            self._pauses.pop(key, None)
 
     def keep(self, keys: Collection[str]) -> None:
         """End the pauses of all other keys."""

@@ -1,12 +1,12 @@
 """Parking: setting aside an event that keeps failing. Elsewhere it is a dead letter.
 
-A parked event blocks its key, so that later events of the key are parked after it, and are handled
-in order once somebody has retried or discarded it. All other keys go on.
+A parked event blocks its keys, so that later events of each are parked after it, and are handled in
+order once somebody has retried or discarded it. All other keys go on.
 """
 
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from chekov.domain.failure import Decision, Skip, Stop
@@ -37,7 +37,7 @@ class Parking:
 
     Args:
         store: keeps what is parked.
-        invocation: of the handler; says which key an event has.
+        invocation: of the handler; says which keys an event has.
         most_keys: how many keys may be parked.
 
     Attributes:
@@ -45,6 +45,7 @@ class Parking:
         last_failed: the highest position that is known to be set aside.
         failed: positions that this process set aside, the last ones only.
         pauses: the keys whose first parked event waits for its next attempt.
+        withheld: the keys that are blocked by what is not in the log.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Parking:
         self._most_keys = most_keys
         self._keys: dict[str, bool] = {}
         self.pauses = KeyPauses()
+        self.withheld: Collection[str] = ()
         self._changes: int | None = None
         self._loaded = 0
         self.parked = 0
@@ -93,7 +95,8 @@ class Parking:
             StoreUnavailable: the database is away.
         """
         self._keys = dict(await self._store.blocked(claim))
-        self._keys |= dict.fromkeys(await self._invocation.withheld(claim), False)
+        self.withheld = await self._invocation.withheld(claim)
+        self._keys |= dict.fromkeys(self.withheld, False)
         self.pauses.keep(self._keys)
         if self.pauses:
             self.pauses.hasten(await self._store.retried(claim, after=self._loaded))
@@ -107,14 +110,23 @@ class Parking:
         self.last_failed = max(self.last_failed, position)
         self.failed.append(position)
 
-    def note_blocked(self, entry: ParkingEntry) -> bool:
-        """Note that an event is parked after another one of its key.
+    def hold(self, checkpoint: Checkpoint, entry: ParkingEntry) -> bool:
+        """Note an event that is parked after another one of one of its keys: it blocks all of them.
 
         Returns:
-            Whether it waits for somebody, and not only for the next attempt at that one.
+            Whether that is new, and it waits for somebody, not only for an attempt at the other.
         """
+        is_new = checkpoint.block(entry)
+        blocking = [key for key in entry.keys if key in self._keys]
+        free = [key for key in entry.keys if key not in self._keys]
+        self._keys |= dict.fromkeys(free, False)
+        paused = all(key in self.pauses for key in blocking)
+        if paused:
+            self.pauses.follow(blocking[0], free)
+        if not is_new:
+            return False
         self.parked += 1
-        if entry.key in self.pauses:
+        if paused:
             self.last_failed = max(self.last_failed, entry.event.position)
             return False
         self.note(entry.event.position)
@@ -123,7 +135,7 @@ class Parking:
     def unblock(self, key: str) -> None:
         """Note that nothing of a key is parked any more."""
         self._keys.pop(key, None)
-        self.pauses.end(key)
+        self.pauses.end((key,))
 
     def succeeded(self, events: Sequence[RecordedEvent]) -> None:
         """Note that events were handled, which were not parked."""
@@ -132,30 +144,42 @@ class Parking:
             self._unblock_after(events)
             self._look_again_if_changed()
 
-    def handled(self, key: str) -> None:
-        """Note that the first parked event of a key is handled: the next one is due."""
-        self._keys[key] = True
-        self.pauses.end(key)
+    def handled(self) -> None:
+        """Note that a parked event was handled."""
         self.pauses.succeeded()
         self._look_again_if_changed()
 
-    def failed_again(self, key: str, position: int) -> None:
-        """Note that the first parked event of a key failed, and waits for somebody."""
+    def proceed(self, keys: Collection[str]) -> None:
+        """Note that the first parked event of some keys is done: the next one of each is due."""
+        self._keys |= dict.fromkeys(keys, True)
+        self.pauses.end(keys)
+
+    def wait(self, key: str) -> None:
+        """Note that the next parked event of a key waits, for somebody or for another key."""
         self._keys[key] = False
-        self.pauses.end(key)
+        self.pauses.end((key,))
+
+    def failed_again(self, keys: Collection[str], position: int) -> None:
+        """Note that the first parked event of some keys failed, and waits for somebody."""
+        for key in keys:
+            self.wait(key)
         self.note(position)
 
-    def pause(self, key: str, retries: Retries, failed: DeliveryFailed, seconds: float) -> None:
-        """Let the first parked event of a key wait for its next attempt."""
-        self._keys[key] = False
-        self.pauses.begin(key, retries, str(failed), seconds)
+    def pause(
+        self, keys: Collection[str], retries: Retries, failed: DeliveryFailed, seconds: float
+    ) -> None:
+        """Let the first parked event of some keys wait for its next attempt."""
+        self._keys |= dict.fromkeys(keys, False)
+        self.pauses.begin(keys, retries, str(failed), seconds)
 
     def entry(self, event: RecordedEvent) -> ParkingEntry | None:
-        """How to park an event that an earlier one of its key blocks; else `None`."""
+        """How to park an event that an earlier one of one of its keys blocks; else `None`."""
         if not self._keys:
             return None
-        key = self._invocation.blocked_by(event, self._keys)
-        return None if key is None else ParkingEntry(event, key)
+        keys = self._invocation.ordering_keys(event)
+        if self._keys.keys().isdisjoint(keys):
+            return None
+        return ParkingEntry(event, keys[0], also=tuple(keys[1:]))
 
     def may_defer(self, event: RecordedEvent, retries: Retries, seconds: float) -> bool:
         """Whether an event may wait for its next attempt while the events of other keys go on."""
@@ -163,7 +187,7 @@ class Parking:
             not retries.stops
             and self.pauses.may_begin(seconds)
             and len(self._keys) < self._most_keys
-            and self._invocation.ordering_key(event) is not None
+            and bool(self._invocation.ordering_keys(event))
         )
 
     async def defer(
@@ -182,11 +206,12 @@ class Parking:
             Fenced: another process owns the subscription.
             StoreUnavailable: the database is away.
         """
-        key = self._invocation.ordering_key(event) or event.stream
+        keys = self._invocation.ordering_keys(event)
         why = failure(self._invocation.key.name, event.type, failed.error, retries.attempt - 1)
         self.last_failed = max(self.last_failed, event.position)
-        await self._invocation.park(checkpoint, ParkingEntry(event, key, why, retrying=True))
-        self.pause(key, retries, failed, seconds)
+        entry = ParkingEntry(event, keys[0], why, retrying=True, also=tuple(keys[1:]))
+        await self._invocation.park(checkpoint, entry)
+        self.pause(keys, retries, failed, seconds)
         self.parked += 1
         _log.warning(
             "an event waits for its next attempt, and the events of other keys go on",
@@ -209,8 +234,9 @@ class Parking:
             StoreUnavailable: the database is away.
         """
         about = self._about(event, failed)
-        key = self._invocation.blocks(event)
-        in_log = self._invocation.ordering_key(event) is not None
+        keys = self._invocation.blocks(event)
+        first, also = next(iter(keys), ""), tuple(keys[1:])
+        in_log = bool(self._invocation.ordering_keys(event))
         if isinstance(decision, Stop):
             _log.error(
                 "a subscription stops at an event that keeps failing",
@@ -222,12 +248,12 @@ class Parking:
         if isinstance(decision, Skip):
             if in_log:
                 self.note(event.position)
-            entry = ParkingEntry(event, key or "", why, discarded=SKIPPED)
+            entry = ParkingEntry(event, first, why, discarded=SKIPPED)
             await self._invocation.park(checkpoint, entry)
             self._unblock_after((event,))
             _log.error("an event is skipped", extra=about, exc_info=failed.error)
             return
-        if key not in self._keys and len(self._keys) >= self._most_keys:
+        if len(self._keys) >= self._most_keys and not self._keys.keys() >= {*keys}:
             _log.error(
                 "a subscription stops, since too many keys are parked",
                 extra={**about, "keys": len(self._keys)},
@@ -240,9 +266,8 @@ class Parking:
             )
         if in_log:
             self.note(event.position)
-        await self._invocation.park(checkpoint, ParkingEntry(event, key or "", why))
-        if key is not None:
-            self._keys[key] = False
+        await self._invocation.park(checkpoint, ParkingEntry(event, first, why, also=also))
+        self._keys |= dict.fromkeys(keys, False)
         self.parked += 1
         _log.error("an event is parked", extra=about, exc_info=failed.error)
 

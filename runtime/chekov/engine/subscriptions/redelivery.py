@@ -74,13 +74,31 @@ class Redelivery:
             if not checkpoint.open:
                 return False
             if event.state == "failed":
-                self._parking.failed_again(key, event.position)
+                self._parking.failed_again((key,), event.position)
+                return self._parking.due is not None
+            if event.also and not await self._is_first_of_all(claim, event, key):
+                self._parking.wait(key)
                 return self._parking.due is not None
             if not await self._handled(checkpoint, event):
                 return self._parking.due is not None
+            self._parking.proceed(event.keys)
         if len(parked) < _AT_ONCE:
             self._parking.unblock(key)
         return self._parking.due is not None
+
+    async def _is_first_of_all(self, claim: Claim, parked: ParkedEvent, key: str) -> bool:
+        """Whether the first event of one key is the first one of all its keys.
+
+        Otherwise it is handled when the last of them has come to it.
+        """
+        for other in parked.keys:
+            if other == key:
+                continue
+            found = await self._store.subscriptions.parked_in_order(claim, other, limit=1)
+            positions = [item.position for item in found]
+            if other in self._parking.withheld or positions != [parked.position]:
+                return False
+        return True
 
     async def _handled(self, checkpoint: Checkpoint, parked: ParkedEvent) -> bool:
         """Handle one event, and return whether its key goes on."""
@@ -100,19 +118,19 @@ class Redelivery:
                 await self._invoke(checkpoint, event, retries.attempt)
             except DeliveryFailed as failed:
                 if self._invocation.routes.precede(event.type):
-                    self._parking.pause(parked.key, retries, failed, NEWER_SECONDS)
+                    self._parking.pause(parked.keys, retries, failed, NEWER_SECONDS)
                     return False
                 decision = retries.after(failed)
                 if not isinstance(decision, Again):
                     return await self._end(checkpoint, event, parked, failed, decision, retries)
                 report(self._observer, self._invocation.key, "retried", (event,))
                 if not failed.excused:
-                    self._parking.pause(parked.key, retries, failed, decision.after)
+                    self._parking.pause(parked.keys, retries, failed, decision.after)
                     return False
                 if not await checkpoint.await_attempt(decision.after):
                     return False
             else:
-                self._parking.handled(parked.key)
+                self._parking.handled()
                 return True
 
     async def _invoke(self, checkpoint: Checkpoint, event: RecordedEvent, attempt: int) -> None:
@@ -155,7 +173,7 @@ class Redelivery:
             return True
         why = replace(why, attempts=retries.attempt - parked.attempts)
         await subscriptions.park_again(claim, event.position, why)
-        self._parking.failed_again(parked.key, event.position)
+        self._parking.failed_again(parked.keys, event.position)
         _log.error("a parked event failed again", extra=about, exc_info=failed.error)
         if isinstance(decision, Stop):
             raise Stopped(

@@ -146,8 +146,6 @@ class Subscription:
             self._doubted_at = None
             self._claims.bump()
         if not self._parking.is_current(claim):
-            if self._checkpoint is not None:
-                self._checkpoint.interrupt()
             self._store.tail.head.wake_all()
 
     def lose(self) -> None:

@@ -98,15 +98,20 @@ class MemoryEventStore:
         matches = None if filter.is_open else filter.matches
         return self._log.history.page(after, min(limit, LARGEST_PAGE), direction, matches)
 
-    async def read_scope(self, scope: Scope, *, after: int = 0, limit: int = 1000) -> Found:
+    async def read_scope(
+        self, scope: Scope, *, after: int = 0, anchor: UUID | None = None, limit: int = 1000
+    ) -> Found:
         """The next events in a scope, and how far it was looked through."""
         self._log.check_open()
         check_scope(scope)
         history, wanted = self._log.history, max(min(limit, LARGEST_PAGE), 0)
+        if anchor is not None:
+            history.check_anchor(after, anchor)
         found = history.in_scope(scope, after, wanted)
         full = len(found) == wanted
         through = (found[-1].position if found else after) if full else max(history.head, after)
-        return Found(found, through)
+        last = history.at(through)
+        return Found(found, through, None if last is None else last.id)
 
     async def read_all(self, *, after: int = 0) -> AsyncIterator[RecordedEvent]:
         """Every event above a position, up to the end of the log."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chekov.domain.scope import Scope, is_hashed
 from chekov.store.links import resolved, target
-from chekov.store.port import Direction, NewEvent, RecordedEvent, StreamInfo
+from chekov.store.port import ConditionAhead, Direction, NewEvent, RecordedEvent, StreamInfo
 from chekov.store.validation import ERASED, LINK
 
 
@@ -148,6 +148,15 @@ class History:
             for at, tag in self._hashed.pop(key, ()):
                 self._tags.get(at, set()).discard(tag)
 
+    def add_tags(self, position: int, type_: str, tags: Collection[str], key: UUID | None) -> None:
+        """Add tags to an event, if it was not erased."""
+        event = self.at(position)
+        if event is None or event.type != type_:
+            return
+        self._tags[position].update(tags)
+        if key is not None:
+            self._hashed[key] += [(position, tag) for tag in tags if is_hashed(tag)]
+
     def in_scope(self, scope: Scope, after: int, limit: int) -> Sequence[RecordedEvent]:
         """The next events in a scope above a position."""
         found = (
@@ -156,6 +165,17 @@ class History:
             if scope.matches(event.type, self._tags.get(event.position, ()))
         )
         return list(islice(found, limit))
+
+    def check_anchor(self, position: int, anchor: UUID | None) -> None:
+        """Check that the log reaches a position, and has the event of this id there.
+
+        Raises:
+            ConditionAhead: it does not, or has another one.
+        """
+        event = self.at(position)
+        known = None if event is None else event.id
+        if position > self.head or anchor not in (None, known):
+            raise ConditionAhead(position, self.head)
 
     def _resolved(self, event: RecordedEvent) -> RecordedEvent:
         if event.type != LINK:

@@ -20,7 +20,6 @@ from chekov.store.memory.history import History
 from chekov.store.port import (
     Appended,
     CommitReport,
-    ConditionAhead,
     ConditionFailed,
     Expected,
     ExpectedVersion,
@@ -107,13 +106,13 @@ class Log:
     def _check_conditions(
         self, stream: str, condition: NoneSince | None, unchanged: Mapping[str, int]
     ) -> None:
-        if condition is not None and condition.position > self.history.head:
-            raise ConditionAhead(stream, condition.position, self.history.head)
+        if condition is not None:
+            self.history.check_anchor(condition.position, condition.anchor)
         for other, version in unchanged.items():
             if self.history.version(other) != version:
                 raise WrongExpectedVersion(other, version, self.history.version(other))
         if condition is not None:
-            for event in self.history.in_scope(*condition, 1):
+            for event in self.history.in_scope(condition.scope, condition.position, 1):
                 raise ConditionFailed(stream, event.position, event.type)
 
     def check_version(self, stream: str, expected: ExpectedVersion) -> None:

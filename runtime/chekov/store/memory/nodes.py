@@ -66,6 +66,10 @@ class MemoryNodes:
         if self._rows.pop(node, None) is not None:
             self._changed.bump()
 
+    def heard_since(self, domain: str, time: datetime) -> Sequence[str]:
+        """The nodes of a domain that were heard of since a time."""
+        return [id_ for id_, row in self._rows.items() if row.domain == domain and row.heard > time]
+
     async def list(self, domain: str | None, *, lease: float) -> Sequence[Node]:
         """The nodes of a domain, or of all domains, in the order in which they joined."""
         since = self._now() - timedelta(seconds=lease)

@@ -1,6 +1,6 @@
 """The parked and discarded events of one subscription in memory."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -48,7 +48,8 @@ class ParkedRows:
         """Each blocked key → whether its first event is to be handled now."""
         heads: dict[str, bool] = {}
         for event in self:
-            heads.setdefault(event.key, event.state != "failed")
+            for key in event.keys:
+                heads.setdefault(key, event.state != "failed")
         return heads
 
     def add(self, entries: Iterable[ParkingEntry], now: datetime) -> None:
@@ -83,7 +84,7 @@ class ParkedRows:
 
     def in_order(self, key: str, limit: int) -> Sequence[ParkedEvent]:
         """The first events of a key."""
-        return list(islice((event for event in self if event.key == key), limit))
+        return list(islice((event for event in self if key in event.keys), limit))
 
     def chosen(
         self, filter: ParkedFilter, after: int, *states: ParkedState
@@ -102,18 +103,26 @@ class ParkedRows:
 
     def retried(self, after: int) -> Collection[str]:
         """The keys of events that were retried after so many changes."""
-        return {event.key for event in self if self._retried.get(event.position, 0) > after}
+        found = [event for event in self if self._retried.get(event.position, 0) > after]
+        return {key for event in found for key in event.keys}
 
     def discard(self, position: int, reason: str, now: datetime) -> None:
         """Move an event to the discarded ones."""
         self._record(self._events.pop(position), reason, now)
 
-    def set_aside(self, first: int, last: int) -> Sequence[bool]:
-        """For each event from `first` to `last` that was set aside, whether it was for good."""
+    def set_aside(self, first: int, last: int, waiting: Container[str]) -> Sequence[bool]:
+        """For each event from `first` to `last` that was set aside, whether it was for good.
+
+        Args:
+            first: the lowest position.
+            last: the highest position.
+            waiting: keys that are kept back by what is not in the log.
+        """
         again = self.keys
         parked = [event for event in self._events.values() if first <= event.position <= last]
         discarded = [event for event in self.discarded if first <= event.position <= last]
-        return [not again[event.key] for event in parked] + [True for _ in discarded]
+        final = [any(not again[key] or key in waiting for key in event.keys) for event in parked]
+        return [*final, *(True for _ in discarded)]
 
     def _record(self, event: ParkedEvent, reason: str, now: datetime) -> None:
         self.discarded.append(
@@ -148,4 +157,5 @@ def _parked(subscription: SubscriptionKey, entry: ParkingEntry, now: datetime) -
         found.fingerprint,
         found.traceback,
         now,
+        entry.also,
     )

@@ -84,6 +84,11 @@ class MemoryProcesses:
         """Remove what a process manager has under way."""
         self._rows.pop(key, None)
 
+    def waiting(self, key: SubscriptionKey) -> Collection[str]:
+        """The parking keys of instances with an input that waits for somebody."""
+        found = [item for item in self._of(key).inputs if _failed(item)]
+        return {instance_key(key.name, _instance(item)) for item in found}
+
     async def load(
         self, key: SubscriptionKey, instances: Collection[str]
     ) -> Mapping[str, ProcessState]:
@@ -258,9 +263,11 @@ class MemoryProcesses:
         prefix = instance_key(key.name, "")
         parked = await self._subscriptions().parked(key.domain, key.name, limit=_ALL)
         blocked = {
-            event.key.removeprefix(prefix)
+            text.removeprefix(prefix)
             for event in parked
-            if event.subscription == key and event.key.startswith(prefix)
+            if event.subscription == key
+            for text in event.keys
+            if text.startswith(prefix)
         }
         blocked.update(await self.withheld(key))
         return lambda item: item.retried or (item.error is None and _instance(item) not in blocked)

@@ -16,6 +16,7 @@ from chekov.store.memory.schedules import MemorySchedules
 from chekov.store.memory.snapshots import MemorySnapshots
 from chekov.store.memory.streams import MemoryStreams
 from chekov.store.memory.subscriptions import MemorySubscriptions
+from chekov.store.memory.tag_index import MemoryTagIndex
 from chekov.store.port import (
     CommitReport,
     Keys,
@@ -29,6 +30,7 @@ from chekov.store.port import (
     Snapshots,
     Streams,
     Subscriptions,
+    TagIndex,
 )
 from chekov.store.tail import Tail
 
@@ -57,6 +59,7 @@ class MemoryStore(DelegatingEventStore):
     processes: Processes
     schedules: Schedules
     snapshots: Snapshots
+    tag_index: TagIndex
     keys: Keys
     read_models: ReadModels | None
 
@@ -72,9 +75,12 @@ class MemoryStore(DelegatingEventStore):
         )
         self.subscriptions = subscriptions
         self.layouts = subscriptions.layouts
-        self.nodes = MemoryNodes(clock, self.changes.subscriptions)
+        nodes = MemoryNodes(clock, self.changes.subscriptions)
+        self.nodes = nodes
+        self.tag_index = MemoryTagIndex(clock, self.log.history, nodes)
         processes = MemoryProcesses(clock, lambda: subscriptions, self.log)
         subscriptions.on_removed = processes.forget
+        subscriptions.waiting = processes.waiting
         self.processes = processes
         self.schedules = MemorySchedules(clock)
         self.read_models = None

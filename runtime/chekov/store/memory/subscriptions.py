@@ -1,6 +1,6 @@
 """The role `subscriptions` in memory."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import astuple
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -33,6 +33,8 @@ class MemorySubscriptions:
     Attributes:
         layouts: the role that knows the partitions, over the same rows.
         on_removed: is called with the key of each row that is removed.
+        waiting: returns the parking keys that what is not in the log keeps back, until somebody
+            does something about it.
 
     Args:
         clock: tells the time of leases.
@@ -49,6 +51,7 @@ class MemorySubscriptions:
         self._freed = freed
         self._discarded: list[DiscardedEvent] = []
         self.on_removed: Callable[[SubscriptionKey], None] = lambda _: None
+        self.waiting: Callable[[SubscriptionKey], Container[str]] = lambda _: ()
         self.layouts = MemoryLayouts(self._rows, clock, end, freed)
 
     async def register(self, keys: Collection[SubscriptionKey], *, start: int = 0) -> None:
@@ -201,7 +204,10 @@ class MemorySubscriptions:
 
     async def failed(self, domain: str, *, first: int, last: int) -> Mapping[SubscriptionKey, bool]:
         """The subscriptions that set an event from `first` to `last` aside → whether for good."""
-        found = {key: row.parked.set_aside(first, last) for key, row in self._of(domain)}
+        found = {
+            key: row.parked.set_aside(first, last, self.waiting(key))
+            for key, row in self._of(domain)
+        }
         return {key: any(finals) for key, finals in found.items() if finals}
 
     def parked_changed(self, domain: str, name: str) -> None:

@@ -65,11 +65,13 @@ from chekov.store.port.store import CommitReport, Store
 from chekov.store.port.streams import StreamInfo, Streams
 from chekov.store.port.subscription_key import SubscriptionKey
 from chekov.store.port.subscriptions import Claim, SubscriptionRow, Subscriptions
+from chekov.store.port.tag_index import Attended, MissingTags, TagIndex, TagKind, TagKindState
 
 __all__ = [
     "ALL_PARKED",
     "AfterDue",
     "Appended",
+    "Attended",
     "ChainedCommands",
     "CheckpointMove",
     "Claim",
@@ -93,6 +95,7 @@ __all__ = [
     "Keys",
     "Layout",
     "Layouts",
+    "MissingTags",
     "NewEvent",
     "Node",
     "Nodes",
@@ -130,5 +133,8 @@ __all__ = [
     "SubscriptionKey",
     "SubscriptionRow",
     "Subscriptions",
+    "TagIndex",
+    "TagKind",
+    "TagKindState",
     "instance_key",
 ]

@@ -85,6 +85,8 @@ class Found(NamedTuple):
 
     events: Sequence[RecordedEvent]
     through: int
+    anchor: UUID | None = None
+    """The id of the event at that position; `None` if there is none."""
 
 
 Direction: TypeAlias = Literal["forward", "backward"]
@@ -124,7 +126,8 @@ class EventStore(Protocol):
 
         Raises:
             ConditionFailed: an event in the scope of `condition` was stored.
-            ConditionAhead: the log does not reach the position of `condition`.
+            ConditionAhead: the log does not reach the position of `condition`, or has another event
+                there than its anchor.
             WrongExpectedVersion: the stream, or one of `unchanged`, is at another version.
             StreamExists: `NO_STREAM` was expected, and the stream exists.
             StreamNotFound: `STREAM_EXISTS` was expected, and the stream does not exist.
@@ -189,20 +192,25 @@ class EventStore(Protocol):
         """
         ...
 
-    async def read_scope(self, scope: Scope, *, after: int = 0, limit: int = 1000) -> Found:
+    async def read_scope(
+        self, scope: Scope, *, after: int = 0, anchor: UUID | None = None, limit: int = 1000
+    ) -> Found:
         """The next events in a scope, in the order of the log, and how far it was looked through.
 
         What is decided by all events of a scope is appended with the last `through` as the position
-        of its condition. Links are not in a scope.
+        of its condition, and the last `anchor` as its anchor. Links are not in a scope.
 
         Args:
             scope: which events.
             after: the position to read on from.
+            anchor: of the page before, if there was one.
             limit: at most this many events; a page never has more than 10,000. With fewer, nothing
                 else in scope was stored when it was read.
 
         Raises:
             InvalidAppend: the scope cannot be looked for.
+            ConditionAhead: with an anchor, the log does not reach `after`, or has another event
+                there.
         """
         ...
 

@@ -38,9 +38,10 @@ class ParkingEntry:
     Attributes:
         event: the event.
         key: what it blocks.
-        failure: why; `None` if it is blocked by an earlier event of its key.
+        failure: why; `None` if it is blocked by an earlier event of one of its keys.
         retrying: whether it only waits for its next attempt.
         discarded: the reason why it is not kept for later, and blocks nothing; else `None`.
+        also: what else it blocks, if it belongs to several keys.
     """
 
     event: RecordedEvent
@@ -48,6 +49,12 @@ class ParkingEntry:
     failure: Failure | None = None
     discarded: str | None = None
     retrying: bool = False
+    also: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All that it blocks."""
+        return self.key, *self.also
 
     @property
     def state(self) -> ParkedState:
@@ -65,8 +72,8 @@ class ParkedEvent:
         subscription: which one.
         position: of the event; the parked events of a key are handled in this order.
         key: what it blocks.
-        state: `failed` until somebody retries or discards it; `blocked` by an earlier one of its
-            key; `retrying` while it is to be handled again: after a pause, as its handler is
+        state: `failed` until somebody retries or discards it; `blocked` by an earlier one of one of
+            its keys; `retrying` while it is to be handled again: after a pause, as its handler is
             retried, or at once, as somebody asked.
         attempts: how often it was tried; 0 if it was only blocked.
         first_error: type and message of its first error.
@@ -75,6 +82,8 @@ class ParkedEvent:
             place in the user's code.
         traceback: of its last error.
         time: when it was parked.
+        also: what else it blocks, if it belongs to several keys, as an event for several instances
+            of a process manager does. It is handled once it is the first one of each.
     """
 
     subscription: SubscriptionKey
@@ -89,6 +98,12 @@ class ParkedEvent:
     fingerprint: str
     traceback: str
     time: datetime
+    also: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All that it blocks."""
+        return self.key, *self.also
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +173,7 @@ class ParkedFilter:
     def matches(self, parked: ParkedEvent) -> bool:
         """Whether a parked event meets every condition."""
         return (
-            self.key in (None, parked.key)
+            self.key in (None, *parked.keys)
             and self.fingerprint in (None, parked.fingerprint)
             and self.position in (None, parked.position)
         )

@@ -15,6 +15,7 @@ from chekov.store.port.schedules import Schedules
 from chekov.store.port.snapshots import Snapshots
 from chekov.store.port.streams import Streams
 from chekov.store.port.subscriptions import Subscriptions
+from chekov.store.port.tag_index import TagIndex
 
 if TYPE_CHECKING:
     from chekov.store.tail import Tail  # which needs this package
@@ -75,6 +76,11 @@ class Store(EventStore, Protocol):
     @property
     def snapshots(self) -> Snapshots:
         """Snapshots of aggregates."""
+        ...
+
+    @property
+    def tag_index(self) -> TagIndex:
+        """Which tags are complete."""
         ...
 
     @property

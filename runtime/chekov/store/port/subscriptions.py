@@ -126,14 +126,15 @@ class Subscriptions(Protocol):
     async def blocked(self, claim: Claim) -> Mapping[str, bool]:
         """Each key with parked events → whether the first of them is to be handled now.
 
-        That is so when it has not failed, or when somebody retried it.
+        That is so when it has not failed, or when somebody retried it. If it has several keys, it
+        may yet have to wait until it is the first one of each.
         """
         ...
 
     async def parked_in_order(
         self, claim: Claim, key: str, *, limit: int = 100
     ) -> Sequence[ParkedEvent]:
-        """The first parked events of a key, by position."""
+        """The first parked events of a key, by position; also those that have it among others."""
         ...
 
     async def retried(self, claim: Claim, *, after: int) -> Collection[str]:
@@ -211,8 +212,9 @@ class Subscriptions(Protocol):
     async def failed(self, domain: str, *, first: int, last: int) -> Mapping[SubscriptionKey, bool]:
         """The subscriptions that set an event from `first` to `last` aside → whether for good.
 
-        That is so if it was skipped or discarded, or waits for somebody. Otherwise it is handled
-        again without anybody's doing, and so are those that wait after it.
+        That is so if it was skipped or discarded, or if it waits for somebody, or waits after what
+        does: an event of one of its keys, or an input of its instance that was set aside. Otherwise
+        it is handled again without anybody's doing, and so are those that wait after it.
         """
         ...
 

@@ -14,6 +14,7 @@ from chekov.serialization.json import to_json
 from chekov.store.links import resolved, target
 from chekov.store.port import (
     Appended,
+    ConditionAhead,
     Direction,
     Expected,
     ExpectedVersion,
@@ -117,7 +118,9 @@ class PostgresEventStore:
             found.statement, _start(after, direction), min(limit, LARGEST_PAGE), *found.values
         )
 
-    async def read_scope(self, scope: Scope, *, after: int = 0, limit: int = 1000) -> Found:
+    async def read_scope(
+        self, scope: Scope, *, after: int = 0, anchor: UUID | None = None, limit: int = 1000
+    ) -> Found:
         """The next events in a scope, and how far it was looked through."""
         check_scope(scope)
         wanted = min(limit, LARGEST_PAGE)
@@ -125,10 +128,13 @@ class PostgresEventStore:
             return Found((), after)
         items = to_json(scope_items(scope)).decode()
         rows = await self._read("scope", _within(after), wanted, items)
-        head: int = rows[0][-1]
+        *_, head, head_id, known = rows[0]
+        if anchor not in (None, known):
+            raise ConditionAhead(after, head)
         page = records([row for row in rows if row[0] is not None])
-        full = len(page) == wanted
-        return Found(page, page[-1].position if full else max(head, after))
+        if len(page) == wanted:
+            return Found(page, page[-1].position, page[-1].id)
+        return Found(page, head, head_id) if head >= after else Found(page, after)
 
     async def read_all(self, *, after: int = 0) -> AsyncGenerator[RecordedEvent]:
         """Every event above a position, up to the end of the log."""

@@ -59,6 +59,7 @@ SqlFile: TypeAlias = Literal[
     "schedules",
     "read_models",
     "snapshots",
+    "tag_index",
     "keys",
     "inspect",
     "migrations",

@@ -25,6 +25,7 @@ from chekov.store.postgres.schema import Schema
 from chekov.store.postgres.snapshots import PostgresSnapshots
 from chekov.store.postgres.streams import PostgresStreams
 from chekov.store.postgres.subscriptions import PostgresSubscriptions
+from chekov.store.postgres.tag_index import PostgresTagIndex
 from chekov.store.tail import Tail
 from chekov.store.troubles import Troubles
 
@@ -79,6 +80,7 @@ class PostgresStore(DelegatingEventStore):
         self.schedules = PostgresSchedules(self._schema)
         self.read_models = PostgresReadModels(self._schema)
         self.snapshots = PostgresSnapshots(self._schema)
+        self.tag_index = PostgresTagIndex(self._schema)
         self.keys = PostgresKeys(self._schema)
         self.reporting_commits = self._background.reporting_commits
         self._migrate = migrate

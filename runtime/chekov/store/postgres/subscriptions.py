@@ -1,5 +1,6 @@
 """The role `subscriptions` in Postgres. Every write names the epoch of its claim."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -221,6 +222,7 @@ def parking_columns(entries: Sequence[ParkingEntry]) -> tuple[list[Any], ...]:
         [storable_text(failure.fingerprint) for failure in failures],
         [storable_text(failure.traceback) for failure in failures],
         [None if entry.discarded is None else storable_text(entry.discarded) for entry in entries],
+        [json.dumps(entry.also) for entry in entries],
     )
 
 
@@ -229,7 +231,10 @@ def _conditions(filter: ParkedFilter) -> tuple[object, ...]:
 
 
 def _parked(rows: Sequence[Any]) -> Sequence[ParkedEvent]:
-    return [ParkedEvent(SubscriptionKey(*row[:5]), *row[5:]) for row in map(tuple, rows)]
+    return [
+        ParkedEvent(SubscriptionKey(*row[:5]), *row[5:-1], also=tuple(row[-1]))
+        for row in map(tuple, rows)
+    ]
 
 
 def check_fenced(claim: Claim, rows: Sequence[object]) -> None:

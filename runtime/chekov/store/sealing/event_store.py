@@ -13,6 +13,7 @@ from chekov.store.port import (
     Expected,
     ExpectedVersion,
     Found,
+    MissingTags,
     NewEvent,
     NoneSince,
     RecordedEvent,
@@ -128,10 +129,12 @@ class SealedEventStore:
         )
         return await self.opened(page)
 
-    async def read_scope(self, scope: Scope, *, after: int = 0, limit: int = 1000) -> Found:
+    async def read_scope(
+        self, scope: Scope, *, after: int = 0, anchor: UUID | None = None, limit: int = 1000
+    ) -> Found:
         """The next events in a scope, opened."""
         scope = await self._tags.scope(scope)
-        found = await self._events.read_scope(scope, after=after, limit=limit)
+        found = await self._events.read_scope(scope, after=after, anchor=anchor, limit=limit)
         return found._replace(events=await self.opened(found.events))
 
     async def read_all(self, *, after: int = 0) -> AsyncIterator[RecordedEvent]:
@@ -171,6 +174,33 @@ class SealedEventStore:
             )
             for append, names in zip(appends, subjects, strict=True)
         ], [{sealers[name].id for name in names if name is not None} for names in subjects]
+
+    async def with_hashed_tags(self, missing: Sequence[MissingTags]) -> Sequence[MissingTags]:
+        """Tags of stored events, hashed where they are personal, with the keys they go with."""
+        concerned = [each for each in missing if self._tags.concerns(each.tags)]
+        if not concerned:
+            return missing
+        keys = await self._keys_of([each.event for each in concerned])
+        return [
+            MissingTags(event, await self._tags.hashes(tags), keys.get(event.position))
+            for event, tags, _ in missing
+        ]
+
+    async def _keys_of(self, events: Sequence[RecordedEvent]) -> Mapping[int, UUID]:
+        """Position → the key of the personal data in an event, read as it is stored."""
+        types = frozenset(event.type for event in events)
+        after, last = events[0].position - 1, events[-1].position
+        keys: dict[int, UUID] = {}
+        while after < last:
+            page = await self._events.read_page(after=after, filter=EventFilter(types=types))
+            if not page:
+                break
+            for event in page:
+                apart = self._sealing.apart(event)
+                if apart is not None:
+                    keys[event.position] = next(iter(apart.values.values())).key
+            after = page[-1].position
+        return keys
 
     def _saw(self, appended: Appended, keys: set[UUID]) -> None:
         if self._snapshots.concerns(appended.stream):

@@ -21,6 +21,7 @@ from chekov.store.sealing.read_models import SealedReadModels
 from chekov.store.sealing.schedules import SealedSchedules
 from chekov.store.sealing.snapshot_sealing import SnapshotSealing
 from chekov.store.sealing.snapshots import SealedSnapshots
+from chekov.store.sealing.tag_index import SealedTagIndex
 from chekov.store.sealing.tag_sealing import TagSealing
 from chekov.store.tail import Tail
 
@@ -69,6 +70,7 @@ class SealedStore(DelegatingEventStore):
         self.snapshots = SealedSnapshots(store.snapshots, self._sealing)
         self.processes = SealedProcesses(store.processes, self._keyring)
         self.schedules = SealedSchedules(store.schedules, self._keyring)
+        self.tag_index = SealedTagIndex(store.tag_index, events)
         self.keys = _ForgettingKeys(store.keys, self._forgotten)
         self.tail = Tail(
             self._read,

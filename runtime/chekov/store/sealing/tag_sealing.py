@@ -29,15 +29,18 @@ class TagSealing:
 
     async def hashed(self, event: NewEvent, subject_key: UUID) -> NewEvent:
         """An event with its personal tags hashed; they go with the key of its subject."""
-        if not self._concerns(event.tags):
+        if not self.concerns(event.tags):
             return event
+        return event._replace(tags=await self.hashes(event.tags), tag_key=subject_key)
+
+    async def hashes(self, tags: Collection[str]) -> tuple[str, ...]:
+        """Tags, those of them hashed that are personal."""
         secret = await self._secret()
-        tags = tuple(self._hash(secret, tag) for tag in event.tags)
-        return event._replace(tags=tags, tag_key=subject_key)
+        return tuple(self._hash(secret, tag) for tag in tags)
 
     async def scope(self, scope: Scope) -> Scope:
         """A scope that finds events by their hashed tags."""
-        if not any(self._concerns(item.tags) for item in scope.items):
+        if not any(self.concerns(item.tags) for item in scope.items):
             return scope
         secret = await self._secret()
         return scope.map(
@@ -50,7 +53,8 @@ class TagSealing:
             return None
         return condition._replace(scope=await self.scope(condition.scope))
 
-    def _concerns(self, tags: Collection[str]) -> bool:
+    def concerns(self, tags: Collection[str]) -> bool:
+        """Whether one of some tags is personal."""
         return any(_kind(tag) in self._kinds for tag in tags)
 
     async def _secret(self) -> bytes:

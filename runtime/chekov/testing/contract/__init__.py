@@ -23,6 +23,7 @@ from chekov.testing.contract.set_aside import SetAsideContract
 from chekov.testing.contract.snapshots import SnapshotsContract
 from chekov.testing.contract.streams import StreamsContract
 from chekov.testing.contract.subscriptions import SubscriptionsContract
+from chekov.testing.contract.tag_index import TagIndexContract
 from chekov.testing.contract.tail import TailContract
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "StoreContract",
     "StreamsContract",
     "SubscriptionsContract",
+    "TagIndexContract",
     "TailContract",
 ]
 
@@ -65,6 +67,7 @@ class StoreContract(
     SnapshotsContract,
     KeysContract,
     CommitReportsContract,
+    TagIndexContract,
     TailContract,
 ):
     """Every role but read models."""

@@ -82,9 +82,8 @@ class ConditionsContract:
         await store.append("a", [tagged("defined", "course:1"), tagged("other", "course:1")])
         await store.append("b", [tagged("subscribed", "course:1", "student:7")])
         await store.append("b", [tagged("subscribed", "course:2", "student:7"), event("defined")])
-        assert await store.read_scope(COURSE) == Found(
-            [item for item in await store.read_page() if item.position in (1, 3)], 5
-        )
+        log = await store.read_page()
+        assert await store.read_scope(COURSE) == Found([log[0], log[2]], 5, log[4].id)
         for wanted, expected in (
             (ANYTHING_OF_COURSE, [1, 2, 3]),
             (scope(([], ["course:2", "student:7"])), [4]),
@@ -200,6 +199,31 @@ class ConditionsContract:
         assert await store.head() == 1
         await store.append_together(pair, condition=NoneSince(COURSE, 1), unchanged={"x": 1})
         assert positions((await store.read_scope(scope(([], ["k:1"])))).events) == [2, 4]
+
+    async def test_a_scope_is_read_on_in_the_log_that_it_was_read_in(self, store: Store) -> None:
+        """Otherwise what was read may be gone, with other events in its place."""
+        await store.append("a", [tagged("defined", "course:1") for _ in range(3)])
+        ids = [item.id for item in await store.read_page()]
+        page = await store.read_scope(COURSE, limit=2)
+        assert (page.through, page.anchor) == (2, ids[1])
+        rest = await store.read_scope(COURSE, after=2, anchor=page.anchor, limit=2)
+        assert (positions(rest.events), rest.through, rest.anchor) == ([3], 3, ids[2])
+        for after, anchor in ((2, ids[0]), (3, uuid4()), (4, ids[2])):
+            with pytest.raises(ConditionAhead):
+                await store.read_scope(COURSE, after=after, anchor=anchor)
+
+    async def test_a_condition_is_about_the_log_that_was_read(self, store: Store) -> None:
+        """Not about another one that has grown beyond its position."""
+        await store.append("a", [event(), event()])
+        first, second = [item.id for item in await store.read_page()]
+        for position, anchor in ((1, second), (2, first), (1, uuid4()), (3, uuid4())):
+            with pytest.raises(ConditionAhead):
+                await store.append("b", [event()], condition=NoneSince(COURSE, position, anchor))
+        for anchor in (first, None):
+            await store.append("b", [event()], condition=NoneSince(COURSE, 1, anchor))
+        head = (await store.read_page())[-1]
+        condition = NoneSince(COURSE, head.position, head.id)
+        assert (await store.append("c", [event()], condition=condition)).position == 5
 
     async def test_the_condition_is_kept_with_the_first_event(self, store: Store) -> None:
         """Beside its metadata, so that it can be checked again."""

@@ -250,3 +250,36 @@ class ParkingContract:
         assert await store.subscriptions.failed("bank", first=1, last=2) == {KEY: True}
         [first, _] = await store.subscriptions.parked_in_order(claim, "a-1")
         assert (first.state, first.attempts, first.first_error) == ("failed", 5, "E: soon")
+
+    async def test_an_event_may_have_several_keys(self, store: Store) -> None:
+        """It is one of the events of each, in order, and blocks all of them."""
+        claim = await claimed(store)
+        one, two, three, four = await stored(store, "a-1", "b-1", "c-1", "a-1")
+        several = ParkingEntry(three, "a-1", also=("b-1", 'd "1'))
+        entries = [failed(one), blocked(two), several, blocked(four)]
+        await store.subscriptions.save(claim, 4, parked=entries)
+        by_key = {
+            key: [item.position for item in await store.subscriptions.parked_in_order(claim, key)]
+            for key in ("a-1", "b-1", 'd "1', "c-1")
+        }
+        assert by_key == {"a-1": [1, 3, 4], "b-1": [2, 3], 'd "1': [3], "c-1": []}
+        [first] = await store.subscriptions.parked_in_order(claim, 'd "1', limit=1)
+        assert (first.key, first.keys) == ("a-1", ("a-1", "b-1", 'd "1'))
+        assert await store.subscriptions.blocked(claim) == {"a-1": False, "b-1": True, 'd "1': True}
+        [row] = await store.subscriptions.list("bank")
+        assert (row.parked, row.parked_keys) == (4, 3)
+        found = await store.subscriptions.parked("bank", "mails", filter=ParkedFilter(key="b-1"))
+        assert [item.position for item in found] == [2, 3]
+        for position, final in ((2, False), (3, True), (4, True)):
+            failing = await store.subscriptions.failed("bank", first=position, last=position)
+            assert failing == {KEY: final}
+        await store.subscriptions.unpark(claim, 2)
+        await store.subscriptions.park_again(claim, 3, Failure(1, "E"))
+        blocked_now = {"a-1": False, "b-1": False, 'd "1': False}
+        assert await store.subscriptions.blocked(claim) == blocked_now
+        chosen = ParkedFilter(key='d "1')
+        assert await store.subscriptions.retry_parked("bank", "mails", chosen) == [3]
+        retried = await store.subscriptions.retried(claim, after=claim.parked_changes)
+        assert set(retried) == {"a-1", "b-1", 'd "1'}
+        await store.subscriptions.unpark(claim, 3)
+        assert await store.subscriptions.blocked(claim) == {"a-1": False}

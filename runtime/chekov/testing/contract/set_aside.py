@@ -116,3 +116,44 @@ class SetAsideContract:
         )
         assert second == found[1]
         assert not await store.processes.discarded("bank", "other")
+
+    async def test_an_event_for_several_instances_keeps_back_their_inputs(
+        self, store: Store
+    ) -> None:
+        """Of each, until it is handled."""
+        claim = await owned(store)
+        await _with_inputs(store, claim, timers=["a", "b"], refused=["c"])
+        appended = await store.append("s", [NewEvent(uuid4(), "t", b"{}")])
+        also = (instance_key(KEY.name, "c"),)
+        entry = ParkingEntry(appended.recorded[0], instance_key(KEY.name, "a"), also=also)
+        await store.processes.commit(claim, 1, ProcessChanges(), parked=[entry])
+        assert [instance_of(item) for item in await store.processes.inputs(KEY)] == ["b"]
+        await store.processes.commit(claim, 1, ProcessChanges(), unpark=1)
+        assert len(await store.processes.inputs(KEY)) == 3
+
+    async def test_who_waits_for_an_event_behind_an_input_finds_out_that_it_is_set_aside(
+        self, store: Store
+    ) -> None:
+        """Until somebody releases that, or gives it up."""
+        claim = await owned(store)
+        await _with_inputs(store, claim, timers=["a"], refused=["b"])
+        late, refused = sorted(await store.processes.inputs(KEY), key=instance_of)
+        events = (await store.append("s", [NewEvent(uuid4(), "t", b"{}") for _ in "abc"])).recorded
+        entries = [
+            ParkingEntry(event, instance_key(KEY.name, name))
+            for name, event in zip("abc", events, strict=True)
+        ]
+        await store.processes.commit(claim, 3, ProcessChanges(), parked=entries)
+
+        async def final() -> list[bool]:
+            failed = store.subscriptions.failed
+            return [(await failed("bank", first=at, last=at))[KEY] for at in (1, 2, 3)]
+
+        assert await final() == [False, False, False]
+        await store.processes.set_aside(claim, late, error="x")
+        await store.processes.set_aside(claim, refused, error="x")
+        assert await final() == [True, True, False]
+        await store.processes.release("bank", "transfer", instance="a")
+        assert await final() == [False, True, False]
+        await store.processes.discard("bank", "transfer", reason="no")
+        assert await final() == [False, False, False]

@@ -73,7 +73,7 @@ def written(check: Check) -> list[str]:
 
 def test_new_code_is_checked_in_a_job_before_anything_runs_it() -> None:
     check = checked()
-    assert written(check) == ["ServiceAccount", "ConfigMap", "Job"]
+    assert written(check) == ["ServiceAccount", "NetworkPolicy", "ConfigMap", "Job"]
     assert (check.condition.status, check.condition.reason) == ("Unknown", "Checking")
     assert check.fault is None
     assert check.result is None

@@ -1,5 +1,6 @@
 """What a bundle says of itself in every situation, in conditions and in one word."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -169,6 +170,24 @@ def test_a_refused_revision_says_what_to_change_and_what_still_serves() -> None:
 
 def test_a_refused_first_revision_does_not_speak_of_another() -> None:
     assert "continues to serve" not in by_type(state_of(REFUSED, serving=None))["Ready"].message
+
+
+@pytest.mark.parametrize("rollout", [STARTED, CRASHING, TOO_LATE])
+def test_a_rollout_that_is_stuck_says_which_revision_serves(rollout: Rollout) -> None:
+    now = state_of(rollout=replace(rollout, ready=0, others=["older"]))
+    for kind in ("Ready", "Degraded"):
+        found = by_type(now)[kind]
+        if found.reason != "AsExpected":
+            assert "Revision older continues to serve" in found.message
+    assert (
+        "continue to serve"
+        in by_type(state_of(rollout=replace(rollout, others=["one", "two"])))["Ready"].message
+    )
+
+
+def test_the_cause_of_a_rollout_is_told() -> None:
+    now = replace(state_of(rollout=STARTED), cause="the Secret 'postgres' changed")
+    assert "because the Secret 'postgres' changed; 1 of 2 pods" in by_type(now)["Ready"].message
 
 
 def test_readiness_counts_pods() -> None:

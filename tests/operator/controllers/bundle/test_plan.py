@@ -75,7 +75,8 @@ def kinds(bodies: Sequence[Object]) -> list[str]:
 
 
 def the(kind: str, plan: Plan) -> Object:
-    [found] = [body for body in plan.apply if body["kind"] == kind]
+    of_kind = [body for body in plan.apply if body["kind"] == kind]
+    [found] = [body for body in of_kind if body["metadata"]["name"] != "bank-check"]
     return found
 
 
@@ -89,7 +90,7 @@ def deleted(plan: Plan) -> list[tuple[str, str]]:
 
 def test_before_its_code_is_checked_a_bundle_gets_no_pods() -> None:
     plan = planned()
-    assert kinds(plan.apply) == ["ConfigMap", "Job", "ServiceAccount"]
+    assert kinds(plan.apply) == ["ConfigMap", "Job", "NetworkPolicy", "ServiceAccount"]
     assert said(plan)["Ready"] == ("False", "Checking")
     assert said(plan)["Progressing"] == ("True", "Checking")
 
@@ -294,6 +295,15 @@ def test_the_policy_lets_pods_reach_the_database_of_the_store() -> None:
         "ports": [{"port": 6432, "protocol": "TCP"}],
         "to": [{"ipBlock": {"cidr": "10.0.0.7/32"}}],
     } in egress
+
+
+def test_the_policy_lets_pods_reach_the_pods_behind_a_service() -> None:
+    store = ready_store(host="postgres.shops.svc:6432")
+    store["status"]["podPorts"] = [5432]
+    plan = planned(kept(made_from()), store=store)
+    egress = the("NetworkPolicy", plan)["spec"]["egress"]
+    for port in (5432, 6432):
+        assert {"ports": [{"port": port, "protocol": "TCP"}]} in egress
 
 
 def test_a_plan_carried_out_leaves_nothing_to_do() -> None:

@@ -60,7 +60,13 @@ VOLUMES: list[dict[str, Any]] = [
             [Reference("spec.envFrom[0].secretRef", SECRET, "s", optional=True, in_env=True)],
         ),
         (
-            {"podTemplate": {"spec": {"containers": [{"env": [from_secret("keys", "mail")]}]}}},
+            {
+                "podTemplate": {
+                    "spec": {
+                        "containers": [{"name": "runtime", "env": [from_secret("keys", "mail")]}]
+                    }
+                }
+            },
             [
                 Reference(
                     "spec.podTemplate.spec.containers[0].env[0].valueFrom.secretKeyRef",

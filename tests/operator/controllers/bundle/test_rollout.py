@@ -82,7 +82,9 @@ def test_it_is_done_when_every_pod_is_new_and_serves(
 
 def test_no_pods_are_done_when_none_are_wanted() -> None:
     empty = deployment(wanted=0, replicas=None, updatedReplicas=None, readyReplicas=None)
-    assert read_rollout(empty, [], NEW, 0, NOW) == Rollout(done=True, complete=True, ready=0)
+    assert read_rollout(empty, [], NEW, 0, NOW) == Rollout(
+        done=True, complete=True, ready=0, others=[]
+    )
 
 
 def test_a_new_pod_that_cannot_start_is_the_fault() -> None:
@@ -123,3 +125,28 @@ def test_a_rollout_that_takes_too_long_is_the_fault() -> None:
 def test_what_an_older_rollout_ran_into_does_not_count() -> None:
     condition = {"type": "Progressing", "status": "False", "reason": "x", "message": "y"}
     assert read_rollout(deployment(OLD, conditions=[condition]), [], NEW, 2, NOW).fault is None
+
+
+def pod_of(revision: str, *, ready: bool = True, component: str = "runtime") -> Object:
+    labels = {"chekov.dev/revision": revision, "app.kubernetes.io/component": component}
+    condition = {"type": "Ready", "status": str(ready)}
+    return {"metadata": {"name": "bank-1", "labels": labels}, "status": {"conditions": [condition]}}
+
+
+def test_ready_pods_of_an_old_revision_are_not_counted_as_those_of_the_new_one() -> None:
+    stuck = deployment(replicas=3, updatedReplicas=1, readyReplicas=2, reason="ReplicaSetUpdated")
+    pods = [pod_of(OLD), pod_of(OLD), pod_of(NEW, ready=False), pod_of(OLD, component="check")]
+    found = read_rollout(stuck, pods, NEW, 2, NOW)
+    assert (found.ready, found.others) == (0, [OLD])
+    found = read_rollout(stuck, [*pods, pod_of(NEW)], NEW, 2, NOW)
+    assert (found.ready, found.others) == (1, [OLD])
+
+
+def test_a_rollout_that_is_complete_needs_no_pods_to_be_counted() -> None:
+    found = read_rollout(deployment(), [], NEW, 2, NOW)
+    assert (found.ready, found.others) == (2, [])
+
+
+def test_a_deployment_that_has_not_seen_its_new_spec_counts_the_old_pods() -> None:
+    found = read_rollout(deployment(observed=1), [pod_of(OLD)], NEW, 2, NOW)
+    assert (found.ready, found.others) == (0, [OLD])

@@ -58,8 +58,14 @@ def of(around: ObservedBundle, live: Object | None = None, *, phase: str = "Read
 
 
 def test_pods_are_counted() -> None:
-    found = of(observed(None), deployment(replicas=3, readyReplicas=1))
+    live = deployment(replicas=3, updatedReplicas=3, readyReplicas=1)
+    found = of(observed(None), live)
     assert (found["replicas"], found["readyReplicas"], found["ready"]) == (3, 1, "1/2")
+
+
+def test_while_a_revision_does_not_become_ready_the_pods_of_another_do_not_count() -> None:
+    live = deployment(replicas=3, updatedReplicas=1, readyReplicas=2)
+    assert of(observed(None), live)["ready"] == "0/2"
 
 
 def test_without_a_deployment_there_are_no_pods() -> None:

@@ -8,17 +8,19 @@ import pytest
 from chekov.store.postgres.inspect import StoreStatus
 from chekov_operator.api.event_store import parse_store
 from chekov_operator.api.fault import RETRY_SECONDS, Fault
+from chekov_operator.children.workloads import migration_job
 from chekov_operator.controllers.eventstore.observed import ObservedStore
 from chekov_operator.controllers.eventstore.plan import plan_store
 from chekov_operator.controllers.plan import Plan
-from chekov_operator.kube.kinds import JOB
-from chekov_operator.kube.objects import Object
+from chekov_operator.kube.kinds import HASH_ANNOTATION, JOB, NETWORK_POLICY
+from chekov_operator.kube.objects import Object, digest
 from chekov_operator.settings import Settings
 from chekov_operator.stores.poller import Reading
 from tests.operator.samples import store, store_body
 
 SETTINGS = Settings(runtime_image="chekov:1")
-NAME = "main-migrate-3"
+NEEDED = 3
+NAME = f"main-migrate-{NEEDED}"
 NOW = 1_800_000_000.0
 
 
@@ -42,6 +44,10 @@ def observed(version: int = 3, **more: Any) -> ObservedStore:
 def condition(plan: Plan, kind: str) -> tuple[str, str, str]:
     (found,) = [item for item in plan.conditions if item.type == kind]
     return found.status, found.reason, found.message
+
+
+def made(plan: Plan) -> list[tuple[str, str]]:
+    return [(body["kind"], body["metadata"]["name"]) for body in plan.apply]
 
 
 def job(name: str = NAME) -> Object:
@@ -87,14 +93,14 @@ def test_a_migration_that_is_done_is_tidied_away() -> None:
 @pytest.mark.parametrize("version", [0, 2])
 def test_a_schema_that_is_missing_or_old_is_migrated_by_a_job(version: int) -> None:
     plan = plan_store(store(), observed(version), SETTINGS)
-    assert [body["metadata"]["name"] for body in plan.apply] == [NAME]
+    assert made(plan) == [("NetworkPolicy", "main-migrate"), ("Job", NAME)]
     assert condition(plan, "Ready")[:2] == ("False", "Migrating")
     assert condition(plan, "Migrated")[:2] == ("False", "Migrating")
 
 
 def test_a_job_that_is_there_is_not_made_again() -> None:
     plan = plan_store(store(), observed(2, **running()), SETTINGS)
-    assert (list(plan.apply), list(plan.delete)) == ([], [])
+    assert (made(plan), list(plan.delete)) == ([("NetworkPolicy", "main-migrate")], [])
     assert condition(plan, "Migrated")[1] == "Migrating"
 
 
@@ -103,7 +109,43 @@ def test_a_job_of_an_older_release_makes_way() -> None:
         store(), observed(2, jobs={"main-migrate-2": job("main-migrate-2")}), SETTINGS
     )
     assert list(plan.delete) == [(JOB, "main-migrate-2")]
-    assert len(plan.apply) == 1
+    assert ("Job", NAME) in made(plan)
+
+
+def test_the_policy_of_the_job_allows_the_database_only() -> None:
+    (policy, job) = plan_store(store(), observed(0), SETTINGS).apply
+    selected = policy["spec"]["podSelector"]["matchLabels"]
+    assert selected.items() <= job["spec"]["template"]["metadata"]["labels"].items()
+    assert policy["spec"]["ingress"] == []
+    (names, database) = policy["spec"]["egress"]
+    assert {item["port"] for item in names["ports"]} == {53}
+    assert [item["port"] for item in database["ports"]] == [5432]
+
+
+def test_a_store_without_a_policy_has_none() -> None:
+    free = store(networkPolicy={"enabled": False})
+    assert made(plan_store(free, observed(0), SETTINGS)) == [("Job", NAME)]
+    left = observed(2, policies=["main-migrate"], **running())
+    assert (NETWORK_POLICY, "main-migrate") in plan_store(free, left, SETTINGS).delete
+
+
+def test_after_the_migration_job_and_policy_go() -> None:
+    done = observed(NEEDED, policies=["main-migrate"], **running())
+    assert set(plan_store(store(), done, SETTINGS).delete) == {
+        (JOB, NAME),
+        (NETWORK_POLICY, "main-migrate"),
+    }
+
+
+def test_a_job_that_cannot_start_is_made_anew_when_the_spec_says_how_it_can() -> None:
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no login"}}
+    stuck = running(pods=[pod(waiting)])
+    applied = migration_job(store(), NEEDED, SETTINGS)
+    mark = {HASH_ANNOTATION: digest(applied)}
+    stuck["jobs"][NAME]["metadata"]["annotations"] = mark
+    assert plan_store(store(), observed(0, **stuck), SETTINGS).delete == []
+    with_login = store(jobs={"imagePullSecrets": [{"name": "registry"}]})
+    assert plan_store(with_login, observed(0, **stuck), SETTINGS).delete == [(JOB, NAME)]
 
 
 def test_the_database_is_read_again_as_soon_as_the_job_is_done() -> None:

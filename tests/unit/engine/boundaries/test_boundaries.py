@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -221,8 +221,10 @@ class Overtaking(MemoryEventStore):
 
     reads = 0
 
-    async def read_scope(self, scope: Scope, *, after: int = 0, limit: int = 1000) -> Found:
-        found = await super().read_scope(scope, after=after, limit=limit)
+    async def read_scope(
+        self, scope: Scope, *, after: int = 0, anchor: UUID | None = None, limit: int = 1000
+    ) -> Found:
+        found = await super().read_scope(scope, after=after, anchor=anchor, limit=limit)
         self.reads += 1
         assert not found.events or found.events[0].position > after
         await self.append("other", [NewEvent(uuid4(), "Tagged", b'{"name":"a"}', tags=("name:a",))])

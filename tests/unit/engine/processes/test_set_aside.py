@@ -11,6 +11,7 @@ from chekov import (
     Command,
     Domain,
     Event,
+    HandlerFailed,
     Identifier,
     MemoryStore,
     ProcessManager,
@@ -169,30 +170,46 @@ async def test_what_is_released_comes_before_what_it_kept_back(
         assert (await seen(runtime))["a"] == [what, "1", "2", "3"]
 
 
-async def test_an_event_for_several_instances_waits_for_the_one_that_is_kept_back() -> None:
+async def test_an_event_for_several_instances_waits_with_them_for_the_one_kept_back() -> None:
     broken = {"a"}
     async with running(orders(broken), MemoryStore()) as runtime:
         await keep_back(runtime, "timer")
         await runtime.dispatch(Go(order="b", step="both"))
         await runtime.dispatch(Go(order="b", step="3"))
 
-        async def has_come() -> bool:
-            return "3" in (await seen(runtime))["b"]
+        async def wait() -> bool:
+            return len(await runtime.parked("shipping")) == 4
 
-        await until(has_come)
-        assert await seen(runtime) == {"a": [], "b": ["1", "2", "3"]}
+        await until(wait)
+        assert await seen(runtime) == {"a": [], "b": ["1", "2"]}
         broken.clear()
         await runtime.processes.release("shipping")
 
         async def has_gone_on() -> bool:
-            return "both" in (await seen(runtime))["b"]
+            return "3" in (await seen(runtime))["b"]
 
         await until(has_gone_on)
         assert await seen(runtime) == {
             "a": ["timer", "1", "2", "both"],
-            "b": ["1", "2", "3", "both"],
+            "b": ["1", "2", "both", "3"],
         }
         assert not await runtime.parked("shipping")
+
+
+async def test_who_waits_in_another_process_for_what_is_kept_back_is_told() -> None:
+    store, broken = MemoryStore(), {"a"}
+    async with running(orders(broken), store, lease=3600) as owner:
+        await keep_back(owner, "timer")
+        async with running(orders(broken), store, lease=3600) as other:
+            [status] = other.subscriptions.values()
+            assert not status.owned
+            with pytest.raises(HandlerFailed, match="shipping"):
+                await other.dispatch(
+                    Go(order="a", step="3"), consistency=["shipping"], consistency_timeout=60
+                )
+            await other.dispatch(
+                Go(order="b", step="3"), consistency=["shipping"], consistency_timeout=60
+            )
 
 
 @pytest.mark.parametrize("what", ["refusal", "timer"])

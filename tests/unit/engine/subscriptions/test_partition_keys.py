@@ -267,3 +267,33 @@ async def test_another_number_of_partitions_loses_and_repeats_nothing() -> None:
     async with keyed(by_thirds(heard), store, 3) as runtime:
         await settled(runtime)
     heard.check()
+
+
+@pytest.mark.parametrize("most", [16_384, 3])
+async def test_a_method_is_called_once_for_all_partitions_of_a_process(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And again for an event that they come to at different times."""
+    monkeypatch.setattr("chekov.engine.subscriptions.partition_keys._MOST_RECENT", most)
+    asked: list[int] = []
+
+    class Hearing(EventHandler, name="heard", retry=ONCE):
+        @handle
+        async def added(self, event: Added, context: Context) -> None: ...
+
+        @partition
+        def third(self, event: Added) -> str:
+            asked.append(event.amount)
+            if event.amount == 2:
+                raise ValueError("it has no key")
+            return f"k{event.amount % 3}"
+
+    store, heard = MemoryStore(), Heard()
+    async with keyed(Hearing(), store, 4) as runtime:
+        await heard.add(runtime, 8)
+        await passed(runtime, 8)
+        [parked] = await runtime.parked("heard")
+        assert (parked.position, parked.key) == (2, "counter-c")
+        assert parked.error == "ValueError: it has no key"
+    if most > 8:
+        assert sorted(asked) == [1, 2, 2, 3, 4, 5, 6, 7, 8]  # once more to say what is wrong

@@ -136,7 +136,7 @@ def reader_of(store: MemoryStore, handler: EventHandler) -> SparseReader:
     definition = definition_of(handler)
     key = SubscriptionKey("counting", definition.name)
     codec = Codec(domain)
-    scheduling = ScheduledCommands(domain, store.schedules, codec, sends_nothing)
+    scheduling = ScheduledCommands(domain, store.schedules, codec, sends_nothing, max_recurring=1)
     layout = Layout(key, 1)
     subject = Subject(
         key, handler, definition, layout, store, codec, domain, sends_nothing, scheduling

@@ -166,7 +166,7 @@ class AppendConnection:
             return None
         if len(events) != 1 or binary_content(events[0]) is not None:
             return None
-        if condition is not None and condition.position != head:
+        if condition is not None and not head_cache.is_at_head(condition):
             return None
         tags = events[0].tags
         self._busy_since = time.monotonic()

@@ -40,8 +40,9 @@ def checks(groups: "Sequence[Group]") -> Checks:
                     for tag, key in zip(event.tags, tag_keys(event), strict=True)
                 ]
             if pending.condition is not None:
-                scope, after = pending.condition
-                scopes += [{"n": n, "after": after, **item} for item in scope_items(scope)]
+                scope, after, anchor = pending.condition
+                at = {"n": n, "after": after, "anchor": anchor and str(anchor)}
+                scopes += [{**at, **item} for item in scope_items(scope)]
             if pending.unchanged is not None:
                 unchanged += [
                     {"n": n, "stream": stream, "version": version}
@@ -78,7 +79,7 @@ def condition_error(failed: Mapping[str, Any], pending: "Pending") -> StoreError
         other, unchanged = failed["stream"], pending.unchanged or {}
         return WrongExpectedVersion(other, unchanged[other], failed["version"])
     position = 0 if pending.condition is None else pending.condition.position
-    return ConditionAhead(stream, position, failed["version"])
+    return ConditionAhead(position, failed["version"])
 
 
 class TakenEvents:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from chekov.store.port import Expected, RecordedEvent
+from chekov.store.port import Expected, NoneSince, RecordedEvent
 
 _DISTRUST_SECONDS: Final = 10.0
 _MOST_VERSIONS: Final = 100_000
@@ -61,6 +61,10 @@ class HeadCache:
     def head_id(self) -> UUID | None:
         """The id of the event at `head`, by which the database sees that its log is this one."""
         return self._head_id
+
+    def is_at_head(self, condition: NoneSince) -> bool:
+        """Whether a condition is by all that is stored."""
+        return condition.position == self._head and condition.anchor in (None, self._head_id)
 
     def version(self, stream: str, expected: int) -> int | None:
         """The version that an append continues; `None` when it is unknown or not the expected one.

@@ -325,12 +325,15 @@ select <event> from chekov.events
 where stream = $7 and version <= (select max(low) from search) and position < $1 and <among>
 order by version desc limit $2
 
--- The next events in a scope, and the end of the log of that moment: one row without an event when
--- there are none.
+-- The next events in a scope, the end of the log of that moment and its id, and that of the event they
+-- follow: one row without an event when there are none.
 
 -- name: scope
 with head as (
-    select coalesce(max(position), 0) as position from chekov.events
+    select coalesce(max(position), 0) as position,
+        (select id from chekov.events order by position desc limit 1) as id,
+        (select id from chekov.events where position = $1) as before
+    from chekov.events
 ), page as (
     select distinct found.position
     from json_to_recordset($3::text::json) as item (types text[], tags text[])
@@ -363,7 +366,7 @@ with head as (
     ) as found
     order by found.position limit $2
 )
-select event.*, head.position
+select event.*, head.position, head.id, head.before
 from head left join (
     select <event> from chekov.events where position in (select position from page)
 ) as event on true

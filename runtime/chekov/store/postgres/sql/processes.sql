@@ -21,12 +21,18 @@ error is null and not exists (
     select from chekov.parked
     where parked.domain = $1 and parked.name = $2 and parked.version = $3
         and parked.partition = $4 and parked.generation = 1
-        and parked.key = $2 || '-' || instance
+        and (
+            parked.key = $2 || '-' || instance
+            or parked.also <> '{}' and $2 || '-' || instance = any(parked.also)
+        )
 ) and instance not in (<withheld>)
 
+-- Each by the index: while it has no statistics, Postgres would compare all instances with all names.
 -- name: load
-select instance, begun_by, begun, data from chekov.process_instances
-where <of_key> and instance = any($5)
+select found.* from unnest($5::text[]) as wanted (place) cross join lateral (
+    select instance, begun_by, begun, data from chekov.process_instances
+    where <of_key> and instance = wanted.place limit 1
+) as found
 
 -- name: finish
 with gone as (

@@ -82,6 +82,8 @@ begin
             ('events', 'select, insert', 'select'),
             ('streams', 'select, insert, update (first, deleted)', 'select'),
             ('tags', 'select, insert, delete', 'select'),
+            ('tag_kinds', 'select, insert, update, delete', 'select'),
+            ('writers', 'select, insert, update, delete', 'select'),
             ('snapshots', 'select, insert, update, delete', 'select'),
             ('keys', 'select, insert, update', null),
             ('subscriptions', 'select, insert, update, delete', 'select'),

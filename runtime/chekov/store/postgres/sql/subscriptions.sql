@@ -100,18 +100,18 @@ with row as (
 ), entry as (
     select row.domain, row.name, row.version, row.partition, row.generation, entry.* from row, unnest(
         $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::integer[],
-        $15::text[], $16::text[], $17::text[], $18::text[]
+        $15::text[], $16::text[], $17::text[], $18::text[], $19::text[]
     ) as entry (
-        position, key, stream, type, state, attempts, error, fingerprint, traceback, discarded
+        position, key, stream, type, state, attempts, error, fingerprint, traceback, discarded, also
     )
 ), kept as (
     insert into chekov.parked (
         domain, name, version, partition, generation, position, key, stream, type, state, attempts,
-        first_error, error, fingerprint, traceback
+        first_error, error, fingerprint, traceback, also
     )
     select domain, name, version, partition, generation, position, key, stream, type, state,
-    attempts,
-        error, error, fingerprint, traceback
+        attempts, error, error, fingerprint, traceback,
+        array(select json_array_elements_text(also::json))
     from entry where discarded is null
     on conflict (domain, name, version, partition, generation, position)
         do update set attempts = excluded.attempts, error = excluded.error,
@@ -131,36 +131,51 @@ with row as (
 )
 select building from row
 
+-- fragment: of_claim
+domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5
+
+-- fragment: columns
+domain, name, version, partition, generation, position, key, stream, type, state, attempts,
+first_error, error, fingerprint, traceback, time, also
+
 -- name: blocked
 -- One look into the index for each key, however many events are parked.
 with recursive head as (
     (
-        select key, state from chekov.parked
-        where domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5
+        select key, state, position from chekov.parked where <of_claim>
         order by key, position limit 1
     )
     union all
     select next.* from head cross join lateral (
-        select key, state from chekov.parked
-        where domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5
-            and key > head.key
+        select key, state, position from chekov.parked where <of_claim> and key > head.key
         order by key, position limit 1
     ) as next
 )
-select key, state <> 'failed' from head
+select distinct on (key) key, state <> 'failed' from (
+    select key, state, position from head
+    union all
+    select further, state, position from chekov.parked cross join unnest(also) as further
+    where <of_claim> and also <> '{}'
+) as first
+order by key, position
 
 -- name: parked_in_order
-select domain, name, version, partition, generation, position, key, stream, type, state,
-    attempts,
-    first_error, error, fingerprint, traceback, time
-from chekov.parked
-where domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5 and key = $6
+select * from (
+    (
+        select <columns> from chekov.parked where <of_claim> and key = $6
+        order by position limit $7
+    )
+    union all
+    (
+        select <columns> from chekov.parked where <of_claim> and also <> '{}' and $6 = any(also)
+        order by position limit $7
+    )
+) as found
 order by position limit $7
 
 -- name: retried
-select key from chekov.parked
-where domain = $1 and name = $2 and version = $3 and partition = $4 and generation = $5
-    and retried > $6
+select own from chekov.parked cross join unnest(array_prepend(key, also)) as own
+where <of_claim> and retried > $6
 
 -- name: unpark
 with row as (
@@ -190,10 +205,9 @@ where (parked.domain, parked.name, parked.version, parked.partition, parked.gene
 returning parked.position
 
 -- name: parked
-select domain, name, version, partition, generation, position, key, stream, type, state,
-    attempts,
-    first_error, error, fingerprint, traceback, time
-from chekov.parked where domain = $1 and name = $2 and ($3::text is null or key = $3)
+select <columns>
+from chekov.parked where domain = $1 and name = $2
+    and ($3::text is null or key = $3 or $3 = any(also))
     and ($4::text is null or fingerprint = $4)
     and ($5::bigint is null or position = $5) and position > $6
 order by position fetch first $7 rows with ties
@@ -205,7 +219,7 @@ from chekov.parked where domain = $1 and name = $2 and state = 'failed'
 group by fingerprint order by count(*) desc, fingerprint
 
 -- fragment: meant
-state = any($8::text[]) and ($3::text is null or key = $3)
+state = any($8::text[]) and ($3::text is null or key = $3 or $3 = any(also))
 and ($4::text is null or fingerprint = $4)
 and ($5::bigint is null or position = $5) and position > $6
 
@@ -267,19 +281,38 @@ select domain, name, version, partition, generation, position, key, stream, type
 from chekov.discarded where domain = $1 and name = $2 and position > $3
 order by position fetch first $4 rows with ties
 
+-- fragment: same
+(first.domain, first.name, first.version, first.partition, first.generation)
+= (parked.domain, parked.name, parked.version, parked.partition, parked.generation)
+
+-- fragment: instance
+(item.domain, item.name, item.version, item.partition)
+= (parked.domain, parked.name, parked.version, parked.partition)
+and parked.name || '-' || item.instance = own and item.error is not null and item.retried is null
+
+-- An event is handled again without anybody's doing if the first one of each of its keys is, and no
+-- input of its instance waits for somebody.
 -- name: failed
--- An event is handled again without anybody's doing if the first one of its key is.
 select domain, name, version, partition, generation, bool_or(final) from (
     select parked.domain, parked.name, parked.version, parked.partition, parked.generation,
-        head.state = 'failed' as final
-    from chekov.parked cross join lateral (
-        select state from chekov.parked as first
-        where (first.domain, first.name, first.version, first.partition, first.generation)
-            = (
-                parked.domain, parked.name, parked.version, parked.partition, parked.generation
+        head.state = 'failed'
+        or exists (select from chekov.outbox as item where <instance>)
+        or exists (select from chekov.timers as item where <instance>) as final
+    from chekov.parked cross join unnest(array_prepend(parked.key, parked.also)) as own
+    cross join lateral (
+        select state from (
+            (
+                select state, position from chekov.parked as first where <same> and key = own
+                order by position limit 1
             )
-            and first.key = parked.key
-        order by first.position limit 1
+            union all
+            (
+                select state, position from chekov.parked as first
+                where <same> and also <> '{}' and own = any(also)
+                order by position limit 1
+            )
+        ) as heads
+        order by position limit 1
     ) as head
     where parked.domain = $1 and parked.position between $2 and $3
     union all
@@ -355,7 +388,8 @@ select domain, name, version, partition, generation, position, owner, epoch, sta
 from chekov.subscriptions as row
 left join chekov.partitions using (domain, name, version)
 cross join lateral (
-    select count(*) as events, count(distinct key) as keys from chekov.parked
+    select count(distinct position) as events, count(distinct own) as keys
+    from chekov.parked cross join unnest(array_prepend(key, also)) as own
     where (parked.domain, parked.name, parked.version, parked.partition, parked.generation)
         = (row.domain, row.name, row.version, row.partition, row.generation)
 ) as parked

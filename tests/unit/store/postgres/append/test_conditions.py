@@ -98,7 +98,7 @@ async def test_tags_and_conditions_become_columns() -> None:
         ("p", "p", "u"),
         (key, None, None),
     )
-    assert found.scopes == '[{"n":2,"after":5,"types":["x","y"],"tags":["k:1"]}]'
+    assert found.scopes == '[{"n":2,"after":5,"anchor":null,"types":["x","y"],"tags":["k:1"]}]'
     assert found.unchanged == '[{"n":2,"stream":"s","version":3}]'
     assert set(checks([[pending("a")]])) == {None}
 

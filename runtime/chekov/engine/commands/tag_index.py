@@ -1,0 +1,224 @@
+"""Whether decisions by tags see every event, and writing the tags that stored events lack."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import Final
+
+from chekov.domain.boundary import scopes_of
+from chekov.domain.domain import Domain
+from chekov.domain.event_filter import EventFilter
+from chekov.domain.scope import TAG_MARK, Scope
+from chekov.domain.tags import tags_of
+from chekov.errors import ChekovError, StoreError, TagIndexIncomplete
+from chekov.serialization.codec import Codec
+from chekov.store.port import (
+    Attended,
+    EventStore,
+    MissingTags,
+    RecordedEvent,
+    TagIndex,
+    TagKind,
+    TagKindState,
+)
+
+TRUST_SECONDS: Final = 10.0
+"""For how long a process relies on what it learned, so a process that stores events without a tag
+waits as long first."""
+
+_LOOK_SECONDS: Final = 2.0
+_HEARD_SECONDS: Final = 20.0
+"""Between rounds of a process that decides by no tags."""
+
+_LEAVE_SECONDS: Final = 2.0
+_PAGE: Final = 500
+
+_log = logging.getLogger(__name__)
+
+
+class TagIndexer:
+    """Tells the others what this process writes, and finds out what tags it can decide by.
+
+    A decision by a tag is right only if every event has it: those stored before the field became a
+    tag, too, and those that a process of another release stores meanwhile. So each process tells
+    which tags it gives its events; a kind of tag is complete once no living process stores events
+    without it, and one process has written those that were missing.
+
+    Args:
+        domain: its events and tags.
+        events: reads events whose tags may be missing.
+        index: of the store.
+        codec: decodes them.
+        writer: names this process.
+        clock: the time in seconds.
+        trust: seconds for which it relies on what it learned.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        events: EventStore,
+        index: TagIndex,
+        codec: Codec,
+        writer: str,
+        *,
+        clock: Callable[[], float] = monotonic,
+        trust: float = TRUST_SECONDS,
+    ) -> None:
+        self._domain = domain
+        self._events = events
+        self._index = index
+        self._codec = codec
+        self._writer = writer
+        self._now = clock
+        self._trust = trust
+        written = domain.events if domain.commands else {}
+        self._writes = {name: domain.tags.get(kind, ()) for name, kind in written.items()}
+        decides = any(scopes_of(aggregate) for aggregate in domain.aggregates)
+        self._wanted = [
+            TagKind(name, field)
+            for kind, fields in domain.tags.items()
+            if decides
+            for name in domain.stored_names(kind)
+            for field in fields
+        ]
+        self._lock = asyncio.Lock()
+        self._found = Attended((), 0, 0)
+        self._incomplete: Mapping[TagKind, TagKindState] = {}
+        self._looked_at = float("-inf")
+        self._trouble = ""
+        self._left = False
+
+    @property
+    def incomplete(self) -> Collection[TagKindState]:
+        """The kinds of tags that cannot be decided by yet."""
+        return self._incomplete.values()
+
+    @property
+    def remaining(self) -> int:
+        """Positions up to which events are still to be looked at for missing tags."""
+        head = self._found.head
+        return max((_goal(each, head) - each.position for each in self.incomplete), default=0)
+
+    @property
+    def troubles(self) -> Sequence[str]:
+        """What cannot be decided by tags yet, and why, a sentence each."""
+        found = [f"{_what(each.tag)}: {_why(each)}" for each in self.incomplete]
+        if self._trouble:
+            found.append(f"missing tags are not written: {self._trouble}")
+        return found
+
+    async def prepare(self) -> None:
+        """Be heard of before the first command.
+
+        Where others rely on a tag that this process does not write, it waits until they have
+        noticed.
+        """
+        await self._look()
+        if self._found.withdrawn:
+            _log.warning(
+                "this process stores events without tags that others decide by",
+                extra={"domain": self._domain.name, "writer": self._writer, "waits": self._trust},
+            )
+            await asyncio.sleep(self._trust)
+
+    async def check(self, scope: Scope) -> None:
+        """Check that every event in a scope is found.
+
+        Raises:
+            TagIndexIncomplete: it may not be.
+            StoreUnavailable: the database is away.
+        """
+        if not self._wanted:
+            return
+        if self._now() >= self._looked_at + self._trust:
+            async with self._lock:
+                if self._now() >= self._looked_at + self._trust:
+                    await self._look()
+        if not self._incomplete:
+            return
+        for item in scope.items:
+            for tag in item.tags:
+                kind = tag.partition(TAG_MARK)[0]
+                for type_ in sorted(item.types):
+                    state = self._incomplete.get(TagKind(type_, kind))
+                    if state is not None:
+                        raise TagIndexIncomplete(type_, kind, _why(state))
+
+    async def run(self) -> None:
+        """Be heard of, and write missing tags where that is for this process to do."""
+        while True:
+            try:
+                await self._look()
+                await self._write_missing()
+                self._trouble = ""
+            except ChekovError as error:
+                self._trouble = str(error)
+                _log.warning(
+                    "missing tags are not written",
+                    extra={"domain": self._domain.name, "error": self._trouble},
+                )
+            await asyncio.sleep(_LOOK_SECONDS if self._wanted else _HEARD_SECONDS)
+
+    async def leave(self) -> None:
+        """Tell that this process stores no events any more."""
+        if self._left:
+            return
+        with suppress(StoreError, TimeoutError):  # then it is not heard of
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await self._index.leave(self._writer)
+                self._left = True
+
+    async def _look(self) -> None:
+        now = self._now()
+        self._found = await self._index.attend(
+            self._writer, self._domain.name, self._writes, self._wanted
+        )
+        self._incomplete = {each.tag: each for each in self._found.kinds if not each.is_complete}
+        self._looked_at = now
+
+    async def _write_missing(self) -> None:
+        """Read the events whose tags may be missing, up to the end of the log, page by page."""
+        while behind := self._behind():
+            kinds = {each.tag for each in behind}
+            after, head = min(each.position for each in behind), self._found.head
+            types = EventFilter(types=frozenset(tag.type for tag in kinds))
+            page = await self._events.read_page(after=after, limit=_PAGE, filter=types)
+            through = page[-1].position if len(page) == _PAGE else head
+            missing = [MissingTags(event, self._tags_of(event, kinds)) for event in page]
+            found = [each for each in missing if each.tags]
+            if not await self._index.add(self._writer, kinds, found, through):
+                return
+            await self._look()
+
+    def _behind(self) -> Sequence[TagKindState]:
+        head = self._found.head
+        return [
+            each for each in self.incomplete if each.owned and each.position < _goal(each, head)
+        ]
+
+    def _tags_of(self, recorded: RecordedEvent, kinds: Collection[TagKind]) -> Sequence[str]:
+        tags: dict[str, None] = {}
+        for event in self._codec.decode_all(recorded):
+            fields = self._domain.tags.get(type(event), ())
+            names = [field for field in fields if TagKind(recorded.type, field) in kinds]
+            tags.update(dict.fromkeys(tags_of(event, names)))
+        return list(tags)
+
+
+def _goal(state: TagKindState, head: int) -> int:
+    return head if state.target is None else state.target
+
+
+def _what(tag: TagKind) -> str:
+    return f"events of type {tag.type} are not all found by {tag.kind}"
+
+
+def _why(state: TagKindState) -> str:
+    if state.without:
+        return f"{', '.join(state.without)} may store some without this tag, until it ends"
+    if state.target is None:
+        return "a process of a former release ended, and may have stored some since"
+    return f"{state.position} of {state.target} positions are looked through for missing tags"

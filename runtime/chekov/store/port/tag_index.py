@@ -1,0 +1,117 @@
+"""The role of a store that knows which tags are complete, and takes those that are missing."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from chekov.store.port.event_store import RecordedEvent
+
+
+class TagKind(NamedTuple):
+    """A kind of tag of a type of event."""
+
+    type: str
+    """Its stored name."""
+    kind: str
+    """The name of the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagKindState:
+    """How complete a kind of tag is.
+
+    Attributes:
+        tag: which.
+        position: the tags of all events up to here are written.
+        target: it is complete once the position reaches it; `None` while processes may store events
+            without it.
+        without: these processes; empty also while one of a former release may still end its work.
+        owned: whether the process that asks is to write missing tags.
+    """
+
+    tag: TagKind
+    position: int
+    target: int | None
+    without: Collection[str] = ()
+    owned: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every event has it, and will have."""
+        return self.target is not None and self.position >= self.target
+
+
+class Attended(NamedTuple):
+    """What a process learns that is heard of."""
+
+    kinds: Sequence[TagKindState]
+    """Those it wants, by type and kind."""
+    head: int
+    """The position of the last event."""
+    withdrawn: int
+    """How many kinds others relied on that this process writes events without."""
+
+
+class MissingTags(NamedTuple):
+    """An event, and tags of it that may be missing."""
+
+    event: RecordedEvent
+    tags: Sequence[str]
+    key: UUID | None = None
+    """As `NewEvent.tag_key`."""
+
+
+class TagIndex(Protocol):
+    """Keeps a row for each process that stores events, and how complete each kind of tag is.
+
+    A kind is complete for a type of event once nobody stores events of the type without it, and the
+    tags of those that were stored before are written.
+
+    Any call may raise `StoreUnavailable` while the database is away and `StoreClosed` after
+    closing.
+    """
+
+    async def attend(
+        self,
+        writer: str,
+        domain: str,
+        writes: Mapping[str, Collection[str]],
+        wanted: Collection[TagKind],
+    ) -> Attended:
+        """Be heard of, which counts for a minute, and look at kinds of tags.
+
+        What this process writes without a tag is incomplete from now on. Of the processes that want
+        kinds with missing tags, one is to write them.
+
+        Args:
+            writer: names this process, as among the nodes.
+            domain: whose events it stores.
+            writes: the types of events that it may store → the kinds of tags that it gives them.
+            wanted: the kinds that it decides by.
+        """
+        ...
+
+    async def add(
+        self, writer: str, kinds: Collection[TagKind], missing: Sequence[MissingTags], through: int
+    ) -> bool:
+        """Write tags of stored events; those that are there already stay.
+
+        Args:
+            writer: who is to write them.
+            kinds: which kinds.
+            missing: the events, in the order of the log; those erased meanwhile are ignored.
+            through: no event up to here lacks tags of these kinds afterwards.
+
+        Returns:
+            `False`, with nothing written, if another process is to write them now.
+        """
+        ...
+
+    async def leave(self, writer: str) -> None:
+        """Store no events any more."""
+        ...
+
+    async def kinds(self) -> Sequence[TagKindState]:
+        """Every kind that a process wanted, by type and kind, without who uses it and how."""
+        ...

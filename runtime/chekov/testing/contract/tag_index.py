@@ -1,0 +1,145 @@
+"""Contract of the role `tag_index`: which tags are complete, and writing those that are missing."""
+
+# ruff: noqa: S101 these are tests, for others to run
+
+from collections.abc import Collection, Mapping
+from uuid import UUID, uuid4
+
+from chekov.store.port import Attended, Key, MissingTags, Store, TagKind, TagKindState
+from chekov.testing.contract.conditions import scope, tagged
+from chekov.testing.contract.event_store import event, positions
+from chekov.testing.contract.nodes import attending
+
+NAME = TagKind("claimed", "name")
+WITH: Mapping[str, Collection[str]] = {"claimed": ["name"]}
+WITHOUT: Mapping[str, Collection[str]] = {"claimed": [], "other": []}
+BOB = scope((["claimed"], ["name:bob"]))
+
+
+async def attend(
+    store: Store,
+    writer: str = "new",
+    writes: Mapping[str, Collection[str]] = WITH,
+    wanted: Collection[TagKind] = (NAME,),
+) -> Attended:
+    """Let a process be heard of."""
+    return await store.tag_index.attend(writer, "bank", writes, wanted)
+
+
+async def state(store: Store, writer: str = "new") -> TagKindState:
+    """How complete `NAME` is for a process that writes it."""
+    [found] = (await attend(store, writer)).kinds
+    return found
+
+
+async def add(
+    store: Store, *missing: tuple[int, str], through: int, key: UUID | None = None
+) -> bool:
+    """Write tags of the events at positions, as the process `new`."""
+    found = [
+        MissingTags((await store.read_page(after=position - 1, limit=1))[0], [tag], key)
+        for position, tag in missing
+    ]
+    return await store.tag_index.add("new", [NAME], found, through)
+
+
+class TagIndexContract:
+    """Tests of `store.tag_index`."""
+
+    async def test_a_kind_of_events_that_are_not_stored_yet_is_complete(self, store: Store) -> None:
+        """All of them will have it."""
+        assert await attend(store) == Attended([TagKindState(NAME, 0, 0)], 0, 0)
+        await store.append("a", [tagged("claimed", "name:bob")])
+        assert await state(store) == TagKindState(NAME, 0, 0)
+        assert await store.tag_index.kinds() == [TagKindState(NAME, 0, 0)]
+        other = TagKind("other", "name")
+        found = await attend(store, wanted=[NAME, other])
+        assert found.kinds == [TagKindState(NAME, 0, 0), TagKindState(other, 1, 1)]
+
+    async def test_what_was_stored_before_is_written_by_one_process(self, store: Store) -> None:
+        """Page by page, and then the kind is complete."""
+        await store.append("a", [event("claimed"), event("claimed"), event("other")])
+        assert await state(store) == TagKindState(NAME, 0, 3, owned=True)
+        assert await state(store, "second") == TagKindState(NAME, 0, 3)
+        assert not await store.tag_index.add("second", [NAME], [], 3)
+        assert await add(store, (1, "name:bob"), through=1)
+        assert await state(store) == TagKindState(NAME, 1, 3, owned=True)
+        assert positions((await store.read_scope(BOB)).events) == [1]
+        assert await add(store, (1, "name:bob"), (2, "name:ann"), through=3)
+        assert (await state(store)).is_complete
+        assert await store.tag_index.kinds() == [TagKindState(NAME, 3, 3)]
+        assert positions((await store.read_scope(BOB)).events) == [1]
+
+    async def test_another_process_goes_on_where_one_left(self, store: Store) -> None:
+        """It begins at the position that is written."""
+        await store.append("a", [event("claimed"), event("claimed")])
+        await attend(store)
+        assert await add(store, (1, "name:bob"), through=1)
+        await store.tag_index.leave("new")
+        assert await state(store, "second") == TagKindState(NAME, 1, 2, owned=True)
+        assert not await add(store, (2, "name:bob"), through=2)
+
+    async def test_a_process_that_writes_without_the_tag_is_waited_for(self, store: Store) -> None:
+        """Complete is what holds from the end of the log after it has left."""
+        assert (await attend(store, "old", WITHOUT, ())).withdrawn == 0
+        assert await state(store) == TagKindState(NAME, 0, None, ("old",))
+        await store.append("a", [event("claimed")])
+        assert await state(store) == TagKindState(NAME, 0, None, ("old",), owned=True)
+        assert await add(store, (1, "name:ann"), through=1)
+        await store.append("b", [event("claimed")])
+        await store.tag_index.leave("old")
+        assert await state(store) == TagKindState(NAME, 1, 2, owned=True)
+        assert await add(store, (2, "name:bob"), through=2)
+        assert (await state(store)).is_complete
+
+    async def test_a_process_that_comes_without_the_tag_withdraws_it(self, store: Store) -> None:
+        """It is told that others rely on it; who does not write the type changes nothing."""
+        await attend(store)
+        assert (await attend(store, "third", {"other": []}, ())).withdrawn == 0
+        assert (await state(store)).is_complete
+        assert (await attend(store, "old", WITHOUT, ())).withdrawn == 1
+        assert (await attend(store, "old", WITHOUT, ())).withdrawn == 0
+        assert await state(store) == TagKindState(NAME, 0, None, ("old",))
+        await store.tag_index.leave("old")
+        assert (await state(store)).is_complete
+
+    async def test_nobody_else_needs_no_warning(self, store: Store) -> None:
+        """A process that is alone may write what it likes."""
+        await attend(store)
+        await store.tag_index.leave("new")
+        assert (await attend(store, "old", WITHOUT, ())).withdrawn == 0
+        assert not (await state(store)).is_complete
+
+    async def test_a_node_of_a_former_release_is_waited_for(self, store: Store) -> None:
+        """It says nothing of tags; and it may end its commands after it has left."""
+        async with attending(store, "former"), attending(store, "elsewhere", domain="shop"):
+            assert await state(store) == TagKindState(NAME, 0, None, ("former",))
+        await store.nodes.leave("former")
+        assert await state(store) == TagKindState(NAME, 0, None)
+
+    async def test_a_node_that_is_heard_of_is_no_former_release(self, store: Store) -> None:
+        """It is both a node and a writer."""
+        await attend(store)
+        async with attending(store, "new"):
+            assert (await state(store)).is_complete
+
+    async def test_tags_of_erased_events_are_not_written(self, store: Store) -> None:
+        """They were read before."""
+        await store.append("a", [event("claimed")])
+        await attend(store)
+        [read] = await store.read_page()
+        await store.streams.delete("a", erase=True)
+        assert await store.tag_index.add("new", [NAME], [MissingTags(read, ["name:bob"])], 1)
+        assert not (await store.read_scope(BOB)).events
+
+    async def test_hashed_tags_go_with_their_key(self, store: Store) -> None:
+        """As those that are stored with their event."""
+        key = Key(uuid4(), "ann", b"k" * 32)
+        await store.keys.offer_keys([key])
+        await store.append("a", [event("claimed")])
+        await attend(store)
+        assert await add(store, (1, "name#ann"), through=1, key=key.id)
+        hashed = scope((["claimed"], ["name#ann"]))
+        assert positions((await store.read_scope(hashed)).events) == [1]
+        await store.keys.forget_keys(["ann"])
+        assert not (await store.read_scope(hashed)).events
