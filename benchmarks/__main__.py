@@ -171,10 +171,13 @@ class Bench:
         async with (
             over_http.api_server(self.dsn, SCHEMA) as api,
             over_http.echo_server() as echo,
+            over_http.echo_server("benchmarks.granian_echo") as granian,
         ):
             for connections in CONNECTIONS:
                 rate = await over_http.echo(echo, self.seconds, connections)
                 self._note(f"echo, {connections} connections", rate)
+                rate = await over_http.echo(granian, self.seconds, connections)
+                self._note(f"echo of Granian, {connections} connections", rate)
                 rate = await over_http.commands(
                     api.api, self.seconds, connections, self.acknowledged
                 )

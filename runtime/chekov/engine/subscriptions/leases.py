@@ -82,7 +82,13 @@ class LeaseKeeper:
             "claims of subscriptions are not renewed": self._trouble,
             "subscriptions are left to other processes": self._rest.reason,
         }
-        return [f"{what}: {reason}" for what, reason in found.items() if reason]
+        return [
+            *(f"{what}: {reason}" for what, reason in found.items() if reason),
+            *(
+                f"subscription {name} is divided by the keys of another release, which runs it"
+                for name in self._layouts.foreign
+            ),
+        ]
 
     async def alone(self) -> bool:
         """Look whether no other process runs subscriptions of the domain."""
