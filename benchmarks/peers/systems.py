@@ -37,7 +37,8 @@ class System:
 
 CHEKOV = "chekov"
 APPENDS = frozenset(name for name in ALL if name.startswith("append"))
-NO_PROJECTIONS = frozenset({"project"})
+NO_PROJECTIONS = frozenset({"project", "process"})
+"""Nor have they process managers."""
 COUNTER = "its positions come from a counter inside the process"
 
 
@@ -93,7 +94,7 @@ SYSTEMS = (
         _eventsourcing_fast,
         ALL - {"live here"},
     ),
-    System("emmett", "Emmett", _emmett, ALL - {"live here"}, second=("--second",)),
+    System("emmett", "Emmett", _emmett, ALL - {"live here", "process"}, second=("--second",)),
     System(
         "message-db",
         "message-db",
