@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from chekov.embedded_postgres import EmbeddedPostgres, embedded_postgres
 from chekov.store.memory import MemoryStore
@@ -27,6 +28,10 @@ from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.migrator import migrate
 
 TEMPLATE = "chekov_template"
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

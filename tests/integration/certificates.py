@@ -13,7 +13,9 @@ def make_authority(folder: Path, name: str) -> Path:
     """An authority's certificate, with its key beside it."""
     certificate = folder / f"{name}.crt"
     files = ("-keyout", folder / f"{name}.key", "-out", certificate)
-    run("openssl", "req", "-x509", *_NEW_KEY, *_DAYS, *files, "-subj", f"/CN={name}")
+    # From Python 3.13 on, certificates are verified strictly.
+    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    run("openssl", "req", "-x509", *_NEW_KEY, *_DAYS, *files, "-subj", f"/CN={name}", *usage)
     return certificate
 
 
@@ -25,10 +27,9 @@ def make_certificate(authority: Path, name: str, addresses: str = "", *, rsa: bo
     key = ("-keyout", folder / f"{name}.key")
     run("openssl", "req", *new_key, *key, "-out", request, "-subj", f"/CN={name}")
     signer = ("-CA", authority, "-CAkey", authority.with_suffix(".key"), "-CAcreateserial")
-    extra: tuple[str | Path, ...] = ()
-    if addresses:
-        extensions = folder / f"{name}.ext"
-        extensions.write_text(f"subjectAltName={addresses}\n")
-        extra = ("-extfile", extensions)
+    extensions = folder / f"{name}.ext"
+    names = f"subjectAltName={addresses}\n" if addresses else ""
+    extensions.write_text(f"authorityKeyIdentifier=keyid\n{names}")
+    extra = ("-extfile", extensions)
     run("openssl", "x509", "-req", "-in", request, *signer, *_DAYS, "-out", certificate, *extra)
     return certificate

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +72,14 @@ class Server:
         return await self.child.wait()
 
 
-@asynccontextmanager
-async def chekov(
-    *arguments: str, seconds: float = SECONDS, **environment: str
-) -> AsyncGenerator[Server]:
+def chekov(*arguments: str, **environment: str) -> AbstractAsyncContextManager[Server]:
     """A `chekov` process that is killed when the block ends before it does, or takes too long."""
+    return chekov_for(SECONDS, *arguments, **environment)
+
+
+@asynccontextmanager
+async def chekov_for(seconds: float, *arguments: str, **environment: str) -> AsyncGenerator[Server]:
+    """One for a block that may take so many seconds."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

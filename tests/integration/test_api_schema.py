@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from tests.integration.api_schema.hooks import ACCOUNT
-from tests.integration.server_process import bank, chekov
+from tests.integration.server_process import bank, chekov_for
 
 SECONDS = 600
 FOLDER = Path(__file__).parent / "api_schema"
@@ -18,11 +18,7 @@ FOLDER = Path(__file__).parent / "api_schema"
 
 @pytest.mark.timeout(SECONDS)
 async def test_the_bank_keeps_to_its_description(dsn: str, tmp_path: Path) -> None:
-    async with chekov(
-        "serve",
-        seconds=SECONDS,
-        **bank(dsn),
-    ) as server:
+    async with chekov_for(SECONDS, "serve", **bank(dsn)) as server:
         await server.serving()
         async with aiohttp.ClientSession() as client:
             opened = {"account_id": ACCOUNT, "owner": "Ada"}

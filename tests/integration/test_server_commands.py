@@ -42,6 +42,11 @@ async def test_what_a_store_holds_is_listed(dsn: str) -> None:
     code, out, _ = await run("streams", f"account-{account}", "--dsn", dsn, "--after", "1")
     assert len(out.splitlines()) == 2
 
+    code, out, _ = await run("spec", f"account-{account}@2", "bank:domain", **bank(dsn))
+    assert code == 0
+    assert f"spec.when(Deposit(account_id=UUID('{account}'), amount=5)) == [" in out
+    compile(out, "a test", "exec")
+
     code, out, _ = await run("subscriptions", "--domain", "bank", "--dsn", dsn, "-o", "json")
     balances, interest, transfer = json.loads(out)
     assert (balances["name"], balances["position"]) == ("balances", 2)

@@ -5,9 +5,10 @@ from uuid import uuid4
 
 import pytest
 
+from chekov.domain.scope import Scope, ScopeItem
 from chekov.embedded_postgres import EmbeddedPostgres
 from chekov.errors import AnotherStore, WrongExpectedVersion
-from chekov.store.port import Expected, NewEvent, StreamAppend
+from chekov.store.port import ConditionAhead, Expected, NewEvent, NoneSince, StreamAppend
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.listener import Listener
 from tests.integration.restoring import back_up, restore, run
@@ -74,6 +75,29 @@ async def test_nothing_is_written_into_a_log_that_ends_at_the_same_position(dsn:
         )
         answer = await store.append("a", [event()], expected=Expected.ANY)
         assert (answer.position, answer.version) == (3, 1)
+
+
+@pytest.mark.usefixtures("without_polling")
+async def test_no_decision_by_lost_events_is_stored(dsn: str) -> None:
+    """Wherever the log ends when it is stored: before, at, or beyond the position of its scope."""
+    scope = Scope((ScopeItem(types=frozenset({"claimed"})),))
+    async with PostgresStore(dsn, migrate=False) as store:
+        await store.append("b", [event()])
+        await listener_has_polled(dsn)
+        await back_up(dsn)
+        await store.append("a", [event()])
+        found = await store.read_scope(scope)
+        condition = NoneSince(scope, found.through, found.anchor)
+        await restore(dsn)
+        for _ in range(3):
+            with pytest.raises(ConditionAhead):
+                await store.append("c", [event()], condition=condition)
+            with pytest.raises(ConditionAhead):
+                await store.read_scope(scope, after=found.through, anchor=found.anchor)
+            await store.append("other", [event()], expected=Expected.ANY)
+        again = await store.read_scope(scope)
+        condition = NoneSince(scope, again.through, again.anchor)
+        assert (await store.append("c", [event()], condition=condition)).position == 5
 
 
 async def test_a_log_that_was_restored_in_place_is_noticed(dsn: str) -> None:

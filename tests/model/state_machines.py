@@ -46,7 +46,6 @@ def check(machine: type[StoreMachine], opened: Opened, *, examples: int, steps: 
             settings=settings(
                 max_examples=examples,
                 stateful_step_count=steps,
-                deadline=None,
                 suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much),
                 phases=(Phase.reuse, Phase.generate, Phase.shrink),
                 print_blob=True,

@@ -97,7 +97,7 @@ class PausingHandlerMachine(PausingMachine, HandlerMachine):
         return PausingReader(self.faulty, self.given)
 
 
-_settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+_settings = settings(max_examples=100, stateful_step_count=30)
 TestProjection = PausingProjectionMachine.TestCase
 TestProjection.settings = _settings
 TestHandler = PausingHandlerMachine.TestCase

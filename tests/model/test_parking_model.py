@@ -179,7 +179,7 @@ class HandlerMachine(ParkingMachine):
         return self.given
 
 
-_settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+_settings = settings(max_examples=100, stateful_step_count=30)
 TestProjection = ProjectionMachine.TestCase
 TestProjection.settings = _settings
 TestHandler = HandlerMachine.TestCase

@@ -249,6 +249,7 @@ class ProcessMachine(SubscriptionMachine):
             max_in_flight=1000,
             cache=CacheLimits(),
             check=AsyncMock(),
+            debug=False,
         )
 
     async def _execute(self, command: Any) -> None:
@@ -298,4 +299,4 @@ class ProcessMachine(SubscriptionMachine):
 EXPECTED = {WANTED: DONE, FAILING: REFUSED, UNDOABLE: UNDONE}
 
 TestProcess = ProcessMachine.TestCase
-TestProcess.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestProcess.settings = settings(max_examples=100, stateful_step_count=30)

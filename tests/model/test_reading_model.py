@@ -205,7 +205,7 @@ class ReadingMachine(StoreMachine):
         if any(event.stream == stream for event in self.events):
             self.run(self.store.streams.delete(stream, erase=True))
             self.events = [event for event in self.events if event.stream != stream]
-            for reader in self.readers:
+            for reader in list(self.readers):
                 if isinstance(reader, StreamClient) and reader.stream == stream:
                     self.run(self._sees_its_end(reader))
 

@@ -97,6 +97,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "dispatch": ("calls", "dispatch"),
     "query": ("calls", "query"),
     "load": ("calls", "load"),
+    "spec": ("spec", "spec"),
     "events": ("listings", "events"),
     "streams": ("listings", "streams"),
     "subscriptions": ("subscriptions", "subscriptions"),

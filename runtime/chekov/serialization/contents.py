@@ -113,6 +113,17 @@ class AnyContents:
         self._other = None if serializer is None else OtherContents(serializer)
         self.may_be_sealed = sealed_finder(serializer)
 
+    def forgotten(self, data: bytes) -> bytes:
+        """The content with every sealed field as if its key were gone."""
+        contents = self.of(data) if self.may_be_sealed(data) else None
+        if contents is None:
+            return data
+        fields = contents.split(data)
+        for name, field in fields.items():
+            if contents.text_of(field) is not None:
+                fields[name] = contents.sealed(None)
+        return contents.join(fields)
+
     def of(self, data: bytes) -> Contents | None:
         """How to split this content; `None` when its serializer is not known."""
         return self._json if data.startswith(JSON_BEGINS) else self._other

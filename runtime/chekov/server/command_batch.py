@@ -23,8 +23,9 @@ from chekov.serialization.command_lines import CommandLine, decode_line
 from chekov.server import headers, request_ids
 from chekov.server.authentication.authenticator import principal
 from chekov.server.commands import instance_of
-from chekov.server.content import CONTENT_LIMITS, LARGE, chunks, lines
+from chekov.server.content import CONTENT_LIMITS, chunks, lines
 from chekov.server.gate import Gate
+from chekov.server.held_pages import LARGE
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.permissions import Permissions
 from chekov.server.problems import (

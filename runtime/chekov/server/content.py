@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from chekov.server.gate import Gate
+from chekov.server.held_pages import LARGE, Room
 from chekov.server.problems import (
     MALFORMED,
     REQUEST_TIMEOUT,
@@ -36,9 +37,6 @@ class ContentLimits(NamedTuple):
 
 
 CONTENT_LIMITS: Final = web.AppKey("content_limits", ContentLimits)
-
-LARGE: Final = 16 * 1024
-"""Bytes from which a body is counted: smaller ones are bounded by the number of connections."""
 
 MOST_BLANK_LINES: Final = 10_000
 """In succession."""
@@ -88,25 +86,7 @@ async def _arrived(request: web.Request, encoding: str | None) -> bytes:
     return bytes(held)
 
 
-class _Room:
-    """The places that a body takes."""
-
-    def __init__(self, gate: Gate, places: int) -> None:
-        self._gate = gate
-        self._places = places
-
-    def shrink(self, size: int) -> None:
-        """Keep what a body of a size takes, which was not known before it arrived."""
-        needed = size if size >= LARGE else 0
-        if needed < self._places:
-            self._gate.leave(self._places - needed)
-            self._places = needed
-
-    def leave(self) -> None:
-        self._gate.leave(self._places)
-
-
-async def _find_room(request: web.Request, encoding: str | None) -> _Room | None:
+async def _find_room(request: web.Request, encoding: str | None) -> Room | None:
     """Count a body that is large, or may be, until its request is answered."""
     content, limit = request.content, request.app[CONTENT_LIMITS].body
     if encoding is not None:
@@ -120,10 +100,8 @@ async def _find_room(request: web.Request, encoding: str | None) -> _Room | None
     if size > limit:
         raise RequestError(TOO_LARGE, f"The limit is {limit} bytes.")
     gate = request.app[CONTENT_LIMITS].gate
-    room = _Room(gate, await gate.enter(size))
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101
-    task.add_done_callback(lambda _: room.leave())
+    room = Room(gate, await gate.enter(size))
+    room.leave_with_request()
     return room
 
 

@@ -36,6 +36,9 @@ from chekov.telemetry import context
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _CLIENT_CLOSED_REQUEST: Final = 499
+_LARGE: Final = 64 * 1024
+"""Bytes of a response that a transport does not hold without waiting for the client."""
+
 _NO_SPAN: Final = nullcontext(None)
 
 _log: Final = logging.getLogger(__name__)
@@ -115,8 +118,22 @@ class Endpoints:
                 response.force_close()
             if isinstance(response, web.Response):
                 await compress(request, response)
+                if isinstance(response.body, bytes) and len(response.body) >= _LARGE:
+                    await _send(request, response)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s %s %d", request.method, request.path_qs, response.status)
+
+
+async def _send(request: web.Request, response: web.Response) -> None:
+    """Send a large response, which a client that does not read it would have held for good."""
+    try:
+        async with asyncio.timeout(request.app[CONTENT_LIMITS].seconds):
+            await response.prepare(request)
+            await response.write_eof()
+    except TimeoutError:
+        _log.info("a client does not read its response, and is dropped")
+        if request.transport is not None:
+            request.transport.abort()
 
 
 def reporting_problems(handler: Handler) -> Handler:

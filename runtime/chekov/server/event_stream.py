@@ -13,6 +13,7 @@ from chekov.domain.event_filter import EventFilter
 from chekov.errors import ChekovError, StoreClosed, StoreUnavailable, StreamNotFound
 from chekov.server import parameters, request_ids
 from chekov.server.event_writer import ClientStalled, EventWriter, parts
+from chekov.server.held_pages import HeldPages, Room
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.log_end import require_within_log
 from chekov.server.permissions import Permissions
@@ -23,6 +24,7 @@ from chekov.server.problems import (
     malformed,
 )
 from chekov.store.filtered_log import FilteredLog
+from chekov.store.page_size import size_of
 from chekov.store.port import Found, RecordedEvent, Store
 from chekov.store.stream_log import StreamLog
 
@@ -46,6 +48,8 @@ class _Source(Protocol):
 
     async def after(self, number: int, /) -> Found: ...
 
+    def rewind(self) -> None: ...
+
 
 class EventStream:
     """Follows the log or a stream for each of its clients.
@@ -54,6 +58,7 @@ class EventStream:
         store: what they read.
         lifecycle: their responses end at the drain.
         permissions: whether they may.
+        held: bounds what is held for them together.
         most: how many may be connected at once.
         heartbeat: seconds without an event after which a client is sent a comment.
         patience: seconds after which a client that does not read is dropped.
@@ -67,6 +72,7 @@ class EventStream:
         store: Store,
         lifecycle: Lifecycle,
         permissions: Permissions,
+        held: HeldPages,
         *,
         most: int,
         heartbeat: float = _HEARTBEAT_SECONDS,
@@ -75,6 +81,7 @@ class EventStream:
         self._store = store
         self._lifecycle = lifecycle
         self._permissions = permissions
+        self._held = held
         self._most = most
         self._heartbeat = heartbeat
         self._patience = patience
@@ -163,7 +170,7 @@ class EventStream:
             await writer.keep_alive()
             drops = tail.drops.value
             try:
-                found = await source.after(last)
+                found, room = await self._read(source, last)
                 if not found.events and not source.ended:
                     last = found.through
                     await self._store.wait("events", source.position, writer.idle_seconds)
@@ -173,13 +180,24 @@ class EventStream:
                 await backoff.wait()
                 continue
             backoff.reset()
-            for part in parts(found.events):
-                if drops != tail.drops.value:
-                    break  # it may have been erased
-                await writer.send(part, number)
-                last = number(part[-1])
-            else:
-                last = found.through
+            try:
+                for part in parts(found.events):
+                    if drops != tail.drops.value:
+                        break  # it may have been erased
+                    await writer.send(part, number)
+                    last = number(part[-1])
+                    if writer.is_slow and self._held.is_crowded:
+                        source.rewind()
+                        break
+                else:
+                    last = found.through
+            finally:
+                room.leave()
+
+    async def _read(self, source: _Source, last: int) -> tuple[Found, Room]:
+        return await self._held.read(
+            lambda: source.after(last), lambda found: size_of(found.events), patient=True
+        )
 
     @contextmanager
     def _place(self) -> Generator[None]:
@@ -209,6 +227,9 @@ class _Log:
         found = await self._log.after(number)
         self.position = found.through
         return found
+
+    def rewind(self) -> None:
+        """Nothing is remembered but the size of pages."""
 
 
 def either(

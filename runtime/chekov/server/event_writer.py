@@ -10,8 +10,10 @@ from chekov.server import rendering
 from chekov.store.page_size import size_of
 from chekov.store.port import RecordedEvent
 
-_PART_BYTES: Final = 128 * 1024
-"""Above what aiohttp writes without waiting for the client."""
+PART_BYTES: Final = 64 * 1024
+"""What aiohttp and the transport hold without waiting for the client."""
+
+_SLOW_SECONDS: Final = 1.0
 
 
 class ClientStalled(Exception):
@@ -20,6 +22,9 @@ class ClientStalled(Exception):
 
 class EventWriter:
     """The body of an endless response, which is written no faster than the client reads it.
+
+    Attributes:
+        is_slow: whether the client took long to read what was written last.
 
     Args:
         response: it has started.
@@ -42,6 +47,7 @@ class EventWriter:
         self._patience = patience
         self._time = asyncio.get_running_loop().time
         self._written = self._time()
+        self.is_slow = False
 
     @property
     def idle_seconds(self) -> float:
@@ -83,20 +89,22 @@ class EventWriter:
         self._transport.abort()
 
     async def _write(self, data: bytes) -> None:
+        began = self._time()
         try:
             async with asyncio.timeout(self._patience):
                 await self._response.write(data)
         except TimeoutError:
             raise ClientStalled from None
         self._written = self._time()
+        self.is_slow = self._written - began > _SLOW_SECONDS
 
 
 def parts(events: Sequence[RecordedEvent]) -> Iterator[Sequence[RecordedEvent]]:
-    """Cut events into parts of 128 KiB, or of one event that is larger."""
+    """Cut events into parts of 64 KiB, or of one event that is larger."""
     start = size = 0
     for end, event in enumerate(events, 1):
         size += size_of((event,))
-        if size >= _PART_BYTES:
+        if size >= PART_BYTES:
             yield events[start:end]
             start, size = end, 0
     if start < len(events):

@@ -33,6 +33,11 @@ class Gate:
         self._waiting: deque[_Waiting] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether somebody waits."""
+        return bool(self._waiting)
+
     def try_enter(self, places: int = 1) -> bool:
         """Take places if they are free and nobody waits."""
         if self._waiting or self._free < places:

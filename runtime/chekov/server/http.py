@@ -15,6 +15,7 @@ from chekov.server.docs_page import docs
 from chekov.server.endpoint import Endpoints, Handler
 from chekov.server.event_stream import EventStream, either
 from chekov.server.gate import Gate
+from chekov.server.held_pages import HeldPages
 from chekov.server.index import index
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.methods import ANY_PATH, not_found, options
@@ -66,9 +67,15 @@ def application(
     add("POST", "/commands", CommandBatches(runtime, lifecycle, gate, settings.body_limit).post)
     add("GET", "/aggregates/{identity}/{id}", Aggregates(runtime).get)
     permissions = Permissions(runtime.domain)
-    streams = Streams(runtime.store, permissions)
+    streams = Streams(
+        runtime.store, permissions, HeldPages(settings.max_pages, settings.admission_wait)
+    )
     event_stream = EventStream(
-        runtime.store, lifecycle, permissions, most=settings.max_event_streams
+        runtime.store,
+        lifecycle,
+        permissions,
+        HeldPages(settings.max_pages, settings.admission_wait),
+        most=settings.max_event_streams,
     )
     metrics.watch_event_streams(lambda: event_stream.connected)
     add("GET", "/streams", streams.streams)

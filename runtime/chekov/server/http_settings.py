@@ -50,6 +50,13 @@ class HttpSettings:
         "wait.",
         parsers.count,
     )
+    max_pages: int = setting(
+        "CHEKOV_MAX_PAGES",
+        32 * 1024 * 1024,
+        "Bytes of events that the process holds for clients that read pages, and as many for those "
+        "that follow events; further ones wait.",
+        parsers.count,
+    )
     admission_wait: float = setting(
         "CHEKOV_ADMISSION_WAIT",
         2.0,
@@ -66,7 +73,8 @@ class HttpSettings:
     arrival_timeout: float = setting(
         "CHEKOV_ARRIVAL_TIMEOUT",
         60.0,
-        "Seconds in which the body of a command, or the next part of a batch, has to arrive.",
+        "Seconds in which the body of a command, or the next part of a batch, has to arrive, and "
+        "in which a client has to take a response of 64 KiB or more.",
         parsers.some_seconds,
     )
     cors_origins: Sequence[str] = setting(

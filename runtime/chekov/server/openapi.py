@@ -38,7 +38,9 @@ _ON_COMMANDS: Final = (
     problems.UNSUPPORTED, problems.REJECTED, problems.OVERLOADED, problems.INTERNAL,
     problems.UNAVAILABLE, problems.TIMED_OUT,
 )  # fmt: skip
-_ON_READS: Final = (problems.MALFORMED, problems.INTERNAL, problems.UNAVAILABLE)
+_ON_READS: Final = (
+    problems.MALFORMED, problems.OVERLOADED, problems.INTERNAL, problems.UNAVAILABLE,
+)  # fmt: skip
 _ON_EVENT_STREAMS: Final = (
     *_ON_READS, problems.BEYOND_THE_LOG, problems.TOO_MANY_EVENT_STREAMS,
 )  # fmt: skip

@@ -1,6 +1,5 @@
 """The problem table: which error becomes which RFC 9457 problem, with its stable type."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 from chekov import errors
 from chekov.engine.subscriptions.abandoned import SubscriptionInUse
 from chekov.errors.rejection import fields_of
-from chekov.serialization.json import plain_values
+from chekov.serialization.json import plain_values, to_json
 from chekov.store.port import GenerationRefused, ProjectionBuilding, QueriesOverloaded, QueryTimeout
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -113,18 +112,16 @@ class Problem:
 
     def document(self, **further: str) -> bytes:
         """The JSON document."""
-        return json.dumps(
-            {
-                "type": self.kind.type,
-                "title": self.kind.title,
-                "status": self.kind.status,
-                "detail": self.detail,
-                **self.members,
-                **further,
-            },
-            default=str,
-            separators=(",", ":"),
-        ).encode()
+        known = {
+            "type": self.kind.type,
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+        }
+        try:
+            return to_json({**known, **self.members, **further})
+        except (TypeError, ValueError, RecursionError):
+            return to_json({**known, **plain_values(self.members), **further})
 
 
 class RequestError(Exception):

@@ -10,6 +10,7 @@ from chekov.errors import StreamNotFound
 from chekov.serialization.json import to_json
 from chekov.server import parameters, rendering
 from chekov.server.commands import JSON
+from chekov.server.held_pages import HeldPages
 from chekov.server.parameters import Page
 from chekov.server.permissions import Permissions
 from chekov.store.page_size import PageSize
@@ -20,8 +21,9 @@ _PAGE_BYTES: Final = 4 * 1024 * 1024
 
 
 class Streams:
-    def __init__(self, store: Store, permissions: Permissions) -> None:
+    def __init__(self, store: Store, permissions: Permissions, held: HeldPages) -> None:
         self._store = store
+        self._held = held
         self._permissions = permissions
 
     async def streams(self, request: web.Request) -> web.StreamResponse:
@@ -53,12 +55,15 @@ class Streams:
                 name, after=after, limit=limit, direction=page.direction, until=until
             )
 
-        shown, following = await bounded(read, page, _version)
-        if not shown:
-            # A page after the end of a stream is empty; a stream that does not exist is an error.
-            await self._exists(name)
-        body = rendering.page(shown, following, stream=rendering.text(name).encode())
-        return web.Response(body=body, headers=JSON)
+        async def render() -> bytes:
+            shown, following = await bounded(read, page, _version)
+            if not shown:
+                # After the end of a stream, a page is empty; of a stream that does not exist, it is
+                # an error.
+                await self._exists(name)
+            return rendering.page(shown, following, stream=rendering.text(name).encode())
+
+        return await self._held.answer(render)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The events of all streams by position."""
@@ -71,8 +76,10 @@ class Streams:
                 after=after, limit=limit, direction=page.direction, filter=wanted
             )
 
-        shown, following = await bounded(read, page, _position)
-        return web.Response(body=rendering.page(shown, following), headers=JSON)
+        async def render() -> bytes:
+            return rendering.page(*await bounded(read, page, _position))
+
+        return await self._held.answer(render)
 
     async def _exists(self, name: str) -> None:
         info = await self._store.streams.info(name)

@@ -55,6 +55,11 @@ class StreamLog:
         self.ended = bool(events) and events[-1].type == DELETED
         return _found(events, version)
 
+    def rewind(self) -> None:
+        """Find again, by its version, what was found last and has not been used."""
+        self.position = _UNREAD
+        self.ended = False
+
     async def _page(self, version: int) -> Found:
         head = self._store.tail.head.value
         limit = self._size.limit

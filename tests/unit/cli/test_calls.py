@@ -174,6 +174,22 @@ async def test_events_are_listed_as_those_of_a_store(capsys: pytest.CaptureFixtu
         assert "there is no stream" in await shell.run("streams", "account-none", code=1)
 
 
+async def test_a_test_is_written_from_what_a_service_has_stored(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with terminal(capsys) as shell:
+        await fill(shell.server)
+        domain = "tests.unit.client.conftest:DOMAIN"
+        text = await shell.run("spec", f"account-{ID}@3", domain)
+        module: dict[str, Any] = {}
+        exec(text, module)
+        module["test_account_at_version_3"]()
+        assert f"spec.when(Deposit(account_id=UUID('{ID}'), amount=2)) == [" in text
+        error = await shell.run("spec", f"account-{ID}@9", domain, code=1)
+        assert "expected version 9, found version 4" in error
+        assert "is not STREAM@VERSION" in await shell.run("spec", "account-7", domain, code=2)
+
+
 async def test_a_token_is_sent_from_a_file_or_the_environment(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

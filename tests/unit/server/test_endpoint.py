@@ -1,5 +1,6 @@
 """Every request has its ids and is measured; every error is a problem."""
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -151,3 +152,29 @@ async def test_metadata_of_a_command_is_stored_with_its_events(serving: Serving)
         wrong = {"X-Metadata": "blue"}
         response = await server.api.post("/commands/OpenAccount", json=OPEN, headers=wrong)
         assert (await response.json())["header"] == "X-Metadata"
+
+
+async def test_a_client_that_does_not_read_a_large_response_is_dropped(serving: Serving) -> None:
+    content = b'{"text":"%b"}' % (b"x" * 900_000)
+    async with (
+        asyncio.timeout(60),
+        serving(
+            CHEKOV_ARRIVAL_TIMEOUT="0.3",
+            CHEKOV_MAX_PAGES="1000000",
+            CHEKOV_ADMISSION_WAIT="3600",
+        ) as server,
+    ):
+        for _ in range(8):
+            await server.store.append("large-1", [NewEvent(uuid7(), "noted", content)])
+        held: list[asyncio.StreamWriter] = []
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection(
+                server.api.host, server.api.port, limit=1000
+            )
+            writer.write(b"GET /events HTTP/1.1\r\nHost: shop\r\n\r\n" * 20)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            held.append(writer)
+        response = await server.api.get("/events")
+        assert len((await response.json())["events"]) == 5
+        for writer in held:
+            writer.close()

@@ -14,8 +14,10 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from chekov.errors import StoreUnavailable
+from chekov.server import event_writer
 from chekov.server.endpoint import Endpoints
 from chekov.server.event_stream import EventStream
+from chekov.server.held_pages import HeldPages
 from chekov.server.metrics import Metrics
 from chekov.server.permissions import Permissions
 from chekov.store.port import NewEvent
@@ -96,10 +98,12 @@ async def test_it_ends_cleanly_at_the_drain(serving: Serving) -> None:
 async def following(server: Server, **options: float) -> AsyncGenerator[TestClient[Any, Any]]:
     """The endpoints alone, with limits of their own."""
     most = int(options.pop("most", 10))
+    held = HeldPages(int(options.pop("held", 1_000_000)), 1)
     event_stream = EventStream(
         server.runtime.store,
         server.lifecycle,
         Permissions(server.runtime.domain),
+        held,
         most=most,
         **options,
     )
@@ -179,6 +183,41 @@ async def test_a_client_that_does_not_read_is_dropped(serving: Serving) -> None:
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await reader.readexactly(40 * 500_000)
         writer.close()
+
+
+async def test_clients_that_do_not_read_hold_so_much_together(serving: Serving) -> None:
+    async with (
+        asyncio.timeout(60),
+        serving() as server,
+        following(server, held=100_000, patience=0.5) as api,
+    ):
+        for _ in range(10):
+            await server.store.append("large-1", [new_event(b"x" * 40_000) for _ in range(40)])
+        assert api.port is not None
+        stalled: list[asyncio.StreamWriter] = []
+        for _ in range(5):
+            _, writer = await asyncio.open_connection("127.0.0.1", api.port, limit=1000)
+            writer.write(b"GET /events HTTP/1.1\r\nHost: shop\r\n\r\n")
+            stalled.append(writer)
+        response = await api.get("/events")
+        assert [await event(response) for _ in range(400)] == list(range(1, 401))
+        for writer in stalled:
+            writer.close()
+
+
+async def test_a_slow_client_gets_every_event_once_when_others_need_the_room(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_writer, "_SLOW_SECONDS", -1.0)
+    monkeypatch.setattr(HeldPages, "is_crowded", True)
+    async with asyncio.timeout(60), serving() as server, following(server) as api:
+        await fill(server, 0)
+        stream = f"account-{ID}"
+        for _ in range(9):
+            await server.store.append(stream, [new_event(b"x" * 40_000)])
+        for path in ("/events", f"/streams/{stream}"):
+            response = await api.get(path)
+            assert [await event(response) for _ in range(10)] == list(range(1, 11))
 
 
 async def test_a_head_ends_at_once(serving: Serving) -> None:

@@ -52,7 +52,7 @@ async def test_events_are_cut_into_parts() -> None:
     events = await stored(*[30_000] * 20, 1_000_000, 5, 5)
     found = list(parts(events))
     assert [event for part in found for event in part] == list(events)
-    assert [len(part) for part in found] == [5, 5, 5, 5, 1, 2]
+    assert [len(part) for part in found] == [3, 3, 3, 3, 3, 3, 3, 2]
     assert list(parts([])) == []
 
 

@@ -1,13 +1,12 @@
 """Reading by filter, for a subscription far below the head that wants little of the log."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from chekov.domain.event_filter import EventFilter
 from chekov.engine.subscriptions.invocation import Invocation
-from chekov.store.page_size import PageSize
-from chekov.store.port import Found, RecordedEvent, Store
+from chekov.store.filtered_log import FilteredPages
+from chekov.store.port import Found, Store
 
 _FAR: Final = 10_000
 """Positions below the head from which on to try: nearer, a few pages that all share do."""
@@ -32,10 +31,9 @@ class SparseReader:
     def __init__(self, store: Store, invocation: Invocation) -> None:
         self._store = store
         self._invocation = invocation
-        self._filter: EventFilter | None = None
+        self._pages: FilteredPages | None = None
         self._until = 0
         self._try_from = 0
-        self._size = PageSize()
 
     async def after(self, position: int) -> Found | None:
         """Return what may be wanted above a position; `None` if pages of the log are to be read.
@@ -43,26 +41,24 @@ class SparseReader:
         Raises:
             StoreUnavailable: the database is away.
         """
-        if self._filter is None or position >= self._until:
-            self._filter = None
+        if self._pages is None or position >= self._until:
+            self._pages = None
             if position < max(self._try_from, 0) or self._store.tail.head.value - position < _FAR:
                 return None
-            self._filter = await self._begin(position)
-            if self._filter is None:
+            filter = await self._begin(position)
+            if filter is None:
                 return None
-        limit = self._size.limit
-        page = await self._read(position, limit, self._filter)
-        events = [event for event in page if event.position <= self._until]
-        if len(page) == limit and len(events) == limit:
-            end = events[-1].position
-            if end - position < limit * _RARE:
-                self._give_up(end)
-            return Found(events, end)
+            self._pages = FilteredPages(self._store, filter)
+        found = await self._pages.after(position, self._until)
+        if found.through < self._until:
+            if found.through - position < len(found.events) * _RARE:
+                self._give_up(found.through)
+            return found
         # All that was stored below must still be: a server that lost some of it shows less.
         if not await self._store.read_page(after=self._until - 1, limit=1):
             self._give_up(position)
             return None
-        return Found(events, self._until)
+        return found
 
     async def _begin(self, position: int) -> EventFilter | None:
         """Choose what to read, and up to where; `None` if too much is wanted."""
@@ -77,18 +73,6 @@ class SparseReader:
             return filter  # its index is the one to use: among names, streams are not ordered
         return replace(filter, types=wanted if filter.types is None else wanted & filter.types)
 
-    async def _read(
-        self, position: int, limit: int, filter: EventFilter
-    ) -> Sequence[RecordedEvent]:
-        """Read a page, again if it may show what was erased meanwhile."""
-        drops = self._store.tail.drops
-        while True:
-            before = drops.value
-            page = await self._store.read_page(after=position, limit=limit, filter=filter)
-            if before == drops.value:
-                self._size.learn(page, limit)
-                return page
-
     def _give_up(self, position: int) -> None:
-        self._filter = None
+        self._pages = None
         self._try_from = position + _RETRY_POSITIONS
