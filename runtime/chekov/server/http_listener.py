@@ -4,7 +4,7 @@ import asyncio
 import resource
 import ssl
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from aiohttp import web
@@ -101,7 +101,8 @@ async def listening(
     def protocol() -> asyncio.Protocol:
         return server() if len(server.connections) < most else _Refusal()
 
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(runner.cleanup)
         try:
             if tls is None:
                 accepting = await asyncio.get_running_loop().create_server(
@@ -110,6 +111,7 @@ async def listening(
             else:
                 sockets = await listening_sockets(host, port)
                 accepting = TlsAcceptor(
+                    await stack.enter_async_context(asyncio.TaskGroup()),
                     sockets,
                     server,
                     tls,
@@ -118,12 +120,8 @@ async def listening(
         except OSError as error:
             reason = error.strerror or error
             raise CannotListen(f"cannot listen on {host}:{port}: {reason}") from error
-        try:
-            yield HttpListener(server, accepting)
-        finally:
-            accepting.close()
-    finally:
-        await runner.cleanup()
+        stack.callback(accepting.close)
+        yield HttpListener(server, accepting)
 
 
 class _Refusal(asyncio.Protocol):

@@ -24,6 +24,7 @@ class TlsAcceptor:
     """Listens until it is closed.
 
     Args:
+        group: of the tasks that accept, and of the handshakes.
         sockets: they listen.
         protocol: makes what a connection speaks once it is encrypted.
         context: how it is encrypted.
@@ -32,17 +33,19 @@ class TlsAcceptor:
 
     def __init__(
         self,
+        group: asyncio.TaskGroup,
         sockets: Sequence[socket.socket],
         protocol: Callable[[], asyncio.Protocol],
         context: ssl.SSLContext,
         has_room: Callable[[int], bool],
     ) -> None:
         self.sockets = sockets
+        self._group = group
         self._protocol = protocol
         self._context = context
         self._has_room = has_room
         self._handshakes: set[asyncio.Task[None]] = set()
-        self._accepting = [asyncio.create_task(self._accept(item)) for item in sockets]
+        self._accepting = [group.create_task(self._accept(item)) for item in sockets]
 
     def close(self) -> None:
         """Accept no further connections; those that are encrypted stay."""
@@ -63,7 +66,7 @@ class TlsAcceptor:
             if not self._has_room(len(self._handshakes)):
                 connection.close()  # what could be said would need the handshake
                 continue
-            task = asyncio.create_task(self._begin(connection))
+            task = self._group.create_task(self._begin(connection))
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
 
