@@ -15,6 +15,7 @@ from benchmarks import (
     bare,
     bare_handlers,
     bare_steps,
+    conditions,
     history,
     in_process,
     over_http,
@@ -85,6 +86,7 @@ class Bench:
         """Measure each workload once, in turn with its limit."""
         await self._lone()
         await self._commands(number)
+        await conditions.measure(self.dsn, self.server, self.seconds, self._note)
         await self.shared.measure_in_process(f"shared-{number}", self.seconds)
         await self._http()
         await self.shared.measure_over_http(f"shared-http-{number}", self.seconds)
@@ -107,6 +109,7 @@ class Bench:
             await self._handlers()
         alone = await projections.rows_read(self.dsn, SCHEMA, 1)
         together = await projections.rows_read(self.dsn, SCHEMA, TEN)
+        self.figures += await conditions.figures(self.dsn, self.rates)
         self.figures += self.shared.figures()
         self.figures += self.overload.figures()
         name = "rows read by ten subscriptions / one"
