@@ -4,14 +4,13 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 from uuid import UUID
 
 from chekov.client.addresses import query_parameters, state_call
 from chekov.client.batch import Batch, Commands
 from chekov.client.commands import (
     Later,
-    Return,
     Sending,
     check_handled,
     command_headers,
@@ -38,14 +37,12 @@ from chekov.serialization.answers import (
     read_result,
 )
 from chekov.serialization.codec import Codec
+from chekov.serialization.command_lines import Return
 from chekov.uuid7 import uuid7
 
 A = TypeVar("A", bound=Aggregate)
 E = TypeVar("E", bound=Event)
 T = TypeVar("T")
-
-_DELETED: Final = "$deleted"
-_LARGEST_PAGE: Final = 1000
 
 
 class Client:
