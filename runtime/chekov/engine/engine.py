@@ -203,9 +203,7 @@ class Engine:
             StoreError: the store is away.
         """
         if self._subscriptions:
-            await self._leases.join()
-            self._background["node"] = group.create_task(self._leases.attend(), name="node")
-            await self._leases.succeed()
+            await self._join(group)
         self._background["rehydration"] = group.create_task(
             self.dispatcher.rehydrate(), name="rehydration"
         )
@@ -246,6 +244,16 @@ class Engine:
         )
         for task in self._background.values():
             task.add_done_callback(_report)
+
+    async def _join(self, group: asyncio.TaskGroup) -> None:
+        """Be a node, once older ones have given up what this one runs too."""
+        try:
+            await self._leases.join()
+            self._background["node"] = group.create_task(self._leases.attend(), name="node")
+            await self._leases.succeed()
+        except BaseException:
+            await self.halt()  # or else others would leave its share to this process
+            raise
 
     async def _watch_log(self, resets: Watermark, seen: int) -> None:
         """Start anew whenever the log was restored to an earlier state."""
