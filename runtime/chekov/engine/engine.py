@@ -1,18 +1,18 @@
 """Everything that runs for a domain, over a store that is open."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
 from uuid import uuid4
 
 from chekov.domain.boundary import scopes_of
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.failure import Retry
 from chekov.domain.handler import EventHandler, Projection
 from chekov.domain.handler_definition import HandlerSettings
 from chekov.domain.process_manager import ProcessManager
+from chekov.engine.background import cancelled, report_failure
 from chekov.engine.commands.cache_limits import CacheLimits
 from chekov.engine.commands.chains import Chains
 from chekov.engine.commands.consistency import Consistency
@@ -24,6 +24,7 @@ from chekov.engine.processes.scheduled_commands import ScheduledCommands
 from chekov.engine.reading import EventReader
 from chekov.engine.subscriptions.definitions import handler_definitions
 from chekov.engine.subscriptions.generations import GenerationKeeper
+from chekov.engine.subscriptions.identities import refuse_taken_identities
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.keys import partition_keys, subscription_key
 from chekov.engine.subscriptions.kinds import kind_of
@@ -37,8 +38,6 @@ from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
 from chekov.store.port import Layout, RecordedEvent, Store, SubscriptionKey
 from chekov.watermark import Watermark
-
-_log: Final = logging.getLogger(__name__)
 
 
 class Engine:
@@ -102,11 +101,7 @@ class Engine:
             debug=debug,
         )
         self.scheduled = ScheduledCommands(
-            domain,
-            store.schedules,
-            codec,
-            self.dispatcher.execute,
-            max_recurring=max_recurring,
+            domain, store.schedules, codec, self.dispatcher.execute, max_recurring=max_recurring
         )
         self._sends_scheduled = subscriptions and bool(domain.commands)
         self.definitions = handler_definitions(domain, handlers)
@@ -131,6 +126,7 @@ class Engine:
         )
         projections = [key for key, handler in keys.items() if isinstance(handler, Projection)]
         self.generations = GenerationKeeper(store, projections, self._adopt)
+        self._identities = [definition_of(item).identity for item in domain.aggregates]
         self._leases = LeaseKeeper(
             store,
             self._subscriptions,
@@ -139,6 +135,7 @@ class Engine:
             lease=lease,
             layouts=self._layouts,
             revisions=codec.revisions,
+            identities=self._identities,
         )
         self._lease = lease
         strong = [key for key in keys if self.definitions[key.name].consistency == "strong"]
@@ -179,7 +176,13 @@ class Engine:
         ]
 
     async def prepare(self) -> None:
-        """Create what subscriptions need in the store, and tell the others what is written here."""
+        """Create what subscriptions need in the store, and tell the others what is written here.
+
+        Raises:
+            IdentityTaken: another domain has an aggregate of the same identity there.
+            StoreError: the store is away.
+        """
+        await self._refuse_taken_identities()
         await self.tag_index.prepare()
         await self._layouts.prepare()
         first = {key: item for key, item in self._subscriptions.items() if key.partition == 0}
@@ -188,6 +191,10 @@ class Engine:
         for key, item in first.items():
             await item.prepare(registered=(key.name, key.version) in registered)
         await self.generations.refresh()
+
+    async def _refuse_taken_identities(self) -> None:
+        nodes, lease = self._store.nodes, self._lease
+        await refuse_taken_identities(nodes, self._domain.name, self._identities, lease=lease)
 
     def drop(self) -> None:
         """Discard every cached state and event; what is needed is read again."""
@@ -243,12 +250,13 @@ class Engine:
             self._watch_log(resets, resets.value), name="log"
         )
         for task in self._background.values():
-            task.add_done_callback(_report)
+            task.add_done_callback(report_failure)
 
     async def _join(self, group: asyncio.TaskGroup) -> None:
         """Be a node, once older ones have given up what this one runs too."""
         try:
             await self._leases.join()
+            await self._refuse_taken_identities()  # of one that began at the same time
             self._background["node"] = group.create_task(self._leases.attend(), name="node")
             await self._leases.succeed()
         except BaseException:
@@ -272,7 +280,7 @@ class Engine:
         task = self._group.create_task(
             self._subscriptions[key].run(self._pages), name=f"subscription {key.name}"
         )
-        task.add_done_callback(_report)
+        task.add_done_callback(report_failure)
         self._running[key] = task
 
     def _adopt(self, running: Mapping[SubscriptionKey, Sequence[SubscriptionKey]]) -> None:
@@ -317,16 +325,16 @@ class Engine:
         self._draining = True
         self.reader.end()
         if sending := self._background.pop("scheduled commands", None):
-            await _cancelled(sending)
+            await cancelled(sending)
         self.dispatcher.close()
         await self._stop_subscriptions()
         await self.dispatcher.drain()
         if "rehydration" in self._background:
-            await _cancelled(self._background.pop("rehydration"))
+            await cancelled(self._background.pop("rehydration"))
         if "snapshots" in self._background:
             await self._snapshotter.drain(self._background["snapshots"])
         if (indexing := self._background.pop("tag index", None)) is not None:
-            await _cancelled(indexing)
+            await cancelled(indexing)
         await self.tag_index.leave()
         alone = bool(self._subscriptions) and await self._leases.alone()
         await self.consistency.drain(alone=alone)
@@ -335,20 +343,20 @@ class Engine:
     async def halt(self) -> None:
         """Cancel what is still running, and give up what it owned."""
         self.reader.end()
-        await _cancelled(*self._running.values(), *self._ending, *self._background.values())
+        await cancelled(*self._running.values(), *self._ending, *self._background.values())
         await self._leases.release()
         await self.tag_index.leave()
 
     async def _stop_subscriptions(self) -> None:
         """End each at its checkpoint, and let other processes have them."""
         if "generations" in self._background:
-            await _cancelled(self._background.pop("generations"))
+            await cancelled(self._background.pop("generations"))
         for item in self._subscriptions.values():
             item.stop()
         if self._running:
             await asyncio.wait([*self._running.values(), *self._ending])
             self._running.clear()
-            await _cancelled(self._background.pop("leases"), self._background.pop("node"))
+            await cancelled(self._background.pop("leases"), self._background.pop("node"))
             await self._leases.release()
 
     def _subscription(
@@ -382,16 +390,3 @@ class Engine:
 def _first(key: SubscriptionKey) -> SubscriptionKey:
     """The key of a subscription as the domain has it, whichever generation runs."""
     return replace(key, generation=1)
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    """Log which background task failed, since its error ends the process."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("a background task failed", extra={"task": task.get_name()}, exc_info=error)
-
-
-async def _cancelled(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
