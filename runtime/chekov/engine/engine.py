@@ -1,8 +1,10 @@
 """Everything that runs for a domain, over a store that is open."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, Final
 from uuid import uuid4
 
 from chekov.domain.boundary import scopes_of
@@ -12,7 +14,6 @@ from chekov.domain.failure import Retry
 from chekov.domain.handler import EventHandler, Projection
 from chekov.domain.handler_definition import HandlerSettings
 from chekov.domain.process_manager import ProcessManager
-from chekov.engine.background import cancelled, report_failure
 from chekov.engine.commands.cache_limits import CacheLimits
 from chekov.engine.commands.chains import Chains
 from chekov.engine.commands.consistency import Consistency
@@ -38,6 +39,8 @@ from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
 from chekov.store.port import Layout, RecordedEvent, Store, SubscriptionKey
 from chekov.watermark import Watermark
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Engine:
@@ -101,7 +104,11 @@ class Engine:
             debug=debug,
         )
         self.scheduled = ScheduledCommands(
-            domain, store.schedules, codec, self.dispatcher.execute, max_recurring=max_recurring
+            domain,
+            store.schedules,
+            codec,
+            self.dispatcher.execute,
+            max_recurring=max_recurring,
         )
         self._sends_scheduled = subscriptions and bool(domain.commands)
         self.definitions = handler_definitions(domain, handlers)
@@ -211,53 +218,39 @@ class Engine:
         """
         if self._subscriptions:
             await self._join(group)
-        self._background["rehydration"] = group.create_task(
-            self.dispatcher.rehydrate(), name="rehydration"
-        )
-        self._background["followed log"] = group.create_task(
-            self.dispatcher.follow(), name="followed log"
-        )
-        self._background["tag index"] = group.create_task(self.tag_index.run(), name="tag index")
+        self._begin(group, "rehydration", self.dispatcher.rehydrate())
+        self._begin(group, "followed log", self.dispatcher.follow())
+        self._begin(group, "tag index", self.tag_index.run())
         if any(map(scopes_of, self._domain.aggregates)):
-            self._background["condition checks"] = group.create_task(
-                self.dispatcher.conditions.run(), name="condition checks"
-            )
+            self._begin(group, "condition checks", self.dispatcher.conditions.run())
         if (instances := self.dispatcher.aggregates.instances).expires:
-            self._background["idle instances"] = group.create_task(
-                instances.tend(), name="idle instances"
-            )
+            self._begin(group, "idle instances", instances.tend())
         if self._snapshotter.enabled:
-            self._background["snapshots"] = group.create_task(
-                self._snapshotter.run(), name="snapshots"
-            )
+            self._begin(group, "snapshots", self._snapshotter.run())
         if self.generations.active:
-            self._background["generations"] = group.create_task(
-                self.generations.run(self._lease / 3), name="generations"
-            )
+            self._begin(group, "generations", self.generations.run(self._lease / 3))
         if self._sends_scheduled:
-            self._background["scheduled commands"] = group.create_task(
-                self.scheduled.run(), name="scheduled commands"
-            )
+            self._begin(group, "scheduled commands", self.scheduled.run())
         self._group = group
         self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
         self.reader.begin(self._pages)
         if self._subscriptions:
-            self._background["leases"] = group.create_task(self._leases.run(), name="leases")
+            self._begin(group, "leases", self._leases.run())
             for key in self._subscriptions:
                 self._start(key)
         resets = self._store.tail.resets
-        self._background["log"] = group.create_task(
-            self._watch_log(resets, resets.value), name="log"
-        )
-        for task in self._background.values():
-            task.add_done_callback(report_failure)
+        self._begin(group, "log", self._watch_log(resets, resets.value))
+
+    def _begin(self, group: asyncio.TaskGroup, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = self._background[name] = group.create_task(work, name=name)
+        task.add_done_callback(_report)
 
     async def _join(self, group: asyncio.TaskGroup) -> None:
         """Be a node, once older ones have given up what this one runs too."""
         try:
             await self._leases.join()
             await self._refuse_taken_identities()  # of one that began at the same time
-            self._background["node"] = group.create_task(self._leases.attend(), name="node")
+            self._begin(group, "node", self._leases.attend())
             await self._leases.succeed()
         except BaseException:
             await self.halt()  # or else others would leave its share to this process
@@ -280,7 +273,7 @@ class Engine:
         task = self._group.create_task(
             self._subscriptions[key].run(self._pages), name=f"subscription {key.name}"
         )
-        task.add_done_callback(report_failure)
+        task.add_done_callback(_report)
         self._running[key] = task
 
     def _adopt(self, running: Mapping[SubscriptionKey, Sequence[SubscriptionKey]]) -> None:
@@ -325,16 +318,16 @@ class Engine:
         self._draining = True
         self.reader.end()
         if sending := self._background.pop("scheduled commands", None):
-            await cancelled(sending)
+            await _cancelled(sending)
         self.dispatcher.close()
         await self._stop_subscriptions()
         await self.dispatcher.drain()
         if "rehydration" in self._background:
-            await cancelled(self._background.pop("rehydration"))
+            await _cancelled(self._background.pop("rehydration"))
         if "snapshots" in self._background:
             await self._snapshotter.drain(self._background["snapshots"])
         if (indexing := self._background.pop("tag index", None)) is not None:
-            await cancelled(indexing)
+            await _cancelled(indexing)
         await self.tag_index.leave()
         alone = bool(self._subscriptions) and await self._leases.alone()
         await self.consistency.drain(alone=alone)
@@ -343,20 +336,20 @@ class Engine:
     async def halt(self) -> None:
         """Cancel what is still running, and give up what it owned."""
         self.reader.end()
-        await cancelled(*self._running.values(), *self._ending, *self._background.values())
+        await _cancelled(*self._running.values(), *self._ending, *self._background.values())
         await self._leases.release()
         await self.tag_index.leave()
 
     async def _stop_subscriptions(self) -> None:
         """End each at its checkpoint, and let other processes have them."""
         if "generations" in self._background:
-            await cancelled(self._background.pop("generations"))
+            await _cancelled(self._background.pop("generations"))
         for item in self._subscriptions.values():
             item.stop()
         if self._running:
             await asyncio.wait([*self._running.values(), *self._ending])
             self._running.clear()
-            await cancelled(self._background.pop("leases"), self._background.pop("node"))
+            await _cancelled(self._background.pop("leases"), self._background.pop("node"))
             await self._leases.release()
 
     def _subscription(
@@ -390,3 +383,16 @@ class Engine:
 def _first(key: SubscriptionKey) -> SubscriptionKey:
     """The key of a subscription as the domain has it, whichever generation runs."""
     return replace(key, generation=1)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """Log which background task failed, since its error ends the process."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("a background task failed", extra={"task": task.get_name()}, exc_info=error)
+
+
+async def _cancelled(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
