@@ -14,7 +14,7 @@ from collections.abc import (
     Iterable,
     Mapping,
 )
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -82,6 +82,7 @@ class Batch:
         )
         self._commands = commands
         self._domain, self._codec = domain, codec
+        self._attempts = Attempts(transport.timeout)
         self._room = asyncio.Semaphore(_WINDOW)
         self._changed = asyncio.Event()
         self._lines: deque[_Line] = deque()
@@ -91,21 +92,21 @@ class Batch:
 
     async def outcomes(self) -> AsyncGenerator[Outcome]:
         """What became of each command, in their order; see `Client.dispatch_all`."""
-        attempts = Attempts(self._transport.timeout)
         async with _running(self._take()) as taking:
             while await self._waiting():
-                attempts.made += 1
+                self._attempts.made += 1
                 failure = None
-                async for outcome in self._exchange(attempts):
-                    if isinstance(outcome, Failure):
-                        failure = outcome
-                        break
-                    attempts = Attempts(self._transport.timeout)
-                    yield outcome
-                if failure is not None and not (
-                    failure.again and await attempts.wait(failure.wait)
-                ):
-                    raise failure.error(attempts)
+                async with aclosing(self._exchange()) as exchange:
+                    async for outcome in exchange:
+                        if isinstance(outcome, Failure):
+                            failure = outcome
+                            break
+                        self._attempts = Attempts(self._transport.timeout)
+                        yield outcome
+                if failure is None or (failure.again and not self._lines):
+                    continue  # nothing is to be sent again
+                if not (failure.again and await self._attempts.wait(failure.wait)):
+                    raise failure.error(self._attempts)
             await taking  # raises what the commands' iterator raised
 
     async def _take(self) -> None:
@@ -120,6 +121,8 @@ class Batch:
                     str(command_id).encode(),
                     data,
                 )
+                if not self._lines:  # until now, nothing waited for an answer
+                    self._attempts = Attempts(self._transport.timeout)
                 self._lines.append(_Line(command, command_id, encoded))
                 self._changed.set()
         finally:
@@ -136,13 +139,14 @@ class Batch:
         self._changed.clear()
         await self._changed.wait()
 
-    async def _exchange(self, attempts: Attempts) -> AsyncGenerator[Outcome | Failure]:
+    async def _exchange(self) -> AsyncGenerator[Outcome | Failure]:
         """Send all lines over one connection; a failure is the last that is yielded."""
         try:
             async with self._transport.response(self._call, self._content()) as response:
                 try:
                     if response.status >= _FIRST_ERROR:
-                        yield refused(self._call, attempts, response, await response.read())
+                        body = await response.read()
+                        yield refused(self._call, self._attempts, response, body)
                         return
                     async for answer in self._answers(response):
                         outcome = self._outcome(answer, str(response.url))
@@ -150,13 +154,13 @@ class Batch:
                         if isinstance(outcome, Failure):
                             return
                     if self._lines:
-                        attempts.uncertain = True
+                        self._attempts.uncertain = True
                         yield Failure(str(response.url), "the response ended", again=True)
                 finally:
                     self._connections += 1  # its content ends, which is waited for
                     self._changed.set()
         except CONNECTION_ERRORS as error:
-            yield self._transport.failure(self._call, attempts, error)
+            yield self._transport.failure(self._call, self._attempts, error)
 
     async def _answers(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """The lines of the response."""

@@ -209,9 +209,7 @@ class Engine:
             StoreError: the store is away.
         """
         if self._subscriptions:
-            await self._leases.join()
-            self._begin(group, "node", self._leases.attend())
-            await self._leases.succeed()
+            await self._join(group)
         self._begin(group, "rehydration", self.dispatcher.rehydrate())
         self._begin(group, "followed log", self.dispatcher.follow())
         self._begin(group, "tag index", self.tag_index.run())
@@ -238,6 +236,16 @@ class Engine:
     def _begin(self, group: asyncio.TaskGroup, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = self._background[name] = group.create_task(work, name=name)
         task.add_done_callback(_report)
+
+    async def _join(self, group: asyncio.TaskGroup) -> None:
+        """Be a node, once older ones have given up what this one runs too."""
+        try:
+            await self._leases.join()
+            self._begin(group, "node", self._leases.attend())
+            await self._leases.succeed()
+        except BaseException:
+            await self.halt()  # or else others would leave its share to this process
+            raise
 
     async def _watch_log(self, resets: Watermark, seen: int) -> None:
         """Start anew whenever the log was restored to an earlier state."""

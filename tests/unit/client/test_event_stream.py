@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from chekov import CheckpointAhead, Event, StreamNotFound
-from chekov.client import Client, ReceivedEvent, Unreachable
+from chekov.client import Client, ReceivedEvent, UnexpectedAnswer, Unreachable
 from chekov.client.event_stream import Message, MessageReader
 from tests.unit.client.conftest import DOMAIN, answering, asking, cutting
 from tests.unit.server.conftest import Account, Deposit, MoneyDeposited, OpenAccount
@@ -100,3 +100,12 @@ async def test_a_service_that_never_comes_back_is_given_up() -> None:
         with pytest.raises(Unreachable) as given_up:
             await anext(client.subscribe())
     assert given_up.value.stored is False
+
+
+async def test_messages_that_are_no_events_are_an_error() -> None:
+    async def another(_: web.Request) -> web.StreamResponse:
+        return web.Response(text="id: 1\ndata: {}\n\n", content_type="text/event-stream")
+
+    async with answering(another) as url, Client(url) as client:
+        with pytest.raises(UnexpectedAnswer, match="/events answers 200"):
+            await anext(client.subscribe())
