@@ -28,6 +28,7 @@ from chekov.client.transport import (
     Call,
     Failure,
     Transport,
+    is_refusal,
     refused,
 )
 from chekov.client.values import Outcome
@@ -47,8 +48,6 @@ _PATIENCE: Final = 60.0
 
 _ENDS: Final = frozenset({"draining", "request-timeout"})
 """Problems with which a process ends a batch: the line may go to another one."""
-
-_FIRST_ERROR: Final = 400
 
 
 class _Line(NamedTuple):
@@ -92,16 +91,21 @@ class Batch:
     async def outcomes(self) -> AsyncGenerator[Outcome]:
         """What became of each command, in their order; see `Client.dispatch_all`."""
         attempts = Attempts(self._transport.timeout)
+        answered = True
         async with _running(self._take()) as taking:
             while await self._waiting():
+                if answered:
+                    attempts.begin()  # only now: the next command may have come late
                 attempts.made += 1
-                failure = None
+                answered, failure = False, None
                 async for outcome in self._exchange(attempts):
                     if isinstance(outcome, Failure):
                         failure = outcome
                         break
-                    attempts = Attempts(self._transport.timeout)
+                    answered = True
                     yield outcome
+                if answered:
+                    attempts.begin()  # so may the commands of a connection
                 if failure is not None and not (
                     failure.again and await attempts.wait(failure.wait)
                 ):
@@ -141,7 +145,7 @@ class Batch:
         try:
             async with self._transport.response(self._call, self._content()) as response:
                 try:
-                    if response.status >= _FIRST_ERROR:
+                    if is_refusal(response):
                         yield refused(self._call, attempts, response, await response.read())
                         return
                     async for answer in self._answers(response):
