@@ -15,6 +15,7 @@ from benchmarks import (
     bare,
     bare_handlers,
     bare_steps,
+    conditions,
     history,
     in_process,
     over_http,
@@ -85,6 +86,7 @@ class Bench:
         """Measure each workload once, in turn with its limit."""
         await self._lone()
         await self._commands(number)
+        await conditions.measure(self.dsn, self.server, self.seconds, self._note)
         await self.shared.measure_in_process(f"shared-{number}", self.seconds)
         await self._http()
         await self.shared.measure_over_http(f"shared-http-{number}", self.seconds)
@@ -107,6 +109,7 @@ class Bench:
             await self._handlers()
         alone = await projections.rows_read(self.dsn, SCHEMA, 1)
         together = await projections.rows_read(self.dsn, SCHEMA, TEN)
+        self.figures += await conditions.figures(self.dsn, self.rates)
         self.figures += self.shared.figures()
         self.figures += self.overload.figures()
         name = "rows read by ten subscriptions / one"
@@ -171,10 +174,13 @@ class Bench:
         async with (
             over_http.api_server(self.dsn, SCHEMA) as api,
             over_http.echo_server() as echo,
+            over_http.echo_server("benchmarks.granian_echo") as granian,
         ):
             for connections in CONNECTIONS:
                 rate = await over_http.echo(echo, self.seconds, connections)
                 self._note(f"echo, {connections} connections", rate)
+                rate = await over_http.echo(granian, self.seconds, connections)
+                self._note(f"echo of Granian, {connections} connections", rate)
                 rate = await over_http.commands(
                     api.api, self.seconds, connections, self.acknowledged
                 )

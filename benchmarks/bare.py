@@ -21,7 +21,7 @@ select * from unnest($1::bigint[],$2::text[],$3::bigint[],$4::uuid[],$5::text[],
 _positions = count(1)
 
 
-def _row() -> tuple[Any, ...]:
+def row() -> tuple[Any, ...]:
     position = next(_positions)
     id_ = uuid.UUID(int=position << 64 | position)
     stream = f"counter-{position % 256}"
@@ -47,7 +47,7 @@ async def insert_one(connection: "asyncpg.Connection[Any]", seconds: float) -> R
     statement = await connection.prepare(ONE)
 
     async def insert(_worker: int) -> None:
-        await statement.fetch(*_row())
+        await statement.fetch(*row())
 
     return await run_for(seconds, 1, insert)
 
@@ -57,6 +57,6 @@ async def insert_many(connection: "asyncpg.Connection[Any]", seconds: float, siz
     statement = await connection.prepare(MANY)
 
     async def insert(_worker: int) -> None:
-        await statement.fetch(*zip(*[_row() for _ in range(size)], strict=True))
+        await statement.fetch(*zip(*[row() for _ in range(size)], strict=True))
 
     return await run_for(seconds, 1, insert, weight=size)

@@ -44,10 +44,10 @@ async def api_server(dsn: str, schema: str, **environment: str) -> AsyncGenerato
 
 
 @asynccontextmanager
-async def echo_server() -> AsyncGenerator[int]:
-    """Serve the bare echo; yields its port."""
+async def echo_server(module: str = "benchmarks.echo") -> AsyncGenerator[int]:
+    """Serve a bare echo; yields its port."""
     port = free_port()
-    async with _process("-m", "benchmarks.echo", str(port), port=port):
+    async with _process("-m", module, str(port), port=port):
         yield port
 
 
@@ -90,7 +90,7 @@ def free_port() -> int:
 
 
 async def echo(port: int, seconds: float, connections: int) -> Rate:
-    """Send requests of a command's size to the bare echo."""
+    """Send requests of a command's size to a bare echo."""
     request = post("/echo", body("echo"))
     return await _load(port, seconds, [request] * connections)
 

@@ -139,7 +139,16 @@ def _limits(rates: Results) -> list[Figure]:
                 f"HTTP / echo, {number} connections",
                 f"HTTP, {number} connections",
                 f"echo, {number} connections",
-                0.25 if number == 64 else None,
+                {1: 0.25, 64: 0.45}.get(number),
+            )
+            for number in CONNECTIONS
+        ),
+        *(
+            (
+                f"HTTP / echo of Granian, {number} connections",
+                f"HTTP, {number} connections",
+                f"echo of Granian, {number} connections",
+                None,
             )
             for number in CONNECTIONS
         ),

@@ -10,6 +10,7 @@ from collections import Counter as Tally
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import aiohttp
@@ -74,6 +75,7 @@ class SharedAggregates:
     Attributes:
         in_process: commands dispatched by the processes themselves.
         over_http: commands sent to `chekov serve`, each connection to a process of its own.
+        with_affinity: the same, but the commands of one aggregate always go to the same process.
     """
 
     def __init__(self, dsn: str, schema: str, acknowledged: Tally[str]) -> None:
@@ -82,6 +84,7 @@ class SharedAggregates:
         self._acknowledged = acknowledged
         self.in_process = Shared()
         self.over_http = Shared()
+        self.with_affinity = Shared()
 
     async def measure_in_process(self, name: str, seconds: float) -> None:
         """Measure one process, then two."""
@@ -109,6 +112,7 @@ class SharedAggregates:
         ways = (
             ("in process, 16 in flight each", self.in_process, 0.7, None),
             ("over HTTP, 32 connections", self.over_http, 0.85, 5.0),
+            ("over HTTP, with affinity", self.with_affinity, None, None),
         )
         return [
             figure
@@ -128,33 +132,46 @@ class SharedAggregates:
         """Measure one server, then two, with as many connections."""
         async with servers(self._dsn, self._schema, 1) as ports:
             await self._send(ports, name, seconds / 4)
-            self.over_http.one.append(await self._send(ports, name, seconds))
+            rate = await self._send(ports, name, seconds)
+            self.over_http.one.append(rate)
+            self.with_affinity.one.append(rate)
         async with servers(self._dsn, self._schema, 2) as ports:
             await self._send(ports, name, seconds / 4)
-            before = await _retries(ports)
-            rate = await self._send(ports, name, seconds)
-            self.over_http.note(rate, await _retries(ports) - before)
+            for found, affinity in ((self.over_http, False), (self.with_affinity, True)):
+                before = await _retries(ports)
+                rate = await self._send(ports, name, seconds, affinity=affinity)
+                found.note(rate, await _retries(ports) - before)
 
-    async def _send(self, ports: Sequence[Ports], name: str, seconds: float) -> Rate:
-        """Send commands at random over connections that are spread over the servers."""
+    async def _send(
+        self, ports: Sequence[Ports], name: str, seconds: float, *, affinity: bool = False
+    ) -> Rate:
+        """Send commands at random over connections that are spread over the servers.
+
+        With affinity, each worker has a connection to every server, and uses that of the aggregate.
+        """
         chance = random.Random(len(ports))
         names = [f"{name}-{number}" for number in range(AGGREGATES)]
         requests = [post("/commands/Add", over_http.body(item)) for item in names]
         clients = [
-            await Client.connect(ports[number % len(ports)].api) for number in range(IN_FLIGHT)
+            [
+                await Client.connect(port.api)
+                for port in (ports if affinity else [ports[worker % len(ports)]])
+            ]
+            for worker in range(IN_FLIGHT)
         ]
         done: Tally[int] = Tally()
 
         async def one(worker: int) -> None:
             number = chance.randrange(AGGREGATES)
-            await clients[worker].send(requests[number])
+            own = clients[worker]
+            await own[number % len(own)].send(requests[number])
             done[number] += 1
 
         try:
             return await run_for(seconds, IN_FLIGHT, one)
         finally:
             self._acknowledged.update({f"counter-{names[n]}": count for n, count in done.items()})
-            for client in clients:
+            for client in chain.from_iterable(clients):
                 client.close()
 
 

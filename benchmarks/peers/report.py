@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.measure import Rate, median, ratio
 from benchmarks.peers.large import ANY, IN_USE
 from benchmarks.peers.rounds import COLUMNS, Column, Outcome
-from benchmarks.peers.systems import CHEKOV, SYSTEMS
+from benchmarks.peers.systems import CHEKOV, CONDITIONS, PEERS_CONDITIONS, SYSTEMS
 from benchmarks.peers.workloads import WORKLOADS, Workload
 
 EMPTY = "-"
@@ -54,6 +54,14 @@ def bars(outcome: Outcome, large: Mapping[str, float]) -> list[Bar]:
     catch_up = _median(outcome.rates.get(("catch-up", CHEKOV), ()))
     return [
         Bar("16 in flight / eventsourcing", times(outcome, "append 16", "eventsourcing"), 20),
+        Bar(
+            "16 in flight with conditions / eventsourcing's",
+            ratio(
+                outcome.rates.get(("append 16", CONDITIONS), ()),
+                outcome.rates.get(("append 16", PEERS_CONDITIONS), ()),
+            ),
+            4,
+        ),
         Bar("16 in flight / Emmett", times(outcome, "append 16", "emmett"), 7),
         Bar(
             "256 in flight / bare batched INSERT", times(outcome, "append 256", "bare-batched"), 0.7

@@ -38,11 +38,18 @@ class System:
 CHEKOV = "chekov"
 APPENDS = frozenset(name for name in ALL if name.startswith("append"))
 NO_PROJECTIONS = frozenset({"project"})
+CONDITIONS, PEERS_CONDITIONS = "chekov-conditions", "eventsourcing-conditions"
+BOUNDARIES = frozenset({"append 1", "append 16"})
+OWN_POSITIONS = "each process knows the positions of its own appends"
 COUNTER = "its positions come from a counter inside the process"
 
 
 async def _chekov(dsn: str) -> Command:
     return sys.executable, "-m", "benchmarks.peers.workers.chekov", dsn
+
+
+async def _chekov_conditions(dsn: str) -> Command:
+    return *await _chekov(dsn), "--conditions"
 
 
 async def _bare(dsn: str) -> Command:
@@ -60,6 +67,10 @@ async def _eventsourcing(dsn: str) -> Command:
 
 async def _eventsourcing_fast(dsn: str) -> Command:
     return *await _eventsourcing(dsn), "--fast"
+
+
+async def _eventsourcing_conditions(dsn: str) -> Command:
+    return *await _eventsourcing(dsn), "--conditions"
 
 
 async def _emmett(dsn: str) -> Command:
@@ -92,6 +103,20 @@ SYSTEMS = (
         "eventsourcing, functions + cache",
         _eventsourcing_fast,
         ALL - {"live here"},
+    ),
+    System(
+        CONDITIONS,
+        "chekov, two tags and a condition",
+        _chekov_conditions,
+        BOUNDARIES,
+        one_process=OWN_POSITIONS,
+    ),
+    System(
+        PEERS_CONDITIONS,
+        "eventsourcing, the same (DCB)",
+        _eventsourcing_conditions,
+        BOUNDARIES,
+        one_process=OWN_POSITIONS,
     ),
     System("emmett", "Emmett", _emmett, ALL - {"live here"}, second=("--second",)),
     System(

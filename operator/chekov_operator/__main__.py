@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 import kopf
 from opentelemetry.trace import Tracer
 
+from chekov import gc_tuning
 from chekov.telemetry import logs
 from chekov_operator import management, tracing
 from chekov_operator.controllers.reconciler import Reconciler
@@ -29,6 +30,11 @@ from chekov_operator.management import Health
 from chekov_operator.metrics import Metrics
 from chekov_operator.settings import Settings, SettingsError, read
 from chekov_operator.stores.databases import Databases
+
+try:
+    from uvloop import new_event_loop as _loop_factory
+except ImportError:
+    from asyncio import new_event_loop as _loop_factory
 
 _FAILED: Final = 1
 _MISUSED: Final = 2
@@ -170,9 +176,11 @@ def main() -> int:
         sys.stderr.write(f"chekov-operator: {error}\n")
         return _MISUSED
     logs.configure("json", settings.log_level)
+    gc_tuning.tune()
     code = 0
     try:
-        asyncio.run(_until_signalled(settings))
+        with asyncio.Runner(loop_factory=_loop_factory) as runner:
+            runner.run(_until_signalled(settings))
     except* _Stopped:
         _log.info("stopped")
     except* LeaseLost as lost:

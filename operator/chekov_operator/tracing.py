@@ -28,6 +28,9 @@ def reconciling(tracer: Tracer, key: Key) -> Generator[Span]:
         "chekov.kind": key.kind,
         "chekov.name": key.name,
     }
+    if tracer is NO_TRACER:
+        yield trace.INVALID_SPAN
+        return
     token = _tracer.set(tracer)
     try:
         with tracer.start_as_current_span(f"reconcile {key.kind}", attributes=attributes) as span:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from chekov.domain.aggregate import Aggregate, apply, execute
+from chekov.domain.aggregate import Aggregate, SnapshotPolicy, apply, execute
 from chekov.domain.authorization import (
     Action,
     Authorize,
@@ -19,7 +19,7 @@ from chekov.domain.connection import Connection
 from chekov.domain.context import Context, Delivered
 from chekov.domain.definitions import definition_of, stream_of
 from chekov.domain.domain import Domain
-from chekov.domain.envelope import CommandEnvelope
+from chekov.domain.envelope import CommandEnvelope, Consistency
 from chekov.domain.event_filter import EventFilter
 from chekov.domain.failure import Again, Park, Retry, Skip, Stop
 from chekov.domain.handler import (
@@ -40,12 +40,14 @@ from chekov.domain.personal import FORGOTTEN, Forgotten, Personal
 from chekov.domain.principal import ANONYMOUS, Principal
 from chekov.domain.process_manager import (
     ProcessManager,
+    UnexpectedInput,
     expired,
     finish,
     proceed,
     rejected,
     start,
 )
+from chekov.domain.recurrence import Missed, Recurrence
 from chekov.domain.scope import Scope
 from chekov.domain.serializer import Serializer
 from chekov.domain.steps import steps
@@ -55,6 +57,8 @@ from chekov.domain.upcasting import Origin, Upcaster, upcast
 from chekov.engine.commands.cache_limits import CacheLimits
 from chekov.engine.commands.execution import Dispatched
 from chekov.engine.observer import CommandObservation, Observer
+from chekov.engine.processes.control import ProcessStatus
+from chekov.engine.processes.schedule_control import ScheduledStatus
 from chekov.engine.subscriptions.abandoned import AbandonedSubscription, SubscriptionInUse
 from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.errors import (
@@ -72,10 +76,12 @@ from chekov.errors import (
     Forbidden,
     HandlerFailed,
     HistoryTruncated,
+    IdentityTaken,
     InexactEvent,
     InvalidAppend,
     InvalidArgument,
     InvalidCommand,
+    InvalidConsistency,
     KeyUnusable,
     LifespanFailed,
     NewerRevision,
@@ -105,14 +111,25 @@ from chekov.serialization.results import UnexpectedResult
 from chekov.serialization.serializers import Json, MessagePack
 from chekov.store.memory import MemoryStore
 from chekov.store.port import (
+    ConditionAhead,
+    ConditionFailed,
+    DiscardedEvent,
+    DiscardedInput,
     Expected,
     Generation,
     GenerationRefused,
     NewEvent,
+    NoneSince,
+    ParkedEvent,
+    ParkedGroup,
     ProjectionBuilding,
     QueriesOverloaded,
     QueryTimeout,
     RecordedEvent,
+    Store,
+    StreamAppend,
+    StreamInfo,
+    SubscriptionKey,
 )
 
 if TYPE_CHECKING:
@@ -140,11 +157,16 @@ __all__ = [
     "CommandLog",
     "CommandObservation",
     "CommandTimeout",
+    "ConditionAhead",
+    "ConditionFailed",
     "Connection",
+    "Consistency",
     "ConsistencyTimeout",
     "Context",
     "DefinitionError",
     "Delivered",
+    "DiscardedEvent",
+    "DiscardedInput",
     "Dispatched",
     "Domain",
     "Draining",
@@ -164,10 +186,12 @@ __all__ = [
     "HandlerSettings",
     "HistoryTruncated",
     "Identifier",
+    "IdentityTaken",
     "InexactEvent",
     "InvalidAppend",
     "InvalidArgument",
     "InvalidCommand",
+    "InvalidConsistency",
     "InvalidPartitionKey",
     "Json",
     "KeyUnusable",
@@ -177,16 +201,21 @@ __all__ = [
     "MemoryStore",
     "MessagePack",
     "Middleware",
+    "Missed",
     "NewEvent",
     "NewerRevision",
+    "NoneSince",
     "Observer",
     "Origin",
     "Overloaded",
     "Park",
+    "ParkedEvent",
+    "ParkedGroup",
     "Personal",
     "PostgresStore",
     "Principal",
     "ProcessManager",
+    "ProcessStatus",
     "Projection",
     "ProjectionBuilding",
     "QueriesOverloaded",
@@ -196,24 +225,31 @@ __all__ = [
     "ReadEvents",
     "ReadState",
     "RecordedEvent",
+    "Recurrence",
     "Rejected",
     "Retry",
     "RunQuery",
     "Runtime",
     "Schedule",
+    "ScheduledStatus",
     "SchemaMismatch",
     "Scope",
     "Serializer",
     "Skip",
+    "SnapshotPolicy",
     "StateChanged",
     "Stop",
+    "Store",
     "StoreClosed",
     "StoreError",
     "StoreUnavailable",
+    "StreamAppend",
     "StreamDeleted",
     "StreamExists",
+    "StreamInfo",
     "StreamNotFound",
     "SubscriptionInUse",
+    "SubscriptionKey",
     "SubscriptionStatus",
     "Tag",
     "TagIndexIncomplete",
@@ -223,6 +259,7 @@ __all__ = [
     "Transaction",
     "TransactionEnded",
     "Undecodable",
+    "UnexpectedInput",
     "UnexpectedResult",
     "UnknownCommand",
     "UnknownQuery",

@@ -8,7 +8,15 @@ from typing import Any, cast
 import asyncpg
 import pytest
 
-from chekov import Context, Domain, EventHandler, PostgresStore, Runtime, handle
+from chekov import (
+    Context,
+    Domain,
+    EventHandler,
+    IdentityTaken,
+    PostgresStore,
+    Runtime,
+    handle,
+)
 from tests.integration.engine_domain import Totals, counting
 from tests.integration.engine_process import LEASE, process
 from tests.unit.engine.counter_domain import Add, Added, Counter, status
@@ -109,6 +117,18 @@ async def test_each_node_has_its_share_as_others_join_and_leave(dsn: str) -> Non
         await until(lambda: shares(one) == [6])
         await one.dispatch(Add(counter="a", amount=1), consistency="strong")
     assert sorted(heard) == [(name, position) for name in NAMES for position in range(1, 5)]
+
+
+async def test_another_domain_with_the_same_identity_waits_until_the_first_is_gone(
+    dsn: str,
+) -> None:
+    other = Domain("tallying", aggregates=[Counter], handlers=handlers([]))
+    async with node(dsn, "one", []), node(dsn, "two", []):
+        with pytest.raises(IdentityTaken, match="'tallying' and 'counting' both have"):
+            async with Runtime(other, store=dsn, lease=LONG):
+                pass
+    async with Runtime(other, store=dsn, lease=LONG) as runtime:
+        assert runtime.healthy
 
 
 async def test_a_node_whose_session_was_lost_has_another_and_keeps_its_share(dsn: str) -> None:

@@ -163,7 +163,8 @@ def test_the_rights_are_no_more_than_the_work_takes(usual: list[Manifest]) -> No
     assert allowed["pods"] == {"get", "list", "watch"}
     assert allowed["domainbundles.chekov.dev"] == {"get", "list", "watch"}
     assert allowed["domainbundles/status.chekov.dev"] == {"patch"}
-    assert allowed["events"] == {"create", "patch"}
+    assert allowed["events"] == {"get", "list", "create", "patch"}
+    assert allowed["pods/log"] == {"get"}
     assert not [name for name in allowed if "rbac" in name or "*" in name]
     assert all("*" not in verbs for verbs in allowed.values())
     leader = named(usual, "Role", "chekov-leader")

@@ -297,6 +297,49 @@ class Eventsourcing:
         self._application.close()
 
 
+class Conditions(Eventsourcing):
+    """Its consistency boundaries: appends with two tags and a condition on both."""
+
+    def __init__(self, dsn: str, *, fast: bool) -> None:
+        Eventsourcing.__init__(self, dsn, fast=fast)
+        api = import_module("eventsourcing.dcb.api")
+        module = "eventsourcing.dcb.postgres_tt"
+        self._api = api
+        self._boundaries = import_module("eventsourcing.dcb.application").DCBApplication(
+            {**self._environment, "PERSISTENCE_MODULE": module}
+        )
+        self._positions: dict[str, int] = {}
+
+    def _insert(self, stream: str, version: int, events: int) -> None:
+        api, tags = self._api, [f"course:{stream}", f"student:{stream}"]
+        items = [api.DCBQueryItem(types=[self._topic], tags=[tag]) for tag in tags]
+        condition = api.DCBAppendCondition(api.DCBQuery(items), self._positions.get(stream))
+        self._positions[stream] = self._boundaries.recorder.append(
+            [
+                api.DCBEvent(self._topic, f"{version + number}|".encode() + self._state, tags)
+                for number in range(1, events + 1)
+            ],
+            condition,
+        )
+
+    def _check(self) -> Checked:
+        ledger = self._ledger
+        rows = [
+            (
+                item.position,
+                item.event.tags[0].removeprefix("course:"),
+                int(item.event.data.partition(b"|")[0]),
+            )
+            for item in self._boundaries.recorder.read(after=ledger.position)
+        ]
+        faults = [*ledger.check(rows, contiguous=False), *ledger.missing()]
+        return Checked(ledger.stored, ledger.total, faults[:MOST_FAULTS])
+
+    def close(self) -> None:
+        self._boundaries.close()
+        Eventsourcing.close(self)
+
+
 def run_threads(load: Load, operation: Callable[[int], None]) -> Rate:
     """As `measure.run`, with a thread for each worker."""
     clock = time.perf_counter
@@ -358,8 +401,10 @@ async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("dsn")
     parser.add_argument("--fast", action="store_true")
+    parser.add_argument("--conditions", action="store_true")
     given = parser.parse_args()
-    worker = Eventsourcing(given.dsn, fast=given.fast)
+    kind = Conditions if given.conditions else Eventsourcing
+    worker = kind(given.dsn, fast=given.fast)
     try:
         await serve(worker)
     finally:

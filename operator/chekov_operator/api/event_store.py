@@ -6,7 +6,8 @@ from typing import Literal
 from chekov_operator.api.jobs import JobSettings, parse_jobs
 from chekov_operator.api.reference_names import DATA_KEY, LABEL
 from chekov_operator.api.spec import Body, InvalidSpec, Meta, parse_meta, parse_name
-from chekov_operator.kube.objects import nested
+from chekov_operator.kube.kinds import ACCEPTED_LOSS_ANNOTATION
+from chekov_operator.kube.objects import annotation, nested
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Store:
     pooled: bool
     jobs: JobSettings = field(default_factory=JobSettings)
     network_policy: bool = True
+    accepted_loss: str | None = None
+    """How many lost events the user has agreed to begin anew without."""
 
 
 def parse_store(body: Body) -> Store:
@@ -49,6 +52,7 @@ def parse_store(body: Body) -> Store:
         migrate="Manual" if nested(spec, "migrate") == "Manual" else "Auto",
         pooled=pooled,
         jobs=parse_jobs(spec),
+        accepted_loss=annotation(body, ACCEPTED_LOSS_ANNOTATION),
         network_policy=nested(spec, "networkPolicy", "enabled") is not False,
     )
 

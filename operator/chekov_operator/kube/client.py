@@ -1,7 +1,6 @@
 """A client for the Kubernetes API over one HTTP session: read, apply, write a status, delete."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from typing import Any, Final
 import aiohttp
 
 from chekov.errors import ChekovError
+from chekov.serialization.json import from_json, to_json
 from chekov_operator import tracing
 from chekov_operator.kube.access import tls_context
 from chekov_operator.kube.kinds import FIELD_MANAGER, POD, Kind
@@ -312,7 +312,7 @@ class Client:
 
     async def _sent(self, request: "_Request") -> str:
         headers = await self._headers(request)
-        data = None if request.body is None else json.dumps(request.body).encode()
+        data = None if request.body is None else to_json(request.body)
         where = f"{request.method} {request.path}"
         try:
             with tracing.requesting(request.method, request.kind, request.path) as span:
@@ -375,7 +375,7 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[str]:
 
 
 def _parsed(text: str) -> Object:
-    return json.loads(text) if text.startswith("{") else {"message": text}
+    return from_json(text) if text.startswith("{") else {"message": text}
 
 
 def _seconds(text: str | None) -> float:

@@ -15,6 +15,7 @@ BUNDLE_LABEL = f"{GROUP}/bundle"
 STORE_LABEL = f"{GROUP}/store"
 REVISION_LABEL = f"{GROUP}/revision"
 HASH_ANNOTATION = f"{GROUP}/hash"
+ACCEPTED_LOSS_ANNOTATION = f"{GROUP}/accepted-loss"
 PAUSED_ANNOTATION = f"{GROUP}/paused"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 MANAGED: Final[Mapping[str, str]] = {"app.kubernetes.io/managed-by": FIELD_MANAGER}

@@ -1,10 +1,10 @@
 """Reading fields of Kubernetes objects, which are plain JSON here."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
+from chekov.serialization.json import to_sorted_json
 from chekov_operator.kube.kinds import BUNDLE, BUNDLE_LABEL, STORE, STORE_LABEL, Key, Kind
 
 Object: TypeAlias = dict[str, Any]
@@ -19,7 +19,8 @@ _DIGEST_LENGTH: Final = 10
 def nested(body: object, *path: str) -> Any:
     """The field at `path`, or `None` where a part of the path is missing."""
     for step in path:
-        if not isinstance(body, Mapping):
+        # What JSON gives is a dict, and asking whether something is a Mapping takes far longer.
+        if type(body) is not dict and not isinstance(body, Mapping):
             return None
         body = cast("Mapping[str, object]", body).get(step)
     return body
@@ -94,5 +95,4 @@ def keyed(items: object, key: str) -> list[Object] | None:
 
 def digest(value: object) -> str:
     """A short, stable hash of a JSON value."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+    return hashlib.sha256(to_sorted_json(value)).hexdigest()[:_DIGEST_LENGTH]

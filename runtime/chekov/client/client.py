@@ -11,7 +11,6 @@ from chekov.client.addresses import query_parameters, state_call
 from chekov.client.batch import Batch, Commands
 from chekov.client.commands import (
     Later,
-    Return,
     Sending,
     check_handled,
     command_headers,
@@ -38,6 +37,7 @@ from chekov.serialization.answers import (
     read_result,
 )
 from chekov.serialization.codec import Codec
+from chekov.serialization.command_lines import Return
 from chekov.uuid7 import uuid7
 
 A = TypeVar("A", bound=Aggregate)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from chekov.client.addresses import moment
@@ -26,12 +26,10 @@ from chekov.errors import (
 )
 from chekov.serialization.answers import CommandDocument, read_state
 from chekov.serialization.codec import Codec
+from chekov.serialization.command_lines import Return
 from chekov.serialization.json import from_json, to_json
 
 AnyCommand: TypeAlias = Command[Any] | PlainCommand
-Return: TypeAlias = Literal["events", "state", "version", "everything"]
-"""What a command is answered with."""
-
 _LONGEST_WAIT: Final = 60
 
 

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from dis import get_instructions
 from functools import wraps
-from inspect import isgeneratorfunction
+from inspect import isasyncgenfunction, isgeneratorfunction
 from typing import (
     Any,
     ClassVar,
@@ -222,10 +223,32 @@ def _check_executor(cls: type[Aggregate], method: Method, faults: list[str]) -> 
         )
     check_parameters(label, method, 1, "the command", faults)
     check_messages(cls, method, Command, "takes", faults)
+    check_yields(label, method, faults)
     if method.returns is type(None) or _is_event(method.returns):
         faults.append(
             f"{label} returns {getattr(method.returns, '__qualname__', None)}: "
             "`yield` the events and annotate it with Iterable[…]"
+        )
+
+
+def check_yields(label: str, method: Method, faults: list[str]) -> None:
+    """Refuse an executor without `yield` that returns nothing either."""
+    function = method.function
+    if isgeneratorfunction(function) or isasyncgenfunction(function):
+        return
+    returned: set[object] = set()
+    before = None
+    for instruction in get_instructions(function):
+        if instruction.opname == "RETURN_CONST":
+            returned.add(instruction.argval)
+        elif instruction.opname == "RETURN_VALUE":
+            constant = before is not None and before.opname == "LOAD_CONST"
+            returned.add(before.argval if constant and before is not None else ...)
+        before = instruction
+    if returned == {None}:
+        faults.append(
+            f"{label} yields no event, and returns none: did you forget `yield`? One that decides "
+            "on nothing returns an empty list"
         )
 
 

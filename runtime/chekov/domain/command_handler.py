@@ -4,7 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
-from chekov.domain.aggregate import Aggregate, check_applied, check_parameters, check_promise
+from chekov.domain.aggregate import (
+    Aggregate,
+    check_applied,
+    check_parameters,
+    check_promise,
+    check_yields,
+)
 from chekov.domain.boundary import Boundary
 from chekov.domain.keywords import refuse_unknown_keywords
 from chekov.domain.messages import Command, timeout_fault
@@ -107,11 +113,6 @@ def deciding(
             if aggregate not in known:
                 faults.append(f"{label} takes {aggregate.__qualname__}: add it to aggregates=")
                 continue
-            if issubclass(aggregate, Boundary):
-                faults.append(
-                    f"{label} takes {aggregate.__qualname__}, a boundary, which decides itself: "
-                    "read what is outside before the command is sent"
-                )
             if command not in aggregate_of_command:
                 check_applied(aggregate, command, aggregate.__chekov__.appliers, faults)
             executing = aggregate_of_command.setdefault(command, aggregate)
@@ -137,5 +138,6 @@ def _check(cls: type[CommandHandler], method: Method, faults: list[str]) -> None
         faults.append(
             f"{label}: annotate its second parameter with the aggregate whose state it takes"
         )
+    check_yields(label, method, faults)
     check_parameters(label, method, 2, "the command, the aggregate's state", faults)
     check_messages(cls, method, Command, "takes", faults)

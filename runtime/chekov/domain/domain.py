@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 from chekov.domain.aggregate import Aggregate
 from chekov.domain.authorization import Authorize, check_authorize
 from chekov.domain.command_handler import CommandHandler, deciding
+from chekov.domain.composition import Composition, Equipment
 from chekov.domain.definitions import definition_of
 from chekov.domain.handler import EventHandler, Projection
 from chekov.domain.identifiers import StreamIdentifiers, identifier_kinds
@@ -37,13 +38,17 @@ class Domain:
         command_handlers: likewise.
         lifespan: opens the services when a runtime is entered, and closes them when it is left: a
             function that returns an async context manager.
+        include: other domains, whose aggregates, handlers and upcasters this one has too. Their
+            handlers have the services of their own lifespans; in the store, everything is this
+            domain's.
 
     Attributes:
         name: names its subscriptions in the store; keep it when the code changes.
         handlers: the event handlers, projections and process managers.
         command_handlers: these decide about commands in place of their aggregates.
-        made: those of both that were given as classes; no `__init__` of them was called.
-        lifespan: opens and closes what they are initialized with; `None` when there is nothing.
+        lifespan: opens and closes what the domain's own of them are initialized with.
+        upcasters: turn former events into those of the domain.
+        equipment: those of both that were given as classes, and what they are initialized with.
         middleware: surrounds the execution of every command, the first outermost.
         authorize: decides what principals may do; `None` when everything is permitted.
         commands: stored name → command type.
@@ -72,28 +77,32 @@ class Domain:
         upcasters: Sequence[Upcaster[Any]] = (),
         serializer: Serializer | None = None,
         record_principal: bool = True,
+        include: "Sequence[Domain]" = (),
     ) -> None:
         faults: list[str] = []
         event_handlers: list[EventHandler] = []
         decided: list[CommandHandler] = []
+        parts = Composition(include, faults)
         self.name = name
-        self.aggregates = tuple(aggregates)
-        self.handlers = objects_of(handlers, EventHandler, event_handlers, faults)
-        self.command_handlers = objects_of(command_handlers, CommandHandler, decided, faults)
-        self.made = (*event_handlers, *decided)
+        self.aggregates = parts.aggregates(aggregates)
+        self.handlers = parts.handlers(objects_of(handlers, EventHandler, event_handlers, faults))
+        self.command_handlers = parts.command_handlers(
+            objects_of(command_handlers, CommandHandler, decided, faults)
+        )
+        self.upcasters = parts.upcasters(upcasters)
         self.lifespan = lifespan
-        check_lifespan(lifespan, self.made, faults)
+        self.equipment = parts.equipment(Equipment(lifespan, (*event_handlers, *decided)))
+        check_lifespan(lifespan, (*event_handlers, *decided), faults)
         self.middleware = tuple(middleware)
         self.authorize = authorize
         self.serializer = serializer
         self.record_principal = record_principal
-        _check_name(name, faults)
-        if not self.aggregates and not self.handlers:
-            faults.append("it has neither aggregates nor handlers")
-        sound_aggregates = _sound_aggregates(self.aggregates, faults)
+        parts.check_settings(self, faults)
+        _check_itself(self, faults)
+        sound_aggregates = _sound_aggregates(self.aggregates, parts, faults)
         sound_handlers = _sound_handlers(self.handlers, faults)
         sound_command_handlers = _sound_command_handlers(self.command_handlers, faults)
-        self._aggregate_of = _aggregate_of(sound_aggregates, faults)
+        self._aggregate_of = _aggregate_of(sound_aggregates, parts, faults)
         self._decided_by = deciding(
             sound_command_handlers, self._aggregate_of, sound_aggregates, faults
         )
@@ -105,7 +114,7 @@ class Domain:
                 for item in sound_aggregates
             }
         )
-        _check_handler_names(sound_handlers, faults)
+        _check_handler_names(sound_handlers, parts, faults)
         check_middleware(self.middleware, faults)
         check_authorize(authorize, faults)
         for manager in self.process_managers:
@@ -116,7 +125,7 @@ class Domain:
         self.personal = personal_events(self.events.values(), faults)
         self.tags = tagged_events(self.events.values(), faults)
         self.personal_tags = personal_kinds(self.tags, faults)
-        self._stored_names = StoredNames(self.events, upcasters, faults)
+        self._stored_names = StoredNames(self.events, self.upcasters, faults)
         if faults:
             raise DefinitionError(f"domain {name!r}", list(dict.fromkeys(faults)))
 
@@ -126,7 +135,10 @@ class Domain:
             return self
         renewed = copy(self)
         new = {id(item): uninitialized(type(item)) for item in self.made}
-        renewed.made = tuple(new.values())
+        renewed.equipment = tuple(
+            Equipment(item.lifespan, tuple(new[id(one)] for one in item.made))
+            for item in self.equipment
+        )
 
         def current(item: Any) -> Any:
             return new.get(id(item), item)
@@ -136,7 +148,7 @@ class Domain:
         return renewed
 
     def with_lifespan(self, lifespan: Lifespan) -> Self:
-        """The same domain with another lifespan, for tests.
+        """The same domain with another lifespan, in place of all, for tests.
 
         Raises:
             DefinitionError: it is not a lifespan, or does not suit the handlers.
@@ -147,7 +159,13 @@ class Domain:
             raise DefinitionError(f"domain {self.name!r}", faults)
         changed = copy(self)
         changed.lifespan = lifespan
+        changed.equipment = (Equipment(lifespan, self.made),)
         return changed
+
+    @property
+    def made(self) -> tuple[object, ...]:
+        """The handlers that were given as classes; no `__init__` of them was called."""
+        return tuple(one for item in self.equipment for one in item.made)
 
     def aggregate_of(self, command: type[Command[Any]]) -> type[Aggregate] | None:
         """The aggregate whose instances a command type is for, or `None`."""
@@ -203,15 +221,19 @@ class Domain:
         return tuple(item for item in self.handlers if isinstance(item, ProcessManager))
 
 
-def _check_name(name: str, faults: list[str]) -> None:
-    if not _NAME.match(name):
+def _check_itself(domain: Domain, faults: list[str]) -> None:
+    if not domain.aggregates and not domain.handlers:
+        faults.append("it has neither aggregates nor handlers")
+    if not _NAME.match(domain.name):
         faults.append(
-            f"name {name!r} must start with a lower-case letter and hold only lower-case "
+            f"name {domain.name!r} must start with a lower-case letter and hold only lower-case "
             "letters, digits, '-' and '_', 40 at most"
         )
 
 
-def _sound_aggregates(items: Iterable[object], faults: list[str]) -> list[type[Aggregate]]:
+def _sound_aggregates(
+    items: Iterable[object], parts: Composition, faults: list[str]
+) -> list[type[Aggregate]]:
     sound: list[type[Aggregate]] = []
     for item in items:
         if isinstance(item, type) and issubclass(item, Aggregate):
@@ -219,7 +241,8 @@ def _sound_aggregates(items: Iterable[object], faults: list[str]) -> list[type[A
             faults += definition_of(item).faults
         else:
             faults.append(f"aggregates: {item!r} is not a subclass of Aggregate")
-    _check_unique("identity", ((definition_of(item).identity, item) for item in sound), faults)
+    identities = ((definition_of(item).identity, item) for item in sound)
+    _check_unique("identity", identities, parts, faults)
     return sound
 
 
@@ -251,19 +274,22 @@ def _sound_command_handlers(items: Iterable[object], faults: list[str]) -> list[
     return sound
 
 
-def _check_handler_names(handlers: Sequence[EventHandler], faults: list[str]) -> None:
+def _check_handler_names(
+    handlers: Sequence[EventHandler], parts: Composition, faults: list[str]
+) -> None:
     named = [(definition_of(item), type(item)) for item in handlers]
-    _check_unique("handler name", ((item.name, kind) for item, kind in named), faults)
+    names = ((item.name, kind) for item, kind in named)
+    _check_unique("handler name", names, parts, faults)
     schemas = (
         (f"{item.name}_v{item.version}".lower().replace("-", "_"), kind)
         for item, kind in named
         if issubclass(kind, Projection)
     )
-    _check_unique("table schema", schemas, faults)
+    _check_unique("table schema", schemas, parts, faults)
 
 
 def _aggregate_of(
-    aggregates: Iterable[type[Aggregate]], faults: list[str]
+    aggregates: Iterable[type[Aggregate]], parts: Composition, faults: list[str]
 ) -> dict[type[Command[Any]], type[Aggregate]]:
     table: dict[type[Command[Any]], type[Aggregate]] = {}
     for aggregate in aggregates:
@@ -271,8 +297,8 @@ def _aggregate_of(
             other = table.setdefault(command, aggregate)
             if other is not aggregate:
                 faults.append(
-                    f"{command.__qualname__} is executed by {other.__qualname__} and by "
-                    f"{aggregate.__qualname__}: keep one"
+                    f"{command.__qualname__} is executed by {parts.place(other)} and by "
+                    f"{parts.place(aggregate)}: keep one"
                 )
     return table
 
@@ -320,13 +346,15 @@ def _event_types(
         yield from (kind for kind in definition_of(handler).handlers if kind is not Event)
 
 
-def _check_unique(what: str, items: Iterable[tuple[str, type]], faults: list[str]) -> None:
+def _check_unique(
+    what: str, items: Iterable[tuple[str, type]], parts: Composition, faults: list[str]
+) -> None:
     seen: dict[str, type] = {}
     for name, item in items:
         if name in seen:
             faults.append(
-                f"{seen[name].__qualname__} and {item.__qualname__} share the {what} {name!r}: "
-                "rename one"
+                f"{parts.place(seen[name])} and {parts.place(item)} share the {what} "
+                f"{name!r}: rename one"
             )
         seen.setdefault(name, item)
 

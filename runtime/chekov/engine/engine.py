@@ -8,6 +8,7 @@ from typing import Final
 from uuid import uuid4
 
 from chekov.domain.boundary import scopes_of
+from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.failure import Retry
 from chekov.domain.handler import EventHandler, Projection
@@ -24,6 +25,7 @@ from chekov.engine.processes.scheduled_commands import ScheduledCommands
 from chekov.engine.reading import EventReader
 from chekov.engine.subscriptions.definitions import handler_definitions
 from chekov.engine.subscriptions.generations import GenerationKeeper
+from chekov.engine.subscriptions.identities import refuse_taken_identities
 from chekov.engine.subscriptions.invocation import Subject
 from chekov.engine.subscriptions.keys import partition_keys, subscription_key
 from chekov.engine.subscriptions.kinds import kind_of
@@ -131,6 +133,7 @@ class Engine:
         )
         projections = [key for key, handler in keys.items() if isinstance(handler, Projection)]
         self.generations = GenerationKeeper(store, projections, self._adopt)
+        self._identities = [definition_of(item).identity for item in domain.aggregates]
         self._leases = LeaseKeeper(
             store,
             self._subscriptions,
@@ -139,6 +142,7 @@ class Engine:
             lease=lease,
             layouts=self._layouts,
             revisions=codec.revisions,
+            identities=self._identities,
         )
         self._lease = lease
         strong = [key for key in keys if self.definitions[key.name].consistency == "strong"]
@@ -179,7 +183,13 @@ class Engine:
         ]
 
     async def prepare(self) -> None:
-        """Create what subscriptions need in the store, and tell the others what is written here."""
+        """Create what subscriptions need in the store, and tell the others what is written here.
+
+        Raises:
+            IdentityTaken: another domain has an aggregate of the same identity there.
+            StoreError: the store is away.
+        """
+        await self._refuse_taken_identities()
         await self.tag_index.prepare()
         await self._layouts.prepare()
         first = {key: item for key, item in self._subscriptions.items() if key.partition == 0}
@@ -188,6 +198,10 @@ class Engine:
         for key, item in first.items():
             await item.prepare(registered=(key.name, key.version) in registered)
         await self.generations.refresh()
+
+    async def _refuse_taken_identities(self) -> None:
+        nodes, lease = self._store.nodes, self._lease
+        await refuse_taken_identities(nodes, self._domain.name, self._identities, lease=lease)
 
     def drop(self) -> None:
         """Discard every cached state and event; what is needed is read again."""
@@ -204,6 +218,7 @@ class Engine:
         """
         if self._subscriptions:
             await self._leases.join()
+            await self._refuse_taken_identities()  # of one that began at the same time
             self._background["node"] = group.create_task(self._leases.attend(), name="node")
             await self._leases.succeed()
         self._background["rehydration"] = group.create_task(

@@ -34,15 +34,15 @@ class Services:
             LifespanFailed: the lifespan or the `__init__` of a handler raises at the beginning.
         """
         async with AsyncExitStack() as stack:
-            services: list[object] = []
-            lifespan = self.domain.lifespan
-            if lifespan is not None:
-                name = getattr(lifespan, "__qualname__", repr(lifespan))
-                with _explained(f"the lifespan {name} of domain {self.domain.name!r} failed"):
-                    services.append(await stack.enter_async_context(lifespan()))
-            for handler in self.domain.made:
-                with _explained(f"{type(handler).__qualname__}.__init__ failed"):
-                    initialize(handler, *services)
+            for lifespan, made in self.domain.equipment:
+                services: list[object] = []
+                if lifespan is not None:
+                    name = getattr(lifespan, "__qualname__", repr(lifespan))
+                    with _explained(f"the lifespan {name} of domain {self.domain.name!r} failed"):
+                        services.append(await stack.enter_async_context(lifespan()))
+                for handler in made:
+                    with _explained(f"{type(handler).__qualname__}.__init__ failed"):
+                        initialize(handler, *services)
             yield
 
 

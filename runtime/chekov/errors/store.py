@@ -160,6 +160,27 @@ class StoreUnavailable(StoreError):
         super().__init__(message)
 
 
+class IdentityTaken(StoreError):
+    """Another domain on the same store has an aggregate of the same identity.
+
+    Both would write the same streams, by different rules.
+
+    Attributes:
+        identity: of the aggregates.
+        domain: the one that was to be started.
+        other: the one that has it.
+    """
+
+    def __init__(self, identity: str, domain: str, other: str, node: str) -> None:
+        self.identity, self.domain, self.other = identity, domain, other
+        super().__init__(
+            f"the domains {domain!r} and {other!r} both have an aggregate with the identity "
+            f"{identity!r}, and {other!r} runs on this store, in {node}: rename one by identity=…, "
+            "or give each a store, or a schema, of its own; if it is the former name of the same "
+            "domain, stop it first"
+        )
+
+
 class AnotherStore(StoreUnavailable):
     """The database's address leads to another store than the one that was opened."""
 

@@ -1,7 +1,8 @@
 """Conditions of appends, as they are kept in the metadata of the events that met them."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 
@@ -9,6 +10,9 @@ from chekov.domain.scope import Scope, ScopeItem
 
 CONDITION: Final = "$condition"
 """The member of the metadata."""
+
+RECENT_SCOPES: Final = 1024
+"""How many scopes are remembered: those of the decisions that are under way."""
 
 _MEMBER: Final = b'"$condition":'
 
@@ -49,31 +53,38 @@ _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(_Metadata).decode
 
 
-def scope_items(scope: Scope) -> list[dict[str, Any]]:
-    """The items of a scope as JSON has them, each in one order."""
-    return [
-        msgspec.to_builtins(_Item(sorted(item.types), sorted(item.tags))) for item in scope.items
-    ]
+@lru_cache(maxsize=RECENT_SCOPES)
+def scope_items(scope: Scope) -> tuple[bytes, ...]:
+    """The items of a scope as objects in JSON, each in one order; those of recent ones are kept.
+
+    A scope is read, kept with the first event, and checked: to encode it each time would take a
+    tenth of an append.
+    """
+    return tuple(_encode(_Item(sorted(item.types), sorted(item.tags))) for item in scope.items)
+
+
+def scope_text(scope: Scope) -> str:
+    """The items of a scope as a list in JSON."""
+    return (b"[" + b",".join(scope_items(scope)) + b"]").decode()
 
 
 def with_condition(
     metadata: bytes | None,
     scope: Scope | None,
-    after: int | None,
+    after: int,
     unchanged: Mapping[str, int] | None,
 ) -> bytes:
     """Metadata, a JSON object or nothing, that keeps a condition too.
 
     As its last member: what led to the command is looked for at the beginning.
     """
-    items = (
-        []
-        if scope is None
-        else [_Item(sorted(item.types), sorted(item.tags)) for item in scope.items]
-    )
-    kept = _MEMBER + _encode(KeptCondition(after, items, dict(unchanged or {})))
+    kept: list[bytes] = []
+    if scope is not None:
+        kept.append(b'"after":%d,"scope":[%s]' % (after, b",".join(scope_items(scope))))
+    if unchanged:
+        kept.append(b'"unchanged":' + _encode(dict(unchanged)))
     rest = (metadata or b"{}").strip()[:-1].rstrip()
-    return rest + (b"" if rest == b"{" else b",") + kept + b"}"
+    return b"%s%s%s{%s}}" % (rest, b"" if rest == b"{" else b",", _MEMBER, b",".join(kept))
 
 
 def kept_condition(metadata: bytes | None) -> KeptCondition | None:

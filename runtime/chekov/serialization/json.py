@@ -30,6 +30,11 @@ def to_json(value: object) -> bytes:
     return _encode(value)
 
 
+def to_sorted_json(value: object) -> bytes:
+    """As `to_json`, with the members of each object by name: equal values are equal bytes."""
+    return _encode_sorted(value)
+
+
 def from_json(text: str | bytes) -> Any:
     """The plain values of JSON.
 
@@ -62,3 +67,4 @@ def _plain(value: object) -> object:
 
 
 _encode: Final = msgspec.json.Encoder(enc_hook=_plain).encode
+_encode_sorted: Final = msgspec.json.Encoder(enc_hook=_plain, order="sorted").encode

@@ -1,7 +1,8 @@
 """The built-in serializers: JSON, which is the default, and MessagePack."""
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast
+from dataclasses import fields, is_dataclass
+from typing import Any, Final, TypeVar, cast, get_type_hints
 
 import msgspec
 
@@ -52,9 +53,29 @@ def json_decoder(type_: type[T], faults: list[str]) -> Callable[[bytes], T]:
         decoder = msgspec.json.Decoder(type_)
         msgspec.json.schema(type_)
     except (TypeError, NameError) as error:
-        reason = str(error).split("\n\n")[-1]
-        faults.append(f"{type_.__qualname__} cannot be written as JSON: {reason} ({FIELD_TYPES})")
+        faults += _unwritable_fields(type_) or [_unwritable(type_.__qualname__, error)]
     return decoder.decode
+
+
+def _unwritable_fields(type_: Any) -> list[str]:
+    """A sentence for each field of a class whose type JSON cannot hold."""
+    try:
+        hints = get_type_hints(type_, include_extras=True)
+    except (TypeError, NameError):
+        return []
+    found: list[str] = []
+    for item in fields(type_) if is_dataclass(cast("object", type_)) else ():
+        try:
+            msgspec.json.Decoder(hints[item.name])
+            msgspec.json.schema(hints[item.name])
+        except (TypeError, NameError) as error:
+            found.append(_unwritable(f"{type_.__qualname__}.{item.name}", error))
+    return found
+
+
+def _unwritable(what: str, error: Exception) -> str:
+    reason = str(error).split("\n\n")[-1]
+    return f"{what} cannot be written as JSON: {reason} ({FIELD_TYPES})"
 
 
 def decoder_of(serializer: Serializer, type_: type[T], faults: list[str]) -> Callable[[bytes], T]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Final
 
 from chekov.server import headers
@@ -10,6 +11,7 @@ from chekov.uuid7 import uuid7
 
 REQUEST_ID: Final = "X-Request-ID"
 
+_answer: Final[ContextVar[Mapping[str, str]]] = ContextVar("answer")
 _SANE: Final = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}\Z")
 
 
@@ -19,20 +21,26 @@ def begin(given: Mapping[str, str]) -> None:
     Raises:
         RequestError: its correlation id is not a UUID; it has another one then.
     """
-    request_id = given.get(REQUEST_ID)
-    if request_id is None or not _SANE.match(request_id):
-        request_id = str(uuid7())
-    context.request_id.set(request_id)
     correlation_id = None
     try:
         correlation_id = headers.correlation_id(given)
     finally:
-        context.correlation_id.set(correlation_id or uuid7())
+        request_id = given.get(REQUEST_ID)
+        if request_id is not None and not _SANE.match(request_id):
+            request_id = None
+        if correlation_id is None:
+            correlation_id = uuid7()
+            text = str(correlation_id)
+            # Both are new: one id is enough.
+            request_id = request_id or text
+        else:
+            text = str(correlation_id)
+            request_id = request_id or str(uuid7())
+        context.correlation_id.set(correlation_id)
+        context.request_id.set(request_id)
+        _answer.set({headers.CORRELATION_ID: text, REQUEST_ID: request_id})
 
 
-def of_answer() -> dict[str, str]:
+def of_answer() -> Mapping[str, str]:
     """The headers of an answer to the current request."""
-    return {
-        headers.CORRELATION_ID: str(context.correlation_id.get()),
-        REQUEST_ID: context.request_id.get() or "",
-    }
+    return _answer.get()

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from chekov import gc_tuning
 from chekov.backoff import Backoff
 from chekov.domain.domain import Domain
 from chekov.domain.failure import Retry
@@ -26,7 +27,7 @@ from chekov.engine.observer import Observer
 from chekov.engine.subscriptions.keys import subscription_key
 from chekov.errors import StoreUnavailable
 from chekov.runtime import Runtime
-from chekov.server import gc_tuning, http
+from chekov.server import http
 from chekov.server.authentication.authenticator import authenticating
 from chekov.server.file_watch import FileWatch
 from chekov.server.http_listener import listening

@@ -24,7 +24,7 @@ def keeping(
         given = first.metadata.strip()
         if len(given) < 2 or not given.startswith(b"{") or not given.endswith(b"}"):
             raise InvalidAppend(f"the metadata of event {first.id} is not a JSON object")
-    scope, after, _ = condition or (None, None, None)
+    scope, after, _ = condition or (None, 0, None)
     kept = with_condition(first.metadata, scope, after, unchanged)
     return [first._replace(metadata=kept), *events[1:]]
 

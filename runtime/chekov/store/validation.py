@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from chekov.domain.names import NAME_BYTES, OWN, is_name
 from chekov.domain.scope import Scope
 from chekov.errors import InvalidAppend, StoreError
+from chekov.serialization.conditions import RECENT_SCOPES
 from chekov.store.port import (
     Expected,
     ExpectedVersion,
@@ -110,8 +112,9 @@ def check_conditions(condition: NoneSince | None, unchanged: Mapping[str, int] |
             )
 
 
+@lru_cache(maxsize=RECENT_SCOPES)
 def check_scope(scope: Scope) -> None:
-    """Check that a scope can be looked for.
+    """Check that a scope can be looked for; those of recent ones that can are remembered.
 
     Raises:
         InvalidAppend: it is empty or too large, or names what no event has.

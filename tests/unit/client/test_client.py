@@ -178,6 +178,18 @@ async def test_a_state_is_loaded_as_its_class_now_and_as_it_was() -> None:
     assert result.state.balance == 4
 
 
+async def test_a_command_is_answered_with_what_is_asked_for() -> None:
+    async with asking() as (client, _):
+        await client.dispatch(OPEN)
+        everything = await client.dispatch(deposit(3), returns="everything")
+        version = await client.dispatch(deposit(1), returns="version")
+        state = await client.dispatch(deposit(1), returns="state")
+    assert everything.events == [MoneyDeposited(amount=3)]
+    assert everything.state == Account(owner="Ada", balance=3)
+    assert (version.version, version.events, version.state) == (3, [], None)
+    assert (state.events, state.state.balance) == ([], 5)
+
+
 async def test_a_command_waits_for_handlers() -> None:
     async with asking() as (client, server):
         await client.dispatch(OPEN, consistency="strong")

@@ -1,5 +1,5 @@
 # Its classes are wrong on purpose, and checkers see most of it.
-# pyright: basic, reportArgumentType=false, reportGeneralTypeIssues=false, reportCallIssue=false, reportUndefinedVariable=false
+# pyright: basic, reportReturnType=false, reportArgumentType=false, reportGeneralTypeIssues=false, reportCallIssue=false, reportUndefinedVariable=false
 
 import asyncio
 from collections.abc import Iterable
@@ -260,3 +260,55 @@ def test_a_command_that_does_not_say_what_it_yields_is_a_fault() -> None:
 
     (fault,) = faults(of(Listener))
     assert "Silent does not say what it yields" in fault
+
+
+def test_an_executor_without_yield_is_found_before_it_runs() -> None:
+    class Forgetful(Aggregate, identity="forgetful"):
+        @execute
+        def either(self, command: Either) -> Iterable[Left | Right]:
+            if command.key:
+                Left(text=command.key)
+            else:
+                return
+
+        @apply
+        def turned(self, event: Left | Right) -> None:
+            pass
+
+    [fault] = definition_of(Forgetful).faults
+    assert "Forgetful.either yields no event, and returns none: did you forget `yield`?" in fault
+
+
+def test_an_executor_may_return_a_list_or_always_refuse() -> None:
+    class Listing(Aggregate, identity="listing"):
+        @execute
+        def either(self, command: Either) -> Iterable[Left | Right]:
+            if command.key == "none":
+                raise ValueError
+            return [] if command.key else (Left(text="a"),)
+
+        @apply
+        def turned(self, event: Left | Right) -> None:
+            pass
+
+    class Refusing(Listing, identity="refusing"):
+        @execute
+        def either(self, command: Either) -> Iterable[Left | Right]:
+            raise ValueError(command.key)
+
+    assert definition_of(Listing).faults == definition_of(Refusing).faults == ()
+
+
+def test_a_command_handler_that_returns_no_events_is_found() -> None:
+    class Turns(Aggregate, identity="turns"):
+        @apply
+        def turned(self, event: Left | Right) -> None:
+            pass
+
+    class Deciding(CommandHandler):
+        @execute
+        async def either(self, command: Either, turns: Turns) -> Iterable[Left | Right]:
+            await asyncio.sleep(0)
+
+    [fault] = definition_of(Deciding).faults
+    assert "Deciding.either yields no event" in fault

@@ -205,7 +205,7 @@ class Odd(Aggregate, identity="odd"):
 def test_types_that_json_cannot_hold_are_found_at_the_start() -> None:
     with pytest.raises(DefinitionError) as caught:
         Codec(Domain("odd", aggregates=[Odd]))
-    assert [fault.split()[0] for fault in caught.value.faults] == ["Strange", "Stranger"]
+    assert [fault.split()[0] for fault in caught.value.faults] == ["Strange.what", "Stranger.what"]
     assert all("Opaque" in fault for fault in caught.value.faults)
 
 

@@ -95,5 +95,5 @@ def test_a_state_that_cannot_be_stored_is_a_fault_of_the_domain() -> None:
         def opened(self, event: Opened) -> None:
             pass
 
-    with pytest.raises(DefinitionError, match="Odd cannot be written as JSON"):
+    with pytest.raises(DefinitionError, match=r"Odd\.opaque cannot be written as JSON"):
         codec(Odd)

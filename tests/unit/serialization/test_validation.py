@@ -63,7 +63,9 @@ def test_a_sound_domain_is_accepted() -> None:
 def test_the_faults_of_messages_and_of_snapshots_come_at_once() -> None:
     with pytest.raises(DefinitionError) as caught:
         validate(DOMAIN)
-    assert [fault.partition(" ")[0] for fault in caught.value.faults] == ["Open", "Opened", "Wrong"]
+    found = [fault.partition(" ")[0] for fault in caught.value.faults]
+    assert [name.partition(".")[0] for name in found] == ["Open", "Opened", "Wrong"]
+    assert found[0] == "Open.owner"
     with pytest.raises(DefinitionError) as refused:
         Runtime(DOMAIN, store=MemoryStore())
     assert refused.value.faults == caught.value.faults

@@ -122,7 +122,7 @@ def test_a_field_that_cannot_be_json_is_a_fault_of_the_domain(write: Write) -> N
     )
     with pytest.raises(InvalidDomain) as caught:
         load_domain("shop_json:domain", write("shop_json.py", source))
-    assert "Opened cannot be written as JSON" in caught.value.faults[0]
+    assert "Opened.owner cannot be written as JSON" in caught.value.faults[0]
 
 
 def test_a_state_that_cannot_be_kept_is_a_fault_of_the_domain(write: Write) -> None:
@@ -131,4 +131,4 @@ def test_a_state_that_cannot_be_kept_is_a_fault_of_the_domain(write: Write) -> N
     )
     with pytest.raises(InvalidDomain) as caught:
         load_domain("shop_kept:domain", write("shop_kept.py", source))
-    assert "Account cannot be written as JSON" in caught.value.faults[0]
+    assert "Account.last cannot be written as JSON" in caught.value.faults[0]

@@ -85,7 +85,7 @@ def test_the_variable_holds_a_list_in_json() -> None:
     for odd, fault in (
         ("{}", "not a list of objects"),
         ("[", "not JSON"),
-        ("[" * 50_000, "nested too deeply"),
+        ("[" * 50_000, "(nested too deeply|not JSON)"),  # by the version of Python
     ):
         with pytest.raises(SettingsError, match=rf"CHEKOV_SUBSCRIPTIONS: .*{fault}"):
             Settings.read({"CHEKOV_SUBSCRIPTIONS": odd})

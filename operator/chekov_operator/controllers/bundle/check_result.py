@@ -4,10 +4,10 @@ A check writes its result twice: cut to 4 KiB into the termination message of it
 costs no request, and on a line of its log, which holds it whole.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Final, cast
 
+from chekov.serialization.json import from_json, to_sorted_json
 from chekov_operator.api.text import printable, reason_or
 from chekov_operator.kube.kinds import GROUP
 from chekov_operator.kube.objects import Object, annotation, nested, with_annotation
@@ -52,7 +52,7 @@ def _subscription(given: object) -> Object | None:
 
 def _loaded(text: str | None) -> Object | None:
     try:
-        result = json.loads(text or "")
+        result = from_json(text or "")
     except (ValueError, RecursionError):
         return None
     return cast("Object", result) if isinstance(result, dict) and "ok" in result else None
@@ -65,9 +65,7 @@ def is_whole(result: Object | None) -> bool:
 
 def with_result(body: Object, result: Mapping[str, object]) -> Object:
     """A copy of an object with the result of its revision's check."""
-    return with_annotation(
-        body, _ANNOTATION, json.dumps(result, sort_keys=True, separators=(",", ":"))
-    )
+    return with_annotation(body, _ANNOTATION, to_sorted_json(result).decode())
 
 
 def result_of(body: Object | None) -> Object | None:

@@ -3,11 +3,11 @@
 With it a revision can run again after its Deployment was deleted or the bundle's spec was changed.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, cast
 
+from chekov.serialization.json import from_json, to_sorted_json
 from chekov_operator.api.domain_bundle import Bundle, parse_bundle
 from chekov_operator.api.event_store import Store
 from chekov_operator.api.spec import InvalidSpec
@@ -41,7 +41,7 @@ def to_config_map(revision: Revision, spec: Mapping[str, object], result: Object
         {**child_labels(bundle.meta.name), **labels},
     )
     body["metadata"]["annotations"] = {
-        _SPEC_ANNOTATION: json.dumps(_without_source(spec), sort_keys=True, separators=(",", ":")),
+        _SPEC_ANNOTATION: to_sorted_json(_without_source(spec)).decode(),
         _IMAGE_ANNOTATION: revision.image,
     }
     stored: Object = {**body, "immutable": True, "data": dict(revision.modules or {})}
@@ -57,7 +57,7 @@ def from_config_map(
         `None` if the ConfigMap cannot be used.
     """
     try:
-        spec = json.loads(annotation(body, _SPEC_ANNOTATION) or "")
+        spec = from_json(annotation(body, _SPEC_ANNOTATION) or "")
         stored = parse_bundle({"metadata": body["metadata"], "spec": spec})
     except (ValueError, RecursionError, InvalidSpec):
         return None
@@ -79,7 +79,7 @@ def from_config_map(
 def stored_spec(body: Object | None) -> Object | None:
     """The spec that a revision was made from, with its inline source; `None` if unreadable."""
     try:
-        spec = json.loads(annotation(body, _SPEC_ANNOTATION) or "")
+        spec = from_json(annotation(body, _SPEC_ANNOTATION) or "")
     except (ValueError, RecursionError):
         return None
     if nested(spec, "code", "inline") is not None:

@@ -5,10 +5,10 @@ A process keeps the environment that it started with: the DSN of the store, and 
 is a rollout of the same revision.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Final, cast
 
+from chekov.serialization.json import from_json, to_sorted_json
 from chekov_operator.children.revision import Revision
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.references import reference_to_dsn, references
@@ -42,7 +42,7 @@ def versions(revision: Revision, observed: ObservedBundle, live: Object | None) 
 
 def with_versions(deployment: Object, found: Mapping[str, str], cause: str) -> Object:
     """A copy of a Deployment whose pods carry the digests, with why it was changed last."""
-    text = json.dumps(found, sort_keys=True, separators=(",", ":"))
+    text = to_sorted_json(found).decode()
     spec = deployment["spec"]
     template = with_annotation(spec["template"], _VERSIONS_ANNOTATION, text)
     changed = {**deployment, "spec": {**spec, "template": template}}
@@ -66,7 +66,7 @@ def cause_of_rollout(revision: str, found: Mapping[str, str], live: Object | Non
 
 def _versions_on(live: Object | None) -> dict[str, str]:
     try:
-        found = json.loads(annotation(nested(live, "spec", "template"), _VERSIONS_ANNOTATION) or "")
+        found = from_json(annotation(nested(live, "spec", "template"), _VERSIONS_ANNOTATION) or "")
     except (ValueError, RecursionError):
         return {}
     return cast("dict[str, str]", found) if isinstance(found, dict) else {}

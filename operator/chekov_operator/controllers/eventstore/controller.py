@@ -13,7 +13,7 @@ from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.events import warnings_about
 from chekov_operator.kube.kinds import SECRET, STORE, Key, Kind
-from chekov_operator.kube.objects import Children, Object
+from chekov_operator.kube.objects import Children, Object, nested
 from chekov_operator.kube.referenced_objects import ReferencedObjects
 from chekov_operator.settings import Settings
 from chekov_operator.stores.databases import Databases
@@ -47,6 +47,7 @@ class EventStoreController:
         jobs, pods, now = jobs_in(children), self._cache.pods(key), time.time()
         observed = ObservedStore(
             reading=reading,
+            known_events=int(nested(body, "status", "position") or 0),
             jobs=jobs,
             policies=policies_in(children),
             pods=pods,

@@ -12,6 +12,7 @@ class ObservedStore:
 
     Attributes:
         reading: what was last read from the database; `None` if nothing has been read yet.
+        known_events: how many events the store had when its status was written.
         jobs: the migration Jobs by name.
         policies: the names of their network policies.
         pods: the pods of these Jobs.
@@ -20,6 +21,7 @@ class ObservedStore:
     """
 
     reading: Reading | None = None
+    known_events: int = 0
     jobs: Mapping[str, Object] = field(default_factory=dict[str, Object])
     policies: Sequence[str] = ()
     pods: Sequence[Object] = ()

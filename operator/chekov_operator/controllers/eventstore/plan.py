@@ -12,7 +12,7 @@ from chekov_operator.children.pod_state import WARNED_SECONDS, last_log_line
 from chekov_operator.children.workloads import migration_job, migration_policy
 from chekov_operator.controllers.eventstore.observed import ObservedStore
 from chekov_operator.controllers.plan import Plan, paused_plan
-from chekov_operator.kube.kinds import JOB, NETWORK_POLICY, Kind
+from chekov_operator.kube.kinds import ACCEPTED_LOSS_ANNOTATION, JOB, NETWORK_POLICY, Kind
 from chekov_operator.kube.objects import Object
 from chekov_operator.settings import Settings
 from chekov_operator.stores.dsn import servers
@@ -30,7 +30,7 @@ def plan_store(store: Store, observed: ObservedStore, settings: Settings) -> Pla
     if fault is not None or reading.state is None:
         fault = fault or Fault("Unreachable", "the database gave no answer")
         return Plan(
-            status=_host(reading),
+            status={**_host(reading), **_known(observed)},
             conditions=[
                 false("Ready", fault.reason, fault.message),
                 unknown("Migrated", fault.reason, "the version of the schema is unknown"),
@@ -83,6 +83,15 @@ def _plan_migration(
     if store.migrate == "Manual":
         message = f"{found}: run `chekov migrate`, or set spec.migrate to Auto"
         return _unmigrated(status, Fault("MigrationNeeded", message), requeue_after=RETRY_SECONDS)
+    if version == 0 and observed.known_events and not _is_accepted(store, observed):
+        events, where = observed.known_events, status.get("host")
+        message = (
+            f"schema {store.schema!r} at {where} held {events} events and does not exist any more; "
+            "restore it from a backup, or correct the DSN. To begin anew without these events: "
+            f"kubectl annotate eventstore {store.meta.name} {ACCEPTED_LOSS_ANNOTATION}={events}"
+        )
+        lost = {**status, **_known(observed)}
+        return _unmigrated(lost, Fault("EventsLost", message), requeue_after=RETRY_SECONDS)
     wanted = migration_job(store, needed, settings)
     databases = servers(status.get("host", ""), status.get("podPorts", ()))
     policy = [migration_policy(store, databases)] if store.network_policy else []
@@ -132,6 +141,15 @@ def _unmigrated(
         false("Migrated", fault.reason, fault.message),
     ]
     return Plan(apply, delete, status, conditions, requeue_after=requeue_after)
+
+
+def _known(observed: ObservedStore) -> Object:
+    """The number of events that the store had, while nothing newer is known."""
+    return {"position": observed.known_events} if observed.known_events else {}
+
+
+def _is_accepted(store: Store, observed: ObservedStore) -> bool:
+    return store.accepted_loss == str(observed.known_events)
 
 
 def _host(reading: Reading) -> Object:

@@ -111,6 +111,11 @@ class LayoutKeeper:
         """Whether partitions are on their way to where all of them stop."""
         return any(layout.until is not None for layout in self._layouts.values())
 
+    @property
+    def foreign(self) -> Sequence[str]:
+        """Names of the subscriptions that are divided by other keys than this process has."""
+        return [key.name for key in self._layouts if not self.can_run(key)]
+
     def offer(self, key: SubscriptionKey) -> str:
         """What the node of this process offers to run a subscription."""
         division = self._wanted.get(first_of(key))

@@ -10,7 +10,13 @@ from typing import Final
 from chekov.engine.subscriptions.layouts import LayoutKeeper, first_of
 from chekov.engine.subscriptions.node_watch import LOOK_SECONDS, NodeWatch
 from chekov.engine.subscriptions.rest import Rest
-from chekov.engine.subscriptions.shares import Member, assign, older_than, revision_offers
+from chekov.engine.subscriptions.shares import (
+    Member,
+    assign,
+    identity_offers,
+    older_than,
+    revision_offers,
+)
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.errors import StoreError
 from chekov.serialization.revisions import Revisions
@@ -47,6 +53,7 @@ class LeaseKeeper:
         lease: float,
         layouts: LayoutKeeper,
         revisions: Revisions,
+        identities: Collection[str],
     ) -> None:
         self._store = store
         self._subscriptions = subscriptions
@@ -55,7 +62,8 @@ class LeaseKeeper:
         self._lease = lease
         self._layouts = layouts
         handlers = frozenset(map(layouts.offer, subscriptions))
-        self._offers = handlers | layouts.wishes | revision_offers(revisions)
+        own = revision_offers(revisions) | identity_offers(identities)
+        self._offers = handlers | layouts.wishes | own
         self._nodes = NodeWatch(store.nodes, domain, Member(owner, self._offers), lease=lease)
         self._rest = Rest(store.read_models, lease)
         self._leaving: set[SubscriptionKey] = set()
@@ -72,7 +80,13 @@ class LeaseKeeper:
             "claims of subscriptions are not renewed": self._trouble,
             "subscriptions are left to other processes": self._rest.reason,
         }
-        return [f"{what}: {reason}" for what, reason in found.items() if reason]
+        return [
+            *(f"{what}: {reason}" for what, reason in found.items() if reason),
+            *(
+                f"subscription {name} is divided by the keys of another release, which runs it"
+                for name in self._layouts.foreign
+            ),
+        ]
 
     async def alone(self) -> bool:
         """Look whether no other process runs subscriptions of the domain."""

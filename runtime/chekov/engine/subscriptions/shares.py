@@ -18,6 +18,7 @@ from chekov.serialization.revisions import Revisions
 from chekov.store.port import SubscriptionKey
 
 _READS: Final = "reads "
+_KEEPS: Final = "keeps "
 _BY: Final = " by "
 _ALL_BY_STREAM: Final[Mapping[SubscriptionKey, str]] = MappingProxyType({})
 
@@ -27,8 +28,8 @@ class Member(NamedTuple):
 
     Attributes:
         id: as the owner of claims.
-        offers: what it can run, as `offer_of` says it, and which events it can read, as
-            `revision_offers` does.
+        offers: what it can run, as `offer_of` says it, which events it can read, as
+            `revision_offers` does, and whose streams it writes, as `identity_offers` does.
     """
 
     id: str
@@ -62,6 +63,16 @@ def _keys_by_handler(offers: frozenset[str]) -> Mapping[str, str]:
 def revision_offers(revisions: Revisions) -> frozenset[str]:
     """What a node offers to say which events it can read."""
     return frozenset(f"{_READS}{name}" for name in revisions.names)
+
+
+def identity_offers(identities: Iterable[str]) -> frozenset[str]:
+    """What a node offers to say whose aggregates' streams its domain writes."""
+    return frozenset(f"{_KEEPS}{identity}" for identity in identities)
+
+
+def identities_of(offers: Iterable[str]) -> frozenset[str]:
+    """The identities of aggregates that a node says its domain has."""
+    return frozenset(item.removeprefix(_KEEPS) for item in offers if item.startswith(_KEEPS))
 
 
 def older_than(own: Member, members: Iterable[Member]) -> Collection[str]:

@@ -70,11 +70,11 @@ class MemoryNodes:
         """The nodes of a domain that were heard of since a time."""
         return [id_ for id_, row in self._rows.items() if row.domain == domain and row.heard > time]
 
-    async def list(self, domain: str, *, lease: float) -> Sequence[Node]:
-        """The nodes of a domain, in the order in which they joined."""
+    async def list(self, domain: str | None, *, lease: float) -> Sequence[Node]:
+        """The nodes of a domain, or of all domains, in the order in which they joined."""
         since = self._now() - timedelta(seconds=lease)
         return [
-            Node(node, row.offers, str(row.session), row.heard > since, not row.present)
+            Node(node, row.offers, str(row.session), row.heard > since, not row.present, row.domain)
             for node, row in self._rows.items()
-            if row.domain == domain
+            if domain is None or row.domain == domain
         ]

@@ -23,6 +23,8 @@ class Node:
     A process that is killed ends its session at once. One that lost its connection does so too, and
     has another soon: so its session must be missing twice, half a second apart.
     """
+    domain: str = ""
+    """Whose subscriptions it runs."""
 
 
 class Nodes(Protocol):
@@ -67,8 +69,8 @@ class Nodes(Protocol):
         """Be a node no longer, and wake the processes that wait for subscriptions."""
         ...
 
-    async def list(self, domain: str, *, lease: float) -> Sequence[Node]:
-        """The nodes of a domain, in the order in which they joined.
+    async def list(self, domain: str | None, *, lease: float) -> Sequence[Node]:
+        """The nodes of a domain, or of all domains, in the order in which they joined.
 
         Raises:
             StoreUnavailable: the database is away.

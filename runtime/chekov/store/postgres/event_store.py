@@ -9,8 +9,7 @@ from uuid import UUID
 from chekov.domain.event_filter import EVERYTHING, EventFilter
 from chekov.domain.names import is_name
 from chekov.domain.scope import Scope
-from chekov.serialization.conditions import scope_items
-from chekov.serialization.json import to_json
+from chekov.serialization.conditions import scope_text
 from chekov.store.links import resolved, target
 from chekov.store.port import (
     Appended,
@@ -126,7 +125,7 @@ class PostgresEventStore:
         wanted = min(limit, LARGEST_PAGE)
         if wanted <= 0:
             return Found((), after)
-        items = to_json(scope_items(scope)).decode()
+        items = scope_text(scope)
         rows = await self._read("scope", _within(after), wanted, items)
         *_, head, head_id, known = rows[0]
         if anchor not in (None, known):

@@ -224,6 +224,7 @@ class _Importer:
                         "tags", schema_name=self._schema, columns=TAG_COLUMNS, records=tags
                     )
                     await connection.execute(sql["untag_forgotten"], *span)
+                await connection.execute(sql["forget_tag_kinds"])
                 await connection.execute(sql["add_streams"], *span)
                 misplaced = await connection.fetchval(self._misplaced, *span)
                 if misplaced is not None:

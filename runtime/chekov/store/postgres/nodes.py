@@ -95,8 +95,8 @@ class PostgresNodes:
         """Be a node no longer."""
         await self._fetch("leave", node, self._free_channel)
 
-    async def list(self, domain: str, *, lease: float) -> Sequence[Node]:
-        """The nodes of a domain, in the order in which they joined."""
+    async def list(self, domain: str | None, *, lease: float) -> Sequence[Node]:
+        """The nodes of a domain, or of all domains, in the order in which they joined."""
         return [
             Node(
                 node,
@@ -104,8 +104,9 @@ class PostgresNodes:
                 None if backend is None else f"{backend} since {started}",
                 fresh,
                 vanished,
+                its_domain,
             )
-            for node, offers, backend, started, fresh, vanished in map(
+            for node, offers, backend, started, fresh, vanished, its_domain in map(
                 tuple, await self._fetch("nodes", domain, lease)
             )
         ]

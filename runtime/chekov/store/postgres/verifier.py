@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, LiteralString, NamedTuple
 
 from chekov.domain.scope import is_hashed
-from chekov.serialization.conditions import KeptCondition, kept_condition, scope_items
-from chekov.serialization.json import to_json
+from chekov.serialization.conditions import KeptCondition, kept_condition, scope_text
 from chekov.store.postgres.connection_options import DriverConnection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Translator
 from chekov.store.postgres.migrator import needed_version, verify
@@ -127,7 +126,7 @@ class _Verifier:
         if condition.after is not None:
             if condition.after >= position:
                 return f"it names position {condition.after}"
-            items = to_json(scope_items(condition.as_scope())).decode()
+            items = scope_text(condition.as_scope())
             rows: Any = await self._connection.fetch(self._scope, condition.after, 1, items)
             met: int | None = rows[0][0]
             if met is not None and met < position:

@@ -54,6 +54,12 @@ class NodesContract:
         async with attending(store, "two"), attending(store, "one"):
             async with attending(store, "three", domain="shop"):
                 found = await store.nodes.list("bank", lease=LONG)
+                everybody = await store.nodes.list(None, lease=LONG)
+            assert [(node.id, node.domain) for node in everybody] == [
+                ("two", "bank"),
+                ("one", "bank"),
+                ("three", "shop"),
+            ]
             assert [(node.id, node.offers) for node in found] == [
                 ("two", {"mails 1", "sums 2"}),
                 ("one", {"mails 1", "sums 2"}),

@@ -253,3 +253,35 @@ def test_a_paused_store_is_left_as_it_is() -> None:
     plan = plan_store(parse_store(body), observed(2), SETTINGS)
     assert (list(plan.apply), list(plan.delete), plan.keep_status) == ([], [], True)
     assert condition(plan, "Paused")[0] == "True"
+
+
+def test_a_store_that_lost_its_events_is_not_made_anew() -> None:
+    plan = plan_store(store(), observed(0, known_events=5), SETTINGS)
+    assert plan.apply == ()
+    assert condition(plan, "Ready")[:2] == ("False", "EventsLost")
+    assert "held 5 events" in condition(plan, "Ready")[2]
+    assert "chekov.dev/accepted-loss=5" in condition(plan, "Ready")[2]
+    # It is remembered until the user decides.
+    assert plan.status["position"] == 5
+
+
+def test_an_outage_does_not_make_the_events_forgotten() -> None:
+    away = Reading("db.example:5432", unreachable=Fault("Unreachable", "no route"))
+    plan = plan_store(store(), replace(observed(), reading=away, known_events=5), SETTINGS)
+    assert plan.status["position"] == 5
+
+
+@pytest.mark.parametrize(("accepted", "is_made"), [("5", True), ("4", False), ("true", False)])
+def test_the_user_may_accept_this_very_loss(
+    accepted: str,
+    is_made: bool,  # noqa: FBT001 a parameter of the test
+) -> None:
+    body = store_body()
+    body["metadata"]["annotations"] = {"chekov.dev/accepted-loss": accepted}
+    plan = plan_store(parse_store(body), observed(0, known_events=5), SETTINGS)
+    assert (("Job", NAME) in made(plan)) == is_made
+
+
+def test_a_store_that_is_behind_is_migrated_whatever_it_holds() -> None:
+    plan = plan_store(store(), observed(2, known_events=5), SETTINGS)
+    assert ("Job", NAME) in made(plan)

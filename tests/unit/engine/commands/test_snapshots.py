@@ -344,7 +344,7 @@ def test_states_that_cannot_be_stored_are_faults_of_the_domain() -> None:
     with pytest.raises(DefinitionError) as caught:
         over(MemoryStore(), domain=domain)
     first, second = caught.value.faults
-    assert "Odd cannot be written as JSON" in first
+    assert "Odd.strange cannot be written as JSON" in first
     assert "Vague cannot be stored in a snapshot: amounts" in second
 
 

@@ -21,6 +21,8 @@ from tests.unit.engine.subscriptions.test_partition_keys import (
 )
 from tests.waiting import passed, until
 
+FOREIGN = "subscription heard is divided by the keys of another release, which runs it"
+
 
 async def layout_of(store: MemoryStore) -> Layout:
     [layout] = await store.layouts.list("counting")
@@ -139,6 +141,8 @@ async def test_the_former_release_goes_on_if_the_newer_one_leaves_before_it_took
         async with keyed(by_thirds(heard), store, 3, "new") as new:
             await until(lambda: owned(new) == 0 and len(new.subscriptions) == 4)
             assert await divided_by_stream(store, is_so=True)
+            assert FOREIGN in new.engine.troubles
+        assert FOREIGN not in old.engine.troubles
         heard.failing.clear()
         await old.resume("heard")
         await settled(old)
@@ -156,8 +160,10 @@ async def test_a_subscription_that_is_paused_waits_for_its_other_keys_until_it_i
         await heard.add(new)
         await until(lambda: {item.state for item in new.subscriptions.values()} == {"paused"})
         assert await divided_by_stream(store, is_so=True)
+        assert FOREIGN in new.engine.troubles
         await new.resume("heard")
         await taken_over(store, new, 3)
+        assert FOREIGN not in new.engine.troubles
         await settled(new)
     check(heard, since=15)
 

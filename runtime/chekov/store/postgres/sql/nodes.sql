@@ -39,6 +39,7 @@ select id, offers, backend, server_started,
         server_started = pg_postmaster_start_time()
             and not exists (select from held where held.pid = backend and held.lock = row.lock),
         false
-    )
-from chekov.nodes as row where domain = $1
+    ),
+    domain
+from chekov.nodes as row where domain = $1 or $1::text is null
 order by joined, id

@@ -14,17 +14,18 @@ select instance from chekov.outbox where <of_key> and error is not null
 union
 select instance from chekov.timers where <of_key> and error is not null
 
+-- fragment: parked_of
+parked.domain = $1 and parked.name = $2 and parked.version = $3 and parked.partition = $4
+and parked.generation = 1
+
 -- An instance with a parked event, or with an input that was set aside, has no other inputs until
 -- that is handled.
 -- fragment: in_turn
 error is null and not exists (
+    select from chekov.parked where <parked_of> and parked.key = $2 || '-' || instance
+) and not exists (
     select from chekov.parked
-    where parked.domain = $1 and parked.name = $2 and parked.version = $3
-        and parked.partition = $4 and parked.generation = 1
-        and (
-            parked.key = $2 || '-' || instance
-            or parked.also <> '{}' and $2 || '-' || instance = any(parked.also)
-        )
+    where <parked_of> and parked.also <> '{}' and $2 || '-' || instance = any(parked.also)
 ) and instance not in (<withheld>)
 
 -- Each by the index: while it has no statistics, Postgres would compare all instances with all names.

@@ -382,16 +382,25 @@ without_timers as (
 )
 select exists (select from free)
 
+-- fragment: parked_of_row
+(parked.domain, parked.name, parked.version, parked.partition, parked.generation)
+= (row.domain, row.name, row.version, row.partition, row.generation)
+
 -- name: subscriptions
 select domain, name, version, partition, generation, position, owner, epoch, state, error,
-    parked.events, updated, building, parked.keys, last_failed, coalesce(keyed_by, 'stream')
+    parked.events, updated, building, parked.keys + further.keys, last_failed,
+    coalesce(keyed_by, 'stream')
 from chekov.subscriptions as row
 left join chekov.partitions using (domain, name, version)
 cross join lateral (
-    select count(distinct position) as events, count(distinct own) as keys
-    from chekov.parked cross join unnest(array_prepend(key, also)) as own
-    where (parked.domain, parked.name, parked.version, parked.partition, parked.generation)
-        = (row.domain, row.name, row.version, row.partition, row.generation)
+    select count(*) as events, count(distinct key) as keys from chekov.parked
+    where <parked_of_row>
 ) as parked
+cross join lateral (
+    select count(distinct own) as keys from chekov.parked cross join unnest(also) as own
+    where <parked_of_row> and also <> '{}' and not exists (
+        select from chekov.parked where <parked_of_row> and key = own
+    )
+) as further
 where domain = coalesce($1, domain)
 order by domain, name, version, partition, generation

@@ -182,6 +182,10 @@ delete from chekov.tags using chekov.keys
 where tags.position > $1 and tags.position <= $2 and keys.id = tags.key
     and keys.forgotten is not null
 
+-- They may lack tags that this domain decides by: which have them is found out anew.
+-- name: forget_tag_kinds
+delete from chekov.tag_kinds
+
 -- name: add_keys
 with untagged as (
     delete from chekov.tags using unnest($1::uuid[], $5::timestamptz[]) as line (id, forgotten)

@@ -202,11 +202,15 @@ begin
     if p_scopes is not null or p_unchanged is not null then
         select coalesce(max(position), 0) into head from chekov.events;
         -- A statement of its own, so that it sees all that was committed when the head was read.
+        with item as materialized (
+            select * from json_to_recordset(p_scopes)
+                as item (n integer, after bigint, anchor uuid, types text[], tags text[])
+        )
         select json_agg(first) into r_failed from (
             select distinct on (n) n, position, type, stream, version from (
                 select n, null::bigint as position, null::text as type, null::text as stream,
                     head as version
-                from json_to_recordset(p_scopes) as item (n integer, after bigint, anchor uuid)
+                from item
                 where after > head or anchor is not null and not exists (
                     select from chekov.events where position = after and id = anchor
                 )
@@ -221,8 +225,7 @@ begin
                 where coalesce(last.version, 0) <> guarded.version
                 union all
                 select n, found.position, found.type, null, null
-                from json_to_recordset(p_scopes)
-                    as item (n integer, after bigint, types text[], tags text[])
+                from item
                 cross join lateral (
                     (
                         select tags.position, tags.type from chekov.tags

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chekov.server import gc_tuning
+from chekov import gc_tuning
 
 
 @pytest.fixture(autouse=True)

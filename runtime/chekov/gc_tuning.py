@@ -1,4 +1,4 @@
-"""Garbage-collector tuning for serving processes: freeze start-up objects, collect less often."""
+"""Garbage-collector tuning for long processes: freeze start-up objects, collect less often."""
 
 import gc
 from typing import Final
@@ -13,7 +13,8 @@ def tune() -> None:
 
     Events and commands have no reference cycles, so reference counting frees them. At its default
     thresholds the collector would traverse every module and class a few times per page of events,
-    which is more work than decoding the page.
+    which is more work than decoding the page. In the operator it would go through all cached
+    objects, which took a fifth of its processor time with 400 bundles.
     """
     gc.collect()
     gc.freeze()
