@@ -28,6 +28,7 @@ from chekov.client.transport import (
     Call,
     Failure,
     Transport,
+    is_refusal,
     refused,
 )
 from chekov.client.values import Outcome
@@ -47,8 +48,6 @@ _PATIENCE: Final = 60.0
 
 _ENDS: Final = frozenset({"draining", "request-timeout"})
 """Problems with which a process ends a batch: the line may go to another one."""
-
-_FIRST_ERROR: Final = 400
 
 
 class _Line(NamedTuple):
@@ -82,7 +81,6 @@ class Batch:
         )
         self._commands = commands
         self._domain, self._codec = domain, codec
-        self._attempts = Attempts(transport.timeout)
         self._room = asyncio.Semaphore(_WINDOW)
         self._changed = asyncio.Event()
         self._lines: deque[_Line] = deque()
@@ -92,21 +90,27 @@ class Batch:
 
     async def outcomes(self) -> AsyncGenerator[Outcome]:
         """What became of each command, in their order; see `Client.dispatch_all`."""
+        attempts = Attempts(self._transport.timeout)
+        answered = True
         async with _running(self._take()) as taking:
             while await self._waiting():
-                self._attempts.made += 1
-                failure = None
-                async with aclosing(self._exchange()) as exchange:
+                if answered:
+                    attempts.begin()  # only now: the next command may have come late
+                attempts.made += 1
+                answered, failure = False, None
+                async with aclosing(self._exchange(attempts)) as exchange:
                     async for outcome in exchange:
                         if isinstance(outcome, Failure):
                             failure = outcome
                             break
-                        self._attempts = Attempts(self._transport.timeout)
+                        answered = True
                         yield outcome
+                if answered:
+                    attempts.begin()  # so may the commands of a connection
                 if failure is None or (failure.again and not self._lines):
                     continue  # nothing is to be sent again
-                if not (failure.again and await self._attempts.wait(failure.wait)):
-                    raise failure.error(self._attempts)
+                if not (failure.again and await attempts.wait(failure.wait)):
+                    raise failure.error(attempts)
             await taking  # raises what the commands' iterator raised
 
     async def _take(self) -> None:
@@ -121,8 +125,6 @@ class Batch:
                     str(command_id).encode(),
                     data,
                 )
-                if not self._lines:  # until now, nothing waited for an answer
-                    self._attempts = Attempts(self._transport.timeout)
                 self._lines.append(_Line(command, command_id, encoded))
                 self._changed.set()
         finally:
@@ -139,14 +141,13 @@ class Batch:
         self._changed.clear()
         await self._changed.wait()
 
-    async def _exchange(self) -> AsyncGenerator[Outcome | Failure]:
+    async def _exchange(self, attempts: Attempts) -> AsyncGenerator[Outcome | Failure]:
         """Send all lines over one connection; a failure is the last that is yielded."""
         try:
             async with self._transport.response(self._call, self._content()) as response:
                 try:
-                    if response.status >= _FIRST_ERROR:
-                        body = await response.read()
-                        yield refused(self._call, self._attempts, response, body)
+                    if is_refusal(response):
+                        yield refused(self._call, attempts, response, await response.read())
                         return
                     async for answer in self._answers(response):
                         outcome = self._outcome(answer, str(response.url))
@@ -154,13 +155,13 @@ class Batch:
                         if isinstance(outcome, Failure):
                             return
                     if self._lines:
-                        self._attempts.uncertain = True
+                        attempts.uncertain = True
                         yield Failure(str(response.url), "the response ended", again=True)
                 finally:
                     self._connections += 1  # its content ends, which is waited for
                     self._changed.set()
         except CONNECTION_ERRORS as error:
-            yield self._transport.failure(self._call, self._attempts, error)
+            yield self._transport.failure(self._call, attempts, error)
 
     async def _answers(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """The lines of the response."""

@@ -11,13 +11,13 @@ from chekov.client.transport import (
     Call,
     Failure,
     Transport,
+    is_refusal,
     refused,
 )
 
 ACCEPT: Final = {"Accept": "text/event-stream"}
 _SILENT_SECONDS: Final = 45.0
 """Three times as long as the server is silent."""
-_FIRST_ERROR: Final = 400
 
 
 class Message(NamedTuple):
@@ -70,23 +70,26 @@ async def follow(transport: Transport, call: Call) -> AsyncGenerator[bytes]:
     attempts = Attempts(transport.timeout)
     while True:
         attempts.made += 1
+        answered = False
         current = replace(call, headers={**ACCEPT, **({"Last-Event-ID": last} if last else {})})
         try:
             async with transport.response(current, None, idle=_SILENT_SECONDS) as response:
-                if response.status >= _FIRST_ERROR:
+                if is_refusal(response):
                     failure = refused(current, attempts, response, await response.read())
                 else:
                     _require_messages(str(response.url), response.status, response.content_type)
                     reader = MessageReader()
                     async for chunk in response.content.iter_any():
                         for message in reader.feed(chunk):
-                            attempts = Attempts(transport.timeout)
+                            answered = True
                             if message.data:
                                 last = message.id
                                 yield message.data
                     failure = Failure(str(response.url), "the response ended", again=True)
         except CONNECTION_ERRORS as error:
             failure = transport.failure(current, attempts, error)
+        if answered:
+            attempts.begin()  # only now: who handles the events may have taken long
         if not failure.again or not await attempts.wait(failure.wait):
             raise failure.error(attempts)
 

@@ -8,6 +8,7 @@ repeat: those that read are, and a command has an id under which it is executed 
 import asyncio
 import inspect
 import logging
+import re
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping, Sequence
@@ -48,8 +49,12 @@ _LEAST_SECONDS: Final = 0.05
 _AGAIN: Final = frozenset({408, 429, 502, 503, 504})
 _NOT_EXECUTED: Final = frozenset({408, 429})
 _UNAUTHORIZED: Final = 401
+_FIRST_REDIRECT: Final = 300
 _FIRST_ERROR: Final = 400
 _SHOWN: Final = 200
+
+_SENDABLE: Final = re.compile(r"[!-~]+")
+"""A token as a header can hold it."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -95,10 +100,15 @@ class Attempts:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
+        self._seconds = seconds
+        self.uncertain = False
+        self.begin()
+
+    def begin(self) -> None:
+        """Count from now on, since what was asked before has been answered."""
+        self._deadline = time.monotonic() + self._seconds
         self._backoff = Backoff(0.05, 2.0)
         self.made = 0
-        self.uncertain = False
 
     @property
     def left(self) -> float:
@@ -179,9 +189,9 @@ class Transport:
                     body = await response.read()
         except CONNECTION_ERRORS as error:
             return self.failure(call, attempts, error)
-        if response.status < _FIRST_ERROR:
-            return Answer(url, response.status, response.headers, body)
-        return refused(call, attempts, response, body)
+        if is_refusal(response):
+            return refused(call, attempts, response, body)
+        return Answer(url, response.status, response.headers, body)
 
     def failure(self, call: Call, attempts: Attempts, error: BaseException) -> "Failure":
         """What became of an attempt whose connection failed."""
@@ -269,11 +279,19 @@ class Failure(NamedTuple):
         return error
 
 
+def is_refusal(response: aiohttp.ClientResponse) -> bool:
+    """Whether a response is an error, or leads elsewhere, where no call is sent on to."""
+    return response.status >= _FIRST_REDIRECT
+
+
 def refused(
     call: Call, attempts: Attempts, response: aiohttp.ClientResponse, body: bytes
 ) -> Failure:
-    """What became of an attempt that was answered with an error."""
+    """What became of an attempt that was answered with a refusal."""
     status, url = response.status, str(response.url)
+    if status < _FIRST_ERROR:
+        reason = f"it leads to {response.headers.get('Location', 'nowhere')[:_SHOWN]}"
+        return Failure(url, reason, again=False, status=status)
     problem = read_problem(body)
     again = status in _AGAIN or "Retry-After" in response.headers
     wait = _seconds(response.headers.get("Retry-After"))
@@ -306,16 +324,25 @@ def _seconds(retry_after: str | None) -> float:
 
 
 def _authorization(token: str | None) -> Mapping[str, str]:
-    return {} if token is None else {"Authorization": f"Bearer {token}"}
+    if token is None:
+        return {}
+    if not _SENDABLE.fullmatch(token):
+        raise InvalidArgument("the token cannot be sent: expected visible ASCII characters only")
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _base(url: Any) -> URL:
+    text = str(url)
+    shown = "…" if "@" in text or "?" in text else repr(url)[:_SHOWN]  # they may be secrets
     try:
         base = URL(url)
     except (TypeError, ValueError) as error:
-        raise InvalidArgument(f"url={url!r:.200} cannot be read: {error}") from None
+        reason = f": {error}" if text in shown else ""
+        raise InvalidArgument(f"url={shown} cannot be read{reason}") from None
+    if base.raw_user is not None or base.raw_password is not None:
+        raise InvalidArgument(f"url={shown}: expected no user or password in it; pass a token")
     if base.scheme not in ("http", "https") or not base.host or base.query or base.fragment:
         raise InvalidArgument(
-            f"url={url!r:.200}: expected the address of a service, as https://shop.example"
+            f"url={shown}: expected the address of a service, as https://shop.example"
         )
     return base

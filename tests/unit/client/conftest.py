@@ -1,12 +1,14 @@
 """A service to be asked, a network that cuts connections, and programs that answer anything."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -105,6 +107,20 @@ async def cutting(server: Server) -> AsyncGenerator[CuttingProxy]:
     async with listener:
         yield proxy
         await proxy.close()
+
+
+@pytest.fixture
+def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Lets so many seconds go by for the attempts of calls."""
+    passed = 0.0
+
+    def let_pass(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + passed)
+    monkeypatch.setattr("chekov.client.transport.time", clock)
+    return let_pass
 
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,6 +13,13 @@ from chekov.client import Client, Outcome, PlainCommand, Unauthorized, Unreachab
 from tests.unit.client.conftest import DOMAIN, answering, asking, cutting, problem
 from tests.unit.server.conftest import Deposit, MoneyDeposited, NotOpen, OpenAccount
 
+RESULT: dict[str, object] = {
+    "stream": "account-1",
+    "version": 1,
+    "position": 1,
+    "correlation_id": str(uuid4()),
+    "events": [],
+}
 ACCOUNT = uuid4()
 OPEN = OpenAccount(account_id=ACCOUNT, owner="Ada")
 
@@ -167,6 +174,57 @@ async def test_a_batch_that_is_refused_as_a_whole_is_an_error() -> None:
     async with answering(answer) as url, Client(url) as client:
         with pytest.raises(Unauthorized):
             await anext(client.dispatch_all([OPEN]))
+
+
+@pytest.mark.parametrize("answered_before", [0, 1])
+async def test_a_command_that_comes_late_is_sent_again_too(
+    answered_before: int, pass_time: Callable[[float], None]
+) -> None:
+    async def commands() -> AsyncIterator[OpenAccount | Deposit]:
+        if answered_before:
+            yield OPEN
+            assert (await answered.get()).result is not None
+        await network.close()
+        pass_time(3600)
+        network.cut(0)
+        yield deposit(1)
+
+    answered = asyncio.Queue[Outcome]()
+    async with asking() as (client, server), cutting(server) as network:
+        if not answered_before:
+            await client.dispatch(OPEN)
+        async with Client(network.url, domain=DOMAIN) as sender:
+            async for outcome in sender.dispatch_all(commands()):
+                answered.put_nowait(outcome)
+                assert outcome.error is None
+        assert (await client.load("account", ACCOUNT)).version == 2
+
+
+async def test_a_command_whose_answer_is_lost_may_be_executed_after_others_were_answered() -> None:
+    calls = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            return problem("overloaded", 429, retry_after="3600")
+        response = web.StreamResponse()
+        await response.prepare(request)
+        ids = [json.loads(await request.content.readline())["id"] for _ in range(2)]
+        await response.write(json.dumps({**RESULT, "command_id": ids[0]}).encode() + b"\n")
+        await first.wait()
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    first = asyncio.Event()
+    async with answering(answer) as url, Client(url) as client:
+        batch = client.dispatch_all([deposit(1), deposit(2)])
+        assert (await anext(batch)).result is not None
+        first.set()
+        with pytest.raises(Unreachable, match="may have been executed") as unknown:
+            await anext(batch)
+    assert unknown.value.stored is None
 
 
 async def test_a_batch_without_an_answer_is_given_up() -> None:

@@ -370,3 +370,44 @@ async def test_a_part_of_the_domain_is_enough() -> None:
     domain = Domain("part", aggregates=[Account])
     async with asking() as (_, server), Client(url_of(server), domain=domain) as client:
         assert (await client.dispatch(OPEN)).events == [AccountOpened(owner="Ada")]
+
+
+async def test_what_leads_elsewhere_has_not_done_what_it_was_asked() -> None:
+    async def moved(_: web.Request) -> web.Response:
+        return web.Response(status=308, headers={"Location": "https://other.example/"})
+
+    async with answering(moved) as url, Client(url) as client, ManagementClient(url) as operator:
+        with pytest.raises(UnexpectedAnswer, match=r"308 .*leads to https://other\.example/"):
+            await client.forget("ada")
+        with pytest.raises(UnexpectedAnswer, match="leads to"):
+            await operator.post("subscriptions", "welcome", "pause")
+        with pytest.raises(UnexpectedAnswer, match="leads to"):
+            await anext(client.dispatch_all([OPEN]))
+
+
+@pytest.mark.parametrize("token", ["", "two\nlines", "two\0parts", "\ufeffmarked", "with spaces"])
+async def test_a_token_that_no_header_can_hold_is_refused_and_not_repeated(token: str) -> None:
+    async with Client("http://nobody.invalid", token=token) as client:
+        with pytest.raises(InvalidArgument, match="the token cannot be sent") as refused:
+            await client.dispatch(OPEN)
+    assert not token or token not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ada:secret@shop.example",
+        "ftp://ada:secret@shop.example",
+        "https://ada:secret@shop.example:port",
+        "https://secret@shop.example",
+        "https://shop.example?token=secret",
+    ],
+)
+def test_a_url_with_secrets_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(InvalidArgument, match="url=") as refused:
+        Client(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_url_may_have_a_path_of_any_characters() -> None:
+    Client("https://shop.example/@blue/a%20b")

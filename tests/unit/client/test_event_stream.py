@@ -1,6 +1,7 @@
 """A subscription over HTTP goes on where it ended, and misses nothing."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from uuid import uuid4
 
@@ -70,6 +71,22 @@ async def _deposit(client: Client, count: int) -> None:
         await client.dispatch(deposit(amount))
 
 
+async def test_who_handles_an_event_for_long_goes_on_after_it(
+    pass_time: Callable[[float], None],
+) -> None:
+    async with asking() as (client, server), cutting(server) as network:
+        await client.dispatch(OPEN)
+        async with (
+            Client(network.url, domain=DOMAIN) as reader,
+            aclosing(reader.subscribe()) as events,
+        ):
+            assert (await anext(events)).position == 1
+            pass_time(3600)
+            await network.close()
+            await client.dispatch(deposit(1))
+            assert (await anext(events)).position == 2
+
+
 async def test_a_stream_is_followed_by_version_until_it_is_deleted() -> None:
     async with asking() as (client, server):
         await client.dispatch(OPEN)
@@ -108,4 +125,13 @@ async def test_messages_that_are_no_events_are_an_error() -> None:
 
     async with answering(another) as url, Client(url) as client:
         with pytest.raises(UnexpectedAnswer, match="/events answers 200"):
+            await anext(client.subscribe())
+
+
+async def test_a_service_that_leads_elsewhere_is_not_followed() -> None:
+    async def moved(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": "https://other.example"})
+
+    async with answering(moved) as url, Client(url) as client:
+        with pytest.raises(UnexpectedAnswer, match=r"302 .*leads to https://other\.example"):
             await anext(client.subscribe())
