@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid4
@@ -25,19 +25,17 @@ from chekov.engine.processes.scheduled_commands import ScheduledCommands
 from chekov.engine.reading import EventReader
 from chekov.engine.subscriptions.definitions import handler_definitions
 from chekov.engine.subscriptions.generations import GenerationKeeper
-from chekov.engine.subscriptions.identities import refuse_taken_identities
-from chekov.engine.subscriptions.invocation import Subject
+from chekov.engine.subscriptions.invocation import Invocation, Subject
 from chekov.engine.subscriptions.keys import partition_keys, subscription_key
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.layouts import Division, LayoutKeeper, first_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
 from chekov.engine.subscriptions.page_cache import PageCache
-from chekov.engine.subscriptions.partition_keys import PartitionKeys
 from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
-from chekov.store.port import Layout, RecordedEvent, Store, SubscriptionKey
+from chekov.store.port import Layout, Store, SubscriptionKey
 from chekov.watermark import Watermark
 
 _log: Final = logging.getLogger(__name__)
@@ -115,25 +113,23 @@ class Engine:
         keys = {subscription_key(domain, handler): handler for handler in domain.handlers}
         self._handlers = keys if subscriptions else {}
         self._divided: dict[SubscriptionKey, Layout] = {}
-        self._key_of: dict[SubscriptionKey, Callable[[RecordedEvent], str | None]] = {}
-        self._keys: dict[SubscriptionKey, PartitionKeys] = {}
+        self._invocations: dict[SubscriptionKey, Invocation] = {}
         self._subscriptions: dict[SubscriptionKey, Subscription] = {}
-        for key in self._handlers:
+        wanted: dict[SubscriptionKey, Division] = {}
+        for key, handler in self._handlers.items():
             definition = self.definitions[key.name]
-            self._divide(Layout(key, definition.partitions, keyed_by=definition.keyed_by))
-        wanted = {
-            key: Division(
-                self.definitions[key.name].partitions, self.definitions[key.name].keyed_by
-            )
-            for key, handler in self._handlers.items()
-            if handler.__most_partitions__ > 1
-        }
+            partitions, keyed_by = definition.partitions, definition.keyed_by
+            self._divide(Layout(key, partitions, keyed_by=keyed_by))
+            if handler.__most_partitions__ > 1:
+                wanted[key] = Division(partitions, keyed_by)
         self._layouts = LayoutKeeper(
-            store, wanted, self._divide, lambda key, event: self._key_of[key](event)
+            store,
+            wanted,
+            self._divide,
+            lambda key, event: self._invocations[key].partition_key(event),
         )
         projections = [key for key, handler in keys.items() if isinstance(handler, Projection)]
         self.generations = GenerationKeeper(store, projections, self._adopt)
-        self._identities = [definition_of(item).identity for item in domain.aggregates]
         self._leases = LeaseKeeper(
             store,
             self._subscriptions,
@@ -142,7 +138,7 @@ class Engine:
             lease=lease,
             layouts=self._layouts,
             revisions=codec.revisions,
-            identities=self._identities,
+            identities=[definition_of(item).identity for item in domain.aggregates],
         )
         self._lease = lease
         strong = [key for key in keys if self.definitions[key.name].consistency == "strong"]
@@ -189,7 +185,7 @@ class Engine:
             IdentityTaken: another domain has an aggregate of the same identity there.
             StoreError: the store is away.
         """
-        await self._refuse_taken_identities()
+        await self._leases.refuse_taken_identities()
         await self.tag_index.prepare()
         await self._layouts.prepare()
         first = {key: item for key, item in self._subscriptions.items() if key.partition == 0}
@@ -198,10 +194,6 @@ class Engine:
         for key, item in first.items():
             await item.prepare(registered=(key.name, key.version) in registered)
         await self.generations.refresh()
-
-    async def _refuse_taken_identities(self) -> None:
-        nodes, lease = self._store.nodes, self._lease
-        await refuse_taken_identities(nodes, self._domain.name, self._identities, lease=lease)
 
     def drop(self) -> None:
         """Discard every cached state and event; what is needed is read again."""
@@ -249,7 +241,6 @@ class Engine:
         """Be a node, once older ones have given up what this one runs too."""
         try:
             await self._leases.join()
-            await self._refuse_taken_identities()  # of one that began at the same time
             self._begin(group, "node", self._leases.attend())
             await self._leases.succeed()
         except BaseException:
@@ -355,6 +346,7 @@ class Engine:
     def _subscription(
         self, key: SubscriptionKey, handler: EventHandler, layout: Layout
     ) -> Subscription:
+        former = self._invocations.get(first_of(key))
         subject = Subject(
             key,
             handler,
@@ -365,12 +357,9 @@ class Engine:
             self._domain,
             self.dispatcher.execute,
             self.scheduled,
-            self._keys.get(first_of(key)),
+            former and former.keys,
         )
-        invocation = kind_of(handler)(subject)
-        self._key_of[first_of(key)] = invocation.partition_key
-        if invocation.keys is not None:
-            self._keys[first_of(key)] = invocation.keys
+        invocation = self._invocations[first_of(key)] = kind_of(handler)(subject)
         return Subscription(
             invocation,
             self._store,
