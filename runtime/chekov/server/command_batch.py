@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterable, Mapping
+from contextlib import aclosing
 from typing import Any, Final, NamedTuple
 
 from aiohttp import web
@@ -23,9 +24,8 @@ from chekov.serialization.command_lines import CommandLine, decode_line
 from chekov.server import headers, request_ids
 from chekov.server.authentication.authenticator import principal
 from chekov.server.commands import instance_of
-from chekov.server.content import CONTENT_LIMITS, chunks, lines
+from chekov.server.content import CONTENT_LIMITS, GrowingLine, chunks, lines
 from chekov.server.gate import Gate
-from chekov.server.held_pages import LARGE
 from chekov.server.lifecycle import Lifecycle
 from chekov.server.permissions import Permissions
 from chekov.server.problems import (
@@ -67,8 +67,8 @@ class CommandBatches:
         results = _Results()
         async with asyncio.TaskGroup() as group:
             group.create_task(_write(response, results))
-            room = request.app[CONTENT_LIMITS].gate
-            problem = await self._read(content, group, results, room)
+            growing = GrowingLine(request.app[CONTENT_LIMITS], self._line_limit)
+            problem = await self._read(content, group, results, growing)
             if problem is not None:
                 results.add(group.create_task(_completed(problem)))
                 response.force_close()  # the rest of the content is not read
@@ -80,27 +80,30 @@ class CommandBatches:
         content: AsyncIterable[bytes],
         group: asyncio.TaskGroup,
         results: "_Results",
-        room: Gate,
+        growing: GrowingLine,
     ) -> bytes | None:
         """Start every line; return the problem that ends the batch before its end, if any."""
         latest: dict[str, asyncio.Task[bytes]] = {}
         try:
-            async with self._lifecycle.until_drained():
-                async for line in lines(content, self._line_limit):
+            async with (
+                self._lifecycle.until_drained(),
+                aclosing(lines(content, self._line_limit, growing)) as received,
+            ):
+                async for line in received:
                     await results.window.acquire()
-                    if line is None or len(line) < LARGE:
-                        results.add(self._start(line, group, latest))
-                        continue
-                    places = await room.enter(len(line), patient=True)
+                    room = await growing.completed(len(line or b""))
                     task = self._start(line, group, latest)
-                    task.add_done_callback(lambda _, places=places: room.leave(places))
+                    task.add_done_callback(lambda _, room=room: room.leave())
                     results.add(task)
                 return None
-        except (ConnectionError, web.RequestPayloadError):
+        except (ConnectionError, web.RequestPayloadError) as error:
+            error.__traceback__ = None  # the connection keeps the error, and all that it leads to
             _log.info("a batch of commands ended early; the lines received are executed")
             return None
         except RequestError as error:
             return _problem(error)
+        finally:
+            growing.leave()
         return _problem(Draining())
 
     def _start(

@@ -6,7 +6,7 @@ that is refused already, and without a problem document for what it cannot decom
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Final, NamedTuple
 
 from aiohttp import web
@@ -120,13 +120,30 @@ def chunks(request: web.Request) -> AsyncIterator[bytes]:
     return _decompressed(content, encoding, limit, LARGEST_BATCH * limit)
 
 
-async def lines(chunks: AsyncIterable[bytes], limit: int) -> AsyncIterator[bytes | None]:
+async def lines(
+    chunks: AsyncIterable[bytes], limit: int, growing: "GrowingLine | None" = None
+) -> AsyncGenerator[bytes | None]:
     """The lines of a stream without blank ones; `None` in place of each one above `limit`.
 
+    Args:
+        chunks: of the stream.
+        limit: bytes of a line.
+        growing: holds room for a large line of which only a part has arrived.
+
     Raises:
-        RequestError: too many blank lines follow each other.
+        RequestError: too many blank lines follow each other, or a large one does not arrive.
     """
     buffer = _LineBuffer(limit)
+    try:
+        async for line in _cut(chunks, buffer, growing):
+            yield line
+    finally:
+        buffer.end()  # an exception that ended the stream may keep it for long
+
+
+async def _cut(
+    chunks: AsyncIterable[bytes], buffer: "_LineBuffer", growing: "GrowingLine | None"
+) -> AsyncIterator[bytes | None]:
     blank = 0
     async for chunk in chunks:
         for line in buffer.feed(chunk):
@@ -139,9 +156,58 @@ async def lines(chunks: AsyncIterable[bytes], limit: int) -> AsyncIterator[bytes
                     raise RequestError(
                         MALFORMED, f"More than {MOST_BLANK_LINES:,} blank lines follow each other."
                     )
+        if growing is not None:
+            await growing.grown(buffer.held)
     last = buffer.end()
     if last is None or last.strip():
         yield last
+
+
+class GrowingLine:
+    """Holds room for a large line from before it is complete, and not for longer than a body.
+
+    Otherwise each connection could hold a line that it never completes, which nothing would count.
+    """
+
+    def __init__(self, limits: ContentLimits, most: int) -> None:
+        self._limits = limits
+        self._most = most
+        self._room: Room | None = None
+        self._until = 0.0
+
+    async def grown(self, size: int) -> None:
+        """Once a line is large, take room for all that it may become.
+
+        Raises:
+            RequestError: it has been growing for too long.
+        """
+        loop = asyncio.get_running_loop()
+        if size < LARGE:
+            self.leave()
+        elif self._room is None:
+            gate = self._limits.gate
+            self._room = Room(gate, await gate.enter(self._most, patient=True))
+            self._until = loop.time() + self._limits.seconds
+        elif loop.time() > self._until:
+            seconds = self._limits.seconds
+            raise RequestError(
+                REQUEST_TIMEOUT, f"A line of the batch did not arrive within {seconds:g} s."
+            )
+
+    async def completed(self, size: int) -> Room:
+        """The room of a line that is complete; the next one has its own."""
+        room, self._room = self._room, None
+        if room is None:
+            gate = self._limits.gate
+            return Room(gate, await gate.enter(size, patient=True) if size >= LARGE else 0)
+        room.shrink(size)
+        return room
+
+    def leave(self) -> None:
+        """Give up the room of a line that is not completed."""
+        room, self._room = self._room, None
+        if room is not None:
+            room.leave()
 
 
 class _LineBuffer:
@@ -155,6 +221,11 @@ class _LineBuffer:
         self._limit = limit
         self._held = bytearray()
         self._too_long = False
+
+    @property
+    def held(self) -> int:
+        """Bytes of the line that is not complete."""
+        return len(self._held)
 
     def feed(self, chunk: bytes) -> list[bytes | None]:
         """Return the lines that this chunk completes."""

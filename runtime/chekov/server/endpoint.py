@@ -130,6 +130,8 @@ async def _send(request: web.Request, response: web.Response) -> None:
         async with asyncio.timeout(request.app[CONTENT_LIMITS].seconds):
             await response.prepare(request)
             await response.write_eof()
+    except ConnectionError:
+        pass  # the client left
     except TimeoutError:
         _log.info("a client does not read its response, and is dropped")
         if request.transport is not None:
@@ -160,6 +162,8 @@ def _failed(request: web.Request, error: BaseException) -> web.Response:
         return _response(Problem(TOO_LARGE, f"The limit is {limit} bytes."))
     if isinstance(error, web.HTTPException):
         raise error
+    if isinstance(error, web.RequestPayloadError):
+        error.__traceback__ = None  # the connection keeps the error, and so a part of the body
     if request.transport is None or request.transport.is_closing():
         return web.Response(status=_CLIENT_CLOSED_REQUEST)
     if isinstance(error, web.RequestPayloadError):

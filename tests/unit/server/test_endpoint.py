@@ -1,10 +1,12 @@
 """Every request has its ids and is measured; every error is a problem."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from aiohttp import web
 
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.middleware import Next
@@ -14,6 +16,7 @@ from chekov.store.port import NewEvent
 from chekov.uuid7 import uuid7
 from tests.unit.engine.exits import EXITS
 from tests.unit.server.conftest import ID, OPEN, Serving, fill, problem
+from tests.waiting import until
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -178,3 +181,30 @@ async def test_a_client_that_does_not_read_a_large_response_is_dropped(serving: 
         assert len((await response.json())["events"]) == 5
         for writer in held:
             writer.close()
+
+
+async def test_a_client_that_leaves_before_its_large_response_is_no_error(
+    serving: Serving, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering = asyncio.Event()
+
+    async def once_it_left(request: web.Request, _: web.Response) -> None:
+        answering.set()
+        with suppress(asyncio.CancelledError):  # as only the server of tests does
+            await until(lambda: request.transport is None or request.transport.is_closing())
+
+    async def has_ended() -> bool:
+        page = await (await server.management.get("/metrics")).text()
+        return 'http_requests_total{method="GET",route="/events",status="200"} 1.0' in page
+
+    async with serving() as server:
+        await server.store.append(
+            "large-1", [NewEvent(uuid7(), "noted", b'{"text":"%b"}' % (b"x" * 900_000))]
+        )
+        monkeypatch.setattr("chekov.server.endpoint.compress", once_it_left)
+        _, writer = await asyncio.open_connection(server.api.host, server.api.port)
+        writer.write(b"GET /events HTTP/1.1\r\nHost: shop\r\n\r\n")
+        await answering.wait()
+        writer.transport.abort()
+        await until(has_ended)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []

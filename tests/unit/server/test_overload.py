@@ -282,6 +282,63 @@ async def test_bodies_that_do_not_arrive_hold_no_room_for_ever(serving: Serving)
                 writer.close()
 
 
+async def test_lines_that_are_never_completed_take_room_and_give_it_back(
+    serving: Serving,
+) -> None:
+    async with serving(
+        Notes, CHEKOV_MAX_CONTENT="100000", CHEKOV_BODY_LIMIT="60000", CHEKOV_ADMISSION_WAIT="0.001"
+    ) as server:
+        head = b"POST /commands HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        held: list[asyncio.StreamWriter] = []
+        for _ in range(3):
+            _, writer = await asyncio.open_connection(server.api.host, server.api.port)
+            writer.write(head + b"9c40\r\n" + b"[" * 40_000 + b"\r\n")
+            held.append(writer)
+        large = note(50_000)
+
+        async def is_full() -> bool:
+            return (await server.api.post("/commands/Note", json=large)).status == 429
+
+        await until(is_full)
+        assert (await server.api.post("/commands/Note", json=note(10))).status == 200
+        for writer in held:
+            writer.transport.abort()
+
+        async def is_free() -> bool:
+            return not await is_full()
+
+        await until(is_free)
+
+
+async def test_a_line_that_grows_for_too_long_ends_its_batch(serving: Serving) -> None:
+    async with serving(Notes, CHEKOV_ARRIVAL_TIMEOUT="0.3") as server:
+        reader, writer = await asyncio.open_connection(server.api.host, server.api.port)
+        writer.write(
+            b"POST /commands HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"9c40\r\n" + b"[" * 40_000 + b"\r\n"
+        )
+        reading = asyncio.create_task(reader.read())
+
+        async def has_ended() -> bool:
+            writer.write(b"1\r\n[\r\n")  # something arrives all the time
+            return reading.done()
+
+        await until(has_ended)
+        assert b"A line of the batch did not arrive within 0.3 s." in await reading
+        writer.close()
+
+
+async def test_a_line_above_the_limit_holds_no_room(serving: Serving) -> None:
+    async with serving(Notes, CHEKOV_MAX_CONTENT="60000", CHEKOV_BODY_LIMIT="60000") as server:
+        _, writer = await asyncio.open_connection(server.api.host, server.api.port)
+        writer.write(
+            b"POST /commands HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"ea61\r\n" + b"[" * 60_001 + b"\r\n"
+        )
+        assert (await server.api.post("/commands/Note", json=note(50_000))).status == 200
+        writer.close()
+
+
 async def test_a_batch_whose_next_part_does_not_arrive_ends_with_a_problem(
     serving: Serving,
 ) -> None:
