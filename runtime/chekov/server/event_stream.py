@@ -138,7 +138,11 @@ class EventStream:
             if transport is None:
                 return response  # the client left
             writer = EventWriter(
-                response, transport, heartbeat=self._heartbeat, patience=self._patience
+                response,
+                transport,
+                heartbeat=self._heartbeat,
+                patience=self._patience,
+                is_crowded=lambda: self._held.is_crowded,
             )
             try:
                 async with self._lifecycle.until_drained():

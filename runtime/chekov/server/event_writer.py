@@ -31,6 +31,8 @@ class EventWriter:
         transport: of its connection.
         heartbeat: seconds without an event after which a comment is written.
         patience: seconds that the client may take to read a part.
+        is_crowded: whether others wait for what the client holds.
+        impatience: seconds that it may take then.
     """
 
     def __init__(
@@ -40,12 +42,17 @@ class EventWriter:
         *,
         heartbeat: float,
         patience: float,
+        is_crowded: Callable[[], bool],
+        impatience: float = 5.0,
     ) -> None:
         self._response = response
         self._transport = transport
         self._heartbeat = heartbeat
         self._patience = patience
-        self._time = asyncio.get_running_loop().time
+        self._is_crowded = is_crowded
+        self._impatience = impatience
+        self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
         self._written = self._time()
         self.is_slow = False
 
@@ -91,12 +98,25 @@ class EventWriter:
     async def _write(self, data: bytes) -> None:
         began = self._time()
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._patience) as patience:
+                self._look_later(patience)
                 await self._response.write(data)
         except TimeoutError:
             raise ClientStalled from None
+        finally:
+            self._timer.cancel()
         self._written = self._time()
         self.is_slow = self._written - began > _SLOW_SECONDS
+
+    def _look_later(self, patience: asyncio.Timeout) -> None:
+        self._timer = self._loop.call_later(self._impatience, self._look, patience)
+
+    def _look(self, patience: asyncio.Timeout) -> None:
+        """End the patience with a slow client once others wait."""
+        if not self._is_crowded():
+            self._look_later(patience)
+        elif not patience.expired():
+            patience.reschedule(self._time())
 
 
 def parts(events: Sequence[RecordedEvent]) -> Iterator[Sequence[RecordedEvent]]:

@@ -1,7 +1,7 @@
 """A client that does not read is dropped, and little is held for it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import pytest
@@ -33,12 +33,21 @@ class Transport:
         return self.waiting
 
 
-def writer(response: Response, transport: Transport, *, heartbeat: float = 60) -> EventWriter:
+def writer(
+    response: Response,
+    transport: Transport,
+    *,
+    heartbeat: float = 60,
+    patience: float = 0.01,
+    is_crowded: Callable[[], bool] = lambda: False,
+) -> EventWriter:
     return EventWriter(
         cast("web.StreamResponse", response),
         cast("asyncio.WriteTransport", transport),
         heartbeat=heartbeat,
-        patience=0.01,
+        patience=patience,
+        is_crowded=is_crowded,
+        impatience=0.001,
     )
 
 
@@ -67,6 +76,15 @@ async def test_who_does_not_read_is_given_one_part_more() -> None:
     with pytest.raises(ClientStalled):
         await writing.send(third, lambda event: event.position)
     assert sum(map(len, response.written)) < 3 * 256 * 1024
+
+
+async def test_who_does_not_read_while_others_wait_is_dropped_at_once() -> None:
+    crowded = iter([False, False, True])
+    writing = writer(Response(room=0), Transport(), patience=3600, is_crowded=lambda: next(crowded))
+    [part] = parts(await stored(1000))
+    with pytest.raises(ClientStalled):
+        await writing.send(part, lambda event: event.position)
+    assert not [*crowded]
 
 
 async def test_a_sign_of_life_is_not_sent_on_top_of_what_is_unread() -> None:
