@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from chekov_operator.api.text import printable
 from chekov_operator.kube.objects import Object
+from chekov_operator.kube.text import printable
 
 _LONGEST_MESSAGE = 32_000
 

@@ -171,7 +171,8 @@ class Client:
                         code = int(nested(body, "code") or HTTPStatus.INTERNAL_SERVER_ERROR)
                         raise ApiError(code, str(nested(body, "reason")), f"WATCH {path}: {body}")
                     yield body
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            # A proxy may send anything, and cut it anywhere.
             raise ApiUnavailable(f"WATCH {path}: {error or type(error).__name__}") from error
 
     async def served(self, group_version: str) -> frozenset[str]:

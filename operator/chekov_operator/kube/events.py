@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from chekov_operator.api.text import printable
 from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
 from chekov_operator.kube.kinds import EVENT, FIELD_MANAGER
 from chekov_operator.kube.objects import Object, digest
+from chekov_operator.kube.text import printable
 
 _MOST_COUNTS: Final = 4096
 _LONGEST_MESSAGE: Final = 1000

@@ -4,6 +4,8 @@ import socket
 from collections.abc import AsyncGenerator
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 
 from chekov_operator.kube.client import ApiError, ApiUnavailable, Client, connected
@@ -208,6 +210,29 @@ async def test_a_server_that_does_not_answer_is_unavailable(metrics: Metrics) ->
                 await client.get(CONFIG_MAP, "shops", "code")
     calls = {"method": "GET", "kind": "ConfigMap", "code": "0"}
     assert metrics.registry.get_sample_value("chekov_operator_api_calls_total", calls) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type": "ADDED", "object": {\n',
+        b"{\xff}\n",
+        b'{"type": "ERROR", "object": {"code": "many"}}\n',
+    ],
+)
+async def test_changes_that_cannot_be_read_are_those_of_no_server(
+    metrics: Metrics, line: bytes
+) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=line)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app) as server:
+        configuration = Configuration(host=str(server.make_url("")).rstrip("/"))
+        async with connected(configuration, metrics) as client:
+            with pytest.raises(ApiUnavailable):
+                await anext(client.changes(CONFIG_MAP, None, "1"))
 
 
 async def test_every_request_is_counted_with_its_answer(

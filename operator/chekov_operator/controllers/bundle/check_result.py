@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 from chekov.serialization.json import from_json, to_sorted_json
-from chekov_operator.api.text import printable, reason_or
 from chekov_operator.kube.kinds import GROUP
 from chekov_operator.kube.objects import Object, annotation, nested, with_annotation
+from chekov_operator.kube.text import printable, reason_or
 
 _ANNOTATION: Final = f"{GROUP}/result"
 _TEXTS: Final = ("domain", "message")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chekov_operator.api.text import printable, reason_or
+from chekov_operator.kube.text import printable, reason_or
 
 
 def test_control_characters_become_spaces_and_lines_stay() -> None:
