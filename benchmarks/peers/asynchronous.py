@@ -46,6 +46,14 @@ class Driver(Protocol):
         """Read everything; yields the number of typed events in each page."""
         ...
 
+    async def process(self) -> Rate:
+        """Make the steps of process managers, and check them.
+
+        Raises:
+            NotImplementedError: the system has none.
+        """
+        ...
+
     async def project(self) -> Rate:
         """Build a table from everything, with one upsert for each event, exactly once.
 
@@ -136,6 +144,11 @@ class AsyncWorker:
         rate = await self._driver.project()
         missed = self._ledger.total - rate.count
         return Measured(rate, [f"{missed} events are not in the table"] if missed else ())
+
+    async def process(self, seconds: float) -> Measured:
+        """Make the steps of process managers, whatever time it takes."""
+        del seconds
+        return Measured(await self._driver.process())
 
     async def live(self, load: Load, per_second: int, *, here: bool) -> Measured:
         """Time from the call of an append to that of the subscriber, one append after another."""

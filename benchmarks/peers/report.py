@@ -77,6 +77,11 @@ def bars(outcome: Outcome, large: Mapping[str, float]) -> list[Bar]:
             10,
         ),
         Bar("projection, one upsert an event / Emmett", times(outcome, "project", "emmett"), 4),
+        Bar(
+            "steps of process managers / eventsourcing",
+            times(outcome, "process", "eventsourcing"),
+            10,
+        ),
         Bar("live at 1,000 a second, p50 ms", live and live.percentile(0.5), 1, at_most=True),
         Bar("live at 1,000 a second, p99 ms", live and live.percentile(0.99), 5, at_most=True),
         *(

@@ -23,7 +23,7 @@ from benchmarks.process import SETTLE, WorkerError, WorkerProcess, halves, share
 IDLE_SETTLE = 12.0
 IDLE = 10.0
 CATCH_UP_TIMES = 3
-WHOLE_LOG = frozenset({"catch_up", "project"})
+WHOLE_LOG = frozenset({"catch_up", "project", "process"})
 FOLLOWED = "live"
 
 T = TypeVar("T")

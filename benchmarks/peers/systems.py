@@ -37,7 +37,8 @@ class System:
 
 CHEKOV = "chekov"
 APPENDS = frozenset(name for name in ALL if name.startswith("append"))
-NO_PROJECTIONS = frozenset({"project"})
+NO_PROJECTIONS = frozenset({"project", "process"})
+"""Nor have they process managers."""
 CONDITIONS, PEERS_CONDITIONS = "chekov-conditions", "eventsourcing-conditions"
 BOUNDARIES = frozenset({"append 1", "append 16"})
 OWN_POSITIONS = "each process knows the positions of its own appends"
@@ -118,7 +119,7 @@ SYSTEMS = (
         BOUNDARIES,
         one_process=OWN_POSITIONS,
     ),
-    System("emmett", "Emmett", _emmett, ALL - {"live here"}, second=("--second",)),
+    System("emmett", "Emmett", _emmett, ALL - {"live here", "process"}, second=("--second",)),
     System(
         "message-db",
         "message-db",

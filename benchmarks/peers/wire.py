@@ -50,6 +50,7 @@ class Worker(Protocol):
     async def decide(self, load: Load) -> Measured: ...
     async def catch_up(self, seconds: float) -> Measured: ...
     async def project(self, seconds: float) -> Measured: ...
+    async def process(self, seconds: float) -> Measured: ...
     async def live(self, load: Load, per_second: int, *, here: bool) -> Measured: ...
     async def idle(self, seconds: float) -> None: ...
     async def check(self) -> Checked: ...
@@ -79,9 +80,13 @@ async def _answer(worker: Worker, request: Mapping[str, Any]) -> Answer:
             return (await worker.append(load)).answer()
         case "decide":
             return (await worker.decide(load)).answer()
-        case "catch_up" | "project" as do:
-            measure = worker.catch_up if do == "catch_up" else worker.project
-            return (await measure(load.seconds)).answer()
+        case "catch_up" | "project" | "process" as do:
+            measures = {
+                "catch_up": worker.catch_up,
+                "project": worker.project,
+                "process": worker.process,
+            }
+            return (await measures[do](load.seconds)).answer()
         case "live" | "live_here" as do:
             here = do == "live_here"
             return (await worker.live(load, request["per_second"], here=here)).answer()

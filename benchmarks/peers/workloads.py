@@ -80,6 +80,12 @@ WORKLOADS = (
         "build a table from the origin, one upsert for each event, exactly once",
         "project",
     ),
+    Workload(
+        "process",
+        "steps of process managers that were requested before, exactly once and in order",
+        "process",
+        "steps",
+    ),
     Workload("catch-up", "catch up from the origin, decoded into typed events", "catch_up"),
 )
 ALL = frozenset(workload.name for workload in WORKLOADS)

@@ -8,6 +8,8 @@ import pytest
 
 from chekov import Runtime, TagIndexIncomplete
 from chekov.store.postgres import PostgresStore
+from chekov.store.postgres.exporter import export_events
+from chekov.store.postgres.importer import import_events
 from chekov.testing.contract.nodes import attending
 from tests.integration.server_process import run
 from tests.store_state import blocks_another
@@ -102,3 +104,18 @@ async def test_nothing_is_erased_while_missing_tags_are_written(
         await complete(later)
         await later.dispatch(BOB)
     await connection.close()
+
+
+async def test_imported_events_may_lack_tags(dsn: str) -> None:
+    """Also where all had them before."""
+    async with Runtime(old, store=dsn, schema="moved") as former:
+        await former.dispatch(OldClaim(account="a", name="bob"))
+    async with Runtime(new, store=dsn, migrate=False) as later:
+        assert not later.engine.tag_index.incomplete
+    lines: list[bytes] = []
+    await export_events(dsn, "moved", lines.append)
+    await import_events(dsn, "chekov", b"".join(lines).splitlines(keepends=True))
+    async with Runtime(new, store=dsn, migrate=False) as later:
+        await complete(later)
+        with pytest.raises(NameTaken):
+            await later.dispatch(BOB)

@@ -77,6 +77,9 @@ class Bare:
             yield len([_decode(row[5]) for row in rows])
             after = rows[-1][0]
 
+    async def process(self) -> Rate:
+        raise NotImplementedError("there are no process managers")
+
     async def project(self) -> Rate:
         raise NotImplementedError("there are no projections")
 

@@ -13,6 +13,7 @@ from benchmarks.measure import Rate
 from benchmarks.peers.asynchronous import AsyncWorker, Row, Seen
 from benchmarks.peers.wire import serve
 from benchmarks.peers.work import event_id, identifier
+from benchmarks.process_managers import transfers
 from benchmarks.projections import OneWriteEach, build
 from chekov import Context, Runtime
 from chekov.store.port import NewEvent
@@ -20,6 +21,8 @@ from chekov.store.postgres import PostgresStore
 
 SCHEMA = "bench"
 PAGE = 1000
+INSTANCES = 2000
+"""Of a process manager."""
 
 
 class Chekov:
@@ -76,6 +79,9 @@ class Chekov:
         from benchmarks.typed_pages import typed_pages  # noqa: PLC0415 - other releases lack it
 
         return typed_pages(self._runtime)
+
+    async def process(self) -> Rate:
+        return (await transfers(self._dsn, f"{SCHEMA}_transfers", INSTANCES)).rate
 
     async def project(self) -> Rate:
         return await build(self._dsn, SCHEMA, OneWriteEach())

@@ -27,6 +27,7 @@ from benchmarks.peers.work import (
     Ledger,
     order_faults,
 )
+from benchmarks.peers.workers.eventsourcing_processes import steps
 
 Aggregate: Any = import_module("eventsourcing.domain").Aggregate
 event: Any = import_module("eventsourcing.domain").event
@@ -219,6 +220,9 @@ class Eventsourcing:
         wanted = self._ledger.total
         note = f"stopped after {events} of {wanted} events" if events < wanted else ""
         return Measured(Rate(events, elapsed), faults, note)
+
+    async def process(self, seconds: float) -> Measured:
+        return await asyncio.to_thread(steps, self._environment, seconds)
 
     async def live(self, load: Load, per_second: int, *, here: bool) -> Measured:
         """The subscription has a connection of its own in any case."""

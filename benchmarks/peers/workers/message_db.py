@@ -111,6 +111,9 @@ class MessageDb:
             else:
                 await asyncio.sleep(POLL)
 
+    async def process(self) -> Rate:
+        raise NotImplementedError("there are no process managers")
+
     async def project(self) -> Rate:
         raise NotImplementedError("there are no projections")
 

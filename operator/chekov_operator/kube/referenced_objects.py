@@ -21,7 +21,8 @@ from chekov_operator.kube.objects import key_of, nested
 FOLLOWED: Final = (SECRET, CONFIG_MAP, SERVICE_ACCOUNT)
 UNWATCHED_SECONDS: Final = 60.0
 """After which a content is read again while no watch would report its change."""
-_RETRY_SECONDS: Final = 5.0
+_FIRST_RETRY_SECONDS: Final = 1.0
+_LONGEST_RETRY_SECONDS: Final = 60.0
 _BETWEEN_STREAMS_SECONDS: Final = 0.2
 
 _log = logging.getLogger(__name__)
@@ -113,7 +114,9 @@ class ReferencedObjects:
         return self._clock() - since > UNWATCHED_SECONDS
 
     async def _follow(self, kind: Kind, namespace: str | None) -> None:
+        pause = _FIRST_RETRY_SECONDS
         while True:
+            begun = self._clock()
             try:
                 version = await self._client.version(kind, namespace)
                 self._watched.add((kind, namespace))
@@ -127,7 +130,10 @@ class ReferencedObjects:
                         extra={"resource": kind.plural, "error": str(error)},
                     )
             self._watched.discard((kind, namespace))
-            await asyncio.sleep(_RETRY_SECONDS * random.uniform(0.2, 1.0))  # noqa: S311
+            if self._clock() - begun > _LONGEST_RETRY_SECONDS:
+                pause = _FIRST_RETRY_SECONDS
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+            pause = min(_LONGEST_RETRY_SECONDS, 2 * pause)
 
     async def _deliver(self, kind: Kind, namespace: str | None, version: str) -> None:
         """Take in changes of one kind, over one stream after the other."""

@@ -97,8 +97,9 @@ def _service(command: argparse.ArgumentParser, *, management: bool = False) -> N
     command.add_argument("--url", help=f"ask {port} at this URL (default: {variable})")
     token = "CHEKOV_MANAGEMENT_TOKEN" if management else "CHEKOV_TOKEN"
     command.add_argument("--token", help=f"the token for it (default: {token})")
+    default = "" if management else " (default: CHEKOV_TOKEN_FILE)"
     command.add_argument(
-        "--token-file", help="file with the token, which others cannot see (or CHEKOV_TOKEN_FILE)"
+        "--token-file", help=f"file with the token, which others cannot see{default}"
     )
     command.add_argument(
         "--ca-file", help="certificates that the service's is checked by (or CHEKOV_CA_FILE)"

@@ -14,7 +14,7 @@ from collections.abc import (
     Iterable,
     Mapping,
 )
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -98,17 +98,18 @@ class Batch:
                     attempts.begin()  # only now: the next command may have come late
                 attempts.made += 1
                 answered, failure = False, None
-                async for outcome in self._exchange(attempts):
-                    if isinstance(outcome, Failure):
-                        failure = outcome
-                        break
-                    answered = True
-                    yield outcome
+                async with aclosing(self._exchange(attempts)) as exchange:
+                    async for outcome in exchange:
+                        if isinstance(outcome, Failure):
+                            failure = outcome
+                            break
+                        answered = True
+                        yield outcome
                 if answered:
                     attempts.begin()  # so may the commands of a connection
-                if failure is not None and not (
-                    failure.again and await attempts.wait(failure.wait)
-                ):
+                if failure is None or (failure.again and not self._lines):
+                    continue  # nothing is to be sent again
+                if not (failure.again and await attempts.wait(failure.wait)):
                     raise failure.error(attempts)
             await taking  # raises what the commands' iterator raised
 

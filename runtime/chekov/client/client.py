@@ -4,7 +4,7 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 from uuid import UUID
 
 from chekov.client.addresses import query_parameters, state_call
@@ -43,9 +43,6 @@ from chekov.uuid7 import uuid7
 A = TypeVar("A", bound=Aggregate)
 E = TypeVar("E", bound=Event)
 T = TypeVar("T")
-
-_DELETED: Final = "$deleted"
-_LARGEST_PAGE: Final = 1000
 
 
 class Client:

@@ -30,6 +30,7 @@ from chekov.serialization.command_lines import Return
 from chekov.serialization.json import from_json, to_json
 
 AnyCommand: TypeAlias = Command[Any] | PlainCommand
+
 _LONGEST_WAIT: Final = 60
 
 

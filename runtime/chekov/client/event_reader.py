@@ -6,18 +6,19 @@ from contextlib import aclosing
 from typing import Any, Final, TypeVar, overload
 
 from chekov.client.event_stream import follow
-from chekov.client.transport import Transport, read
+from chekov.client.transport import Answer, Transport, read
 from chekov.client.values import ReceivedEvent
 from chekov.client.wanted import Wanted
 from chekov.domain.event_filter import EVERYTHING, EventFilter
 from chekov.domain.messages import Event
-from chekov.serialization.answers import EventDocument, EventPage, read_answer
+from chekov.serialization.answers import EventDocument, EventPage
 from chekov.serialization.codec import Codec
 
 E = TypeVar("E", bound=Event)
 
 _DELETED: Final = "$deleted"
 _LARGEST_PAGE: Final = 1000
+_OK: Final = 200
 
 
 class EventReader:
@@ -134,13 +135,17 @@ class EventReader:
             WrongExpectedVersion: the stream ends before; it is another one of the same name.
             StreamNotFound, StreamDeleted: there is no such stream, or none any more.
             Unreachable: the service could not be reached for the time of a call.
+            UnexpectedAnswer: what answers is another program.
             ChekovError: as `dispatch`.
         """
         wanted = Wanted.of(types, stream, filter, self._codec)
-        messages = follow(self._transport, wanted.call(after=after or None))
+        call = wanted.call(after=after or None)
+        url = str(self._transport.url(call))
+        messages = follow(self._transport, call)
         async with aclosing(messages):
             async for data in messages:
-                event = ReceivedEvent[Any].of(read_answer(data, EventDocument), self._codec)
+                document = read(Answer(url, _OK, {}, data), EventDocument)
+                event = ReceivedEvent[Any].of(document, self._codec)
                 if wanted.filter.stream is not None and event.type == _DELETED:
                     return
                 if wanted.wants(event):

@@ -53,7 +53,7 @@ class MessageReader:
             elif name == b"data":
                 self._data.append(value)
             elif name == b"id":
-                self._id = value.decode()
+                self._id = value.decode(errors="replace")
             elif not name:
                 yield Message(self._id, b"")
 

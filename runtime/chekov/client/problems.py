@@ -14,7 +14,7 @@ from chekov.serialization.json import from_json
 from chekov.serialization.rejections import rejection_of
 
 _OWN: Final = frozenset({"type", "title", "status", "detail"})
-_OF_ALL: Final = frozenset({"correlation_id", "instance", "trace_id"})
+_OF_ALL: Final = frozenset({"correlation_id", "instance", "request_id", "trace_id"})
 _NO_ID: Final = UUID(int=0)
 
 
@@ -116,6 +116,7 @@ _TABLE: Final[Mapping[str, Callable[[Problem], ChekovError]]] = {
     "too-many-conflicts": lambda problem: errors.TooManyConflicts(
         problem.members["stream"], problem.members["attempts"]
     ),
+    "too-many-recurring": lambda problem: errors.TooManyRecurring("", problem.members["most"]),
     "stream-not-found": lambda problem: errors.StreamNotFound(problem.members["stream"]),
     "stream-deleted": lambda problem: errors.StreamDeleted(problem.members["stream"]),
     "history-truncated": lambda problem: errors.HistoryTruncated(

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from chekov.domain.boundary import scopes_of
@@ -25,19 +25,17 @@ from chekov.engine.processes.scheduled_commands import ScheduledCommands
 from chekov.engine.reading import EventReader
 from chekov.engine.subscriptions.definitions import handler_definitions
 from chekov.engine.subscriptions.generations import GenerationKeeper
-from chekov.engine.subscriptions.identities import refuse_taken_identities
-from chekov.engine.subscriptions.invocation import Subject
+from chekov.engine.subscriptions.invocation import Invocation, Subject
 from chekov.engine.subscriptions.keys import partition_keys, subscription_key
 from chekov.engine.subscriptions.kinds import kind_of
 from chekov.engine.subscriptions.layouts import Division, LayoutKeeper, first_of
 from chekov.engine.subscriptions.leases import LeaseKeeper
 from chekov.engine.subscriptions.page_cache import PageCache
-from chekov.engine.subscriptions.partition_keys import PartitionKeys
 from chekov.engine.subscriptions.status import SubscriptionStatus
 from chekov.engine.subscriptions.subscription import Subscription
 from chekov.serialization.codec import Codec
 from chekov.serialization.snapshots import SnapshotCodec
-from chekov.store.port import Layout, RecordedEvent, Store, SubscriptionKey
+from chekov.store.port import Layout, Store, SubscriptionKey
 from chekov.watermark import Watermark
 
 _log: Final = logging.getLogger(__name__)
@@ -115,25 +113,23 @@ class Engine:
         keys = {subscription_key(domain, handler): handler for handler in domain.handlers}
         self._handlers = keys if subscriptions else {}
         self._divided: dict[SubscriptionKey, Layout] = {}
-        self._key_of: dict[SubscriptionKey, Callable[[RecordedEvent], str | None]] = {}
-        self._keys: dict[SubscriptionKey, PartitionKeys] = {}
+        self._invocations: dict[SubscriptionKey, Invocation] = {}
         self._subscriptions: dict[SubscriptionKey, Subscription] = {}
-        for key in self._handlers:
+        wanted: dict[SubscriptionKey, Division] = {}
+        for key, handler in self._handlers.items():
             definition = self.definitions[key.name]
-            self._divide(Layout(key, definition.partitions, keyed_by=definition.keyed_by))
-        wanted = {
-            key: Division(
-                self.definitions[key.name].partitions, self.definitions[key.name].keyed_by
-            )
-            for key, handler in self._handlers.items()
-            if handler.__most_partitions__ > 1
-        }
+            partitions, keyed_by = definition.partitions, definition.keyed_by
+            self._divide(Layout(key, partitions, keyed_by=keyed_by))
+            if handler.__most_partitions__ > 1:
+                wanted[key] = Division(partitions, keyed_by)
         self._layouts = LayoutKeeper(
-            store, wanted, self._divide, lambda key, event: self._key_of[key](event)
+            store,
+            wanted,
+            self._divide,
+            lambda key, event: self._invocations[key].partition_key(event),
         )
         projections = [key for key, handler in keys.items() if isinstance(handler, Projection)]
         self.generations = GenerationKeeper(store, projections, self._adopt)
-        self._identities = [definition_of(item).identity for item in domain.aggregates]
         self._leases = LeaseKeeper(
             store,
             self._subscriptions,
@@ -142,7 +138,7 @@ class Engine:
             lease=lease,
             layouts=self._layouts,
             revisions=codec.revisions,
-            identities=self._identities,
+            identities=[definition_of(item).identity for item in domain.aggregates],
         )
         self._lease = lease
         strong = [key for key in keys if self.definitions[key.name].consistency == "strong"]
@@ -189,7 +185,7 @@ class Engine:
             IdentityTaken: another domain has an aggregate of the same identity there.
             StoreError: the store is away.
         """
-        await self._refuse_taken_identities()
+        await self._leases.refuse_taken_identities()
         await self.tag_index.prepare()
         await self._layouts.prepare()
         first = {key: item for key, item in self._subscriptions.items() if key.partition == 0}
@@ -198,10 +194,6 @@ class Engine:
         for key, item in first.items():
             await item.prepare(registered=(key.name, key.version) in registered)
         await self.generations.refresh()
-
-    async def _refuse_taken_identities(self) -> None:
-        nodes, lease = self._store.nodes, self._lease
-        await refuse_taken_identities(nodes, self._domain.name, self._identities, lease=lease)
 
     def drop(self) -> None:
         """Discard every cached state and event; what is needed is read again."""
@@ -217,50 +209,43 @@ class Engine:
             StoreError: the store is away.
         """
         if self._subscriptions:
-            await self._leases.join()
-            await self._refuse_taken_identities()  # of one that began at the same time
-            self._background["node"] = group.create_task(self._leases.attend(), name="node")
-            await self._leases.succeed()
-        self._background["rehydration"] = group.create_task(
-            self.dispatcher.rehydrate(), name="rehydration"
-        )
-        self._background["followed log"] = group.create_task(
-            self.dispatcher.follow(), name="followed log"
-        )
-        self._background["tag index"] = group.create_task(self.tag_index.run(), name="tag index")
+            await self._join(group)
+        self._begin(group, "rehydration", self.dispatcher.rehydrate())
+        self._begin(group, "followed log", self.dispatcher.follow())
+        self._begin(group, "tag index", self.tag_index.run())
         if any(map(scopes_of, self._domain.aggregates)):
-            self._background["condition checks"] = group.create_task(
-                self.dispatcher.conditions.run(), name="condition checks"
-            )
+            self._begin(group, "condition checks", self.dispatcher.conditions.run())
         if (instances := self.dispatcher.aggregates.instances).expires:
-            self._background["idle instances"] = group.create_task(
-                instances.tend(), name="idle instances"
-            )
+            self._begin(group, "idle instances", instances.tend())
         if self._snapshotter.enabled:
-            self._background["snapshots"] = group.create_task(
-                self._snapshotter.run(), name="snapshots"
-            )
+            self._begin(group, "snapshots", self._snapshotter.run())
         if self.generations.active:
-            self._background["generations"] = group.create_task(
-                self.generations.run(self._lease / 3), name="generations"
-            )
+            self._begin(group, "generations", self.generations.run(self._lease / 3))
         if self._sends_scheduled:
-            self._background["scheduled commands"] = group.create_task(
-                self.scheduled.run(), name="scheduled commands"
-            )
+            self._begin(group, "scheduled commands", self.scheduled.run())
         self._group = group
         self._pages = PageCache(self._store, self._store.tail.drops, group.create_task)
         self.reader.begin(self._pages)
         if self._subscriptions:
-            self._background["leases"] = group.create_task(self._leases.run(), name="leases")
+            self._begin(group, "leases", self._leases.run())
             for key in self._subscriptions:
                 self._start(key)
         resets = self._store.tail.resets
-        self._background["log"] = group.create_task(
-            self._watch_log(resets, resets.value), name="log"
-        )
-        for task in self._background.values():
-            task.add_done_callback(_report)
+        self._begin(group, "log", self._watch_log(resets, resets.value))
+
+    def _begin(self, group: asyncio.TaskGroup, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = self._background[name] = group.create_task(work, name=name)
+        task.add_done_callback(_report)
+
+    async def _join(self, group: asyncio.TaskGroup) -> None:
+        """Be a node, once older ones have given up what this one runs too."""
+        try:
+            await self._leases.join()
+            self._begin(group, "node", self._leases.attend())
+            await self._leases.succeed()
+        except BaseException:
+            await self.halt()  # or else others would leave its share to this process
+            raise
 
     async def _watch_log(self, resets: Watermark, seen: int) -> None:
         """Start anew whenever the log was restored to an earlier state."""
@@ -361,6 +346,7 @@ class Engine:
     def _subscription(
         self, key: SubscriptionKey, handler: EventHandler, layout: Layout
     ) -> Subscription:
+        former = self._invocations.get(first_of(key))
         subject = Subject(
             key,
             handler,
@@ -371,12 +357,9 @@ class Engine:
             self._domain,
             self.dispatcher.execute,
             self.scheduled,
-            self._keys.get(first_of(key)),
+            former and former.keys,
         )
-        invocation = kind_of(handler)(subject)
-        self._key_of[first_of(key)] = invocation.partition_key
-        if invocation.keys is not None:
-            self._keys[first_of(key)] = invocation.keys
+        invocation = self._invocations[first_of(key)] = kind_of(handler)(subject)
         return Subscription(
             invocation,
             self._store,

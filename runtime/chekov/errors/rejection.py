@@ -11,8 +11,8 @@ R = TypeVar("R", bound="Rejected")
 
 _RESERVED: Final = frozenset(
     {
-        "args", "correlation_id", "detail", "instance", "message", "rejection", "status", "title",
-        "trace_id", "type",
+        "args", "correlation_id", "detail", "instance", "message", "rejection", "request_id",
+        "status", "title", "trace_id", "type",
     }
 )  # fmt: skip
 """Members of every problem document, and attributes of every exception."""

@@ -1,6 +1,7 @@
 """What the HTTP API answers, read by clients: the counterpart of the server's `rendering`."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -116,16 +117,15 @@ def read_result(query: str, data: bytes, declared: Any) -> Any:
             protocol, the values stay plain.
 
     Raises:
-        UnexpectedResult: it does not fit.
+        UnexpectedResult: it does not fit, or is not JSON.
     """
     try:
         if declared is not None:
-            return msgspec.json.decode(data, type=declared, strict=False)
-    except msgspec.MsgspecError as error:
+            with suppress(TypeError, NameError):
+                return msgspec.json.decode(data, type=declared, strict=False)
+        return msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnexpectedResult(query, str(error)) from error
-    except (TypeError, NameError):
-        pass
-    return msgspec.json.decode(data)
 
 
 @lru_cache(64)

@@ -4,13 +4,14 @@ import asyncio
 import resource
 import ssl
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from aiohttp import web
 
 from chekov.errors import ChekovError
 from chekov.server.problems import CONTENT_TYPE, TOO_MANY_CONNECTIONS, Problem
+from chekov.server.tls_acceptor import TlsAcceptor, listening_sockets
 
 _BACKLOG: Final = 1024
 _QUIET_SECONDS: Final = 0.25
@@ -18,9 +19,6 @@ _POLL_SECONDS: Final = 0.02
 _SHUTDOWN_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 75.0
 """Without a whole request; longer than most proxies keep connections, so that they close first."""
-
-_HANDSHAKE_SECONDS: Final = 5.0
-"""For TLS; a connection is not counted before."""
 
 _MOST_DESCRIPTORS: Final = 65_536
 _OTHER_DESCRIPTORS: Final = 128
@@ -44,7 +42,7 @@ class HttpListener:
         port: the actual port, which differs from the requested one if that was 0.
     """
 
-    def __init__(self, server: web.Server, accepting: asyncio.Server) -> None:
+    def __init__(self, server: web.Server, accepting: asyncio.Server | TlsAcceptor) -> None:
         self._server = server
         self._accepting = accepting
         self.port: int = accepting.sockets[0].getsockname()[1]
@@ -81,7 +79,8 @@ async def listening(
 ) -> AsyncGenerator[HttpListener]:
     """Serve an application until the block ends; with a context for TLS, by that only.
 
-    At most so many connections are open at a time; further ones are answered 503 and closed.
+    At most so many connections are open at a time; further ones are answered 503 and closed, by TLS
+    without an answer.
 
     Raises:
         CannotListen: the port is in use, or the address belongs to another machine.
@@ -102,25 +101,27 @@ async def listening(
     def protocol() -> asyncio.Protocol:
         return server() if len(server.connections) < most else _Refusal()
 
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(runner.cleanup)
         try:
-            accepting = await asyncio.get_running_loop().create_server(
-                protocol,
-                host,
-                port,
-                ssl=tls,
-                ssl_handshake_timeout=None if tls is None else _HANDSHAKE_SECONDS,
-                backlog=_BACKLOG,
-            )
+            if tls is None:
+                accepting = await asyncio.get_running_loop().create_server(
+                    protocol, host, port, backlog=_BACKLOG
+                )
+            else:
+                sockets = await listening_sockets(host, port)
+                accepting = TlsAcceptor(
+                    await stack.enter_async_context(asyncio.TaskGroup()),
+                    sockets,
+                    server,
+                    tls,
+                    lambda handshakes: len(server.connections) + handshakes < most,
+                )
         except OSError as error:
             reason = error.strerror or error
             raise CannotListen(f"cannot listen on {host}:{port}: {reason}") from error
-        try:
-            yield HttpListener(server, accepting)
-        finally:
-            accepting.close()
-    finally:
-        await runner.cleanup()
+        stack.callback(accepting.close)
+        yield HttpListener(server, accepting)
 
 
 class _Refusal(asyncio.Protocol):

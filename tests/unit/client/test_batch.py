@@ -118,6 +118,37 @@ async def test_commands_that_a_process_no_longer_takes_go_to_the_next() -> None:
     assert seen[1] == seen[0][1:] == [outcome.command_id for outcome in outcomes[1:]]
 
 
+async def test_a_batch_that_ends_while_nothing_waits_goes_on_with_the_next_command() -> None:
+    ended = asyncio.Event()
+
+    async def rarely() -> AsyncIterator[Deposit]:
+        yield deposit(1)
+        await ended.wait()
+        yield deposit(2)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        identifier = json.loads(await request.content.readline())["id"]
+        stored = {"stream": "account-1", "version": 1, "position": 1}
+        ids = {"command_id": identifier, "correlation_id": identifier}
+        await response.write(json.dumps(stored | ids).encode() + b"\n")
+        timed_out = problem("request-timeout", 408).text
+        assert timed_out is not None
+        await response.write(timed_out.encode() + b"\n")
+        try:
+            await request.read()  # until the client ends its part
+        finally:
+            ended.set()
+        return response
+
+    # There is no time for another attempt, so the end of the first connection must be none.
+    async with answering(answer) as url, Client(url, timeout=0.01) as client:
+        outcomes = [outcome async for outcome in client.dispatch_all(rarely())]
+    assert all(outcome.result is not None for outcome in outcomes)
+    assert [outcome.command for outcome in outcomes] == [deposit(1), deposit(2)]
+
+
 async def test_what_was_taken_is_answered_before_an_error_of_the_commands_is_raised() -> None:
     def commands() -> list[OpenAccount | PlainCommand]:
         return [OPEN, PlainCommand("deposit-money", {"amount": object()})]

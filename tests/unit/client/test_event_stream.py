@@ -119,6 +119,15 @@ async def test_a_service_that_never_comes_back_is_given_up() -> None:
     assert given_up.value.stored is False
 
 
+async def test_messages_that_are_no_events_are_an_error() -> None:
+    async def another(_: web.Request) -> web.StreamResponse:
+        return web.Response(text="id: 1\ndata: {}\n\n", content_type="text/event-stream")
+
+    async with answering(another) as url, Client(url) as client:
+        with pytest.raises(UnexpectedAnswer, match="/events answers 200"):
+            await anext(client.subscribe())
+
+
 async def test_a_service_that_leads_elsewhere_is_not_followed() -> None:
     async def moved(_: web.Request) -> web.StreamResponse:
         return web.Response(status=302, headers={"Location": "https://other.example"})

@@ -33,6 +33,7 @@ SAME = [
     errors.WrongExpectedVersion("account-7", 3, 4),
     errors.WrongExpectedVersion("account-7", "no stream", 4),
     errors.TooManyConflicts("account-7", 10),
+    errors.TooManyRecurring("shop", 1000),
     errors.StreamNotFound("account-7"),
     errors.StreamDeleted("account-7"),
     errors.HistoryTruncated("account-7", 3),
@@ -47,12 +48,13 @@ SAME = [
 
 @pytest.mark.parametrize("error", SAME, ids=lambda error: type(error).__name__)
 def test_an_error_comes_through_as_it_is(error: ChekovError) -> None:
-    problem = read_problem(problem_of(error).document())
+    ids = {name: str(uuid4()) for name in ("correlation_id", "request_id", "trace_id")}
+    problem = read_problem(problem_of(error).document(**ids))
     assert problem is not None
     received = error_of(problem, command_id=UUID(int=7))
     assert type(received) is type(error)
     assert str(received) == str(error)
-    ignored = {"sender", "seconds"}  # not said over HTTP
+    ignored = {"domain", "sender", "seconds"}  # not said over HTTP
     ours, theirs = (
         {name: value for name, value in vars(item).items() if name not in ignored}
         for item in (error, received)

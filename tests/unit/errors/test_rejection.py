@@ -105,7 +105,7 @@ def test_a_misspelt_keyword_is_named() -> None:
         type("Wrong", (Rejected,), {}, cod="wrong")
 
 
-@pytest.mark.parametrize("name", ["type", "detail", "rejection", "args"])
+@pytest.mark.parametrize("name", ["type", "detail", "rejection", "request_id", "args"])
 def test_a_field_must_not_hide_a_member_of_every_problem(name: str) -> None:
     with pytest.raises(DefinitionError, match=f"its field '{name}' has the name of a member"):
         type("Wrong", (Rejected,), {"__annotations__": {name: int}})

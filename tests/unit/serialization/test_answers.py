@@ -88,9 +88,13 @@ def test_a_result_has_the_type_of_its_annotation(
     assert read_result("books/count", data, declared) == expected
 
 
-def test_a_result_of_another_type_is_an_error() -> None:
+@pytest.mark.parametrize(
+    ("data", "declared"),
+    [(b'"many"', int), (b"<html>", int), (b"<html>", None), (b"<html>", Named), (b'"\xff"', None)],
+)
+def test_a_result_of_another_type_is_an_error(data: bytes, declared: object) -> None:
     with pytest.raises(UnexpectedResult, match="books/count"):
-        read_result("books/count", b'"many"', int)
+        read_result("books/count", data, declared)
 
 
 def test_a_state_is_an_object_of_its_class() -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, TCPConnector, web
 
-from chekov.server import http_listener
+from chekov.server import tls_acceptor
 from chekov.server.http_listener import listening
 from chekov.server.tls import ServerCertificate, UnusableCertificate
 from tests.integration.certificates import make_authority, make_certificate
+from tests.waiting import until
 
 _HERE = "DNS:localhost,IP:127.0.0.1"
 
@@ -53,13 +54,13 @@ async def served_by(
 
 
 @asynccontextmanager
-async def port_of(certificate: ServerCertificate) -> AsyncGenerator[int]:
+async def port_of(certificate: ServerCertificate, most: int = 1000) -> AsyncGenerator[int]:
     async def hello(request: web.Request) -> web.Response:
         return web.Response(text=request.scheme)
 
     app = web.Application()
     app.router.add_get("/", hello)
-    async with listening(app, "127.0.0.1", 0, certificate.context) as listener:
+    async with listening(app, "127.0.0.1", 0, certificate.context, most=most) as listener:
         yield listener.port
 
 
@@ -85,13 +86,35 @@ async def test_requests_over_tls_are_answered_and_others_are_not(mounted: Path) 
 async def test_a_handshake_that_is_not_completed_ends_the_connection(
     mounted: Path, sent: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_listener, "_HANDSHAKE_SECONDS", 0.2)
+    monkeypatch.setattr(tls_acceptor, "HANDSHAKE_SECONDS", 0.2)
     async with port_of(ServerCertificate(mounted / "tls.crt", mounted / "tls.key")) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(sent)
         async with asyncio.timeout(40):  # by default, it would take 60
             assert await reader.read() == b""
         writer.close()
+
+
+async def test_a_connection_counts_from_the_beginning_of_its_handshake(
+    mounted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls_acceptor, "HANDSHAKE_SECONDS", 3600)
+    certificate = ServerCertificate(mounted / "tls.crt", mounted / "tls.key")
+    async with asyncio.timeout(60), port_of(certificate, most=2) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read() == b""
+        writer.close()
+        for _, item in held:
+            item.transport.abort()
+
+        async def is_served() -> bool:
+            try:
+                return (await served_by(port, trusting(mounted)))[0] == "first"
+            except OSError:
+                return False
+
+        await until(is_served)
 
 
 async def test_a_new_certificate_serves_the_connections_after_it(mounted: Path) -> None:

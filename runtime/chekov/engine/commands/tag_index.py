@@ -24,9 +24,9 @@ from chekov.store.port import (
     TagKindState,
 )
 
-TRUST_SECONDS: Final = 10.0
-"""For how long a process relies on what it learned, so a process that stores events without a tag
-waits as long first."""
+TRUST_SECONDS: Final = 5.0
+"""For how long a process relies on what it learned. A process that stores events without a tag
+waits twice as long first, so that decisions which began in time are stored before."""
 
 _LOOK_SECONDS: Final = 2.0
 _HEARD_SECONDS: Final = 20.0
@@ -118,11 +118,12 @@ class TagIndexer:
         """
         await self._look()
         if self._found.withdrawn:
+            seconds = 2 * self._trust
             _log.warning(
                 "this process stores events without tags that others decide by",
-                extra={"domain": self._domain.name, "writer": self._writer, "waits": self._trust},
+                extra={"domain": self._domain.name, "writer": self._writer, "waits": seconds},
             )
-            await asyncio.sleep(self._trust)
+            await asyncio.sleep(seconds)
 
     async def check(self, scope: Scope) -> None:
         """Check that every event in a scope is found.

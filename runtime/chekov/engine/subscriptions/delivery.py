@@ -92,7 +92,9 @@ class Delivery:
                 elif self._invocation.routes.precede(wanted[start].type):
                     await self._wait_for_newer(checkpoint, wanted[start], failed)
                     return False
-                elif await self._retried(checkpoint, wanted[start], failed):
+                elif not await self._retried(checkpoint, wanted[start], failed):
+                    return False
+                else:
                     start += 1
             if checkpoint.due:
                 await checkpoint.save()

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Final
 
+from chekov.engine.subscriptions.identities import refuse_taken_identities
 from chekov.engine.subscriptions.layouts import LayoutKeeper, first_of
 from chekov.engine.subscriptions.node_watch import LOOK_SECONDS, NodeWatch
 from chekov.engine.subscriptions.rest import Rest
@@ -62,6 +63,7 @@ class LeaseKeeper:
         self._lease = lease
         self._layouts = layouts
         handlers = frozenset(map(layouts.offer, subscriptions))
+        self._identities = identities
         own = revision_offers(revisions) | identity_offers(identities)
         self._offers = handlers | layouts.wishes | own
         self._nodes = NodeWatch(store.nodes, domain, Member(owner, self._offers), lease=lease)
@@ -98,9 +100,22 @@ class LeaseKeeper:
         """Be one of the nodes that share the subscriptions.
 
         Raises:
+            IdentityTaken: another domain that began meanwhile has one of its identities.
             StoreError: the store is away.
         """
         await self._store.nodes.join(self._owner, self._domain, self._offers, lease=self._lease)
+        await self.refuse_taken_identities()
+
+    async def refuse_taken_identities(self) -> None:
+        """Refuse to begin where another domain has an aggregate of the same identity.
+
+        Raises:
+            IdentityTaken: there is one.
+            StoreError: the store is away.
+        """
+        await refuse_taken_identities(
+            self._store.nodes, self._domain, self._identities, lease=self._lease
+        )
 
     async def succeed(self) -> None:
         """Return once nodes of older releases run nothing that this one can run, or a lease later.

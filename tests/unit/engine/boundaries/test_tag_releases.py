@@ -97,8 +97,10 @@ async def test_an_event_that_cannot_be_read_keeps_its_kind_incomplete() -> None:
             await later.dispatch(BOB)
 
 
-async def test_who_returns_without_the_tag_waits_until_all_have_noticed() -> None:
-    """As long as the others may rely on what they learned."""
+async def test_who_returns_without_the_tag_waits_until_all_have_noticed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As long as the others may rely on what they learned, and for what they decide meanwhile."""
     async with MemoryStore() as store:
         now = 0.0
 
@@ -124,6 +126,7 @@ async def test_who_returns_without_the_tag_waits_until_all_have_noticed() -> Non
         returning = asyncio.create_task(indexer("old", trust=3600).prepare())
         await until(withdrawn)
         assert not returning.done()
+        assert [vars(record)["waits"] for record in caplog.records] == [7200]
         await later.check(wanted)
         now = 10.0
         with pytest.raises(TagIndexIncomplete):

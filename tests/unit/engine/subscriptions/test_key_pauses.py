@@ -99,6 +99,17 @@ async def test_who_retries_while_events_wait_in_their_place_is_heard_at_once() -
         await until(lambda: sorted(seen.amounts) == [1, 2, 3, 4], 60)
 
 
+async def test_an_event_that_waits_in_its_place_is_not_tried_on_and_on_after_a_retry() -> None:
+    seen = Seen()
+    seen.failing = {1: 1, 2: 1, 3: 1, 4: 1000}
+    async with running(MemoryStore(), seen, retry=PATIENT) as runtime:
+        await add(runtime, ("a", 1), ("b", 2), ("c", 3), ("d", 4))
+        await until(lambda: seen.failing[4] == 999, 60)
+        assert await runtime.retry("seen") == [1, 2, 3]
+        await until(lambda: sorted(seen.amounts) == [1, 2, 3], 60)
+        assert seen.failing[4] > 990
+
+
 async def test_after_its_pause_the_key_catches_up_in_order() -> None:
     seen = Seen()
     seen.failing = {1: 3}

@@ -118,3 +118,30 @@ async def test_one_of_the_same_release_waits_for_nobody() -> None:
             await other.dispatch(Pay(shop="a", cents=1), consistency=["seen"])
             nodes.gate.set()
     assert seen == [1]
+
+
+async def test_one_that_is_stopped_while_it_waits_is_no_node_any_more() -> None:
+    """Others would leave its share to it, for a lease."""
+    store, seen = MemoryStore(), list[int]()
+    elsewhere, nodes = late(store)
+
+    async def listed() -> int:
+        return len(await store.nodes.list("trade", lease=LONG))
+
+    async def both() -> bool:
+        return await listed() == 2
+
+    async def enter() -> None:
+        async with running(store, new_release(NewSeen(seen)), "new"):
+            raise AssertionError
+
+    async with store, running(elsewhere, old_release(OldSeen(seen)), "old") as old:
+        await until(lambda: owned(old) == {"seen", "thanks"})
+        nodes.gate.clear()
+        coming = asyncio.create_task(enter())
+        await until(both)
+        coming.cancel()
+        await asyncio.wait([coming])
+        assert coming.cancelled()
+        assert await listed() == 1
+        nodes.gate.set()
