@@ -84,7 +84,7 @@ class Events:
 async def warnings_about(client: Client, namespace: str, uids: Iterable[str]) -> Mapping[str, str]:
     """What Kubernetes warned of last about objects, by their uid.
 
-    Some causes are told by Events only: that no pod may be created, or that a volume is missing.
+    Some causes appear in Events only: that no pod may be created, or that a volume is missing.
 
     Raises:
         ApiUnavailable: the API server does not answer.

@@ -120,7 +120,7 @@ class ReferencedObjects:
             try:
                 version = await self._client.version(kind, namespace)
                 self._watched.add((kind, namespace))
-                # Nothing tells what changed before.
+                # No watch reports what changed before.
                 self.invalidate([key for key in self._owners if _is_within(key, kind, namespace)])
                 await self._deliver(kind, namespace, version)
             except (ApiError, ApiUnavailable) as error:

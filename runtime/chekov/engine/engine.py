@@ -179,7 +179,7 @@ class Engine:
         ]
 
     async def prepare(self) -> None:
-        """Create what subscriptions need in the store, and tell the others what is written here.
+        """Create what subscriptions need in the store, and report which tags are written here.
 
         Raises:
             IdentityTaken: another domain has an aggregate of the same identity there.

@@ -101,15 +101,18 @@ async def test_streams_that_end_go_on_without_a_gap(api: FakeApi, followed: Foll
         assert reads(api) == 1
 
 
-async def test_after_an_outage_everything_is_read_again(api: FakeApi, followed: Followed) -> None:
+async def test_after_an_outage_everything_is_read_again(
+    api: FakeApi, followed: Followed, caplog: pytest.LogCaptureFixture
+) -> None:
     api.put(KEYS, {"data": {"one": "MQ=="}})
     async with followed.running(api):
         before = await followed.version()
         api.away = True
         api.watches.cut()
+        await until(lambda: "are not followed" in caplog.text, 60)
         api.put(KEYS, {"data": {"one": "Mg=="}})
         api.away = False
-        await until(lambda: followed.reported)
+        await until(lambda: followed.reported, 60)
         assert await followed.version() != before
 
 

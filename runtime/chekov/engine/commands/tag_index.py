@@ -39,12 +39,12 @@ _log = logging.getLogger(__name__)
 
 
 class TagIndexer:
-    """Tells the others what this process writes, and finds out what tags it can decide by.
+    """Reports which tags this process writes, and finds out by which tags it can decide.
 
     A decision by a tag is right only if every event has it: those stored before the field became a
-    tag, too, and those that a process of another release stores meanwhile. So each process tells
-    which tags it gives its events; a kind of tag is complete once no living process stores events
-    without it, and one process has written those that were missing.
+    tag, too, and those that a process of another release stores meanwhile. So each process
+    reports which tags it gives its events; a kind of tag is complete once no living process stores
+    events without it, and one process has written those that were missing.
 
     Args:
         domain: its events and tags.
@@ -164,7 +164,7 @@ class TagIndexer:
             await asyncio.sleep(_LOOK_SECONDS if self._wanted else _HEARD_SECONDS)
 
     async def leave(self) -> None:
-        """Tell that this process stores no events any more."""
+        """Report that this process stores no events any more."""
         if self._left:
             return
         with suppress(StoreError, TimeoutError):  # then it is not heard of

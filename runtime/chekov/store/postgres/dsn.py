@@ -24,6 +24,8 @@ def check_dsn(dsn: str) -> None:
     """
     parts = _split(dsn)
     settings = _settings(parts)
+    if len(hosts := _hosts(parts)) > 1 and "" in hosts:
+        raise _invalid("one of its hosts is empty")
     for port in _ports(parts, settings):
         if not (port.isascii() and port.isdecimal() and 0 < int(port) <= _HIGHEST_PORT):
             raise _invalid(f"a port is not a number from 1 to {_HIGHEST_PORT}")
@@ -71,8 +73,12 @@ def _settings(parts: SplitResult) -> dict[str, str]:
     return {name: values[-1] for name, values in found.items()}
 
 
+def _hosts(parts: SplitResult) -> list[str]:
+    return parts.netloc.rpartition("@")[2].split(",")
+
+
 def _ports(parts: SplitResult, settings: dict[str, str]) -> Iterator[str]:
-    for host in parts.netloc.rpartition("@")[2].split(","):
+    for host in _hosts(parts):
         port = host.rpartition("]")[2] if host.startswith("[") else host
         if ":" in port:
             yield unquote(port.partition(":")[2])

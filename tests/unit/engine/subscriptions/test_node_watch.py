@@ -24,8 +24,10 @@ class Nodes:
         return self.found
 
 
-def node(name: str, session: str | None = "7", **state: bool) -> Node:
-    return Node(name, OFFERS, session, **{"fresh": True, "vanished": False, **state})
+def node(
+    name: str, session: str | None = "7", *, fresh: bool = True, vanished: bool = False
+) -> Node:
+    return Node(name, OFFERS, session, fresh, vanished)
 
 
 def watch(*found: Node, clock: Callable[[], float] = lambda: 0.0) -> tuple[NodeWatch, Nodes]:

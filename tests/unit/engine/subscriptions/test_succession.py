@@ -29,7 +29,7 @@ class Late(MemoryNodes):
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def list(self, domain: str, *, lease: float) -> Sequence[Node]:
+    async def list(self, domain: str | None, *, lease: float) -> Sequence[Node]:
         await self.gate.wait()
         return await super().list(domain, lease=lease)
 

@@ -87,6 +87,8 @@ def test_an_encoded_password_is_valid_and_is_replaced_in_messages(character: str
         ("postgresql://h:x/d", "from 1 to 65535"),
         ("postgresql://h,i:0/d", "from 1 to 65535"),
         ("postgresql:///d?host=h&port=1,x", "from 1 to 65535"),
+        ("postgresql://u:@,", "one of its hosts is empty"),
+        ("postgresql://u:p@h,,i/d", "one of its hosts is empty"),
         ("postgresql://h/d?x", "name=value"),
         ("postgresql://h/d?sslrootcert=/none", "names /none, which does not exist"),
     ],
