@@ -1,6 +1,7 @@
 """Fixtures for pytest, which finds this plugin by itself: runtimes of a domain, for one test each.
 
-It imports nothing of Chekov before a fixture is used: pytest loads it with every test run.
+pytest loads it with every test run, so before a fixture is used it imports nothing that needs more
+than the core package.
 """
 
 import asyncio
