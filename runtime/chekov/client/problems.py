@@ -10,11 +10,11 @@ from uuid import UUID
 from chekov import errors
 from chekov.client.errors import Problem, ProblemError, Unauthorized
 from chekov.errors import ChekovError
+from chekov.errors.rejection import MEMBERS
 from chekov.serialization.json import from_json
 from chekov.serialization.rejections import rejection_of
 
 _OWN: Final = frozenset({"type", "title", "status", "detail"})
-_OF_ALL: Final = frozenset({"correlation_id", "instance", "request_id", "trace_id"})
 _NO_ID: Final = UUID(int=0)
 
 
@@ -63,11 +63,7 @@ def error_of(problem: Problem, *, command_id: UUID | None = None) -> ChekovError
 
 
 def _rejected(problem: Problem) -> ChekovError:
-    fields = {
-        name: value
-        for name, value in problem.members.items()
-        if name != "rejection" and name not in _OF_ALL
-    }
+    fields = {name: value for name, value in problem.members.items() if name not in MEMBERS}
     return rejection_of(str(problem.members["rejection"]), problem.detail, fields)
 
 

@@ -9,13 +9,16 @@ from chekov.errors.definition import DefinitionError
 
 R = TypeVar("R", bound="Rejected")
 
-_RESERVED: Final = frozenset(
+MEMBERS: Final = frozenset(
     {
-        "args", "correlation_id", "detail", "instance", "message", "rejection", "request_id",
-        "status", "title", "trace_id", "type",
+        "correlation_id", "detail", "instance", "rejection", "request_id", "status", "title",
+        "trace_id", "type",
     }
 )  # fmt: skip
-"""Members of every problem document, and attributes of every exception."""
+"""Members of the problem document of every rejection, beside its fields."""
+
+_RESERVED: Final = MEMBERS | {"args", "message"}
+"""These, and attributes of every exception."""
 
 
 class RejectionDefinition(NamedTuple):
