@@ -117,11 +117,11 @@ def bank(dsn: str, **environment: str) -> dict[str, str]:
 
 
 def clean() -> dict[str, str]:
-    """This process's environment without anything that changes how servers run."""
+    """This process's environment without anything that changes how servers and tests run."""
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("CHEKOV_", "OTEL_"))
+        if not name.startswith(("CHEKOV_", "OTEL_", "PYTEST_"))
     }
 
 

@@ -456,7 +456,7 @@ async def python(code: str, folder: Path) -> None:
     (folder / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
     pytest_options = ("-m", "pytest", "-q") if "def test_" in code else ()
     child = await asyncio.create_subprocess_exec(
-        sys.executable, *pytest_options, "test_program.py", cwd=folder
+        sys.executable, *pytest_options, "test_program.py", cwd=folder, env=clean()
     )
     assert await child.wait() == 0
 

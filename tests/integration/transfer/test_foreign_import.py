@@ -20,9 +20,9 @@ from examples.gift_shop.gift_shop import (
     ValidateOrder,
     domain,
 )
-from tests.integration.transfer.foreign_stores import ColumnType, ForeignStore, stored
 from tests.integration.server_process import ROOT, run
 from tests.integration.test_documentation import commands
+from tests.integration.transfer.foreign_stores import ColumnType, ForeignStore, stored
 from tests.unit.engine.boundaries.examples import CourseDefined
 
 DOMAIN = "gift_shop:domain"
