@@ -208,6 +208,8 @@ class ReadingMachine(StoreMachine):
             for reader in list(self.readers):
                 if isinstance(reader, StreamClient) and reader.stream == stream:
                     self.run(self._sees_its_end(reader))
+                elif isinstance(reader, Client):
+                    self.run(reader.leave())  # what was found may have been erased
 
     async def _sees_its_end(self, reader: StreamClient) -> None:
         reader.found.clear()  # it may have been erased, so it is not sent
