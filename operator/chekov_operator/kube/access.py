@@ -11,6 +11,14 @@ from kubernetes.aio import config as kubernetes_config
 _KOPF_REFRESH: Final = timedelta(minutes=5)
 
 
+class Connection(kopf.ConnectionInfo):
+    """What kopf connects by, with certificates verified as by `tls_context`."""
+
+    def as_ssl_context(self) -> ssl.SSLContext:
+        """The TLS context for the API server."""
+        return _not_strict(super().as_ssl_context())
+
+
 async def load_configuration() -> Any:
     """The in-cluster configuration, or else the current context of the kubeconfig.
 
@@ -26,12 +34,12 @@ async def load_configuration() -> Any:
     return configuration
 
 
-async def connection_of(configuration: Any) -> kopf.ConnectionInfo:
+async def connection_of(configuration: Any) -> Connection:
     """The same configuration in the form that kopf takes."""
     prefix, _, token = str(
         await configuration.get_api_key_with_prefix("BearerToken") or ""
     ).rpartition(" ")
-    return kopf.ConnectionInfo(
+    return Connection(
         server=str(configuration.host),
         ca_path=configuration.ssl_ca_cert,
         insecure=not configuration.verify_ssl,
@@ -58,4 +66,13 @@ def tls_context(configuration: Any) -> ssl.SSLContext | bool:
     if not configuration.verify_ssl:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    return _not_strict(context)
+
+
+def _not_strict(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Accept what many clusters have: an authority without key usage, keys without its identifier.
+
+    Python refuses these since 3.13, unlike Kubernetes's own clients.
+    """
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
