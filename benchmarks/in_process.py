@@ -172,7 +172,7 @@ async def live(
 
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        runtime = await enter(Runtime(watching("bench-live", seen), store=dsn, schema=schema))
+        runtime = await enter(Runtime(watching(commands.name, seen), store=dsn, schema=schema))
         sender = runtime
         if apart:
             sender = await enter(Runtime(commands, store=dsn, schema=schema))
