@@ -88,10 +88,7 @@ def _names(types: tuple[type[Event], ...], codec: Codec | None) -> frozenset[str
             "this client has no domain, so that it knows no event types: pass domain=…, or names "
             "as filter=EventFilter(types=frozenset({…}))"
         )
-    for kind in types:
-        if not any(issubclass(item, kind) for item in codec.event_types):
-            raise InvalidArgument(f"{kind!r:.80}: expected event types of the domain")
-    found = (item for item in codec.event_types if issubclass(item, types))
+    found = codec.event_types_like(types)
     return frozenset(name for kind in found for name in codec.stored_names(kind))
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast, overload
+from typing import Any, Final, TypeVar, overload
 
 from chekov.backoff import Backoff
 from chekov.domain.context import Delivered, Sender
@@ -174,13 +174,7 @@ class EventReader:
             raise InvalidArgument(f"after={after!r:.60}: expected a position, 0 or more")
         if not isinstance(filter, EventFilter):
             raise InvalidArgument(f"filter={filter!r:.60}: expected an EventFilter")
-        kinds = self._codec.event_types
-        for kind in cast("tuple[object, ...]", types):
-            if not isinstance(kind, type) or not any(issubclass(item, kind) for item in kinds):
-                raise InvalidArgument(
-                    f"{kind!r:.80}: expected event types of the domain, or base classes of them"
-                )
-        found = frozenset(item for item in kinds if issubclass(item, types or Event))
+        found = self._codec.event_types_like(types)
         return _Wanted(found, WantedNames(found, self._codec), self._codec, self._sender)
 
     async def _read(

@@ -19,6 +19,7 @@ from chekov.errors import (
     DefinitionError,
     InexactEvent,
     InvalidAppend,
+    InvalidArgument,
     InvalidCommand,
     NewerRevision,
     Undecodable,
@@ -140,6 +141,20 @@ class Codec:
     def event_types(self) -> Collection[type[Event]]:
         """Every event type of the domain."""
         return self._domain.events.values()
+
+    def event_types_like(self, types: tuple[type[Event], ...]) -> frozenset[type[Event]]:
+        """The event types of the domain that are these or derived from them; all for none.
+
+        Raises:
+            InvalidArgument: one is neither an event type of the domain nor a base class of one.
+        """
+        kinds = self.event_types
+        for kind in cast("tuple[object, ...]", types):
+            if not isinstance(kind, type) or not any(issubclass(item, kind) for item in kinds):
+                raise InvalidArgument(
+                    f"{kind!r:.80}: expected event types of the domain, or base classes of them"
+                )
+        return frozenset(item for item in kinds if issubclass(item, types or Event))
 
     def stored_names(self, event: type[Event]) -> Sequence[str]:
         """Every stored name that `decode_all` may decode as this type."""

@@ -211,6 +211,13 @@ async def test_a_handler_that_fails_is_named() -> None:
         assert failed.value.failed == ("welcome",)
 
 
+@pytest.mark.parametrize("kind", [int, "MoneyDeposited"])
+async def test_types_that_are_not_of_the_domain_are_refused(kind: Any) -> None:
+    async with Client("http://127.0.0.1:1", domain=DOMAIN) as client:
+        with pytest.raises(InvalidArgument, match="expected event types of the domain"):
+            await anext(client.events(kind))
+
+
 async def test_events_are_read_by_type_stream_and_filter_both_ways() -> None:
     other = uuid4()
     async with asking() as (client, _):
