@@ -7,12 +7,12 @@ values are not kept: only a digest of each.
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Final, TypeAlias
 
+from chekov.backoff import Backoff
 from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
 from chekov_operator.kube.content import Content, content_of
 from chekov_operator.kube.kinds import CONFIG_MAP, SECRET, SERVICE_ACCOUNT, Key, Kind
@@ -114,7 +114,7 @@ class ReferencedObjects:
         return self._clock() - since > UNWATCHED_SECONDS
 
     async def _follow(self, kind: Kind, namespace: str | None) -> None:
-        pause = _FIRST_RETRY_SECONDS
+        backoff = Backoff(_FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS)
         while True:
             begun = self._clock()
             try:
@@ -131,9 +131,8 @@ class ReferencedObjects:
                     )
             self._watched.discard((kind, namespace))
             if self._clock() - begun > _LONGEST_RETRY_SECONDS:
-                pause = _FIRST_RETRY_SECONDS
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
-            pause = min(_LONGEST_RETRY_SECONDS, 2 * pause)
+                backoff.reset()
+            await backoff.wait()
 
     async def _deliver(self, kind: Kind, namespace: str | None, version: str) -> None:
         """Take in changes of one kind, over one stream after the other."""
