@@ -29,7 +29,7 @@ class Reading:
     Attributes:
         host: the servers that the DSN names, without credentials.
         pod_ports: of the pods behind the Services that it names, where they differ.
-        dsn_fault: why there is no usable DSN, if so.
+        dsn_fault: why no DSN can be used; `None` if one can.
         unreachable: why the database could not be read, if so.
         state: of the store.
         progress: of the subscriptions in it; `None` if it has no schema yet.

@@ -133,7 +133,7 @@ class EventReader:
             InvalidArgument: the client's domain has no events of a type.
             CheckpointAhead: the log ends before this position, or was restored to an earlier state.
             WrongExpectedVersion: the stream ends before; it is another one of the same name.
-            StreamNotFound, StreamDeleted: there is no such stream, or none any more.
+            StreamNotFound, StreamDeleted: the stream does not exist, or was deleted.
             Unreachable: the service could not be reached for the time of a call.
             UnexpectedAnswer: what answers is another program.
             ChekovError: as `dispatch`.

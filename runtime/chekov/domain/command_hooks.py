@@ -29,7 +29,7 @@ class CommandHooks:
         """See what a command stored, a `Dispatched`. What this raises is the answer instead."""
 
     async def failed(self, envelope: CommandEnvelope[Any], error: Exception) -> None:
-        """See why a command failed or was refused, which its sender is told afterwards."""
+        """See why a command failed or was refused, before its sender gets the error."""
 
     async def __call__(self, envelope: CommandEnvelope[Any], proceed: Next, /) -> Any:
         """Call the hooks around the rest of the pipeline."""
@@ -76,11 +76,11 @@ class RateLimit:
     Args:
         per_second: how many commands a sender may send in a second, on average.
         burst: how many at once; as many as in a second by default, at least one.
-        by: what tells senders apart; `None` is not limited. The principal's subject by default,
-            so that all who were not authenticated share one limit.
+        by: the key that a sender is counted under; `None` is not limited. The principal's subject
+            by default, so that all who were not authenticated share one limit.
 
     Raises:
-        InvalidArgument: a limit is no number, or too small for any command.
+        InvalidArgument: a limit is not a number, or too small for any command.
     """
 
     def __init__(

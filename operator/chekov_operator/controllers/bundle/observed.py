@@ -33,8 +33,8 @@ class ObservedBundle:
         modules: the code to mount, from the spec or from a ConfigMap.
         children: everything it owns, by kind and name.
         pods: its pods, including those of checks.
-        logs: of the checks that ended and whose termination message is no whole result, by the name
-            of the Job.
+        logs: of the checks that ended without a whole result in their termination message, by the
+            name of the Job.
         warnings: of Kubernetes about Jobs without pods and pods without containers, by uid.
         running: the revision that runs, or ran last.
         completed: the revision that was last rolled out completely.
