@@ -28,3 +28,10 @@ def test_an_upgrade_that_keeps_the_values_disturbs_no_bundle(
     assert container["image"] == cluster.image
     bank.wait_until_served()
     assert {pod["metadata"]["uid"] for pod in bank.pods()} == pods
+
+
+def test_the_api_server_accepts_what_kustomize_builds(system: Kubectl) -> None:
+    how = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
+    applied = system.run("apply", *how, f"--kustomize={REPOSITORY / 'deploy'}")
+    assert "deployment.apps/chekov serverside-applied (server dry run)" in applied
+    assert applied.count("customresourcedefinition") == len(list(REPOSITORY.glob("crds/*.yaml")))
