@@ -101,6 +101,7 @@ class Reconciler:
             raise
         else:
             plan = await self._carry_out(key, planned)
+            await self._status_writer.write_children(key.namespace, plan)
         await self._status_writer.write(controller.kind, body, plan)
         # A plan that keeps the status need not decide this condition.
         ready = condition_of(body, "Ready").get("status")

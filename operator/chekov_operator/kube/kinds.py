@@ -68,6 +68,7 @@ def _segment(text: str) -> str:
 
 STORE = Kind("EventStore", f"{GROUP}/{VERSION}", "eventstores")
 BUNDLE = Kind("DomainBundle", f"{GROUP}/{VERSION}", "domainbundles")
+REVISION = Kind("BundleRevision", f"{GROUP}/{VERSION}", "bundlerevisions")
 CONFIG_MAP = Kind("ConfigMap", "v1", "configmaps")
 SECRET = Kind("Secret", "v1", "secrets")
 SERVICE = Kind("Service", "v1", "services")
@@ -82,6 +83,7 @@ DISRUPTION_BUDGET = Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudge
 NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 
 CHILDREN = (
+    REVISION,
     CONFIG_MAP,
     SERVICE,
     SERVICE_ACCOUNT,
@@ -90,7 +92,8 @@ CHILDREN = (
     DISRUPTION_BUDGET,
     NETWORK_POLICY,
 )
-"""What bundles and stores own. Each kind is watched by its label, so that drift is noticed."""
+"""What bundles, their revisions and stores own. Each kind is watched by its label, so that drift is
+noticed."""
 
 WATCHED = (STORE, BUNDLE, *CHILDREN, POD)
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in WATCHED}
