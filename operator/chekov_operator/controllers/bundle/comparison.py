@@ -38,7 +38,7 @@ class Abort:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Comparison:
     """What a comparison found.
 
     Attributes:
@@ -61,7 +61,7 @@ def compare(
     serving: str,
     candidate: str,
     abort: Abort,
-) -> Verdict:
+) -> Comparison:
     """Compare two revisions by what their processes did between two readings of the store.
 
     Args:
@@ -78,13 +78,13 @@ def compare(
                 f"revision {each.revision} executed {each.commands:,} commands, too few to compare "
                 f"(at least {abort.min_commands:,})"
             )
-            return Verdict("too-few", message)
+            return Comparison("too-few", message)
     noise = _DEVIATIONS * sqrt(_variance(old) + _variance(new))
     if new.failure_ratio - old.failure_ratio > abort.failure_ratio + noise:
         message = (
             f"{_failures(new)}, {_failures(old)}: over {abort.failure_ratio:.3g} more of them fail"
         )
-        return Verdict("worse", message)
+        return Comparison("worse", message)
     for quantile, name in _QUANTILES:
         least = new.seconds_at(quantile, -_DEVIATIONS)
         most = max(old.seconds_at(quantile, _DEVIATIONS), _UNHARMFUL_SECONDS)
@@ -94,12 +94,12 @@ def compare(
                 f"{old.revision} {_shown(old, quantile)} in {name}: over "
                 f"{abort.latency_factor:g} times as long"
             )
-            return Verdict("worse", message)
+            return Comparison("worse", message)
     message = (
         f"{_failures(new)}, {_failures(old)}; the median takes {_shown(new, 0.5)} and "
         f"{_shown(old, 0.5)}"
     )
-    return Verdict("fair", message)
+    return Comparison("fair", message)
 
 
 class _Interval(NamedTuple):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chekov.store.port import CommandFigures
 from chekov.store.port.figures import BUCKETS, bucket_of
-from chekov_operator.controllers.bundle.comparison import Abort, Verdict, compare
+from chekov_operator.controllers.bundle.comparison import Abort, Comparison, compare
 
 ABORT = Abort()
 
@@ -27,7 +27,7 @@ def taking(seconds: float, commands: int) -> list[int]:
 
 def judged(
     *after: CommandFigures, before: Sequence[CommandFigures] = (), abort: Abort = ABORT
-) -> Verdict:
+) -> Comparison:
     return compare(before, after, serving="old", candidate="new", abort=abort)
 
 
@@ -81,9 +81,9 @@ def test_it_does_not_matter_which_process_did_it(
 @given(st.integers(ABORT.min_commands, 10**6), st.floats(0.005, 20))
 def test_what_takes_three_times_as_long_is_worse(commands: int, seconds: float) -> None:
     slow = figures("new", taking(3 * seconds, commands))
-    verdict = judged(figures("old", taking(seconds, commands)), slow)
-    assert verdict.is_worse
-    assert "over 2 times as long" in verdict.message
+    found = judged(figures("old", taking(seconds, commands)), slow)
+    assert found.is_worse
+    assert "over 2 times as long" in found.message
 
 
 @given(st.integers(ABORT.min_commands, 10**6))
@@ -106,9 +106,9 @@ def test_a_slow_tail_is_worse(commands: int) -> None:
 @given(st.integers(ABORT.min_commands, 10**6))
 def test_commands_that_fail_are_worse(commands: int) -> None:
     old, new = (figures(revision, taking(0.01, commands)) for revision in ("old", "new"))
-    verdict = judged(old, replace(new, failures=commands // 5))
-    assert verdict.is_worse
-    assert f"revision new failed {commands // 5:,} of {commands:,} commands" in verdict.message
+    found = judged(old, replace(new, failures=commands // 5))
+    assert found.is_worse
+    assert f"revision new failed {commands // 5:,} of {commands:,} commands" in found.message
     assert not judged(replace(old, failures=commands // 5), new).is_worse
 
 
