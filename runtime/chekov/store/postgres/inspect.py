@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
 from chekov.errors import StoreUnavailable
-from chekov.store.port import SubscriptionRow
+from chekov.store.port import CommandFigures, SubscriptionRow
 from chekov.store.postgres.connection_options import DriverConnection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, Translator, fault_of
+from chekov.store.postgres.figures import figures_in
 from chekov.store.postgres.migrator import applied, is_usable, needed_version
 from chekov.store.postgres.server_watch import is_writable
 from chekov.store.postgres.statements import statements
@@ -43,12 +44,14 @@ class StoreStatus:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of subscriptions."""
+    """The progress of subscriptions, and of commands."""
 
     rows: Sequence[SubscriptionRow]
     """By domain, name, version and partition."""
     head: int
     """Position of the store's last event when they were read."""
+    figures: Sequence[CommandFigures] = ()
+    """Of the processes that report how their commands end."""
 
 
 class Inspector:
@@ -161,4 +164,5 @@ async def _progress(connection: DriverConnection, schema: str) -> Progress:
     rows = subscription_rows(await connection.fetch(every, None))
     # The head is read after the rows, or a subscription could seem to be ahead of its store.
     head: int = await connection.fetchval(statements("inspect", schema)["position"])
-    return Progress(rows, head)
+    found = await connection.fetch(statements("figures", schema)["figures"])
+    return Progress(rows, head, figures_in(found))
