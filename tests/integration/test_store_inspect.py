@@ -76,6 +76,21 @@ async def test_the_subscriptions_of_all_domains_are_read_at_once(
     assert (found.head, found.figures) == (1, [FIGURES])
 
 
+async def test_the_generations_of_all_domains_are_read_with_them(
+    dsn: str, inspector: Inspector
+) -> None:
+    async with PostgresStore(dsn) as store:
+        await store.append("a", [event()])
+        for key in (WELCOME, BALANCES):
+            await store.read_models.generations.begin(key, "create table names (name text)")
+    found = await inspector.progress("chekov")
+    assert [item.key for item in found.generations] == [BALANCES, WELCOME]
+    assert [str(item) for item in found.generations] == [
+        "building Balances 1: 0 %",
+        "building Welcome 1: 0 %",
+    ]
+
+
 async def test_a_database_without_a_store(empty_dsn: str) -> None:
     inspector = Inspector(empty_dsn)
     nothing = await inspector.status("chekov")
