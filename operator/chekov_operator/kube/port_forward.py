@@ -8,10 +8,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Final
 
 import aiohttp
 
+from chekov.errors import ChekovError
 from chekov_operator.kube.api_error import ApiError, ApiUnavailable
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import POD
@@ -19,6 +21,11 @@ from chekov_operator.kube.kinds import POD
 _PROTOCOL: Final = "v4.channel.k8s.io"
 _DATA: Final = 0
 _CHUNK: Final = 64 * 1024
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
+
+
+class PodUnavailable(ChekovError):
+    """A pod cannot be asked."""
 
 
 @asynccontextmanager
@@ -44,6 +51,32 @@ async def forwarded(client: Client, namespace: str, pod: str, port: int) -> Asyn
     async with server:
         host, number = server.sockets[0].getsockname()
         yield f"{host}:{number}"
+
+
+async def fetched(
+    client: Client, namespace: str, pod: str, port: int, path: str, *, tls: bool
+) -> str:
+    """What a pod answers at a path.
+
+    Raises:
+        ApiError: the API server refuses.
+        PodUnavailable: the pod does not answer, or with an error.
+    """
+    scheme = "https" if tls else "http"
+    where = f"GET {scheme}://{pod}:{port}{path}"
+    async with forwarded(client, namespace, pod, port) as address:
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=_TIMEOUT) as session,
+                # That it is the pod, the API server and its node answer for.
+                session.get(f"{scheme}://{address}{path}", ssl=not tls) as response,
+            ):
+                text = await response.text(errors="replace")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise PodUnavailable(f"{where}: {error or type(error).__name__}") from error
+    if response.status != HTTPStatus.OK:
+        raise PodUnavailable(f"{where}: {response.status} {response.reason}")
+    return text
 
 
 async def _joined(
