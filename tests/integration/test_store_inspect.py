@@ -61,6 +61,7 @@ async def test_the_status_of_a_store(dsn: str, inspector: Inspector) -> None:
     assert status.usable
     assert status.bytes > 0
     assert int(status.server_version.split(".")[0]) >= 15
+    assert 0 < status.connections < status.connection_limit
 
 
 async def test_the_subscriptions_of_all_domains_are_read_at_once(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
 
 from chekov.errors import StoreUnavailable
@@ -41,6 +41,10 @@ class StoreStatus:
     """The size of the store's tables and indexes on disk."""
     usable: bool = False
     """Whether this code works with the schema, which may be newer."""
+    connections: int = field(default=0, compare=False)
+    """Of the server, to all of its databases; they change all the time."""
+    connection_limit: int = field(default=0, compare=False)
+    """How many connections the server takes, without those that it reserves for superusers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,18 @@ async def _status(connection: DriverConnection, schema: str) -> StoreStatus:
         streams, size = await connection.fetchrow(sql["sizes"], schema) or (0, 0)
     version = server.partition(" ")[0]
     usable = is_usable(schema, steps)
-    return StoreStatus(version, found, needed_version(), position, streams, size, usable)
+    connections, limit = await connection.fetchrow(sql["connections"]) or (0, 0)
+    return StoreStatus(
+        server_version=version,
+        schema_version=found,
+        needed_version=needed_version(),
+        position=position,
+        streams=streams,
+        bytes=size,
+        usable=usable,
+        connections=connections,
+        connection_limit=limit,
+    )
 
 
 async def _progress(connection: DriverConnection, schema: str) -> Progress:
