@@ -85,6 +85,7 @@ DISRUPTION_BUDGET = Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudge
 NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 
 CHILDREN = (
+    REVISION,
     CONFIG_MAP,
     SERVICE,
     SERVICE_ACCOUNT,
@@ -93,7 +94,8 @@ CHILDREN = (
     DISRUPTION_BUDGET,
     NETWORK_POLICY,
 )
-"""What bundles and stores own. Each kind is watched by its label, so that drift is noticed."""
+"""What bundles, their revisions and stores own. Each kind is watched by its label, so that drift is
+noticed."""
 
 WATCHED = (STORE, BUNDLE, *CHILDREN, POD)
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in WATCHED}
