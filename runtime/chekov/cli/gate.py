@@ -67,8 +67,11 @@ def _running(source: str | None) -> Mapping[str, Any]:
     if source is None:
         return {}
     try:
-        text = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-        found = from_json(text)
+        if source.startswith("{"):
+            found, source = from_json(source), "{…}"
+        else:
+            text = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+            found = from_json(text)
     except (OSError, ValueError, RecursionError) as error:
         raise SettingsError([f"--running {source}: cannot be read as JSON: {error}"]) from error
     if not isinstance(found, dict) or "commands" not in found:

@@ -4,6 +4,8 @@ import argparse
 from importlib.metadata import version
 from pathlib import Path
 
+from chekov.cli.gate_options import add_gate_options
+
 
 def parser(name: str) -> argparse.ArgumentParser:
     """The parser of a program called `name`."""
@@ -84,47 +86,18 @@ def _checking(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     # For the operator: JSON on one marked line, which is found among all that the code prints.
     _output(check, "frame")
-    _gate(commands)
+    gate = _add(
+        commands, "gate", "Judge whether a domain can work with what a store holds; only reads it."
+    )
+    add_gate_options(gate)
+    _store(gate)
+    _pooled(gate)
+    _output(gate, "sarif", "frame")
     settings = _add(
         commands, "settings", "List the environment variables that `serve` and `run` read."
     )
     _output(settings)
     _output(_add(commands, "version", "Print the version of this program."))
-
-
-def _gate(commands: "_Commands[argparse.ArgumentParser]") -> None:
-    gate = _add(
-        commands, "gate", "Judge whether a domain can work with what a store holds; only reads it."
-    )
-    gate.add_argument("domain", nargs="?", metavar="module:domain", help="default: CHEKOV_DOMAIN")
-    gate.add_argument(
-        "--running", metavar="FILE",
-        help="the manifest of the running code, from `check --output json`, to compare with; "
-        "- for stdin",
-    )  # fmt: skip
-    gate.add_argument(
-        "--events", type=_some, default=200, help="of each stored name (default: %(default)s)"
-    )
-    gate.add_argument(
-        "--instances", type=_some, default=20, help="of each aggregate (default: %(default)s)"
-    )
-    gate.add_argument(
-        "--items", type=_some, default=200,
-        help="process instances, scheduled commands and parked events (default: %(default)s)",
-    )  # fmt: skip
-    gate.add_argument(
-        "--seconds", type=float, default=60.0, help="for all of it (default: %(default)g)"
-    )
-    _store(gate)
-    _pooled(gate)
-    _output(gate, "sarif", "frame")
-
-
-def _some(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number
 
 
 def _service(command: argparse.ArgumentParser, *, management: bool = False) -> None:
