@@ -17,6 +17,7 @@ from chekov_operator.children.workloads import (
     service_account,
     supporting_objects,
 )
+from chekov_operator.controllers.bundle.autoscaling import plan_autoscaling
 from chekov_operator.controllers.bundle.check import Check, check_revision
 from chekov_operator.controllers.bundle.check_result import result_of, with_result
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
@@ -81,14 +82,24 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
             observed.warnings,
         ),
     )
+    scaling = plan_autoscaling(bundle, observed, state.subscriptions)
     status = {
         **bundle_status(bundle, observed, live, serving, phase=phase(state)),
         **_completed(state, observed),
+        **scaling.status,
     }
     keeps_status = bool(observed.status) and not observed.is_store_read
     return Plan(
-        apply=[*check.apply, *_serving_objects(bundle, observed, check, serving)],
-        delete=[*check.delete, *_unwanted(bundle, observed, check, serving)],
+        apply=[
+            *check.apply,
+            *_serving_objects(bundle, observed, check, serving),
+            *(scaling.apply if serving else ()),
+        ],
+        delete=[
+            *check.delete,
+            *_unwanted(bundle, observed, check, serving),
+            *scaling.delete,
+        ],
         status=status,
         # After a restart of the operator, what it said before holds until the store is read.
         conditions=() if keeps_status else conditions(state),
