@@ -61,6 +61,7 @@ async def test_the_status_of_a_store(dsn: str, inspector: Inspector) -> None:
     assert status.usable
     assert status.bytes > 0
     assert int(status.server_version.split(".")[0]) >= 15
+    assert 0 < status.connections < status.connection_limit
 
 
 async def test_the_subscriptions_of_all_domains_are_read_at_once(
@@ -74,6 +75,21 @@ async def test_the_subscriptions_of_all_domains_are_read_at_once(
     found = await inspector.progress("chekov")
     assert [(row.key, row.owner) for row in found.rows] == [(BALANCES, "one"), (WELCOME, None)]
     assert (found.head, found.figures) == (1, [FIGURES])
+
+
+async def test_the_generations_of_all_domains_are_read_with_them(
+    dsn: str, inspector: Inspector
+) -> None:
+    async with PostgresStore(dsn) as store:
+        await store.append("a", [event()])
+        for key in (WELCOME, BALANCES):
+            await store.read_models.generations.begin(key, "create table names (name text)")
+    found = await inspector.progress("chekov")
+    assert [item.key for item in found.generations] == [BALANCES, WELCOME]
+    assert [str(item) for item in found.generations] == [
+        "building Balances 1: 0 %",
+        "building Welcome 1: 0 %",
+    ]
 
 
 async def test_a_database_without_a_store(empty_dsn: str) -> None:

@@ -68,6 +68,9 @@ def _segment(text: str) -> str:
 
 STORE = Kind("EventStore", f"{GROUP}/{VERSION}", "eventstores")
 BUNDLE = Kind("DomainBundle", f"{GROUP}/{VERSION}", "domainbundles")
+REVISION = Kind("BundleRevision", f"{GROUP}/{VERSION}", "bundlerevisions")
+SUBSCRIPTION = Kind("Subscription", f"{GROUP}/{VERSION}", "subscriptions")
+REPLAY = Kind("Replay", f"{GROUP}/{VERSION}", "replays")
 CONFIG_MAP = Kind("ConfigMap", "v1", "configmaps")
 SECRET = Kind("Secret", "v1", "secrets")
 SERVICE = Kind("Service", "v1", "services")
@@ -83,6 +86,7 @@ AUTOSCALER = Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodaut
 NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 
 CHILDREN = (
+    REVISION,
     CONFIG_MAP,
     SERVICE,
     SERVICE_ACCOUNT,
@@ -92,7 +96,8 @@ CHILDREN = (
     NETWORK_POLICY,
     AUTOSCALER,
 )
-"""What bundles and stores own. Each kind is watched by its label, so that drift is noticed."""
+"""What bundles, their revisions and stores own. Each kind is watched by its label, so that drift is
+noticed."""
 
 WATCHED = (STORE, BUNDLE, *CHILDREN, POD)
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in WATCHED}

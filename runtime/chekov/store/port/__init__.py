@@ -20,7 +20,7 @@ from chekov.store.port.generations import (
     ProjectionBuilding,
 )
 from chekov.store.port.keys import Key, Keys
-from chekov.store.port.layouts import Layout, Layouts, ParkedPlace
+from chekov.store.port.layouts import Layout, Layouts, ParkedPlace, RewindRefused
 from chekov.store.port.nodes import Node, Nodes
 from chekov.store.port.parking import (
     ALL_PARKED,
@@ -125,6 +125,7 @@ __all__ = [
     "RecordedEvent",
     "RecurringCommand",
     "RejectedValue",
+    "RewindRefused",
     "ScheduledCommand",
     "Schedules",
     "Snapshot",
