@@ -115,6 +115,7 @@ _VARIABLE: Manifest = {
 }
 _SPECS: list[Manifest] = [
     {"env": [_VARIABLE], "envFrom": [{"secretRef": {"name": "postgres"}}]},
+    {"replicas": 1, "networkPolicy": {"enabled": False}, "autoscaling": {"maxReplicas": 2}},
     {"replicas": 1, "networkPolicy": {"enabled": False}},
 ]
 

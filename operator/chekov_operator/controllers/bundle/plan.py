@@ -9,6 +9,7 @@ from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children.pod_state import SLOW_SECONDS, last_became_ready
 from chekov_operator.children.revision import Revision
 from chekov_operator.children.workloads import service_account, supporting_objects
+from chekov_operator.controllers.bundle.autoscaling import plan_autoscaling
 from chekov_operator.controllers.bundle.check import Check, check_revision
 from chekov_operator.controllers.bundle.cleanup import unwanted
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
@@ -57,16 +58,22 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
             observed.warnings,
         ),
     )
+    scaling = plan_autoscaling(bundle, observed, state.subscriptions)
     status = {
         **bundle_status(bundle, observed, shown, result, phase=phase(state)),
         **_completed(state, observed),
+        **scaling.status,
     }
     keeps_status = bool(observed.status) and not observed.is_store_read
     stored = stored_objects(observed.children, bundle.meta, check.revision)
     serving = _serving_objects(bundle, observed, check, target, settings)
     return Plan(
-        apply=[*stored, *check.apply, *serving],
-        delete=[*check.delete, *unwanted(bundle, observed, check, target, serving)],
+        apply=[*stored, *check.apply, *serving, *(scaling.apply if target else ())],
+        delete=[
+            *check.delete,
+            *unwanted(bundle, observed, check, target, serving),
+            *scaling.delete,
+        ],
         status=status,
         child_statuses=revision_statuses(
             observed, check, target.name if target else None, state.rollout
