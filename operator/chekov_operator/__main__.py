@@ -17,10 +17,11 @@ from chekov_operator import management, tracing
 from chekov_operator.controllers.reconciler import Reconciler
 from chekov_operator.controllers.registry import all_controllers
 from chekov_operator.kube import definitions
-from chekov_operator.kube.access import connection_of, load_configuration
+from chekov_operator.kube.access import load_configuration
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client, connected
 from chekov_operator.kube.kinds import SECRET, Key
+from chekov_operator.kube.kopf_login import connection_of
 from chekov_operator.kube.lease import Lease, LeaseLost
 from chekov_operator.kube.referenced_objects import ReferencedObjects
 from chekov_operator.kube.watch import Watch, configured

@@ -68,6 +68,9 @@ def _segment(text: str) -> str:
 
 STORE = Kind("EventStore", f"{GROUP}/{VERSION}", "eventstores")
 BUNDLE = Kind("DomainBundle", f"{GROUP}/{VERSION}", "domainbundles")
+REVISION = Kind("BundleRevision", f"{GROUP}/{VERSION}", "bundlerevisions")
+SUBSCRIPTION = Kind("Subscription", f"{GROUP}/{VERSION}", "subscriptions")
+REPLAY = Kind("Replay", f"{GROUP}/{VERSION}", "replays")
 CONFIG_MAP = Kind("ConfigMap", "v1", "configmaps")
 SECRET = Kind("Secret", "v1", "secrets")
 SERVICE = Kind("Service", "v1", "services")
@@ -79,9 +82,11 @@ LEASE = Kind("Lease", "coordination.k8s.io/v1", "leases")
 DEPLOYMENT = Kind("Deployment", "apps/v1", "deployments")
 JOB = Kind("Job", "batch/v1", "jobs")
 DISRUPTION_BUDGET = Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets")
+AUTOSCALER = Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
 NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 
 CHILDREN = (
+    REVISION,
     CONFIG_MAP,
     SERVICE,
     SERVICE_ACCOUNT,
@@ -89,8 +94,10 @@ CHILDREN = (
     JOB,
     DISRUPTION_BUDGET,
     NETWORK_POLICY,
+    AUTOSCALER,
 )
-"""What bundles and stores own. Each kind is watched by its label, so that drift is noticed."""
+"""What bundles, their revisions and stores own. Each kind is watched by its label, so that drift is
+noticed."""
 
 WATCHED = (STORE, BUNDLE, *CHILDREN, POD)
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in WATCHED}
