@@ -45,6 +45,7 @@ class FakeApi:
         after_write: called with the path of each object that was written.
         away: whether every connection is broken off, as if there were no server.
         hanging: paths to which no answer comes.
+        forbidden: namespaces in which nothing may be done, also because they are gone.
         unanswered: how many requests to these are waiting.
         rewrite: what the server makes of an object at a path when it is written.
         page_size: how many objects a page of a list holds.
@@ -63,6 +64,7 @@ class FakeApi:
     after_write: Callable[[str], None] = lambda _path: None
     away: bool = False
     hanging: set[str] = field(default_factory=set[str])
+    forbidden: set[str] = field(default_factory=set[str])
     unanswered: int = 0
     rewrite: dict[str, Callable[[Object], Object]] = field(
         default_factory=dict[str, Callable[[Object], Object]]
@@ -111,6 +113,9 @@ class FakeApi:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
+        namespace = _namespace(request.path).get("namespace")
+        if namespace in self.forbidden:
+            return _refusal(403, "Forbidden", f"not allowed in the namespace {namespace!r}")
         if request.query.get("watch") == "true":
             labels = _labels(request)
             return await self.watches.serve(

@@ -127,6 +127,20 @@ def kubelet(layout: Layout) -> Component:
     return Component("kubelet", command, registered)
 
 
+def kube_router(layout: Layout) -> Component:
+    """Enforces NetworkPolicies, and nothing else of what it can do."""
+    command = [
+        "kube-router",
+        f"--kubeconfig={layout.kubeconfig()}",
+        f"--hostname-override={NODE}",
+        f"--service-cluster-ip-range={SERVICES}",
+        "--run-firewall=true",
+        "--run-router=false",
+        "--run-service-proxy=false",
+    ]
+    return Component("router", command)
+
+
 def kube_proxy(layout: Layout) -> Component:
     """Routes the addresses of Services to pods."""
     command = [
