@@ -31,6 +31,7 @@ from chekov_operator.management import Health
 from chekov_operator.metrics import Metrics
 from chekov_operator.settings import Settings, SettingsError, read
 from chekov_operator.stores.databases import Databases
+from chekov_operator.stores.store_metrics import store_metrics
 
 try:
     from uvloop import new_event_loop as _loop_factory
@@ -123,6 +124,7 @@ async def _lead(
         databases = await stack.enter_async_context(
             Databases(client, store_changed, refresh_seconds=settings.refresh_seconds)
         )
+        metrics.watch(lambda: store_metrics(databases.readings()))
         group = await stack.enter_async_context(asyncio.TaskGroup())
         reconciler = Reconciler(
             client,

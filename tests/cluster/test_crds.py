@@ -1,6 +1,7 @@
 """What the API server accepts and refuses: one good and one bad object for each rule."""
 
 import json
+import re
 from collections.abc import Generator
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 
 from tests.cluster.kube.shell import CommandFailed
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.manifests import bundle, event_store
+from tests.cluster.manifests import bundle, event_store, named
 from tests.operator.named_fields import BUNDLE_FIELDS, ELSEWHERE, STORE_FIELDS
+from tests.operator.pod_templates import NULLS, RULES, Pair
 
 Spec = dict[str, Any]
 Manifest = dict[str, Any]
@@ -58,6 +60,19 @@ def of(*, name: str = "tried", **spec: Any) -> Manifest:
     return bundle(name, spec.pop("code", CODE), **spec)
 
 
+def revision(**spec: Any) -> Manifest:
+    wanted = {
+        "bundle": "bank",
+        "revision": "1f2e3d4c5b",
+        "number": 1,
+        "image": "bank:1",
+        "entrypoint": "bank:domain",
+        "template": {"entrypoint": "bank:domain"},
+        **spec,
+    }
+    return named("BundleRevision", "chekov.dev/v1alpha1", "tried", spec=wanted)
+
+
 def modules(**sources: str) -> Spec:
     return {"inline": {"modules": {f"{name}.py": text for name, text in sources.items()}}}
 
@@ -71,6 +86,11 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         store(connection={"cloudNativePG": {"cluster": "main"}}),
         store(connection={"cloudNativePG": {"cluster": "main"}, "secretRef": {"name": "main"}}),
         "set exactly one of secretRef and cloudNativePG",
+    ),
+    "a revision is a hash": (
+        revision(),
+        revision(revision="newest"),
+        "a revision is a hash: digits and the letters a to f",
     ),
     "a store has any connection": (
         store(connection={"secretRef": {"name": "main"}}),
@@ -179,6 +199,21 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         of(code={"image": "bank:1"}, entrypoint="shop.bank"),
         "an entrypoint has the form module:object",
     ),
+    "an autoscaler has bounds in order": (
+        of(autoscaling={"minReplicas": 2, "maxReplicas": 2}),
+        of(autoscaling={"minReplicas": 3, "maxReplicas": 2}),
+        "minReplicas is at most maxReplicas",
+    ),
+    "pods that were all stopped come back by a lag": (
+        of(autoscaling={"minReplicas": 0, "maxReplicas": 2, "targetLag": 100}),
+        of(autoscaling={"minReplicas": 0, "maxReplicas": 2}),
+        "minReplicas 0 needs a targetLag",
+    ),
+    "an autoscaler has an upper bound": (
+        of(autoscaling={"maxReplicas": 100}),
+        of(autoscaling={"minReplicas": 2}),
+        "spec.autoscaling.maxReplicas: Required value",
+    ),
     "there are not too many replicas": (
         of(replicas=100),
         of(replicas=101),
@@ -273,6 +308,23 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
 }
 
 
+IN_SCHEMA = {words: rule for words, rule in RULES.items() if rule.in_schema}
+
+
+@pytest.mark.parametrize("rule", IN_SCHEMA.values(), ids=IN_SCHEMA)
+def test_a_pod_template_cannot_weaken_a_pod(api: Kubectl, rule: Pair) -> None:
+    tried(api, of(podTemplate=rule.good))
+    # What concerns several fields is reported of what holds them.
+    told = [rule.path, rule.path.rpartition(".")[0], re.sub(r"(ers\[0\]).*", r"\1", rule.path)]
+    reason = refusal(api, of(podTemplate=rule.bad))
+    assert any(f"{path}: " in reason or f'"{path}' in reason for path in told)
+
+
+@pytest.mark.parametrize("path", NULLS)
+def test_a_null_in_a_pod_template_drops_nothing(api: Kubectl, path: str) -> None:
+    assert path in refusal(api, of(podTemplate=NULLS[path]))
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_api_server_accepts_the_good_and_refuses_the_bad(
     api: Kubectl, case: tuple[Manifest, Manifest, str]
@@ -280,6 +332,14 @@ def test_the_api_server_accepts_the_good_and_refuses_the_bad(
     good, bad, words = case
     tried(api, good)
     assert words in refusal(api, bad)
+
+
+def test_the_spec_of_a_revision_stays(api: Kubectl) -> None:
+    manifest = revision()
+    api.apply(manifest)
+    changed = {**manifest["spec"], "template": {"entrypoint": "bank:other"}}
+    assert "never changes" in api.refusal({**manifest, "spec": changed})
+    api.delete("bundlerevision", "tried")
 
 
 def test_the_schema_of_a_store_stays(api: Kubectl, stored: Manifest) -> None:

@@ -9,6 +9,13 @@ import pytest
 import yaml
 
 from chekov.server.handler_settings import handler_settings
+from chekov_operator.api.pod_template import (
+    OWN_VARIABLES,
+    OWN_VOLUMES,
+    PROJECTED,
+    SAFE_SYSCTLS,
+    VOLUMES,
+)
 from chekov_operator.api.reference_names import DATA_KEY, LABEL, SUBDOMAIN
 from tests.operator.crd_copies import COPIES, SOURCES, copies
 from tests.operator.named_fields import BAD_NAMES, BUNDLE_FIELDS, STORE_FIELDS
@@ -19,6 +26,7 @@ DEFINITIONS: dict[str, Schema] = {
     path.stem: yaml.safe_load(path.read_text()) for path in sorted(SOURCES.glob("*.yaml"))
 }
 EVERY = pytest.mark.parametrize("name", DEFINITIONS)
+USERS_WRITE = pytest.mark.parametrize("name", sorted(DEFINITIONS.keys() - {"bundlerevisions"}))
 
 
 def schema(name: str) -> Schema:
@@ -44,8 +52,8 @@ def columns(name: str, *, wide: bool) -> list[str]:
     return [column["name"] for column in shown if (column.get("priority", 0) > 0) == wide]
 
 
-def test_there_are_two() -> None:
-    assert set(DEFINITIONS) == {"domainbundles", "eventstores"}
+def test_there_are_three() -> None:
+    assert set(DEFINITIONS) == {"bundlerevisions", "domainbundles", "eventstores"}
 
 
 @EVERY
@@ -68,7 +76,7 @@ def test_every_rule_has_a_message(name: str) -> None:
     assert [rule["rule"] for rule in rules if len(rule.get("message", "")) < 15] == []
 
 
-@EVERY
+@USERS_WRITE
 def test_every_list_in_the_spec_is_bounded_and_says_how_it_merges(name: str) -> None:
     lists = {
         path: node
@@ -89,6 +97,17 @@ FREE = {
     ".spec.subscriptions[].name",
     # That of a taint.
     ".spec.jobs.tolerations[].key",
+    # Those of parts of a pod.
+    *(
+        f".spec.podTemplate.spec.{part}"
+        for part in (
+            "containers[].name",
+            "containers[].env[].name",
+            "initContainers[].name",
+            "securityContext.sysctls[].name",
+            "volumes[].name",
+        )
+    ),
 }
 
 
@@ -130,7 +149,7 @@ def test_a_definition_is_small(name: str) -> None:
     assert (SOURCES / f"{name}.yaml").stat().st_size < 200_000
 
 
-@EVERY
+@USERS_WRITE
 def test_conditions_are_a_map_by_type_and_carry_their_generation(name: str) -> None:
     found = paths(name)
     conditions = found[".status.conditions"]
@@ -163,6 +182,12 @@ def test_bundles_are_listed_with_what_matters() -> None:
     shown = ["Revision", "Ready", "Lag", "Parked", "Phase", "Age"]
     assert columns("domainbundles", wide=False) == shown
     assert columns("domainbundles", wide=True) == ["Store", "Reason", "Message"]
+
+
+def test_revisions_are_listed_with_what_matters() -> None:
+    shown = ["Bundle", "Number", "Phase", "Ready", "Age"]
+    assert columns("bundlerevisions", wide=False) == shown
+    assert columns("bundlerevisions", wide=True) == ["Image", "Message"]
 
 
 def test_stores_are_listed_with_what_matters() -> None:
@@ -208,6 +233,28 @@ def test_a_start_that_pods_would_refuse_is_refused_at_once(start: str, *, taken:
     assert bool(re.match(pattern[1], start)) is taken
     if taken:
         handler_settings(json.dumps([{"name": "mailer", "startFrom": start}]))
+
+
+def test_a_pod_template_is_refused_by_the_same_rules_as_at_reconcile() -> None:
+    pod = ".spec.podTemplate.spec"
+    found = paths("domainbundles")
+    volume = found[f"{pod}.volumes[]"]
+    assert volume["properties"].keys() - {"name"} == VOLUMES
+    source = found[f"{pod}.volumes[].projected.sources[]"]
+    assert source["properties"].keys() == PROJECTED
+    for node, kinds in ((volume, VOLUMES), (source, PROJECTED)):
+        # What is not declared is pruned, so that nothing is left of other kinds.
+        assert "x-kubernetes-preserve-unknown-fields" not in node
+        rule = node["x-kubernetes-validations"][0]["rule"]
+        assert set(re.findall(r"has\(self[.](\w+)\)", rule)) == kinds
+    names = volume["x-kubernetes-validations"][1]["rule"]
+    assert set(re.findall(r"'(\w+)'", names)) == OWN_VOLUMES
+    sysctls = found[f"{pod}.securityContext.sysctls[].name"]
+    assert set(sysctls["enum"]) == SAFE_SYSCTLS
+    variables = [found[".spec.env"], found[f"{pod}.containers[]"]]
+    for node in variables:
+        rules = " ".join(rule["rule"] for rule in node["x-kubernetes-validations"])
+        assert set(re.findall("'(CHEKOV_[A-Z_]+)'", rules)) == OWN_VARIABLES
 
 
 def test_bundles_can_be_scaled() -> None:

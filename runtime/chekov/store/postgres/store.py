@@ -12,6 +12,7 @@ from chekov.store.postgres.append.committer import APPENDS
 from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.connection_options import QUERY_SECONDS, STATEMENT_SECONDS
 from chekov.store.postgres.event_store import PostgresEventStore
+from chekov.store.postgres.figures import PostgresFigures
 from chekov.store.postgres.keys import PostgresKeys
 from chekov.store.postgres.layouts import PostgresLayouts
 from chekov.store.postgres.migrator import migrate as migrate_schema
@@ -42,6 +43,8 @@ class PostgresStore(DelegatingEventStore):
         pooled: the URL leads to a pooler in transaction mode, such as PgBouncer.
         statement_timeout: seconds after which Postgres cancels a statement of the store.
         query_timeout: seconds after which Postgres cancels a statement of a query.
+        read_only: only read, over connections by which the server refuses writes, and hear of
+            nothing new; a schema is not migrated then.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class PostgresStore(DelegatingEventStore):
         pooled: bool = False,
         statement_timeout: float = STATEMENT_SECONDS,
         query_timeout: float = QUERY_SECONDS,
+        read_only: bool = False,
     ) -> None:
         if isinstance(database, str):
             database = PostgresPool(
@@ -64,6 +68,7 @@ class PostgresStore(DelegatingEventStore):
                 pooled=pooled,
                 statement_timeout=statement_timeout,
                 query_timeout=query_timeout,
+                read_only=read_only,
             )
         self.changes = Changes()
         self.tail = Tail(self._read, head=self.changes.events, drops=self.changes.keys)
@@ -76,6 +81,7 @@ class PostgresStore(DelegatingEventStore):
         self.subscriptions = PostgresSubscriptions(self._schema)
         self.layouts = PostgresLayouts(self._schema)
         self.nodes = PostgresNodes(self._schema, self._troubles)
+        self.figures = PostgresFigures(self._schema)
         self.processes = PostgresProcesses(self._schema)
         self.schedules = PostgresSchedules(self._schema)
         self.read_models = PostgresReadModels(self._schema)
@@ -83,7 +89,8 @@ class PostgresStore(DelegatingEventStore):
         self.tag_index = PostgresTagIndex(self._schema)
         self.keys = PostgresKeys(self._schema)
         self.reporting_commits = self._background.reporting_commits
-        self._migrate = migrate
+        self._read_only = read_only
+        self._migrate = migrate and not read_only
         self._entered = 0
         self._stack = AsyncExitStack()
 
@@ -142,4 +149,5 @@ class PostgresStore(DelegatingEventStore):
         )
         self._schema.adopt(store_id)
         self.tail.reset(head)
-        await stack.enter_async_context(self._background.running())
+        if not self._read_only:
+            await stack.enter_async_context(self._background.running())
