@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -293,6 +294,17 @@ def test_values_that_do_not_fit_are_refused(setting: str) -> None:
     path = setting.partition("=")[0]
     with pytest.raises(Refused, match=path.rpartition(".")[2]):
         rendered("chekov", setting)
+
+
+def test_a_release_of_the_first_chart_can_reuse_its_values() -> None:
+    """With `--reuse-values`, a value that the chart of the release had not is absent."""
+    before = yaml.safe_load((Path(__file__).parent / "values_of_first_chart.yaml").read_text())
+    newer = {name for name, _ in leaves(VALUES)} - {name for name, _ in leaves(before)}
+    assert newer
+    absent = [f"{name}=null" for name in newer]
+    assert rendered("chekov", *absent) == rendered("chekov")
+    with pytest.raises(Refused, match="--reset-then-reuse-values"):
+        rendered("chekov", *absent, "prometheusRule.enabled=true")
 
 
 def test_the_definitions_take_no_values() -> None:
