@@ -53,7 +53,7 @@ class Runtime:
         codec: reads and writes the domain's messages.
         engine: the parts it is made of.
         drained: whether it has begun to shut down.
-        pause, resume, parked, parked_groups, retry, discard, discarded: see `SubscriptionControl`.
+        pause, resume, rewind, parked, parked_groups, retry, discard(ed): see `SubscriptionControl`.
         abandoned: subscriptions that no process has any more, and their removal.
         projections: the read models, with their generations; query, rebuild: see `Projections`.
         processes: the open instances of process managers.
@@ -135,8 +135,8 @@ class Runtime:
             debug=debug,
         )
         rows = self._store.subscriptions
-        control = SubscriptionControl(rows, domain.name)
-        self.pause, self.resume = control.pause, control.resume
+        control = SubscriptionControl(self._store, domain.name)
+        self.pause, self.resume, self.rewind = control.pause, control.resume, control.rewind
         self.abandoned = AbandonedSubscriptions(self._store, domain.name, domain.handlers)
         self.parked, self.parked_groups = control.parked, control.parked_groups
         self.retry, self.discard, self.discarded = control.retry, control.discard, control.discarded

@@ -21,13 +21,13 @@ Json KeyUnusable Lifespan LifespanFailed Loaded MemoryStore MessagePack Middlewa
 NewerRevision NoneSince Observer Origin Overloaded Park ParkedEvent ParkedGroup Personal
 PostgresStore Principal ProcessManager ProcessStatus Projection ProjectionBuilding QueriesOverloaded
 QueryTimeout RateLimit RateLimited ReadEvents ReadState RecordedEvent Recurrence Rejected Retry
-RunQuery Runtime Schedule ScheduledStatus SchemaMismatch Scope Serializer Skip SnapshotPolicy
-StateChanged Stop Store StoreClosed StoreError StoreUnavailable StreamAppend StreamDeleted
-StreamExists StreamInfo StreamNotFound SubscriptionInUse SubscriptionKey SubscriptionStatus Tag
-TagIndexIncomplete Timer TooManyConflicts TooManyRecurring Transaction TransactionEnded Undecodable
-UnexpectedInput UnexpectedResult UnknownCommand UnknownQuery UnknownSubscription UnusableState
-Upcaster WrongExpectedVersion apply definition_of execute expired finish handle identifier partition
-proceed query rejected scope start steps stream_of upcast
+RewindRefused RunQuery Runtime Schedule ScheduledStatus SchemaMismatch Scope Serializer Skip
+SnapshotPolicy StateChanged Stop Store StoreClosed StoreError StoreUnavailable StreamAppend
+StreamDeleted StreamExists StreamInfo StreamNotFound SubscriptionInUse SubscriptionKey
+SubscriptionStatus Tag TagIndexIncomplete Timer TooManyConflicts TooManyRecurring Transaction
+TransactionEnded Undecodable UnexpectedInput UnexpectedResult UnknownCommand UnknownQuery
+UnknownSubscription UnusableState Upcaster WrongExpectedVersion apply definition_of execute expired
+finish handle identifier partition proceed query rejected scope start steps stream_of upcast
 """
 
 

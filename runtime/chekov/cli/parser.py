@@ -173,14 +173,15 @@ def _subscriptions(commands: "_Commands[argparse.ArgumentParser]") -> None:
     command = _add(
         commands,
         "subscriptions",
-        "List, pause, resume or remove subscriptions; list, retry or discard their parked events.",
+        "List, pause, resume, rewind or remove subscriptions; list, retry or discard their parked "
+        "events.",
     )
     command.add_argument(
         "action",
         nargs="?",
         choices=(
-            "list", "pause", "resume", "parked", "groups", "retry", "discard", "discarded",
-            "abandoned", "remove",
+            "list", "pause", "resume", "rewind", "parked", "groups", "retry", "discard",
+            "discarded", "abandoned", "remove",
         ),
         default="list",
         help="what to do (default: list); groups lists parked events by fingerprint, abandoned "
@@ -190,7 +191,18 @@ def _subscriptions(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "name", nargs="?", metavar="NAME", help="a subscription: all its versions and partitions"
     )
     _domain(command)
-    command.add_argument("--version", type=int, help="remove this version, with its read models")
+    command.add_argument(
+        "--version",
+        type=int,
+        help="remove this version, with its read models; or rewind it (default: the highest)",
+    )
+    command.add_argument(
+        "--from",
+        dest="start",
+        metavar="START",
+        help="rewind an event handler to origin, a position or a time: it handles the events from "
+        "there on again",
+    )
     command.add_argument("--key", help="only parked events of this key, mostly a stream")
     command.add_argument("--fingerprint", help="only failures with this fingerprint")
     command.add_argument("--position", type=int, help="only this event; `parked` shows all of it")
@@ -264,6 +276,11 @@ def _projections(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     projections.add_argument(
         "--generation", type=int, default=1, help="which one to drop (default: 1)"
+    )
+    projections.add_argument(
+        "--in-place",
+        action="store_true",
+        help="rebuild: take what serves away at once, and refuse queries until it is built",
     )
     _domain(projections)
     _store(projections)

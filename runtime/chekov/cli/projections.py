@@ -51,7 +51,9 @@ async def _run(
 
 
 async def _rebuild(generations: Generations, domain: str, arguments: Namespace) -> object:
-    return await generations.rebuild(domain, arguments.name, arguments.version)
+    return await generations.rebuild(
+        domain, arguments.name, arguments.version, beside=not arguments.in_place
+    )
 
 
 async def _cancel(generations: Generations, domain: str, arguments: Namespace) -> object:

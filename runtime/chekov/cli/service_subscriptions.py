@@ -58,6 +58,14 @@ async def _resume(work: _Work) -> _Rows:
     return await _list(work)
 
 
+async def _rewind(work: _Work) -> _Rows:
+    start, version = work.arguments.start, work.arguments.version
+    await work.management.post(
+        "subscriptions", work.name, "rewind", **{"from": start}, version=version
+    )
+    return await _list(work)
+
+
 async def _parked(work: _Work) -> _Rows:
     arguments = work.arguments
     found = await work.management.get(
@@ -128,6 +136,7 @@ _ACTIONS: Final[Mapping[str, Callable[[_Work], Awaitable[_Rows]]]] = {
     "list": _list,
     "pause": _pause,
     "resume": _resume,
+    "rewind": _rewind,
     "parked": _parked,
     "groups": _groups,
     "retry": _retry,

@@ -15,6 +15,7 @@ from chekov.engine.subscriptions.control import SubscriptionControl
 from chekov.server import rendering
 from chekov.server.settings import Settings
 from chekov.store.port import DiscardedEvent, ParkedEvent, Store, SubscriptionKey, SubscriptionRow
+from chekov.store.start_points import parse_start
 
 _WRONG_USAGE: Final = 2
 _PAGE: Final = 1000
@@ -71,6 +72,16 @@ def _fault(arguments: Namespace) -> str:
         return "needs --reason: why the events are given up"
     if action == "remove" and arguments.version is None:
         return "needs --version: which one of them"
+    return _fault_of_start(arguments) if action == "rewind" else ""
+
+
+def _fault_of_start(arguments: Namespace) -> str:
+    if arguments.start is None:
+        return "needs --from: origin, a position or a time"
+    try:
+        parse_start(arguments.start)
+    except ValueError as error:
+        return f"--from {error}"
     return ""
 
 
@@ -101,7 +112,7 @@ async def _run(settings: Settings, domain: str, arguments: Namespace, action: _A
         "position": arguments.position,
     }
     async with opened(settings) as store:
-        control = SubscriptionControl(store.subscriptions, domain)
+        control = SubscriptionControl(store, domain)
         abandoned = AbandonedSubscriptions(store, domain)
         return await action(_Work(store, domain, control, abandoned, arguments, chosen))
 
@@ -113,12 +124,19 @@ async def _list(work: _Work) -> _Rows:
 
 
 async def _pause(work: _Work) -> _Rows:
-    await work.control.pause(work.arguments.name)
+    await work.control.pause(work.arguments.name, by="chekov subscriptions pause")
     return await _list(work)
 
 
 async def _resume(work: _Work) -> _Rows:
     await work.control.resume(work.arguments.name)
+    return await _list(work)
+
+
+async def _rewind(work: _Work) -> _Rows:
+    arguments = work.arguments
+    start = parse_start(arguments.start)
+    await work.control.rewind(arguments.name, start, version=arguments.version)
     return await _list(work)
 
 
@@ -192,6 +210,7 @@ _ACTIONS: Final[Mapping[str, tuple[Sequence[str], _Action]]] = {
     "remove": (("name", "removed"), _remove),
     "pause": (_COLUMNS, _pause),
     "resume": (_COLUMNS, _resume),
+    "rewind": (_COLUMNS, _rewind),
     "parked": (_PARKED_COLUMNS, _parked),
     "groups": (_GROUP_COLUMNS, _groups),
     "retry": (("name", "retried"), _retry),
@@ -219,6 +238,7 @@ def _subscription(row: SubscriptionRow, head: int) -> _Row:
         "keyed_by": row.keyed_by,
         "owner": row.owner,
         "error": row.error,
+        "paused_by": row.paused_by,
     }
 
 

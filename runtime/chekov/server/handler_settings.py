@@ -1,15 +1,12 @@
 """Settings of handlers as a bundle writes them: `spec.subscriptions`, a list in JSON."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, Final, cast, get_args
 
 from chekov.domain.failure import ON_FAILURE, Retry
 from chekov.domain.handler_definition import HandlerConsistency, HandlerSettings, StartFrom
-
-_POSITION: Final = re.compile(r"[1-9][0-9]{0,18}\Z")
+from chekov.store.start_points import parse_start
 
 
 def handler_settings(text: str) -> Mapping[str, HandlerSettings]:
@@ -72,17 +69,10 @@ def _seconds(path: str, value: object) -> float:
 
 
 def _start(path: str, value: object) -> StartFrom:
-    text = str(value)
-    if text == "origin" or text == "now":  # noqa: PLR1714 pyright narrows this only
-        return text
-    if _POSITION.match(text):
-        return int(text)
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(
-            f"{path} must be origin, now, a position or a time such as 2026-01-31T08:00:00Z"
-        ) from None
+        return parse_start(str(value))
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from None
 
 
 def _one_of(*choices: str) -> Callable[[str, object], str]:

@@ -10,7 +10,13 @@ from chekov import errors
 from chekov.engine.subscriptions.abandoned import SubscriptionInUse
 from chekov.errors.rejection import fields_of
 from chekov.serialization.json import plain_values, to_json
-from chekov.store.port import GenerationRefused, ProjectionBuilding, QueriesOverloaded, QueryTimeout
+from chekov.store.port import (
+    GenerationRefused,
+    ProjectionBuilding,
+    QueriesOverloaded,
+    QueryTimeout,
+    RewindRefused,
+)
 
 CONTENT_TYPE: Final = "application/problem+json"
 FIRST_SERVER_ERROR: Final = 500
@@ -88,6 +94,7 @@ QUERY_TIMED_OUT: Final = Kind("query-timed-out", 504, "The query took too long")
 GENERATION_REFUSED: Final = Kind(
     "generation-refused", 409, "The generations of the projection do not allow this"
 )
+REWIND_REFUSED: Final = Kind("rewind-refused", 409, "The subscription cannot begin again")
 SUBSCRIPTION_IN_USE: Final = Kind(
     "subscription-in-use", 409, "Processes run the handler of the subscription"
 )
@@ -262,6 +269,7 @@ _TABLE: Final[Mapping[type, Callable[[Any], Problem]]] = {
         SUBSCRIPTION_IN_USE, str(error), {"nodes": error.nodes}
     ),
     GenerationRefused: lambda error: Problem(GENERATION_REFUSED, str(error)),
+    RewindRefused: lambda error: Problem(REWIND_REFUSED, str(error)),
     errors.StoreUnavailable: _unavailable,
     errors.StoreClosed: _unavailable,
 }

@@ -11,6 +11,7 @@ from chekov.server.commands import JSON
 from chekov.server.endpoint import reporting_problems
 from chekov.server.management_access import ManagementAccess
 from chekov.server.problems import malformed
+from chekov.store.start_points import parse_start
 
 _CHOICE: Final = frozenset({"key", "fingerprint", "position", "after", "limit"})
 """The parameters that choose parked events."""
@@ -34,6 +35,7 @@ class SubscriptionEndpoints:
             web.post(f"{path}/discard", reporting_problems(self.discard)),
             web.post(f"{path}/pause", reporting_problems(self.pause)),
             web.post(f"{path}/resume", reporting_problems(self.resume)),
+            web.post(f"{path}/rewind", reporting_problems(self.rewind)),
             web.post(f"{path}/remove", reporting_problems(self.remove)),
         ]
 
@@ -88,13 +90,26 @@ class SubscriptionEndpoints:
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
         self._access.authorize(request)
-        await self._access.opened().pause(request.match_info["name"])
+        await self._access.opened().pause(request.match_info["name"], by="the management port")
         return web.Response(status=204)
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
         self._access.authorize(request)
         await self._access.opened().resume(request.match_info["name"])
         return web.Response(status=204)
+
+    async def rewind(self, request: web.Request) -> web.StreamResponse:
+        self._access.authorize(request)
+        query = request.query
+        parameters.refuse_unknown(query, {"from", "version"})
+        try:
+            start = parse_start(query.get("from", ""))
+        except ValueError as error:
+            raise malformed("path", "from", str(error)) from None
+        position = await self._access.opened().rewind(
+            request.match_info["name"], start, version=parameters.version(query, "version")
+        )
+        return web.Response(body=to_json({"position": position}), headers=JSON)
 
     async def remove(self, request: web.Request) -> web.StreamResponse:
         self._access.authorize(request)

@@ -12,6 +12,8 @@ from chekov.cli import main
         (["parked"], "parked needs the NAME of a subscription"),
         (["remove"], "remove needs the NAME of a subscription"),
         (["remove", "mail"], "remove needs --version: which one of them"),
+        (["rewind", "mail"], "rewind needs --from: origin, a position or a time"),
+        (["rewind", "mail", "--from", "0"], "rewind --from must be origin, now, a position"),
         (["retry", "mail"], "retry needs --key, --fingerprint or --position, or --all"),
         (["discard", "mail", "--all"], "discard needs --reason: why the events are given up"),
         (["discard", "mail", "--all", "--reason", " "], "discard needs --reason"),

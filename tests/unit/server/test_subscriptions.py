@@ -32,6 +32,19 @@ async def test_a_subscription_is_paused_and_resumed(serving: Serving) -> None:
         await until(lambda: state(server) == "live")
 
 
+async def test_a_handler_begins_again(serving: Serving) -> None:
+    path = "/subscriptions/welcome/rewind"
+    async with serving() as server:
+        await server.api.post("/commands/OpenAccount", json=OPEN, headers={"Prefer": "wait=30"})
+        post = server.management.post
+        answer = await post(f"{path}?from=origin")
+        assert (answer.status, await answer.json()) == (200, {"position": 0})
+        assert (await post(f"{path}?from=yesterday")).status == 400
+        answer = await post(f"{path}?from=99")
+        assert answer.status == 409
+        assert (await answer.json())["type"] == "urn:chekov:problem:rewind-refused"
+
+
 async def test_parked_events_are_listed(serving: Serving) -> None:
     async with serving(CHEKOV_RETRY_ATTEMPTS="1") as server:
         server.welcome.failure = "no greeting today"
@@ -103,7 +116,8 @@ async def test_odd_parameters_are_refused(serving: Serving, query: str, fault: s
 
 
 @pytest.mark.parametrize(
-    "action", ["pause", "resume", "retry", "discard?reason=x", "remove?version=1"]
+    "action",
+    ["pause", "resume", "rewind?from=origin", "retry", "discard?reason=x", "remove?version=1"],
 )
 async def test_an_unknown_subscription_is_not_found(serving: Serving, action: str) -> None:
     async with serving() as server:

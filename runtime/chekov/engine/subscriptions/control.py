@@ -1,15 +1,19 @@
-"""Pausing, resuming, retrying and discarding: what people and tools do to subscriptions."""
+"""Pausing, resuming, rewinding, retrying, discarding: what people and tools do to subscriptions."""
 
 from collections.abc import Sequence
 
-from chekov.errors import UnknownSubscription
+from chekov.domain.handler_definition import StartFrom
+from chekov.errors import DefinitionError, UnknownSubscription
 from chekov.store.port import (
     DiscardedEvent,
     ParkedEvent,
     ParkedFilter,
     ParkedGroup,
-    Subscriptions,
+    RewindRefused,
+    Store,
+    SubscriptionKey,
 )
+from chekov.store.start_points import start_position
 
 
 class SubscriptionControl:
@@ -18,18 +22,23 @@ class SubscriptionControl:
     A name stands for every version and partition of a subscription.
     """
 
-    def __init__(self, subscriptions: Subscriptions, domain: str) -> None:
-        self._subscriptions = subscriptions
+    def __init__(self, store: Store, domain: str) -> None:
+        self._store = store
+        self._subscriptions = store.subscriptions
         self._domain = domain
 
-    async def pause(self, name: str) -> None:
+    async def pause(self, name: str, *, by: str = "") -> None:
         """Let no process run a subscription until it is resumed.
+
+        Args:
+            name: of the subscription.
+            by: who does it, for others to see.
 
         Raises:
             UnknownSubscription: the store has none of this name.
         """
         await self._require(name)
-        await self._subscriptions.pause(self._domain, name)
+        await self._subscriptions.pause(self._domain, name, by=by)
 
     async def resume(self, name: str) -> None:
         """Let a paused or stopped subscription run again.
@@ -39,6 +48,39 @@ class SubscriptionControl:
         """
         await self._require(name)
         await self._subscriptions.resume(self._domain, name)
+
+    async def rewind(
+        self, name: str, start: StartFrom = "origin", *, version: int | None = None
+    ) -> int:
+        """Let an event handler handle everything again from an event on.
+
+        It goes on with what comes after. What is parked from there on is forgotten, since it is
+        handled again. A projection is rebuilt instead, see `rebuild`.
+
+        Args:
+            name: of the subscription.
+            start: `origin`, or the position or the time of the first event.
+            version: of the handler; the highest by default.
+
+        Returns:
+            The position after which it begins.
+
+        Raises:
+            UnknownSubscription: the store has none of this name.
+            RewindRefused: it is no event handler's, its keys are being changed, or the position is
+                beyond the end of the log.
+        """
+        await self._require(name)
+        layouts = await self._store.layouts.list(self._domain)
+        keys = [item.key for item in layouts if item.key.name == name]
+        newest = keys[-1].version if keys else 1
+        key = SubscriptionKey(self._domain, name, newest if version is None else version)
+        try:
+            position = await start_position(self._store.events, start, label=name)
+        except DefinitionError as error:
+            raise RewindRefused(str(error)) from error
+        await self._store.layouts.rewind(key, position)
+        return position
 
     async def parked(
         self,

@@ -28,7 +28,6 @@ from chekov.engine.subscriptions.layouts import HandledBefore
 from chekov.engine.subscriptions.partition_keys import PartitionKeys
 from chekov.engine.subscriptions.partitions import partition_of
 from chekov.engine.subscriptions.sender import Execute, HandlerSender, RefusingSender, Scheduling
-from chekov.engine.subscriptions.start_points import start_position
 from chekov.errors import (
     Draining,
     Fenced,
@@ -40,6 +39,7 @@ from chekov.errors import (
 from chekov.serialization.codec import Codec, decode_senders_metadata
 from chekov.serialization.processes import UnreadableProcess
 from chekov.store.port import Claim, Layout, ParkingEntry, RecordedEvent, Store, SubscriptionKey
+from chekov.store.start_points import start_position
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 

@@ -70,6 +70,7 @@ class LeaseKeeper:
         self._rest = Rest(store.read_models, lease)
         self._leaving: set[SubscriptionKey] = set()
         self._contested: set[SubscriptionKey] = set()
+        self._epochs: dict[SubscriptionKey, int] = {}
         self._rounds = 0
         self._due = 0.0
         self._released = False
@@ -229,9 +230,11 @@ class LeaseKeeper:
             lease=self._lease,
             vanished=self._nodes.vanished,
         )
-        if any(claim.key not in owned for claim in claims):
-            # What was divided anew before it was claimed is not what this process thought it was.
+        if any(self._epochs.get(claim.key) != claim.epoch for claim in claims):
+            # What was divided anew before it was claimed, or began again, is not what this process
+            # thought it was.
             await self._layouts.refresh()
+        self._epochs = {claim.key: claim.epoch for claim in claims}
         foreign = {claim.key for claim in claims if not self._layouts.can_run(claim.key)}
         if foreign:  # divided by other keys meanwhile
             await self._store.subscriptions.release(self._owner, foreign)

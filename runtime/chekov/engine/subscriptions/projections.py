@@ -61,16 +61,22 @@ class Projections:
         models = self._store.read_models
         return () if models is None else await models.generations.list(self._domain)
 
-    async def rebuild(self, name: str) -> SubscriptionKey:
-        """Build the tables of a projection again, beside those that serve.
+    async def rebuild(self, name: str, *, beside: bool = True) -> SubscriptionKey:
+        """Build the tables of a projection again.
 
-        They take over when they have caught up; until then queries are answered as before.
+        They take over when they have caught up.
+
+        Args:
+            name: of the projection.
+            beside: whether queries are answered as before until then; else what serves is taken
+                away at once, and they are refused with the progress.
 
         Raises:
             UnknownSubscription: the domain has no such projection.
             GenerationRefused: none serves yet, or another one is being built.
         """
-        return await self._generations.rebuild(self._domain, name, self._key(name).version)
+        version = self._key(name).version
+        return await self._generations.rebuild(self._domain, name, version, beside=beside)
 
     async def cancel(self, name: str) -> SubscriptionKey:
         """End a rebuild and drop what it has built.

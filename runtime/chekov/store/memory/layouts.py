@@ -8,7 +8,7 @@ from chekov.domain.partitioning import BY_STREAM
 from chekov.store.memory.parked_rows import ParkedRows
 from chekov.store.memory.subscription_rows import Row
 from chekov.store.port import Layout, ParkedPlace, SubscriptionKey
-from chekov.store.port.layouts import still_needed
+from chekov.store.port.layouts import keys_changing, no_handler, still_needed
 from chekov.watermark import Watermark
 
 
@@ -113,6 +113,28 @@ class MemoryLayouts:
             place = parked[event.position]
             made[place.partition].parked.adopt(event, place.key)
         return True
+
+    async def rewind(self, key: SubscriptionKey, position: int, *, replay: str = "") -> None:
+        """Let an event handler begin again after a position."""
+        layout = self._layouts.get(_first_of(key))
+        if layout is None:
+            raise no_handler(key)
+        if layout.until is not None:
+            raise keys_changing(key)
+        rows = [self._rows[key] for key in self._keys(layout) if key in self._rows]
+        reached = max((row.position for row in rows), default=0)
+        again = [row for row in rows if not replay or row.replay != replay]
+        for row in again:
+            row.position = min(row.position, position)
+            row.registered = max(row.registered, reached)
+            row.replay = replay
+            row.epoch += 1
+            row.owner = row.lease_until = None
+            row.updated = self._now()
+            row.parked.forget_above(position)
+        if again:
+            self._layouts[layout.key] = replace(layout, changes=layout.changes + 1, former=())
+            self._freed.bump()
 
     def _free(self, layout: Layout, vanished: Collection[str]) -> Sequence[Row]:
         """The rows of its partitions; none if they cannot be changed."""

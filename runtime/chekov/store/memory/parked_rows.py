@@ -29,6 +29,7 @@ class ParkedRows:
         self._subscription = subscription
         self._events: dict[int, ParkedEvent] = {}
         self._retried: dict[int, int] = {}
+        self._replays: dict[int, str] = {}
         self.discarded: list[DiscardedEvent] = []
         self.changes = 0
         self.last_failed = 0
@@ -68,6 +69,12 @@ class ParkedRows:
     def remove(self, position: int) -> None:
         del self._events[position]
         self._retried.pop(position, None)
+        self._replays.pop(position, None)
+
+    def forget_above(self, position: int) -> None:
+        """Forget the events above a position, which are handled again."""
+        for event in [event for event in self if event.position > position]:
+            self.remove(event.position)
 
     def fail(self, position: int, failure: Failure) -> None:
         """Note that an event failed again."""
@@ -87,19 +94,30 @@ class ParkedRows:
         return list(islice((event for event in self if key in event.keys), limit))
 
     def chosen(
-        self, filter: ParkedFilter, after: int, *states: ParkedState
+        self, filter: ParkedFilter, after: int, *states: ParkedState, replay: str = ""
     ) -> Sequence[ParkedEvent]:
-        """The events in some states above a position that meet the filter."""
+        """The events in some states above a position that meet the filter.
+
+        Those that the replay of this name retried before are left out.
+        """
         return [
             event
             for event in self
-            if event.state in states and event.position > after and filter.matches(event)
+            if event.state in states
+            and event.position > after
+            and filter.matches(event)
+            and not (replay and self._replays.get(event.position) == replay)
         ]
 
-    def retry(self, position: int) -> None:
+    def retry(self, position: int, replay: str) -> None:
         """Let an event be handled again now; the next change says so to the owner."""
         self._events[position] = replace(self._events[position], state="retrying")
         self._retried[position] = self.changes + 1
+        self._replays[position] = replay
+
+    def states_of(self, replay: str) -> Sequence[ParkedState]:
+        """The state of each event that a replay retried."""
+        return [event.state for event in self if self._replays.get(event.position) == replay]
 
     def retried(self, after: int) -> Collection[str]:
         """The keys of events that were retried after so many changes."""

@@ -20,3 +20,5 @@ class Row:
     lease_until: datetime | None = None
     state: Literal["running", "paused", "stopped"] = "running"
     error: str | None = None
+    paused_by: str = ""
+    replay: str = ""

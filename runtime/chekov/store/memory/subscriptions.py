@@ -1,5 +1,6 @@
 """The role `subscriptions` in memory."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import astuple
 from datetime import datetime, timedelta
@@ -169,13 +170,26 @@ class MemorySubscriptions:
         )
 
     async def retry_parked(
-        self, domain: str, name: str, filter: ParkedFilter, *, after: int = 0, limit: int = 1000
+        self,
+        domain: str,
+        name: str,
+        filter: ParkedFilter,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        replay: str = "",
     ) -> Sequence[int]:
         """Let the owners handle failed events again."""
-        chosen = self._chosen(domain, name, filter, after, limit, "failed", "retrying")
+        states: Sequence[ParkedState] = ("failed", "retrying")
+        chosen = self._chosen(domain, name, filter, after, limit, *states, replay=replay)
         for event in chosen:
-            self._rows[event.subscription].parked.retry(event.position)
+            self._rows[event.subscription].parked.retry(event.position, replay)
         return self._changed(domain, name, chosen)
+
+    async def still_parked(self, domain: str, name: str, replay: str) -> Mapping[ParkedState, int]:
+        """How many events that a replay retried are parked, by state."""
+        rows = [row for _, row in self._of(domain, name)]
+        return Counter(state for row in rows for state in row.parked.states_of(replay))
 
     async def discard_parked(
         self,
@@ -229,13 +243,15 @@ class MemorySubscriptions:
         for _, row in self._of(domain, name):
             row.state = "running"
             row.error = None
+            row.paused_by = ""
             row.updated = self._now()
         self._freed.bump()
 
-    async def pause(self, domain: str, name: str) -> None:
+    async def pause(self, domain: str, name: str, *, by: str = "") -> None:
         """Let no process claim a subscription until it is resumed."""
         for _, row in self._of(domain, name):
             row.state = "paused"
+            row.paused_by = by
             self._give_up(row)
         self._freed.bump()
 
@@ -267,6 +283,9 @@ class MemorySubscriptions:
                 parked_keys=len(row.parked.keys),
                 last_failed=row.parked.last_failed,
                 keyed_by=self.layouts.keyed_by(key),
+                registered=row.registered,
+                paused_by=row.paused_by,
+                replay=row.replay,
             )
             for key, row in self._of(domain)
         ]
@@ -287,9 +306,13 @@ class MemorySubscriptions:
         after: int,
         limit: int,
         *states: ParkedState,
+        replay: str = "",
     ) -> Sequence[ParkedEvent]:
-        rows = [row for _, row in self._of(domain, name)]
-        found = [item for row in rows for item in row.parked.chosen(filter, after, *states)]
+        found = [
+            item
+            for _, row in self._of(domain, name)
+            for item in row.parked.chosen(filter, after, *states, replay=replay)
+        ]
         return _first(found, limit)
 
     def _changed(self, domain: str, name: str, chosen: Sequence[ParkedEvent]) -> Sequence[int]:

@@ -12,6 +12,7 @@ from chekov.store.port.event_store import (
     RecordedEvent,
     StreamAppend,
 )
+from chekov.store.port.figures import CommandFigures, Figures
 from chekov.store.port.generations import (
     Generation,
     GenerationRefused,
@@ -19,7 +20,7 @@ from chekov.store.port.generations import (
     ProjectionBuilding,
 )
 from chekov.store.port.keys import Key, Keys
-from chekov.store.port.layouts import Layout, Layouts, ParkedPlace
+from chekov.store.port.layouts import Layout, Layouts, ParkedPlace, RewindRefused
 from chekov.store.port.nodes import Node, Nodes
 from chekov.store.port.parking import (
     ALL_PARKED,
@@ -75,6 +76,7 @@ __all__ = [
     "ChainedCommands",
     "CheckpointMove",
     "Claim",
+    "CommandFigures",
     "CommandRun",
     "CommitReport",
     "ConditionAhead",
@@ -87,6 +89,7 @@ __all__ = [
     "Expected",
     "ExpectedVersion",
     "Failure",
+    "Figures",
     "Found",
     "Generation",
     "GenerationRefused",
@@ -122,6 +125,7 @@ __all__ = [
     "RecordedEvent",
     "RecurringCommand",
     "RejectedValue",
+    "RewindRefused",
     "ScheduledCommand",
     "Schedules",
     "Snapshot",

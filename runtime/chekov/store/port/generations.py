@@ -24,6 +24,7 @@ class Generation:
         age: seconds since it was begun, by the store's clock.
         in_use: whether a process holds a claim on it.
         start: the position after which it begins.
+        replay: the replay for which it was begun, if that has a name.
     """
 
     key: SubscriptionKey
@@ -34,6 +35,7 @@ class Generation:
     age: float
     in_use: bool
     start: int = 0
+    replay: str = ""
 
     @property
     def ratio(self) -> float:
@@ -105,13 +107,26 @@ class Generations(Protocol):
         """
         ...
 
-    async def rebuild(self, domain: str, name: str, version: int | None = None) -> SubscriptionKey:
+    async def rebuild(
+        self,
+        domain: str,
+        name: str,
+        version: int | None = None,
+        *,
+        start: int | None = None,
+        beside: bool = True,
+        replay: str = "",
+    ) -> SubscriptionKey:
         """Begin another generation, which takes over from the one that serves when it is built.
 
         Args:
             domain: of the projection.
             name: of the projection.
             version: of the projection; the highest that serves by default.
+            start: where its checkpoint begins, by default as that of the one that serves did.
+            beside: whether that one serves meanwhile; else it is retired at once, and queries are
+                refused until the other one is built.
+            replay: names the request; one that was carried out is not carried out again.
 
         Raises:
             GenerationRefused: none serves, or another one is being built.

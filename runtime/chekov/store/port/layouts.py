@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from chekov.domain.partitioning import BY_STREAM
+from chekov.errors import StoreError
 from chekov.store.port.subscription_key import SubscriptionKey
+
+
+class RewindRefused(StoreError):
+    """A subscription cannot begin again as things are; nothing has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,38 @@ class Layouts(Protocol):
             Whether it was done. It is not when an event is parked that `parked` does not have.
         """
         ...
+
+    async def rewind(self, key: SubscriptionKey, position: int, *, replay: str = "") -> None:
+        """Let an event handler begin again after a position, whoever owns it.
+
+        Each partition that is past it goes back there. What is parked above it is forgotten, since
+        it is handled again. Whoever paused or stopped the subscription is not overruled.
+
+        Args:
+            key: of its first partition.
+            position: the new checkpoint.
+            replay: names the request; one that was carried out is not carried out again.
+
+        Raises:
+            RewindRefused: there is no such event handler, or its keys are being changed.
+        """
+        ...
+
+
+def no_handler(key: SubscriptionKey) -> RewindRefused:
+    """Why what has no layout cannot begin again."""
+    return RewindRefused(
+        f"the store has no event handler {key.name} {key.version}: a projection is rebuilt, and a "
+        "process manager cannot begin again, since it would send its commands again"
+    )
+
+
+def keys_changing(key: SubscriptionKey) -> RewindRefused:
+    """Why what is being divided by other keys cannot begin again now."""
+    return RewindRefused(
+        f"the keys that {key.name} {key.version} is divided by are being changed: try again once "
+        "all of its partitions have come to one position"
+    )
 
 
 def still_needed(

@@ -13,6 +13,7 @@ from chekov.store.port.parking import (
     ParkedEvent,
     ParkedFilter,
     ParkedGroup,
+    ParkedState,
     ParkingEntry,
 )
 from chekov.store.port.subscription_key import SubscriptionKey
@@ -64,6 +65,12 @@ class SubscriptionRow:
     last_failed: int = 0
     keyed_by: str = BY_STREAM
     """What its partitions are divided by; see `Layout`."""
+    registered: int = 0
+    """As in `Claim`; after a rewind, at least where it had been."""
+    paused_by: str = ""
+    """Who paused it, as far as that was said."""
+    replay: str = ""
+    """The replay for which it was last rewound."""
 
 
 class Subscriptions(Protocol):
@@ -177,13 +184,24 @@ class Subscriptions(Protocol):
         ...
 
     async def retry_parked(
-        self, domain: str, name: str, filter: ParkedFilter, *, after: int = 0, limit: int = 1000
+        self,
+        domain: str,
+        name: str,
+        filter: ParkedFilter,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        replay: str = "",
     ) -> Sequence[int]:
         """Let the owners handle failed events again, and return the positions of these events.
 
         Those that wait for their next attempt are handled now. It takes the first `limit` above the
-        position `after`, by position.
+        position `after`, by position, without those that the replay of this name retried before.
         """
+        ...
+
+    async def still_parked(self, domain: str, name: str, replay: str) -> Mapping[ParkedState, int]:
+        """How many of the events that a replay retried are parked, by state."""
         ...
 
     async def discard_parked(
@@ -230,8 +248,14 @@ class Subscriptions(Protocol):
         """Let processes claim a paused or stopped subscription again."""
         ...
 
-    async def pause(self, domain: str, name: str) -> None:
-        """Let no process claim a subscription until it is resumed; its claims become stale."""
+    async def pause(self, domain: str, name: str, *, by: str = "") -> None:
+        """Let no process claim a subscription until it is resumed; its claims become stale.
+
+        Args:
+            domain: of the subscription.
+            name: of the subscription.
+            by: who does it; whoever did it last is kept.
+        """
         ...
 
     async def remove(self, domain: str, name: str, version: int) -> bool:

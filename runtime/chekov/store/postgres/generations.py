@@ -49,9 +49,22 @@ class PostgresGenerations:
             if not made:
                 await self._build(connection, _numbered(key, 1), tables, start)
 
-    async def rebuild(self, domain: str, name: str, version: int | None = None) -> SubscriptionKey:
-        """Begin another generation beside the one that serves."""
-        serving = self._chosen(await self.list(domain), name, version, "serving")
+    async def rebuild(
+        self,
+        domain: str,
+        name: str,
+        version: int | None = None,
+        *,
+        start: int | None = None,
+        beside: bool = True,
+        replay: str = "",
+    ) -> SubscriptionKey:
+        """Begin another generation, beside the one that serves or instead of it."""
+        found = await self.list(domain)
+        for item in found:
+            if replay and (item.key.name, item.replay) == (name, replay):
+                return item.key
+        serving = self._chosen(found, name, version, "serving")
         async with self._schema.lent() as connection:
             made = await self._made(connection, serving)
             states = {item.state: item for item in made}
@@ -66,7 +79,10 @@ class PostgresGenerations:
                     "built: cancel it, or wait until it serves"
                 )
             key = _numbered(serving, made[-1].number + 1)
-            await self._build(connection, key, former.tables, former.start)
+            if not beside:
+                await self._retire(connection, _numbered(serving, former.number))
+            begin = former.start if start is None else start
+            await self._build(connection, key, former.tables, begin, replay)
         return key
 
     async def cancel(self, domain: str, name: str, version: int | None = None) -> SubscriptionKey:
@@ -111,11 +127,7 @@ class PostgresGenerations:
 
     async def list(self, domain: str) -> Sequence[Generation]:
         """Every generation of a domain's projections, by name, version and number."""
-        rows = await self._schema.fetch(self._statements["generations"], domain)
-        return [
-            Generation(SubscriptionKey(domain, name, version, generation=number), *rest)
-            for name, version, number, *rest in map(tuple, rows)
-        ]
+        return generation_rows(await self._schema.fetch(self._statements["generations"], domain))
 
     async def building(self, key: SubscriptionKey) -> Generation | None:
         """The generation of a version that is being built."""
@@ -146,18 +158,29 @@ class PostgresGenerations:
         return [_Made(*row) for row in await connection.fetch(self._statements["made"], *version)]
 
     async def _build(
-        self, connection: DriverConnection, key: SubscriptionKey, tables: str, start: int
+        self,
+        connection: DriverConnection,
+        key: SubscriptionKey,
+        tables: str,
+        start: int,
+        replay: str = "",
     ) -> None:
         schema = schema_name(self._schema.name, key)
         await create_tables(connection, self._statements, schema, tables)
         columns = _columns(key)
         await connection.execute(self._statements["begin"], *columns, start)
         state = await connection.fetchval(
-            self._statements["build"], *columns, schema, tables, start
+            self._statements["build"], *columns, schema, tables, start, replay
         )
         if state == "building":
             await connection.execute(self._statements["building"], *columns)
         await connection.execute(self._statements["announce"], self._free_channel)
+
+    async def _retire(self, connection: DriverConnection, key: SubscriptionKey) -> None:
+        """End the one that serves. Its tables stay a while, since queries may be under way."""
+        # The checkpoint first, as its owner locks it, so that neither waits for the other.
+        for statement in ("forget_checkpoints", "forget_parked", "retire"):
+            await connection.execute(self._statements[statement], *_columns(key))
 
     async def _drop(self, connection: DriverConnection, key: SubscriptionKey) -> None:
         columns = _columns(key)
@@ -170,6 +193,14 @@ class PostgresGenerations:
         quoted = await connection.fetchval("select quote_ident($1)", schema)
         await connection.execute(f"drop schema if exists {quoted} cascade")
         await connection.execute(self._statements["announce"], self._free_channel)
+
+
+def generation_rows(rows: Sequence[Any]) -> Sequence[Generation]:
+    """Rows of the statement `generations`."""
+    return [
+        Generation(SubscriptionKey(domain, name, version, generation=number), *rest)
+        for domain, name, version, number, *rest in map(tuple, rows)
+    ]
 
 
 async def create_tables(

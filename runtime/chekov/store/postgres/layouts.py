@@ -6,7 +6,7 @@ from typing import Any
 
 from chekov.domain.partitioning import BY_STREAM
 from chekov.store.port import Layout, ParkedPlace, SubscriptionKey
-from chekov.store.port.layouts import still_needed
+from chekov.store.port.layouts import keys_changing, no_handler, still_needed
 from chekov.store.postgres.connection_options import DriverConnection
 from chekov.store.postgres.listener import free_channel
 from chekov.store.postgres.schema import Schema
@@ -89,6 +89,20 @@ class PostgresLayouts:
                     [place.partition for place in places],
                 )
         return True
+
+    async def rewind(self, key: SubscriptionKey, position: int, *, replay: str = "") -> None:
+        """Let an event handler begin again after a position."""
+        version = _version(key)
+        async with self._schema.lent() as connection:
+            settled = await connection.fetchval(self._statements["lock_rewound"], *version)
+            if settled is None:
+                raise no_handler(key)
+            if not settled:
+                raise keys_changing(key)
+            if await connection.fetch(self._statements["rewind"], *version, position, replay):
+                await connection.execute(self._statements["forget_parked"], *version, position)
+                await connection.execute(self._statements["begin_again"], *version)
+                await connection.execute(self._statements["announce"], self._free_channel)
 
     async def _locked(
         self, connection: DriverConnection, layout: Layout, vanished: Collection[str]

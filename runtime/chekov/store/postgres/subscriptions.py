@@ -13,6 +13,7 @@ from chekov.store.port import (
     ParkedEvent,
     ParkedFilter,
     ParkedGroup,
+    ParkedState,
     ParkingEntry,
     SubscriptionKey,
     SubscriptionRow,
@@ -121,12 +122,23 @@ class PostgresSubscriptions:
         return [ParkedGroup(*row) for row in await self._fetch("parked_groups", domain, name)]
 
     async def retry_parked(
-        self, domain: str, name: str, filter: ParkedFilter, *, after: int = 0, limit: int = 1000
+        self,
+        domain: str,
+        name: str,
+        filter: ParkedFilter,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        replay: str = "",
     ) -> Sequence[int]:
         """Let the owners handle failed events again."""
         chosen = (domain, name, *_conditions(filter), after, limit, ["failed", "retrying"])
-        rows = await self._fetch("retry_parked", *chosen, self._free_channel)
+        rows = await self._fetch("retry_parked", *chosen, self._free_channel, replay)
         return [position for (position,) in rows]
+
+    async def still_parked(self, domain: str, name: str, replay: str) -> Mapping[ParkedState, int]:
+        """How many events that a replay retried are parked, by state."""
+        return dict(map(tuple, await self._fetch("still_parked", domain, name, replay)))
 
     async def discard_parked(
         self,
@@ -141,7 +153,7 @@ class PostgresSubscriptions:
         """Give failed events up for a reason, which is kept."""
         chosen = (domain, name, *_conditions(filter), after, limit, ["failed"])
         rows = await self._fetch(
-            "discard_parked", *chosen, self._free_channel, storable_text(reason)
+            "discard_parked", *chosen, self._free_channel, "", storable_text(reason)
         )
         return [position for (position,) in rows]
 
@@ -166,9 +178,9 @@ class PostgresSubscriptions:
         """Let processes claim a paused or stopped subscription again."""
         await self._fetch("resume", domain, name, self._free_channel)
 
-    async def pause(self, domain: str, name: str) -> None:
+    async def pause(self, domain: str, name: str, *, by: str = "") -> None:
         """Let no process claim a subscription until it is resumed."""
-        await self._fetch("pause", domain, name, self._free_channel)
+        await self._fetch("pause", domain, name, self._free_channel, storable_text(by))
 
     async def remove(self, domain: str, name: str, version: int) -> bool:
         """Remove a version of a subscription with all that belongs to it."""

@@ -194,3 +194,41 @@ class GenerationsContract:
             assert await _names(connection) == "newer"
         await _write(store, first, 4, "older")
         assert await _served(store) == "first older"
+
+    async def test_a_rebuild_in_place_takes_away_what_serves(self, store: Store) -> None:
+        """Queries are refused until the other one is built."""
+        await store.append("a", [event(), event(), event()])
+        await _generations(store).begin(KEY, TABLES)
+        first = await _claim(store, KEY)
+        await _write(store, first, 3, "first")
+        assert await _generations(store).rebuild("bank", "names", beside=False) == SECOND
+        assert await _states(store) == {1: "retired", 2: "building"}
+        with pytest.raises(Fenced):
+            await _write(store, first, 4, "too late")
+        with pytest.raises(ProjectionBuilding, match="building names 1: 0 %"):
+            await _served(store)
+        await _write(store, await _claim(store, SECOND), 3, "second")
+        assert await _served(store) == "second"
+        assert await _states(store) == {1: "retired", 2: "serving"}
+
+    async def test_a_rebuild_may_begin_elsewhere(self, store: Store) -> None:
+        """And so does the next one, unless that says otherwise."""
+        await store.append("a", [event(), event(), event()])
+        await _generations(store).begin(KEY, TABLES)
+        await store.subscriptions.save(await _claim(store, KEY), 3)
+        await _generations(store).rebuild("bank", "names", start=2)
+        _, made = await _generations(store).list("bank")
+        assert (made.start, made.position, made.target) == (2, 2, 3)
+
+    async def test_a_replay_begins_one_rebuild(self, store: Store) -> None:
+        """Whoever asked and did not hear the answer may ask again, also once that is built."""
+        await store.append("a", [event()])
+        await _generations(store).begin(KEY, TABLES)
+        await store.subscriptions.save(await _claim(store, KEY), 1)
+        for _ in range(2):
+            assert await _generations(store).rebuild("bank", "names", replay="one") == SECOND
+        await store.subscriptions.save(await _claim(store, SECOND), 1)
+        assert await _generations(store).rebuild("bank", "names", replay="one") == SECOND
+        assert [item.replay for item in await _generations(store).list("bank")] == ["", "one"]
+        third = await _generations(store).rebuild("bank", "names", replay="two")
+        assert third.generation == 3

@@ -14,6 +14,7 @@ from chekov.store.port import (
     ParkedFilter,
     ParkedPlace,
     ParkingEntry,
+    RewindRefused,
     Store,
     SubscriptionKey,
 )
@@ -226,3 +227,70 @@ class LayoutsContract:
         seen = await store.wait("subscriptions", 0, 0)
         await store.layouts.change(layout, 2, first)
         assert await store.wait("subscriptions", seen, 60) > seen
+
+    async def test_a_handler_begins_again_whoever_owns_it(self, store: Store) -> None:
+        """Partitions before that position stay where they are; what was handled is known."""
+        layout = await divided(store, 7, 3, 9)
+        await store.layouts.change(layout, 2, first)
+        old = await claimed(store, 2)
+        for claim, position in zip(old, (8, 2), strict=True):
+            await store.subscriptions.save(claim, position)
+        await store.layouts.rewind(KEY, 4)
+        assert await checkpoints(store) == [(0, 4), (1, 3)]
+        for claim in old:
+            with pytest.raises(Fenced):
+                await store.subscriptions.save(claim, 9)
+        assert await layout_of(store) == Layout(KEY, 2, 2)
+        claims = await claimed(store, 2)
+        assert [(claim.position, claim.registered) for claim in claims] == [(4, 8), (3, 8)]
+
+    async def test_what_is_parked_above_where_it_begins_again_is_forgotten(
+        self, store: Store
+    ) -> None:
+        """It is handled again, and then nothing is to block it."""
+        one, two, three = await stored(store, "a-1", "b-1", "b-1")
+        await divided(store, 0)
+        [claim] = await claimed(store, 1)
+        entries = [failed(one), failed(two), blocked(three)]
+        await store.subscriptions.save(claim, 3, parked=entries)
+        await store.layouts.rewind(KEY, 1)
+        [claim] = await claimed(store, 1)
+        assert await store.subscriptions.blocked(claim) == {"a-1": False}
+        left = await store.subscriptions.parked("bank", "mails")
+        assert [item.position for item in left] == [1]
+
+    async def test_a_replay_is_carried_out_once(self, store: Store) -> None:
+        """Whoever asked and did not hear the answer may ask again."""
+        await divided(store, 7)
+        await store.layouts.rewind(KEY, 2, replay="one")
+        [claim] = await claimed(store, 1)
+        await store.subscriptions.save(claim, 5)
+        await store.layouts.rewind(KEY, 2, replay="one")
+        [row] = await store.subscriptions.list("bank")
+        assert (row.position, row.registered, row.replay) == (5, 7, "one")
+        await store.layouts.rewind(KEY, 2, replay="two")
+        assert await checkpoints(store) == [(0, 2)]
+
+    async def test_a_paused_subscription_begins_again_once_it_is_resumed(
+        self, store: Store
+    ) -> None:
+        """Whoever paused it knows why."""
+        await divided(store, 7)
+        await store.subscriptions.pause("bank", "mails", by="Ada")
+        await store.layouts.rewind(KEY, 2)
+        [row] = await store.subscriptions.list("bank")
+        assert (row.state, row.position, row.paused_by) == ("paused", 2, "Ada")
+
+    async def test_what_is_no_handler_does_not_begin_again(self, store: Store) -> None:
+        """Projections are rebuilt, and process managers would send their commands again."""
+        await store.subscriptions.register([KEY])
+        with pytest.raises(RewindRefused, match="has no event handler mails 1"):
+            await store.layouts.rewind(KEY, 0)
+
+    async def test_nothing_begins_again_while_its_keys_change(self, store: Store) -> None:
+        """Nobody could run it before the change is done."""
+        layout = await divided(store, 2, 1)
+        await store.layouts.bring_together(layout)
+        with pytest.raises(RewindRefused, match="try again once"):
+            await store.layouts.rewind(KEY, 0)
+        assert await checkpoints(store) == [(0, 2), (1, 1)]

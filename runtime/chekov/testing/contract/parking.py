@@ -283,3 +283,17 @@ class ParkingContract:
         assert set(retried) == {"a-1", "b-1", 'd "1'}
         await store.subscriptions.unpark(claim, 3)
         assert await store.subscriptions.blocked(claim) == {"a-1": False}
+
+    async def test_a_replay_retries_each_event_once(self, store: Store) -> None:
+        """And knows what became of those: handled, to be handled, or failed again."""
+        claim = await with_two_keys(store)
+        retry, name = store.subscriptions.retry_parked, ("bank", "mails")
+        assert await retry(*name, ALL_PARKED, replay="one") == [1, 3]
+        assert await store.subscriptions.still_parked(*name, "one") == {"retrying": 2}
+        await store.subscriptions.unpark(claim, 1)
+        await store.subscriptions.park_again(claim, 3, Failure(1, "E: again"))
+        assert await store.subscriptions.still_parked(*name, "one") == {"failed": 1}
+        assert await retry(*name, ALL_PARKED, replay="one") == []
+        assert await store.subscriptions.still_parked(*name, "two") == {}
+        assert await retry(*name, ALL_PARKED, replay="two") == [3]
+        assert await store.subscriptions.still_parked(*name, "two") == {"retrying": 1}

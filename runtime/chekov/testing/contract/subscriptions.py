@@ -203,3 +203,16 @@ class SubscriptionsContract:
         assert (row.position, row.parked) == (0, 0)
         [discarded] = await store.subscriptions.discarded(KEY.domain, KEY.name)
         assert (discarded.position, discarded.reason) == (1, "by hand")
+
+    async def test_who_paused_it_last_is_known_until_it_is_resumed(self, store: Store) -> None:
+        """So that others leave it alone."""
+        await store.subscriptions.register([KEY])
+        await store.subscriptions.pause("bank", "mails")
+        [row] = await store.subscriptions.list("bank")
+        assert (row.state, row.paused_by) == ("paused", "")
+        await store.subscriptions.pause("bank", "mails", by="Ada")
+        [row] = await store.subscriptions.list("bank")
+        assert row.paused_by == "Ada"
+        await store.subscriptions.resume("bank", "mails")
+        [row] = await store.subscriptions.list("bank")
+        assert (row.state, row.paused_by) == ("running", "")

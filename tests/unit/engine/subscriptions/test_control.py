@@ -2,7 +2,7 @@
 
 import pytest
 
-from chekov import Domain, EventHandler, MemoryStore, Runtime
+from chekov import Domain, EventHandler, MemoryStore, RewindRefused, Runtime
 from chekov.domain.failure import Retry
 from chekov.engine.subscriptions.control import SubscriptionControl
 from chekov.errors import UnknownSubscription
@@ -95,5 +95,31 @@ async def test_a_name_that_the_store_does_not_have_is_refused() -> None:
             with pytest.raises(UnknownSubscription):
                 await refused
         with pytest.raises(UnknownSubscription):
-            await SubscriptionControl(store.subscriptions, "another").pause("seen")
+            await SubscriptionControl(store, "another").pause("seen")
     assert await store.subscriptions.parked("counting", "seen") == []
+
+
+async def test_a_handler_handles_everything_again_from_an_event_on() -> None:
+    store = MemoryStore()
+    seen = Seen()
+    async with running(store, seen) as runtime:
+        for amount in (1, 2, 3):
+            await runtime.dispatch(Add(counter="a", amount=amount), consistency="strong")
+        await until(lambda: saved(store, 3))
+        assert await runtime.rewind("seen", 2) == 1
+        await until(lambda: seen.amounts == [1, 2, 3, 2, 3])
+        await until(lambda: saved(store, 3))
+        assert await runtime.rewind("seen") == 0
+        await until(lambda: seen.amounts == [1, 2, 3, 2, 3, 1, 2, 3])
+        await runtime.dispatch(Add(counter="a", amount=4))
+        await until(lambda: seen.amounts[-1] == 4)
+
+
+async def test_what_cannot_begin_again_is_refused() -> None:
+    async with running(MemoryStore(), Seen()) as runtime:
+        with pytest.raises(UnknownSubscription):
+            await runtime.rewind("mails")
+        with pytest.raises(RewindRefused, match="no event handler seen 7"):
+            await runtime.rewind("seen", version=7)
+        with pytest.raises(RewindRefused, match="beyond the end"):
+            await runtime.rewind("seen", 99)

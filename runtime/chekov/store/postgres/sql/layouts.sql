@@ -77,5 +77,26 @@ update chekov.parked set key = moved.key, partition = moved.place
 from unnest($4::bigint[], $5::text[], $6::integer[]) as moved (position, key, place)
 where <of_version> and generation = 1 and parked.position = moved.position
 
+-- name: lock_rewound
+select until is null from chekov.partitions where <of_version> for update
+
+-- name: rewind
+update chekov.subscriptions as row
+set position = least(row.position, $4), registered = greatest(row.registered, before.position),
+    replay = $5, epoch = row.epoch + 1, owner = null, lease_until = null,
+    updated = clock_timestamp()
+from (
+    select max(position) as position from chekov.subscriptions
+    where <of_version> and generation = 1
+) as before
+where <of_version> and generation = 1 and ($5 = '' or replay <> $5)
+returning row.partition
+
+-- name: begin_again
+update chekov.partitions set changes = changes + 1, former = '[]' where <of_version>
+
+-- name: forget_parked
+delete from chekov.parked where <of_version> and generation = 1 and position > $4
+
 -- name: announce
 select pg_notify($1, '')

@@ -26,9 +26,9 @@ on conflict do nothing
 
 -- name: build
 insert into chekov.generations (
-    domain, name, version, generation, schema_name, tables, start, state
+    domain, name, version, generation, schema_name, tables, start, replay, state
 )
-select domain, name, version, generation, $5, $6, $7,
+select domain, name, version, generation, $5, $6, $7, $8,
     case when position < registered or exists (
         select from chekov.generations as other
         where other.domain = $1 and other.name = $2 and other.version = $3
@@ -43,7 +43,7 @@ update chekov.subscriptions set building = true
 where domain = $1 and name = $2 and version = $3 and generation = $4
 
 -- name: generations
-select made.name, made.version, made.generation, made.schema_name, made.state,
+select made.domain, made.name, made.version, made.generation, made.schema_name, made.state,
     coalesce(min(row.position), 0),
     greatest(
         max(row.registered),
@@ -60,12 +60,12 @@ select made.name, made.version, made.generation, made.schema_name, made.state,
     coalesce(
         bool_or(row.owner is not null and row.lease_until > clock_timestamp()), false
     ),
-    made.start
+    made.start, made.replay
 from chekov.generations as made
 left join chekov.subscriptions as row using (domain, name, version, generation)
-where made.domain = $1
+where made.domain = coalesce($1, made.domain)
 group by made.domain, made.name, made.version, made.generation
-order by made.name, made.version, made.generation
+order by made.domain, made.name, made.version, made.generation
 
 -- name: serving
 select set_config('search_path', quote_ident(schema_name) || ', public', true)
@@ -80,6 +80,10 @@ where domain = $1 and name = $2 and version = $3 order by generation
 select name, version, generation from chekov.generations
 where domain = $1 and state = 'retired'
     and retired < clock_timestamp() - make_interval(secs => $2)
+
+-- name: retire
+update chekov.generations set state = 'retired', retired = clock_timestamp()
+where domain = $1 and name = $2 and version = $3 and generation = $4
 
 -- name: in_use
 select exists (

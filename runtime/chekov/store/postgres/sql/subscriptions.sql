@@ -222,6 +222,7 @@ group by fingerprint order by count(*) desc, fingerprint
 state = any($8::text[]) and ($3::text is null or key = $3 or $3 = any(also))
 and ($4::text is null or fingerprint = $4)
 and ($5::bigint is null or position = $5) and position > $6
+and ($10::text = '' or replay <> $10)
 
 -- fragment: chosen
 -- The subscription's row is locked first, as by its owner, so that they never wait for each other.
@@ -240,7 +241,9 @@ changed as (
 
 -- name: retry_parked
 with <chosen>, again as (
-    update chekov.parked as row set state = 'retrying', retried = chosen.parked_changes from chosen
+    update chekov.parked as row 
+    set state = 'retrying', retried = chosen.parked_changes, replay = $10
+    from chosen
     where (row.domain, row.name, row.version, row.partition, row.generation, row.position)
         = (
             chosen.domain, chosen.name, chosen.version, chosen.partition, chosen.generation,
@@ -268,11 +271,15 @@ with <chosen>, removed as (
     )
     select domain, name, version, partition, generation, position, key, stream, type, attempts,
     error,
-        fingerprint, $10
+        fingerprint, $11
     from removed
     on conflict do nothing
 ), notified as (select pg_notify($9, '') from (select from removed limit 1) as any_row)
 select position from removed left join notified on true order by position
+
+-- name: still_parked
+select state, count(*) from chekov.parked where domain = $1 and name = $2 and replay = $3
+group by state
 
 -- name: discarded
 select domain, name, version, partition, generation, position, key, stream, type, attempts,
@@ -334,7 +341,8 @@ select pg_notify($9, '') from stopped
 
 -- name: resume
 with resumed as (
-    update chekov.subscriptions set state = 'running', error = null, updated = clock_timestamp()
+    update chekov.subscriptions
+    set state = 'running', error = null, paused_by = '', updated = clock_timestamp()
     where domain = $1 and name = $2 and state <> 'running'
     returning 1
 )
@@ -343,8 +351,9 @@ select pg_notify($3, '') from resumed limit 1
 -- name: pause
 with paused as (
     update chekov.subscriptions
-    set state = 'paused', owner = null, lease_until = null, updated = clock_timestamp()
-    where domain = $1 and name = $2 and state <> 'paused'
+    set state = 'paused', paused_by = $4, owner = null, lease_until = null,
+        updated = clock_timestamp()
+    where domain = $1 and name = $2 and (state, paused_by) <> ('paused', $4)
     returning 1
 )
 select pg_notify($3, '') from paused limit 1
@@ -389,7 +398,7 @@ select exists (select from free)
 -- name: subscriptions
 select domain, name, version, partition, generation, position, owner, epoch, state, error,
     parked.events, updated, building, parked.keys + further.keys, last_failed,
-    coalesce(keyed_by, 'stream')
+    coalesce(keyed_by, 'stream'), registered, paused_by, replay
 from chekov.subscriptions as row
 left join chekov.partitions using (domain, name, version)
 cross join lateral (

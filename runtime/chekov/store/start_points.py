@@ -1,10 +1,32 @@
-"""Where a subscription starts when it is first registered."""
+"""Where a subscription starts when it is first registered, and where it begins again."""
 
+import re
 from datetime import datetime
+from typing import Final
 
 from chekov.domain.handler_definition import StartFrom
 from chekov.errors import DefinitionError
 from chekov.store.port import EventStore
+
+_POSITION: Final = re.compile(r"[1-9][0-9]{0,18}\Z")
+
+
+def parse_start(text: str) -> StartFrom:
+    """What people write: `origin`, `now`, a position, or a time with its zone.
+
+    Raises:
+        ValueError: it is none of these; the message says what is expected.
+    """
+    if text == "origin" or text == "now":  # noqa: PLR1714 pyright narrows this only
+        return text
+    if _POSITION.match(text):
+        return int(text)
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            "must be origin, now, a position or a time such as 2026-01-31T08:00:00Z"
+        ) from None
 
 
 async def start_position(store: EventStore, start: StartFrom, *, label: str) -> int:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chekov import Context, DefinitionError, EventHandler, MemoryStore, handle
-from chekov.engine.subscriptions.start_points import start_position
 from chekov.store.port import NewEvent
+from chekov.store.start_points import start_position
 from chekov.uuid7 import uuid7
 from tests.unit.engine.counter_domain import Added
 from tests.unit.engine.running import running
