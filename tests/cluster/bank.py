@@ -114,6 +114,11 @@ class Bank:
         """The revision that its status names."""
         return self.kubectl.get("domainbundle", self.name)["status"]["revision"]
 
+    def child(self, kind: str) -> str:
+        """The name of a child; some are named by the revision, too."""
+        per_revision = kind in ("deployment", "poddisruptionbudget")
+        return f"{self.name}-{self.revision()}" if per_revision else self.name
+
     def revisions_of_pods(self) -> set[str]:
         """The revisions that its pods are of."""
         return {pod["metadata"]["labels"]["chekov.dev/revision"] for pod in self.pods()}

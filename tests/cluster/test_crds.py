@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster.kube.shell import CommandFailed
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.manifests import bundle, event_store
+from tests.cluster.manifests import bundle, event_store, named
 from tests.operator.named_fields import BUNDLE_FIELDS, ELSEWHERE, STORE_FIELDS
 from tests.operator.pod_templates import NULLS, RULES, Pair
 
@@ -60,6 +60,19 @@ def of(*, name: str = "tried", **spec: Any) -> Manifest:
     return bundle(name, spec.pop("code", CODE), **spec)
 
 
+def revision(**spec: Any) -> Manifest:
+    wanted = {
+        "bundle": "bank",
+        "revision": "1f2e3d4c5b",
+        "number": 1,
+        "image": "bank:1",
+        "entrypoint": "bank:domain",
+        "template": {"entrypoint": "bank:domain"},
+        **spec,
+    }
+    return named("BundleRevision", "chekov.dev/v1alpha1", "tried", spec=wanted)
+
+
 def modules(**sources: str) -> Spec:
     return {"inline": {"modules": {f"{name}.py": text for name, text in sources.items()}}}
 
@@ -73,6 +86,11 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         store(connection={"cloudNativePG": {"cluster": "main"}}),
         store(connection={"cloudNativePG": {"cluster": "main"}, "secretRef": {"name": "main"}}),
         "set exactly one of secretRef and cloudNativePG",
+    ),
+    "a revision is a hash": (
+        revision(),
+        revision(revision="newest"),
+        "a revision is a hash: digits and the letters a to f",
     ),
     "a store has any connection": (
         store(connection={"secretRef": {"name": "main"}}),
@@ -180,6 +198,21 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         of(code={"image": "bank:1"}, entrypoint="shop.bank:Parts.domain"),
         of(code={"image": "bank:1"}, entrypoint="shop.bank"),
         "an entrypoint has the form module:object",
+    ),
+    "an autoscaler has bounds in order": (
+        of(autoscaling={"minReplicas": 2, "maxReplicas": 2}),
+        of(autoscaling={"minReplicas": 3, "maxReplicas": 2}),
+        "minReplicas is at most maxReplicas",
+    ),
+    "pods that were all stopped come back by a lag": (
+        of(autoscaling={"minReplicas": 0, "maxReplicas": 2, "targetLag": 100}),
+        of(autoscaling={"minReplicas": 0, "maxReplicas": 2}),
+        "minReplicas 0 needs a targetLag",
+    ),
+    "an autoscaler has an upper bound": (
+        of(autoscaling={"maxReplicas": 100}),
+        of(autoscaling={"minReplicas": 2}),
+        "spec.autoscaling.maxReplicas: Required value",
     ),
     "there are not too many replicas": (
         of(replicas=100),
@@ -299,6 +332,14 @@ def test_the_api_server_accepts_the_good_and_refuses_the_bad(
     good, bad, words = case
     tried(api, good)
     assert words in refusal(api, bad)
+
+
+def test_the_spec_of_a_revision_stays(api: Kubectl) -> None:
+    manifest = revision()
+    api.apply(manifest)
+    changed = {**manifest["spec"], "template": {"entrypoint": "bank:other"}}
+    assert "never changes" in api.refusal({**manifest, "spec": changed})
+    api.delete("bundlerevision", "tried")
 
 
 def test_the_schema_of_a_store_stays(api: Kubectl, stored: Manifest) -> None:

@@ -153,11 +153,19 @@ class Scene:
 
     async def serve(self) -> None:
         """Bring the bank to where all its pods serve."""
-        await self.reconcile()
+        await self.begin_check()
         self.end_check(FINE)
+        await self.settle()
+
+    async def begin_check(self) -> None:
+        """Have the revision stored, and then checked."""
         await self.reconcile()
-        self.roll_out()
         await self.reconcile()
+
+    async def settle(self) -> None:
+        """Reconcile, with pods that serve at once, until there is nothing left to do."""
+        while await self.reconcile():
+            self.roll_out()
 
     def end_check(self, result: Mapping[str, object]) -> None:
         """Let the pod of the check say something and end."""
@@ -167,9 +175,14 @@ class Scene:
         self.api.logs[path] = framed(to_json(result))
 
     def roll_out(self) -> None:
-        """Let every pod of the Deployment serve."""
-        live = self.one(DEPLOYMENT, "bank")
-        self.api.objects[DEPLOYMENT.path(NAMESPACE, "bank")] = rolled_out(live)
+        """Let every pod of each Deployment serve."""
+        for live in self.all(DEPLOYMENT):
+            path = DEPLOYMENT.path(NAMESPACE, live["metadata"]["name"])
+            self.api.objects[path] = rolled_out(live)
+
+    def deployment(self) -> Object:
+        """The Deployment that has the most pods."""
+        return max(self.all(DEPLOYMENT), key=lambda body: int(body["spec"]["replicas"]))
 
     def all(self, kind: Kind) -> list[Object]:
         """The objects of a kind."""

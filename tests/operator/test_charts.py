@@ -77,7 +77,7 @@ def test_charts_carry_the_version_of_the_project(chart: str) -> None:
 def test_definitions_outlive_their_release() -> None:
     definitions = rendered("chekov-crds")
     assert {each["kind"] for each in definitions} == {"CustomResourceDefinition"}
-    assert len(definitions) == 2
+    assert len(definitions) == 3
     for each in definitions:
         assert each["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
 
@@ -164,6 +164,7 @@ def test_the_rights_are_no_more_than_the_work_takes(usual: list[Manifest]) -> No
     assert allowed["pods"] == {"get", "list", "watch"}
     assert allowed["domainbundles.chekov.dev"] == {"get", "list", "watch"}
     assert allowed["domainbundles/status.chekov.dev"] == {"patch"}
+    assert allowed["bundlerevisions/status.chekov.dev"] == {"patch"}
     assert allowed["events"] == {"get", "list", "create", "patch"}
     assert allowed["pods/log"] == {"get"}
     assert not [name for name in allowed if "rbac" in name or "*" in name]

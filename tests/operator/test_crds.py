@@ -26,6 +26,7 @@ DEFINITIONS: dict[str, Schema] = {
     path.stem: yaml.safe_load(path.read_text()) for path in sorted(SOURCES.glob("*.yaml"))
 }
 EVERY = pytest.mark.parametrize("name", DEFINITIONS)
+USERS_WRITE = pytest.mark.parametrize("name", sorted(DEFINITIONS.keys() - {"bundlerevisions"}))
 
 
 def schema(name: str) -> Schema:
@@ -51,8 +52,8 @@ def columns(name: str, *, wide: bool) -> list[str]:
     return [column["name"] for column in shown if (column.get("priority", 0) > 0) == wide]
 
 
-def test_there_are_two() -> None:
-    assert set(DEFINITIONS) == {"domainbundles", "eventstores"}
+def test_there_are_three() -> None:
+    assert set(DEFINITIONS) == {"bundlerevisions", "domainbundles", "eventstores"}
 
 
 @EVERY
@@ -75,7 +76,7 @@ def test_every_rule_has_a_message(name: str) -> None:
     assert [rule["rule"] for rule in rules if len(rule.get("message", "")) < 15] == []
 
 
-@EVERY
+@USERS_WRITE
 def test_every_list_in_the_spec_is_bounded_and_says_how_it_merges(name: str) -> None:
     lists = {
         path: node
@@ -148,7 +149,7 @@ def test_a_definition_is_small(name: str) -> None:
     assert (SOURCES / f"{name}.yaml").stat().st_size < 200_000
 
 
-@EVERY
+@USERS_WRITE
 def test_conditions_are_a_map_by_type_and_carry_their_generation(name: str) -> None:
     found = paths(name)
     conditions = found[".status.conditions"]
@@ -181,6 +182,12 @@ def test_bundles_are_listed_with_what_matters() -> None:
     shown = ["Revision", "Ready", "Lag", "Parked", "Phase", "Age"]
     assert columns("domainbundles", wide=False) == shown
     assert columns("domainbundles", wide=True) == ["Store", "Reason", "Message"]
+
+
+def test_revisions_are_listed_with_what_matters() -> None:
+    shown = ["Bundle", "Number", "Phase", "Ready", "Age"]
+    assert columns("bundlerevisions", wide=False) == shown
+    assert columns("bundlerevisions", wide=True) == ["Image", "Message"]
 
 
 def test_stores_are_listed_with_what_matters() -> None:

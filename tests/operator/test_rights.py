@@ -5,7 +5,7 @@ import pytest
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.definitions import check_installed
 from chekov_operator.kube.events import Events, warnings_about
-from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, WATCHED
+from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, JOB, SERVICE, SERVICE_ACCOUNT, WATCHED
 from chekov_operator.kube.lease import Lease
 from chekov_operator.kube.referenced_objects import FOLLOWED
 from chekov_operator.management import Health
@@ -14,7 +14,7 @@ from chekov_operator.stores.dsn import Address
 from chekov_operator.stores.service_ports import pod_ports
 from tests.operator.fake_api import FakeApi, Request
 from tests.operator.rendering import Manifest, of_kind, rendered
-from tests.operator.samples import bundle_body, store_body
+from tests.operator.samples import bundle_body, older_record, store_body, target
 from tests.operator.scene import FINE, MAIN, Scene
 
 pytestmark = pytest.mark.usefixtures("helm_built")
@@ -25,7 +25,10 @@ Right = tuple[str, str]
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 # What kopf asks for by itself when it serves all namespaces.
 _SCANNED = ("customresourcedefinitions.apiextensions.k8s.io", "namespaces")
-_OWNERS = {("update", f"{kind}/finalizers.chekov.dev") for kind in ("eventstores", "domainbundles")}
+_OWNERS = {
+    ("update", f"{kind}/finalizers.chekov.dev")
+    for kind in ("eventstores", "domainbundles", "bundlerevisions")
+}
 
 
 def rights_of(role: Manifest) -> set[Right]:
@@ -77,16 +80,18 @@ async def work(api: FakeApi, client: Client, metrics: Metrics) -> list[Request]:
     for scene.databases.version in (0, 1):
         await scene.reconcile(MAIN)
         requests += api.requests
+    older = older_record(target(code={"image": "bank:0"}), FINE)
+    api.put(CONFIG_MAP.path("shops", older["metadata"]["name"]), older)
     scene.give_bank()
     others: list[Manifest] = [
         {"serviceAccountName": "account", "entrypoint": f"bank:d{n}"} for n in range(4)
     ]
     for spec in [*_SPECS, *others]:
         scene.give(bundle_body(**spec))
-        for _ in range(4):
+        for _ in range(8):
             await scene.reconcile()
             requests += api.requests
-            if scene.status()["phase"] == "Checking":
+            if scene.status()["phase"] == "Checking" and scene.all(JOB):
                 # Too long for a termination message, so that the log is read.
                 scene.end_check({**FINE, "events": [f"Event{number}" for number in range(500)]})
             else:
@@ -110,6 +115,7 @@ _VARIABLE: Manifest = {
 }
 _SPECS: list[Manifest] = [
     {"env": [_VARIABLE], "envFrom": [{"secretRef": {"name": "postgres"}}]},
+    {"replicas": 1, "networkPolicy": {"enabled": False}, "autoscaling": {"maxReplicas": 2}},
     {"replicas": 1, "networkPolicy": {"enabled": False}},
 ]
 

@@ -101,6 +101,7 @@ class Reconciler:
             raise
         else:
             plan = await self._carry_out(key, planned)
+            await self._status_writer.write_children(key.namespace, plan)
         await self._status_writer.write(controller.kind, body, plan)
         self._metrics.set_conditions(key, _conditions_in(self._cache.find(key) or body))
         # Passes of many objects that began together should not stay together.

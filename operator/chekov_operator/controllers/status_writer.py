@@ -35,6 +35,24 @@ class StatusWriter:
         status = _status(body, plan, meta.generation)
         if status == nested(body, "status"):
             return
+        if await self._apply(kind, body, status):
+            await self._emit_readiness(body, plan.conditions)
+
+    async def write_children(self, namespace: str, plan: Plan) -> None:
+        """Write the statuses of children, as far as these exist and have another one.
+
+        Raises:
+            ApiError: the API server refuses a status.
+            ApiUnavailable: the API server does not answer.
+        """
+        for (kind, name), status in plan.child_statuses.items():
+            live = self._cache.get(kind, namespace, name)
+            if live is not None and nested(live, "status") != status:
+                await self._apply(kind, live, status)
+
+    async def _apply(self, kind: Kind, body: Object, status: Object) -> bool:
+        """Apply a status; return whether the object still exists."""
+        meta = parse_meta(body)
         change: Object = {
             "apiVersion": kind.api,
             "kind": kind.name,
@@ -46,10 +64,10 @@ class StatusWriter:
             after = await self._client.apply_status(kind, change)
         except ApiError as error:
             if error.status in _DELETED:
-                return
+                return False
             raise
         self._cache.put(kind, after)
-        await self._emit_readiness(body, plan.conditions)
+        return True
 
     async def _emit_readiness(self, body: Object, conditions: Sequence[Condition]) -> None:
         """Emit an Event if the status or the reason of `Ready` has changed."""

@@ -7,7 +7,7 @@ nothing, and the missed change arrives with the next event.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from chekov_operator.kube.kinds import BUNDLE, CHILDREN, POD, STORE, Key, Kind
+from chekov_operator.kube.kinds import BUNDLE, CHILDREN, POD, REVISION, STORE, Key, Kind
 from chekov_operator.kube.objects import (
     Object,
     controller_uid,
@@ -68,16 +68,25 @@ class Cache:
         return self._objects.get(key)
 
     def children(self, owner: Key) -> Mapping[tuple[str, str], Object]:
-        """What an object controls, except pods, by kind and name.
+        """What an object controls itself or by its revisions, except pods, by kind and name.
 
         A label alone makes no child: anybody can set it. The object named as the controller has to
-        be this one, and not an earlier one of the same name.
+        be this one or a revision of it, and not an earlier one of the same name.
         """
         uid = nested(self._objects.get(owner), "metadata", "uid")
-        return {
-            (key.kind, key.name): body
+        owned = [
+            (key, self._objects[key])
             for key in sorted(self._owned.get(owner, ()))
-            if key.kind in _CHILDREN and controller_uid(body := self._objects[key]) == uid
+            if key.kind in _CHILDREN
+        ]
+        revisions = {
+            nested(body, "metadata", "uid")
+            for key, body in owned
+            if key.kind == REVISION.name and controller_uid(body) == uid
+        }
+        controllers = {uid} | revisions
+        return {
+            (key.kind, key.name): body for key, body in owned if controller_uid(body) in controllers
         }
 
     def pods(self, owner: Key) -> Sequence[Object]:

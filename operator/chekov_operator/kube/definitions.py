@@ -5,7 +5,7 @@ import logging
 from typing import Final
 
 from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
-from chekov_operator.kube.kinds import BUNDLE, GROUP, STORE
+from chekov_operator.kube.kinds import BUNDLE, GROUP, REVISION, STORE
 from chekov_operator.management import Health
 
 _MISSING_SECONDS: Final = 2.0
@@ -36,7 +36,7 @@ async def check_installed(client: Client, health: Health) -> bool:
         _log.warning("the API server does not answer", extra={"error": str(error)})
         return False
     health.missing = [
-        f"{kind.plural}.{GROUP}" for kind in (STORE, BUNDLE) if kind.plural not in served
+        f"{kind.plural}.{GROUP}" for kind in (STORE, BUNDLE, REVISION) if kind.plural not in served
     ]
     if health.missing:
         _log.warning("resource definitions are missing", extra={"missing": health.missing})

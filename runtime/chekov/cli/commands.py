@@ -86,6 +86,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("run", "serve_from_environment"),
     "run": ("run", "run_here"),
     "check": ("check", "check"),
+    "gate": ("gate", "gate"),
     "migrate": ("migrate", "migrate"),
     "roles": ("migrate", "roles"),
     "export": ("transfer", "export"),

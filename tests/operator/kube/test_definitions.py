@@ -8,7 +8,11 @@ from chekov_operator.management import Health
 from tests.operator.fake_api import FakeApi
 
 VERSION = "/apis/chekov.dev/v1alpha1"
-ALL = ["eventstores", "eventstores/status", "domainbundles", "domainbundles/status"]
+ALL = [
+    name + part
+    for name in ("eventstores", "domainbundles", "bundlerevisions")
+    for part in ("", "/status")
+]
 
 
 @pytest.fixture
@@ -27,8 +31,11 @@ async def test_what_is_installed_is_not_missing(
 @pytest.mark.parametrize(
     ("served", "missing"),
     [
-        (None, ["eventstores.chekov.dev", "domainbundles.chekov.dev"]),
-        (["eventstores"], ["domainbundles.chekov.dev"]),
+        (
+            None,
+            ["eventstores.chekov.dev", "domainbundles.chekov.dev", "bundlerevisions.chekov.dev"],
+        ),
+        (["eventstores"], ["domainbundles.chekov.dev", "bundlerevisions.chekov.dev"]),
     ],
 )
 async def test_what_is_missing_is_named(

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from chekov.serialization.frame import UnreadableFrame, last_frame
@@ -14,7 +15,7 @@ from chekov_operator.api.fault import Fault
 from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children.job_outcome import ended_pod, job_outcome, uids_to_explain
 from chekov_operator.children.workloads import CHECK, RUNTIME
-from chekov_operator.controllers.bundle.check_result import is_whole, parse_result, result_of
+from chekov_operator.controllers.bundle.check_result import is_whole, parse_result
 from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
 from chekov_operator.controllers.bundle.references import (
     Reference,
@@ -22,7 +23,12 @@ from chekov_operator.controllers.bundle.references import (
     reference_to_dsn,
     references,
 )
-from chekov_operator.controllers.bundle.revisions import config_map_of, stored_spec
+from chekov_operator.controllers.bundle.revisions import (
+    deployments,
+    known_result,
+    records,
+    stored_spec,
+)
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import ApiError, Client
 from chekov_operator.kube.content import Content
@@ -30,9 +36,7 @@ from chekov_operator.kube.events import warnings_about
 from chekov_operator.kube.kinds import (
     COMPONENT_LABEL,
     CONFIG_MAP,
-    DEPLOYMENT,
     JOB,
-    REVISION_LABEL,
     STORE,
     Key,
 )
@@ -58,13 +62,10 @@ class BundleObserver:
     async def observe(self, key: Key, bundle: Bundle, body: Object) -> ObservedBundle:
         children = self._cache.children(key)
         store = self._cache.get(STORE, key.namespace, bundle.store)
-        running = label(children.get((DEPLOYMENT.name, key.name)), REVISION_LABEL) or nested(
-            body, "status", "revision"
-        )
+        running = _running(children, body)
         pods = self._cache.pods(key)
         named = [*references(bundle), *_code_reference(bundle)]
-        serving = stored_spec(config_map_of(children, key.name, running))
-        others = [*_references_of(body, serving), *_dsn_reference(store)]
+        others = [*_references_of_deployments(body, children), *_dsn_reference(store)]
         now = time.time()
         jobs = [job for (kind, _), job in children.items() if kind == JOB.name]
         contents, logs, warnings = await asyncio.gather(
@@ -78,7 +79,7 @@ class BundleObserver:
             if (fault := fault_of(item, contents[item.kind.name, item.name], key.namespace))
         ]
         modules, fault = _code(bundle, contents)
-        domain = nested(result_of(config_map_of(children, key.name, running)), "domain")
+        domain = nested(known_result(children, running), "domain")
         reading = None if store is None else self._databases.last_reading(key_of(STORE, store))
         progress = reading.progress if reading else None
         return ObservedBundle(
@@ -102,8 +103,8 @@ class BundleObserver:
 
     def last_valid(self, key: Key, body: Object) -> Object | None:
         """A bundle with the spec that runs, for one whose own spec is invalid; `None` if none."""
-        running = nested(body, "status", "revision")
-        spec = stored_spec(config_map_of(self._cache.children(key), key.name, running))
+        children = self._cache.children(key)
+        spec = stored_spec(children, _running(children, body))
         if spec is None:
             return None
         last = {**body, "spec": spec}
@@ -175,15 +176,27 @@ def _dsn_reference(store: Object | None) -> list[Reference]:
         return []
 
 
-def _references_of(body: Object, serving: Object | None) -> list[Reference]:
-    """The references of the spec that serves, while the bundle asks for another one."""
-    spec = serving or {}
-    if not spec or spec == nested(body, "spec"):
-        return []
-    try:
-        return list(references(parse_bundle({**body, "spec": spec})))
-    except InvalidSpec:
-        return []
+def _running(children: Children, body: Object) -> str | None:
+    """The revision that runs, or ran last."""
+    said = nested(body, "status", "revision")
+    live = deployments(children)
+    if said in live or not live:
+        return said
+    # The status was lost; this Deployment is the newest.
+    stored = records(children)
+    return max(live, key=lambda name: int(nested(stored.get(name), "spec", "number") or 0))
+
+
+def _references_of_deployments(body: Object, children: Children) -> list[Reference]:
+    """The references of the specs that pods are made from, apart from that of the bundle."""
+    found: list[Reference] = []
+    for revision in deployments(children):
+        spec = stored_spec(children, revision)
+        if not spec or spec == nested(body, "spec"):
+            continue
+        with suppress(InvalidSpec):
+            found += references(parse_bundle({**body, "spec": spec}))
+    return found
 
 
 def _code(
