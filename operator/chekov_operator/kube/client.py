@@ -246,13 +246,15 @@ class Client:
         path = kind.path(body["metadata"]["namespace"], body["metadata"]["name"])
         return await self._call(Request("PUT", kind, path, body=body))
 
-    async def merge(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
+    async def merge(
+        self, kind: Kind, namespace: str, name: str, body: Object, *, subresource: str | None = None
+    ) -> Object:
         """Apply a JSON merge patch."""
         return await self._call(
             Request(
                 "PATCH",
                 kind,
-                kind.path(namespace, name),
+                kind.path(namespace, name, subresource),
                 body=body,
                 content="application/merge-patch+json",
             )

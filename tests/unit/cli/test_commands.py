@@ -57,6 +57,7 @@ def test_a_domain_is_checked(folder: Path, capsys: pytest.CaptureFixture[str]) -
         "aggregates": ["account"],
         "commands": ["Open"],
         "events": ["Opened"],
+        "handled": [],
         "subscriptions": [],
     }
     assert json.loads(log.read_text()) == result
