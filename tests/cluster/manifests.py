@@ -182,8 +182,9 @@ def killer(image: str) -> Manifest:
     return pod("killer", {"containers": [waiting], "hostPID": True})
 
 
-def prometheus(image: str, configuration: str) -> list[Manifest]:
-    """A Prometheus with this configuration."""
+def prometheus(image: str, files: Mapping[str, str]) -> list[Manifest]:
+    """A Prometheus with these files, of which prometheus.yaml is its configuration."""
+    labels = {"app": "prometheus"}
     server = container(
         "prometheus",
         image,
@@ -194,5 +195,11 @@ def prometheus(image: str, configuration: str) -> list[Manifest]:
         volumeMounts=[{"name": "configuration", "mountPath": "/configuration"}],
     )
     volume = {"name": "configuration", "configMap": {"name": "prometheus"}}
-    content = config_map("prometheus", prometheus__yaml=configuration)
-    return [content, pod("prometheus", {"containers": [server], "volumes": [volume]})]
+    spec = {"containers": [server], "volumes": [volume], "serviceAccountName": "prometheus"}
+    made = pod("prometheus", spec)
+    made["metadata"]["labels"] = labels
+    return [
+        named("ConfigMap", "v1", "prometheus", data=dict(files)),
+        service("prometheus", {"http": 9090}, labels),
+        made,
+    ]

@@ -172,6 +172,20 @@ def metrics_server(layout: Layout) -> Component:
     return Component("metrics", command, listens)
 
 
+def kube_router(layout: Layout) -> Component:
+    """Enforces NetworkPolicies, and nothing else of what it can do."""
+    command = [
+        "kube-router",
+        f"--kubeconfig={layout.kubeconfig()}",
+        f"--hostname-override={NODE}",
+        f"--service-cluster-ip-range={SERVICES}",
+        "--run-firewall=true",
+        "--run-router=false",
+        "--run-service-proxy=false",
+    ]
+    return Component("router", command)
+
+
 def kube_proxy(layout: Layout) -> Component:
     """Routes the addresses of Services to pods."""
     command = [
