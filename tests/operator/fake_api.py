@@ -209,6 +209,7 @@ class FakeApi:
     def _patch_kept(self, request: web.Request, body: Object) -> web.Response:
         path = request.path.removesuffix("/status")
         status = path != request.path
+        path = path.removesuffix("/scale")
         live = self.objects.get(path)
         if request.content_type != _APPLY:
             if live is None:
