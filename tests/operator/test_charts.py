@@ -177,8 +177,14 @@ def test_the_rights_are_no_more_than_the_work_takes(usual: list[Manifest]) -> No
     assert changing["resourceNames"] == [environment(usual)["CHEKOV_OPERATOR_LEASE_NAME"]]
 
 
-def test_named_namespaces_yield_roles_and_nothing_for_the_whole_cluster() -> None:
+# Releases that serve some namespaces each may have one name, in different namespaces.
+USER_ROLES = {"chekov-system-chekov-editor", "chekov-system-chekov-viewer"}
+
+
+def test_named_namespaces_yield_roles_and_no_rights_of_the_operator_in_the_whole_cluster() -> None:
     manifests = rendered("chekov", "watchNamespaces={bank,shop}", "podMonitor.enabled=true")
+    assert of_kind(manifests, "ClusterRoleBinding") == []
+    manifests = [each for each in manifests if each["metadata"]["name"] not in USER_ROLES]
     assert [each for each in manifests if each["kind"].startswith("Cluster")] == []
     roles = [
         (each["metadata"]["namespace"], each["metadata"]["name"])
@@ -195,6 +201,15 @@ def test_named_namespaces_yield_roles_and_nothing_for_the_whole_cluster() -> Non
     assert all(each["subjects"] == [account] for each in bound)
     runtime = named(manifests, "PodMonitor", "chekov-runtime")
     assert runtime["spec"]["namespaceSelector"] == {"matchNames": ["bank", "shop"]}
+
+
+def test_people_get_roles_also_where_only_some_namespaces_are_watched() -> None:
+    manifests = rendered("chekov", "watchNamespaces={bank}")
+    assert {each["metadata"]["name"] for each in of_kind(manifests, "ClusterRole")} == USER_ROLES
+    usual = of_kind(rendered("chekov"), "ClusterRole")
+    for role in USER_ROLES:
+        everywhere = named(usual, "ClusterRole", role.removeprefix("chekov-system-"))
+        assert named(manifests, "ClusterRole", role)["rules"] == everywhere["rules"]
 
 
 def test_people_get_roles_that_can_be_left_out(usual: list[Manifest]) -> None:
