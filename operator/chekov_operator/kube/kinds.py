@@ -68,6 +68,8 @@ def _segment(text: str) -> str:
 
 STORE = Kind("EventStore", f"{GROUP}/{VERSION}", "eventstores")
 BUNDLE = Kind("DomainBundle", f"{GROUP}/{VERSION}", "domainbundles")
+SUBSCRIPTION = Kind("Subscription", f"{GROUP}/{VERSION}", "subscriptions")
+REPLAY = Kind("Replay", f"{GROUP}/{VERSION}", "replays")
 CONFIG_MAP = Kind("ConfigMap", "v1", "configmaps")
 SECRET = Kind("Secret", "v1", "secrets")
 SERVICE = Kind("Service", "v1", "services")
@@ -89,10 +91,17 @@ CHILDREN = (
     JOB,
     DISRUPTION_BUDGET,
     NETWORK_POLICY,
+    SUBSCRIPTION,
 )
 """What bundles and stores own. Each kind is watched by its label, so that drift is noticed."""
 
-WATCHED = (STORE, BUNDLE, *CHILDREN, POD)
+WRITTEN_BY_USERS = (STORE, BUNDLE, REPLAY)
+"""All of these are watched, whatever their labels."""
+
+RECONCILED = (*WRITTEN_BY_USERS, SUBSCRIPTION)
+"""The kinds of resources that the operator defines."""
+
+WATCHED = (*WRITTEN_BY_USERS, *CHILDREN, POD)
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in WATCHED}
 
 

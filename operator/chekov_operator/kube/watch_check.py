@@ -11,7 +11,7 @@ from typing import Final
 
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
-from chekov_operator.kube.kinds import BUNDLE, KINDS, MANAGED, STORE, WATCHED, Key, Kind
+from chekov_operator.kube.kinds import KINDS, MANAGED, WATCHED, WRITTEN_BY_USERS, Key, Kind
 from chekov_operator.kube.objects import Object, key_of, owner_of, resource_version
 from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.management import Health
@@ -92,7 +92,7 @@ class WatchCheck:
             queue.add(owner)
 
     async def _listed(self, kind: Kind, *, shallow: bool) -> list[Object]:
-        labels = dict[str, str]() if kind in (STORE, BUNDLE) else MANAGED
+        labels = dict[str, str]() if kind in WRITTEN_BY_USERS else MANAGED
         return [
             body
             for namespace in self._namespaces

@@ -56,7 +56,7 @@ async def test_only_the_namespaces_that_are_served_are_asked(
     api.put(PATH, bundle_body())
     api.put(BUNDLE.path("other", "bank"), bundle_body())
     await WatchCheck(client, cache, ("shops",)).fill()
-    assert list(cache.owners()) == [Key(*PLACE)]
+    assert list(cache.versions(BUNDLE)) == [Key(*PLACE)]
     paths = [request.path for request in api.requests]
     assert paths
     assert [path for path in paths if "/namespaces/shops/" not in path] == []

@@ -11,6 +11,7 @@ from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children import names
 from chekov_operator.children.pod_state import SLOW_SECONDS, last_became_ready
 from chekov_operator.children.revision import Revision
+from chekov_operator.children.subscriptions import subscriptions
 from chekov_operator.children.workloads import (
     RUNTIME,
     deployment,
@@ -18,7 +19,7 @@ from chekov_operator.children.workloads import (
     supporting_objects,
 )
 from chekov_operator.controllers.bundle.check import Check, check_revision
-from chekov_operator.controllers.bundle.check_result import result_of, with_result
+from chekov_operator.controllers.bundle.check_result import is_whole, result_of, with_result
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.revisions import (
@@ -48,6 +49,7 @@ from chekov_operator.kube.kinds import (
     NETWORK_POLICY,
     REVISION_LABEL,
     SERVICE_ACCOUNT,
+    SUBSCRIPTION,
     Kind,
 )
 from chekov_operator.kube.objects import Object, condition_of, label, nested
@@ -65,9 +67,10 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
     check = check_revision(bundle, observed, settings)
     live = observed.children.get((DEPLOYMENT.name, bundle.meta.name))
     serving = _serving(bundle, observed, settings, check, live)
+    shown = shown_result(bundle, observed, live, serving)
     state = BundleState(
         bundle=bundle,
-        subscriptions=current_rows(observed, shown_result(bundle, observed, live, serving)),
+        subscriptions=current_rows(observed, shown),
         check=check,
         store_fault=_store_fault(bundle, observed),
         serving=serving.name if serving else label(live, REVISION_LABEL),
@@ -87,8 +90,16 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
     }
     keeps_status = bool(observed.status) and not observed.is_store_read
     return Plan(
-        apply=[*check.apply, *_serving_objects(bundle, observed, check, serving)],
-        delete=[*check.delete, *_unwanted(bundle, observed, check, serving)],
+        apply=[
+            *check.apply,
+            *_serving_objects(bundle, observed, check, serving),
+            *subscriptions(bundle, shown),
+        ],
+        delete=[
+            *check.delete,
+            *_unwanted(bundle, observed, check, serving),
+            *_undeclared(bundle, observed, shown),
+        ],
         status=status,
         # After a restart of the operator, what it said before holds until the store is read.
         conditions=() if keeps_status else conditions(state),
@@ -220,6 +231,18 @@ def _unwanted(
     for kind, is_unwanted in unwanted.items():
         if is_unwanted and (kind.name, bundle.meta.name) in observed.children:
             yield kind, bundle.meta.name
+
+
+def _undeclared(
+    bundle: Bundle, observed: ObservedBundle, result: Object | None
+) -> Iterable[tuple[Kind, str]]:
+    """The Subscriptions of handlers that the serving revision does not have any more."""
+    if not is_whole(result):
+        return
+    declared = {item["metadata"]["name"] for item in subscriptions(bundle, result)}
+    for kind, name in observed.children:
+        if kind == SUBSCRIPTION.name and name not in declared:
+            yield SUBSCRIPTION, name
 
 
 def _old_revisions(observed: ObservedBundle, needed: set[str | None]) -> Iterable[tuple[Kind, str]]:
