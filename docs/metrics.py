@@ -9,6 +9,7 @@ from chekov.server.metrics import Metrics
 from chekov.server.runtime_collector import RuntimeCollector
 from chekov.store.port import SubscriptionKey
 from chekov_operator.metrics import Metrics as OperatorMetrics
+from chekov_operator.stores.store_metrics import store_metrics
 
 TARGET = Path(__file__).parent / "reference" / "metrics.md"
 
@@ -33,9 +34,9 @@ def page() -> str:
     runtime = Metrics(["Deposit"], [SubscriptionKey("bank", "balances")])
     runtime.watch(RuntimeCollector().collect)
     runtime.describe(version="", domain="", bundle="", revision="", node="", python="")
-    return (
-        HEAD + _table("Runtime", runtime.registry) + _table("Operator", OperatorMetrics().registry)
-    )
+    operator = OperatorMetrics()
+    operator.watch(lambda: store_metrics(()))
+    return HEAD + _table("Runtime", runtime.registry) + _table("Operator", operator.registry)
 
 
 def _table(title: str, registry: CollectorRegistry) -> str:

@@ -17,10 +17,11 @@ from chekov_operator import management, tracing
 from chekov_operator.controllers.reconciler import Reconciler
 from chekov_operator.controllers.registry import all_controllers
 from chekov_operator.kube import definitions
-from chekov_operator.kube.access import connection_of, load_configuration
+from chekov_operator.kube.access import load_configuration
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client, connected
 from chekov_operator.kube.kinds import SECRET, Key
+from chekov_operator.kube.kopf_login import connection_of
 from chekov_operator.kube.lease import Lease, LeaseLost
 from chekov_operator.kube.referenced_objects import ReferencedObjects
 from chekov_operator.kube.watch import Watch, configured
@@ -30,6 +31,7 @@ from chekov_operator.management import Health
 from chekov_operator.metrics import Metrics
 from chekov_operator.settings import Settings, SettingsError, read
 from chekov_operator.stores.databases import Databases
+from chekov_operator.stores.store_metrics import store_metrics
 
 try:
     from uvloop import new_event_loop as _loop_factory
@@ -122,6 +124,7 @@ async def _lead(
         databases = await stack.enter_async_context(
             Databases(client, store_changed, refresh_seconds=settings.refresh_seconds)
         )
+        metrics.watch(lambda: store_metrics(databases.readings()))
         group = await stack.enter_async_context(asyncio.TaskGroup())
         reconciler = Reconciler(
             client,

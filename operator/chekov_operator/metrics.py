@@ -1,5 +1,7 @@
 """The operator's own metrics."""
 
+from collections.abc import Callable, Iterable, Mapping
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -9,6 +11,8 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from chekov_operator.kube.kinds import Key
 
@@ -35,6 +39,11 @@ class Metrics:
             "Objects that wait to be reconciled",
             registry=self.registry,
         )
+        self.oldest = Gauge(
+            "chekov_operator_queue_oldest_seconds",
+            "How long the object that has waited longest waits, in seconds",
+            registry=self.registry,
+        )
         self.waits = Histogram(
             "chekov_operator_queue_wait_seconds",
             "Time between a change and the start of its reconciliation, in seconds",
@@ -55,27 +64,20 @@ class Metrics:
             ["kind"],
             registry=self.registry,
         )
-        self.objects = Gauge(
-            "chekov_operator_objects",
-            "Objects by kind and whether they are ready",
-            ["kind", "ready"],
-            registry=self.registry,
-        )
+        self._conditions: dict[Key, Mapping[str, tuple[str, str]]] = {}
+        self.watch(self._collect_conditions)
 
-        self._ready: dict[Key, str] = {}
+    def watch(self, collect: Callable[[], Iterable[Metric]]) -> None:
+        """Also expose the metrics that `collect` returns at each scrape."""
+        self.registry.register(_Watch(collect))
 
-    def set_ready(self, key: Key, ready: str | None) -> None:
-        """Count an object under the status of its condition `Ready`."""
-        self.forget(key)
-        if ready is not None:
-            self._ready[key] = ready
-            self.objects.labels(key.kind, ready).inc()
+    def set_conditions(self, key: Key, conditions: Mapping[str, tuple[str, str]]) -> None:
+        """Set the conditions of an object: status and reason by type."""
+        self._conditions[key] = conditions
 
     def forget(self, key: Key) -> None:
-        """Stop counting an object that was deleted."""
-        before = self._ready.pop(key, None)
-        if before is not None:
-            self.objects.labels(key.kind, before).dec()
+        """Drop the conditions of an object that was deleted."""
+        self._conditions.pop(key, None)
 
     def count_call(self, method: str, kind: str, code: int) -> None:
         self.calls.labels(method, kind, str(code)).inc()
@@ -83,3 +85,22 @@ class Metrics:
     def exposition(self) -> bytes:
         """All metrics in the Prometheus text format."""
         return generate_latest(self.registry)
+
+    def _collect_conditions(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily(
+            "chekov_operator_condition",
+            "Always 1; the labels are an object's condition, its status and its reason",
+            labels=("kind", "namespace", "name", "type", "status", "reason"),
+        )
+        for key, conditions in self._conditions.items():
+            for kind, (status, reason) in conditions.items():
+                family.add_metric((key.kind, key.namespace, key.name, kind, status, reason), 1)
+        return [family]
+
+
+class _Watch(Collector):
+    def __init__(self, collect: Callable[[], Iterable[Metric]]) -> None:
+        self._collect = collect
+
+    def collect(self) -> Iterable[Metric]:
+        return self._collect()

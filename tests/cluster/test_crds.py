@@ -1,6 +1,7 @@
 """What the API server accepts and refuses: one good and one bad object for each rule."""
 
 import json
+import re
 from collections.abc import Generator
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.operator.named_fields import (
     STORE_FIELDS,
     SUBSCRIPTION_FIELDS,
 )
+from tests.operator.pod_templates import NULLS, RULES, Pair
 
 Spec = dict[str, Any]
 Manifest = dict[str, Any]
@@ -374,6 +376,23 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         for field, made in STORE_FIELDS.items()
     },
 }
+
+
+IN_SCHEMA = {words: rule for words, rule in RULES.items() if rule.in_schema}
+
+
+@pytest.mark.parametrize("rule", IN_SCHEMA.values(), ids=IN_SCHEMA)
+def test_a_pod_template_cannot_weaken_a_pod(api: Kubectl, rule: Pair) -> None:
+    tried(api, of(podTemplate=rule.good))
+    # What concerns several fields is reported of what holds them.
+    told = [rule.path, rule.path.rpartition(".")[0], re.sub(r"(ers\[0\]).*", r"\1", rule.path)]
+    reason = refusal(api, of(podTemplate=rule.bad))
+    assert any(f"{path}: " in reason or f'"{path}' in reason for path in told)
+
+
+@pytest.mark.parametrize("path", NULLS)
+def test_a_null_in_a_pod_template_drops_nothing(api: Kubectl, path: str) -> None:
+    assert path in refusal(api, of(podTemplate=NULLS[path]))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

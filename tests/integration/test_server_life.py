@@ -83,6 +83,24 @@ async def test_nothing_in_flight_is_cut_when_it_stops_under_load(dsn: str) -> No
     assert [line["message"] for line in server.log][-1] == "drained"
 
 
+async def test_a_revision_reports_how_its_commands_ended(dsn: str) -> None:
+    """Until it has drained, so that what it did last counts too."""
+    environment = bank(dsn, CHEKOV_REVISION="r1", CHEKOV_NODE="bank-1")
+    async with chekov("serve", **environment) as server, aiohttp.ClientSession() as session:
+        await server.serving()
+        account = str(uuid4())
+        for status in (200, 422):
+            url = server.api("/commands/OpenAccount")
+            async with session.post(url, json={"account_id": account, "owner": "Ada"}) as response:
+                assert response.status == status
+        server.terminate()
+        assert await server.ended() == 0
+    async with PostgresStore(dsn, migrate=False) as store:
+        [figures] = await store.figures.list()
+    assert (figures.process[:7], figures.domain, figures.revision) == ("bank-1/", "bank", "r1")
+    assert (figures.commands, figures.failures, sum(figures.durations)) == (2, 0, 2)
+
+
 async def test_a_listener_of_events_is_let_go_when_it_stops(dsn: str) -> None:
     headers = {"Accept": "text/event-stream"}
     async with chekov("serve", **bank(dsn)) as server, aiohttp.ClientSession() as session:

@@ -8,12 +8,13 @@ import asyncpg
 import pytest
 
 from chekov.errors import SchemaMismatch, StoreUnavailable
-from chekov.store.port import NewEvent, SubscriptionKey
+from chekov.store.port import CommandFigures, NewEvent, SubscriptionKey
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.inspect import Inspector
 from tests.waiting import until
 
 BALANCES = SubscriptionKey("bank", "Balances")
+FIGURES = CommandFigures("bank-1/a", "bank", "r1", 2, 0, [0, 2])
 WELCOME = SubscriptionKey("shop", "Welcome")
 
 
@@ -60,6 +61,7 @@ async def test_the_status_of_a_store(dsn: str, inspector: Inspector) -> None:
     assert status.usable
     assert status.bytes > 0
     assert int(status.server_version.split(".")[0]) >= 15
+    assert 0 < status.connections < status.connection_limit
 
 
 async def test_the_subscriptions_of_all_domains_are_read_at_once(
@@ -69,9 +71,10 @@ async def test_the_subscriptions_of_all_domains_are_read_at_once(
         await store.append("a", [event()])
         await store.subscriptions.register([WELCOME, BALANCES])
         await store.subscriptions.claim("one", [BALANCES], lease=3600)
+        await store.figures.report(FIGURES)
     found = await inspector.progress("chekov")
     assert [(row.key, row.owner) for row in found.rows] == [(BALANCES, "one"), (WELCOME, None)]
-    assert found.head == 1
+    assert (found.head, found.figures) == (1, [FIGURES])
 
 
 async def test_the_generations_of_all_domains_are_read_with_them(

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("helm_built")
 
 CHART_NAMES = ("chekov", "chekov-crds")
 VALUES: Manifest = yaml.safe_load((CHARTS / "chekov" / "values.yaml").read_text())
+_FILLED_BY_USERS = ("resources", "dashboards.labels")
 ALLOWED: Manifest = json.loads((CHARTS / "chekov" / "values.schema.json").read_text())
 
 
@@ -40,7 +41,7 @@ def leaves(given: Manifest, path: str = "") -> Iterator[tuple[str, object]]:
     """Each value that can be set, by its path; maps a user fills are one."""
     for name, value in given.items():
         here = f"{path}{name}"
-        if isinstance(value, dict) and value and here != "resources":
+        if isinstance(value, dict) and value and here not in _FILLED_BY_USERS:
             yield from leaves(cast("Manifest", value), f"{here}.")
         else:
             yield here, value

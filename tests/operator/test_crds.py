@@ -9,6 +9,13 @@ import pytest
 import yaml
 
 from chekov.server.handler_settings import handler_settings
+from chekov_operator.api.pod_template import (
+    OWN_VARIABLES,
+    OWN_VOLUMES,
+    PROJECTED,
+    SAFE_SYSCTLS,
+    VOLUMES,
+)
 from chekov_operator.api.reference_names import DATA_KEY, LABEL, SUBDOMAIN
 from chekov_operator.kube.kinds import RECONCILED
 from tests.operator.crd_copies import COPIES, SOURCES, copies
@@ -103,6 +110,17 @@ FREE = {
     ".spec.subscriptions[].name",
     # That of a taint.
     ".spec.jobs.tolerations[].key",
+    # Those of parts of a pod.
+    *(
+        f".spec.podTemplate.spec.{part}"
+        for part in (
+            "containers[].name",
+            "containers[].env[].name",
+            "initContainers[].name",
+            "securityContext.sysctls[].name",
+            "volumes[].name",
+        )
+    ),
 }
 
 
@@ -234,6 +252,28 @@ def test_a_start_that_pods_would_refuse_is_refused_at_once(start: str, *, taken:
     assert bool(re.match(pattern[1], start)) is taken
     if taken:
         handler_settings(json.dumps([{"name": "mailer", "startFrom": start}]))
+
+
+def test_a_pod_template_is_refused_by_the_same_rules_as_at_reconcile() -> None:
+    pod = ".spec.podTemplate.spec"
+    found = paths("domainbundles")
+    volume = found[f"{pod}.volumes[]"]
+    assert volume["properties"].keys() - {"name"} == VOLUMES
+    source = found[f"{pod}.volumes[].projected.sources[]"]
+    assert source["properties"].keys() == PROJECTED
+    for node, kinds in ((volume, VOLUMES), (source, PROJECTED)):
+        # What is not declared is pruned, so that nothing is left of other kinds.
+        assert "x-kubernetes-preserve-unknown-fields" not in node
+        rule = node["x-kubernetes-validations"][0]["rule"]
+        assert set(re.findall(r"has\(self[.](\w+)\)", rule)) == kinds
+    names = volume["x-kubernetes-validations"][1]["rule"]
+    assert set(re.findall(r"'(\w+)'", names)) == OWN_VOLUMES
+    sysctls = found[f"{pod}.securityContext.sysctls[].name"]
+    assert set(sysctls["enum"]) == SAFE_SYSCTLS
+    variables = [found[".spec.env"], found[f"{pod}.containers[]"]]
+    for node in variables:
+        rules = " ".join(rule["rule"] for rule in node["x-kubernetes-validations"])
+        assert set(re.findall("'(CHEKOV_[A-Z_]+)'", rules)) == OWN_VARIABLES
 
 
 def test_bundles_can_be_scaled() -> None:

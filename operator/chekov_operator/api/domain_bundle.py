@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from chekov_operator.api.bundle_access import Access, parse_access
 from chekov_operator.api.jobs import JobSettings, parse_jobs
+from chekov_operator.api.pod_template import check_pod_template
 from chekov_operator.api.reference_names import (
     SUBDOMAIN,
     Named,
@@ -85,7 +86,7 @@ def parse_bundle(body: Body) -> Bundle:
     enabled = nested(spec, "networkPolicy", "enabled")
     replicas = nested(spec, "replicas")
     check_names(_names_in(spec))
-    _check_containers(nested(spec, "podTemplate", "spec"))
+    check_pod_template(nested(spec, "podTemplate"))
     endpoint = nested(spec, "telemetry", "otlpEndpoint")
     if endpoint and not _is_url(str(endpoint)):
         raise InvalidSpec("spec.telemetry.otlpEndpoint", "must be a URL such as http://host:4318")
@@ -127,24 +128,6 @@ def _names_in(spec: object) -> Iterable[Named]:
     yield from names_within(nested_list(spec, "env"), "spec.env")
     yield from names_within(nested_list(spec, "envFrom"), "spec.envFrom")
     yield from names_of_pod(nested(spec, "podTemplate", "spec"), "spec.podTemplate.spec")
-
-
-def _check_containers(pod: object) -> None:
-    """Refuse containers that are none; the definition takes anything there.
-
-    Raises:
-        InvalidSpec: for the first one.
-    """
-    for name in ("containers", "initContainers"):
-        items = nested(pod, name)
-        if items is None:
-            continue
-        path = f"spec.podTemplate.spec.{name}"
-        if not isinstance(items, list):
-            raise InvalidSpec(path, "expected a list of containers")
-        for index, item in enumerate(cast("list[object]", items)):
-            if not isinstance(nested(item, "name"), str):
-                raise InvalidSpec(f"{path}[{index}]", "expected a container with a name")
 
 
 def _is_url(text: str) -> bool:

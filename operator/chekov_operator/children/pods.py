@@ -6,6 +6,7 @@ from typing import Final
 from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.event_store import SecretKey
 from chekov_operator.api.jobs import JobSettings
+from chekov_operator.api.pod_template import RUNTIME_CONTAINER
 from chekov_operator.children import access
 from chekov_operator.children.overlay import by_name, merged
 from chekov_operator.kube.objects import Object, nested, nested_list
@@ -20,7 +21,6 @@ USER: Final = 10001
 
 _RESTRICTED: Final[Object] = {
     "allowPrivilegeEscalation": False,
-    "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
 _POD_RESTRICTED: Final[Object] = {
@@ -32,8 +32,6 @@ _POD_RESTRICTED: Final[Object] = {
 }
 _OF_SERVING: Final = frozenset(
     {
-        "args",
-        "command",
         "lifecycle",
         "livenessProbe",
         "ports",
@@ -100,8 +98,8 @@ def check_pod(
     By default the check has the resources of the bundle's pods, since it imports the same code.
     """
     given = dict(nested(bundle.pod_template, "spec") or {})
-    # A sidecar would keep the pod from completing. What belongs to a process that serves would
-    # replace the check, or end it.
+    # A sidecar would keep the pod from completing, and what belongs to a process that serves would
+    # end the check.
     given["containers"] = [
         {name: value for name, value in item.items() if name not in _OF_SERVING}
         for item in nested_list(given, "containers")
@@ -109,7 +107,7 @@ def check_pod(
     ]
     resources = bundle.resources or _JOB_RESOURCES
     pod = _bundle_pod(bundle, {**container, "resources": resources}, code, account)
-    spec = merged(pod, given)
+    spec = _restricted(merged(pod, given))
     return {
         "metadata": {
             "labels": {**_template_metadata(bundle, "labels"), **labels},
@@ -166,7 +164,7 @@ def runtime_pod(
             "labels": {**_template_metadata(bundle, "labels"), **labels},
             "annotations": {**scraped, **_template_metadata(bundle, "annotations")},
         },
-        "spec": merged(spec, nested(bundle.pod_template, "spec") or {}),
+        "spec": _restricted(merged(spec, nested(bundle.pod_template, "spec") or {})),
     }
 
 
@@ -181,7 +179,7 @@ def bundle_container(
 ) -> Object:
     """The container that runs a bundle's code. The user's variables override the operator's."""
     container: Object = {
-        **_container("runtime", command, image, code=code),
+        **_container(RUNTIME_CONTAINER, command, image, code=code),
         "env": by_name(env, bundle.env),
     }
     if pull_policy:
@@ -189,6 +187,21 @@ def bundle_container(
     if bundle.env_from:
         container["envFrom"] = list(bundle.env_from)
     return container
+
+
+def _restricted(spec: Object) -> Object:
+    """The spec of a pod whose containers are all restricted, also those that a template added."""
+    found = dict(spec)
+    for name in ("containers", "initContainers"):
+        if name in found:
+            found[name] = [
+                {
+                    **container,
+                    "securityContext": merged(_RESTRICTED, container.get("securityContext") or {}),
+                }
+                for container in nested_list(found, name)
+            ]
+    return found
 
 
 def _steered(spec: Object, jobs: JobSettings) -> Object:
@@ -215,7 +228,7 @@ def _container(name: str, command: Sequence[str], image: str, *, code: str | Non
         "name": name,
         "image": image,
         "command": list(command),
-        "securityContext": _RESTRICTED,
+        "securityContext": {**_RESTRICTED, "readOnlyRootFilesystem": True},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
     }

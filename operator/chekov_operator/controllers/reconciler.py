@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -21,7 +21,7 @@ from chekov_operator.kube.apply import Applier, ChildRefused, FieldContested, Na
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import Key
-from chekov_operator.kube.objects import Object, condition_of, nested
+from chekov_operator.kube.objects import Object, nested, nested_list
 from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.metrics import Metrics
 
@@ -102,10 +102,7 @@ class Reconciler:
         else:
             plan = await self._carry_out(key, planned)
         await self._status_writer.write(controller.kind, body, plan)
-        # A plan that keeps the status need not decide this condition.
-        ready = condition_of(body, "Ready").get("status")
-        decided = {item.type: item.status for item in plan.conditions}
-        self._metrics.set_ready(key, decided.get("Ready", ready))
+        self._metrics.set_conditions(key, _conditions_in(self._cache.find(key) or body))
         # Passes of many objects that began together should not stay together.
         return plan.requeue_after or RETRY_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
 
@@ -128,6 +125,13 @@ class Reconciler:
             deleted = [f"{kind.name}/{name}" for kind, name in plan.delete]
             _log.info("changed", extra={"key": str(key), "applied": applied, "deleted": deleted})
         return planned.replan(self._cache.children(key)) if applied else plan
+
+
+def _conditions_in(body: Object) -> Mapping[str, tuple[str, str]]:
+    return {
+        item["type"]: (item["status"], item["reason"])
+        for item in nested_list(body, "status", "conditions")
+    }
 
 
 def _invalid(error: InvalidSpec, body: Object) -> Plan:

@@ -4,16 +4,18 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
+from yarl import URL
 
-from chekov.errors import ChekovError
-from chekov.serialization.json import from_json, to_json
+from chekov.serialization.json import to_json
 from chekov_operator import tracing
 from chekov_operator.kube.access import tls_context
+from chekov_operator.kube.api_error import ApiError, ApiUnavailable
+from chekov_operator.kube.exchange import Request, lines_of, parsed, refusal
 from chekov_operator.kube.kinds import FIELD_MANAGER, POD, Kind
 from chekov_operator.kube.objects import Object, nested, nested_list
 from chekov_operator.metrics import Metrics
@@ -31,42 +33,19 @@ _SHALLOW_ITEM: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;
 _SHALLOW: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
-class ApiError(ChekovError):
-    """The API server refused a request.
-
-    Attributes:
-        status: the HTTP status.
-        reason: as in the API, such as `Invalid` or `Conflict`.
-        reply: the server's own message.
-        pause: seconds after which a retry may succeed.
-    """
-
-    def __init__(
-        self, status: int, reason: str, message: str, *, pause: float = 1.0, reply: str = ""
-    ) -> None:
-        self.status = status
-        self.reason = reason
-        self.pause = pause
-        self.reply = reply or message
-        super().__init__(message)
-
-
-class ApiUnavailable(ChekovError):
-    """The API server does not answer."""
-
-
 @asynccontextmanager
 async def connected(configuration: Any, metrics: Metrics) -> AsyncGenerator["Client"]:
     """A client that is closed at the end of the block."""
     connector = aiohttp.TCPConnector(ssl=tls_context(configuration), limit=64)
     # Streams stay open, and must leave connections to everything else.
     streams = aiohttp.TCPConnector(ssl=tls_context(configuration), limit=0)
+    origin, proxy = URL(configuration.host).origin(), configuration.proxy
     async with (
         aiohttp.ClientSession(
-            base_url=configuration.host, connector=connector, timeout=_TIMEOUT
+            base_url=origin, connector=connector, timeout=_TIMEOUT, proxy=proxy
         ) as session,
         aiohttp.ClientSession(
-            base_url=configuration.host, connector=streams, timeout=_STREAM_TIMEOUT
+            base_url=origin, connector=streams, timeout=_STREAM_TIMEOUT, proxy=proxy
         ) as streaming,
     ):
         yield Client(session, streaming, configuration, metrics)
@@ -83,6 +62,9 @@ class Client:
         self._session = session
         self._streaming = streaming
         self._configuration = configuration
+        # A gateway to many clusters serves each of them under a path.
+        self._prefix = URL(configuration.host).path.rstrip("/")
+        self._server: str | None = configuration.tls_server_name
         self._metrics = metrics
         self._token: str | None = None
         self._token_read = 0.0
@@ -90,7 +72,7 @@ class Client:
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
         """An object, or `None` if it does not exist."""
         try:
-            return await self._call(_Request("GET", kind, kind.path(namespace, name)))
+            return await self._call(Request("GET", kind, kind.path(namespace, name)))
         except ApiError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return None
@@ -116,7 +98,7 @@ class Client:
         found: list[Object] = []
         while True:
             answer = await self._call(
-                _Request(
+                Request(
                     "GET",
                     kind,
                     kind.path(namespace),
@@ -135,9 +117,7 @@ class Client:
 
     async def version(self, kind: Kind, namespace: str | None) -> str:
         """The resource version of a collection, from which its changes can be followed."""
-        request = _Request(
-            "GET", kind, kind.path(namespace), params={"limit": "1"}, accept=_SHALLOW
-        )
+        request = Request("GET", kind, kind.path(namespace), params={"limit": "1"}, accept=_SHALLOW)
         return str(nested(await self._call(request), "metadata", "resourceVersion") or "0")
 
     async def changes(
@@ -158,14 +138,19 @@ class Client:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(_STREAM_SECONDS),
         }
-        headers = await self._headers(_Request("GET", kind, path, accept=_SHALLOW_ITEM))
+        headers = await self._headers(Request("GET", kind, path, accept=_SHALLOW_ITEM))
         try:
-            async with self._streaming.get(path, params=params, headers=headers) as response:
+            async with self._streaming.get(
+                f"{self._prefix}{path}",
+                params=params,
+                headers=headers,
+                server_hostname=self._server,
+            ) as response:
                 self._metrics.count_call("WATCH", kind.name, response.status)
                 if response.status >= HTTPStatus.BAD_REQUEST:
-                    raise _refusal("WATCH", path, response, await response.text())
-                async for line in _lines(response.content):
-                    change = _parsed(line)
+                    raise refusal("WATCH", path, response, await response.text())
+                async for line in lines_of(response.content):
+                    change = parsed(line)
                     body: Object = nested(change, "object") or {}
                     if change.get("type") == "ERROR":
                         code = int(nested(body, "code") or HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -179,14 +164,16 @@ class Client:
         """The plural names of the kinds that the API server serves in a group and version."""
         kind = Kind("APIResourceList", group_version, "")
         try:
-            answer = await self._call(_Request("GET", kind, f"/apis/{group_version}"))
+            answer = await self._call(Request("GET", kind, f"/apis/{group_version}"))
         except ApiError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return frozenset()
             raise
         return frozenset(str(item["name"]) for item in nested_list(answer, "resources"))
 
-    async def log(self, namespace: str, pod: str, container: str, *, lines: int) -> str:
+    async def log(
+        self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False
+    ) -> str:
         """The end of a container's log.
 
         Args:
@@ -194,10 +181,53 @@ class Client:
             pod: its name.
             container: its name.
             lines: as the node's files have them, which hold 16 KiB each at most.
+            previous: that of the process before the one that runs.
         """
         path = POD.path(namespace, pod, "log")
         params = {"container": container, "tailLines": str(lines)}
-        return await self._called(_Request("GET", POD, path, params=params))
+        params |= {"previous": "true"} if previous else {}
+        return await self._called(Request("GET", POD, path, params=params))
+
+    async def server_version(self) -> Object:
+        """What the API server says of its release."""
+        return await self._call(Request("GET", Kind("Version", "v1", ""), "/version"))
+
+    async def preview(self, kind: Kind, body: Object, manager: str) -> Object:
+        """What an object would be after a server-side apply, without changing anything."""
+        request = self._application(kind, body, None, manager)
+        return await self._call(replace(request, params={**request.params, "dryRun": "All"}))
+
+    @asynccontextmanager
+    async def websocket(
+        self, path: str, params: Mapping[str, str], protocol: str
+    ) -> AsyncGenerator[aiohttp.ClientWebSocketResponse]:
+        """An open WebSocket to a subresource.
+
+        Raises:
+            ApiError: the server refuses.
+            ApiUnavailable: it does not answer.
+        """
+        headers = {
+            name: value
+            for name, value in (await self._headers(Request("GET", POD, path))).items()
+            if name == "Authorization"
+        }
+        try:
+            socket = await self._streaming.ws_connect(
+                f"{self._prefix}{path}",
+                params=params,
+                headers=headers,
+                protocols=(protocol,),
+                server_hostname=self._server,
+                max_msg_size=0,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            reply = HTTPStatus(error.status).phrase
+            raise ApiError(error.status, reply.replace(" ", ""), f"GET {path}: {reply}") from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ApiUnavailable(f"GET {path}: {error or type(error).__name__}") from error
+        async with socket:
+            yield socket
 
     async def apply(self, kind: Kind, body: Object) -> Object:
         """Server-side apply: take ownership of the given fields, whoever owned them."""
@@ -209,17 +239,17 @@ class Client:
 
     async def create(self, kind: Kind, body: Object) -> Object:
         path = kind.path(body["metadata"]["namespace"])
-        return await self._call(_Request("POST", kind, path, body=body))
+        return await self._call(Request("POST", kind, path, body=body))
 
     async def replace(self, kind: Kind, body: Object) -> Object:
         """Replace an object; the request fails with a conflict if it has changed since the read."""
         path = kind.path(body["metadata"]["namespace"], body["metadata"]["name"])
-        return await self._call(_Request("PUT", kind, path, body=body))
+        return await self._call(Request("PUT", kind, path, body=body))
 
     async def merge(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
         """Apply a JSON merge patch."""
         return await self._call(
-            _Request(
+            Request(
                 "PATCH",
                 kind,
                 kind.path(namespace, name),
@@ -266,28 +296,30 @@ class Client:
         path = kind.path(namespace, name)
         body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
-            await self._call(_Request("DELETE", kind, path, body=body))
+            await self._call(Request("DELETE", kind, path, body=body))
         except ApiError as error:
             if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 raise
 
     async def _applied(self, kind: Kind, body: Object, subresource: str | None = None) -> Object:
+        return await self._call(self._application(kind, body, subresource, FIELD_MANAGER))
+
+    @staticmethod
+    def _application(kind: Kind, body: Object, subresource: str | None, manager: str) -> Request:
         meta = body["metadata"]
-        return await self._call(
-            _Request(
-                "PATCH",
-                kind,
-                kind.path(meta["namespace"], meta["name"], subresource),
-                params={"fieldManager": FIELD_MANAGER, "force": "true"},
-                body=body,
-                content="application/apply-patch+yaml",
-            )
+        return Request(
+            "PATCH",
+            kind,
+            kind.path(meta["namespace"], meta["name"], subresource),
+            params={"fieldManager": manager, "force": "true"},
+            body=body,
+            content="application/apply-patch+yaml",
         )
 
     async def _changed(self, kind: Kind, body: Object, changes: Sequence[Object]) -> Object:
         meta = body["metadata"]
         return await self._call(
-            _Request(
+            Request(
                 "PATCH",
                 kind,
                 kind.path(meta["namespace"], meta["name"]),
@@ -297,10 +329,10 @@ class Client:
             )
         )
 
-    async def _call(self, request: "_Request") -> Object:
-        return _parsed(await self._called(request))
+    async def _call(self, request: Request) -> Object:
+        return parsed(await self._called(request))
 
-    async def _called(self, request: "_Request") -> str:
+    async def _called(self, request: Request) -> str:
         """Send a request, and again after a pause while the server reports that it is busy."""
         for remaining in reversed(range(_TRIES)):
             try:
@@ -311,14 +343,19 @@ class Client:
                 await asyncio.sleep(min(error.pause, _LONGEST_PAUSE))
         raise AssertionError
 
-    async def _sent(self, request: "_Request") -> str:
+    async def _sent(self, request: Request) -> str:
         headers = await self._headers(request)
         data = None if request.body is None else to_json(request.body)
         where = f"{request.method} {request.path}"
         try:
             with tracing.requesting(request.method, request.kind, request.path) as span:
                 async with self._session.request(
-                    request.method, request.path, params=request.params, data=data, headers=headers
+                    request.method,
+                    f"{self._prefix}{request.path}",
+                    params=request.params,
+                    data=data,
+                    headers=headers,
+                    server_hostname=self._server,
                 ) as response:
                     text = await response.text("utf-8", errors="replace")
                 tracing.set_response(span, response.status)
@@ -327,10 +364,10 @@ class Client:
             raise ApiUnavailable(f"{where}: {error or type(error).__name__}") from error
         self._metrics.count_call(request.method, request.kind.name, response.status)
         if response.status >= HTTPStatus.BAD_REQUEST:
-            raise _refusal(request.method, request.path, response, text)
+            raise refusal(request.method, request.path, response, text)
         return text
 
-    async def _headers(self, request: "_Request") -> Mapping[str, str]:
+    async def _headers(self, request: Request) -> Mapping[str, str]:
         headers = {"Accept": request.accept, "Content-Type": request.content}
         token = await self._bearer()
         return headers | ({"Authorization": token} if token else {})
@@ -341,43 +378,3 @@ class Client:
             self._token = await self._configuration.get_api_key_with_prefix("BearerToken")
             self._token_read = time.monotonic()
         return self._token
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    method: str
-    kind: Kind
-    path: str
-    params: Mapping[str, str] = field(default_factory=dict[str, str])
-    body: Object | Sequence[Object] | None = None
-    content: str = "application/json"
-    accept: str = "application/json"
-
-
-def _refusal(method: str, path: str, response: aiohttp.ClientResponse, text: str) -> ApiError:
-    answer = _parsed(text)
-    reply = str(answer.get("message") or response.reason)
-    return ApiError(
-        response.status,
-        str(answer.get("reason") or ""),
-        f"{method} {path}: {reply}",
-        reply=reply,
-        pause=_seconds(response.headers.get("Retry-After")),
-    )
-
-
-async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[str]:
-    """The lines of a stream, however long each is."""
-    rest = b""
-    async for part in content.iter_any():
-        *lines, rest = (rest + part).split(b"\n")
-        for line in lines:
-            yield line.decode()
-
-
-def _parsed(text: str) -> Object:
-    return from_json(text) if text.startswith("{") else {"message": text}
-
-
-def _seconds(text: str | None) -> float:
-    return float(text) if text and text.isdecimal() else 1.0

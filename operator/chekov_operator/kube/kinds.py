@@ -68,6 +68,7 @@ def _segment(text: str) -> str:
 
 STORE = Kind("EventStore", f"{GROUP}/{VERSION}", "eventstores")
 BUNDLE = Kind("DomainBundle", f"{GROUP}/{VERSION}", "domainbundles")
+REVISION = Kind("BundleRevision", f"{GROUP}/{VERSION}", "bundlerevisions")
 SUBSCRIPTION = Kind("Subscription", f"{GROUP}/{VERSION}", "subscriptions")
 REPLAY = Kind("Replay", f"{GROUP}/{VERSION}", "replays")
 CONFIG_MAP = Kind("ConfigMap", "v1", "configmaps")

@@ -29,6 +29,7 @@ class WorkQueue:
         self._again: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
+        metrics.oldest.set_function(self._oldest_seconds)
 
     def add(self, key: Key) -> None:
         """Queue `key` for the next free worker."""
@@ -84,6 +85,10 @@ class WorkQueue:
                 if key in self._again:
                     self._again.discard(key)
                     self.add(key)
+
+    def _oldest_seconds(self) -> float:
+        first = next(iter(self._waiting.values()), None)
+        return 0.0 if first is None else asyncio.get_running_loop().time() - first
 
     def _due(self, key: Key) -> None:
         self._timers.pop(key, None)

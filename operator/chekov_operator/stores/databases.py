@@ -3,7 +3,7 @@
 import asyncio
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -118,6 +118,12 @@ class Databases:
         """What was last read from a store that is polled already."""
         known = self._pollers.get(key)
         return known[0].reading if known else None
+
+    def readings(self) -> Iterable[tuple[Key, Reading]]:
+        """What was last read from each store that was read."""
+        for key, (poller, _) in self._pollers.items():
+            if poller.reading is not None:
+                yield key, poller.reading
 
     def hurry(self, key: Key) -> None:
         """Read a store soon, because something in it is about to change."""

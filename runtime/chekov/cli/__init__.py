@@ -1,4 +1,4 @@
-"""The `chekov` command, which is also `kubectl chekov`."""
+"""The `chekov` command."""
 
 import sys
 from collections.abc import Sequence

@@ -23,6 +23,7 @@ from chekov.engine.observer import (
     Outcome,
     SnapshotOutcome,
 )
+from chekov.server.command_figures import CommandCounts
 from chekov.store.port import SubscriptionKey
 
 _FAST: Final = (
@@ -37,11 +38,13 @@ class Metrics(Observer):
 
     Attributes:
         registry: what `/metrics` exposes.
+        counts: of all commands together, to be compared with those of other processes.
     """
 
     def __init__(self, commands: Iterable[str], subscriptions: Iterable[SubscriptionKey]) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
-        self._commands = _CommandMetrics(self.registry)
+        self.counts = CommandCounts()
+        self._commands = _CommandMetrics(self.registry, self.counts)
         self._store = _StoreMetrics(self.registry)
         self._deliveries = _DeliveryMetrics(self.registry)
         self._http = _HttpMetrics(self.registry)
@@ -134,7 +137,8 @@ class _Watch(Collector):
 
 
 class _CommandMetrics:
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, counts: CommandCounts) -> None:
+        self.counts = counts
         self.total = Counter(
             "chekov_commands", "Commands by outcome.", ["command", "outcome"],
             registry=registry,
@@ -182,8 +186,10 @@ class _Observation:
 
     def finish(self, outcome: Outcome, *, events: int, retries: int) -> None:
         self._metrics.running -= 1
+        seconds = perf_counter() - self._started
+        self._metrics.counts.count(outcome, seconds)
         self._bound.outcomes[outcome].inc()
-        self._bound.seconds.observe(perf_counter() - self._started)
+        self._bound.seconds.observe(seconds)
         if retries:
             self._bound.retries.inc(retries)
 

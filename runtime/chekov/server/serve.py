@@ -29,6 +29,7 @@ from chekov.errors import StoreUnavailable
 from chekov.runtime import Runtime
 from chekov.server import http
 from chekov.server.authentication.authenticator import authenticating
+from chekov.server.command_figures import reporting
 from chekov.server.file_watch import FileWatch
 from chekov.server.http_listener import listening
 from chekov.server.lifecycle import Lifecycle
@@ -137,6 +138,10 @@ async def serve(
         if runtime is None:
             return
         management.runtime = runtime
+        if settings.revision:
+            await stack.enter_async_context(
+                reporting(metrics.counts, runtime.store.figures, settings, domain.name)
+            )
         app = http.application(runtime, metrics, tracing, lifecycle, settings, authenticator)
         api = await stack.enter_async_context(
             listening(

@@ -100,7 +100,11 @@ class Settings(HttpSettings):
         "CHEKOV_BUNDLE", "", "The bundle's name, shown in metrics and traces.", parsers.text
     )
     revision: str = setting(
-        "CHEKOV_REVISION", "", "The bundle's revision, shown in metrics and traces.", parsers.text
+        "CHEKOV_REVISION",
+        "",
+        "The bundle's revision, shown in metrics and traces. With one, the process reports to the "
+        "store how its commands end and how long they take, so that revisions can be compared.",
+        parsers.text,
     )
     debug: bool = setting(
         "CHEKOV_DEBUG",

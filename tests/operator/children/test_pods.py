@@ -221,12 +221,10 @@ def test_settings_of_handlers_reach_the_pods_and_their_check() -> None:
     assert "CHEKOV_SUBSCRIPTIONS" not in env(serving())
 
 
-def test_what_says_how_a_bundle_is_served_does_not_replace_its_check() -> None:
+def test_what_says_how_a_bundle_is_served_does_not_end_its_check() -> None:
     probe = {"httpGet": {"path": "/", "port": 1}}
     container = {
         "name": "runtime",
-        "command": ["gunicorn"],
-        "args": ["bank"],
         "livenessProbe": probe,
         "startupProbe": probe,
         "lifecycle": {"preStop": {"sleep": {"seconds": 9}}},
@@ -236,7 +234,7 @@ def test_what_says_how_a_bundle_is_served_does_not_replace_its_check() -> None:
     pod = pod_of(workloads.check_job(target(podTemplate=template)))
     found = runtime(pod)
     assert found["command"][:2] == ["chekov", "check"]
-    assert not {"args", "livenessProbe", "startupProbe", "lifecycle"} & found.keys()
+    assert not {"livenessProbe", "startupProbe", "lifecycle"} & found.keys()
     assert "/words" in {mount["mountPath"] for mount in found["volumeMounts"]}
     assert pod["nodeSelector"] == {"disk": "fast"}
 

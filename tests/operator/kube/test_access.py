@@ -5,7 +5,8 @@ from pathlib import Path
 
 from kubernetes.aio.client import Configuration
 
-from chekov_operator.kube.access import connection_of, tls_context
+from chekov_operator.kube.access import tls_context
+from chekov_operator.kube.kopf_login import connection_of
 from tests.cluster.kube.shell import run
 
 

@@ -224,3 +224,22 @@ def test_depth_and_waits_are_measured() -> None:
         return before, after, read("chekov_operator_queue_wait_seconds_count")
 
     assert run_virtually(scenario()) == (2, 0, 2)
+
+
+def test_the_longest_wait_of_those_that_wait_is_known() -> None:
+    metrics = Metrics()
+
+    def oldest() -> Sample:
+        return metrics.registry.get_sample_value("chekov_operator_queue_oldest_seconds")
+
+    async def scenario() -> list[Sample]:
+        queue, found = queue_of(metrics), [oldest()]
+        queue.add(BANK)
+        await asyncio.sleep(3)
+        queue.add(SHOP)
+        await asyncio.sleep(1)
+        found.append(oldest())
+        await worked(queue, Work(), 1)
+        return [*found, oldest()]
+
+    assert run_virtually(scenario()) == [0, 4, 0]

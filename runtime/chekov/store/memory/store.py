@@ -8,6 +8,7 @@ from typing import Self
 from chekov.store.changes import Changes, Topic
 from chekov.store.delegating import DelegatingEventStore
 from chekov.store.memory.event_store import MemoryEventStore
+from chekov.store.memory.figures import MemoryFigures
 from chekov.store.memory.keys import MemoryKeys
 from chekov.store.memory.log import Log
 from chekov.store.memory.nodes import MemoryNodes
@@ -19,6 +20,7 @@ from chekov.store.memory.subscriptions import MemorySubscriptions
 from chekov.store.memory.tag_index import MemoryTagIndex
 from chekov.store.port import (
     CommitReport,
+    Figures,
     Keys,
     Layouts,
     Nodes,
@@ -56,6 +58,7 @@ class MemoryStore(DelegatingEventStore):
     subscriptions: Subscriptions
     layouts: Layouts
     nodes: Nodes
+    figures: Figures
     processes: Processes
     schedules: Schedules
     snapshots: Snapshots
@@ -77,6 +80,7 @@ class MemoryStore(DelegatingEventStore):
         self.layouts = subscriptions.layouts
         nodes = MemoryNodes(clock, self.changes.subscriptions)
         self.nodes = nodes
+        self.figures = MemoryFigures(clock)
         self.tag_index = MemoryTagIndex(clock, self.log.history, nodes)
         processes = MemoryProcesses(clock, lambda: subscriptions, self.log)
         subscriptions.on_removed = processes.forget

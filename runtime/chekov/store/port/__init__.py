@@ -12,6 +12,7 @@ from chekov.store.port.event_store import (
     RecordedEvent,
     StreamAppend,
 )
+from chekov.store.port.figures import CommandFigures, Figures
 from chekov.store.port.generations import (
     Generation,
     GenerationRefused,
@@ -75,6 +76,7 @@ __all__ = [
     "ChainedCommands",
     "CheckpointMove",
     "Claim",
+    "CommandFigures",
     "CommandRun",
     "CommitReport",
     "ConditionAhead",
@@ -87,6 +89,7 @@ __all__ = [
     "Expected",
     "ExpectedVersion",
     "Failure",
+    "Figures",
     "Found",
     "Generation",
     "GenerationRefused",

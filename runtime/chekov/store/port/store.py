@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 from chekov.store.changes import Topic
 from chekov.store.port.event_store import EventStore
+from chekov.store.port.figures import Figures
 from chekov.store.port.keys import Keys
 from chekov.store.port.layouts import Layouts
 from chekov.store.port.nodes import Nodes
@@ -61,6 +62,11 @@ class Store(EventStore, Protocol):
     @property
     def nodes(self) -> Nodes:
         """The processes that run subscriptions."""
+        ...
+
+    @property
+    def figures(self) -> Figures:
+        """How the commands of each process ended."""
         ...
 
     @property

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
 
 from chekov.errors import StoreUnavailable
-from chekov.store.port import Generation, SubscriptionRow
+from chekov.store.port import CommandFigures, Generation, SubscriptionRow
 from chekov.store.postgres.connection_options import DriverConnection, connect_once
 from chekov.store.postgres.errors import DATABASE_ERRORS, Fault, Translator, fault_of
+from chekov.store.postgres.figures import figures_in
 from chekov.store.postgres.generations import generation_rows
 from chekov.store.postgres.migrator import applied, is_usable, needed_version
 from chekov.store.postgres.server_watch import is_writable
@@ -40,16 +41,22 @@ class StoreStatus:
     """The size of the store's tables and indexes on disk."""
     usable: bool = False
     """Whether this code works with the schema, which may be newer."""
+    connections: int = field(default=0, compare=False)
+    """Of the server, to all of its databases; they change all the time."""
+    connection_limit: int = field(default=0, compare=False)
+    """How many connections the server takes, without those that it reserves for superusers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of subscriptions."""
+    """The progress of subscriptions, and of commands."""
 
     rows: Sequence[SubscriptionRow]
     """By domain, name, version and partition."""
     head: int
     """Position of the store's last event when they were read."""
+    figures: Sequence[CommandFigures] = ()
+    """Of the processes that report how their commands end."""
     generations: Sequence[Generation] = ()
     """Of all projections, by domain, name, version and number."""
 
@@ -156,7 +163,18 @@ async def _status(connection: DriverConnection, schema: str) -> StoreStatus:
         streams, size = await connection.fetchrow(sql["sizes"], schema) or (0, 0)
     version = server.partition(" ")[0]
     usable = is_usable(schema, steps)
-    return StoreStatus(version, found, needed_version(), position, streams, size, usable)
+    connections, limit = await connection.fetchrow(sql["connections"]) or (0, 0)
+    return StoreStatus(
+        server_version=version,
+        schema_version=found,
+        needed_version=needed_version(),
+        position=position,
+        streams=streams,
+        bytes=size,
+        usable=usable,
+        connections=connections,
+        connection_limit=limit,
+    )
 
 
 async def _progress(connection: DriverConnection, schema: str) -> Progress:
@@ -166,4 +184,5 @@ async def _progress(connection: DriverConnection, schema: str) -> Progress:
     generations = generation_rows(await connection.fetch(made, None))
     # The head is read after the rows, or a subscription could seem to be ahead of its store.
     head: int = await connection.fetchval(statements("inspect", schema)["position"])
-    return Progress(rows, head, generations)
+    found = figures_in(await connection.fetch(statements("figures", schema)["figures"]))
+    return Progress(rows, head, found, generations)

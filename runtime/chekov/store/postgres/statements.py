@@ -55,6 +55,7 @@ SqlFile: TypeAlias = Literal[
     "subscriptions",
     "layouts",
     "nodes",
+    "figures",
     "processes",
     "schedules",
     "read_models",

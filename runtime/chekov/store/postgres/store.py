@@ -12,6 +12,7 @@ from chekov.store.postgres.append.committer import APPENDS
 from chekov.store.postgres.background import BackgroundTasks
 from chekov.store.postgres.connection_options import QUERY_SECONDS, STATEMENT_SECONDS
 from chekov.store.postgres.event_store import PostgresEventStore
+from chekov.store.postgres.figures import PostgresFigures
 from chekov.store.postgres.keys import PostgresKeys
 from chekov.store.postgres.layouts import PostgresLayouts
 from chekov.store.postgres.migrator import migrate as migrate_schema
@@ -76,6 +77,7 @@ class PostgresStore(DelegatingEventStore):
         self.subscriptions = PostgresSubscriptions(self._schema)
         self.layouts = PostgresLayouts(self._schema)
         self.nodes = PostgresNodes(self._schema, self._troubles)
+        self.figures = PostgresFigures(self._schema)
         self.processes = PostgresProcesses(self._schema)
         self.schedules = PostgresSchedules(self._schema)
         self.read_models = PostgresReadModels(self._schema)

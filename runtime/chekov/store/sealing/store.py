@@ -84,6 +84,7 @@ class SealedStore(DelegatingEventStore):
         self.subscriptions = store.subscriptions
         self.layouts = store.layouts
         self.nodes = store.nodes
+        self.figures = store.figures
         self.ping = store.ping
         self.reporting_commits = store.reporting_commits
         self.wait = store.wait

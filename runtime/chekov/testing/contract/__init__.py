@@ -9,6 +9,7 @@ mode.
 from chekov.testing.contract.commit_reports import CommitReportsContract
 from chekov.testing.contract.conditions import ConditionsContract
 from chekov.testing.contract.event_store import EventStoreContract
+from chekov.testing.contract.figures import FiguresContract
 from chekov.testing.contract.filters import FilterContract
 from chekov.testing.contract.generations import GenerationsContract
 from chekov.testing.contract.hostile import HostileContract
@@ -30,6 +31,7 @@ __all__ = [
     "CommitReportsContract",
     "ConditionsContract",
     "EventStoreContract",
+    "FiguresContract",
     "FilterContract",
     "GenerationsContract",
     "HostileContract",
@@ -60,6 +62,7 @@ class StoreContract(
     SubscriptionsContract,
     LayoutsContract,
     NodesContract,
+    FiguresContract,
     ParkingContract,
     ProcessesContract,
     SetAsideContract,

@@ -6,3 +6,8 @@ select
     coalesce(sum(greatest(reltuples, 0)) filter (where relname = 'streams'), 0)::bigint,
     coalesce(sum(pg_total_relation_size(oid)), 0)::bigint
 from pg_class where relnamespace = $1::text::regnamespace and relkind = 'r'
+
+-- name: connections
+select
+    (select coalesce(sum(numbackends), 0)::int from pg_stat_database),
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int

@@ -89,6 +89,7 @@ begin
             ('subscriptions', 'select, insert, update, delete', 'select'),
             ('partitions', 'select, insert, update, delete', 'select'),
             ('nodes', 'select, insert, update, delete', 'select'),
+            ('figures', 'select, insert, update, delete', 'select'),
             ('parked', 'select, insert, update, delete', 'select'),
             ('discarded', 'select, insert', 'select'),
             ('projections', 'select, insert, update, delete', 'select'),

@@ -1,0 +1,1 @@
+"""The dashboards of Grafana, from which `python -m dashboards` generates the JSON in the chart."""
