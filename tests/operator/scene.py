@@ -104,7 +104,9 @@ class Answers(Databases):
         )
         state = StoreStatus("18.4", self.version, 1, self.position, 3, 8192, self.version == 1)
         rows = [row] if self.rows is None else self.rows
-        return Reading(host, state=state, progress=Progress(rows, self.position, self.generations))
+        return Reading(
+            host, state=state, progress=Progress(rows, self.position, generations=self.generations)
+        )
 
     @asynccontextmanager
     async def opened(self, store: Store) -> AsyncGenerator[StorePort]:

@@ -9,7 +9,7 @@ from chekov_operator.kube.objects import Object, nested_list
 _MOVING: Final = frozenset(
     {"position", "head", "lag", "parked", "parkedKeys", "target", "percent", "secondsLeft"}
 )
-_OF_CONDITIONS: Final = ("type", "status", "reason", "message")
+_OF_CONDITIONS: Final = ("type", "status", "reason")
 _OF_THE_PASS: Final = ("conditions", "observedGeneration")
 
 
@@ -18,19 +18,19 @@ def is_mere_progress(before: Mapping[str, Any], plan: Plan) -> bool:
     old = {name: value for name, value in before.items() if name not in _OF_THE_PASS}
     return (
         old != plan.status
-        and _standing(old) == _standing(plan.status)
+        and _steady(old) == _steady(plan.status)
         and _conditions_before(before) == _conditions(plan)
     )
 
 
-def _standing(value: object) -> object:
+def _steady(value: object) -> object:
     """What stays of a status when its numbers move."""
     if isinstance(value, Mapping):
         given: Mapping[str, object] = value  # pyright: ignore[reportUnknownVariableType]
-        return {name: _standing(item) for name, item in given.items() if name not in _MOVING}
+        return {name: _steady(item) for name, item in given.items() if name not in _MOVING}
     if isinstance(value, list):
         items: list[object] = value  # pyright: ignore[reportUnknownVariableType]
-        return [_standing(item) for item in items]
+        return [_steady(item) for item in items]
     return value
 
 
@@ -40,4 +40,4 @@ def _conditions_before(status: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _conditions(plan: Plan) -> list[list[str]]:
-    return sorted([item.type, item.status, item.reason, item.message] for item in plan.conditions)
+    return sorted([item.type, item.status, item.reason] for item in plan.conditions)
