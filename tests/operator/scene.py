@@ -76,6 +76,7 @@ class Answers(Databases):
         self.handled = 10
         self.away = False
         self.is_read = True
+        self.waiting: bool | None = None
         self.hurried: list[Key] = []
         self.kept = MemoryStore()
         self.rows: Sequence[SubscriptionRow] | None = None
@@ -104,9 +105,9 @@ class Answers(Databases):
         )
         state = StoreStatus("18.4", self.version, 1, self.position, 3, 8192, self.version == 1)
         rows = [row] if self.rows is None else self.rows
-        return Reading(
-            host, state=state, progress=Progress(rows, self.position, generations=self.generations)
-        )
+        progress = Progress(rows, self.position, generations=self.generations)
+        waiting = {} if self.waiting is None else {BANK: self.waiting}
+        return Reading(host, state=state, progress=progress, waiting=waiting)
 
     @asynccontextmanager
     async def opened(self, store: Store) -> AsyncGenerator[StorePort]:
@@ -187,11 +188,19 @@ class Scene:
 
     async def serve(self) -> None:
         """Bring the bank to where all its pods serve."""
-        await self.reconcile()
+        await self.begin_check()
         self.end_check(FINE)
+        await self.settle()
+
+    async def begin_check(self) -> None:
+        """Have the revision stored, and then checked."""
         await self.reconcile()
-        self.roll_out()
         await self.reconcile()
+
+    async def settle(self) -> None:
+        """Reconcile, with pods that serve at once, until there is nothing left to do."""
+        while await self.reconcile():
+            self.roll_out()
 
     def end_check(self, result: Mapping[str, object]) -> None:
         """Let the pod of the check say something and end."""
@@ -201,9 +210,14 @@ class Scene:
         self.api.logs[path] = framed(to_json(result))
 
     def roll_out(self) -> None:
-        """Let every pod of the Deployment serve."""
-        live = self.one(DEPLOYMENT, "bank")
-        self.api.objects[DEPLOYMENT.path(NAMESPACE, "bank")] = rolled_out(live)
+        """Let every pod of each Deployment serve."""
+        for live in self.all(DEPLOYMENT):
+            path = DEPLOYMENT.path(NAMESPACE, live["metadata"]["name"])
+            self.api.objects[path] = rolled_out(live)
+
+    def deployment(self) -> Object:
+        """The Deployment that has the most pods."""
+        return max(self.all(DEPLOYMENT), key=lambda body: int(body["spec"]["replicas"]))
 
     def all(self, kind: Kind) -> list[Object]:
         """The objects of a kind."""

@@ -8,6 +8,7 @@ from chekov_operator.kube.events import Events, warnings_about
 from chekov_operator.kube.kinds import (
     BUNDLE,
     CONFIG_MAP,
+    JOB,
     REPLAY,
     SERVICE,
     SERVICE_ACCOUNT,
@@ -21,7 +22,7 @@ from chekov_operator.stores.dsn import Address
 from chekov_operator.stores.service_ports import pod_ports
 from tests.operator.fake_api import FakeApi, Request
 from tests.operator.rendering import Manifest, of_kind, rendered
-from tests.operator.samples import bundle_body, replay_body, store_body
+from tests.operator.samples import bundle_body, older_record, replay_body, store_body, target
 from tests.operator.scene import BALANCES, FINE, MAIN, RETRY, Scene
 
 pytestmark = pytest.mark.usefixtures("helm_built")
@@ -32,7 +33,10 @@ Right = tuple[str, str]
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 # What kopf asks for by itself when it serves all namespaces.
 _SCANNED = ("customresourcedefinitions.apiextensions.k8s.io", "namespaces")
-_OWNERS = {("update", f"{kind}/finalizers.chekov.dev") for kind in ("eventstores", "domainbundles")}
+_OWNERS = {
+    ("update", f"{kind}/finalizers.chekov.dev")
+    for kind in ("eventstores", "domainbundles", "bundlerevisions")
+}
 _ENDED = "2026-11-24T10:00:00Z"
 
 
@@ -85,21 +89,24 @@ async def work(api: FakeApi, client: Client, metrics: Metrics) -> list[Request]:
     for scene.databases.version in (0, 1):
         await scene.reconcile(MAIN)
         requests += api.requests
+    older = older_record(target(code={"image": "bank:0"}), FINE)
+    api.put(CONFIG_MAP.path("shops", older["metadata"]["name"]), older)
     scene.give_bank()
     others: list[Manifest] = [
         {"serviceAccountName": "account", "entrypoint": f"bank:d{n}"} for n in range(4)
     ]
     for spec in [*_SPECS, *others]:
         scene.give(bundle_body(**spec))
-        for _ in range(4):
+        for _ in range(8):
             await scene.reconcile()
             requests += api.requests
-            if scene.status()["phase"] == "Checking":
+            if scene.status()["phase"] == "Checking" and scene.all(JOB):
                 # Too long for a termination message, so that the log is read.
                 scene.end_check({**FINE, "events": [f"Event{number}" for number in range(500)]})
             else:
                 scene.roll_out()
     requests += await work_of_subscriptions(scene)
+    requests += await _without_pods(scene)
     api.requests.clear()
     events = Events(client, "operator-1")
     for _ in range(2):
@@ -126,12 +133,25 @@ async def work_of_subscriptions(scene: Scene) -> list[Request]:
     await scene.reconcile(RETRY)
     requests += scene.api.requests
     scene.give(bundle_body(entrypoint="bank:without_balances"))
+    await scene.begin_check()
+    scene.end_check({**FINE, "subscriptions": []})
     for _ in range(4):
         await scene.reconcile()
         requests += scene.api.requests
-        if scene.status()["phase"] == "Checking":
-            scene.end_check({**FINE, "subscriptions": []})
+        scene.roll_out()
     return requests
+
+
+async def _without_pods(scene: Scene) -> list[Request]:
+    """What is done for a bundle without commands, which has no pod while it waits for nothing."""
+    scaled = {"minReplicas": 0, "maxReplicas": 2, "targetLag": 10}
+    scene.give(bundle_body(entrypoint="bank:watcher", replicas=1, autoscaling=scaled))
+    await scene.begin_check()
+    scene.end_check({**FINE, "commands": [], "handled": ["opened"]})
+    await scene.settle()
+    scene.databases.waiting = False
+    await scene.reconcile()
+    return list(scene.api.requests)
 
 
 _VARIABLE: Manifest = {
@@ -140,6 +160,7 @@ _VARIABLE: Manifest = {
 }
 _SPECS: list[Manifest] = [
     {"env": [_VARIABLE], "envFrom": [{"secretRef": {"name": "postgres"}}]},
+    {"replicas": 1, "networkPolicy": {"enabled": False}, "autoscaling": {"maxReplicas": 2}},
     {"replicas": 1, "networkPolicy": {"enabled": False}},
 ]
 

@@ -20,7 +20,7 @@ def fitted(*parts: str) -> str:
 
 
 def revision(bundle: str, revision: str) -> str:
-    """The ConfigMap that stores a revision."""
+    """A revision, and its Deployment, its PodDisruptionBudget and the ConfigMap of its code."""
     return fitted(bundle, revision)
 
 

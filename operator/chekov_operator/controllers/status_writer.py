@@ -36,6 +36,27 @@ class StatusWriter:
         status = _status(body, plan, meta.generation)
         if status == nested(body, "status"):
             return
+        if not await self._apply(kind, body, status):
+            return
+        for item in _news(body, plan.conditions):
+            weight = "Warning" if _needs_attention(item, plan.conditions) else "Normal"
+            await self._events.emit(body, weight, item.reason, item.message or item.reason)
+
+    async def write_children(self, namespace: str, plan: Plan) -> None:
+        """Write the statuses of children, as far as these exist and have another one.
+
+        Raises:
+            ApiError: the API server refuses a status.
+            ApiUnavailable: the API server does not answer.
+        """
+        for (kind, name), status in plan.child_statuses.items():
+            live = self._cache.get(kind, namespace, name)
+            if live is not None and nested(live, "status") != status:
+                await self._apply(kind, live, status)
+
+    async def _apply(self, kind: Kind, body: Object, status: Object) -> bool:
+        """Apply a status; return whether the object still exists."""
+        meta = parse_meta(body)
         change: Object = {
             "apiVersion": kind.api,
             "kind": kind.name,
@@ -47,12 +68,10 @@ class StatusWriter:
             after = await self._client.apply_status(kind, change)
         except ApiError as error:
             if error.status in _DELETED:
-                return
+                return False
             raise
         self._cache.put(kind, after)
-        for item in _news(body, plan.conditions):
-            weight = "Warning" if _needs_attention(item, plan.conditions) else "Normal"
-            await self._events.emit(body, weight, item.reason, item.message or item.reason)
+        return True
 
 
 def _news(body: Object, conditions: Sequence[Condition]) -> Iterable[Condition]:

@@ -26,11 +26,9 @@ async def scene(api: FakeApi, client: Client, metrics: Metrics) -> Scene:
     """A bank that serves, whose handler has handled three events and parked the second."""
     found = Scene(api, client, metrics)
     found.give_bank()
-    await found.reconcile()
+    await found.begin_check()
     found.end_check({**FINE, "subscriptions": HANDLERS})
-    await found.reconcile()
-    found.roll_out()
-    await found.reconcile()
+    await found.settle()
     async with found.databases.kept as store:
         await store.layouts.divide(KEY, 1)
         await store.subscriptions.register([KEY])
@@ -74,10 +72,9 @@ async def test_each_handler_has_a_subscription_of_its_bundle(scene: Scene) -> No
 
 async def test_a_handler_that_is_gone_has_none(scene: Scene) -> None:
     scene.give(bundle_body(entrypoint="bank:smaller"))
-    await scene.reconcile()
+    await scene.begin_check()
     scene.end_check({**FINE, "subscriptions": HANDLERS[:1]})
-    for _ in range(3):
-        await scene.reconcile()
+    await scene.settle()
     assert [body["metadata"]["name"] for body in scene.all(SUBSCRIPTION)] == ["bank-balances"]
 
 

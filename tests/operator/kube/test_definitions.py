@@ -4,12 +4,12 @@ import pytest
 
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.definitions import check_installed, wait_until_installed
-from chekov_operator.kube.kinds import RECONCILED
+from chekov_operator.kube.kinds import DEFINED
 from chekov_operator.management import Health
 from tests.operator.fake_api import FakeApi
 
 VERSION = "/apis/chekov.dev/v1alpha1"
-NAMES = [kind.plural for kind in RECONCILED]
+NAMES = [kind.plural for kind in DEFINED]
 ALL = [*NAMES, *(f"{name}/status" for name in NAMES)]
 
 
