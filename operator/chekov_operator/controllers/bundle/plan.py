@@ -8,10 +8,11 @@ from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children.pod_state import SLOW_SECONDS, last_became_ready
 from chekov_operator.children.revision import Revision
+from chekov_operator.children.subscriptions import subscriptions
 from chekov_operator.children.workloads import service_account, supporting_objects
 from chekov_operator.controllers.bundle.autoscaling import plan_autoscaling
 from chekov_operator.controllers.bundle.check import Check, check_revision
-from chekov_operator.controllers.bundle.cleanup import unwanted
+from chekov_operator.controllers.bundle.cleanup import undeclared, unwanted
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
 from chekov_operator.controllers.bundle.deployments import plan_deployments
 from chekov_operator.controllers.bundle.observed import ObservedBundle
@@ -74,10 +75,17 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
     stored = stored_objects(observed.children, bundle.meta, check.revision)
     serving = _serving_objects(bundle, observed, check, target, settings)
     return Plan(
-        apply=[*stored, *check.apply, *serving, *(scaling.apply if target else ())],
+        apply=[
+            *stored,
+            *check.apply,
+            *serving,
+            *(scaling.apply if target else ()),
+            *subscriptions(bundle, result),
+        ],
         delete=[
             *check.delete,
             *unwanted(bundle, observed, check, target, serving),
+            *undeclared(bundle, observed, result),
             *scaling.delete,
         ],
         status=status,
