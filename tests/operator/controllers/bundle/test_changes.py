@@ -39,5 +39,5 @@ def test_the_same_domain_has_no_changes_and_neither_has_the_first_one() -> None:
 
 
 def test_of_a_list_that_was_cut_nothing_is_said() -> None:
-    cut = {**AFTER, "commands": [], "leftOff": {"commands": 2}}
+    cut: Object = {**AFTER, "commands": [], "leftOff": {"commands": 2}}
     assert "commandsRemoved" not in changes(BEFORE, cut)
