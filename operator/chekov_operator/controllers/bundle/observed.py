@@ -45,6 +45,7 @@ class ObservedBundle:
         head: the store's newest position at that time.
         figures: of the commands that the domain's processes have executed.
         figures_before: the same at the begin of the step that a rollout is in.
+        waiting: whether an event waits that its handlers take; `None` if that is not known.
         now: the time in seconds since the epoch.
     """
 
@@ -70,4 +71,5 @@ class ObservedBundle:
     head: int = 0
     figures: Sequence[CommandFigures] = ()
     figures_before: Sequence[CommandFigures] = ()
+    waiting: bool | None = None
     now: float = 0.0

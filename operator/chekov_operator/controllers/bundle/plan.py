@@ -10,6 +10,7 @@ from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children.pod_state import SLOW_SECONDS, last_became_ready
 from chekov_operator.children.revision import Revision
 from chekov_operator.children.workloads import service_account, supporting_objects
+from chekov_operator.controllers.bundle.autoscaling import plan_autoscaling
 from chekov_operator.controllers.bundle.changes import changes, in_words
 from chekov_operator.controllers.bundle.check import Check, check_revision
 from chekov_operator.controllers.bundle.cleanup import unwanted
@@ -74,10 +75,18 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         rollout=rollout,
         state=progress,
     )
+    scaling = plan_autoscaling(
+        bundle,
+        observed,
+        state.subscriptions,
+        result=result,
+        complete=check.revision is not None and check.revision.name == observed.completed,
+    )
     status = {
         **bundle_status(bundle, observed, shown, result, phase=phase(state)),
         **_completed(state, observed),
         **_rollout_status(state, observed),
+        **scaling.status,
     }
     found = _changes(check, observed, progress)
     if found:
@@ -90,8 +99,12 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
     slow = None if rollout.complete else SLOW_SECONDS
     pauses = [check.requeue_after or slow, wait_of(progress, bundle, observed.now)]
     return Plan(
-        apply=[*stored, *check.apply, *serving],
-        delete=[*check.delete, *unwanted(bundle, observed, check, target, origin, serving)],
+        apply=[*stored, *check.apply, *serving, *(scaling.apply if target else ())],
+        delete=[
+            *check.delete,
+            *unwanted(bundle, observed, check, target, origin, serving),
+            *scaling.delete,
+        ],
         status=status,
         child_statuses=revision_statuses(observed, check, target.name if target else None, rollout),
         # After a restart of the operator, what it said before holds until the store is read.
@@ -100,6 +113,7 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         events=_events(status, observed.status),
         read_store_soon=is_compared(bundle, progress) or _is_settling(observed, status, result),
         requeue_after=min((pause for pause in pauses if pause is not None), default=None),
+        scale_to=scaling.scale_to,
     )
 
 
@@ -113,7 +127,7 @@ def with_invalid_spec(error: InvalidSpec, plan: Plan) -> Plan:
     said["Degraded"] = true("Degraded", "InvalidSpec", message)
     said["Progressing"] = false("Progressing", "InvalidSpec", "waiting for a change")
     status = {**plan.status, "phase": "Refused"}
-    return replace(plan, status=status, conditions=list(said.values()))
+    return replace(plan, status=status, conditions=list(said.values()), scale_to=None)
 
 
 def _is_settling(observed: ObservedBundle, status: Object, result: Object | None) -> bool:
