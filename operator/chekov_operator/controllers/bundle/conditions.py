@@ -12,6 +12,7 @@ from typing import Final
 from chekov.store.port import SubscriptionRow
 from chekov_operator.api.conditions import Condition, false, true
 from chekov_operator.api.domain_bundle import Bundle
+from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.rollout import Rollout
 from chekov_operator.controllers.bundle.rollout_state import UNDONE, RolloutState
