@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in slow:
         item.add_marker(pytest.mark.cluster)
         # Fixtures do not count: building the cluster takes minutes.
-        item.add_marker(pytest.mark.timeout(300, func_only=True))
+        item.add_marker(pytest.mark.timeout(900, func_only=True))
     items[:] = [item for item in items if item not in slow] + slow
 
 
