@@ -69,7 +69,7 @@ def plan_autoscaling(
         observed: with the status that holds the minimum of before.
         rows: the subscriptions of the revision that serves.
         result: of its check.
-        complete: whether the revision that the spec asks for was once rolled out.
+        complete: whether the revision that is to have pods was once rolled out.
     """
     name = bundle.meta.name
     live = observed.children.get((AUTOSCALER.name, name))
@@ -103,7 +103,7 @@ def _scale_to(
     complete: bool,
 ) -> int | None:
     """0 when no event waits for a bundle that may have no pods, 1 when one does; else `None`."""
-    if observed.waiting is None:
+    if observed.waiting is None or bundle.suspended:
         return None
     if not bundle.replicas:
         # Only pods of a new revision make the tables of its projections.
