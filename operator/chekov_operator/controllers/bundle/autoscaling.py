@@ -167,7 +167,10 @@ def _status(least: int, minimum: Minimum, live: Object | None) -> Object:
     faults = [
         str(item.get("message"))
         for item in nested_list(live, "status", "conditions")
-        if item.get("type") in ("AbleToScale", "ScalingActive") and item.get("status") == "False"
+        if item.get("type") in ("AbleToScale", "ScalingActive")
+        and item.get("status") == "False"
+        # Without pods, which is the operator's work.
+        and item.get("reason") != "ScalingDisabled"
     ]
     if faults:
         found["message"] = "; ".join(faults)

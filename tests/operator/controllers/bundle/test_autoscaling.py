@@ -186,6 +186,8 @@ def test_what_keeps_the_autoscaler_from_its_work_is_reported() -> None:
     live: Object = {"status": {"conditions": conditions}}
     observed = replace(BEHIND, children={(AUTOSCALER.name, "bank"): live})
     assert planned(observed).status["autoscaling"]["message"] == "no metrics known for pod"
+    conditions[1]["reason"] = "ScalingDisabled"
+    assert "message" not in planned(observed).status["autoscaling"]
 
 
 def test_one_that_is_no_longer_asked_for_is_deleted() -> None:
