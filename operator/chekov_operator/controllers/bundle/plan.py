@@ -81,7 +81,7 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         observed,
         state.subscriptions,
         result=result,
-        complete=check.revision is not None and check.revision.name == observed.completed,
+        complete=target is not None and target.name == observed.completed,
     )
     status = {
         **bundle_status(bundle, observed, shown, result, phase=phase(state)),
