@@ -115,7 +115,7 @@ async def _finding(
         return finding
     finding.diff = differences(live, {**after, "kind": kind.name})
     if kind is BUNDLE and not arguments.no_check:
-        await _judge(cluster, finding, live, after, bodies, arguments)
+        await _check_code(cluster, finding, live, after, bodies, arguments)
     return finding
 
 
@@ -130,7 +130,7 @@ async def _preview(
     return await cluster.client.merge(kind, cluster.namespace, name, patch, dry_run=True)
 
 
-async def _judge(
+async def _check_code(
     cluster: Cluster,
     finding: Finding,
     live: Object | None,
