@@ -46,6 +46,7 @@ class FakeApi:
         after_write: called with the path of each object that was written.
         away: whether every connection is broken off, as if there were no server.
         hanging: paths to which no answer comes.
+        forbidden: namespaces in which nothing may be done, also because they are gone.
         unanswered: how many requests to these are waiting.
         rewrite: what the server makes of an object at a path when it is written.
         ports: where a port of a pod leads to, by the path of the pod and the port.
@@ -65,6 +66,7 @@ class FakeApi:
     after_write: Callable[[str], None] = lambda _path: None
     away: bool = False
     hanging: set[str] = field(default_factory=set[str])
+    forbidden: set[str] = field(default_factory=set[str])
     unanswered: int = 0
     rewrite: dict[str, Callable[[Object], Object]] = field(
         default_factory=dict[str, Callable[[Object], Object]]
@@ -114,6 +116,9 @@ class FakeApi:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
+        namespace = _namespace(request.path).get("namespace")
+        if namespace in self.forbidden:
+            return _refusal(403, "Forbidden", f"not allowed in the namespace {namespace!r}")
         if request.query.get("watch") == "true":
             labels = _labels(request)
             return await self.watches.serve(
@@ -204,6 +209,7 @@ class FakeApi:
     def _patch_kept(self, request: web.Request, body: Object) -> web.Response:
         path = request.path.removesuffix("/status")
         status = path != request.path
+        path = path.removesuffix("/scale")
         live = self.objects.get(path)
         if request.content_type != _APPLY:
             if live is None:

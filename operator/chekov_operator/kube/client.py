@@ -247,14 +247,21 @@ class Client:
         return await self._call(Request("PUT", kind, path, body=body))
 
     async def merge(
-        self, kind: Kind, namespace: str, name: str, body: Object, *, dry_run: bool = False
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        body: Object,
+        *,
+        subresource: str | None = None,
+        dry_run: bool = False,
     ) -> Object:
         """Apply a JSON merge patch, or only say what would come of it."""
         return await self._call(
             Request(
                 "PATCH",
                 kind,
-                kind.path(namespace, name),
+                kind.path(namespace, name, subresource),
                 params={"dryRun": "All"} if dry_run else {},
                 body=body,
                 content="application/merge-patch+json",
