@@ -199,11 +199,11 @@ async def _gate(
     given = next((item for item in stores if item["metadata"]["name"] == store), None)
     found = given or await cluster.client.get(STORE, cluster.namespace, store)
     report = await code.gate(dsn, str(nested(found, "spec", "schema") or "chekov"))
-    lines = [f"gate: {report.get('verdict')}: {report.get('message')}"]
+    lines = [f"gate: {report.get('compatibility')}: {report.get('message')}"]
     lines += [
         f"  {item.get('rule')}: {item.get('sentence')}" for item in nested_list(report, "findings")
     ]
-    if report.get("verdict") == "Compatible":
+    if report.get("compatibility") == "Compatible":
         finding.notes += lines
     else:
         finding.refused.append("\n".join(lines))
