@@ -58,6 +58,7 @@ class Answers(Databases):
         self.handled = 10
         self.away = False
         self.is_read = True
+        self.waiting: bool | None = None
         self.hurried: list[Key] = []
 
     def reading(self, store: Store) -> Reading | None:
@@ -82,7 +83,9 @@ class Answers(Databases):
             updated=datetime(2026, 11, 24, tzinfo=UTC),
         )
         state = StoreStatus("18.4", self.version, 1, self.position, 3, 8192, self.version == 1)
-        return Reading(host, state=state, progress=Progress([row], self.position))
+        progress = Progress([row], self.position)
+        waiting = {} if self.waiting is None else {BANK: self.waiting}
+        return Reading(host, state=state, progress=progress, waiting=waiting)
 
     def hurry(self, key: Key) -> None:
         self.hurried.append(key)

@@ -45,22 +45,31 @@ class Scaling:
         apply: its autoscaler.
         delete: the one that the spec no longer asks for.
         status: what the status says about it.
+        scale_to: how many pods there are to be, where that is for the operator to say.
     """
 
     apply: Sequence[Object] = ()
     delete: Sequence[tuple[Kind, str]] = ()
     status: Object = field(default_factory=dict[str, Any])
+    scale_to: int | None = None
 
 
 def plan_autoscaling(
-    bundle: Bundle, observed: ObservedBundle, rows: Sequence[SubscriptionRow]
+    bundle: Bundle,
+    observed: ObservedBundle,
+    rows: Sequence[SubscriptionRow],
+    *,
+    result: Object | None = None,
+    complete: bool = False,
 ) -> Scaling:
-    """Plan the autoscaler.
+    """Plan the autoscaler, and the ways to no pod and back, which it does not know.
 
     Args:
         bundle: the spec.
         observed: with the status that holds the minimum of before.
         rows: the subscriptions of the revision that serves.
+        result: of its check.
+        complete: whether the revision that the spec asks for was once rolled out.
     """
     name = bundle.meta.name
     live = observed.children.get((AUTOSCALER.name, name))
@@ -71,14 +80,39 @@ def plan_autoscaling(
     if settings.target_lag is not None:
         minimum = minimum_of(observed.status)
         if observed.subscriptions is not None:
-            needed = pods_for_lag(rows, observed.head, settings.target_lag)
-            needed = min(needed, settings.most)
+            needed = min(pods_for_lag(rows, observed.head, settings.target_lag), settings.most)
+            if observed.waiting is not None:
+                # The checkpoints of a bundle without pods do not pass over what it does not take.
+                needed = max(1, needed) if observed.waiting else 0
             minimum = next_minimum(minimum, needed, observed.now, settings.stabilization_seconds)
     least = min(max(settings.least, minimum.pods, 1), settings.most)
     return Scaling(
         apply=[autoscaler(bundle, settings, least=least)],
         status={"autoscaling": _status(least, minimum, live)},
+        scale_to=_scale_to(bundle, observed, rows, minimum, result, complete=complete),
     )
+
+
+def _scale_to(
+    bundle: Bundle,
+    observed: ObservedBundle,
+    rows: Sequence[SubscriptionRow],
+    minimum: Minimum,
+    result: Object | None,
+    *,
+    complete: bool,
+) -> int | None:
+    """0 when no event waits for a bundle that may have no pods, 1 when one does; else `None`."""
+    if observed.waiting is None:
+        return None
+    if not bundle.replicas:
+        # Only pods of a new revision make the tables of its projections.
+        return 1 if observed.waiting or not complete else None
+    declared = {str(item["name"]) for item in nested_list(result, "subscriptions")}
+    registered = {row.key.name for row in rows}
+    is_idle = complete and not observed.waiting and not minimum.pods and declared <= registered
+    # Somebody may have a parked event handled again.
+    return 0 if is_idle and not any(row.parked for row in rows) else None
 
 
 def pods_for_lag(rows: Sequence[SubscriptionRow], head: int, target_lag: int) -> int:

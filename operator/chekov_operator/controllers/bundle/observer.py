@@ -40,9 +40,16 @@ from chekov_operator.kube.kinds import (
     STORE,
     Key,
 )
-from chekov_operator.kube.objects import Children, Object, key_of, label, nested
+from chekov_operator.kube.objects import (
+    Children,
+    Object,
+    key_of,
+    label,
+    nested,
+    nested_list,
+)
 from chekov_operator.kube.referenced_objects import ReferencedObjects
-from chekov_operator.stores.databases import Databases
+from chekov_operator.stores.databases import Databases, Sought
 
 _MOST_CODE_BYTES: Final = 256 * 1024
 _LOG_LINES: Final = 64
@@ -79,8 +86,13 @@ class BundleObserver:
             if (fault := fault_of(item, contents[item.kind.name, item.name], key.namespace))
         ]
         modules, fault = _code(bundle, contents)
-        domain = nested(known_result(children, running), "domain")
-        reading = None if store is None else self._databases.last_reading(key_of(STORE, store))
+        result = known_result(children, running)
+        domain = nested(result, "domain")
+        reading = None
+        if store is not None:
+            place = key_of(STORE, store)
+            self._databases.seek(place, key, events_to_wait_for(bundle, result))
+            reading = self._databases.last_reading(place)
         progress = reading.progress if reading else None
         return ObservedBundle(
             spec=nested(body, "spec") or {},
@@ -98,6 +110,7 @@ class BundleObserver:
             is_store_read=reading is not None or not _is_valid(store),
             subscriptions=_of_domain(progress, domain),
             head=progress.head if progress else 0,
+            waiting=reading.waiting.get(key) if reading else None,
             now=now,
         )
 
@@ -121,6 +134,7 @@ class BundleObserver:
 
     def forget(self, key: Key) -> None:
         self._referenced.forget(key)
+        self._databases.forget_bundle(key)
         self._logs.pop(key, None)
 
     async def _logs_of_checks(
@@ -162,6 +176,19 @@ class BundleObserver:
             *(self._referenced.get(key, kind, name) for (_, name), kind in kinds.items())
         )
         return dict(zip(kinds, found, strict=True))
+
+
+def events_to_wait_for(bundle: Bundle, result: Object | None) -> Sought | None:
+    """The events that bring pods back to a bundle that may have none; `None` if it may not."""
+    settings = bundle.autoscaling
+    if settings is None or settings.least or nested(result, "commands"):
+        return None
+    names: Sequence[str] | None = nested(result, "handled")
+    if names is None or nested(result, "leftOff", "handled"):
+        return None
+    declared = nested_list(result, "subscriptions")
+    subscriptions = frozenset((str(item["name"]), int(item["version"])) for item in declared)
+    return Sought(str(nested(result, "domain")), subscriptions, tuple(names))
 
 
 def _code_reference(bundle: Bundle) -> list[Reference]:

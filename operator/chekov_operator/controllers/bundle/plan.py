@@ -58,7 +58,13 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
             observed.warnings,
         ),
     )
-    scaling = plan_autoscaling(bundle, observed, state.subscriptions)
+    scaling = plan_autoscaling(
+        bundle,
+        observed,
+        state.subscriptions,
+        result=result,
+        complete=check.revision is not None and check.revision.name == observed.completed,
+    )
     status = {
         **bundle_status(bundle, observed, shown, result, phase=phase(state)),
         **_completed(state, observed),
@@ -82,6 +88,7 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         conditions=() if keeps_status else conditions(state),
         keep_status=keeps_status,
         read_store_soon=_is_settling(observed, status, result),
+        scale_to=scaling.scale_to,
         # No watch reports that a pod has waited for its containers for a while.
         requeue_after=check.requeue_after or (None if state.rollout.complete else SLOW_SECONDS),
     )
@@ -97,7 +104,7 @@ def with_invalid_spec(error: InvalidSpec, plan: Plan) -> Plan:
     said["Degraded"] = true("Degraded", "InvalidSpec", message)
     said["Progressing"] = false("Progressing", "InvalidSpec", "waiting for a change")
     status = {**plan.status, "phase": "Refused"}
-    return replace(plan, status=status, conditions=list(said.values()))
+    return replace(plan, status=status, conditions=list(said.values()), scale_to=None)
 
 
 def _is_settling(observed: ObservedBundle, status: Object, result: Object | None) -> bool:

@@ -192,3 +192,67 @@ def test_one_that_is_no_longer_asked_for_is_deleted() -> None:
     there = ObservedBundle(children={(AUTOSCALER.name, "bank"): {}})
     assert plan_autoscaling(bundle(), there, ()).delete == [(AUTOSCALER, "bank")]
     assert plan_autoscaling(bundle(), ObservedBundle(), ()).delete == []
+
+
+FINE: Object = {"domain": "mails", "subscriptions": [{"name": "mails", "version": 1}]}
+HANDLED = [row("mails", 0)]
+
+
+def scaled(
+    *,
+    replicas: int = 1,
+    waiting: bool | None = False,
+    rows: Sequence[SubscriptionRow] = HANDLED,
+    complete: bool = True,
+    **observed: Any,
+) -> int | None:
+    """How many pods a bundle that may have none is to have."""
+    wanted = bundle(
+        replicas=replicas, autoscaling={"minReplicas": 0, "maxReplicas": 3, "targetLag": 10}
+    )
+    found = ObservedBundle(subscriptions=rows, now=NOW, waiting=waiting, **observed)
+    return plan_autoscaling(wanted, found, rows, result=FINE, complete=complete).scale_to
+
+
+def test_a_bundle_that_waits_for_nothing_has_no_pods() -> None:
+    assert scaled() == 0
+    assert scaled(replicas=3) == 0
+
+
+def test_events_that_its_handlers_do_not_take_need_no_pod() -> None:
+    """Its checkpoint stays behind them, since no pod passes over them."""
+    assert scaled(replicas=0, head=10_000) is None
+
+
+def test_the_first_event_that_it_takes_brings_a_pod() -> None:
+    assert scaled(replicas=0, waiting=True) == 1
+    assert scaled(waiting=True) is None
+
+
+def test_pods_stay_for_a_while_after_the_last_event() -> None:
+    before = plan_autoscaling(
+        bundle(autoscaling={"minReplicas": 0, "maxReplicas": 3, "targetLag": 10}),
+        ObservedBundle(subscriptions=HANDLED, now=NOW, waiting=True),
+        HANDLED,
+    )
+    kept: Any = {"status": before.status}
+    assert scaled(**kept) is None
+    later = ObservedBundle(now=NOW + WINDOW + 1, status=before.status)
+    assert minimum_of(planned(replace(later, subscriptions=[], waiting=False)).status).pods == 0
+
+
+def test_a_pod_stays_while_events_are_parked() -> None:
+    """So that they are handled again when somebody asks for it."""
+    assert scaled(rows=[replace(HANDLED[0], parked=1)]) is None
+
+
+def test_a_new_revision_has_a_pod_until_it_was_rolled_out() -> None:
+    assert scaled(complete=False) is None
+    assert scaled(replicas=0, complete=False) == 1
+    assert scaled(rows=[row("former", 0)]) is None
+
+
+def test_nothing_is_scaled_while_the_store_cannot_be_read_or_others_scale() -> None:
+    assert scaled(waiting=None) is None
+    assert scaled(replicas=0, waiting=None) is None
+    assert plan_autoscaling(bundle(), replace(BEHIND, waiting=None), HANDLED).scale_to is None
