@@ -146,6 +146,21 @@ def test_parked_events_are_listed_with_their_causes(bank: Bank, plugin: Plugin) 
     assert f"account-{account}" in plugin("parked", bank.name)
     groups = json.loads(plugin("parked", bank.name, "balances", "--groups", "-o", "json"))
     assert rows()[0]["fingerprint"] in [group["fingerprint"] for group in groups]
+    discarding = ("parked", bank.name, "balances", "--discard", "--reason=typed by mistake")
+    assert "was made" in plugin(*discarding, key, "--wait", "--timeout=60")
+    assert rows() == []
+
+
+def test_a_subscription_is_suspended_resumed_and_replayed(bank: Bank, plugin: Plugin) -> None:
+    def state() -> str:
+        found = json.loads(plugin("status", bank.name, "-o", "json"))["subscriptions"]
+        return next(item["state"] for item in found if item["name"] == "balances")
+
+    plugin("suspend", bank.name, "balances")
+    wait_for("a paused subscription", lambda: state() == "paused")
+    plugin("resume", bank.name, "balances")
+    wait_for("a live subscription", lambda: state() == "live")
+    plugin("replay", bank.name, "balances", "--wait", "--timeout=60")
 
 
 def test_a_file_is_compared_before_it_is_applied(
