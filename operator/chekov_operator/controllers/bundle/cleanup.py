@@ -6,8 +6,10 @@ from typing import Final
 from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.children import names
 from chekov_operator.children.revision import Revision
+from chekov_operator.children.subscriptions import subscriptions
 from chekov_operator.children.workloads import RUNTIME
 from chekov_operator.controllers.bundle.check import Check
+from chekov_operator.controllers.bundle.check_result import is_whole
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.revisions import (
     deployments,
@@ -26,6 +28,7 @@ from chekov_operator.kube.kinds import (
     REVISION,
     REVISION_LABEL,
     SERVICE_ACCOUNT,
+    SUBSCRIPTION,
     Kind,
 )
 from chekov_operator.kube.objects import Object, label, nested
@@ -38,6 +41,7 @@ def unwanted(
     observed: ObservedBundle,
     check: Check,
     target: Revision | None,
+    origin: str | None,
     planned: Sequence[Object],
 ) -> Iterable[tuple[Kind, str]]:
     """Finished checks, old revisions, and children that the spec no longer asks for.
@@ -47,6 +51,7 @@ def unwanted(
         observed: what there is.
         check: of the revision that the spec asks for.
         target: the revision that should have pods, if any can.
+        origin: the revision to which a rollout would go back.
         planned: the children that should exist.
     """
     wanted = check.revision.name if check.revision else None
@@ -62,7 +67,7 @@ def unwanted(
         yield NETWORK_POLICY, policy
     if target is None:
         return
-    yield from _old_revisions(observed, {wanted, target.name, observed.completed})
+    yield from _old_revisions(observed, {wanted, target.name, observed.completed, origin})
     yield from _unplanned(observed, target, planned)
     unneeded = {
         NETWORK_POLICY: not bundle.network_policy,
@@ -71,6 +76,24 @@ def unwanted(
     for kind, is_unneeded in unneeded.items():
         if is_unneeded and (kind.name, bundle.meta.name) in observed.children:
             yield kind, bundle.meta.name
+
+
+def undeclared(
+    bundle: Bundle, observed: ObservedBundle, result: Object | None
+) -> Iterable[tuple[Kind, str]]:
+    """The Subscriptions of handlers that the serving revision does not have any more.
+
+    Args:
+        bundle: the spec.
+        observed: what there is.
+        result: of the check of that revision.
+    """
+    if not is_whole(result):
+        return
+    declared = {item["metadata"]["name"] for item in subscriptions(bundle, result)}
+    for kind, name in observed.children:
+        if kind == SUBSCRIPTION.name and name not in declared:
+            yield SUBSCRIPTION, name
 
 
 def _unplanned(
@@ -86,7 +109,7 @@ def _unplanned(
     serving = ready_pods(live.get(target.name), observed.pods, target.name)
     for revision, body in live.items():
         is_unknown = revision != target.name and revision not in records(observed.children)
-        if is_unknown and serving >= target.bundle.replicas:
+        if is_unknown and serving >= target.bundle.pods:
             yield DEPLOYMENT, str(body["metadata"]["name"])
 
 
