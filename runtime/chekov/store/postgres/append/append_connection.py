@@ -303,8 +303,11 @@ class AppendConnection:
 
     def _learn(self, recorded: Sequence[RecordedEvent]) -> None:
         # What a server answered that the others have left says nothing about the new one.
-        if self._generation == self._pool.servers.generation:
-            self._head_cache.learn(recorded)
+        if self._generation != self._pool.servers.generation:
+            return
+        # While others write, to take turns is fair, and to insert without looking mostly in vain.
+        if not self._head_cache.learn(recorded) and not self._alone():
+            self._head_cache.invalidate()
 
     def _invalidate(self, error: asyncpg.UniqueViolationError, *, assumed_new: bool) -> None:
         """Invalidate the head cache after a unique violation.

@@ -80,20 +80,27 @@ class HeadCache:
             return 0 if assume_new else None
         return known if expected == known or expected in _ANYWHERE else None
 
-    def learn(self, recorded: Sequence[RecordedEvent]) -> None:
-        """Take note of events that this process stored."""
+    def learn(self, recorded: Sequence[RecordedEvent]) -> bool:
+        """Take note of events that this process stored.
+
+        Returns:
+            Whether they follow on the ones before, as far as is known: others may have written in
+            between, or this process's own events come in another order.
+        """
         if time.monotonic() < self._trust_after:
-            return
+            return True
         first = recorded[0].position
         if self._head is not None and first <= self._head:
             # Reported late, after newer events.
-            return
+            return True
+        follows = self._head in (None, first - 1)
         # Others wrote in between: perhaps an erasure, which frees the versions of a stream.
         if first - 1 != self._head or len(self._versions) > _MOST_VERSIONS:
             self._versions.clear()
         self._head, self._head_id = recorded[-1].position, recorded[-1].id
         for event in recorded:
             self._versions[event.stream] = event.version
+        return follows
 
     def stop_assuming_new_streams(self) -> None:
         """Look streams up for a while, after one that was assumed to be new existed.

@@ -49,8 +49,9 @@ async def test_the_head_is_unknown_once_there_is_news_of_others() -> None:
     assert head_cache.head() == 7
     newest = 8
     assert head_cache.head() is None
-    head_cache.learn(written("a", 2, 9))
+    assert not head_cache.learn(written("a", 2, 9))
     assert head_cache.head() == 9
+    assert head_cache.learn(written("a", 3, 10))
 
 
 async def test_a_doubt_lasts() -> None:
