@@ -110,6 +110,41 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         store(connection={"cloudNativePG": {"cluster": "main"}, "secretRef": {"name": "main"}}),
         "set exactly one of secretRef and cloudNativePG",
     ),
+    "pods are counted in numbers or percent": (
+        of(rollout={"maxSurge": "25%", "maxUnavailable": 2}),
+        of(rollout={"maxSurge": "many"}),
+        "a number of pods from 0 to 100, or a percentage",
+    ),
+    "missing pods are counted in numbers or percent": (
+        of(rollout={"maxUnavailable": "25%"}),
+        of(rollout={"maxUnavailable": -1}),
+        "a number of pods from 0 to 100, or a percentage",
+    ),
+    "a rollout can replace a pod": (
+        of(rollout={"maxSurge": 0, "maxUnavailable": 1}),
+        of(rollout={"maxSurge": "0%", "maxUnavailable": 0}),
+        "maxSurge and maxUnavailable cannot both be 0",
+    ),
+    "steps grow": (
+        of(rollout={"steps": [{"share": 10}, {"share": 50, "pauseSeconds": 5}]}),
+        of(rollout={"steps": [{"share": 50}, {"share": 50}]}),
+        "each step has a greater share than the one before",
+    ),
+    "a step has a share": (
+        of(rollout={"steps": [{"share": 100}]}),
+        of(rollout={"steps": [{"share": 101}]}),
+        "should be less than or equal to 100",
+    ),
+    "a failure ratio is one": (
+        of(rollout={"abort": {"failureRatio": "0.5"}}),
+        of(rollout={"abort": {"failureRatio": "5%"}}),
+        "a failure ratio is a number from 0 to 1",
+    ),
+    "a latency factor is at least 1": (
+        of(rollout={"abort": {"latencyFactor": "1.5"}}),
+        of(rollout={"abort": {"latencyFactor": "0.5"}}),
+        "a latency factor is a number from 1 on",
+    ),
     "a revision is a hash": (
         revision(),
         revision(revision="newest"),

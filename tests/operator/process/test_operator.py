@@ -2,7 +2,7 @@
 
 import signal
 
-from chekov_operator.kube.kinds import LEASE, SERVICE, STORE
+from chekov_operator.kube.kinds import DEPLOYMENT, LEASE, SERVICE, STORE
 from tests.operator.process.running import PATIENCE, Cluster
 from tests.operator.scene import FINE
 from tests.waiting import until
@@ -110,3 +110,19 @@ async def test_another_replica_takes_over_after_a_kill(cluster: Cluster) -> None
             cluster.bundle(replicas=3)
             await cluster.ready(bank)
             assert cluster.api.objects[lease]["spec"]["holderIdentity"] == "two"
+
+
+async def test_a_new_revision_takes_the_place_of_the_old_one(cluster: Cluster) -> None:
+    cluster.store()
+    bank = cluster.bundle(replicas=3)
+    async with cluster.operator():
+        await cluster.ready(bank)
+        old = cluster.deployment()
+        cluster.bundle(replicas=3, restartNonce="new")
+        await cluster.ready(bank)
+        new = cluster.deployment()
+        assert old is not None
+        assert new is not None
+        assert new["metadata"]["name"] != old["metadata"]["name"]
+        before = cluster.api.objects[DEPLOYMENT.path("shops", old["metadata"]["name"])]
+        assert (before["spec"]["replicas"], new["spec"]["replicas"]) == (0, 3)
