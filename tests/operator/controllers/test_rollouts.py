@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chekov.store.port import CommandFigures
 from chekov_operator.children.workloads import deployment
 from chekov_operator.controllers.bundle.check_result import with_result
 from chekov_operator.kube.client import Client
@@ -158,6 +159,30 @@ async def test_a_revision_that_does_not_become_ready_gives_its_place_back(scene:
     assert scene.status()["revision"] not in (old, new)
     assert scene.condition("Ready")[:2] == ("True", "Serving")
     assert "Stalled" not in {item["type"] for item in scene.status()["conditions"]}
+
+
+def executed(revision: str, commands: int, failures: int) -> CommandFigures:
+    """What the one process of a revision reports, whose commands all take the same time."""
+    durations = [0, 0, commands]
+    return CommandFigures(f"{revision}/1", "bank", revision, commands, failures, durations)
+
+
+async def test_a_revision_whose_commands_fail_gives_its_place_back_within_its_step(
+    scene: Scene,
+) -> None:
+    old, new = await begin(scene, **STEPS)
+    scene.databases.figures = [executed(old, 9000, 9000)]
+    await scene.settle()
+    assert scene.databases.hurried, "both are compared while the step lasts"
+    assert scene.status()["rollout"]["state"] == "Waiting"
+    scene.databases.figures = [executed(old, 9900, 9000), executed(new, 100, 50)]
+    await scene.settle()
+    assert scene.status()["rollout"]["state"] == "Waiting", "too few commands"
+    scene.databases.figures = [executed(old, 9900, 9000), executed(new, 300, 150)]
+    await scene.settle()
+    assert pods(scene) == {old: 4, new: 0}
+    assert scene.condition("Ready")[:2] == ("False", "WorseThanBefore")
+    assert "failed 150 of 300 commands" in scene.condition("Degraded")[2]
 
 
 async def test_a_revision_that_went_back_is_not_tried_again_while_the_store_is_away(

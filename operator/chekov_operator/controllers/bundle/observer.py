@@ -237,8 +237,8 @@ def _running(children: Children, body: Object) -> str | None:
 def _references_of_deployments(body: Object, children: Children) -> list[Reference]:
     """The references of the specs that pods are made from, apart from that of the bundle."""
     found: list[Reference] = []
-    for revision in deployments(children):
-        spec = stored_spec(children, revision)
+    for revision, live in deployments(children).items():
+        spec = stored_spec(children, revision) if nested(live, "spec", "replicas") else None
         if not spec or spec == nested(body, "spec"):
             continue
         with suppress(InvalidSpec):

@@ -94,7 +94,9 @@ def _has_pods(live: Object) -> bool:
 def _serving(pod: Object) -> str | None:
     """The revision of a pod that serves."""
     is_ready = condition_of(pod, "Ready").get("status") == "True"
-    serves = is_ready and label(pod, COMPONENT_LABEL) == RUNTIME
+    # One that is being deleted is ready until its node says otherwise.
+    stays = nested(pod, "metadata", "deletionTimestamp") is None
+    serves = is_ready and stays and label(pod, COMPONENT_LABEL) == RUNTIME
     return label(pod, REVISION_LABEL) if serves else None
 
 
