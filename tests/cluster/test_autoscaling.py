@@ -21,12 +21,12 @@ import asyncio
 from chekov import Context, EventHandler
 
 
-class Letters(EventHandler, name="letters", partitions={PARTITIONS}):
+class Letters(EventHandler, name="letters", partitions={PARTITIONS}, start_from="now"):
     """Takes its time, so that it falls behind."""
 
     @handle
     async def deposited(self, event: MoneyDeposited, context: Context) -> None:
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.15)
 
 
 domain = Domain(''',
