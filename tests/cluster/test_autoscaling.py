@@ -26,7 +26,7 @@ class Letters(EventHandler, name="letters", partitions={PARTITIONS}, start_from=
 
     @handle
     async def deposited(self, event: MoneyDeposited, context: Context) -> None:
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.05)
 
 
 domain = Domain(''',
@@ -96,7 +96,7 @@ def test_pods_follow_processor_time(scaled: Callable[..., Bank]) -> None:
 
 def test_pods_follow_the_lag_up_to_the_partitions(scaled: Callable[..., Bank]) -> None:
     """Of which there are fewer than the most pods; and it ends once all is handled."""
-    bank = scaled(SLOW, maxReplicas=5, targetCPU=1000, targetLag=20)
+    bank = scaled(SLOW, maxReplicas=5, targetCPU=1000, targetLag=500)
     load = Load(bank)
     load.start()
     try:
