@@ -134,8 +134,10 @@ def test_a_restart_of_the_operator_changes_nothing(steps: list[tuple[float, int]
     for pause, needed in steps:
         now += int(pause)
         observed = replace(observed, now=now, head=10 * needed)
-        scaling = planned(observed, partitioned("mails", 0, 20))
-        expected = next_minimum(minimum_of(observed.status), needed, now, WINDOW)
+        rows = partitioned("mails", 0, 20)
+        scaling = planned(observed, rows)
+        pods = pods_for_lag(rows, observed.head, target_lag=10)
+        expected = next_minimum(minimum_of(observed.status), pods, now, WINDOW)
         assert minimum_of(scaling.status) == (expected if expected.pods else Minimum())
         observed = replace(observed, status=scaling.status)
 
