@@ -21,12 +21,12 @@ import asyncio
 from chekov import Context, EventHandler
 
 
-class Letters(EventHandler, name="letters", partitions={PARTITIONS}):
+class Letters(EventHandler, name="letters", partitions={PARTITIONS}, start_from="now"):
     """Takes its time, so that it falls behind."""
 
     @handle
     async def deposited(self, event: MoneyDeposited, context: Context) -> None:
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.05)
 
 
 domain = Domain(''',
@@ -96,7 +96,7 @@ def test_pods_follow_processor_time(scaled: Callable[..., Bank]) -> None:
 
 def test_pods_follow_the_lag_up_to_the_partitions(scaled: Callable[..., Bank]) -> None:
     """Of which there are fewer than the most pods; and it ends once all is handled."""
-    bank = scaled(SLOW, maxReplicas=5, targetCPU=1000, targetLag=20)
+    bank = scaled(SLOW, maxReplicas=5, targetCPU=1000, targetLag=500)
     load = Load(bank)
     load.start()
     try:

@@ -116,17 +116,18 @@ def _scale_to(
 
 
 def pods_for_lag(rows: Sequence[SubscriptionRow], head: int, target_lag: int) -> int:
-    """How many pods the subscriptions need, so that each has no more than `target_lag` events.
+    """How many pods the subscriptions need that are more than `target_lag` events behind.
 
-    One that has fallen further behind needs several, as far as it has partitions to share. One
-    that is paused or stopped needs none.
+    Each needs several, as far as it has partitions to share. Those within the target need none of
+    their own, and those that are paused or stopped none at all.
     """
     lags: dict[tuple[str, int, int], list[int]] = defaultdict(list)
     for row in rows:
         if row.state == "running":
             key = row.key
             lags[key.name, key.version, key.generation].append(max(0, head - row.position))
-    return sum(min(len(each), -(-max(each) // target_lag)) for each in lags.values())
+    late = [each for each in lags.values() if max(each) > target_lag]
+    return sum(min(len(each), -(-max(each) // target_lag)) for each in late)
 
 
 def next_minimum(before: Minimum, needed: int, now: float, window: float) -> Minimum:
