@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from chekov_operator.api.bundle_access import Access, parse_access
@@ -28,6 +28,9 @@ from chekov_operator.kube.objects import (
     nested,
     nested_list,
 )
+
+Compatibility = Literal["Enforce", "Warn", "Skip"]
+"""What is done about a revision that cannot work with what is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Bundle:
     telemetry: Telemetry = Telemetry()
     access: Access = field(default_factory=Access)
     jobs: JobSettings = field(default_factory=JobSettings)
+    compatibility: Compatibility = "Enforce"
 
 
 def parse_bundle(body: Body) -> Bundle:
@@ -116,7 +120,18 @@ def parse_bundle(body: Body) -> Bundle:
         ),
         access=parse_access(spec),
         jobs=parse_jobs(spec),
+        compatibility=_compatibility(spec),
     )
+
+
+def _compatibility(spec: object) -> Compatibility:
+    match nested(spec, "compatibility"):
+        case "Warn":
+            return "Warn"
+        case "Skip":
+            return "Skip"
+        case _:
+            return "Enforce"
 
 
 def _names_in(spec: object) -> Iterable[Named]:

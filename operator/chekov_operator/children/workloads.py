@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chekov_operator.api.domain_bundle import Bundle
-from chekov_operator.api.event_store import Store
+from chekov_operator.api.event_store import Connection, Store
 from chekov_operator.api.spec import Meta
 from chekov_operator.children import access, names, pods
 from chekov_operator.children.network_policy import job_policy_spec, network_policy_spec
@@ -36,8 +36,10 @@ from chekov_operator.stores.dsn import (
 
 RUNTIME: Final = "runtime"
 CHECK: Final = "check"
+GATE: Final = "gate"
 MIGRATION: Final = "migration"
 _CHECK_SECONDS: Final = 300
+_GATE_SECONDS: Final = 300
 _MIGRATION_SECONDS: Final = 600
 _TERMINATION_LOG: Final = "/dev/termination-log"
 
@@ -124,6 +126,62 @@ def check_policy(bundle: Bundle) -> Object:
     return {
         **_child_of_bundle(bundle, NETWORK_POLICY, names.check_policy(name)),
         "spec": job_policy_spec(None, pods_of_checks),
+    }
+
+
+def gate_job(revision: Revision, running: str) -> Object:
+    """Reads what is stored with the code of a revision, in the image that will run it.
+
+    Args:
+        revision: the revision.
+        running: the manifest of the running revision, as JSON; empty if there is none.
+    """
+    bundle, store = revision.bundle, revision.store
+    labels = {REVISION_LABEL: revision.name, COMPONENT_LABEL: GATE}
+    reader = store.reader or Connection(store.secret, pooled=store.pooled)
+    command = ["chekov", "gate", "--output", "frame"]
+    if running:
+        # Kubernetes replaces $(NAME) in commands, unless the dollar is written twice.
+        command += ["--running", running.replace("$(", "$$(")]
+    variables = [
+        pods.dsn_variable(reader.secret),
+        pods.variable("CHEKOV_SCHEMA", store.schema),
+        *_code_variables(revision),
+    ]
+    if reader.pooled:
+        variables.append(pods.variable("CHEKOV_STORE_POOLED", "true"))
+    container = pods.bundle_container(
+        bundle,
+        command,
+        revision.image,
+        variables,
+        code=revision.code,
+        pull_policy=revision.pull_policy,
+    )
+    template = pods.check_pod(
+        bundle,
+        container,
+        labels={**child_labels(bundle.meta.name), **labels},
+        code=revision.code,
+        account=revision.account,
+    )
+    return {
+        **_child_of_bundle(bundle, JOB, names.gate(bundle.meta.name, revision.name), labels),
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": bundle.jobs.deadline_seconds or _GATE_SECONDS,
+            "template": template,
+        },
+    }
+
+
+def gate_policy(bundle: Bundle, databases: Sequence[Address]) -> Object:
+    """The network policy of the pods of gates, which read a database."""
+    name = bundle.meta.name
+    pods_of_gates = {BUNDLE_LABEL: name, COMPONENT_LABEL: GATE}
+    return {
+        **_child_of_bundle(bundle, NETWORK_POLICY, names.gate_policy(name)),
+        "spec": job_policy_spec(databases, pods_of_gates),
     }
 
 

@@ -14,6 +14,7 @@ from chekov_operator.api.conditions import Condition, false, true
 from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.check import Check
+from chekov_operator.controllers.bundle.gate import Gate
 from chekov_operator.controllers.bundle.rollout import Rollout
 
 _WAITING: Final = "waiting for a change"
@@ -27,6 +28,7 @@ class BundleState:
         bundle: the spec.
         subscriptions: those of the serving revision.
         check: of the revision that the spec asks for.
+        gate: of the same.
         store_fault: why the store cannot be used, if so.
         serving: the revision of the Deployment, if there is one.
         rollout: of the revision that the spec asks for.
@@ -36,10 +38,16 @@ class BundleState:
     bundle: Bundle
     subscriptions: Sequence[SubscriptionRow]
     check: Check
+    gate: Gate
     store_fault: str | None
     serving: str | None
     rollout: Rollout
     cause: str = ""
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why the revision will not run until something changes."""
+        return self.check.fault or self.gate.fault
 
     @property
     def revision(self) -> str:
@@ -48,17 +56,20 @@ class BundleState:
 
 def conditions(state: BundleState) -> list[Condition]:
     ready = _ready(state)
-    return [ready, _progressing(state, ready), _degraded(state), state.check.condition]
+    said = [state.check.condition, state.gate.condition]
+    return [ready, _progressing(state, ready), _degraded(state), *said]
 
 
 def phase(state: BundleState) -> str:
     """The state in one word."""
-    if state.check.fault is not None:
+    if state.fault is not None:
         return "Refused"
     if state.check.result is None:
         return "Checking"
     if state.store_fault is not None:
         return "Waiting"
+    if not state.gate.passed:
+        return "Checking"
     if state.rollout.done:
         return "Ready" if state.bundle.replicas else "Stopped"
     if state.rollout.fault is not None or state.rollout.complete:
@@ -67,13 +78,15 @@ def phase(state: BundleState) -> str:
 
 
 def _ready(state: BundleState) -> Condition:
-    fault = state.check.fault
+    fault = state.fault
     if fault is not None:
         return false("Ready", fault.reason, _with_serving_revision(state, fault.message))
     if state.check.result is None:
         return false("Ready", "Checking", state.check.condition.message)
     if state.store_fault is not None:
         return false("Ready", "EventStoreNotReady", state.store_fault)
+    if not state.gate.passed:
+        return false("Ready", state.gate.condition.reason, state.gate.condition.message)
     revision, wanted = state.revision, state.bundle.replicas
     if state.rollout.done:
         if not wanted:
@@ -89,19 +102,21 @@ def _ready(state: BundleState) -> Condition:
 def _progressing(state: BundleState, ready: Condition) -> Condition:
     if ready.status == "True":
         return false("Progressing", "Complete", ready.message)
-    if state.check.fault is not None:
-        return false("Progressing", state.check.fault.reason, _WAITING)
+    if state.fault is not None:
+        return false("Progressing", state.fault.reason, _WAITING)
     if state.rollout.fault is not None and state.rollout.fault.reason == "RolloutTimedOut":
         return false("Progressing", state.rollout.fault.reason, _WAITING)
     if state.check.result is None:
         return true("Progressing", ready.reason, ready.message)
     if state.store_fault is not None:
         return true("Progressing", ready.reason, "waiting for the EventStore")
+    if not state.gate.passed:
+        return true("Progressing", ready.reason, ready.message)
     return true("Progressing", *_rollout_state(state))
 
 
 def _degraded(state: BundleState) -> Condition:
-    fault = state.check.fault or state.rollout.fault
+    fault = state.fault or state.rollout.fault
     if fault is not None:
         return true("Degraded", fault.reason, _with_serving_revision(state, fault.message))
     if state.check.result is not None and state.rollout.complete and not state.rollout.done:

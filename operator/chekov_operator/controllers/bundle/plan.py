@@ -13,6 +13,7 @@ from chekov_operator.controllers.bundle.check import Check, check_revision
 from chekov_operator.controllers.bundle.cleanup import unwanted
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
 from chekov_operator.controllers.bundle.deployments import plan_deployments
+from chekov_operator.controllers.bundle.gate import gate_revision
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.pod_counts import Limits
 from chekov_operator.controllers.bundle.revision_status import revision_statuses
@@ -38,13 +39,15 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
     if bundle.meta.paused:
         return paused_plan()
     check = check_revision(bundle, observed, settings)
-    target = target_revision(bundle, observed, settings, check)
+    gate = gate_revision(bundle, observed, check)
+    target = target_revision(bundle, observed, settings, check, gated=gate.passed)
     shown = target.name if target else observed.running
     result = known_result(observed.children, shown)
     state = BundleState(
         bundle=bundle,
         subscriptions=current_rows(observed, result),
         check=check,
+        gate=gate,
         store_fault=store_fault(bundle, observed),
         serving=shown,
         cause=_cause(observed, target),
@@ -65,18 +68,24 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
     stored = stored_objects(observed.children, bundle.meta, check.revision)
     serving = _serving_objects(bundle, observed, check, target, settings)
     return Plan(
-        apply=[*stored, *check.apply, *serving],
-        delete=[*check.delete, *unwanted(bundle, observed, check, target, serving)],
+        apply=[*stored, *check.apply, *gate.apply, *serving],
+        delete=[
+            *check.delete,
+            *gate.delete,
+            *unwanted(bundle, observed, check, gate, target, serving),
+        ],
         status=status,
         child_statuses=revision_statuses(
-            observed, check, target.name if target else None, state.rollout
+            observed, check, gate, target.name if target else None, state.rollout
         ),
         # After a restart of the operator, what it said before holds until the store is read.
         conditions=() if keeps_status else conditions(state),
         keep_status=keeps_status,
         read_store_soon=_is_settling(observed, status, result),
         # No watch reports that a pod has waited for its containers for a while.
-        requeue_after=check.requeue_after or (None if state.rollout.complete else SLOW_SECONDS),
+        requeue_after=check.requeue_after
+        or gate.requeue_after
+        or (None if state.rollout.complete else SLOW_SECONDS),
     )
 
 

@@ -13,13 +13,21 @@ from chekov_operator.settings import Settings
 
 
 def target_revision(
-    bundle: Bundle, observed: ObservedBundle, settings: Settings, check: Check
+    bundle: Bundle, observed: ObservedBundle, settings: Settings, check: Check, *, gated: bool
 ) -> Revision | None:
-    """The revision that the spec asks for if it may run, or else the last one that did."""
+    """The revision that the spec asks for if it may run, or else the last one that did.
+
+    Args:
+        bundle: the spec.
+        observed: what there is.
+        settings: of the operator.
+        check: of the revision that the spec asks for.
+        gated: whether that can work with what is stored.
+    """
     wanted = check.revision
     if wanted is not None and check.result is not None:
         runs_already = observed.running == wanted.name
-        if runs_already or store_fault(bundle, observed) is None:
+        if runs_already or (gated and store_fault(bundle, observed) is None):
             return wanted
     if not nested(known_result(observed.children, observed.running), "ok"):
         return None

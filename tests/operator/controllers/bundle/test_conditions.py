@@ -11,6 +11,7 @@ from chekov_operator.api.conditions import Condition, false, true, unknown
 from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
+from chekov_operator.controllers.bundle.gate import Gate
 from chekov_operator.controllers.bundle.rollout import Rollout
 from tests.operator.samples import bundle, target
 
@@ -28,6 +29,8 @@ CRASHING = Rollout(
 TOO_LATE = Rollout(
     done=False, complete=False, ready=1, fault=Fault("RolloutTimedOut", "not ready in time")
 )
+
+OPEN = Gate(true("SchemaCompatible", "Readable"), passed=True)
 
 
 def row(name: str, *, state: Any = "running", parked: int = 0, error: str = "") -> SubscriptionRow:
@@ -47,6 +50,7 @@ def state_of(
     check: Check = PASSED,
     rollout: Rollout = DONE,
     *,
+    gate: Gate = OPEN,
     store_fault: str | None = None,
     serving: str | None = REVISION,
     rows: list[SubscriptionRow] | None = None,
@@ -56,6 +60,7 @@ def state_of(
         bundle=bundle(replicas=replicas),
         subscriptions=rows or (),
         check=check,
+        gate=gate,
         store_fault=store_fault,
         serving=serving,
         rollout=rollout,
@@ -159,6 +164,7 @@ def test_each_situation_has_its_words(
         "Progressing": progressing,
         "Degraded": degraded,
         "Checked": (now.check.condition.status, now.check.condition.reason),
+        "SchemaCompatible": ("True", "Readable"),
     }
 
 
