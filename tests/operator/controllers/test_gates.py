@@ -11,10 +11,9 @@ from chekov_operator.kube.kinds import DEPLOYMENT, JOB, POD, REVISION, STORE
 from chekov_operator.kube.objects import Object, label
 from chekov_operator.metrics import Metrics
 from tests.operator.fake_api import FakeApi
-from tests.operator.fake_kubelet import ended_pod
+from tests.operator.fake_kubelet import READABLE, ended_pod
 from tests.operator.scene import FINE, NAMESPACE, Scene
 
-READABLE: Object = {"compatibility": "Compatible", "reason": "Readable", "message": "9 events"}
 UNREADABLE: Object = {
     "compatibility": "Incompatible",
     "reason": "Undecodable",
@@ -47,7 +46,7 @@ async def end_gate(scene: Scene, result: Object) -> None:
     """Let the pod of the gate say something and end."""
     (job,) = [item for item in scene.all(JOB) if "-gate-" in item["metadata"]["name"]]
     path = POD.path(NAMESPACE, f"{job['metadata']['name']}-1")
-    pod = ended_pod(job, {"ok": result["compatibility"] == "Compatible"})
+    pod = ended_pod(job, result)
     del pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"]
     scene.api.put(path, pod)
     scene.api.logs[path] = f"a line of the code\n{framed(to_json(result))}\n"
