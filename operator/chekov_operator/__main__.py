@@ -23,6 +23,7 @@ from chekov_operator.kube.client import Client, connected
 from chekov_operator.kube.kinds import SECRET, Key
 from chekov_operator.kube.kopf_login import connection_of
 from chekov_operator.kube.lease import Lease, LeaseLost
+from chekov_operator.kube.namespaces import Namespaces
 from chekov_operator.kube.referenced_objects import ReferencedObjects
 from chekov_operator.kube.watch import Watch, configured
 from chekov_operator.kube.watch_check import WatchCheck
@@ -102,10 +103,11 @@ async def _lead(
     tracer: Tracer,
 ) -> None:
     cache, queue = Cache(), WorkQueue(metrics)
-    watch = Watch(queue, cache, metrics)
-    watch_check = WatchCheck(client, cache, settings.watch_namespaces)
+    namespaces = Namespaces(client, cache, settings.watch_namespaces, health, metrics)
+    watch = Watch(queue, cache, namespaces, metrics)
+    watch_check = WatchCheck(client, cache, namespaces)
     # With a partly filled cache, existing children would seem to be missing.
-    await watch_check.fill()
+    await namespaces.fill()
     namespaced = bool(settings.watch_namespaces)
 
     def store_changed(store: Key) -> None:
@@ -139,9 +141,16 @@ async def _lead(
             group.create_task(queue.work(reconciler), name=f"worker {number}")
         group.create_task(referenced.run(), name="referenced objects")
         group.create_task(watch_check.run(queue, health), name="watch check")
+        group.create_task(
+            namespaces.run(queue, pause=settings.refresh_seconds), name="watched namespaces"
+        )
         await kopf.operator(
             registry=watch.registry(lambda: connection_of(configuration)),
-            settings=configured(kopf.OperatorSettings(), namespaced=namespaced),
+            settings=configured(
+                kopf.OperatorSettings(),
+                namespaced=namespaced,
+                longest_pause=settings.refresh_seconds,
+            ),
             standalone=True,
             # By default kopf looks up the user's name, and a numeric uid need not have one.
             identity=settings.name,  # pyright: ignore[reportArgumentType]

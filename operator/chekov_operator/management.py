@@ -19,12 +19,14 @@ class Health:
         leading: whether this replica leads.
         ready: set once this replica can take part in the leader election.
         stalled: whether watches failed to deliver changes that the API server lists.
+        unreadable: namespaces that should be served and cannot be read.
     """
 
     missing: list[str] = field(default_factory=list[str])
     leading: bool = False
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     stalled: bool = False
+    unreadable: list[str] = field(default_factory=list[str])
 
 
 @asynccontextmanager
@@ -44,7 +46,8 @@ async def serving(health: Health, metrics: Metrics, port: int) -> AsyncGenerator
             )
         if not health.ready.is_set():
             return web.Response(status=503, text="starting\n")
-        return web.Response(text="leading\n" if health.leading else "standing by\n")
+        without = f", without {', '.join(health.unreadable)}" if health.unreadable else ""
+        return web.Response(text=f"leading{without}\n" if health.leading else "standing by\n")
 
     async def metrics_text(_request: web.Request) -> web.Response:
         return web.Response(

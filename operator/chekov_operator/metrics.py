@@ -58,6 +58,12 @@ class Metrics:
         self.leading = Gauge(
             "chekov_operator_leader", "1 while this replica leads", registry=self.registry
         )
+        self.namespaces = Gauge(
+            "chekov_operator_namespace_readable",
+            "1 for a namespace of watchNamespaces that can be read, 0 for one that cannot",
+            ["namespace"],
+            registry=self.registry,
+        )
         self.events = Counter(
             "chekov_operator_watch_events",
             "Changes seen by watches, by kind",

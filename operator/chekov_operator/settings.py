@@ -44,7 +44,8 @@ class Settings:
         workers: the number of objects reconciled at the same time.
         lease_name: of the Lease. Operators that watch different namespaces need different ones.
         lease_seconds: after which a leader that no longer renews the Lease is replaced.
-        refresh_seconds: between two reads of a store, whose changes no watch reports.
+        refresh_seconds: between two looks at what no watch reports: stores, and whether namespaces
+            that should be watched can be read.
         tracing: whether spans are exported, as the standard `OTEL_*` variables configure.
     """
 

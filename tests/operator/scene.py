@@ -8,7 +8,7 @@ from opentelemetry.trace import Tracer
 
 from chekov.serialization.frame import framed
 from chekov.serialization.json import to_json
-from chekov.store.port import SubscriptionKey, SubscriptionRow
+from chekov.store.port import CommandFigures, SubscriptionKey, SubscriptionRow
 from chekov.store.postgres.inspect import Progress, StoreStatus
 from chekov_operator.api.event_store import Store
 from chekov_operator.api.fault import Fault
@@ -58,7 +58,9 @@ class Answers(Databases):
         self.handled = 10
         self.away = False
         self.is_read = True
+        self.waiting: bool | None = None
         self.hurried: list[Key] = []
+        self.figures: list[CommandFigures] = []
 
     def reading(self, store: Store) -> Reading | None:
         del store
@@ -82,7 +84,9 @@ class Answers(Databases):
             updated=datetime(2026, 11, 24, tzinfo=UTC),
         )
         state = StoreStatus("18.4", self.version, 1, self.position, 3, 8192, self.version == 1)
-        return Reading(host, state=state, progress=Progress([row], self.position))
+        progress = Progress([row], self.position, list(self.figures))
+        waiting = {} if self.waiting is None else {BANK: self.waiting}
+        return Reading(host, state=state, progress=progress, waiting=waiting)
 
     def hurry(self, key: Key) -> None:
         self.hurried.append(key)

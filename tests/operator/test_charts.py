@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -176,8 +177,14 @@ def test_the_rights_are_no_more_than_the_work_takes(usual: list[Manifest]) -> No
     assert changing["resourceNames"] == [environment(usual)["CHEKOV_OPERATOR_LEASE_NAME"]]
 
 
-def test_named_namespaces_yield_roles_and_nothing_for_the_whole_cluster() -> None:
+# Releases that serve some namespaces each may have one name, in different namespaces.
+USER_ROLES = {"chekov-system-chekov-editor", "chekov-system-chekov-viewer"}
+
+
+def test_named_namespaces_yield_roles_and_no_rights_of_the_operator_in_the_whole_cluster() -> None:
     manifests = rendered("chekov", "watchNamespaces={bank,shop}", "podMonitor.enabled=true")
+    assert of_kind(manifests, "ClusterRoleBinding") == []
+    manifests = [each for each in manifests if each["metadata"]["name"] not in USER_ROLES]
     assert [each for each in manifests if each["kind"].startswith("Cluster")] == []
     roles = [
         (each["metadata"]["namespace"], each["metadata"]["name"])
@@ -194,6 +201,15 @@ def test_named_namespaces_yield_roles_and_nothing_for_the_whole_cluster() -> Non
     assert all(each["subjects"] == [account] for each in bound)
     runtime = named(manifests, "PodMonitor", "chekov-runtime")
     assert runtime["spec"]["namespaceSelector"] == {"matchNames": ["bank", "shop"]}
+
+
+def test_people_get_roles_also_where_only_some_namespaces_are_watched() -> None:
+    manifests = rendered("chekov", "watchNamespaces={bank}")
+    assert {each["metadata"]["name"] for each in of_kind(manifests, "ClusterRole")} == USER_ROLES
+    usual = of_kind(rendered("chekov"), "ClusterRole")
+    for role in USER_ROLES:
+        everywhere = named(usual, "ClusterRole", role.removeprefix("chekov-system-"))
+        assert named(manifests, "ClusterRole", role)["rules"] == everywhere["rules"]
 
 
 def test_people_get_roles_that_can_be_left_out(usual: list[Manifest]) -> None:
@@ -278,6 +294,17 @@ def test_values_that_do_not_fit_are_refused(setting: str) -> None:
     path = setting.partition("=")[0]
     with pytest.raises(Refused, match=path.rpartition(".")[2]):
         rendered("chekov", setting)
+
+
+def test_a_release_of_the_first_chart_can_reuse_its_values() -> None:
+    """With `--reuse-values`, a value that the chart of the release had not is absent."""
+    before = yaml.safe_load((Path(__file__).parent / "values_of_first_chart.yaml").read_text())
+    newer = {name for name, _ in leaves(VALUES)} - {name for name, _ in leaves(before)}
+    assert newer
+    absent = [f"{name}=null" for name in newer]
+    assert rendered("chekov", *absent) == rendered("chekov")
+    with pytest.raises(Refused, match="--reset-then-reuse-values"):
+        rendered("chekov", *absent, "prometheusRule.enabled=true")
 
 
 def test_the_definitions_take_no_values() -> None:

@@ -59,6 +59,13 @@ async def test_a_replica_that_stands_by_is_ready(site: Site, health: Health) -> 
     assert await site.get("/readyz") == (200, "standing by\n")
 
 
+async def test_the_leader_names_namespaces_that_it_cannot_serve(site: Site, health: Health) -> None:
+    health.ready.set()
+    health.leading = True
+    health.unreadable = ["shops", "games"]
+    assert await site.get("/readyz") == (200, "leading, without shops, games\n")
+
+
 async def test_the_leader_says_that_it_leads(site: Site, health: Health) -> None:
     health.ready.set()
     health.leading = True

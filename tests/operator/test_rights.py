@@ -96,6 +96,7 @@ async def work(api: FakeApi, client: Client, metrics: Metrics) -> list[Request]:
                 scene.end_check({**FINE, "events": [f"Event{number}" for number in range(500)]})
             else:
                 scene.roll_out()
+    requests += await _without_pods(scene)
     api.requests.clear()
     events = Events(client, "operator-1")
     for _ in range(2):
@@ -109,12 +110,25 @@ async def work(api: FakeApi, client: Client, metrics: Metrics) -> list[Request]:
     return requests + api.requests
 
 
+async def _without_pods(scene: Scene) -> list[Request]:
+    """What is done for a bundle without commands, which has no pod while it waits for nothing."""
+    scaled = {"minReplicas": 0, "maxReplicas": 2, "targetLag": 10}
+    scene.give(bundle_body(entrypoint="bank:watcher", replicas=1, autoscaling=scaled))
+    await scene.begin_check()
+    scene.end_check({**FINE, "commands": [], "handled": ["opened"]})
+    await scene.settle()
+    scene.databases.waiting = False
+    await scene.reconcile()
+    return list(scene.api.requests)
+
+
 _VARIABLE: Manifest = {
     "name": "A",
     "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "mode"}},
 }
 _SPECS: list[Manifest] = [
     {"env": [_VARIABLE], "envFrom": [{"secretRef": {"name": "postgres"}}]},
+    {"replicas": 1, "networkPolicy": {"enabled": False}, "autoscaling": {"maxReplicas": 2}},
     {"replicas": 1, "networkPolicy": {"enabled": False}},
 ]
 

@@ -91,6 +91,10 @@ seccompProfile:
 - apiGroups: [chekov.dev]
   resources: [eventstores/status, domainbundles/status, bundlerevisions/status]
   verbs: [patch]
+# To no pod and back, for bundles without commands.
+- apiGroups: [chekov.dev]
+  resources: [domainbundles/scale]
+  verbs: [patch]
 # Needed for owner references that block deletion, on clusters that enforce it.
 - apiGroups: [chekov.dev]
   resources: [eventstores/finalizers, domainbundles/finalizers, bundlerevisions/finalizers]
@@ -103,6 +107,9 @@ seccompProfile:
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from chekov_operator.api.autoscaling import Autoscaling, parse_autoscaling
 from chekov_operator.api.bundle_access import Access, parse_access
 from chekov_operator.api.jobs import JobSettings, parse_jobs
 from chekov_operator.api.pod_template import check_pod_template
@@ -15,6 +16,7 @@ from chekov_operator.api.reference_names import (
     names_of_secrets,
     names_within,
 )
+from chekov_operator.api.rollout import RolloutSettings, parse_rollout
 from chekov_operator.api.spec import (
     Body,
     InvalidSpec,
@@ -23,8 +25,10 @@ from chekov_operator.api.spec import (
     parse_meta,
     parse_name,
 )
+from chekov_operator.kube.kinds import PROMOTE_ANNOTATION, UNDO_ANNOTATION
 from chekov_operator.kube.objects import (
     Object,
+    annotation,
     nested,
     nested_list,
 )
@@ -56,6 +60,7 @@ class Bundle:
     code: Code
     entrypoint: str
     replicas: int = 1
+    autoscaling: Autoscaling | None = None
     image_pull_policy: str | None = None
     image_pull_secrets: Sequence[Object] = ()
     restart_nonce: str | None = None
@@ -73,6 +78,17 @@ class Bundle:
     access: Access = field(default_factory=Access)
     jobs: JobSettings = field(default_factory=JobSettings)
     compatibility: Compatibility = "Enforce"
+    rollout: RolloutSettings = field(default_factory=RolloutSettings)
+    suspended: bool = False
+    promoted: str | None = None
+    """A revision that should have all pods now, however it fares."""
+    undone: str | None = None
+    """A revision that should have no pods."""
+
+    @property
+    def pods(self) -> int:
+        """The number of wanted pods."""
+        return 0 if self.suspended else self.replicas
 
 
 def parse_bundle(body: Body) -> Bundle:
@@ -100,6 +116,7 @@ def parse_bundle(body: Body) -> Bundle:
         code=_code(nested(spec, "code")),
         entrypoint=entrypoint,
         replicas=1 if replicas is None else int(replicas),
+        autoscaling=parse_autoscaling(spec),
         image_pull_policy=nested(spec, "imagePullPolicy"),
         image_pull_secrets=nested_list(spec, "imagePullSecrets"),
         restart_nonce=nested(spec, "restartNonce"),
@@ -121,6 +138,10 @@ def parse_bundle(body: Body) -> Bundle:
         access=parse_access(spec),
         jobs=parse_jobs(spec),
         compatibility=_compatibility(spec),
+        rollout=parse_rollout(spec),
+        suspended=nested(spec, "suspend") is True,
+        promoted=annotation(body, PROMOTE_ANNOTATION),
+        undone=annotation(body, UNDO_ANNOTATION),
     )
 
 

@@ -45,6 +45,7 @@ class Reconciler:
         instance: str,
         tracer: Tracer = tracing.NO_TRACER,
     ) -> None:
+        self._client = client
         self._cache = cache
         self._queue = queue
         self._metrics = metrics
@@ -122,10 +123,18 @@ class Reconciler:
             return _refused(plan, error)
         except FieldContested as error:
             return _contested(planned.replan(self._cache.children(key)), error)
+        if plan.scale_to is not None:
+            await self._scale(key, plan.scale_to)
         if applied or plan.delete:
             deleted = [f"{kind.name}/{name}" for kind, name in plan.delete]
             _log.info("changed", extra={"key": str(key), "applied": applied, "deleted": deleted})
         return planned.replan(self._cache.children(key)) if applied else plan
+
+    async def _scale(self, key: Key, replicas: int) -> None:
+        kind = self._controllers[key.kind].kind
+        change = {"spec": {"replicas": replicas}}
+        await self._client.merge(kind, key.namespace, key.name, change, subresource="scale")
+        _log.info("scaled", extra={"key": str(key), "replicas": replicas})
 
 
 def _conditions_in(body: Object) -> Mapping[str, tuple[str, str]]:

@@ -37,6 +37,8 @@ class StatusWriter:
             return
         if await self._apply(kind, body, status):
             await self._emit_readiness(body, plan.conditions)
+            for reason, message in () if plan.keep_status else plan.events:
+                await self._events.emit(body, "Normal", reason, message)
 
     async def write_children(self, namespace: str, plan: Plan) -> None:
         """Write the statuses of children, as far as these exist and have another one.

@@ -61,6 +61,12 @@ class Cache:
         del self._objects[key]
         self._disown(known, key)
 
+    def drop_namespace(self, namespace: str) -> None:
+        """Remove everything that is in a namespace."""
+        for key in [key for key in self._objects if key.namespace == namespace]:
+            self._disown(self._objects.pop(key), key)
+            self._watched.pop(key, None)
+
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return self._objects.get(Key(kind.name, namespace, name))
 

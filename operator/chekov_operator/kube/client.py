@@ -246,13 +246,23 @@ class Client:
         path = kind.path(body["metadata"]["namespace"], body["metadata"]["name"])
         return await self._call(Request("PUT", kind, path, body=body))
 
-    async def merge(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
-        """Apply a JSON merge patch."""
+    async def merge(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        body: Object,
+        *,
+        subresource: str | None = None,
+        dry_run: bool = False,
+    ) -> Object:
+        """Apply a JSON merge patch, or only say what would come of it."""
         return await self._call(
             Request(
                 "PATCH",
                 kind,
-                kind.path(namespace, name),
+                kind.path(namespace, name, subresource),
+                params={"dryRun": "All"} if dry_run else {},
                 body=body,
                 content="application/merge-patch+json",
             )

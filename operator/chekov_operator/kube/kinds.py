@@ -17,6 +17,8 @@ REVISION_LABEL = f"{GROUP}/revision"
 HASH_ANNOTATION = f"{GROUP}/hash"
 ACCEPTED_LOSS_ANNOTATION = f"{GROUP}/accepted-loss"
 PAUSED_ANNOTATION = f"{GROUP}/paused"
+PROMOTE_ANNOTATION = f"{GROUP}/promote"
+UNDO_ANNOTATION = f"{GROUP}/undo"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 MANAGED: Final[Mapping[str, str]] = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
 
@@ -82,6 +84,7 @@ LEASE = Kind("Lease", "coordination.k8s.io/v1", "leases")
 DEPLOYMENT = Kind("Deployment", "apps/v1", "deployments")
 JOB = Kind("Job", "batch/v1", "jobs")
 DISRUPTION_BUDGET = Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets")
+AUTOSCALER = Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
 NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 
 CHILDREN = (
@@ -93,6 +96,7 @@ CHILDREN = (
     JOB,
     DISRUPTION_BUDGET,
     NETWORK_POLICY,
+    AUTOSCALER,
 )
 """What bundles, their revisions and stores own. Each kind is watched by its label, so that drift is
 noticed."""

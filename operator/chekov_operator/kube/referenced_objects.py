@@ -115,16 +115,20 @@ class ReferencedObjects:
 
     async def _follow(self, kind: Kind, namespace: str | None) -> None:
         backoff = Backoff(_FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS)
+        reported = ""
         while True:
             begun = self._clock()
             try:
                 version = await self._client.version(kind, namespace)
+                reported = ""
                 self._watched.add((kind, namespace))
                 # No watch reports what changed before.
                 self.invalidate([key for key in self._owners if _is_within(key, kind, namespace)])
                 await self._deliver(kind, namespace, version)
             except (ApiError, ApiUnavailable) as error:
-                if getattr(error, "status", None) != HTTPStatus.GONE:
+                # A namespace that is gone would be reported again and again.
+                if getattr(error, "status", None) != HTTPStatus.GONE and str(error) != reported:
+                    reported = str(error)
                     _log.warning(
                         "changes of what specs name are not followed",
                         extra={"resource": kind.plural, "error": str(error)},

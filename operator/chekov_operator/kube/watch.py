@@ -4,8 +4,9 @@ kopf lists, watches and reconnects. Its handlers for created or updated objects,
 indexes are not used: they write to the objects, add finalizers and grow with their number.
 """
 
+import itertools
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 import kopf
@@ -13,17 +14,22 @@ import kopf
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.kinds import BUNDLE, CHILDREN, MANAGED, POD, STORE, WATCHED, Key, Kind
 from chekov_operator.kube.kopf_storage import NoDiffBase, NoProgress
+from chekov_operator.kube.namespaces import Namespaces
 from chekov_operator.kube.objects import Object, key_of, nested, owner_of
 from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.metrics import Metrics
 
+_PAUSES: Final = (1, 1, 2, 3, 5, 8, 13, 21)
 _SELECTOR: Final = ",".join(f"{name}={value}" for name, value in MANAGED.items())
 
 
 class Watch:
-    def __init__(self, queue: WorkQueue, cache: Cache, metrics: Metrics) -> None:
+    def __init__(
+        self, queue: WorkQueue, cache: Cache, namespaces: Namespaces, metrics: Metrics
+    ) -> None:
         self._queue = queue
         self._cache = cache
+        self._namespaces = namespaces
         self._metrics = metrics
         self._bundles_of: dict[Key, set[Key]] = {}
         self._store_of: dict[Key, Key] = {}
@@ -62,7 +68,9 @@ class Watch:
         else:
             self._cache.put(kind, body, watched=True)
         for key in dict.fromkeys(self._affected(kind, body, known, deleted=deleted)):
-            self._queue.add(key)
+            # Of a namespace that came back, nothing is decided before all of it is known.
+            if self._namespaces.is_readable(key.namespace):
+                self._queue.add(key)
 
     def bundles_of(self, store: Key) -> list[Key]:
         """The bundles that use a store."""
@@ -101,8 +109,32 @@ class Watch:
             self._bundles_of.setdefault(store, set()).add(key)
 
 
-def configured(settings: kopf.OperatorSettings, *, namespaced: bool) -> kopf.OperatorSettings:
-    """Settings under which kopf writes nothing and watches only objects that the operator owns."""
+class _EndlessPauses:
+    """Pauses between attempts, without an end: a namespace that is gone may come back."""
+
+    def __init__(self, longest: float) -> None:
+        self._longest = longest
+
+    def __iter__(self) -> Iterator[float]:
+        for pause in itertools.chain(_PAUSES, itertools.repeat(_PAUSES[-1])):
+            yield _spread(min(pause, self._longest))
+
+
+def _spread(seconds: float) -> float:
+    # What waits for one API server should not all come back at once.
+    return seconds * random.uniform(0.7, 1.3)  # noqa: S311 -- not used for security
+
+
+def configured(
+    settings: kopf.OperatorSettings, *, namespaced: bool, longest_pause: float = _PAUSES[-1]
+) -> kopf.OperatorSettings:
+    """Settings under which kopf writes nothing and watches only objects that the operator owns.
+
+    Args:
+        settings: to change.
+        namespaced: whether some namespaces are watched; then each is tried for ever.
+        longest_pause: seconds between two attempts at one of them.
+    """
     settings.posting.enabled = False
     settings.scanning.disabled = namespaced
     settings.watching.server_timeout = 300
@@ -110,11 +142,9 @@ def configured(settings: kopf.OperatorSettings, *, namespaced: bool) -> kopf.Ope
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 30
-    # What waits for one API server should not all come back at once.
-    settings.networking.error_backoffs = [
-        seconds * random.uniform(0.7, 1.3)  # noqa: S311 -- not used for security
-        for seconds in (1, 1, 2, 3, 5, 8, 13, 21)
-    ]
+    settings.networking.error_backoffs = (
+        _EndlessPauses(longest_pause) if namespaced else [_spread(pause) for pause in _PAUSES]
+    )
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
     for kind in (*CHILDREN, POD):

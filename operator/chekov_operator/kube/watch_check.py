@@ -6,12 +6,12 @@ not reveals that.
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from typing import Final
 
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
-from chekov_operator.kube.kinds import BUNDLE, KINDS, MANAGED, STORE, WATCHED, Key, Kind
+from chekov_operator.kube.kinds import KINDS, WATCHED, Key, Kind
+from chekov_operator.kube.namespaces import Namespaces, listed
 from chekov_operator.kube.objects import Object, key_of, owner_of, resource_version
 from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.management import Health
@@ -23,23 +23,12 @@ _log = logging.getLogger(__name__)
 
 
 class WatchCheck:
-    """Lists everything that is watched: first in full, later the metadata alone."""
+    """Lists the metadata of everything that is watched."""
 
-    def __init__(self, client: Client, cache: Cache, namespaces: Sequence[str]) -> None:
+    def __init__(self, client: Client, cache: Cache, namespaces: Namespaces) -> None:
         self._client = client
         self._cache = cache
-        self._namespaces: Sequence[str | None] = namespaces or (None,)
-
-    async def fill(self) -> None:
-        """Fill the cache before anything is decided from it.
-
-        Raises:
-            ApiError: a list is refused.
-            ApiUnavailable: the API server does not answer.
-        """
-        for kind in WATCHED:
-            for body in await self._listed(kind, shallow=False):
-                self._cache.put(kind, body)
+        self._namespaces = namespaces
 
     async def run(self, queue: WorkQueue, health: Health) -> None:
         """Check again and again, until cancelled."""
@@ -61,16 +50,15 @@ class WatchCheck:
         late: dict[Key, int] = {}
         for kind in WATCHED:
             known = self._cache.versions(kind)
-            listed = {
-                key_of(kind, body): resource_version(body)
-                for body in await self._listed(kind, shallow=True)
+            found = {
+                key_of(kind, body): resource_version(body) for body in await self._listed(kind)
             }
             late |= {
                 key: version
-                for key, version in listed.items()
+                for key, version in found.items()
                 if version > self._cache.watched_version(key)
             }
-            for key in known.keys() - listed.keys():
+            for key in known.keys() - found.keys():
                 self._drop(key, queue)
         return late
 
@@ -91,10 +79,9 @@ class WatchCheck:
         if owner is not None:
             queue.add(owner)
 
-    async def _listed(self, kind: Kind, *, shallow: bool) -> list[Object]:
-        labels = dict[str, str]() if kind in (STORE, BUNDLE) else MANAGED
+    async def _listed(self, kind: Kind) -> list[Object]:
         return [
             body
-            for namespace in self._namespaces
-            for body in await self._client.list(kind, namespace, labels, shallow=shallow)
+            for namespace in self._namespaces.readable()
+            for body in await listed(self._client, kind, namespace, shallow=True)
         ]

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from chekov.errors import StoreError
-from chekov.store.postgres.inspect import Inspector
+from chekov.store.postgres.inspect import Inspector, Progress
 from chekov_operator.api.event_store import SecretKey, Store
 from chekov_operator.api.fault import Fault
 from chekov_operator.kube.client import Client
@@ -27,6 +27,20 @@ _HOW_TO_WRITE: Final = (
 class _Dsn(NamedTuple):
     text: str
     pod_ports: tuple[int, ...]
+
+
+class Sought(NamedTuple):
+    """What events a bundle waits for.
+
+    Attributes:
+        domain: of its subscriptions.
+        subscriptions: name and version of each; they have handled some events already.
+        types: the stored names of the events.
+    """
+
+    domain: str
+    subscriptions: frozenset[tuple[str, int]]
+    types: tuple[str, ...]
 
 
 class Databases:
@@ -54,6 +68,7 @@ class Databases:
         self._inspectors: dict[str, Inspector] = {}
         self._dsns: dict[tuple[str, SecretKey], _Dsn] = {}
         self._changes = 0
+        self._sought: dict[Key, dict[Key, Sought]] = {}
         self._group = asyncio.TaskGroup()
         self._pollers: dict[Key, tuple[Poller, asyncio.Task[None]]] = {}
 
@@ -100,6 +115,20 @@ class Databases:
             if poller.reading is not None:
                 yield key, poller.reading
 
+    def seek(self, key: Key, bundle: Key, sought: "Sought | None") -> None:
+        """Have each reading of a store say whether an event waits for a bundle; `None` ends it."""
+        bundles = self._sought.setdefault(key, {})
+        if sought is None:
+            bundles.pop(bundle, None)
+        elif bundles.get(bundle) != sought:
+            bundles[bundle] = sought
+            self.hurry(key)
+
+    def forget_bundle(self, bundle: Key) -> None:
+        """Look no longer for events that a bundle waits for."""
+        for bundles in self._sought.values():
+            bundles.pop(bundle, None)
+
     def hurry(self, key: Key) -> None:
         """Read a store soon, because something in it is about to change."""
         known = self._pollers.get(key)
@@ -123,6 +152,7 @@ class Databases:
         poller, task = known
         task.cancel()
         self._dsns.pop((key.namespace, poller.store.secret), None)
+        self._sought.pop(key, None)
 
     async def read(self, store: Store) -> Reading:
         """Read a store now.
@@ -140,6 +170,7 @@ class Databases:
         try:
             state = await inspector.status(store.schema)
             progress = await inspector.progress(store.schema) if state.usable else None
+            waiting = await self._waiting(inspector, store, progress)
         except StoreError as error:
             # The password may have been changed.
             self._dsns.pop((store.meta.namespace, store.secret), None)
@@ -155,7 +186,21 @@ class Databases:
             reader_host=reader_host,
             state=state,
             progress=progress,
+            waiting=waiting,
         )
+
+    async def _waiting(
+        self, inspector: Inspector, store: Store, progress: Progress | None
+    ) -> dict[Key, bool]:
+        """Of the bundles that asked, whether there is an event that their handlers take."""
+        if progress is None:
+            return {}
+        key = Key(STORE.name, store.meta.namespace, store.meta.name)
+        return {
+            bundle: await inspector.is_waiting(store.schema, sought.types, after)
+            for bundle, sought in dict(self._sought.get(key, {})).items()
+            if (after := _first_position(progress, sought)) is not None
+        }
 
     async def _reader_host(self, store: Store) -> str | None:
         """The servers of the reader; a Secret that cannot be used stops only who needs it."""
@@ -185,6 +230,18 @@ class Databases:
             self._inspectors = {key: one for key, one in self._inspectors.items() if one.in_use}
             found = self._inspectors[dsn] = self._make(dsn)
         return found
+
+
+def _first_position(progress: Progress, sought: Sought) -> int | None:
+    """Up to where all running subscriptions of a bundle have handled events."""
+    positions = [
+        row.position
+        for row in progress.rows
+        if row.key.domain == sought.domain
+        and (row.key.name, row.key.version) in sought.subscriptions
+        and row.state == "running"
+    ]
+    return min(positions, default=None)
 
 
 def _is_same_place(one: Store, other: Store) -> bool:

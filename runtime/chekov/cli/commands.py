@@ -6,7 +6,6 @@ import logging
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final, cast
 
 from chekov.cli.output import complain
@@ -23,7 +22,7 @@ _log: Final = logging.getLogger(__name__)
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line."""
-    parsed = parser(_program()).parse_args(arguments)
+    parsed = parser("chekov").parse_args(arguments)
     command = _command(parsed.command)
     try:
         return command(parsed)
@@ -69,11 +68,6 @@ def _message(error: ChekovError) -> str:
     faults: tuple[str, ...] = getattr(error, "faults", ())
     text = str(error)
     return "\n".join([text, *(f"  - {fault}" for fault in faults if fault not in text)])
-
-
-def _program() -> str:
-    name = Path(sys.argv[0]).name
-    return name.replace("kubectl-", "kubectl ") if name.startswith("kubectl-") else "chekov"
 
 
 def _command(name: str) -> Callable[[Namespace], int]:

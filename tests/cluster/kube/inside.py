@@ -75,8 +75,11 @@ def _start(layout: Layout) -> dict[int, str]:
         components.coredns(layout),
         components.kube_proxy(layout),
         components.kubelet(layout),
+        components.metrics_server(layout),
     )
-    return names | _start_all(layout, rest)
+    names |= _start_all(layout, rest)
+    # It looks for its node when it starts.
+    return names | _start_all(layout, (components.kube_router(layout),))
 
 
 def _start_all(layout: Layout, wanted: Sequence[Component]) -> dict[int, str]:

@@ -16,6 +16,7 @@ NEEDED = {
     "containerd": "containerd",
     "runc": "runc",
     "iptables": "iptables",
+    "ipset": "ipset",
     "conntrack": "conntrack",
     "ethtool": "ethtool",
     "socat": "socat",

@@ -1,15 +1,20 @@
 """Changes go into the cache, and the keys of the objects concerned into the queue."""
 
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import kopf
 import pytest
 
 from chekov_operator.kube.cache import Cache
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import BUNDLE, CHILDREN, DEPLOYMENT, JOB, POD, STORE, Key
+from chekov_operator.kube.namespaces import Namespaces
 from chekov_operator.kube.objects import Object
 from chekov_operator.kube.watch import Watch, configured
 from chekov_operator.kube.work_queue import WorkQueue
+from chekov_operator.management import Health
 from chekov_operator.metrics import Metrics
 from tests.operator.samples import bundle_body, store_body
 
@@ -43,8 +48,13 @@ def cache() -> Cache:
 
 
 @pytest.fixture
-def watch(queue: Keys, cache: Cache, metrics: Metrics) -> Watch:
-    return Watch(queue, cache, metrics)
+def health() -> Health:
+    return Health()
+
+
+@pytest.fixture
+def watch(queue: Keys, cache: Cache, client: Client, health: Health, metrics: Metrics) -> Watch:
+    return Watch(queue, cache, Namespaces(client, cache, (), health, metrics), metrics)
 
 
 def child(name: str = "x", **labels: str) -> Object:
@@ -130,5 +140,23 @@ def test_kopf_is_set_to_write_nothing_and_to_hold_only_what_is_ours() -> None:
         assert selector == "app.kubernetes.io/managed-by=chekov-operator"
 
 
-def test_in_some_namespaces_kopf_looks_for_no_others() -> None:
-    assert configured(kopf.OperatorSettings(), namespaced=True).scanning.disabled is True
+def test_in_some_namespaces_kopf_looks_for_no_others_and_gives_none_up() -> None:
+    settings = configured(kopf.OperatorSettings(), namespaced=True, longest_pause=15)
+    assert settings.scanning.disabled is True
+    pauses = settings.networking.error_backoffs
+    assert isinstance(pauses, Iterable)
+    # Each request goes through them from the beginning.
+    for _ in range(2):
+        first = list(itertools.islice(pauses, 100))
+        assert len(first) == 100
+        assert first[0] < 2
+        assert 10 < first[-1] < 20
+
+
+def test_a_change_in_a_namespace_that_is_not_yet_known_decides_nothing(
+    watch: Watch, queue: Keys, health: Health, cache: Cache
+) -> None:
+    health.unreadable.append("shops")
+    watch.receive(BUNDLE, None, bank())
+    assert queue.taken() == []
+    assert cache.find(BANK) is not None

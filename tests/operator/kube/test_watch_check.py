@@ -4,10 +4,12 @@ import pytest
 
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
-from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, WATCHED, Key
+from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, WATCHED
+from chekov_operator.kube.namespaces import Namespaces
 from chekov_operator.kube.objects import Object
 from chekov_operator.kube.watch_check import WatchCheck
 from chekov_operator.kube.work_queue import WorkQueue
+from chekov_operator.management import Health
 from chekov_operator.metrics import Metrics
 from tests.operator.fake_api import FakeApi
 from tests.operator.samples import bundle_body
@@ -23,8 +25,13 @@ def cache() -> Cache:
 
 
 @pytest.fixture
-def watch_check(client: Client, cache: Cache) -> WatchCheck:
-    return WatchCheck(client, cache, ())
+def namespaces(client: Client, cache: Cache, metrics: Metrics) -> Namespaces:
+    return Namespaces(client, cache, (), Health(), metrics)
+
+
+@pytest.fixture
+def watch_check(client: Client, cache: Cache, namespaces: Namespaces) -> WatchCheck:
+    return WatchCheck(client, cache, namespaces)
 
 
 @pytest.fixture
@@ -36,30 +43,6 @@ def deployment() -> Object:
     labels = {"app.kubernetes.io/managed-by": "chekov-operator", "chekov.dev/bundle": "bank"}
     owner = {"uid": "bundle-uid", "controller": True}
     return {"metadata": {"labels": labels, "ownerReferences": [owner]}, "spec": {"replicas": 2}}
-
-
-async def test_at_the_start_everything_of_ours_is_taken_in(
-    api: FakeApi, watch_check: WatchCheck, cache: Cache
-) -> None:
-    api.put(PATH, bundle_body())
-    api.put(CHILD, deployment())
-    api.put(DEPLOYMENT.path("shops", "theirs"), {})
-    await watch_check.fill()
-    assert cache.get(BUNDLE, "shops", "bank") is not None
-    assert sorted(cache.children(Key(*PLACE))) == [("Deployment", "bank")]
-    assert cache.get(DEPLOYMENT, "shops", "theirs") is None
-
-
-async def test_only_the_namespaces_that_are_served_are_asked(
-    api: FakeApi, client: Client, cache: Cache
-) -> None:
-    api.put(PATH, bundle_body())
-    api.put(BUNDLE.path("other", "bank"), bundle_body())
-    await WatchCheck(client, cache, ("shops",)).fill()
-    assert list(cache.owners()) == [Key(*PLACE)]
-    paths = [request.path for request in api.requests]
-    assert paths
-    assert [path for path in paths if "/namespaces/shops/" not in path] == []
 
 
 async def test_a_delivered_change_is_not_late(

@@ -48,6 +48,9 @@ class Operator:
     def pid(self) -> int:
         return self._process.pid
 
+    def running(self) -> bool:
+        return self._process.returncode is None
+
     async def read_log(self) -> None:
         assert self._process.stdout is not None
         async for line in self._process.stdout:

@@ -59,6 +59,7 @@ def test_a_domain_is_checked(folder: Path, capsys: pytest.CaptureFixture[str]) -
         "aggregates": ["account"],
         "commands": ["Open"],
         "events": ["Opened"],
+        "handled": [],
         "subscriptions": [],
         "runtime": version("chekov"),
         "store_schema": needed_version(),

@@ -14,7 +14,7 @@ from chekov_operator.kube.text import printable, reason_or
 
 _ANNOTATION: Final = f"{GROUP}/result"
 _TEXTS: Final = ("domain", "message", "runtime")
-_NAMES: Final = ("aggregates", "commands", "events", "faults")
+_NAMES: Final = ("aggregates", "commands", "events", "handled", "faults")
 
 
 def parse_result(output: str | None) -> Object | None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from chekov.serialization.frame import UnreadableFrame, last_frame
-from chekov.store.port import SubscriptionRow
+from chekov.store.port import CommandFigures, SubscriptionRow
 from chekov.store.postgres.inspect import Progress
 from chekov_operator.api.domain_bundle import Bundle, parse_bundle
 from chekov_operator.api.event_store import parse_store
@@ -40,9 +40,16 @@ from chekov_operator.kube.kinds import (
     STORE,
     Key,
 )
-from chekov_operator.kube.objects import Children, Object, key_of, label, nested
+from chekov_operator.kube.objects import (
+    Children,
+    Object,
+    key_of,
+    label,
+    nested,
+    nested_list,
+)
 from chekov_operator.kube.referenced_objects import ReferencedObjects
-from chekov_operator.stores.databases import Databases
+from chekov_operator.stores.databases import Databases, Sought
 
 _MOST_CODE_BYTES: Final = 256 * 1024
 _LOG_LINES: Final = 64
@@ -58,6 +65,7 @@ class BundleObserver:
         self._databases = databases
         self._referenced = referenced
         self._logs: dict[Key, dict[str, CheckLog]] = {}
+        self._steps: dict[Key, tuple[tuple[object, ...], Sequence[CommandFigures]]] = {}
 
     async def observe(self, key: Key, bundle: Bundle, body: Object) -> ObservedBundle:
         children = self._cache.children(key)
@@ -79,9 +87,15 @@ class BundleObserver:
             if (fault := fault_of(item, contents[item.kind.name, item.name], key.namespace))
         ]
         modules, fault = _code(bundle, contents)
-        domain = nested(known_result(children, running), "domain")
-        reading = None if store is None else self._databases.last_reading(key_of(STORE, store))
+        result = known_result(children, running)
+        domain = nested(result, "domain")
+        reading = None
+        if store is not None:
+            place = key_of(STORE, store)
+            self._databases.seek(place, key, events_to_wait_for(bundle, result))
+            reading = self._databases.last_reading(place)
         progress = reading.progress if reading else None
+        figures = [item for item in progress.figures if item.domain == domain] if progress else []
         return ObservedBundle(
             spec=nested(body, "spec") or {},
             store=store,
@@ -95,9 +109,13 @@ class BundleObserver:
             running=running,
             completed=nested(body, "status", "completedRevision"),
             status=nested(body, "status") or {},
+            rollout=nested(body, "status", "rollout"),
             is_store_read=reading is not None or not _is_valid(store),
             subscriptions=_of_domain(progress, domain),
             head=progress.head if progress else 0,
+            figures=figures,
+            figures_before=self._at_begin_of_step(key, body, figures),
+            waiting=reading.waiting.get(key) if reading else None,
             now=now,
         )
 
@@ -121,7 +139,23 @@ class BundleObserver:
 
     def forget(self, key: Key) -> None:
         self._referenced.forget(key)
+        self._databases.forget_bundle(key)
         self._logs.pop(key, None)
+        self._steps.pop(key, None)
+
+    def _at_begin_of_step(
+        self, key: Key, body: Object, figures: Sequence[CommandFigures]
+    ) -> Sequence[CommandFigures]:
+        """The figures when the step began that a rollout is in.
+
+        They are not stored: after a restart of the operator, a step is compared from then on.
+        """
+        rollout = nested(body, "status", "rollout")
+        step = (nested(rollout, "to"), nested(rollout, "step"), nested(rollout, "attempt"))
+        known = self._steps.get(key)
+        if known is None or known[0] != step:
+            known = self._steps[key] = (step, figures)
+        return known[1]
 
     async def _logs_of_checks(
         self, key: Key, children: Children, pods: Sequence[Object]
@@ -164,6 +198,19 @@ class BundleObserver:
         return dict(zip(kinds, found, strict=True))
 
 
+def events_to_wait_for(bundle: Bundle, result: Object | None) -> Sought | None:
+    """The events that bring pods back to a bundle that may have none; `None` if it may not."""
+    settings = bundle.autoscaling
+    if settings is None or settings.least or nested(result, "commands"):
+        return None
+    names: Sequence[str] | None = nested(result, "handled")
+    if names is None or nested(result, "leftOff", "handled"):
+        return None
+    declared = nested_list(result, "subscriptions")
+    subscriptions = frozenset((str(item["name"]), int(item["version"])) for item in declared)
+    return Sought(str(nested(result, "domain")), subscriptions, tuple(names))
+
+
 def _code_reference(bundle: Bundle) -> list[Reference]:
     name = bundle.code.config_map
     return [] if name is None else [Reference("spec.code.configMapRef.name", CONFIG_MAP, name)]
@@ -190,8 +237,8 @@ def _running(children: Children, body: Object) -> str | None:
 def _references_of_deployments(body: Object, children: Children) -> list[Reference]:
     """The references of the specs that pods are made from, apart from that of the bundle."""
     found: list[Reference] = []
-    for revision in deployments(children):
-        spec = stored_spec(children, revision)
+    for revision, live in deployments(children).items():
+        spec = stored_spec(children, revision) if nested(live, "spec", "replicas") else None
         if not spec or spec == nested(body, "spec"):
             continue
         with suppress(InvalidSpec):
