@@ -188,6 +188,7 @@ async def _status(connection: DriverConnection, schema: str) -> StoreStatus:
         streams=streams,
         bytes=size,
         usable=usable,
+        oldest_served=max((step.works_with for step in steps), default=0),
         connections=connections,
         connection_limit=limit,
     )
