@@ -69,6 +69,39 @@ def target(**spec: Any) -> Revision:
     )
 
 
+def subscription_body(**spec: Any) -> Object:
+    """The Subscription of the bank's projection, as the operator makes it."""
+    return {
+        "apiVersion": "chekov.dev/v1alpha1",
+        "kind": "Subscription",
+        "metadata": {
+            "name": "bank-balances",
+            "namespace": "shops",
+            "uid": "subscription-uid",
+            "generation": 2,
+        },
+        "spec": {
+            "bundleRef": {"name": "bank"},
+            "eventStoreRef": {"name": "main"},
+            "domain": "bank",
+            "handler": "balances",
+            "kind": "projection",
+            "version": 1,
+            **spec,
+        },
+    }
+
+
+def replay_body(name: str = "retry", **spec: Any) -> Object:
+    """A Replay of that subscription."""
+    return {
+        "apiVersion": "chekov.dev/v1alpha1",
+        "kind": "Replay",
+        "metadata": {"name": name, "namespace": "shops", "uid": f"{name}-uid", "generation": 1},
+        "spec": {"subscriptionRef": {"name": "bank-balances"}, **spec},
+    }
+
+
 def stored(revision: Revision, result: Object | None = None, number: int = 1) -> Object:
     """The BundleRevision of a revision, with the result of its check."""
     body = to_record(revision, number)

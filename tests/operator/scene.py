@@ -1,14 +1,18 @@
 """A bank on a fake API server, reconciled pass by pass, with Kubernetes's own part played here."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from opentelemetry.trace import Tracer
 
+from chekov.errors import StoreUnavailable
 from chekov.serialization.frame import framed
 from chekov.serialization.json import to_json
-from chekov.store.port import CommandFigures, SubscriptionKey, SubscriptionRow
+from chekov.store.memory import MemoryStore
+from chekov.store.port import CommandFigures, Generation, SubscriptionKey, SubscriptionRow
+from chekov.store.port import Store as StorePort
 from chekov.store.postgres.inspect import Progress, StoreStatus
 from chekov_operator.api.event_store import Store
 from chekov_operator.api.fault import Fault
@@ -16,7 +20,19 @@ from chekov_operator.controllers.reconciler import Reconciler
 from chekov_operator.controllers.registry import all_controllers
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
-from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, JOB, POD, STORE, WATCHED, Key, Kind
+from chekov_operator.kube.kinds import (
+    BUNDLE,
+    DEPLOYMENT,
+    JOB,
+    KINDS,
+    POD,
+    REPLAY,
+    STORE,
+    SUBSCRIPTION,
+    WATCHED,
+    Key,
+    Kind,
+)
 from chekov_operator.kube.objects import Object, condition_of, key_of
 from chekov_operator.kube.referenced_objects import FOLLOWED, ReferencedObjects
 from chekov_operator.kube.work_queue import WorkQueue
@@ -33,6 +49,8 @@ NAMESPACE = "shops"
 SECRET_PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/postgres"
 BANK = Key(BUNDLE.name, NAMESPACE, "bank")
 MAIN = Key(STORE.name, NAMESPACE, "main")
+BALANCES = Key(SUBSCRIPTION.name, NAMESPACE, "bank-balances")
+RETRY = Key(REPLAY.name, NAMESPACE, "retry")
 FINE: Object = {
     "ok": True,
     "domain": "bank",
@@ -60,6 +78,9 @@ class Answers(Databases):
         self.is_read = True
         self.waiting: bool | None = None
         self.hurried: list[Key] = []
+        self.kept = MemoryStore()
+        self.rows: Sequence[SubscriptionRow] | None = None
+        self.generations: Sequence[Generation] = ()
         self.figures: list[CommandFigures] = []
 
     def reading(self, store: Store) -> Reading | None:
@@ -84,9 +105,20 @@ class Answers(Databases):
             updated=datetime(2026, 11, 24, tzinfo=UTC),
         )
         state = StoreStatus("18.4", self.version, 1, self.position, 3, 8192, self.version == 1)
-        progress = Progress([row], self.position, list(self.figures))
+        rows = [row] if self.rows is None else self.rows
+        progress = Progress(rows, self.position, list(self.figures), self.generations)
         waiting = {} if self.waiting is None else {BANK: self.waiting}
         return Reading(host, state=state, progress=progress, waiting=waiting)
+
+    @asynccontextmanager
+    async def opened(self, store: Store) -> AsyncGenerator[StorePort]:
+        """A store in memory, whose rows are read from it after that."""
+        del store
+        if self.away:
+            raise StoreUnavailable("Postgres does not answer")
+        async with self.kept as opened:
+            yield opened
+            self.rows = await opened.subscriptions.list("bank") or None
 
     def hurry(self, key: Key) -> None:
         self.hurried.append(key)
@@ -129,7 +161,7 @@ class Scene:
 
     def give(self, body: Object) -> None:
         """What a user's `kubectl apply` does."""
-        kind = STORE if body["kind"] == STORE.name else BUNDLE
+        kind = KINDS[body["kind"]]
         path = kind.path(NAMESPACE, body["metadata"]["name"])
         before = self.api.objects.get(path, {})
         after = {**body, "metadata": {**body["metadata"]}}
@@ -199,8 +231,7 @@ class Scene:
 
     def status(self, key: Key = BANK) -> Object:
         """What the operator says of an object."""
-        kind = STORE if key.kind == STORE.name else BUNDLE
-        return self.one(kind, key.name).get("status", {})
+        return self.one(KINDS[key.kind], key.name).get("status", {})
 
     def condition(self, of: str, key: Key = BANK) -> tuple[str, str, str]:
         """Status, reason and message of a condition."""

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from chekov_operator import settings as operator_settings
+from chekov_operator.kube.kinds import DEFINED
 from tests.operator.rendering import CHARTS, Manifest, Refused, helm, of_kind, rendered
 
 pytestmark = pytest.mark.usefixtures("helm_built")
@@ -78,7 +79,7 @@ def test_charts_carry_the_version_of_the_project(chart: str) -> None:
 def test_definitions_outlive_their_release() -> None:
     definitions = rendered("chekov-crds")
     assert {each["kind"] for each in definitions} == {"CustomResourceDefinition"}
-    assert len(definitions) == 3
+    assert len(definitions) == len(DEFINED)
     for each in definitions:
         assert each["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
 

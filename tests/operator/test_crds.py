@@ -17,8 +17,15 @@ from chekov_operator.api.pod_template import (
     VOLUMES,
 )
 from chekov_operator.api.reference_names import DATA_KEY, LABEL, SUBDOMAIN
+from chekov_operator.kube.kinds import DEFINED
 from tests.operator.crd_copies import COPIES, SOURCES, copies
-from tests.operator.named_fields import BAD_NAMES, BUNDLE_FIELDS, STORE_FIELDS
+from tests.operator.named_fields import (
+    BAD_NAMES,
+    BUNDLE_FIELDS,
+    REPLAY_FIELDS,
+    STORE_FIELDS,
+    SUBSCRIPTION_FIELDS,
+)
 
 Schema = dict[str, Any]
 
@@ -52,8 +59,8 @@ def columns(name: str, *, wide: bool) -> list[str]:
     return [column["name"] for column in shown if (column.get("priority", 0) > 0) == wide]
 
 
-def test_there_are_three() -> None:
-    assert set(DEFINITIONS) == {"bundlerevisions", "domainbundles", "eventstores"}
+def test_there_is_one_of_each_kind() -> None:
+    assert set(DEFINITIONS) == {kind.plural for kind in DEFINED}
 
 
 @EVERY
@@ -83,13 +90,20 @@ def test_every_list_in_the_spec_is_bounded_and_says_how_it_merges(name: str) -> 
         for path, node in paths(name).items()
         if path.startswith(".spec") and node.get("type") == "array"
     }
-    assert lists
+    assert lists or name == "subscriptions"
     assert [path for path, node in lists.items() if "maxItems" not in node] == []
     assert [path for path, node in lists.items() if "x-kubernetes-list-type" not in node] == []
 
 
-NAMING = [("domainbundles", field) for field in BUNDLE_FIELDS] + [
-    ("eventstores", field) for field in STORE_FIELDS
+NAMING = [
+    (kind, field)
+    for kind, fields in {
+        "domainbundles": BUNDLE_FIELDS,
+        "eventstores": STORE_FIELDS,
+        "replays": REPLAY_FIELDS,
+        "subscriptions": SUBSCRIPTION_FIELDS,
+    }.items()
+    for field in fields
 ]
 FREE = {
     # Not names of objects: that of a variable, and that of a handler in the code.
@@ -193,6 +207,18 @@ def test_revisions_are_listed_with_what_matters() -> None:
 def test_stores_are_listed_with_what_matters() -> None:
     assert columns("eventstores", wide=False) == ["Ready", "Schema", "Position", "Streams", "Age"]
     assert columns("eventstores", wide=True) == ["Server", "Message"]
+
+
+def test_subscriptions_are_listed_with_what_matters() -> None:
+    shown = ["State", "Ready", "Lag", "Parked", "Owners", "Age"]
+    assert columns("subscriptions", wide=False) == shown
+    wide = ["Kind", "Version", "Position", "Built", "Message"]
+    assert columns("subscriptions", wide=True) == wide
+
+
+def test_replays_are_listed_with_what_matters() -> None:
+    assert columns("replays", wide=False) == ["Subscription", "Phase", "Percent", "Left", "Age"]
+    assert columns("replays", wide=True) == ["Message"]
 
 
 def test_settings_of_handlers_are_those_that_pods_read() -> None:

@@ -5,7 +5,15 @@ import pytest
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.definitions import check_installed
 from chekov_operator.kube.events import Events, warnings_about
-from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, JOB, SERVICE, SERVICE_ACCOUNT, WATCHED
+from chekov_operator.kube.kinds import (
+    BUNDLE,
+    CONFIG_MAP,
+    JOB,
+    REPLAY,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    WATCHED,
+)
 from chekov_operator.kube.lease import Lease
 from chekov_operator.kube.referenced_objects import FOLLOWED
 from chekov_operator.management import Health
@@ -14,8 +22,8 @@ from chekov_operator.stores.dsn import Address
 from chekov_operator.stores.service_ports import pod_ports
 from tests.operator.fake_api import FakeApi, Request
 from tests.operator.rendering import Manifest, of_kind, rendered
-from tests.operator.samples import bundle_body, older_record, store_body, target
-from tests.operator.scene import FINE, MAIN, Scene
+from tests.operator.samples import bundle_body, older_record, replay_body, store_body, target
+from tests.operator.scene import BALANCES, FINE, MAIN, RETRY, Scene
 
 pytestmark = pytest.mark.usefixtures("helm_built")
 
@@ -29,6 +37,7 @@ _OWNERS = {
     ("update", f"{kind}/finalizers.chekov.dev")
     for kind in ("eventstores", "domainbundles", "bundlerevisions")
 }
+_ENDED = "2026-11-24T10:00:00Z"
 
 
 def rights_of(role: Manifest) -> set[Right]:
@@ -96,6 +105,7 @@ async def work(api: FakeApi, client: Client, metrics: Metrics) -> list[Request]:
                 scene.end_check({**FINE, "events": [f"Event{number}" for number in range(500)]})
             else:
                 scene.roll_out()
+    requests += await work_of_subscriptions(scene)
     requests += await _without_pods(scene)
     api.requests.clear()
     events = Events(client, "operator-1")
@@ -108,6 +118,28 @@ async def work(api: FakeApi, client: Client, metrics: Metrics) -> list[Request]:
         await lease.acquire()
     await lease.release()
     return requests + api.requests
+
+
+async def work_of_subscriptions(scene: Scene) -> list[Request]:
+    """What Subscriptions and Replays take, and the end of both."""
+    requests: list[Request] = []
+    await scene.reconcile(BALANCES)
+    requests += scene.api.requests
+    replay = replay_body(retry={"all": True}, ttlSecondsAfterFinished=1)
+    scene.give(replay)
+    await scene.reconcile(RETRY)
+    requests += scene.api.requests
+    scene.one(REPLAY, "retry")["status"] = {"phase": "Failed", "finishedAt": _ENDED}
+    await scene.reconcile(RETRY)
+    requests += scene.api.requests
+    scene.give(bundle_body(entrypoint="bank:without_balances"))
+    await scene.begin_check()
+    scene.end_check({**FINE, "subscriptions": []})
+    for _ in range(4):
+        await scene.reconcile()
+        requests += scene.api.requests
+        scene.roll_out()
+    return requests
 
 
 async def _without_pods(scene: Scene) -> list[Request]:

@@ -86,10 +86,18 @@ seccompProfile:
   resources: [eventstores, domainbundles]
   verbs: [get, list, watch]
 - apiGroups: [chekov.dev]
-  resources: [bundlerevisions]
+  resources: [bundlerevisions, subscriptions]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [chekov.dev]
-  resources: [eventstores/status, domainbundles/status, bundlerevisions/status]
+  resources: [replays]
+  verbs: [get, list, watch, delete]
+- apiGroups: [chekov.dev]
+  resources:
+    - eventstores/status
+    - domainbundles/status
+    - bundlerevisions/status
+    - subscriptions/status
+    - replays/status
   verbs: [patch]
 # To no pod and back, for bundles without commands.
 - apiGroups: [chekov.dev]

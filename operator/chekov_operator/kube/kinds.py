@@ -96,12 +96,22 @@ CHILDREN = (
     JOB,
     DISRUPTION_BUDGET,
     NETWORK_POLICY,
+    SUBSCRIPTION,
     AUTOSCALER,
 )
 """What bundles, their revisions and stores own. Each kind is watched by its label, so that drift is
 noticed."""
 
-WATCHED = (STORE, BUNDLE, *CHILDREN, POD)
+WRITTEN_BY_USERS = (STORE, BUNDLE, REPLAY)
+"""All of these are watched, whatever their labels."""
+
+RECONCILED = (*WRITTEN_BY_USERS, SUBSCRIPTION)
+"""The kinds that have a controller each."""
+
+DEFINED = (*RECONCILED, REVISION)
+"""The kinds that need a definition in the cluster."""
+
+WATCHED = (*WRITTEN_BY_USERS, *CHILDREN, POD)
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in WATCHED}
 
 

@@ -12,7 +12,18 @@ from typing import Any, Final
 import kopf
 
 from chekov_operator.kube.cache import Cache
-from chekov_operator.kube.kinds import BUNDLE, CHILDREN, MANAGED, POD, STORE, WATCHED, Key, Kind
+from chekov_operator.kube.kinds import (
+    BUNDLE,
+    CHILDREN,
+    MANAGED,
+    POD,
+    RECONCILED,
+    STORE,
+    SUBSCRIPTION,
+    WATCHED,
+    Key,
+    Kind,
+)
 from chekov_operator.kube.kopf_storage import NoDiffBase, NoProgress
 from chekov_operator.kube.namespaces import Namespaces
 from chekov_operator.kube.objects import Object, key_of, nested, owner_of
@@ -31,7 +42,7 @@ class Watch:
         self._cache = cache
         self._namespaces = namespaces
         self._metrics = metrics
-        self._bundles_of: dict[Key, set[Key]] = {}
+        self._users_of: dict[Key, set[Key]] = {}
         self._store_of: dict[Key, Key] = {}
 
     def registry(self, connection: Callable[[], Awaitable[kopf.ConnectionInfo]]) -> Any:
@@ -72,9 +83,9 @@ class Watch:
             if self._namespaces.is_readable(key.namespace):
                 self._queue.add(key)
 
-    def bundles_of(self, store: Key) -> list[Key]:
-        """The bundles that use a store."""
-        return list(self._bundles_of.get(store, ()))
+    def users_of(self, store: Key) -> list[Key]:
+        """The bundles and subscriptions that use a store."""
+        return list(self._users_of.get(store, ()))
 
     def _handler(self, kind: Kind) -> Callable[..., Awaitable[None]]:
         async def handle(event: Any, **_: object) -> None:
@@ -87,26 +98,36 @@ class Watch:
     def _affected(
         self, kind: Kind, body: Object, known: Object | None, *, deleted: bool
     ) -> list[Key]:
-        if kind not in (STORE, BUNDLE):
-            return [owner for item in (known, body) if (owner := owner_of(item))]
         key = key_of(kind, body)
-        if kind is BUNDLE:
+        own = [key] if kind in RECONCILED else []
+        if kind in (BUNDLE, SUBSCRIPTION):
             self._index_by_store(key, body, deleted=deleted)
-            return [key]
-        return [key, *self._bundles_of.get(key, ())]
+        if kind is STORE:
+            return [*own, *self._users_of.get(key, ())]
+        if kind is SUBSCRIPTION and not deleted and _is_else_the_same(known, body):
+            return own
+        return [*own, *(owner for item in (known, body) if (owner := owner_of(item)))]
 
     def _index_by_store(self, key: Key, body: Object, *, deleted: bool) -> None:
-        """Remember which store a bundle uses, so that changes of the store reach the bundle."""
+        """Remember which store an object uses, so that changes of the store reach the object."""
         old = self._store_of.pop(key, None)
         if old is not None:
-            self._bundles_of[old].discard(key)
-            if not self._bundles_of[old]:
-                del self._bundles_of[old]
+            self._users_of[old].discard(key)
+            if not self._users_of[old]:
+                del self._users_of[old]
         name = nested(body, "spec", "eventStoreRef", "name")
         if name and not deleted:
             store = Key(STORE.name, key.namespace, str(name))
             self._store_of[key] = store
-            self._bundles_of.setdefault(store, set()).add(key)
+            self._users_of.setdefault(store, set()).add(key)
+
+
+def _is_else_the_same(known: Object | None, body: Object) -> bool:
+    """Whether an object is as it was, apart from its status."""
+    return known is not None and all(
+        nested(known, *path) == nested(body, *path)
+        for path in (("spec",), ("metadata", "labels"), ("metadata", "ownerReferences"))
+    )
 
 
 class _EndlessPauses:

@@ -3,11 +3,14 @@
 import asyncio
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-from chekov.errors import StoreError
+from chekov.errors import ChekovError, StoreError
+from chekov.store.port import Store as StorePort
+from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.inspect import Inspector, Progress
 from chekov_operator.api.event_store import SecretKey, Store
 from chekov_operator.api.fault import Fault
@@ -24,9 +27,28 @@ _HOW_TO_WRITE: Final = (
 )
 
 
+_PATIENCE_SECONDS: Final = 5.0
+_CONNECTIONS: Final = 3
+
+
+class NoDsn(ChekovError):
+    """A store cannot be opened, because its Secret holds no DSN that can be used."""
+
+
 class _Dsn(NamedTuple):
     text: str
     pod_ports: tuple[int, ...]
+
+
+def _postgres(dsn: str, store: Store) -> StorePort:
+    return PostgresStore(
+        dsn,
+        schema=store.schema,
+        migrate=False,
+        pool_size=_CONNECTIONS,
+        patience=_PATIENCE_SECONDS,
+        pooled=store.pooled,
+    )
 
 
 class Sought(NamedTuple):
@@ -51,6 +73,7 @@ class Databases:
         changed: called with the key of a store whenever something else was read from it.
         refresh_seconds: between two reads of a store that answers.
         inspector: makes what reads one database.
+        store: makes what changes the subscriptions of a store, from its DSN.
     """
 
     def __init__(
@@ -60,11 +83,13 @@ class Databases:
         *,
         refresh_seconds: float,
         inspector: Callable[[str], Inspector] = Inspector,
+        store: Callable[[str, Store], StorePort] = _postgres,
     ) -> None:
         self._client = client
         self._changed = changed
         self._refresh_seconds = refresh_seconds
         self._make = inspector
+        self._make_store = store
         self._inspectors: dict[str, Inspector] = {}
         self._dsns: dict[tuple[str, SecretKey], _Dsn] = {}
         self._changes = 0
@@ -153,6 +178,23 @@ class Databases:
         task.cancel()
         self._dsns.pop((key.namespace, poller.store.secret), None)
         self._sought.pop(key, None)
+
+    @asynccontextmanager
+    async def opened(self, store: Store) -> AsyncGenerator[StorePort]:
+        """A store itself, to do once in a while what people ask for; it is read again soon.
+
+        Raises:
+            NoDsn: its Secret holds none that can be used.
+            StoreError: the database is away, or refuses.
+            ApiError: the API server refuses to give the Secret.
+            ApiUnavailable: the API server does not answer.
+        """
+        found = await self._dsn(store.meta.namespace, store.secret)
+        if isinstance(found, Fault):
+            raise NoDsn(found.message)
+        async with self._make_store(found.text, store) as opened:
+            yield opened
+        self.hurry(Key(STORE.name, store.meta.namespace, store.meta.name))
 
     async def read(self, store: Store) -> Reading:
         """Read a store now.

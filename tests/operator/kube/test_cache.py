@@ -151,7 +151,16 @@ def test_a_bundle_is_not_its_own_child() -> None:
     cache.put(BUNDLE, thing(owner=""))
     cache.put(STORE, thing("main", owner=""))
     assert cache.children(BANK) == {}
-    assert sorted(cache.owners()) == [BANK, MAIN]
+
+
+def test_the_objects_of_a_kind_are_found_by_namespace() -> None:
+    cache = Cache()
+    for name in ("two", "one"):
+        cache.put(BUNDLE, thing(name, owner=""))
+    cache.put(STORE, thing("main", owner=""))
+    found = cache.all(BUNDLE, "shops")
+    assert [body["metadata"]["name"] for body in found] == ["one", "two"]
+    assert cache.all(BUNDLE, "other") == []
 
 
 def test_what_nobody_reads_is_not_kept() -> None:

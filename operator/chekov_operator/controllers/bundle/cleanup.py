@@ -6,8 +6,10 @@ from typing import Final
 from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.children import names
 from chekov_operator.children.revision import Revision
+from chekov_operator.children.subscriptions import subscriptions
 from chekov_operator.children.workloads import RUNTIME
 from chekov_operator.controllers.bundle.check import Check
+from chekov_operator.controllers.bundle.check_result import is_whole
 from chekov_operator.controllers.bundle.gate import Gate
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.revisions import (
@@ -27,6 +29,7 @@ from chekov_operator.kube.kinds import (
     REVISION,
     REVISION_LABEL,
     SERVICE_ACCOUNT,
+    SUBSCRIPTION,
     Kind,
 )
 from chekov_operator.kube.objects import Object, label, nested
@@ -78,6 +81,24 @@ def unwanted(
     for kind, is_unneeded in unneeded.items():
         if is_unneeded and (kind.name, bundle.meta.name) in observed.children:
             yield kind, bundle.meta.name
+
+
+def undeclared(
+    bundle: Bundle, observed: ObservedBundle, result: Object | None
+) -> Iterable[tuple[Kind, str]]:
+    """The Subscriptions of handlers that the serving revision does not have any more.
+
+    Args:
+        bundle: the spec.
+        observed: what there is.
+        result: of the check of that revision.
+    """
+    if not is_whole(result):
+        return
+    declared = {item["metadata"]["name"] for item in subscriptions(bundle, result)}
+    for kind, name in observed.children:
+        if kind == SUBSCRIPTION.name and name not in declared:
+            yield SUBSCRIPTION, name
 
 
 def _unplanned(

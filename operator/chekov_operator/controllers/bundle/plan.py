@@ -9,11 +9,12 @@ from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children.pod_state import SLOW_SECONDS, last_became_ready
 from chekov_operator.children.revision import Revision
+from chekov_operator.children.subscriptions import subscriptions
 from chekov_operator.children.workloads import service_account, supporting_objects
 from chekov_operator.controllers.bundle.autoscaling import plan_autoscaling
 from chekov_operator.controllers.bundle.changes import changes, in_words
 from chekov_operator.controllers.bundle.check import Check, check_revision
-from chekov_operator.controllers.bundle.cleanup import unwanted
+from chekov_operator.controllers.bundle.cleanup import undeclared, unwanted
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
 from chekov_operator.controllers.bundle.deployments import plan_deployments, pods_by_revision
 from chekov_operator.controllers.bundle.gate import gate_revision
@@ -83,7 +84,7 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         observed,
         state.subscriptions,
         result=result,
-        complete=check.revision is not None and check.revision.name == observed.completed,
+        complete=target is not None and target.name == observed.completed,
     )
     status = {
         **bundle_status(bundle, observed, shown, result, phase=phase(state)),
@@ -105,11 +106,19 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         wait_of(progress, bundle, observed.now),
     ]
     return Plan(
-        apply=[*stored, *check.apply, *gate.apply, *serving, *(scaling.apply if target else ())],
+        apply=[
+            *stored,
+            *check.apply,
+            *gate.apply,
+            *serving,
+            *(scaling.apply if target else ()),
+            *subscriptions(bundle, result),
+        ],
         delete=[
             *check.delete,
             *gate.delete,
             *unwanted(bundle, observed, check, gate, target, origin, serving),
+            *undeclared(bundle, observed, result),
             *scaling.delete,
         ],
         status=status,

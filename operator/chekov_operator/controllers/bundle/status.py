@@ -1,7 +1,6 @@
 """The part of a DomainBundle's status that is not conditions. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from chekov.store.port import SubscriptionRow
 from chekov_operator.api.domain_bundle import Bundle
@@ -9,11 +8,9 @@ from chekov_operator.children.workloads import RUNTIME
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.revisions import deployments
 from chekov_operator.controllers.bundle.rollout import ready_pods
+from chekov_operator.controllers.subscription_rows import WAITING, row_status, rows_of
 from chekov_operator.kube.kinds import BUNDLE_LABEL, COMPONENT_LABEL, REVISION_LABEL
 from chekov_operator.kube.objects import Object, nested, nested_list
-
-_WAITING: Final = "waiting"
-"""The state of a subscription that no pod owns."""
 
 
 def bundle_status(
@@ -70,23 +67,18 @@ def _selector(bundle: str, revisions: Sequence[str]) -> str:
 def is_settled(status: Object, result: Object | None) -> bool:
     """Whether the status has every subscription of the check's result, each owned by a pod."""
     items = nested_list(status, "subscriptions")
-    waiting = {item["name"] for item in items if item["state"] == _WAITING}
+    waiting = {item["name"] for item in items if item["state"] == WAITING}
     owned = {item["name"] for item in items} - waiting
     return all(item.get("name") in owned for item in nested_list(result, "subscriptions"))
 
 
 def current_rows(observed: ObservedBundle, result: Object | None) -> list[SubscriptionRow]:
-    """The subscriptions of the serving revision, without those that older ones left behind.
-
-    Of a projection that is being rebuilt, it is the generation that serves.
-    """
-    declared = _declared(result)
+    """The subscriptions of the serving revision, without those that older ones left behind."""
+    rows = observed.subscriptions or ()
     return [
         row
-        for row in observed.subscriptions or ()
-        if (item := declared.get(row.key.name))
-        and item.get("version", 1) == row.key.version
-        and not (row.building and row.key.generation > 1)
+        for name, item in sorted(_declared(result).items())
+        for row in rows_of(rows, name, int(item.get("version", 1)))
     ]
 
 
@@ -106,25 +98,9 @@ def _subscriptions(observed: ObservedBundle, result: Object | None) -> Object:
 
 
 def _subscription(row: SubscriptionRow, head: int, declared: Mapping[str, object]) -> Object:
-    item: Object = {
+    return {
         "name": row.key.name,
-        "partition": row.key.partition,
         "kind": str(declared.get("kind") or "handler"),
         "version": row.key.version,
-        "state": _state(row, head),
-        "position": row.position,
-        "lag": max(0, head - row.position),
-        "parked": row.parked,
+        **row_status(row, head),
     }
-    if row.owner:
-        # An owner is the pod's name, "/" and an identifier of its process.
-        item["owner"] = row.owner.partition("/")[0]
-    return item
-
-
-def _state(row: SubscriptionRow, head: int) -> str:
-    if row.state != "running":
-        return row.state
-    if row.owner is None:
-        return _WAITING
-    return "live" if row.position >= head else "catching-up"

@@ -126,6 +126,7 @@ def test_lag_is_that_of_the_slowest_and_parked_events_are_summed() -> None:
             "position": 30,
             "lag": 12,
             "parked": 1,
+            "parkedKeys": 0,
             "owner": "bank-1",
         },
         {
@@ -137,6 +138,7 @@ def test_lag_is_that_of_the_slowest_and_parked_events_are_summed() -> None:
             "position": 42,
             "lag": 0,
             "parked": 2,
+            "parkedKeys": 0,
         },
     ]
 
