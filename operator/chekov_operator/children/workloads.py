@@ -92,32 +92,9 @@ def service_account(bundle: Bundle) -> Object:
 
 def check_job(revision: Revision) -> Object:
     """Loads the code in the image that will run it, and reports its faults."""
-    bundle = revision.bundle
-    labels = {REVISION_LABEL: revision.name, COMPONENT_LABEL: CHECK}
-    container = pods.bundle_container(
-        bundle,
-        ["chekov", "check", "--output", "frame", "--termination-log", _TERMINATION_LOG],
-        revision.image,
-        _code_variables(revision),
-        code=revision.code,
-        pull_policy=revision.pull_policy,
-    )
-    template = pods.check_pod(
-        bundle,
-        container,
-        labels={**child_labels(bundle.meta.name), **labels},
-        code=revision.code,
-        account=revision.account,
-    )
-    name = names.check(bundle.meta.name, revision.name)
-    return {
-        **_child_of_bundle(bundle, JOB, name, labels),
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": bundle.jobs.deadline_seconds or _CHECK_SECONDS,
-            "template": template,
-        },
-    }
+    command = ["chekov", "check", "--output", "frame", "--termination-log", _TERMINATION_LOG]
+    name = names.check(revision.bundle.meta.name, revision.name)
+    return _job(revision, name, CHECK, command, _code_variables(revision), _CHECK_SECONDS)
 
 
 def check_policy(bundle: Bundle) -> Object:
@@ -137,8 +114,7 @@ def gate_job(revision: Revision, running: str) -> Object:
         revision: the revision.
         running: the manifest of the running revision, as JSON; empty if there is none.
     """
-    bundle, store = revision.bundle, revision.store
-    labels = {REVISION_LABEL: revision.name, COMPONENT_LABEL: GATE}
+    store = revision.store
     reader = store.reader or Connection(store.secret, pooled=store.pooled)
     command = ["chekov", "gate", "--output", "frame"]
     if running:
@@ -151,29 +127,8 @@ def gate_job(revision: Revision, running: str) -> Object:
     ]
     if reader.pooled:
         variables.append(pods.variable("CHEKOV_STORE_POOLED", "true"))
-    container = pods.bundle_container(
-        bundle,
-        command,
-        revision.image,
-        variables,
-        code=revision.code,
-        pull_policy=revision.pull_policy,
-    )
-    template = pods.check_pod(
-        bundle,
-        container,
-        labels={**child_labels(bundle.meta.name), **labels},
-        code=revision.code,
-        account=revision.account,
-    )
-    return {
-        **_child_of_bundle(bundle, JOB, names.gate(bundle.meta.name, revision.name), labels),
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": bundle.jobs.deadline_seconds or _GATE_SECONDS,
-            "template": template,
-        },
-    }
+    name = names.gate(revision.bundle.meta.name, revision.name)
+    return _job(revision, name, GATE, command, variables, _GATE_SECONDS)
 
 
 def gate_policy(bundle: Bundle, databases: Sequence[Address]) -> Object:
@@ -307,6 +262,41 @@ def migration_policy(store: Store, databases: Sequence[Address]) -> Object:
     return {
         **child(NETWORK_POLICY, name, store.meta, STORE, labels),
         "spec": job_policy_spec(databases, pods_of_migrations),
+    }
+
+
+def _job(
+    revision: Revision,
+    name: str,
+    component: str,
+    command: Sequence[str],
+    variables: Sequence[Object],
+    seconds: int,
+) -> Object:
+    """A Job that runs a program once with the code of a revision."""
+    bundle, labels = revision.bundle, {REVISION_LABEL: revision.name, COMPONENT_LABEL: component}
+    container = pods.bundle_container(
+        bundle,
+        command,
+        revision.image,
+        variables,
+        code=revision.code,
+        pull_policy=revision.pull_policy,
+    )
+    template = pods.check_pod(
+        bundle,
+        container,
+        labels={**child_labels(bundle.meta.name), **labels},
+        code=revision.code,
+        account=revision.account,
+    )
+    return {
+        **_child_of_bundle(bundle, JOB, name, labels),
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": bundle.jobs.deadline_seconds or seconds,
+            "template": template,
+        },
     }
 
 
