@@ -59,6 +59,7 @@ async def test_the_status_of_a_store(dsn: str, inspector: Inspector) -> None:
     status = await inspector.status("chekov")
     assert (status.schema_version, status.position) == (status.needed_version, 2)
     assert status.usable
+    assert 0 < status.oldest_served <= status.schema_version
     assert status.bytes > 0
     assert int(status.server_version.split(".")[0]) >= 15
     assert 0 < status.connections < status.connection_limit

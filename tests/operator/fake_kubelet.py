@@ -5,16 +5,18 @@ from collections.abc import Mapping
 
 from chekov.serialization.frame import framed, shortened
 from chekov.serialization.json import to_json
-from chekov_operator.kube.kinds import DEPLOYMENT, EVENT, JOB, POD
-from chekov_operator.kube.objects import Object, nested
+from chekov_operator.children.workloads import GATE
+from chekov_operator.kube.kinds import COMPONENT_LABEL, DEPLOYMENT, EVENT, JOB, POD
+from chekov_operator.kube.objects import Object, label, nested
 from tests.operator.fake_api import FakeApi
 
 LONG_AGO = "2026-11-24T10:00:00Z"
+READABLE: Object = {"compatibility": "Compatible", "reason": "Readable", "message": "9 events"}
 
 
 def ended_pod(job: Object, result: Mapping[str, object]) -> Object:
     """The pod of a Job after its container printed a result."""
-    code = 0 if result.get("ok") else 1
+    code = 0 if result.get("ok") or result.get("compatibility") == "Compatible" else 1
     state = {"terminated": {"exitCode": code, "message": shortened(dict(result)).decode()}}
     owner = {"uid": job["metadata"]["uid"], "controller": True}
     labels = job["spec"]["template"]["metadata"]["labels"]
@@ -68,8 +70,9 @@ class Kubelet:
             return
         pod = POD.path(live["metadata"]["namespace"], f"{live['metadata']['name']}-1")
         if pod not in self._api.objects:
-            self._api.logs[pod] = f"{framed(to_json(self.result))}\n"
-            self._api.put(pod, ended_pod(live, self.result))
+            result = READABLE if label(live, COMPONENT_LABEL) == GATE else self.result
+            self._api.logs[pod] = f"{framed(to_json(result))}\n"
+            self._api.put(pod, ended_pod(live, result))
 
     def _warn(self, job: Object) -> None:
         """Say in an Event why a Job has no pod."""

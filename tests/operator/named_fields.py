@@ -148,6 +148,12 @@ STORE_FIELDS: dict[str, Made] = {
     "spec.connection.secretRef.key": lambda key: {
         "connection": {"secretRef": {"name": "shop", "key": key}}
     },
+    "spec.readerConnection.secretRef.name": lambda name: {
+        "readerConnection": {"secretRef": {"name": name}}
+    },
+    "spec.readerConnection.secretRef.key": lambda key: {
+        "readerConnection": {"secretRef": {"name": "shop", "key": key}}
+    },
     "spec.connection.cloudNativePG.cluster": lambda name: {
         "connection": {"cloudNativePG": {"cluster": name}}
     },

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from chekov_operator.api.autoscaling import Autoscaling, parse_autoscaling
@@ -32,6 +32,9 @@ from chekov_operator.kube.objects import (
     nested,
     nested_list,
 )
+
+Compatibility = Literal["Enforce", "Warn", "Skip"]
+"""What is done about a revision that cannot work with what is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Bundle:
     telemetry: Telemetry = Telemetry()
     access: Access = field(default_factory=Access)
     jobs: JobSettings = field(default_factory=JobSettings)
+    compatibility: Compatibility = "Enforce"
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
     suspended: bool = False
     promoted: str | None = None
@@ -133,11 +137,22 @@ def parse_bundle(body: Body) -> Bundle:
         ),
         access=parse_access(spec),
         jobs=parse_jobs(spec),
+        compatibility=_compatibility(spec),
         rollout=parse_rollout(spec),
         suspended=nested(spec, "suspend") is True,
         promoted=annotation(body, PROMOTE_ANNOTATION),
         undone=annotation(body, UNDO_ANNOTATION),
     )
+
+
+def _compatibility(spec: object) -> Compatibility:
+    match nested(spec, "compatibility"):
+        case "Warn":
+            return "Warn"
+        case "Skip":
+            return "Skip"
+        case _:
+            return "Enforce"
 
 
 def _names_in(spec: object) -> Iterable[Named]:

@@ -19,12 +19,27 @@ class SecretKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """How a database is reached as one role.
+
+    Attributes:
+        secret: with the DSN.
+        pooled: whether that leads to a pooler in transaction mode.
+    """
+
+    secret: SecretKey
+    pooled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     meta: Meta
     secret: SecretKey
     schema: str
     migrate: Literal["Auto", "Manual"]
     pooled: bool
+    reader: Connection | None = None
+    """By which the gate reads; by the writer's if there is none."""
     jobs: JobSettings = field(default_factory=JobSettings)
     network_policy: bool = True
     accepted_loss: str | None = None
@@ -51,10 +66,19 @@ def parse_store(body: Body) -> Store:
         schema=str(nested(spec, "schema") or "chekov"),
         migrate="Manual" if nested(spec, "migrate") == "Manual" else "Auto",
         pooled=pooled,
+        reader=_reader(spec),
         jobs=parse_jobs(spec),
         accepted_loss=annotation(body, ACCEPTED_LOSS_ANNOTATION),
         network_policy=nested(spec, "networkPolicy", "enabled") is not False,
     )
+
+
+def _reader(spec: object) -> Connection | None:
+    given = nested(spec, "readerConnection")
+    if given is None:
+        return None
+    secret = _secret_key(nested(given, "secretRef"), "spec.readerConnection.secretRef")
+    return Connection(secret, pooled=nested(given, "pooled") is True)
 
 
 def _secret(reference: object, cluster: object) -> SecretKey:
@@ -62,7 +86,10 @@ def _secret(reference: object, cluster: object) -> SecretKey:
         path = "spec.connection.cloudNativePG"
         # CloudNativePG keeps the DSN of the application's user there, for its -rw Service.
         return SecretKey(f"{parse_name(cluster, 'cluster', path, LABEL)}-app", "uri")
-    path = "spec.connection.secretRef"
+    return _secret_key(reference, "spec.connection.secretRef")
+
+
+def _secret_key(reference: object, path: str) -> SecretKey:
     given = nested(reference, "key")
     key = "dsn" if given is None else parse_name(reference, "key", path, DATA_KEY)
     return SecretKey(parse_name(reference, "name", path), key)

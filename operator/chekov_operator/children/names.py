@@ -44,6 +44,16 @@ def check_policy(bundle: str) -> str:
     return fitted(bundle, "check")
 
 
+def gate(bundle: str, revision: str) -> str:
+    """The Job that finds out whether a revision can work with what is stored."""
+    return fitted(bundle, "gate", revision)
+
+
+def gate_policy(bundle: str) -> str:
+    """The NetworkPolicy of the pods of a bundle's gates."""
+    return fitted(bundle, "gate")
+
+
 def management(bundle: str) -> str:
     """The headless Service for the management ports."""
     return fitted(bundle, "management")

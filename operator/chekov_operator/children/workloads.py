@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chekov_operator.api.domain_bundle import Bundle
-from chekov_operator.api.event_store import Store
+from chekov_operator.api.event_store import Connection, Store
 from chekov_operator.api.spec import Meta
 from chekov_operator.children import access, names, pods
 from chekov_operator.children.network_policy import job_policy_spec, network_policy_spec
@@ -36,8 +36,10 @@ from chekov_operator.stores.dsn import (
 
 RUNTIME: Final = "runtime"
 CHECK: Final = "check"
+GATE: Final = "gate"
 MIGRATION: Final = "migration"
 _CHECK_SECONDS: Final = 300
+_GATE_SECONDS: Final = 300
 _MIGRATION_SECONDS: Final = 600
 _NO_DEADLINE: Final = 2**31 - 1
 _TERMINATION_LOG: Final = "/dev/termination-log"
@@ -90,32 +92,9 @@ def service_account(bundle: Bundle) -> Object:
 
 def check_job(revision: Revision) -> Object:
     """Loads the code in the image that will run it, and reports its faults."""
-    bundle = revision.bundle
-    labels = {REVISION_LABEL: revision.name, COMPONENT_LABEL: CHECK}
-    container = pods.bundle_container(
-        bundle,
-        ["chekov", "check", "--output", "frame", "--termination-log", _TERMINATION_LOG],
-        revision.image,
-        _code_variables(revision),
-        code=revision.code,
-        pull_policy=revision.pull_policy,
-    )
-    template = pods.check_pod(
-        bundle,
-        container,
-        labels={**child_labels(bundle.meta.name), **labels},
-        code=revision.code,
-        account=revision.account,
-    )
-    name = names.check(bundle.meta.name, revision.name)
-    return {
-        **_child_of_bundle(bundle, JOB, name, labels),
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": bundle.jobs.deadline_seconds or _CHECK_SECONDS,
-            "template": template,
-        },
-    }
+    command = ["chekov", "check", "--output", "frame", "--termination-log", _TERMINATION_LOG]
+    name = names.check(revision.bundle.meta.name, revision.name)
+    return _job(revision, name, CHECK, command, _code_variables(revision), _CHECK_SECONDS)
 
 
 def check_policy(bundle: Bundle) -> Object:
@@ -125,6 +104,40 @@ def check_policy(bundle: Bundle) -> Object:
     return {
         **_child_of_bundle(bundle, NETWORK_POLICY, names.check_policy(name)),
         "spec": job_policy_spec(None, pods_of_checks),
+    }
+
+
+def gate_job(revision: Revision, running: str) -> Object:
+    """Reads what is stored with the code of a revision, in the image that will run it.
+
+    Args:
+        revision: the revision.
+        running: the manifest of the running revision, as JSON; empty if there is none.
+    """
+    store = revision.store
+    reader = store.reader or Connection(store.secret, pooled=store.pooled)
+    command = ["chekov", "gate", "--output", "frame"]
+    if running:
+        # Kubernetes replaces $(NAME) in commands, unless the dollar is written twice.
+        command += ["--running", running.replace("$(", "$$(")]
+    variables = [
+        pods.dsn_variable(reader.secret),
+        pods.variable("CHEKOV_SCHEMA", store.schema),
+        *_code_variables(revision),
+    ]
+    if reader.pooled:
+        variables.append(pods.variable("CHEKOV_STORE_POOLED", "true"))
+    name = names.gate(revision.bundle.meta.name, revision.name)
+    return _job(revision, name, GATE, command, variables, _GATE_SECONDS)
+
+
+def gate_policy(bundle: Bundle, databases: Sequence[Address]) -> Object:
+    """The network policy of the pods of gates, which read a database."""
+    name = bundle.meta.name
+    pods_of_gates = {BUNDLE_LABEL: name, COMPONENT_LABEL: GATE}
+    return {
+        **_child_of_bundle(bundle, NETWORK_POLICY, names.gate_policy(name)),
+        "spec": job_policy_spec(databases, pods_of_gates),
     }
 
 
@@ -249,6 +262,41 @@ def migration_policy(store: Store, databases: Sequence[Address]) -> Object:
     return {
         **child(NETWORK_POLICY, name, store.meta, STORE, labels),
         "spec": job_policy_spec(databases, pods_of_migrations),
+    }
+
+
+def _job(
+    revision: Revision,
+    name: str,
+    component: str,
+    command: Sequence[str],
+    variables: Sequence[Object],
+    seconds: int,
+) -> Object:
+    """A Job that runs a program once with the code of a revision."""
+    bundle, labels = revision.bundle, {REVISION_LABEL: revision.name, COMPONENT_LABEL: component}
+    container = pods.bundle_container(
+        bundle,
+        command,
+        revision.image,
+        variables,
+        code=revision.code,
+        pull_policy=revision.pull_policy,
+    )
+    template = pods.check_pod(
+        bundle,
+        container,
+        labels={**child_labels(bundle.meta.name), **labels},
+        code=revision.code,
+        account=revision.account,
+    )
+    return {
+        **_child_of_bundle(bundle, JOB, name, labels),
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": bundle.jobs.deadline_seconds or seconds,
+            "template": template,
+        },
     }
 
 

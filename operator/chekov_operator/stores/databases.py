@@ -207,6 +207,7 @@ class Databases:
         if isinstance(found, Fault):
             return Reading(dsn_fault=found)
         host = shown(addresses_of(found.text))
+        reader_host = await self._reader_host(store)
         inspector = self._inspector(found.text)
         try:
             state = await inspector.status(store.schema)
@@ -218,11 +219,13 @@ class Databases:
             return Reading(
                 host=host,
                 pod_ports=found.pod_ports,
+                reader_host=reader_host,
                 unreachable=Fault("Unreachable", f"Postgres at {host}: {error}"),
             )
         return Reading(
             host=host,
             pod_ports=found.pod_ports,
+            reader_host=reader_host,
             state=state,
             progress=progress,
             waiting=waiting,
@@ -240,6 +243,13 @@ class Databases:
             for bundle, sought in dict(self._sought.get(key, {})).items()
             if (after := _first_position(progress, sought)) is not None
         }
+
+    async def _reader_host(self, store: Store) -> str | None:
+        """The servers of the reader; a Secret that cannot be used stops only who needs it."""
+        if store.reader is None:
+            return None
+        found = await self._dsn(store.meta.namespace, store.reader.secret)
+        return None if isinstance(found, Fault) else shown(addresses_of(found.text))
 
     async def _dsn(self, namespace: str, secret: SecretKey) -> "_Dsn | Fault":
         """The DSN in a Secret, which is read again after a change and after a failure."""

@@ -30,6 +30,7 @@ class Reading:
     Attributes:
         host: the servers that the DSN names, without credentials.
         pod_ports: of the pods behind the Services that it names, where they differ.
+        reader_host: the servers that the DSN of the reader names, if there is one that can be used.
         dsn_fault: why no DSN can be used; `None` if one can.
         unreachable: why the database could not be read, if so.
         state: of the store.
@@ -39,6 +40,7 @@ class Reading:
 
     host: str | None = None
     pod_ports: tuple[int, ...] = ()
+    reader_host: str | None = None
     dsn_fault: Fault | None = None
     unreachable: Fault | None = None
     state: StoreStatus | None = None

@@ -35,6 +35,16 @@ async def test_the_dsn_is_read_from_the_secret(api: FakeApi, databases: Database
     assert (await databases.read(store())).host == "db.example:6432"
 
 
+async def test_the_servers_of_the_reader_are_known_too(api: FakeApi, databases: Databases) -> None:
+    keep(api, DSN)
+    reader = store(readerConnection={"secretRef": {"name": "reader", "key": "uri"}})
+    found = await databases.read(reader)
+    assert (found.host, found.reader_host) == ("db.example:6432", None), "nobody else is stopped"
+    value = b64encode(b"postgresql://reader@standby.example/bank").decode()
+    api.put("/api/v1/namespaces/shops/secrets/reader", {"data": {"uri": value}})
+    assert (await databases.read(reader)).reader_host == "standby.example:5432"
+
+
 async def test_a_secret_is_read_again_after_a_change(api: FakeApi, databases: Databases) -> None:
     keep(api, DSN)
     await databases.read(store())

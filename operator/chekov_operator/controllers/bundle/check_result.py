@@ -13,7 +13,7 @@ from chekov_operator.kube.objects import Object, annotation, nested, with_annota
 from chekov_operator.kube.text import printable, reason_or
 
 _ANNOTATION: Final = f"{GROUP}/result"
-_TEXTS: Final = ("domain", "message")
+_TEXTS: Final = ("domain", "message", "runtime")
 _NAMES: Final = ("aggregates", "commands", "events", "handled", "faults")
 
 
@@ -39,6 +39,9 @@ def parse_result(output: str | None) -> Object | None:
             item for given in result["subscriptions"] if (item := _subscription(given))
         ]
     # As a check prints it, and as it is stored.
+    schema: object = result.get("store_schema") or result.get("storeSchema")
+    if isinstance(schema, int):
+        parsed["storeSchema"] = schema
     left_off: object = result.get("left_off") or result.get("leftOff")
     counts = {name: nested(left_off, name) for name in (*_NAMES, "subscriptions")}
     kept = {name: count for name, count in counts.items() if isinstance(count, int)}

@@ -10,6 +10,7 @@ from chekov_operator.children.subscriptions import subscriptions
 from chekov_operator.children.workloads import RUNTIME
 from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.check_result import is_whole
+from chekov_operator.controllers.bundle.gate import Gate
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.revisions import (
     deployments,
@@ -40,6 +41,7 @@ def unwanted(
     bundle: Bundle,
     observed: ObservedBundle,
     check: Check,
+    gate: Gate,
     target: Revision | None,
     origin: str | None,
     planned: Sequence[Object],
@@ -50,6 +52,7 @@ def unwanted(
         bundle: the spec.
         observed: what there is.
         check: of the revision that the spec asks for.
+        gate: of the same.
         target: the revision that should have pods, if any can.
         origin: the revision to which a rollout would go back.
         planned: the children that should exist.
@@ -57,14 +60,16 @@ def unwanted(
     wanted = check.revision.name if check.revision else None
     # Its result is lost with the Job until the BundleRevision has it.
     has_passed = nested(known_result(observed.children, wanted), "ok") is True
-    needed_job = names.check(bundle.meta.name, wanted) if wanted and not has_passed else None
+    needed_jobs = {gate.job}
+    if wanted and not has_passed:
+        needed_jobs.add(names.check(bundle.meta.name, wanted))
     for kind, name in observed.children:
-        if kind == JOB.name and wanted and name != needed_job:
+        if kind == JOB.name and wanted and name not in needed_jobs:
             yield JOB, name
     yield from _code_of_images(observed)
-    policy = names.check_policy(bundle.meta.name)
-    if not bundle.network_policy and (NETWORK_POLICY.name, policy) in observed.children:
-        yield NETWORK_POLICY, policy
+    for policy in (names.check_policy(bundle.meta.name), names.gate_policy(bundle.meta.name)):
+        if not bundle.network_policy and (NETWORK_POLICY.name, policy) in observed.children:
+            yield NETWORK_POLICY, policy
     if target is None:
         return
     yield from _old_revisions(observed, {wanted, target.name, observed.completed, origin})

@@ -14,6 +14,7 @@ from chekov_operator.api.conditions import Condition, false, true
 from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.check import Check
+from chekov_operator.controllers.bundle.gate import Gate
 from chekov_operator.controllers.bundle.rollout import Rollout
 from chekov_operator.controllers.bundle.rollout_state import UNDONE, RolloutState
 from chekov_operator.controllers.subscription_rows import fault_of_rows
@@ -29,6 +30,7 @@ class BundleState:
         bundle: the spec.
         subscriptions: those of the serving revision.
         check: of the revision that the spec asks for.
+        gate: of the same.
         store_fault: why the store cannot be used, if so.
         serving: the revision of the Deployment, if there is one.
         rollout: of the revision that the spec asks for.
@@ -39,6 +41,7 @@ class BundleState:
     bundle: Bundle
     subscriptions: Sequence[SubscriptionRow]
     check: Check
+    gate: Gate
     store_fault: str | None
     serving: str | None
     rollout: Rollout
@@ -61,13 +64,30 @@ class BundleState:
         return self.went_back or timed_out or self.rollout.fault
 
     @property
+    def refusal(self) -> Fault | None:
+        """Why the revision will not run until something changes."""
+        return self.check.fault or self.gate.fault
+
+    @property
+    def pending(self) -> tuple[str, str] | None:
+        """Reason and message of what comes before a rollout."""
+        if self.check.result is None:
+            return "Checking", self.check.condition.message
+        if self.store_fault is not None:
+            return "EventStoreNotReady", self.store_fault
+        if not self.gate.passed:
+            return self.gate.condition.reason, self.gate.condition.message
+        return None
+
+    @property
     def revision(self) -> str:
         return self.check.revision.name if self.check.revision else ""
 
 
 def conditions(state: BundleState) -> list[Condition]:
     ready = _ready(state)
-    found = [ready, _progressing(state, ready), _degraded(state), state.check.condition]
+    stages = [state.check.condition, state.gate.condition]
+    found = [ready, _progressing(state, ready), _degraded(state), *stages]
     stalled = state.state.fault if state.state and state.state.state != "Returning" else None
     if stalled is not None and state.fault is not None:
         # Tools that follow the usual conventions stop waiting then.
@@ -77,12 +97,11 @@ def conditions(state: BundleState) -> list[Condition]:
 
 def phase(state: BundleState) -> str:
     """The state in one word."""
-    if state.check.fault is not None:
+    if state.refusal is not None:
         return "Refused"
-    if state.check.result is None:
-        return "Checking"
-    if state.store_fault is not None:
-        return "Waiting"
+    if state.pending is not None:
+        is_checked = state.check.result is not None
+        return "Waiting" if is_checked and state.store_fault is not None else "Checking"
     if state.went_back is not None and state.state is not None:
         return state.state.state
     if state.rollout.done:
@@ -95,13 +114,11 @@ def phase(state: BundleState) -> str:
 
 
 def _ready(state: BundleState) -> Condition:
-    fault = state.check.fault
+    fault = state.refusal
     if fault is not None:
         return false("Ready", fault.reason, _with_serving_revision(state, fault.message))
-    if state.check.result is None:
-        return false("Ready", "Checking", state.check.condition.message)
-    if state.store_fault is not None:
-        return false("Ready", "EventStoreNotReady", state.store_fault)
+    if state.pending is not None:
+        return false("Ready", *state.pending)
     revision, wanted = state.revision, state.bundle.pods
     if state.rollout.done and state.went_back is None:
         if state.bundle.suspended:
@@ -119,8 +136,8 @@ def _ready(state: BundleState) -> Condition:
 def _progressing(state: BundleState, ready: Condition) -> Condition:
     if ready.status == "True":
         return false("Progressing", "Complete", ready.message)
-    if state.check.fault is not None:
-        return false("Progressing", state.check.fault.reason, _WAITING)
+    if state.refusal is not None:
+        return false("Progressing", state.refusal.reason, _WAITING)
     if state.state is not None and state.state.fault is not None:
         if state.state.state == "Returning":
             return true("Progressing", state.state.fault.reason, ready.message)
@@ -129,11 +146,13 @@ def _progressing(state: BundleState, ready: Condition) -> Condition:
         return true("Progressing", ready.reason, ready.message)
     if state.store_fault is not None:
         return true("Progressing", ready.reason, "waiting for the EventStore")
+    if not state.gate.passed:
+        return true("Progressing", ready.reason, ready.message)
     return true("Progressing", *_rollout_state(state))
 
 
 def _degraded(state: BundleState) -> Condition:
-    fault = state.check.fault or state.fault
+    fault = state.refusal or state.fault
     # What a person asked for is no fault.
     if fault is not None and fault.reason != UNDONE:
         return true("Degraded", fault.reason, _with_serving_revision(state, fault.message))

@@ -14,7 +14,7 @@ from chekov_operator.api.event_store import parse_store
 from chekov_operator.api.fault import Fault
 from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children.job_outcome import ended_pod, job_outcome, uids_to_explain
-from chekov_operator.children.workloads import CHECK, RUNTIME
+from chekov_operator.children.workloads import CHECK, GATE, RUNTIME
 from chekov_operator.controllers.bundle.check_result import is_whole, parse_result
 from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
 from chekov_operator.controllers.bundle.references import (
@@ -160,12 +160,12 @@ class BundleObserver:
     async def _logs_of_checks(
         self, key: Key, children: Children, pods: Sequence[Object]
     ) -> Mapping[str, CheckLog]:
-        """The logs of checks that ended; each is read once, and only if it is needed."""
+        """The logs of checks and gates that ended; each is read once, and only if needed."""
         before = self._logs.pop(key, {})
         read: dict[str, CheckLog] = {}
         found: dict[str, CheckLog] = {}
         for (kind, name), job in children.items():
-            if kind != JOB.name or label(job, COMPONENT_LABEL) != CHECK:
+            if kind != JOB.name or label(job, COMPONENT_LABEL) not in (CHECK, GATE):
                 continue
             pod = ended_pod(job, pods)
             message = job_outcome(job, pods, 0.0).message

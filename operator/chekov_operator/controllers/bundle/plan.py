@@ -17,6 +17,7 @@ from chekov_operator.controllers.bundle.check import Check, check_revision
 from chekov_operator.controllers.bundle.cleanup import undeclared, unwanted
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
 from chekov_operator.controllers.bundle.deployments import plan_deployments, pods_by_revision
+from chekov_operator.controllers.bundle.gate import gate_revision
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.pod_counts import Limits
 from chekov_operator.controllers.bundle.revision_status import revision_statuses
@@ -53,6 +54,7 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
     if bundle.meta.paused:
         return paused_plan()
     check = check_revision(bundle, observed, settings)
+    gate = gate_revision(bundle, observed, check)
     rollout = read_rollout(
         deployments(observed.children),
         observed.pods,
@@ -62,14 +64,15 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         observed.warnings,
         observed.completed,
     )
-    progress = state_of_rollout(bundle, observed, check, rollout)
-    target = target_revision(bundle, observed, settings, check, progress)
+    progress = state_of_rollout(bundle, observed, check, rollout, gated=gate.passed)
+    target = target_revision(bundle, observed, settings, check, progress, gated=gate.passed)
     shown = target.name if target else observed.running
     result = known_result(observed.children, shown)
     state = BundleState(
         bundle=bundle,
         subscriptions=current_rows(observed, result),
         check=check,
+        gate=gate,
         store_fault=store_fault(bundle, observed),
         serving=shown,
         cause=_cause(observed, target),
@@ -98,23 +101,30 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
     origin = progress.origin if progress else None
     # No watch reports that a pod has waited for its containers for a while.
     slow = None if rollout.complete else SLOW_SECONDS
-    pauses = [check.requeue_after or slow, wait_of(progress, bundle, observed.now)]
+    pauses = [
+        check.requeue_after or gate.requeue_after or slow,
+        wait_of(progress, bundle, observed.now),
+    ]
     return Plan(
         apply=[
             *stored,
             *check.apply,
+            *gate.apply,
             *serving,
             *(scaling.apply if target else ()),
             *subscriptions(bundle, result),
         ],
         delete=[
             *check.delete,
-            *unwanted(bundle, observed, check, target, origin, serving),
+            *gate.delete,
+            *unwanted(bundle, observed, check, gate, target, origin, serving),
             *undeclared(bundle, observed, result),
             *scaling.delete,
         ],
         status=status,
-        child_statuses=revision_statuses(observed, check, target.name if target else None, rollout),
+        child_statuses=revision_statuses(
+            observed, check, gate, target.name if target else None, rollout
+        ),
         # After a restart of the operator, what it said before holds until the store is read.
         conditions=() if keeps_status else conditions(state),
         keep_status=keeps_status,

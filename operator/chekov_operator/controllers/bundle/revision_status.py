@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from chekov_operator.controllers.bundle.check import Check
+from chekov_operator.controllers.bundle.gate import Gate
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.revisions import deployments, known_result, records
 from chekov_operator.controllers.bundle.rollout import Rollout, ready_pods
@@ -11,13 +12,14 @@ from chekov_operator.kube.objects import Object, nested
 
 
 def revision_statuses(
-    observed: ObservedBundle, check: Check, target: str | None, rollout: Rollout
+    observed: ObservedBundle, check: Check, gate: Gate, target: str | None, rollout: Rollout
 ) -> Mapping[tuple[Kind, str], Object]:
     """The status of each stored revision, by the kind and the name of its object.
 
     Args:
         observed: what there is.
         check: of the revision that the spec asks for.
+        gate: of the same.
         target: the revision that should have the pods.
         rollout: of the revision that the spec asks for.
     """
@@ -39,17 +41,23 @@ def revision_statuses(
             "ready": f"{ready}/{pods}",
             "completed": completed,
         }
-        status["phase"] = _phase(result, status, is_target=name == target)
-        statuses[REVISION, str(body["metadata"]["name"])] = (
-            status if result is None else {**status, "check": result}
+        status["phase"] = _phase(
+            result, status, is_target=name == target, gated=name != wanted or gate.fault is None
         )
+        if result is not None:
+            status["check"] = result
+        tried = gate.output if name == wanted else None
+        tried = tried or nested(body, "status", "gate")
+        if tried:
+            status["gate"] = tried
+        statuses[REVISION, str(body["metadata"]["name"])] = status
     return statuses
 
 
-def _phase(result: Object | None, status: Object, *, is_target: bool) -> str:
+def _phase(result: Object | None, status: Object, *, is_target: bool, gated: bool) -> str:
     if result is None:
         return "Checking"
-    if not result["ok"]:
+    if not result["ok"] or not gated:
         return "Refused"
     if not status["replicas"]:
         return "Kept" if status["completed"] else "Waiting"

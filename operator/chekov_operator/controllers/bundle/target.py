@@ -23,7 +23,7 @@ from chekov_operator.settings import Settings
 
 
 def state_of_rollout(
-    bundle: Bundle, observed: ObservedBundle, check: Check, rollout: Rollout
+    bundle: Bundle, observed: ObservedBundle, check: Check, rollout: Rollout, *, gated: bool
 ) -> RolloutState | None:
     """How far the rollout of the revision is that the spec asks for; `None` if there is none."""
     before = from_status(observed.rollout)
@@ -31,7 +31,7 @@ def state_of_rollout(
     if wanted is None:
         # Something that the spec names is missing for now.
         return before
-    if not may_run(bundle, observed, check):
+    if not may_run(bundle, observed, check, gated=gated):
         return before if before is not None and before.to == wanted.name else None
     origin = _origin(observed, wanted.name)
     situation = Situation(
@@ -55,11 +55,13 @@ def target_revision(
     settings: Settings,
     check: Check,
     state: RolloutState | None,
+    *,
+    gated: bool,
 ) -> Revision | None:
     """The revision that the spec asks for if it may run, or else the last one that did."""
     if state is not None and state.is_back:
         return _stored(state.origin, bundle, observed, settings)
-    if may_run(bundle, observed, check):
+    if may_run(bundle, observed, check, gated=gated):
         return check.revision
     for name in (_completed_with_pods(observed), observed.running):
         if nested(known_result(observed.children, name), "ok"):
@@ -73,11 +75,20 @@ def is_compared(bundle: Bundle, state: RolloutState | None) -> bool:
     return is_under_way and bundle.rollout.abort is not None
 
 
-def may_run(bundle: Bundle, observed: ObservedBundle, check: Check) -> bool:
-    """Whether the revision that the spec asks for may have pods."""
+def may_run(bundle: Bundle, observed: ObservedBundle, check: Check, *, gated: bool) -> bool:
+    """Whether the revision that the spec asks for may have pods.
+
+    Args:
+        bundle: the spec.
+        observed: what there is.
+        check: of the revision.
+        gated: whether it can work with what is stored.
+    """
     if check.revision is None or check.result is None:
         return False
-    return observed.running == check.revision.name or store_fault(bundle, observed) is None
+    if observed.running == check.revision.name:
+        return True
+    return gated and store_fault(bundle, observed) is None
 
 
 def store_fault(bundle: Bundle, observed: ObservedBundle) -> str | None:

@@ -42,6 +42,7 @@ def plan_store(store: Store, observed: ObservedStore, settings: Settings) -> Pla
         "serverVersion": state.server_version,
         "schemaVersion": state.schema_version,
         "neededSchemaVersion": state.needed_version,
+        "oldestServedSchema": state.oldest_served,
         "position": state.position,
         "streams": state.streams,
         "bytes": state.bytes,
@@ -154,4 +155,5 @@ def _is_accepted(store: Store, observed: ObservedStore) -> bool:
 
 def _host(reading: Reading) -> Object:
     ports = {"podPorts": list(reading.pod_ports)} if reading.pod_ports else {}
-    return {"host": reading.host, **ports} if reading.host else {}
+    reader = {"readerHost": reading.reader_host} if reading.reader_host else {}
+    return {"host": reading.host, **reader, **ports} if reading.host else {}

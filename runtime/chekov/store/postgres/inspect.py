@@ -41,6 +41,8 @@ class StoreStatus:
     """The size of the store's tables and indexes on disk."""
     usable: bool = False
     """Whether this code works with the schema, which may be newer."""
+    oldest_served: int = 0
+    """The lowest version of the schema whose code works with it; 0 when it holds no store."""
     connections: int = field(default=0, compare=False)
     """Of the server, to all of its databases; they change all the time."""
     connection_limit: int = field(default=0, compare=False)
@@ -186,6 +188,7 @@ async def _status(connection: DriverConnection, schema: str) -> StoreStatus:
         streams=streams,
         bytes=size,
         usable=usable,
+        oldest_served=max((step.works_with for step in steps), default=0),
         connections=connections,
         connection_limit=limit,
     )

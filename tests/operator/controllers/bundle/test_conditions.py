@@ -11,6 +11,7 @@ from chekov_operator.api.conditions import Condition, false, true, unknown
 from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
+from chekov_operator.controllers.bundle.gate import Gate
 from chekov_operator.controllers.bundle.rollout import Rollout
 from chekov_operator.controllers.bundle.rollout_state import RolloutState
 from tests.operator.samples import bundle, target
@@ -32,6 +33,8 @@ STATE = RolloutState(
 TOO_LATE = replace(STATE, fault=Fault("RolloutTimedOut", "it was not ready in time"))
 UNDONE = Fault("Undone", "the annotation says so")
 
+OPEN = Gate(true("SchemaCompatible", "Readable"), passed=True)
+
 
 def row(name: str, *, state: Any = "running", parked: int = 0, error: str = "") -> SubscriptionRow:
     return SubscriptionRow(
@@ -50,6 +53,7 @@ def state_of(
     check: Check = PASSED,
     rollout: Rollout = DONE,
     *,
+    gate: Gate = OPEN,
     store_fault: str | None = None,
     serving: str | None = REVISION,
     rows: list[SubscriptionRow] | None = None,
@@ -61,6 +65,7 @@ def state_of(
         bundle=bundle(replicas=replicas, suspend=suspended),
         subscriptions=rows or (),
         check=check,
+        gate=gate,
         store_fault=store_fault,
         serving=serving,
         rollout=rollout,
@@ -201,6 +206,7 @@ def test_each_situation_has_its_words(
         "Progressing": progressing,
         "Degraded": degraded,
         "Checked": (now.check.condition.status, now.check.condition.reason),
+        "SchemaCompatible": ("True", "Readable"),
     }
 
 

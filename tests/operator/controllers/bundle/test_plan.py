@@ -135,6 +135,7 @@ def test_it_is_ready_when_all_pods_of_the_revision_serve() -> None:
         "Progressing": ("False", "Complete"),
         "Degraded": ("False", "AsExpected"),
         "Checked": ("True", "Passed"),
+        "SchemaCompatible": ("Unknown", "NotGated"),
     }
     assert plan.status["phase"] == "Ready"
     assert plan.status["commands"] == ["Open"]

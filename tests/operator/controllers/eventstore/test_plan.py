@@ -78,6 +78,7 @@ def test_a_store_that_is_up_to_date_is_ready_and_reports_its_state() -> None:
         "serverVersion": "18.4",
         "schemaVersion": 3,
         "neededSchemaVersion": 3,
+        "oldestServedSchema": 0,
         "position": 42,
         "streams": 7,
         "bytes": 8192,
