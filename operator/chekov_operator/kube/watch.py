@@ -1,7 +1,8 @@
 """Watches: each change updates the cache and puts the key of the object concerned into the queue.
 
-kopf lists, watches and reconnects. Its handlers for created or updated objects, its timers and its
-indexes are not used: they write to the objects, add finalizers and grow with their number.
+kopf lists, watches and reconnects, for bundles and stores. Its handlers for created or updated
+objects, its timers and its indexes are not used: they write to the objects, add finalizers and grow
+with their number.
 """
 
 import itertools
@@ -12,7 +13,7 @@ from typing import Any, Final
 import kopf
 
 from chekov_operator.kube.cache import Cache
-from chekov_operator.kube.kinds import BUNDLE, CHILDREN, MANAGED, POD, STORE, WATCHED, Key, Kind
+from chekov_operator.kube.kinds import BUNDLE, STORE, Key, Kind
 from chekov_operator.kube.kopf_storage import NoDiffBase, NoProgress
 from chekov_operator.kube.namespaces import Namespaces
 from chekov_operator.kube.objects import Object, key_of, nested, owner_of
@@ -20,7 +21,6 @@ from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.metrics import Metrics
 
 _PAUSES: Final = (1, 1, 2, 3, 5, 8, 13, 21)
-_SELECTOR: Final = ",".join(f"{name}={value}" for name, value in MANAGED.items())
 
 
 class Watch:
@@ -46,7 +46,7 @@ class Watch:
             return await connection()
 
         kopf.on.login(registry=registry)(login)
-        for kind in WATCHED:
+        for kind in (STORE, BUNDLE):
             group, _, version = kind.api.rpartition("/")
             kopf.on.event(group, version, kind.plural, registry=registry)(self._handler(kind))
         return registry
@@ -128,7 +128,7 @@ def _spread(seconds: float) -> float:
 def configured(
     settings: kopf.OperatorSettings, *, namespaced: bool, longest_pause: float = _PAUSES[-1]
 ) -> kopf.OperatorSettings:
-    """Settings under which kopf writes nothing and watches only objects that the operator owns.
+    """Settings under which kopf writes nothing.
 
     Args:
         settings: to change.
@@ -147,7 +147,4 @@ def configured(
     )
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
-    for kind in (*CHILDREN, POD):
-        group, _, version = kind.api.rpartition("/")
-        settings.watching.label_selectors[group, version, kind.plural] = _SELECTOR
     return settings
