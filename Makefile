@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev test faults unit check format bench bench-peers bench-failover bench-compare image cluster cluster-down clean
+.PHONY: help run dev test faults unit check format bench bench-peers bench-failover bench-compare image pictures cluster cluster-down clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -58,11 +58,16 @@ image: ## build the container image (docker or buildah; BUILD_ARGS passes argume
 	@builder=$$(command -v docker >/dev/null && docker info >/dev/null 2>&1 && echo docker || echo buildah); \
 	$$builder build $(BUILD_ARGS) --tag chekov:dev .
 
-cluster: ## start a real Kubernetes with the bank applied, and leave it running
-	$(PYTHON) -m tests.cluster demo
+pictures: $(VENV)/.dev ## draw the dashboards in the docs as they look over the Prometheus at URL
+	@test -n "$(URL)" || { echo "usage: make pictures URL=http://localhost:9091" >&2; exit 1; }
+	$(INSTALL) --group pictures
+	$(BIN)/python -m dashboards.pictures $(URL)
 
-cluster-down: ## end that Kubernetes with everything on it
-	$(PYTHON) -m tests.cluster down
+cluster: $(VENV)/.run ## start a real Kubernetes with the bank and a Prometheus, and leave it running
+	$(BIN)/python -m tests.cluster demo
+
+cluster-down: $(VENV)/.run ## end that Kubernetes with everything on it
+	$(BIN)/python -m tests.cluster down
 
 clean: ## remove .venv and every cache in this folder
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build

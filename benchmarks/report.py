@@ -2,6 +2,7 @@
 
 import os
 import platform
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -120,7 +121,7 @@ def column_ratio(columns: Columns, in_flight: int, column: Column) -> float | No
 
 def figures(rates: Results, columns: Columns) -> list[Figure]:
     """The figures that may be compared between machines, as far as this run measured them."""
-    return [*_limits(rates), *_absolute(rates), *_two_processes(columns)]
+    return [*_limits(rates), *_absolute(rates), *_spreads(rates), *_two_processes(columns)]
 
 
 def _limits(rates: Results) -> list[Figure]:
@@ -184,6 +185,20 @@ def _absolute(rates: Results) -> list[Figure]:
                 name = f"append to handler, {where}, p{share * 100:.0f} ms"
                 found.append(Figure(name, median(live).percentile(share), most, at_most=True))
     return found
+
+
+def _spreads(rates: Results) -> list[Figure]:
+    """How much longer the slowest commands take than the usual one."""
+    return [
+        Figure(
+            f"{row}, p99 / p50",
+            statistics.median(each.percentile(0.99) / each.percentile(0.5) for each in rates[row]),
+            5.0,
+            at_most=True,
+        )
+        for row in ("commands, 64 in flight", "commands, 256 in flight")
+        if row in rates
+    ]
 
 
 def _two_processes(columns: Columns) -> list[Figure]:

@@ -112,7 +112,7 @@ async def _lead(
     namespaced = bool(settings.watch_namespaces)
 
     def store_changed(store: Key) -> None:
-        for key in (store, *watch.bundles_of(store)):
+        for key in (store, *watch.users_of(store)):
             queue.add(key)
 
     def reference_changed(reference: Key, owners: Iterable[Key]) -> None:

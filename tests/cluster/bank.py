@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,11 +79,19 @@ class Bank:
     ) -> Answer:
         """Make a request to any address from a pod of the namespace."""
         request = {"method": method, "url": url, "body": body, "headers": dict(headers or {})}
+        [answer] = self._requests([request])
+        return answer
+
+    def fetch_all(self, urls: Sequence[str]) -> list[Answer]:
+        """Get several addresses from a pod of the namespace."""
+        return self._requests([{"method": "GET", "url": url} for url in urls])
+
+    def _requests(self, requests: Sequence[Mapping[str, Any]]) -> list[Answer]:
         script = (INSIDE / "call.py").read_text()
         output = self.kubectl.exec(
-            "toolbox", "python", "-c", script, stdin=json.dumps([request]), timeout=90
+            "toolbox", "python", "-c", script, stdin=json.dumps(requests), timeout=90
         )
-        return Answer(**json.loads(output)[0])
+        return [Answer(**each) for each in json.loads(output)]
 
     def command(
         self, name: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
@@ -113,6 +121,11 @@ class Bank:
     def revision(self) -> str:
         """The revision that its status names."""
         return self.kubectl.get("domainbundle", self.name)["status"]["revision"]
+
+    def child(self, kind: str) -> str:
+        """The name of a child; some are named by the revision, too."""
+        per_revision = kind in ("deployment", "poddisruptionbudget")
+        return f"{self.name}-{self.revision()}" if per_revision else self.name
 
     def revisions_of_pods(self) -> set[str]:
         """The revisions that its pods are of."""

@@ -5,11 +5,13 @@ import shutil
 from pathlib import Path
 from typing import Protocol
 
+from tests.cluster import manifests
 from tests.cluster.kube import images, node
 from tests.cluster.kube.binaries import build_binaries
-from tests.cluster.kube.layout import Layout
+from tests.cluster.kube.layout import METRICS_PORT, NODE_ADDRESS, Layout
 from tests.cluster.kube.packages import install_packages
 from tests.cluster.kube.shell import CommandFailed, run, step
+from tests.cluster.kubectl import Kubectl
 
 REPOSITORY = Path(__file__).parents[2]
 RUNTIME_IMAGE = "docker.io/chekov/chekov"
@@ -82,6 +84,8 @@ class OwnCluster:
         self.build()
         if not self.is_up():
             node.start(self.layout)
+            metrics = manifests.metrics_api(NODE_ADDRESS, METRICS_PORT)
+            Kubectl(self.environment(), "kube-system").apply(*metrics)
 
     def down(self) -> None:
         """Stop the node with everything on it."""

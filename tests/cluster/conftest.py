@@ -4,15 +4,17 @@ The cluster is brought up by the first test that needs it. One that ran before g
 """
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from _pytest.capture import CaptureManager
 
-from tests.cluster import chart, manifests
+from dashboards.prometheus import Prometheus
+from tests.cluster import chart, manifests, prometheus
 from tests.cluster.bank import SOURCE, Bank
 from tests.cluster.clusters import Cluster, chosen_cluster
 from tests.cluster.kubectl import Kubectl
@@ -27,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in slow:
         item.add_marker(pytest.mark.cluster)
         # Fixtures do not count: building the cluster takes minutes.
-        item.add_marker(pytest.mark.timeout(300, func_only=True))
+        item.add_marker(pytest.mark.timeout(900, func_only=True))
     items[:] = [item for item in items if item not in slow] + slow
 
 
@@ -116,6 +118,25 @@ def bank(kubectl: Kubectl, cluster: Cluster) -> Bank:
         found.wait_until_ready()
     found.wait_until_served()
     return found
+
+
+@pytest.fixture(scope="module")
+def alerts() -> manifests.Manifest:
+    """The alerts that the Prometheus beside the bank evaluates."""
+    return prometheus.rules()
+
+
+@pytest.fixture(scope="module")
+def observed(bank: Bank, alerts: manifests.Manifest) -> Generator[Prometheus]:
+    """A Prometheus beside the bank."""
+    prometheus.start(bank.kubectl, bank.cluster, alerts)
+    address = f"http://prometheus:{prometheus.PORT}"
+
+    def fetch_all(paths: Sequence[str]) -> list[Any]:
+        return [each.json() for each in bank.fetch_all([address + path for path in paths])]
+
+    yield Prometheus(fetch_all)
+    prometheus.stop(bank.kubectl)
 
 
 @pytest.fixture(scope="session")

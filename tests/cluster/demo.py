@@ -1,6 +1,6 @@
 """Runs the bank on the test cluster as the README describes, to try it by hand."""
 
-from tests.cluster import chart, manifests
+from tests.cluster import chart, manifests, prometheus
 from tests.cluster.clusters import REPOSITORY, chosen_cluster
 from tests.cluster.kube.shell import print_progress, step
 from tests.cluster.kubectl import Kubectl
@@ -20,6 +20,11 @@ The bank runs on Kubernetes. In a shell:
     '{{"account_id": "0192f0c1-0000-7000-8000-000000000001", "amount": 25}}'
   curl -s localhost:8080/queries/balances/total
 
+Prometheus watches it, with the alerts of the chart, at http://localhost:9091:
+
+  kubectl port-forward service/prometheus 9091:9090 &
+  curl -s localhost:9091/api/v1/query --data-urlencode 'query=chekov_commands_total'
+
 `make cluster-down` ends it all.
 """
 
@@ -37,4 +42,6 @@ def show(python: str) -> None:
         kubectl.run("rollout", "status", "statefulset/postgres", "--timeout=60s")
         kubectl.run("apply", f"--filename={REPOSITORY / 'examples/bank/bundle-inline.yaml'}")
         kubectl.wait("condition=Ready", "domainbundle/bank", timeout=120)
+    with step("starting Prometheus"):
+        prometheus.start(kubectl, cluster, prometheus.rules())
     print_progress(_GUIDE.format(python=python, namespace=NAMESPACE))

@@ -127,6 +127,39 @@ def inline(source: str, module: str = "bank.py") -> Manifest:
     return {"inline": {"modules": {module: source}}}
 
 
+def metrics_api(address: str, port: int) -> list[Manifest]:
+    """Lets the API server answer requests for metrics with what a metrics server says.
+
+    Args:
+        address: of the metrics server, which runs in no pod.
+        port: its port.
+    """
+    name, namespace = "metrics-server", {"namespace": "kube-system"}
+    ports = [{"name": "https", "port": port, "protocol": "TCP"}]
+    service = named("Service", "v1", name, spec={"ports": ports})
+    endpoints = named(
+        "EndpointSlice",
+        "discovery.k8s.io/v1",
+        name,
+        addressType="IPv4",
+        endpoints=[{"addresses": [address], "conditions": {"ready": True}}],
+        ports=ports,
+    )
+    endpoints["metadata"]["labels"] = {"kubernetes.io/service-name": name}
+    for body in (service, endpoints):
+        body["metadata"] |= namespace
+    spec: Manifest = {
+        "group": "metrics.k8s.io",
+        "version": "v1beta1",
+        "groupPriorityMinimum": 100,
+        "versionPriority": 100,
+        "insecureSkipTLSVerify": True,
+        "service": {"name": name, "port": port, **namespace},
+    }
+    api = named("APIService", "apiregistration.k8s.io/v1", "v1beta1.metrics.k8s.io", spec=spec)
+    return [service, endpoints, api]
+
+
 def script_pod(name: str, image: str, source: str, *words: str) -> list[Manifest]:
     """A pod that runs a Python script with the libraries of the runtime's image."""
     mounted = [{"name": "script", "mountPath": "/script"}]
@@ -149,8 +182,9 @@ def killer(image: str) -> Manifest:
     return pod("killer", {"containers": [waiting], "hostPID": True})
 
 
-def prometheus(image: str, configuration: str) -> list[Manifest]:
-    """A Prometheus with this configuration."""
+def prometheus(image: str, files: Mapping[str, str]) -> list[Manifest]:
+    """A Prometheus with these files, of which prometheus.yaml is its configuration."""
+    labels = {"app": "prometheus"}
     server = container(
         "prometheus",
         image,
@@ -161,5 +195,11 @@ def prometheus(image: str, configuration: str) -> list[Manifest]:
         volumeMounts=[{"name": "configuration", "mountPath": "/configuration"}],
     )
     volume = {"name": "configuration", "configMap": {"name": "prometheus"}}
-    content = config_map("prometheus", prometheus__yaml=configuration)
-    return [content, pod("prometheus", {"containers": [server], "volumes": [volume]})]
+    spec = {"containers": [server], "volumes": [volume], "serviceAccountName": "prometheus"}
+    made = pod("prometheus", spec)
+    made["metadata"]["labels"] = labels
+    return [
+        named("ConfigMap", "v1", "prometheus", data=dict(files)),
+        service("prometheus", {"http": 9090}, labels),
+        made,
+    ]

@@ -9,8 +9,14 @@ import pytest
 
 from tests.cluster.kube.shell import CommandFailed
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.manifests import bundle, event_store
-from tests.operator.named_fields import BUNDLE_FIELDS, ELSEWHERE, STORE_FIELDS
+from tests.cluster.manifests import bundle, event_store, named
+from tests.operator.named_fields import (
+    BUNDLE_FIELDS,
+    ELSEWHERE,
+    REPLAY_FIELDS,
+    STORE_FIELDS,
+    SUBSCRIPTION_FIELDS,
+)
 from tests.operator.pod_templates import NULLS, RULES, Pair
 
 Spec = dict[str, Any]
@@ -60,6 +66,36 @@ def of(*, name: str = "tried", **spec: Any) -> Manifest:
     return bundle(name, spec.pop("code", CODE), **spec)
 
 
+def subscription(*, name: str = "bank-balances", **spec: Any) -> Manifest:
+    given = {
+        "bundleRef": {"name": "bank"},
+        "eventStoreRef": {"name": "main"},
+        "domain": "bank",
+        "handler": "balances",
+        "kind": "projection",
+        "version": 1,
+    }
+    return named("Subscription", "chekov.dev/v1alpha1", name, spec={**given, **spec})
+
+
+def replay(**spec: Any) -> Manifest:
+    given = {"subscriptionRef": {"name": "bank-balances"}, **spec}
+    return named("Replay", "chekov.dev/v1alpha1", "tried", spec=given)
+
+
+def revision(**spec: Any) -> Manifest:
+    wanted = {
+        "bundle": "bank",
+        "revision": "1f2e3d4c5b",
+        "number": 1,
+        "image": "bank:1",
+        "entrypoint": "bank:domain",
+        "template": {"entrypoint": "bank:domain"},
+        **spec,
+    }
+    return named("BundleRevision", "chekov.dev/v1alpha1", "tried", spec=wanted)
+
+
 def modules(**sources: str) -> Spec:
     return {"inline": {"modules": {f"{name}.py": text for name, text in sources.items()}}}
 
@@ -73,6 +109,11 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         store(connection={"cloudNativePG": {"cluster": "main"}}),
         store(connection={"cloudNativePG": {"cluster": "main"}, "secretRef": {"name": "main"}}),
         "set exactly one of secretRef and cloudNativePG",
+    ),
+    "a revision is a hash": (
+        revision(),
+        revision(revision="newest"),
+        "a revision is a hash: digits and the letters a to f",
     ),
     "a store has any connection": (
         store(connection={"secretRef": {"name": "main"}}),
@@ -181,6 +222,21 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         of(code={"image": "bank:1"}, entrypoint="shop.bank"),
         "an entrypoint has the form module:object",
     ),
+    "an autoscaler has bounds in order": (
+        of(autoscaling={"minReplicas": 2, "maxReplicas": 2}),
+        of(autoscaling={"minReplicas": 3, "maxReplicas": 2}),
+        "minReplicas is at most maxReplicas",
+    ),
+    "pods that were all stopped come back by a lag": (
+        of(autoscaling={"minReplicas": 0, "maxReplicas": 2, "targetLag": 100}),
+        of(autoscaling={"minReplicas": 0, "maxReplicas": 2}),
+        "minReplicas 0 needs a targetLag",
+    ),
+    "an autoscaler has an upper bound": (
+        of(autoscaling={"maxReplicas": 100}),
+        of(autoscaling={"minReplicas": 2}),
+        "spec.autoscaling.maxReplicas: Required value",
+    ),
     "there are not too many replicas": (
         of(replicas=100),
         of(replicas=101),
@@ -256,6 +312,82 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         of(replica=2),
         'unknown field "spec.replica"',
     ),
+    "a subscription's name is as long as that of a label": (
+        subscription(name="b" * 63),
+        subscription(name="b" * 64),
+        "the name of a Subscription has at most 63 characters",
+    ),
+    "a subscription is of a known kind": (
+        subscription(kind="process"),
+        subscription(kind="saga"),
+        'supported values: "handler", "projection", "process"',
+    ),
+    "a replay does one thing": (
+        replay(**{"from": "origin"}),
+        replay(**{"from": "origin", "retry": {"all": True}}),
+        "set exactly one of from, retry and discard",
+    ),
+    "a replay does something": (
+        replay(retry={"all": True}),
+        replay(),
+        "set exactly one of from, retry and discard",
+    ),
+    "a replay begins somewhere": (
+        replay(**{"from": "2026-01-31T08:00:00+02:00"}),
+        replay(**{"from": "now"}),
+        "from is origin, a position",
+    ),
+    "a replay is in place or beside": (
+        replay(**{"from": "1200", "mode": "InPlace"}),
+        replay(**{"from": "1200", "mode": "Twice"}),
+        'supported values: "Beside", "InPlace"',
+    ),
+    "a mode needs a beginning": (
+        replay(**{"from": "1200", "mode": "Beside"}),
+        replay(retry={"all": True}, mode="Beside"),
+        "mode requires from",
+    ),
+    "what is retried is chosen in one way": (
+        replay(retry={"keys": ["account-1", "account-2"]}),
+        replay(retry={"keys": ["account-1"], "fingerprint": "x"}),
+        "to choose what to retry",
+    ),
+    "what is retried is chosen": (
+        replay(retry={"fingerprint": "balances/MoneyDeposited/ValueError/f:1"}),
+        replay(retry={}),
+        "to choose what to retry",
+    ),
+    "all is what it says": (
+        replay(retry={"all": True}),
+        replay(retry={"all": False}),
+        "spec.retry.all",
+    ),
+    "what is discarded is chosen": (
+        replay(discard={"all": True, "reason": "a mistake"}),
+        replay(discard={"reason": "a mistake"}),
+        "to choose what to discard",
+    ),
+    "what is discarded has a reason": (
+        replay(discard={"keys": ["account-1"], "reason": "a mistake"}),
+        replay(discard={"keys": ["account-1"], "reason": " "}),
+        "say why the events are given up",
+    ),
+    **{
+        f"{field} of a subscription stays in the namespace": (
+            subscription(**made("shop-2")),
+            subscription(**made(ELSEWHERE)),
+            "in body should match",
+        )
+        for field, made in SUBSCRIPTION_FIELDS.items()
+    },
+    **{
+        f"{field} of a replay stays in the namespace": (
+            replay(**{"from": "origin", **made("shop-2")}),
+            replay(**{"from": "origin", **made(ELSEWHERE)}),
+            "in body should match",
+        )
+        for field, made in REPLAY_FIELDS.items()
+    },
     **{
         f"{field} of a bundle stays in the namespace": (
             of(**made("shop-2")),
@@ -302,10 +434,37 @@ def test_the_api_server_accepts_the_good_and_refuses_the_bad(
     assert words in refusal(api, bad)
 
 
+def test_the_spec_of_a_revision_stays(api: Kubectl) -> None:
+    manifest = revision()
+    api.apply(manifest)
+    changed = {**manifest["spec"], "template": {"entrypoint": "bank:other"}}
+    assert "never changes" in api.refusal({**manifest, "spec": changed})
+    api.delete("bundlerevision", "tried")
+
+
 def test_the_schema_of_a_store_stays(api: Kubectl, stored: Manifest) -> None:
     moved = {**stored, "spec": {**stored["spec"], "schema": "elsewhere"}}
     assert "its events would stay in the old one" in api.refusal(moved)
     api.apply({**stored, "spec": {**stored["spec"], "migrate": "Manual"}})
+
+
+def test_a_subscription_stays_that_of_its_handler(api: Kubectl) -> None:
+    api.apply(subscription())
+    try:
+        assert "the handler of a Subscription" in api.refusal(subscription(handler="mails"))
+        other = subscription(bundleRef={"name": "shop"})
+        assert "the bundle of a Subscription" in api.refusal(other)
+        api.apply(subscription(suspend=True, resumeNonce="2"))
+    finally:
+        api.delete("subscriptions.chekov.dev", "bank-balances")
+
+
+def test_a_replay_stays_as_it_is(api: Kubectl) -> None:
+    api.apply(replay(retry={"all": True}))
+    try:
+        assert "a Replay cannot be changed" in api.refusal(replay(**{"from": "origin"}))
+    finally:
+        api.delete("replay", "tried")
 
 
 def test_defaults_are_visible_in_the_stored_object(api: Kubectl) -> None:
@@ -331,6 +490,8 @@ def test_defaults_are_visible_in_the_stored_object(api: Kubectl) -> None:
         ("eventstore.spec.connection.secretRef.key", "The key of the DSN"),
         ("bundle.status.subscriptions", "and their progress"),
         ("evs.status.neededSchemaVersion", "that this operator needs"),
+        ("csub.spec.suspend", "Whether no pod may run it"),
+        ("replay.spec.from", "Handle every event again from here on"),
     ],
 )
 def test_kubectl_explains_every_field(api: Kubectl, field: str, words: str) -> None:
@@ -342,6 +503,6 @@ def test_a_pod_template_is_passed_on_whole(api: Kubectl) -> None:
     assert tried(api, of(podTemplate={"spec": spec}))["podTemplate"]["spec"] == spec
 
 
-@pytest.mark.parametrize("names", ["bundle", "bundles", "evs", "chekov"])
+@pytest.mark.parametrize("names", ["bundle", "bundles", "evs", "csub", "chekov"])
 def test_kubectl_knows_the_short_names(api: Kubectl, names: str) -> None:
     assert "error" not in api.run("get", names)

@@ -74,13 +74,14 @@ def _shown(kubectl: Kubectl, kind: str, name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("kind", "edit"), _EDITS.values(), ids=_EDITS)
 def test_an_edited_child_is_set_right(bank: Bank, kind: str, edit: Any) -> None:
-    before = _shown(bank.kubectl, kind, bank.name)
+    name = bank.child(kind)
+    before = _shown(bank.kubectl, kind, name)
     sort = "json" if isinstance(edit, list) else "merge"
-    words = ("patch", kind, bank.name, f"--type={sort}", f"--patch={json.dumps(edit)}")
+    words = ("patch", kind, name, f"--type={sort}", f"--patch={json.dumps(edit)}")
     bank.kubectl.run(*words)
     wait_for(
         f"the {kind} to be as before",
-        lambda: _shown(bank.kubectl, kind, bank.name) == before,
+        lambda: _shown(bank.kubectl, kind, name) == before,
         timeout=20,
     )
 

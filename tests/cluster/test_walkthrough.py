@@ -14,6 +14,7 @@ from tests.cluster.kubectl import Kubectl
 from tests.cluster.manifests import bundle
 
 CHILDREN = (
+    "bundlerevision",
     "deployment",
     "service",
     "configmap",

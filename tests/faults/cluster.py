@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
@@ -31,6 +31,8 @@ _MORE: Final = 40
 """Questions that show that the work goes on."""
 _TOPICS: Final = 12
 _CLIENTS: Final = 2
+_AT_MOST: Final = 1000
+"""Questions between two faults, lest they fill the disk while a slow machine takes its time."""
 _MANAGER: Final = SubscriptionKey(NAME, "answering")
 
 
@@ -70,6 +72,9 @@ class Cluster:
         self._nodes: list[Node] = []
         self._acknowledged: dict[UUID, int] = {}
         self._asked = 0
+        self._may_ask = 0
+        self._asks_on = asyncio.Event()
+        self._refusals = 0
         self._stopping = False
 
     @asynccontextmanager
@@ -92,7 +97,8 @@ class Cluster:
                         yield
                     finally:
                         self._stopping = True
-                await until(self._all_done, PATIENCE)
+                        self._asks_on.set()
+                await self._finish()
             finally:
                 await asyncio.gather(*(node.end(SIGKILL) for node in self._nodes))
 
@@ -119,6 +125,7 @@ class Cluster:
 
     async def goes_on(self) -> None:
         """Wait until new questions are stored, and all that is stored by then is handled."""
+        self._let_ask()
         asked = len(self._acknowledged)
         await until(lambda: len(self._acknowledged) >= asked + _MORE, PATIENCE)
         head = await self._patiently(self.clients.store.head)
@@ -127,6 +134,7 @@ class Cluster:
             return await self._patiently(self._lowest_checkpoint) >= head
 
         await until(handled, PATIENCE)
+        self._let_ask()
 
     # What can happen
 
@@ -166,14 +174,8 @@ class Cluster:
 
     async def fill_the_disk(self) -> None:
         self.room.fill()
-        asked = len(self._acknowledged)
-
-        async def is_full() -> bool:
-            nonlocal asked
-            before, asked = asked, len(self._acknowledged)
-            return before == asked
-
-        await until(is_full, PATIENCE)
+        refusals = self._refusals
+        await until(lambda: self._refusals > refusals, PATIENCE)
         self.room.free()
         await self._supervise()
 
@@ -231,6 +233,10 @@ class Cluster:
     async def _ask_on(self) -> None:
         """Ask one question after the other, each until it is acknowledged."""
         while not self._stopping:
+            if self._asked >= self._may_ask:
+                self._asks_on.clear()
+                await self._asks_on.wait()
+                continue
             self._asked += 1
             number = self._asked
             command_id = UUID(int=self._choice.getrandbits(128))
@@ -241,8 +247,13 @@ class Cluster:
                         Ask(topic=topic, number=number), command_id=command_id
                     )
                 except ChekovError:
+                    self._refusals += 1
                     continue
                 self._acknowledged[command_id] = answer.position
+
+    def _let_ask(self) -> None:
+        self._may_ask = self._asked + _AT_MOST
+        self._asks_on.set()
 
     async def _patiently(self, call: Callable[[], Awaitable[Any]]) -> Any:
         while True:
@@ -254,6 +265,22 @@ class Cluster:
     async def _lowest_checkpoint(self) -> int:
         rows = await self.clients.store.subscriptions.list(NAME)
         return min(row.position for row in rows)
+
+    async def _finish(self) -> None:
+        """Wait until everything is done, however long: only standing still is a failure."""
+        before = None
+        while (now := await self._patiently(self._done)) != before:
+            before = now
+            with suppress(TimeoutError):
+                await until(self._all_done, PATIENCE)
+                return
+        raise AssertionError(f"nothing has moved for {PATIENCE:.0f} s: {now}")
+
+    async def _done(self) -> Sequence[int]:
+        """How far everything is: the log, the handlers, and what process managers have to send."""
+        store = self.clients.store
+        pending = await store.processes.pending(_MANAGER)
+        return await store.head(), await self._lowest_checkpoint(), len(pending)
 
     async def _all_done(self) -> bool:
         """Whether every question is answered, and every answer handled."""

@@ -21,11 +21,11 @@ ROUNDS = int(os.environ.get("CHEKOV_FAULT_ROUNDS") or 1)
 NODES = 3
 
 
-@pytest.mark.timeout(600 * ROUNDS)
+@pytest.mark.timeout(1800 * ROUNDS)
 async def test_nothing_is_lost_doubled_or_out_of_order(tmp_path: Path) -> None:
     print(f"CHEKOV_FAULT_SEED={SEED} CHEKOV_FAULT_ROUNDS={ROUNDS}")  # noqa: T201
     settings = {"min_wal_size": "32MB", "max_wal_size": "32MB"}
-    with small_disk() as room:
+    with small_disk(100 + 60 * ROUNDS) as room:
         server = EmbeddedPostgres(room.folder, settings=settings)
         await server.start()
         try:

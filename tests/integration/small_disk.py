@@ -95,10 +95,10 @@ def _children(parent: int) -> list[int]:
 
 
 @contextmanager
-def small_disk() -> Generator[Room]:
-    """A file system of 100 MB, or where none may be mounted a quota."""
+def small_disk(megabytes: int = 100) -> Generator[Room]:
+    """A file system of this size, or where none may be mounted a quota."""
     with tempfile.TemporaryDirectory(prefix="chekov-") as folder:
-        if _libc.mount(b"tmpfs", folder.encode(), b"tmpfs", 0, b"size=100m"):
+        if _libc.mount(b"tmpfs", folder.encode(), b"tmpfs", 0, f"size={megabytes}m".encode()):
             yield Quota(Path(folder))
             return
         try:

@@ -496,6 +496,7 @@ async def test_the_commands_of_a_page(
     await create_databases(private_server.dsn, "bank", "elsewhere")
     postgres = urlsplit(private_server.dsn)._replace(path="/bank").geturl()
     await migrate(postgres, "chekov")
+    copy(BANK / "bank.py", tmp_path)
     async with AsyncExitStack() as stack:
         console = Console(tmp_path, postgres, stack, bundle_of(page))
         for command in expected:

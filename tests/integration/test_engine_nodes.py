@@ -54,7 +54,6 @@ async def test_a_killed_owner_is_noticed_by_its_session_long_before_its_lease(ds
         assert await sql(dsn, "select count(*) from chekov.nodes where id like 'heir/%'") == 0
 
 
-@pytest.mark.timeout(300)
 async def test_an_owner_that_is_stopped_and_goes_on_commits_nothing_any_more(dsn: str) -> None:
     async with process(dsn, commands=100_000, lease=LEASE) as owner:
         await owner.says("owned")

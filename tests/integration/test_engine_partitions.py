@@ -81,7 +81,6 @@ async def adding(calls: Calls) -> AsyncGenerator[None]:
             calls.adding.clear()
 
 
-@pytest.mark.timeout(300)
 async def test_a_rollout_divides_a_handler_anew_under_load(dsn: str, calls: Calls) -> None:
     async with adding(calls), partitioned(dsn, "old", 4) as old:
         await until(lambda: len(calls.added) == STREAMS)
@@ -102,7 +101,6 @@ async def test_a_rollout_divides_a_handler_anew_under_load(dsn: str, calls: Call
     assert {node for (node,) in nodes} == {"old", "one", "two", "back"}
 
 
-@pytest.mark.timeout(300)
 async def test_what_a_killed_process_had_not_saved_is_repeated_and_nothing_is_lost(
     dsn: str, calls: Calls
 ) -> None:

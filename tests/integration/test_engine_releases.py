@@ -118,7 +118,6 @@ async def trading(dsn: str) -> AsyncGenerator[Trade]:
         await connection.close()
 
 
-@pytest.mark.timeout(300)
 async def test_nothing_of_a_newer_release_is_parked_lost_or_disordered(dsn: str) -> None:
     async with trading(dsn) as trade, released(dsn, "old") as old:
         await trade.owned_by("old")

@@ -92,6 +92,21 @@ async def test_the_generations_of_all_domains_are_read_with_them(
     ]
 
 
+async def test_whether_an_event_of_some_types_waits(dsn: str, inspector: Inspector) -> None:
+    async with PostgresStore(dsn) as store:
+        await store.append("a", [event()])
+        await store.append("a", [NewEvent(uuid4(), "closed", b"{}")])
+
+    async def is_waiting(*types: str, after: int) -> bool:
+        return await inspector.is_waiting("chekov", types, after)
+
+    assert await is_waiting("opened", after=0)
+    assert not await is_waiting("opened", after=1)
+    assert await is_waiting("opened", "closed", after=1)
+    assert not await is_waiting("moved", after=0)
+    assert not await is_waiting(after=0)
+
+
 async def test_a_database_without_a_store(empty_dsn: str) -> None:
     inspector = Inspector(empty_dsn)
     nothing = await inspector.status("chekov")

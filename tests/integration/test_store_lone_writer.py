@@ -282,3 +282,47 @@ async def test_cancelled_callers_leave_a_whole_history(dsn: str, store: Postgres
         assert all(task.cancelled() for task in appending)
     await store.append("after", [event()])
     await history(store)
+
+
+async def test_beside_others_it_takes_its_turn(dsn: str) -> None:
+    async with PostgresStore(dsn) as other, PostgresStore(dsn) as store:
+        first = [await store.append(stream, [event()]) for stream in STREAMS]
+        async with append_lock_held(dsn) as holder, asyncio.timeout(PATIENCE):
+            appending = [asyncio.create_task(store.append(STREAMS[0], [event()], expected=1))]
+            await until(lambda: blocks_another(holder))
+            appending += [
+                asyncio.create_task(store.append(stream, [event()], expected=1))
+                for stream in STREAMS[1:]
+            ]
+        mine = await asyncio.gather(*appending)
+        theirs = [await other.append(stream, [event()], expected=2) for stream in STREAMS]
+        mine.append(await store.append(STREAMS[0], [event()], expected=3))
+        assert recorded([*first, *mine, *theirs]) == await history(store)
+
+
+async def test_who_writes_all_the_time_lets_others_have_their_turn(dsn: str) -> None:
+    done = False
+    mine: list[Appended] = []
+    theirs: list[Appended] = []
+
+    async def write(store: PostgresStore) -> None:
+        while not done:
+            mine.append(await store.append(STREAMS[0], [event()]))
+
+    async with (
+        PostgresStore(dsn) as other,
+        PostgresStore(dsn) as store,
+        asyncio.TaskGroup() as group,
+    ):
+        group.create_task(write(store))
+        connection = await asyncpg.connect(dsn)
+        for number in range(20):
+            async with connection.transaction():
+                append = other.read_models.append_in_transaction
+                theirs.append(await append(connection, f"other-{number}", [event()]))
+            seen = len(mine)
+            await until(lambda seen=seen: len(mine) > seen)
+        await connection.close()
+        done = True
+    async with PostgresStore(dsn) as store:
+        assert recorded([*mine, *theirs]) == await history(store)

@@ -12,6 +12,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from chekov_operator.kube.objects import Object, nested
+from tests.operator.fake_forwards import forward
 from tests.operator.fake_patches import merged, operated, without
 from tests.operator.fake_watches import Watches
 
@@ -48,6 +49,7 @@ class FakeApi:
         forbidden: namespaces in which nothing may be done, also because they are gone.
         unanswered: how many requests to these are waiting.
         rewrite: what the server makes of an object at a path when it is written.
+        ports: where a port of a pod leads to, by the path of the pod and the port.
         page_size: how many objects a page of a list holds.
         url: where it listens.
     """
@@ -69,6 +71,7 @@ class FakeApi:
     rewrite: dict[str, Callable[[Object], Object]] = field(
         default_factory=dict[str, Callable[[Object], Object]]
     )
+    ports: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
     page_size: int = 500
     url: str = ""
     _applied: dict[tuple[str, str], Object] = field(default_factory=dict[tuple[str, str], Object])
@@ -137,6 +140,9 @@ class FakeApi:
             if method == request.method and request.path.endswith(part):
                 del self.failures[index]
                 return answer
+        if request.path.endswith("/portforward"):
+            key = (request.path.removesuffix("/portforward"), int(request.query["ports"]))
+            return await forward(request, self.ports[key])
         handlers = {
             "GET": self._get,
             "POST": self._post,
@@ -193,12 +199,24 @@ class FakeApi:
         return web.json_response(self._changed(request.path, body))
 
     def _patch(self, request: web.Request, body: Object) -> web.Response:
+        if request.query.get("dryRun") == "All":
+            return self._copy()._patch_kept(request, body)
+        return self._patch_kept(request, body)
+
+    def _copy(self) -> "FakeApi":
+        return FakeApi(objects=copy.deepcopy(self.objects), _applied=dict(self._applied))
+
+    def _patch_kept(self, request: web.Request, body: Object) -> web.Response:
         path = request.path.removesuffix("/status")
         status = path != request.path
+        path = path.removesuffix("/scale")
         live = self.objects.get(path)
         if request.content_type != _APPLY:
             if live is None:
                 return _refusal(404, "NotFound", f"{path} not found")
+            version = nested(body, "metadata", "resourceVersion")
+            if version not in (None, live["metadata"]["resourceVersion"]):
+                return _refusal(409, "Conflict", "the object has been modified")
             after = operated if request.content_type == _OPERATIONS else merged
             return web.json_response(self._changed(path, after(live, body)))
         if live is None and status:

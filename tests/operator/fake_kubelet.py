@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from chekov.cli.check import shortened
-from chekov.serialization.frame import framed
+from chekov.serialization.frame import framed, shortened
 from chekov.serialization.json import to_json
 from chekov_operator.kube.kinds import DEPLOYMENT, EVENT, JOB, POD
 from chekov_operator.kube.objects import Object, nested

@@ -133,6 +133,15 @@ BUNDLE_FIELDS: dict[str, Made] = {
     **_variables(f"{_POD}.initContainers[0]", _containers("initContainers")),
 }
 
+SUBSCRIPTION_FIELDS: dict[str, Made] = {
+    "spec.bundleRef.name": lambda name: {"bundleRef": {"name": name}},
+    "spec.eventStoreRef.name": lambda name: {"eventStoreRef": {"name": name}},
+}
+
+REPLAY_FIELDS: dict[str, Made] = {
+    "spec.subscriptionRef.name": lambda name: {"subscriptionRef": {"name": name}},
+}
+
 STORE_FIELDS: dict[str, Made] = {
     **_JOBS,
     "spec.connection.secretRef.name": lambda name: {"connection": {"secretRef": {"name": name}}},

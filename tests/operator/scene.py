@@ -1,14 +1,18 @@
 """A bank on a fake API server, reconciled pass by pass, with Kubernetes's own part played here."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from opentelemetry.trace import Tracer
 
+from chekov.errors import StoreUnavailable
 from chekov.serialization.frame import framed
 from chekov.serialization.json import to_json
-from chekov.store.port import SubscriptionKey, SubscriptionRow
+from chekov.store.memory import MemoryStore
+from chekov.store.port import Generation, SubscriptionKey, SubscriptionRow
+from chekov.store.port import Store as StorePort
 from chekov.store.postgres.inspect import Progress, StoreStatus
 from chekov_operator.api.event_store import Store
 from chekov_operator.api.fault import Fault
@@ -16,7 +20,19 @@ from chekov_operator.controllers.reconciler import Reconciler
 from chekov_operator.controllers.registry import all_controllers
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
-from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, JOB, POD, STORE, WATCHED, Key, Kind
+from chekov_operator.kube.kinds import (
+    BUNDLE,
+    DEPLOYMENT,
+    JOB,
+    KINDS,
+    POD,
+    REPLAY,
+    STORE,
+    SUBSCRIPTION,
+    WATCHED,
+    Key,
+    Kind,
+)
 from chekov_operator.kube.objects import Object, condition_of, key_of
 from chekov_operator.kube.referenced_objects import FOLLOWED, ReferencedObjects
 from chekov_operator.kube.work_queue import WorkQueue
@@ -33,6 +49,8 @@ NAMESPACE = "shops"
 SECRET_PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/postgres"
 BANK = Key(BUNDLE.name, NAMESPACE, "bank")
 MAIN = Key(STORE.name, NAMESPACE, "main")
+BALANCES = Key(SUBSCRIPTION.name, NAMESPACE, "bank-balances")
+RETRY = Key(REPLAY.name, NAMESPACE, "retry")
 FINE: Object = {
     "ok": True,
     "domain": "bank",
@@ -58,7 +76,11 @@ class Answers(Databases):
         self.handled = 10
         self.away = False
         self.is_read = True
+        self.waiting: bool | None = None
         self.hurried: list[Key] = []
+        self.kept = MemoryStore()
+        self.rows: Sequence[SubscriptionRow] | None = None
+        self.generations: Sequence[Generation] = ()
 
     def reading(self, store: Store) -> Reading | None:
         del store
@@ -82,7 +104,20 @@ class Answers(Databases):
             updated=datetime(2026, 11, 24, tzinfo=UTC),
         )
         state = StoreStatus("18.4", self.version, 1, self.position, 3, 8192, self.version == 1)
-        return Reading(host, state=state, progress=Progress([row], self.position))
+        rows = [row] if self.rows is None else self.rows
+        progress = Progress(rows, self.position, generations=self.generations)
+        waiting = {} if self.waiting is None else {BANK: self.waiting}
+        return Reading(host, state=state, progress=progress, waiting=waiting)
+
+    @asynccontextmanager
+    async def opened(self, store: Store) -> AsyncGenerator[StorePort]:
+        """A store in memory, whose rows are read from it after that."""
+        del store
+        if self.away:
+            raise StoreUnavailable("Postgres does not answer")
+        async with self.kept as opened:
+            yield opened
+            self.rows = await opened.subscriptions.list("bank") or None
 
     def hurry(self, key: Key) -> None:
         self.hurried.append(key)
@@ -125,7 +160,7 @@ class Scene:
 
     def give(self, body: Object) -> None:
         """What a user's `kubectl apply` does."""
-        kind = STORE if body["kind"] == STORE.name else BUNDLE
+        kind = KINDS[body["kind"]]
         path = kind.path(NAMESPACE, body["metadata"]["name"])
         before = self.api.objects.get(path, {})
         after = {**body, "metadata": {**body["metadata"]}}
@@ -153,11 +188,19 @@ class Scene:
 
     async def serve(self) -> None:
         """Bring the bank to where all its pods serve."""
-        await self.reconcile()
+        await self.begin_check()
         self.end_check(FINE)
+        await self.settle()
+
+    async def begin_check(self) -> None:
+        """Have the revision stored, and then checked."""
         await self.reconcile()
-        self.roll_out()
         await self.reconcile()
+
+    async def settle(self) -> None:
+        """Reconcile, with pods that serve at once, until there is nothing left to do."""
+        while await self.reconcile():
+            self.roll_out()
 
     def end_check(self, result: Mapping[str, object]) -> None:
         """Let the pod of the check say something and end."""
@@ -167,9 +210,14 @@ class Scene:
         self.api.logs[path] = framed(to_json(result))
 
     def roll_out(self) -> None:
-        """Let every pod of the Deployment serve."""
-        live = self.one(DEPLOYMENT, "bank")
-        self.api.objects[DEPLOYMENT.path(NAMESPACE, "bank")] = rolled_out(live)
+        """Let every pod of each Deployment serve."""
+        for live in self.all(DEPLOYMENT):
+            path = DEPLOYMENT.path(NAMESPACE, live["metadata"]["name"])
+            self.api.objects[path] = rolled_out(live)
+
+    def deployment(self) -> Object:
+        """The Deployment that has the most pods."""
+        return max(self.all(DEPLOYMENT), key=lambda body: int(body["spec"]["replicas"]))
 
     def all(self, kind: Kind) -> list[Object]:
         """The objects of a kind."""
@@ -182,8 +230,7 @@ class Scene:
 
     def status(self, key: Key = BANK) -> Object:
         """What the operator says of an object."""
-        kind = STORE if key.kind == STORE.name else BUNDLE
-        return self.one(kind, key.name).get("status", {})
+        return self.one(KINDS[key.kind], key.name).get("status", {})
 
     def condition(self, of: str, key: Key = BANK) -> tuple[str, str, str]:
         """Status, reason and message of a condition."""

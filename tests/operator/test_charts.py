@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import yaml
 
 from chekov_operator import settings as operator_settings
+from chekov_operator.kube.kinds import DEFINED
 from tests.operator.rendering import CHARTS, Manifest, Refused, helm, of_kind, rendered
 
 pytestmark = pytest.mark.usefixtures("helm_built")
@@ -77,7 +79,7 @@ def test_charts_carry_the_version_of_the_project(chart: str) -> None:
 def test_definitions_outlive_their_release() -> None:
     definitions = rendered("chekov-crds")
     assert {each["kind"] for each in definitions} == {"CustomResourceDefinition"}
-    assert len(definitions) == 2
+    assert len(definitions) == len(DEFINED)
     for each in definitions:
         assert each["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
 
@@ -164,6 +166,7 @@ def test_the_rights_are_no_more_than_the_work_takes(usual: list[Manifest]) -> No
     assert allowed["pods"] == {"get", "list", "watch"}
     assert allowed["domainbundles.chekov.dev"] == {"get", "list", "watch"}
     assert allowed["domainbundles/status.chekov.dev"] == {"patch"}
+    assert allowed["bundlerevisions/status.chekov.dev"] == {"patch"}
     assert allowed["events"] == {"get", "list", "create", "patch"}
     assert allowed["pods/log"] == {"get"}
     assert not [name for name in allowed if "rbac" in name or "*" in name]
@@ -292,6 +295,17 @@ def test_values_that_do_not_fit_are_refused(setting: str) -> None:
     path = setting.partition("=")[0]
     with pytest.raises(Refused, match=path.rpartition(".")[2]):
         rendered("chekov", setting)
+
+
+def test_a_release_of_the_first_chart_can_reuse_its_values() -> None:
+    """With `--reuse-values`, a value that the chart of the release had not is absent."""
+    before = yaml.safe_load((Path(__file__).parent / "values_of_first_chart.yaml").read_text())
+    newer = {name for name, _ in leaves(VALUES)} - {name for name, _ in leaves(before)}
+    assert newer
+    absent = [f"{name}=null" for name in newer]
+    assert rendered("chekov", *absent) == rendered("chekov")
+    with pytest.raises(Refused, match="--reset-then-reuse-values"):
+        rendered("chekov", *absent, "prometheusRule.enabled=true")
 
 
 def test_the_definitions_take_no_values() -> None:

@@ -17,8 +17,15 @@ from chekov_operator.api.pod_template import (
     VOLUMES,
 )
 from chekov_operator.api.reference_names import DATA_KEY, LABEL, SUBDOMAIN
+from chekov_operator.kube.kinds import DEFINED
 from tests.operator.crd_copies import COPIES, SOURCES, copies
-from tests.operator.named_fields import BAD_NAMES, BUNDLE_FIELDS, STORE_FIELDS
+from tests.operator.named_fields import (
+    BAD_NAMES,
+    BUNDLE_FIELDS,
+    REPLAY_FIELDS,
+    STORE_FIELDS,
+    SUBSCRIPTION_FIELDS,
+)
 
 Schema = dict[str, Any]
 
@@ -26,6 +33,7 @@ DEFINITIONS: dict[str, Schema] = {
     path.stem: yaml.safe_load(path.read_text()) for path in sorted(SOURCES.glob("*.yaml"))
 }
 EVERY = pytest.mark.parametrize("name", DEFINITIONS)
+USERS_WRITE = pytest.mark.parametrize("name", sorted(DEFINITIONS.keys() - {"bundlerevisions"}))
 
 
 def schema(name: str) -> Schema:
@@ -51,8 +59,8 @@ def columns(name: str, *, wide: bool) -> list[str]:
     return [column["name"] for column in shown if (column.get("priority", 0) > 0) == wide]
 
 
-def test_there_are_two() -> None:
-    assert set(DEFINITIONS) == {"domainbundles", "eventstores"}
+def test_there_is_one_of_each_kind() -> None:
+    assert set(DEFINITIONS) == {kind.plural for kind in DEFINED}
 
 
 @EVERY
@@ -75,20 +83,27 @@ def test_every_rule_has_a_message(name: str) -> None:
     assert [rule["rule"] for rule in rules if len(rule.get("message", "")) < 15] == []
 
 
-@EVERY
+@USERS_WRITE
 def test_every_list_in_the_spec_is_bounded_and_says_how_it_merges(name: str) -> None:
     lists = {
         path: node
         for path, node in paths(name).items()
         if path.startswith(".spec") and node.get("type") == "array"
     }
-    assert lists
+    assert lists or name == "subscriptions"
     assert [path for path, node in lists.items() if "maxItems" not in node] == []
     assert [path for path, node in lists.items() if "x-kubernetes-list-type" not in node] == []
 
 
-NAMING = [("domainbundles", field) for field in BUNDLE_FIELDS] + [
-    ("eventstores", field) for field in STORE_FIELDS
+NAMING = [
+    (kind, field)
+    for kind, fields in {
+        "domainbundles": BUNDLE_FIELDS,
+        "eventstores": STORE_FIELDS,
+        "replays": REPLAY_FIELDS,
+        "subscriptions": SUBSCRIPTION_FIELDS,
+    }.items()
+    for field in fields
 ]
 FREE = {
     # Not names of objects: that of a variable, and that of a handler in the code.
@@ -148,7 +163,7 @@ def test_a_definition_is_small(name: str) -> None:
     assert (SOURCES / f"{name}.yaml").stat().st_size < 200_000
 
 
-@EVERY
+@USERS_WRITE
 def test_conditions_are_a_map_by_type_and_carry_their_generation(name: str) -> None:
     found = paths(name)
     conditions = found[".status.conditions"]
@@ -183,9 +198,27 @@ def test_bundles_are_listed_with_what_matters() -> None:
     assert columns("domainbundles", wide=True) == ["Store", "Reason", "Message"]
 
 
+def test_revisions_are_listed_with_what_matters() -> None:
+    shown = ["Bundle", "Number", "Phase", "Ready", "Age"]
+    assert columns("bundlerevisions", wide=False) == shown
+    assert columns("bundlerevisions", wide=True) == ["Image", "Message"]
+
+
 def test_stores_are_listed_with_what_matters() -> None:
     assert columns("eventstores", wide=False) == ["Ready", "Schema", "Position", "Streams", "Age"]
     assert columns("eventstores", wide=True) == ["Server", "Message"]
+
+
+def test_subscriptions_are_listed_with_what_matters() -> None:
+    shown = ["State", "Ready", "Lag", "Parked", "Owners", "Age"]
+    assert columns("subscriptions", wide=False) == shown
+    wide = ["Kind", "Version", "Position", "Built", "Message"]
+    assert columns("subscriptions", wide=True) == wide
+
+
+def test_replays_are_listed_with_what_matters() -> None:
+    assert columns("replays", wide=False) == ["Subscription", "Phase", "Percent", "Left", "Age"]
+    assert columns("replays", wide=True) == ["Message"]
 
 
 def test_settings_of_handlers_are_those_that_pods_read() -> None:

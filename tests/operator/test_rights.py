@@ -5,7 +5,15 @@ import pytest
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.definitions import check_installed
 from chekov_operator.kube.events import Events, warnings_about
-from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, WATCHED
+from chekov_operator.kube.kinds import (
+    BUNDLE,
+    CONFIG_MAP,
+    JOB,
+    REPLAY,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    WATCHED,
+)
 from chekov_operator.kube.lease import Lease
 from chekov_operator.kube.referenced_objects import FOLLOWED
 from chekov_operator.management import Health
@@ -14,8 +22,8 @@ from chekov_operator.stores.dsn import Address
 from chekov_operator.stores.service_ports import pod_ports
 from tests.operator.fake_api import FakeApi, Request
 from tests.operator.rendering import Manifest, of_kind, rendered
-from tests.operator.samples import bundle_body, store_body
-from tests.operator.scene import FINE, MAIN, Scene
+from tests.operator.samples import bundle_body, older_record, replay_body, store_body, target
+from tests.operator.scene import BALANCES, FINE, MAIN, RETRY, Scene
 
 pytestmark = pytest.mark.usefixtures("helm_built")
 
@@ -25,7 +33,11 @@ Right = tuple[str, str]
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 # What kopf asks for by itself when it serves all namespaces.
 _SCANNED = ("customresourcedefinitions.apiextensions.k8s.io", "namespaces")
-_OWNERS = {("update", f"{kind}/finalizers.chekov.dev") for kind in ("eventstores", "domainbundles")}
+_OWNERS = {
+    ("update", f"{kind}/finalizers.chekov.dev")
+    for kind in ("eventstores", "domainbundles", "bundlerevisions")
+}
+_ENDED = "2026-11-24T10:00:00Z"
 
 
 def rights_of(role: Manifest) -> set[Right]:
@@ -77,20 +89,24 @@ async def work(api: FakeApi, client: Client, metrics: Metrics) -> list[Request]:
     for scene.databases.version in (0, 1):
         await scene.reconcile(MAIN)
         requests += api.requests
+    older = older_record(target(code={"image": "bank:0"}), FINE)
+    api.put(CONFIG_MAP.path("shops", older["metadata"]["name"]), older)
     scene.give_bank()
     others: list[Manifest] = [
         {"serviceAccountName": "account", "entrypoint": f"bank:d{n}"} for n in range(4)
     ]
     for spec in [*_SPECS, *others]:
         scene.give(bundle_body(**spec))
-        for _ in range(4):
+        for _ in range(8):
             await scene.reconcile()
             requests += api.requests
-            if scene.status()["phase"] == "Checking":
+            if scene.status()["phase"] == "Checking" and scene.all(JOB):
                 # Too long for a termination message, so that the log is read.
                 scene.end_check({**FINE, "events": [f"Event{number}" for number in range(500)]})
             else:
                 scene.roll_out()
+    requests += await work_of_subscriptions(scene)
+    requests += await _without_pods(scene)
     api.requests.clear()
     events = Events(client, "operator-1")
     for _ in range(2):
@@ -104,12 +120,47 @@ async def work(api: FakeApi, client: Client, metrics: Metrics) -> list[Request]:
     return requests + api.requests
 
 
+async def work_of_subscriptions(scene: Scene) -> list[Request]:
+    """What Subscriptions and Replays take, and the end of both."""
+    requests: list[Request] = []
+    await scene.reconcile(BALANCES)
+    requests += scene.api.requests
+    replay = replay_body(retry={"all": True}, ttlSecondsAfterFinished=1)
+    scene.give(replay)
+    await scene.reconcile(RETRY)
+    requests += scene.api.requests
+    scene.one(REPLAY, "retry")["status"] = {"phase": "Failed", "finishedAt": _ENDED}
+    await scene.reconcile(RETRY)
+    requests += scene.api.requests
+    scene.give(bundle_body(entrypoint="bank:without_balances"))
+    await scene.begin_check()
+    scene.end_check({**FINE, "subscriptions": []})
+    for _ in range(4):
+        await scene.reconcile()
+        requests += scene.api.requests
+        scene.roll_out()
+    return requests
+
+
+async def _without_pods(scene: Scene) -> list[Request]:
+    """What is done for a bundle without commands, which has no pod while it waits for nothing."""
+    scaled = {"minReplicas": 0, "maxReplicas": 2, "targetLag": 10}
+    scene.give(bundle_body(entrypoint="bank:watcher", replicas=1, autoscaling=scaled))
+    await scene.begin_check()
+    scene.end_check({**FINE, "commands": [], "handled": ["opened"]})
+    await scene.settle()
+    scene.databases.waiting = False
+    await scene.reconcile()
+    return list(scene.api.requests)
+
+
 _VARIABLE: Manifest = {
     "name": "A",
     "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "mode"}},
 }
 _SPECS: list[Manifest] = [
     {"env": [_VARIABLE], "envFrom": [{"secretRef": {"name": "postgres"}}]},
+    {"replicas": 1, "networkPolicy": {"enabled": False}, "autoscaling": {"maxReplicas": 2}},
     {"replicas": 1, "networkPolicy": {"enabled": False}},
 ]
 

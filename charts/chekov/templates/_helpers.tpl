@@ -86,20 +86,38 @@ seccompProfile:
   resources: [eventstores, domainbundles]
   verbs: [get, list, watch]
 - apiGroups: [chekov.dev]
-  resources: [eventstores/status, domainbundles/status]
+  resources: [bundlerevisions, subscriptions]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [chekov.dev]
+  resources: [replays]
+  verbs: [get, list, watch, delete]
+- apiGroups: [chekov.dev]
+  resources:
+    - eventstores/status
+    - domainbundles/status
+    - bundlerevisions/status
+    - subscriptions/status
+    - replays/status
+  verbs: [patch]
+# To no pod and back, for bundles without commands.
+- apiGroups: [chekov.dev]
+  resources: [domainbundles/scale]
   verbs: [patch]
 # Needed for owner references that block deletion, on clusters that enforce it.
 - apiGroups: [chekov.dev]
-  resources: [eventstores/finalizers, domainbundles/finalizers]
+  resources: [eventstores/finalizers, domainbundles/finalizers, bundlerevisions/finalizers]
   verbs: [update]
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]

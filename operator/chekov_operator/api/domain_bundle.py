@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from chekov_operator.api.autoscaling import Autoscaling, parse_autoscaling
 from chekov_operator.api.bundle_access import Access, parse_access
 from chekov_operator.api.jobs import JobSettings, parse_jobs
 from chekov_operator.api.pod_template import check_pod_template
@@ -53,6 +54,7 @@ class Bundle:
     code: Code
     entrypoint: str
     replicas: int = 1
+    autoscaling: Autoscaling | None = None
     image_pull_policy: str | None = None
     image_pull_secrets: Sequence[Object] = ()
     restart_nonce: str | None = None
@@ -96,6 +98,7 @@ def parse_bundle(body: Body) -> Bundle:
         code=_code(nested(spec, "code")),
         entrypoint=entrypoint,
         replicas=1 if replicas is None else int(replicas),
+        autoscaling=parse_autoscaling(spec),
         image_pull_policy=nested(spec, "imagePullPolicy"),
         image_pull_secrets=nested_list(spec, "imagePullSecrets"),
         restart_nonce=nested(spec, "restartNonce"),

@@ -1,9 +1,12 @@
 """The names of children: deterministic, and short enough for Kubernetes."""
 
 import hashlib
+import re
 from typing import Final
 
 _LONGEST: Final = 63
+_FOREIGN: Final = re.compile("[^a-z0-9-]")
+_DIGITS: Final = 6
 
 
 def fitted(*parts: str) -> str:
@@ -17,8 +20,18 @@ def fitted(*parts: str) -> str:
 
 
 def revision(bundle: str, revision: str) -> str:
-    """The ConfigMap that stores a revision."""
+    """A revision, and its Deployment, its PodDisruptionBudget and the ConfigMap of its code."""
     return fitted(bundle, revision)
+
+
+def subscription(bundle: str, handler: str) -> str:
+    """The Subscription of a handler, whose name may have letters that those of objects have not."""
+    name = _FOREIGN.sub("-", handler.lower())
+    whole = f"{bundle}-{name}"
+    if name == handler and len(whole) <= _LONGEST and whole[-1] != "-":
+        return whole
+    mark = hashlib.sha256(handler.encode()).hexdigest()[:_DIGITS]
+    return f"{whole[: _LONGEST - _DIGITS - 1].rstrip('-')}-{mark}"
 
 
 def check(bundle: str, revision: str) -> str:

@@ -15,7 +15,8 @@ class Revision:
 
     Attributes:
         name: the hash that `revision_name` computes.
-        bundle: the spec.
+        spec: the bundle's spec as the user wrote it.
+        bundle: the same, parsed.
         image: the image that the code runs in.
         modules: the source of each file, for code that is mounted.
         store: the store of its events.
@@ -23,6 +24,7 @@ class Revision:
     """
 
     name: str
+    spec: Mapping[str, object]
     bundle: Bundle
     image: str
     modules: Mapping[str, str] | None
@@ -32,8 +34,12 @@ class Revision:
     @property
     def code(self) -> str | None:
         """The name of the ConfigMap that is mounted as the code, if there is one."""
-        name = names.revision(self.bundle.meta.name, self.name)
-        return None if self.modules is None else name
+        return None if self.modules is None else self.object_name
+
+    @property
+    def object_name(self) -> str:
+        """The name of the BundleRevision, and of most that belongs to the revision alone."""
+        return names.revision(self.bundle.meta.name, self.name)
 
     @property
     def account(self) -> str:

@@ -62,15 +62,13 @@ def child_labels(bundle: str) -> dict[str, str]:
 
 
 def supporting_objects(bundle: Bundle, databases: Sequence[Address]) -> list[Object]:
-    """The Services, the budget and the network policy, which are the same for every revision.
+    """The Services and the network policy, which are the same for every revision.
 
     Args:
         bundle: the spec.
         databases: the known servers of the store.
     """
     wanted = [service(bundle), management_service(bundle)]
-    if bundle.replicas > 1:
-        wanted.append(disruption_budget(bundle))
     if bundle.network_policy:
         wanted.append(
             {
@@ -129,9 +127,23 @@ def check_policy(bundle: Bundle) -> Object:
     }
 
 
-def deployment(revision: Revision) -> Object:
-    """The pods. A rollout replaces them one by one, each only once its successor is ready."""
+def deployment(
+    revision: Revision, replicas: int | None = None, *, name: str | None = None
+) -> Object:
+    """The pods of a revision.
+
+    What changes them without a new revision replaces them one by one, each only once its successor
+    is ready.
+
+    Args:
+        revision: the revision.
+        replicas: the number of its pods during a rollout; by default, all of the bundle's.
+        name: of the Deployment that the revision has, if not the usual one.
+    """
     bundle = revision.bundle
+    selected = selector_labels(bundle.meta.name)
+    if name in (None, revision.object_name):
+        selected[REVISION_LABEL] = revision.name
     labels = {REVISION_LABEL: revision.name, COMPONENT_LABEL: RUNTIME}
     container = pods.bundle_container(
         bundle,
@@ -142,12 +154,12 @@ def deployment(revision: Revision) -> Object:
         pull_policy=revision.pull_policy,
     )
     return {
-        **_child_of_bundle(bundle, DEPLOYMENT, bundle.meta.name, labels),
+        **_child_of_bundle(bundle, DEPLOYMENT, name or revision.object_name, labels),
         "spec": {
-            "replicas": bundle.replicas,
+            "replicas": bundle.replicas if replicas is None else replicas,
             "revisionHistoryLimit": 3,
             "progressDeadlineSeconds": 180,
-            "selector": {"matchLabels": selector_labels(bundle.meta.name)},
+            "selector": {"matchLabels": selected},
             "strategy": {
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
@@ -190,16 +202,16 @@ def management_service(bundle: Bundle) -> Object:
     }
 
 
-def disruption_budget(bundle: Bundle) -> Object:
-    """Lets a node drain evict one pod at a time."""
-    name = bundle.meta.name
+def disruption_budget(revision: Revision) -> Object:
+    """Lets a node drain evict one pod of a revision at a time."""
+    bundle, labels = revision.bundle, {REVISION_LABEL: revision.name}
     return {
-        **_child_of_bundle(bundle, DISRUPTION_BUDGET, name),
+        **_child_of_bundle(bundle, DISRUPTION_BUDGET, revision.object_name, labels),
         "spec": {
             "maxUnavailable": 1,
             # A pod that is not ready serves nobody, and must not block the drain of its node.
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
-            "selector": {"matchLabels": selector_labels(name)},
+            "selector": {"matchLabels": {**selector_labels(bundle.meta.name), **labels}},
         },
     }
 

@@ -31,6 +31,16 @@ class Planned(NamedTuple):
         return Planned(change(self.plan), self.children, changed)
 
 
+def childless(plan: Plan) -> Planned:
+    """The result for an object that has no children, whatever happens meanwhile."""
+
+    def same(children: Children) -> Plan:
+        del children
+        return plan
+
+    return Planned(plan, {}, same)
+
+
 class Controller(Protocol):
     """Observes and plans the objects of one kind."""
 

@@ -1,6 +1,6 @@
 """What a planner decides: the changes to make, and the status to write."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ class Plan:
         keep_status: whether the status and all other conditions stay as they are.
         read_store_soon: whether the store is about to change, so that it should be read soon.
         requeue_after: seconds after which to reconcile again, even if no watch reports a change.
+        scale_to: how many pods the object should ask for from now on.
+        child_statuses: kind and name of children, with the status that each should have.
     """
 
     apply: Sequence[Object] = ()
@@ -30,6 +32,10 @@ class Plan:
     keep_status: bool = False
     read_store_soon: bool = False
     requeue_after: float | None = None
+    scale_to: int | None = None
+    child_statuses: Mapping[tuple[Kind, str], Object] = field(
+        default_factory=dict[tuple[Kind, str], Object]
+    )
 
 
 def paused_plan() -> Plan:

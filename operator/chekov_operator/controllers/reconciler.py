@@ -45,6 +45,7 @@ class Reconciler:
         instance: str,
         tracer: Tracer = tracing.NO_TRACER,
     ) -> None:
+        self._client = client
         self._cache = cache
         self._queue = queue
         self._metrics = metrics
@@ -101,6 +102,7 @@ class Reconciler:
             raise
         else:
             plan = await self._carry_out(key, planned)
+            await self._status_writer.write_children(key.namespace, plan)
         await self._status_writer.write(controller.kind, body, plan)
         self._metrics.set_conditions(key, _conditions_in(self._cache.find(key) or body))
         # Passes of many objects that began together should not stay together.
@@ -121,10 +123,18 @@ class Reconciler:
             return _refused(plan, error)
         except FieldContested as error:
             return _contested(planned.replan(self._cache.children(key)), error)
+        if plan.scale_to is not None:
+            await self._scale(key, plan.scale_to)
         if applied or plan.delete:
             deleted = [f"{kind.name}/{name}" for kind, name in plan.delete]
             _log.info("changed", extra={"key": str(key), "applied": applied, "deleted": deleted})
         return planned.replan(self._cache.children(key)) if applied else plan
+
+    async def _scale(self, key: Key, replicas: int) -> None:
+        kind = self._controllers[key.kind].kind
+        change = {"spec": {"replicas": replicas}}
+        await self._client.merge(kind, key.namespace, key.name, change, subresource="scale")
+        _log.info("scaled", extra={"key": str(key), "replicas": replicas})
 
 
 def _conditions_in(body: Object) -> Mapping[str, tuple[str, str]]:

@@ -4,6 +4,8 @@ from chekov_operator.controllers.bundle.controller import DomainBundleController
 from chekov_operator.controllers.bundle.observer import BundleObserver
 from chekov_operator.controllers.controller import Controller
 from chekov_operator.controllers.eventstore.controller import EventStoreController
+from chekov_operator.controllers.replay.controller import ReplayController
+from chekov_operator.controllers.subscription.controller import SubscriptionController
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.referenced_objects import ReferencedObjects
@@ -21,4 +23,6 @@ def all_controllers(
     return [
         EventStoreController(client, cache, databases, referenced, settings),
         DomainBundleController(BundleObserver(client, cache, databases, referenced), settings),
+        SubscriptionController(cache, databases),
+        ReplayController(client, cache, databases),
     ]

@@ -1,6 +1,6 @@
 """Writing an object's status, and an Event when its readiness changes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -14,6 +14,7 @@ from chekov_operator.kube.kinds import Kind
 from chekov_operator.kube.objects import Object, condition_of, nested, nested_list
 
 _DELETED: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+_NEWS_IF_TRUE: Final = ("Degraded", "Complete", "Failed")
 
 
 class StatusWriter:
@@ -35,6 +36,27 @@ class StatusWriter:
         status = _status(body, plan, meta.generation)
         if status == nested(body, "status"):
             return
+        if not await self._apply(kind, body, status):
+            return
+        for item in _news(body, plan.conditions):
+            weight = "Warning" if _needs_attention(item, plan.conditions) else "Normal"
+            await self._events.emit(body, weight, item.reason, item.message or item.reason)
+
+    async def write_children(self, namespace: str, plan: Plan) -> None:
+        """Write the statuses of children, as far as these exist and have another one.
+
+        Raises:
+            ApiError: the API server refuses a status.
+            ApiUnavailable: the API server does not answer.
+        """
+        for (kind, name), status in plan.child_statuses.items():
+            live = self._cache.get(kind, namespace, name)
+            if live is not None and nested(live, "status") != status:
+                await self._apply(kind, live, status)
+
+    async def _apply(self, kind: Kind, body: Object, status: Object) -> bool:
+        """Apply a status; return whether the object still exists."""
+        meta = parse_meta(body)
         change: Object = {
             "apiVersion": kind.api,
             "kind": kind.name,
@@ -46,29 +68,39 @@ class StatusWriter:
             after = await self._client.apply_status(kind, change)
         except ApiError as error:
             if error.status in _DELETED:
-                return
+                return False
             raise
         self._cache.put(kind, after)
-        await self._emit_readiness(body, plan.conditions)
-
-    async def _emit_readiness(self, body: Object, conditions: Sequence[Condition]) -> None:
-        """Emit an Event if the status or the reason of `Ready` has changed."""
-        before = condition_of(body, "Ready")
-        for item in conditions:
-            changed = (before.get("status"), before.get("reason")) != (item.status, item.reason)
-            if item.type == "Ready" and changed:
-                kind = "Warning" if _needs_attention(item, conditions) else "Normal"
-                await self._events.emit(body, kind, item.reason, item.message or item.reason)
+        return True
 
 
-def _needs_attention(ready: Condition, conditions: Sequence[Condition]) -> bool:
-    """Whether a person should look at an object that is not ready.
+def _news(body: Object, conditions: Sequence[Condition]) -> Iterable[Condition]:
+    """The conditions whose change is worth an Event.
+
+    That is `Ready` with another status or reason, a fault that it does not have, such as parked
+    events, and the end of what is done once.
+    """
+    reported = set[str]()
+    for item in sorted(conditions, key=lambda item: item.type != "Ready"):
+        before = condition_of(body, item.type)
+        changed = (before.get("status"), before.get("reason")) != (item.status, item.reason)
+        is_news = item.type == "Ready" or (item.type in _NEWS_IF_TRUE and item.status == "True")
+        if changed and is_news and item.reason not in reported:
+            yield item
+        if item.type == "Ready":
+            reported.add(item.reason)
+
+
+def _needs_attention(item: Condition, conditions: Sequence[Condition]) -> bool:
+    """Whether a person should look at an object because of a condition.
 
     A store has no condition `Degraded`; unless it is being migrated, it needs attention.
     """
+    if item.type != "Ready":
+        return item.type != "Complete"
     degraded = {item.status for item in conditions if item.type == "Degraded"}
-    is_faulty = "True" in degraded or not (degraded or ready.reason == "Migrating")
-    return ready.status != "True" and is_faulty
+    is_faulty = "True" in degraded or not (degraded or item.reason == "Migrating")
+    return item.status != "True" and is_faulty
 
 
 def _status(body: Object, plan: Plan, generation: int) -> Object:

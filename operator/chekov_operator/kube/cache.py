@@ -7,7 +7,7 @@ nothing, and the missed change arrives with the next event.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from chekov_operator.kube.kinds import BUNDLE, CHILDREN, POD, STORE, Key, Kind
+from chekov_operator.kube.kinds import CHILDREN, POD, RECONCILED, REVISION, Key, Kind
 from chekov_operator.kube.objects import (
     Object,
     controller_uid,
@@ -17,7 +17,7 @@ from chekov_operator.kube.objects import (
     resource_version,
 )
 
-_OWNERS: Final = (STORE.name, BUNDLE.name)
+_OWNERS: Final = frozenset(kind.name for kind in RECONCILED)
 _CHILDREN: Final = frozenset(kind.name for kind in CHILDREN)
 _KEPT_OF_PODS: Final = ("apiVersion", "kind", "metadata", "status")
 
@@ -74,16 +74,25 @@ class Cache:
         return self._objects.get(key)
 
     def children(self, owner: Key) -> Mapping[tuple[str, str], Object]:
-        """What an object controls, except pods, by kind and name.
+        """What an object controls itself or by its revisions, except pods, by kind and name.
 
         A label alone makes no child: anybody can set it. The object named as the controller has to
-        be this one, and not an earlier one of the same name.
+        be this one or a revision of it, and not an earlier one of the same name.
         """
         uid = nested(self._objects.get(owner), "metadata", "uid")
-        return {
-            (key.kind, key.name): body
+        owned = [
+            (key, self._objects[key])
             for key in sorted(self._owned.get(owner, ()))
-            if key.kind in _CHILDREN and controller_uid(body := self._objects[key]) == uid
+            if key.kind in _CHILDREN
+        ]
+        revisions = {
+            nested(body, "metadata", "uid")
+            for key, body in owned
+            if key.kind == REVISION.name and controller_uid(body) == uid
+        }
+        controllers = {uid} | revisions
+        return {
+            (key.kind, key.name): body for key, body in owned if controller_uid(body) in controllers
         }
 
     def pods(self, owner: Key) -> Sequence[Object]:
@@ -92,8 +101,15 @@ class Cache:
         return [self._objects[key] for key in keys if key.kind == POD.name]
 
     def owners(self) -> Iterable[Key]:
-        """Every store and bundle."""
+        """Every object that has a controller."""
         return [key for key in self._objects if key.kind in _OWNERS]
+
+    def all(self, kind: Kind, namespace: str) -> Sequence[Object]:
+        """The objects of a kind in a namespace."""
+        found = sorted(
+            key for key in self._objects if (key.kind, key.namespace) == (kind.name, namespace)
+        )
+        return [self._objects[key] for key in found]
 
     def versions(self, kind: Kind) -> Mapping[Key, int]:
         """The resource version of each object of a kind."""

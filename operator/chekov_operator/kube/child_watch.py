@@ -1,7 +1,7 @@
 """Watches of what bundles and stores own.
 
-There is ten times as much of it as there are bundles and stores, which kopf watches: what kopf does
-for each change, to find a handler among many, would be most of the operator's work.
+There is ten times as much of it as of what users write, which kopf watches: what kopf does for each
+change, to find a handler among many, would be most of the operator's work.
 """
 
 import asyncio
@@ -63,7 +63,9 @@ class ChildWatch:
         await follow(begin, changes, deliver, what=kind.plural, longest_pause=self._longest_pause)
 
     async def _begin(self, kind: Kind, namespace: str | None) -> str:
-        found, version = await self._client.snapshot(kind, namespace, MANAGED)
+        # The list may be newer: then changes in it are received again.
+        version = await self._client.version(kind, namespace)
+        found = await self._client.list(kind, namespace, MANAGED)
         gone = self._known(kind, namespace, int(version)) - {key_of(kind, body) for body in found}
         for body in found:
             self._receive(kind, None, body)

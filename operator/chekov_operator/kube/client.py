@@ -92,19 +92,6 @@ class Client:
         Without a namespace, the objects of all namespaces; with `fields`, those that a field
         selector selects.
         """
-        found, _ = await self.snapshot(kind, namespace, labels, fields=fields, shallow=shallow)
-        return found
-
-    async def snapshot(
-        self,
-        kind: Kind,
-        namespace: str | None,
-        labels: Mapping[str, str],
-        *,
-        fields: str = "",
-        shallow: bool = False,
-    ) -> tuple[Sequence[Object], str]:
-        """The same, and the version from which to follow changes."""
         params = {"limit": str(_PAGE), **selector(labels)}
         params |= {"fieldSelector": fields} if fields else {}
         found: list[Object] = []
@@ -124,7 +111,7 @@ class Client:
             ]
             following = nested(answer, "metadata", "continue")
             if not following:
-                return found, str(nested(answer, "metadata", "resourceVersion") or "0")
+                return found
             params["continue"] = str(following)
 
     async def version(self, kind: Kind, namespace: str | None) -> str:
@@ -266,13 +253,23 @@ class Client:
         path = kind.path(body["metadata"]["namespace"], body["metadata"]["name"])
         return await self._call(Request("PUT", kind, path, body=body))
 
-    async def merge(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
-        """Apply a JSON merge patch."""
+    async def merge(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        body: Object,
+        *,
+        subresource: str | None = None,
+        dry_run: bool = False,
+    ) -> Object:
+        """Apply a JSON merge patch, or only say what would come of it."""
         return await self._call(
             Request(
                 "PATCH",
                 kind,
-                kind.path(namespace, name),
+                kind.path(namespace, name, subresource),
+                params={"dryRun": "All"} if dry_run else {},
                 body=body,
                 content="application/merge-patch+json",
             )

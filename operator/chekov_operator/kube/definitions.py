@@ -5,7 +5,7 @@ import logging
 from typing import Final
 
 from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
-from chekov_operator.kube.kinds import BUNDLE, GROUP, STORE
+from chekov_operator.kube.kinds import DEFINED, GROUP, STORE
 from chekov_operator.management import Health
 
 _MISSING_SECONDS: Final = 2.0
@@ -35,9 +35,7 @@ async def check_installed(client: Client, health: Health) -> bool:
     except (ApiError, ApiUnavailable) as error:
         _log.warning("the API server does not answer", extra={"error": str(error)})
         return False
-    health.missing = [
-        f"{kind.plural}.{GROUP}" for kind in (STORE, BUNDLE) if kind.plural not in served
-    ]
+    health.missing = [f"{kind.plural}.{GROUP}" for kind in DEFINED if kind.plural not in served]
     if health.missing:
         _log.warning("resource definitions are missing", extra={"missing": health.missing})
     return not health.missing

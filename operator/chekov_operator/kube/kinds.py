@@ -82,9 +82,11 @@ LEASE = Kind("Lease", "coordination.k8s.io/v1", "leases")
 DEPLOYMENT = Kind("Deployment", "apps/v1", "deployments")
 JOB = Kind("Job", "batch/v1", "jobs")
 DISRUPTION_BUDGET = Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets")
+AUTOSCALER = Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
 NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 
 CHILDREN = (
+    REVISION,
     CONFIG_MAP,
     SERVICE,
     SERVICE_ACCOUNT,
@@ -92,10 +94,22 @@ CHILDREN = (
     JOB,
     DISRUPTION_BUDGET,
     NETWORK_POLICY,
+    SUBSCRIPTION,
+    AUTOSCALER,
 )
-"""What bundles and stores own. Each kind is watched by its label, so that drift is noticed."""
+"""What bundles, their revisions and stores own. Each kind is watched by its label, so that drift is
+noticed."""
 
-WATCHED = (STORE, BUNDLE, *CHILDREN, POD)
+WRITTEN_BY_USERS = (STORE, BUNDLE, REPLAY)
+"""All of these are watched, whatever their labels."""
+
+RECONCILED = (*WRITTEN_BY_USERS, SUBSCRIPTION)
+"""The kinds that have a controller each."""
+
+DEFINED = (*RECONCILED, REVISION)
+"""The kinds that need a definition in the cluster."""
+
+WATCHED = (*WRITTEN_BY_USERS, *CHILDREN, POD)
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in WATCHED}
 
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
-from chekov_operator.kube.kinds import BUNDLE, MANAGED, STORE, WATCHED, Kind
+from chekov_operator.kube.kinds import MANAGED, STORE, WATCHED, WRITTEN_BY_USERS, Kind
 from chekov_operator.kube.objects import Object
 from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.management import Health
@@ -126,5 +126,5 @@ async def listed(
     client: Client, kind: Kind, namespace: str | None, *, shallow: bool = False
 ) -> Sequence[Object]:
     """What the operator watches of a kind, in a namespace or in all."""
-    labels = dict[str, str]() if kind in (STORE, BUNDLE) else MANAGED
+    labels = dict[str, str]() if kind in WRITTEN_BY_USERS else MANAGED
     return await client.list(kind, namespace, labels, shallow=shallow)

@@ -5,7 +5,6 @@ which the API server's HTTP proxy would take for its own. Each connection is a W
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -37,20 +36,41 @@ async def forwarded(client: Client, namespace: str, pod: str, port: int) -> Asyn
         ApiUnavailable: it does not answer.
     """
     path, params = POD.path(namespace, pod, "portforward"), {"ports": str(port)}
+    connections: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ApiError, ApiUnavailable, ConnectionError):
+        connections.add(current := asyncio.current_task())
+        try:
             async with client.websocket(path, params, _PROTOCOL) as socket:
                 await _joined(reader, writer, socket)
-        writer.close()
+        # Whoever connected sees the end of the connection; only this function cancels the task.
+        except* (ApiError, ApiUnavailable, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+            connections.discard(current)
 
     # What a connection is refused for would be lost on whoever connects, so it is asked first.
-    async with client.websocket(path, params, _PROTOCOL):
-        pass
+    try:
+        async with client.websocket(path, params, _PROTOCOL):
+            pass
+    except ApiError as error:
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
+        # The answer to a handshake has no content. Which verb is needed depends on the release.
+        right = 'cannot get,create resource "pods/portforward" in API group ""'
+        reply = f'{right} in the namespace "{namespace}"'
+        raise ApiError(error.status, error.reason, str(error), reply=reply) from error
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
+    try:
         host, number = server.sockets[0].getsockname()
         yield f"{host}:{number}"
+    finally:
+        server.close()
+        open_ones = [task for task in connections if task is not None]
+        for task in open_ones:
+            task.cancel()
+        await asyncio.gather(*open_ones, return_exceptions=True)
 
 
 async def fetched(

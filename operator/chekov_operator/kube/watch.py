@@ -1,6 +1,6 @@
 """Watches: each change updates the cache and puts the key of the object concerned into the queue.
 
-kopf lists, watches and reconnects, for bundles and stores. Its handlers for created or updated
+kopf lists, watches and reconnects, for what users write. Its handlers for created or updated
 objects, its timers and its indexes are not used: they write to the objects, add finalizers and grow
 with their number.
 """
@@ -13,7 +13,15 @@ from typing import Any, Final
 import kopf
 
 from chekov_operator.kube.cache import Cache
-from chekov_operator.kube.kinds import BUNDLE, STORE, Key, Kind
+from chekov_operator.kube.kinds import (
+    BUNDLE,
+    RECONCILED,
+    STORE,
+    SUBSCRIPTION,
+    WRITTEN_BY_USERS,
+    Key,
+    Kind,
+)
 from chekov_operator.kube.kopf_storage import NoDiffBase, NoProgress
 from chekov_operator.kube.namespaces import Namespaces
 from chekov_operator.kube.objects import Object, key_of, nested, owner_of
@@ -31,7 +39,7 @@ class Watch:
         self._cache = cache
         self._namespaces = namespaces
         self._metrics = metrics
-        self._bundles_of: dict[Key, set[Key]] = {}
+        self._users_of: dict[Key, set[Key]] = {}
         self._store_of: dict[Key, Key] = {}
 
     def registry(self, connection: Callable[[], Awaitable[kopf.ConnectionInfo]]) -> Any:
@@ -46,7 +54,7 @@ class Watch:
             return await connection()
 
         kopf.on.login(registry=registry)(login)
-        for kind in (STORE, BUNDLE):
+        for kind in WRITTEN_BY_USERS:
             group, _, version = kind.api.rpartition("/")
             kopf.on.event(group, version, kind.plural, registry=registry)(self._handler(kind))
         return registry
@@ -72,9 +80,9 @@ class Watch:
             if self._namespaces.is_readable(key.namespace):
                 self._queue.add(key)
 
-    def bundles_of(self, store: Key) -> list[Key]:
-        """The bundles that use a store."""
-        return list(self._bundles_of.get(store, ()))
+    def users_of(self, store: Key) -> list[Key]:
+        """The bundles and subscriptions that use a store."""
+        return list(self._users_of.get(store, ()))
 
     def _handler(self, kind: Kind) -> Callable[..., Awaitable[None]]:
         async def handle(event: Any, **_: object) -> None:
@@ -87,26 +95,36 @@ class Watch:
     def _affected(
         self, kind: Kind, body: Object, known: Object | None, *, deleted: bool
     ) -> list[Key]:
-        if kind not in (STORE, BUNDLE):
-            return [owner for item in (known, body) if (owner := owner_of(item))]
         key = key_of(kind, body)
-        if kind is BUNDLE:
+        own = [key] if kind in RECONCILED else []
+        if kind in (BUNDLE, SUBSCRIPTION):
             self._index_by_store(key, body, deleted=deleted)
-            return [key]
-        return [key, *self._bundles_of.get(key, ())]
+        if kind is STORE:
+            return [*own, *self._users_of.get(key, ())]
+        if kind is SUBSCRIPTION and not deleted and _is_else_the_same(known, body):
+            return own
+        return [*own, *(owner for item in (known, body) if (owner := owner_of(item)))]
 
     def _index_by_store(self, key: Key, body: Object, *, deleted: bool) -> None:
-        """Remember which store a bundle uses, so that changes of the store reach the bundle."""
+        """Remember which store an object uses, so that changes of the store reach the object."""
         old = self._store_of.pop(key, None)
         if old is not None:
-            self._bundles_of[old].discard(key)
-            if not self._bundles_of[old]:
-                del self._bundles_of[old]
+            self._users_of[old].discard(key)
+            if not self._users_of[old]:
+                del self._users_of[old]
         name = nested(body, "spec", "eventStoreRef", "name")
         if name and not deleted:
             store = Key(STORE.name, key.namespace, str(name))
             self._store_of[key] = store
-            self._bundles_of.setdefault(store, set()).add(key)
+            self._users_of.setdefault(store, set()).add(key)
+
+
+def _is_else_the_same(known: Object | None, body: Object) -> bool:
+    """Whether an object is as it was, apart from its status."""
+    return known is not None and all(
+        nested(known, *path) == nested(body, *path)
+        for path in (("spec",), ("metadata", "labels"), ("metadata", "ownerReferences"))
+    )
 
 
 class _EndlessPauses:

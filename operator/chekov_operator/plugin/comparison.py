@@ -3,9 +3,9 @@
 import difflib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from chekov_operator.kube.objects import Object, annotation, keyed, nested_list, nested_strings
+from chekov_operator.kube.objects import Object, annotation, nested_list, nested_strings
 from chekov_operator.plugin.output import as_yaml
 
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
@@ -14,16 +14,14 @@ _COMPARED_METADATA: Final = ("labels", "annotations")
 _NAMED: Final = ("commands", "events")
 
 
-def differences(live: Object | None, after: Object, given: Object) -> list[str]:
+def differences(live: Object | None, after: Object) -> list[str]:
     """The lines of a unified diff between an object and what it would be; none if it stays.
 
     Args:
         live: the object as it is, if it exists.
         after: what the API server says it would be.
-        given: the manifest.
     """
-    gone = _no_longer_given(_last_applied(live), given)
-    before, behind = _compared(live), _without(_compared(after), gone)
+    before, behind = _compared(live), _compared(after)
     if before == behind:
         return []
     name = f"{after['kind']}/{after['metadata']['name']}"
@@ -89,40 +87,27 @@ def _compared(body: Object | None) -> Object:
     return ({"metadata": metadata} if metadata else {}) | content
 
 
-def _last_applied(live: Object | None) -> Object:
-    """What plain `kubectl apply` was given last, whose fields the next one removes."""
+def last_applied(live: Object | None) -> Object | None:
+    """What plain `kubectl apply` was given last, if it made the object."""
+    text = annotation(live, _LAST_APPLIED)
+    if text is None:
+        return None
     try:
-        found = json.loads(annotation(live, _LAST_APPLIED) or "{}")
+        found = json.loads(text)
     except ValueError:
-        return {}
-    return cast("Object", found) if isinstance(found, dict) else {}
+        return None
+    return cast("Object", found) if isinstance(found, dict) else None
 
 
-def _no_longer_given(before: object, now: object) -> Any:
-    """The fields of `before` that `now` lacks, as a tree whose leaves are `None`."""
-    gone: dict[str, Any] = {}
-    for name, value in _fields(before).items():
-        if name not in _fields(now):
-            gone[name] = None
-        elif deeper := _no_longer_given(value, _fields(now)[name]):
-            gone[name] = deeper
-    return gone
-
-
-def _without(body: Any, gone: Mapping[str, Any]) -> Any:
-    if not gone:
-        return body
-    left = {
-        name: value if gone.get(name) is None else _without(value, gone[name])
-        for name, value in _fields(body).items()
-        if name not in gone or gone[name] is not None
+def applied(before: Object, given: Object) -> Object:
+    """The merge patch of plain `kubectl apply`: the manifest, without what it had and has not."""
+    return {
+        **{name: None for name in before if name not in given},
+        **{name: _applied(before.get(name), value) for name, value in given.items()},
     }
-    return left if isinstance(body, Mapping) else list(left.values())
 
 
-def _fields(value: object) -> Mapping[str, Any]:
-    """The fields of an object, or the items of a list by their names."""
-    if isinstance(value, Mapping):
-        return cast("Mapping[str, Any]", value)
-    items = keyed(value, "name")
-    return {str(item["name"]): item for item in items} if items else {}
+def _applied(before: object, value: object) -> object:
+    if isinstance(before, dict) and isinstance(value, dict):
+        return applied(cast("Object", before), cast("Object", value))
+    return value

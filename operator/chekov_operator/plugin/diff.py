@@ -20,15 +20,12 @@ from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, REVISION, STORE, Kind
 from chekov_operator.kube.objects import Object, nested, nested_list
 from chekov_operator.plugin import environment
 from chekov_operator.plugin.cluster import Cluster, opened
-from chekov_operator.plugin.comparison import changes, differences
+from chekov_operator.plugin.comparison import applied, changes, differences, last_applied
 from chekov_operator.plugin.failure import PluginError, sentence
 from chekov_operator.plugin.local_code import LocalCode, complaint, unpacked
 from chekov_operator.plugin.output import Colour, coloured, complain, show, show_value
 
 _KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in (BUNDLE, STORE, CONFIG_MAP)}
-_MANAGER: Final = "kubectl"
-"""As `kubectl apply --server-side` calls itself, so that the dry run removes what that would."""
-
 _SAME: Final = 0
 _DIFFERENT: Final = 1
 _REFUSED: Final = 3
@@ -112,14 +109,25 @@ async def _finding(
     live = await cluster.client.get(kind, namespace, name)
     finding.exists = live is not None
     try:
-        after = await cluster.client.preview(kind, body, _MANAGER)
+        after = await _preview(cluster, kind, live, body, arguments.field_manager)
     except ApiError as error:
         finding.refused.append(sentence(error))
         return finding
-    finding.diff = differences(live, {**after, "kind": kind.name}, body)
+    finding.diff = differences(live, {**after, "kind": kind.name})
     if kind is BUNDLE and not arguments.no_check:
         await _judge(cluster, finding, live, after, bodies, arguments)
     return finding
+
+
+async def _preview(
+    cluster: Cluster, kind: Kind, live: Object | None, body: Object, manager: str
+) -> Object:
+    """What the object would be, by the way in which it was applied before."""
+    before = last_applied(live)
+    if before is None:
+        return await cluster.client.preview(kind, body, manager)
+    name, patch = str(body["metadata"]["name"]), applied(before, body)
+    return await cluster.client.merge(kind, cluster.namespace, name, patch, dry_run=True)
 
 
 async def _judge(

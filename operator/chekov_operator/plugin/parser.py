@@ -222,6 +222,12 @@ def _deploying(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "without one, the operator runs the gate after the file is applied)",
     )
     diff.add_argument("--no-check", action="store_true", help="do not load the code here")
+    diff.add_argument(
+        "--field-manager",
+        default="kubectl",
+        help="who applied the objects server-side (default: kubectl); what plain apply made is "
+        "compared as that does it",
+    )
     _output(diff, "table", "json", "yaml")
 
 

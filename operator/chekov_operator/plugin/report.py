@@ -204,7 +204,7 @@ class Collection:
         """Learn what must not appear anywhere; what may not be read is left out by its form."""
         found = await self._tried(
             self._cluster.client.get(SECRET, self._cluster.namespace, name),
-            f"the Secret {name}, so its values are left out only where they look like secrets",
+            f"the Secret {name} (its values are left out only where they look like one)",
         )
         self._secrets |= {*values_of_secret(found or {})}
 

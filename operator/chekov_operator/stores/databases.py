@@ -3,12 +3,15 @@
 import asyncio
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-from chekov.errors import StoreError
-from chekov.store.postgres.inspect import Inspector
+from chekov.errors import ChekovError, StoreError
+from chekov.store.port import Store as StorePort
+from chekov.store.postgres import PostgresStore
+from chekov.store.postgres.inspect import Inspector, Progress
 from chekov_operator.api.event_store import SecretKey, Store
 from chekov_operator.api.fault import Fault
 from chekov_operator.kube.client import Client
@@ -24,9 +27,42 @@ _HOW_TO_WRITE: Final = (
 )
 
 
+_PATIENCE_SECONDS: Final = 5.0
+_CONNECTIONS: Final = 3
+
+
+class NoDsn(ChekovError):
+    """A store cannot be opened, because its Secret holds no DSN that can be used."""
+
+
 class _Dsn(NamedTuple):
     text: str
     pod_ports: tuple[int, ...]
+
+
+def _postgres(dsn: str, store: Store) -> StorePort:
+    return PostgresStore(
+        dsn,
+        schema=store.schema,
+        migrate=False,
+        pool_size=_CONNECTIONS,
+        patience=_PATIENCE_SECONDS,
+        pooled=store.pooled,
+    )
+
+
+class Sought(NamedTuple):
+    """What events a bundle waits for.
+
+    Attributes:
+        domain: of its subscriptions.
+        subscriptions: name and version of each; they have handled some events already.
+        types: the stored names of the events.
+    """
+
+    domain: str
+    subscriptions: frozenset[tuple[str, int]]
+    types: tuple[str, ...]
 
 
 class Databases:
@@ -37,6 +73,7 @@ class Databases:
         changed: called with the key of a store whenever something else was read from it.
         refresh_seconds: between two reads of a store that answers.
         inspector: makes what reads one database.
+        store: makes what changes the subscriptions of a store, from its DSN.
     """
 
     def __init__(
@@ -46,14 +83,17 @@ class Databases:
         *,
         refresh_seconds: float,
         inspector: Callable[[str], Inspector] = Inspector,
+        store: Callable[[str, Store], StorePort] = _postgres,
     ) -> None:
         self._client = client
         self._changed = changed
         self._refresh_seconds = refresh_seconds
         self._make = inspector
+        self._make_store = store
         self._inspectors: dict[str, Inspector] = {}
         self._dsns: dict[tuple[str, SecretKey], _Dsn] = {}
         self._changes = 0
+        self._sought: dict[Key, dict[Key, Sought]] = {}
         self._group = asyncio.TaskGroup()
         self._pollers: dict[Key, tuple[Poller, asyncio.Task[None]]] = {}
 
@@ -100,6 +140,20 @@ class Databases:
             if poller.reading is not None:
                 yield key, poller.reading
 
+    def seek(self, key: Key, bundle: Key, sought: "Sought | None") -> None:
+        """Have each reading of a store say whether an event waits for a bundle; `None` ends it."""
+        bundles = self._sought.setdefault(key, {})
+        if sought is None:
+            bundles.pop(bundle, None)
+        elif bundles.get(bundle) != sought:
+            bundles[bundle] = sought
+            self.hurry(key)
+
+    def forget_bundle(self, bundle: Key) -> None:
+        """Look no longer for events that a bundle waits for."""
+        for bundles in self._sought.values():
+            bundles.pop(bundle, None)
+
     def hurry(self, key: Key) -> None:
         """Read a store soon, because something in it is about to change."""
         known = self._pollers.get(key)
@@ -123,6 +177,24 @@ class Databases:
         poller, task = known
         task.cancel()
         self._dsns.pop((key.namespace, poller.store.secret), None)
+        self._sought.pop(key, None)
+
+    @asynccontextmanager
+    async def opened(self, store: Store) -> AsyncGenerator[StorePort]:
+        """A store itself, to do once in a while what people ask for; it is read again soon.
+
+        Raises:
+            NoDsn: its Secret holds none that can be used.
+            StoreError: the database is away, or refuses.
+            ApiError: the API server refuses to give the Secret.
+            ApiUnavailable: the API server does not answer.
+        """
+        found = await self._dsn(store.meta.namespace, store.secret)
+        if isinstance(found, Fault):
+            raise NoDsn(found.message)
+        async with self._make_store(found.text, store) as opened:
+            yield opened
+        self.hurry(Key(STORE.name, store.meta.namespace, store.meta.name))
 
     async def read(self, store: Store) -> Reading:
         """Read a store now.
@@ -139,6 +211,7 @@ class Databases:
         try:
             state = await inspector.status(store.schema)
             progress = await inspector.progress(store.schema) if state.usable else None
+            waiting = await self._waiting(inspector, store, progress)
         except StoreError as error:
             # The password may have been changed.
             self._dsns.pop((store.meta.namespace, store.secret), None)
@@ -147,7 +220,26 @@ class Databases:
                 pod_ports=found.pod_ports,
                 unreachable=Fault("Unreachable", f"Postgres at {host}: {error}"),
             )
-        return Reading(host=host, pod_ports=found.pod_ports, state=state, progress=progress)
+        return Reading(
+            host=host,
+            pod_ports=found.pod_ports,
+            state=state,
+            progress=progress,
+            waiting=waiting,
+        )
+
+    async def _waiting(
+        self, inspector: Inspector, store: Store, progress: Progress | None
+    ) -> dict[Key, bool]:
+        """Of the bundles that asked, whether there is an event that their handlers take."""
+        if progress is None:
+            return {}
+        key = Key(STORE.name, store.meta.namespace, store.meta.name)
+        return {
+            bundle: await inspector.is_waiting(store.schema, sought.types, after)
+            for bundle, sought in dict(self._sought.get(key, {})).items()
+            if (after := _first_position(progress, sought)) is not None
+        }
 
     async def _dsn(self, namespace: str, secret: SecretKey) -> "_Dsn | Fault":
         """The DSN in a Secret, which is read again after a change and after a failure."""
@@ -170,6 +262,18 @@ class Databases:
             self._inspectors = {key: one for key, one in self._inspectors.items() if one.in_use}
             found = self._inspectors[dsn] = self._make(dsn)
         return found
+
+
+def _first_position(progress: Progress, sought: Sought) -> int | None:
+    """Up to where all running subscriptions of a bundle have handled events."""
+    positions = [
+        row.position
+        for row in progress.rows
+        if row.key.domain == sought.domain
+        and (row.key.name, row.key.version) in sought.subscriptions
+        and row.state == "running"
+    ]
+    return min(positions, default=None)
 
 
 def _is_same_place(one: Store, other: Store) -> bool:

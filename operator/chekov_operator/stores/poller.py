@@ -3,14 +3,15 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from chekov.errors import ChekovError
 from chekov.store.postgres.inspect import Progress, StoreStatus
 from chekov_operator.api.event_store import Store
 from chekov_operator.api.fault import Fault
+from chekov_operator.kube.kinds import Key
 
 FIRST_RETRY_SECONDS: Final = 3.0
 """Short, because people wait for a database that is started."""
@@ -33,6 +34,7 @@ class Reading:
         unreachable: why the database could not be read, if so.
         state: of the store.
         progress: of the subscriptions in it; `None` if it has no schema yet.
+        waiting: of the bundles that asked, whether there is an event that their handlers take.
     """
 
     host: str | None = None
@@ -41,6 +43,7 @@ class Reading:
     unreachable: Fault | None = None
     state: StoreStatus | None = None
     progress: Progress | None = None
+    waiting: Mapping[Key, bool] = field(default_factory=dict[Key, bool])
 
     @property
     def is_good(self) -> bool:

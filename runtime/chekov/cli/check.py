@@ -2,21 +2,17 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from chekov.cli.output import complain, show, show_json
 from chekov.engine.subscriptions.definitions import handler_definitions
 from chekov.errors import BundleError, DefinitionError, UnknownSubscription
-from chekov.serialization.frame import LONGEST_RESULT, framed
-from chekov.serialization.json import to_json
+from chekov.serialization.frame import LONGEST_RESULT, framed, shortened
 from chekov.server.domain_loader import configured_domain
 from chekov.server.manifest import manifest
 from chekov.server.settings import Settings
-
-_MESSAGE_BYTES: Final = 4096
-"""The limit of a container's termination message in Kubernetes."""
-_LONGEST_TEXT: Final = 1000
 
 
 def check(arguments: Namespace) -> int:
@@ -53,27 +49,19 @@ def _result(settings: Settings) -> dict[str, Any]:
     except (DefinitionError, UnknownSubscription) as error:
         message = f"the settings of handlers do not fit the domain: {error}"
         return {"ok": False, "reason": "InvalidSubscriptions", "message": message, "faults": []}
-    return {"ok": True, **manifest(domain)}
+    return {"ok": True, **manifest(domain), **_runtime()}
 
 
-def shortened(result: dict[str, Any], most_bytes: int = _MESSAGE_BYTES) -> bytes:
-    """The result as JSON within a limit; `left_off` counts the entries left out per list."""
-    kept = dict(result)
-    left_off: dict[str, int] = {}
-    if "message" in kept:
-        kept["message"] = str(kept["message"])[:_LONGEST_TEXT]
-        kept["faults"] = [fault[:_LONGEST_TEXT] for fault in kept["faults"]]
-    while len(document := to_json(kept)) > most_bytes:
-        name = max(
-            (name for name, value in kept.items() if isinstance(value, list)),
-            key=lambda name: len(to_json(kept[name])),
-        )
-        # One by one only near the limit: each round writes everything as JSON again.
-        count = len(kept[name]) // 2 if len(document) > 2 * most_bytes else 1
-        kept[name] = kept[name][:-count]
-        left_off[name] = left_off.get(name, 0) + count
-        kept["left_off"] = left_off
-    return document
+def _runtime() -> dict[str, Any]:
+    """The version of the runtime, and of the oldest store's schema that it works with.
+
+    Of newer schemas, the store itself says whether this one is enough for them.
+    """
+    try:
+        from chekov.store.postgres.migrator import needed_version  # noqa: PLC0415 only if installed
+    except ImportError:
+        return {"runtime": version("chekov")}
+    return {"runtime": version("chekov"), "store_schema": needed_version()}
 
 
 def _summary(result: dict[str, Any]) -> str:

@@ -6,7 +6,6 @@ import logging
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final, cast
 
 from chekov.cli.output import complain
@@ -23,7 +22,7 @@ _log: Final = logging.getLogger(__name__)
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line."""
-    parsed = parser(_program()).parse_args(arguments)
+    parsed = parser("chekov").parse_args(arguments)
     command = _command(parsed.command)
     try:
         return command(parsed)
@@ -71,11 +70,6 @@ def _message(error: ChekovError) -> str:
     return "\n".join([text, *(f"  - {fault}" for fault in faults if fault not in text)])
 
 
-def _program() -> str:
-    name = Path(sys.argv[0]).name
-    return name.replace("kubectl-", "kubectl ") if name.startswith("kubectl-") else "chekov"
-
-
 def _command(name: str) -> Callable[[Namespace], int]:
     module, function = _COMMANDS[name]
     return getattr(importlib.import_module(f"chekov.cli.{module}"), function)
@@ -86,6 +80,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("run", "serve_from_environment"),
     "run": ("run", "run_here"),
     "check": ("check", "check"),
+    "gate": ("gate", "gate"),
     "migrate": ("migrate", "migrate"),
     "roles": ("migrate", "roles"),
     "export": ("transfer", "export"),

@@ -4,6 +4,8 @@ import argparse
 from importlib.metadata import version
 from pathlib import Path
 
+from chekov.cli.gate_options import add_gate_options
+
 
 def parser(name: str) -> argparse.ArgumentParser:
     """The parser of a program called `name`."""
@@ -84,6 +86,13 @@ def _checking(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     # For the operator: JSON on one marked line, which is found among all that the code prints.
     _output(check, "frame")
+    gate = _add(
+        commands, "gate", "Judge whether a domain can work with what a store holds; only reads it."
+    )
+    add_gate_options(gate)
+    _store(gate)
+    _pooled(gate)
+    _output(gate, "sarif", "frame")
     settings = _add(
         commands, "settings", "List the environment variables that `serve` and `run` read."
     )

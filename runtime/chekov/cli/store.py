@@ -42,7 +42,7 @@ def domain_name(settings: Settings, arguments: Namespace) -> str:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncGenerator[PostgresStore]:
+async def opened(settings: Settings, *, read_only: bool = False) -> AsyncGenerator[PostgresStore]:
     """The store for one command: with few connections, and little patience if it is away."""
     async with PostgresStore(
         settings.store,
@@ -51,5 +51,6 @@ async def opened(settings: Settings) -> AsyncGenerator[PostgresStore]:
         pooled=settings.pooled,
         pool_size=_CONNECTIONS,
         patience=_PATIENCE,
+        read_only=read_only,
     ) as store:
         yield store

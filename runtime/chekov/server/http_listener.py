@@ -1,16 +1,20 @@
 """A listening port that closes without cutting off a request."""
 
 import asyncio
+import logging
 import resource
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from chekov.errors import ChekovError
+from chekov.server.memory_limit import memory_limit
 from chekov.server.problems import CONTENT_TYPE, TOO_MANY_CONNECTIONS, Problem
+from chekov.server.small_reads import READ_BYTES, SmallReads
 from chekov.server.tls_acceptor import TlsAcceptor, listening_sockets
 
 _BACKLOG: Final = 1024
@@ -20,9 +24,19 @@ _SHUTDOWN_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 75.0
 """Without a whole request; longer than most proxies keep connections, so that they close first."""
 
+_MOST_HEADERS: Final = 64
+"""Of one request; each may have 8 KiB, so that few connections could fill the memory with more."""
+
 _MOST_DESCRIPTORS: Final = 65_536
 _OTHER_DESCRIPTORS: Final = 128
 """For the database, files, and the other port."""
+
+_MEMORY_OF_EACH: Final = 128 * 1024
+"""Of the limit of memory: a connection that waits holds 40 to 60 KiB, an idle one 4, and half of
+the memory is for everything else."""
+_FEWEST_CONNECTIONS: Final = 100
+
+_log: Final = logging.getLogger(__name__)
 
 _PROBLEM: Final = Problem(TOO_MANY_CONNECTIONS, "Come back later.").document()
 _TOO_MANY: Final = (
@@ -79,27 +93,35 @@ async def listening(
 ) -> AsyncGenerator[HttpListener]:
     """Serve an application until the block ends; with a context for TLS, by that only.
 
-    At most so many connections are open at a time; further ones are answered 503 and closed, by TLS
-    without an answer.
+    At most so many connections are open at a time, and no more than the limits of open files and of
+    memory permit; further ones are answered 503 and closed, by TLS without an answer.
 
     Raises:
         CannotListen: the port is in use, or the address belongs to another machine.
     """
     most = min(most, _descriptors() - _OTHER_DESCRIPTORS)
+    if (limit := memory_limit()) is not None:
+        most = min(most, max(_FEWEST_CONNECTIONS, limit // _MEMORY_OF_EACH))
     runner = web.AppRunner(
         app,
         handle_signals=False,
         access_log=None,
+        logger=_HttpLog(_log),
         shutdown_timeout=_SHUTDOWN_SECONDS,
         auto_decompress=False,  # see `content`
         keepalive_timeout=_IDLE_SECONDS,
+        read_bufsize=READ_BYTES,
+        max_headers=_MOST_HEADERS,
     )
     await runner.setup()
     server = runner.server
     assert server is not None  # noqa: S101
 
-    def protocol() -> asyncio.Protocol:
-        return server() if len(server.connections) < most else _Refusal()
+    def speaking() -> asyncio.BaseProtocol:
+        return SmallReads(server())
+
+    def protocol() -> asyncio.BaseProtocol:
+        return speaking() if len(server.connections) < most else _Refusal()
 
     async with AsyncExitStack() as stack:
         stack.push_async_callback(runner.cleanup)
@@ -113,7 +135,7 @@ async def listening(
                 accepting = TlsAcceptor(
                     await stack.enter_async_context(asyncio.TaskGroup()),
                     sockets,
-                    server,
+                    speaking,
                     tls,
                     lambda handshakes: len(server.connections) + handshakes < most,
                 )
@@ -122,6 +144,18 @@ async def listening(
             raise CannotListen(f"cannot listen on {host}:{port}: {reason}") from error
         stack.callback(accepting.close)
         yield HttpListener(server, accepting)
+
+
+class _HttpLog(logging.LoggerAdapter[logging.Logger]):
+    """Where aiohttp reports: what is malformed is the fault of who sent it, and has its answer."""
+
+    def log(self, level: int, msg: object, *args: object, **options: Any) -> None:
+        error = options.get("exc_info")
+        if isinstance(error, HttpProcessingError):
+            reason = " ".join(error.message.split())
+            self.logger.debug("a request is malformed", extra={"error": reason})
+        else:
+            super().log(level, msg, *args, **options)
 
 
 class _Refusal(asyncio.Protocol):

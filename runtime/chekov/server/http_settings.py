@@ -67,7 +67,8 @@ class HttpSettings:
     max_connections: int = setting(
         "CHEKOV_MAX_CONNECTIONS",
         10_000,
-        "Open connections of a port; further ones are answered 503 and closed.",
+        "Open connections of a port, at most one for each 128 KiB of the container's limit of "
+        "memory; further ones are answered 503 and closed.",
         parsers.count,
     )
     arrival_timeout: float = setting(

@@ -5,7 +5,9 @@ from typing import TypedDict
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
 from chekov.domain.handler import EventHandler
+from chekov.engine.subscriptions.handler_routes import HandlerRoutes
 from chekov.engine.subscriptions.kinds import kind_of
+from chekov.serialization.codec import Codec
 
 
 class SubscriptionEntry(TypedDict):
@@ -19,6 +21,7 @@ class Manifest(TypedDict):
     aggregates: list[str]
     commands: list[str]
     events: list[str]
+    handled: list[str]
     subscriptions: list[SubscriptionEntry]
 
 
@@ -28,8 +31,16 @@ def manifest(domain: Domain) -> Manifest:
         aggregates=[definition_of(item).identity for item in domain.aggregates],
         commands=sorted(domain.commands),
         events=sorted(domain.events),
+        handled=_handled(domain),
         subscriptions=[_subscription(item) for item in domain.handlers],
     )
+
+
+def _handled(domain: Domain) -> list[str]:
+    """The stored names of the events that any handler takes."""
+    codec = Codec(domain)
+    routes = [HandlerRoutes(handler, codec) for handler in domain.handlers]
+    return sorted({name for each in routes for name in each.decided})
 
 
 def _subscription(handler: EventHandler) -> SubscriptionEntry:

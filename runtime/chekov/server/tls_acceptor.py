@@ -35,7 +35,7 @@ class TlsAcceptor:
         self,
         group: asyncio.TaskGroup,
         sockets: Sequence[socket.socket],
-        protocol: Callable[[], asyncio.Protocol],
+        protocol: Callable[[], asyncio.BaseProtocol],
         context: ssl.SSLContext,
         has_room: Callable[[int], bool],
     ) -> None:

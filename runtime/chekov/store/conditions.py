@@ -26,7 +26,8 @@ def keeping(
             raise InvalidAppend(f"the metadata of event {first.id} is not a JSON object")
     scope, after, _ = condition or (None, 0, None)
     kept = with_condition(first.metadata, scope, after, unchanged)
-    return [first._replace(metadata=kept), *events[1:]]
+    # Not `_replace`, which takes three times as long.
+    return [NewEvent(first.id, first.type, first.data, kept, *first[4:]), *events[1:]]
 
 
 def keeping_together(

@@ -21,6 +21,7 @@ COMPONENTS = (
 TOOLS = {
     "helm": "helm.sh/helm/v3/cmd/helm@v3.22.0",
     "coredns": "github.com/coredns/coredns@v1.12.4",
+    "metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server@v0.8.0",
     "kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router@v2.1.0",
 }
 

@@ -32,6 +32,7 @@ USERS = (
         "DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,"
         f"IP:127.0.0.1,IP:{API_SERVICE},IP:{NODE_ADDRESS},IP:{GATEWAY}",
     ),
+    User("aggregator", "/CN=aggregator"),
     User("admin", "/O=system:masters/CN=admin"),
     User("controller-manager", "/CN=system:kube-controller-manager"),
     User("scheduler", "/CN=system:kube-scheduler"),
@@ -41,9 +42,10 @@ USERS = (
 
 
 def make_certificates(layout: Layout) -> None:
-    """Create what does not exist yet."""
+    """Create everything, unless it is there for the same users."""
     pki = layout.pki
-    if (pki / "done").exists():
+    done = pki / "done"
+    if done.exists() and done.read_text() == repr(USERS):
         return
     pki.mkdir(parents=True, exist_ok=True)
     authority = ("-keyout", pki / "ca.key", "-out", pki / "ca.crt", "-subj", "/CN=chekov-cluster")
@@ -63,7 +65,7 @@ def make_certificates(layout: Layout) -> None:
         tokens,
     )
     run("openssl", "rsa", "-in", tokens, "-pubout", "-out", pki / "service-accounts.pub")
-    (pki / "done").touch()
+    done.write_text(repr(USERS))
 
 
 def _certify(layout: Layout, user: User) -> None:

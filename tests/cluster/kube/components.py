@@ -8,7 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.kube.layout import API_PORT, NODE, NODE_ADDRESS, PODS, SERVICES, Layout
+from tests.cluster.kube.layout import (
+    API_PORT,
+    METRICS_PORT,
+    NODE,
+    NODE_ADDRESS,
+    PODS,
+    SERVICES,
+    Layout,
+)
 from tests.cluster.kube.shell import succeeds
 
 
@@ -70,6 +78,15 @@ def apiserver(layout: Layout) -> Component:
         # No resolver knows the name of the node.
         "--kubelet-preferred-address-types=InternalIP",
         "--authorization-mode=Node,RBAC",
+        # It passes requests for metrics on, in the name of who makes them.
+        f"--requestheader-client-ca-file={pki / 'ca.crt'}",
+        "--requestheader-allowed-names=aggregator",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        f"--proxy-client-cert-file={pki / 'aggregator.crt'}",
+        f"--proxy-client-key-file={pki / 'aggregator.key'}",
+        "--enable-aggregator-routing",
         "--enable-admission-plugins=NodeRestriction",
     ]
     return Component("apiserver", command, lambda: _api_ready(layout))
@@ -94,6 +111,10 @@ def controller_manager(layout: Layout) -> Component:
         f"--root-ca-file={layout.pki / 'ca.crt'}",
         "--use-service-account-credentials",
         "--leader-elect=false",
+        # By default an autoscaler looks each 15 s, and not at pods of the first five minutes.
+        "--horizontal-pod-autoscaler-sync-period=5s",
+        "--horizontal-pod-autoscaler-cpu-initialization-period=10s",
+        "--horizontal-pod-autoscaler-initial-readiness-delay=5s",
     ]
     return Component("controller-manager", command)
 
@@ -125,6 +146,30 @@ def kubelet(layout: Layout) -> Component:
         f"--root-dir={layout.state / 'kubelet'}",
     ]
     return Component("kubelet", command, registered)
+
+
+def metrics_server(layout: Layout) -> Component:
+    """Tells autoscalers how much processor time pods use."""
+
+    def listens() -> bool:
+        with suppress(OSError), socket.create_connection((NODE_ADDRESS, METRICS_PORT), timeout=1):
+            return True
+        return False
+
+    kubeconfig = layout.kubeconfig()
+    command = [
+        "metrics-server",
+        f"--kubeconfig={kubeconfig}",
+        f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}",
+        f"--bind-address={NODE_ADDRESS}",
+        f"--secure-port={METRICS_PORT}",
+        f"--cert-dir={layout.state / 'metrics'}",
+        f"--kubelet-certificate-authority={layout.pki / 'ca.crt'}",
+        "--kubelet-preferred-address-types=InternalIP",
+        "--metric-resolution=10s",
+    ]
+    return Component("metrics", command, listens)
 
 
 def kube_router(layout: Layout) -> Component:

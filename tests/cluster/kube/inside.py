@@ -75,6 +75,7 @@ def _start(layout: Layout) -> dict[int, str]:
         components.coredns(layout),
         components.kube_proxy(layout),
         components.kubelet(layout),
+        components.metrics_server(layout),
     )
     names |= _start_all(layout, rest)
     # It looks for its node when it starts.

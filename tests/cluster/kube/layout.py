@@ -13,6 +13,7 @@ GATEWAY = "10.245.0.1"
 SERVICES = "10.97.0.0/16"
 API_SERVICE = "10.97.0.1"
 API_PORT = 6443
+METRICS_PORT = 4443
 BRIDGE = "chk0"
 PAUSE_IMAGE = "docker.io/chekov/pause:1"
 SOURCES = Path(__file__).parent / "components"

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from chekov_operator.children import workloads
 from chekov_operator.kube.objects import Object
 from chekov_operator.settings import Settings
@@ -14,6 +12,7 @@ SETTINGS = Settings(runtime_image="chekov:1", runtime_pull_policy="Never")
 
 
 DATABASE = Address("db.example", 6432)
+REVISION = f"bank-{target().name}"
 
 
 def children(**spec: Any) -> dict[tuple[str, str], Object]:
@@ -23,6 +22,7 @@ def children(**spec: Any) -> dict[tuple[str, str], Object]:
         workloads.service_account(bundle(**spec)),
         workloads.check_job(target(**spec)),
         workloads.deployment(target(**spec)),
+        workloads.disruption_budget(target(**spec)),
     ]
     return {(body["kind"], body["metadata"]["name"]): body for body in found}
 
@@ -37,10 +37,10 @@ def selects(labels: dict[str, str], of: dict[str, str]) -> bool:
 
 def test_a_bundle_has_these_children() -> None:
     assert sorted(children()) == [
-        ("Deployment", "bank"),
+        ("Deployment", REVISION),
         ("Job", f"bank-check-{target().name}"),
         ("NetworkPolicy", "bank"),
-        ("PodDisruptionBudget", "bank"),
+        ("PodDisruptionBudget", REVISION),
         ("Service", "bank"),
         ("Service", "bank-management"),
         ("ServiceAccount", "bank"),
@@ -79,30 +79,33 @@ def test_pods_carry_their_revision() -> None:
 
 def test_what_selects_pods_selects_those_that_serve_and_never_those_of_checks() -> None:
     found = children()
-    serving = pod_labels(found["Deployment", "bank"])
+    serving = pod_labels(found["Deployment", REVISION])
     checking = pod_labels(workloads.check_job(target()))
-    selectors: list[dict[str, str]] = [
+    of_all: list[dict[str, str]] = [
         found["Service", "bank"]["spec"]["selector"],
         found["Service", "bank-management"]["spec"]["selector"],
-        found["PodDisruptionBudget", "bank"]["spec"]["selector"]["matchLabels"],
-        found["Deployment", "bank"]["spec"]["selector"]["matchLabels"],
     ]
-    for selector in selectors:
+    of_one: list[dict[str, str]] = [
+        found["PodDisruptionBudget", REVISION]["spec"]["selector"]["matchLabels"],
+        found["Deployment", REVISION]["spec"]["selector"]["matchLabels"],
+    ]
+    for selector in (*of_all, *of_one):
         assert selects(selector, serving)
         assert not selects(selector, checking)
-        assert "chekov.dev/revision" not in selector
+        assert ("chekov.dev/revision" in selector) == (selector in of_one)
+
+
+def test_a_deployment_that_an_older_operator_made_keeps_its_selector() -> None:
+    body = workloads.deployment(target(), name="bank")
+    assert body["metadata"]["name"] == "bank"
+    assert "chekov.dev/revision" not in body["spec"]["selector"]["matchLabels"]
 
 
 def test_a_rollout_never_takes_a_pod_away_before_the_next_one_serves() -> None:
-    spec = children()["Deployment", "bank"]["spec"]
+    spec = children()["Deployment", REVISION]["spec"]
     assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     assert spec["strategy"]["rollingUpdate"]["maxSurge"]
     assert spec["replicas"] == 2
-
-
-@pytest.mark.parametrize(("replicas", "budgeted"), [(0, False), (1, False), (2, True)])
-def test_a_budget_needs_more_than_one_pod(replicas: int, budgeted: bool) -> None:  # noqa: FBT001
-    assert (("PodDisruptionBudget", "bank") in children(replicas=replicas)) is budgeted
 
 
 def test_the_api_is_published_as_the_spec_says() -> None:

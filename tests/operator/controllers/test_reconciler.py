@@ -12,10 +12,12 @@ from chekov_operator.kube.kinds import (
     BUNDLE_LABEL,
     CONFIG_MAP,
     DEPLOYMENT,
+    DISRUPTION_BUDGET,
     EVENT,
     JOB,
     MANAGED,
     POD,
+    REVISION,
     SERVICE,
     SERVICE_ACCOUNT,
     STORE,
@@ -45,12 +47,18 @@ def reasons(scene: Scene) -> list[str]:
     return [str(event["reason"]) for event in scene.all(EVENT)]
 
 
+def target_of(scene: Scene) -> str:
+    """The revision that was stored."""
+    (record,) = scene.all(REVISION)
+    return str(record["spec"]["revision"])
+
+
 async def test_a_new_bundle_is_checked_before_anything_runs(scene: Scene) -> None:
     scene.give_bank()
-    await scene.reconcile()
+    await scene.begin_check()
     (job,) = scene.all(JOB)
     assert job["metadata"]["name"].startswith("bank-check-")
-    assert len(scene.all(CONFIG_MAP)) == 1
+    assert len(scene.all(CONFIG_MAP)) == len(scene.all(REVISION)) == 1
     assert scene.all(DEPLOYMENT) == []
     assert scene.condition("Ready")[:2] == ("False", "Checking")
     assert scene.status()["phase"] == "Checking"
@@ -59,7 +67,7 @@ async def test_a_new_bundle_is_checked_before_anything_runs(scene: Scene) -> Non
 
 async def test_a_bundle_that_passes_runs(scene: Scene) -> None:
     scene.give_bank()
-    await scene.reconcile()
+    await scene.begin_check()
     scene.end_check(FINE)
     await scene.reconcile()
     assert len(scene.all(DEPLOYMENT)) == 1
@@ -91,20 +99,23 @@ async def test_drift_of_a_child_is_repaired(scene: Scene) -> None:
     scene.give_bank()
     await scene.serve()
     await scene.reconcile()
-    scene.api.put(
-        DEPLOYMENT.path("shops", "bank"),
-        {**scene.one(DEPLOYMENT, "bank"), "spec": {"replicas": 9}},
-    )
-    assert "PATCH deployments/bank" in paths(await scene.reconcile())
-    assert scene.one(DEPLOYMENT, "bank")["spec"]["replicas"] == 2
+    name = scene.deployment()["metadata"]["name"]
+    path = DEPLOYMENT.path("shops", name)
+    scene.api.put(path, {**scene.deployment(), "spec": {"replicas": 9}})
+    assert f"PATCH deployments/{name}" in paths(await scene.reconcile())
+    assert scene.deployment()["spec"]["replicas"] == 2
 
 
-@pytest.mark.parametrize("kind", [SERVICE, DEPLOYMENT, SERVICE_ACCOUNT], ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    "kind",
+    [SERVICE, DEPLOYMENT, SERVICE_ACCOUNT, REVISION, CONFIG_MAP, DISRUPTION_BUDGET],
+    ids=lambda kind: kind.name,
+)
 async def test_a_child_that_was_deleted_comes_back(scene: Scene, kind: Kind) -> None:
     scene.give_bank()
     await scene.serve()
     await scene.reconcile()
-    path = kind.path("shops", "bank")
+    path = kind.path("shops", scene.all(kind)[0]["metadata"]["name"])
     del scene.api.objects[path]
     await scene.reconcile()
     assert path in scene.api.objects
@@ -116,7 +127,7 @@ async def test_another_size_needs_no_check_and_no_new_revision(scene: Scene) -> 
     revision = scene.status()["revision"]
     scene.give_bank(replicas=5)
     await scene.reconcile()
-    assert scene.one(DEPLOYMENT, "bank")["spec"]["replicas"] == 5
+    assert scene.deployment()["spec"]["replicas"] == 5
     assert scene.all(JOB) == []
     assert scene.status()["revision"] == revision
 
@@ -162,11 +173,11 @@ async def test_the_code_of_pods_that_serve_stays_while_new_revisions_fail(scene:
     scene.give_bank()
     await scene.serve()
     serving = scene.status()["revision"]
-    labels = scene.one(DEPLOYMENT, "bank")["spec"]["template"]["metadata"]["labels"]
+    labels = scene.deployment()["spec"]["template"]["metadata"]["labels"]
     scene.api.put(POD.path("shops", "bank-1"), {"metadata": {"labels": labels}})
     for nonce in ("b", "c", "d", "e"):
         scene.give_bank(restartNonce=nonce)
-        await scene.reconcile()
+        await scene.begin_check()
         scene.end_check(FINE)
         for _ in range(3):
             await scene.reconcile()
@@ -179,7 +190,7 @@ async def test_the_code_of_pods_that_serve_stays_while_new_revisions_fail(scene:
 
 async def test_code_that_is_broken_ends_in_a_condition_with_every_fault(scene: Scene) -> None:
     scene.give_bank()
-    await scene.reconcile()
+    await scene.begin_check()
     scene.end_check(BROKEN)
     await scene.reconcile()
     status, reason, message = scene.condition("Ready")
@@ -193,7 +204,7 @@ async def test_code_that_is_broken_ends_in_a_condition_with_every_fault(scene: S
 
 async def test_the_result_of_a_check_is_stored_and_not_computed_again(scene: Scene) -> None:
     scene.give_bank()
-    await scene.reconcile()
+    await scene.begin_check()
     scene.end_check(BROKEN)
     for _ in range(3):
         await scene.reconcile()
@@ -204,12 +215,12 @@ async def test_the_result_of_a_check_is_stored_and_not_computed_again(scene: Sce
 async def test_a_broken_new_revision_leaves_the_running_one_alone(scene: Scene) -> None:
     scene.give_bank()
     await scene.serve()
-    before = scene.one(DEPLOYMENT, "bank")
+    before = scene.deployment()
     scene.give_bank(code=BROKEN_CODE)
-    await scene.reconcile()
+    await scene.begin_check()
     scene.end_check(BROKEN)
     await scene.reconcile()
-    assert scene.one(DEPLOYMENT, "bank")["spec"] == before["spec"]
+    assert scene.deployment()["spec"] == before["spec"]
     assert "continues to serve" in scene.condition("Ready")[2]
     assert scene.status()["revision"] == before["metadata"]["labels"]["chekov.dev/revision"]
     assert scene.status()["ready"] == "2/2"
@@ -218,21 +229,21 @@ async def test_a_broken_new_revision_leaves_the_running_one_alone(scene: Scene) 
 async def test_the_running_revision_is_repaired_while_a_new_one_is_refused(scene: Scene) -> None:
     scene.give_bank()
     await scene.serve()
-    before = scene.one(DEPLOYMENT, "bank")
+    before = scene.deployment()
     scene.give_bank(code=BROKEN_CODE)
-    await scene.reconcile()
+    await scene.begin_check()
     scene.end_check(BROKEN)
     await scene.reconcile()
-    del scene.api.objects[DEPLOYMENT.path("shops", "bank")]
+    del scene.api.objects[DEPLOYMENT.path("shops", before["metadata"]["name"])]
     await scene.reconcile()
-    assert scene.one(DEPLOYMENT, "bank")["spec"] == before["spec"]
+    assert scene.deployment()["spec"] == before["spec"]
 
 
 async def test_rolling_back_to_code_that_ran_needs_no_check(scene: Scene) -> None:
     scene.give_bank()
     await scene.serve()
     scene.give_bank(code=BROKEN_CODE)
-    await scene.reconcile()
+    await scene.begin_check()
     scene.end_check(BROKEN)
     await scene.reconcile()
     scene.give_bank()
@@ -254,7 +265,7 @@ async def test_an_object_with_another_owner_is_left_alone(
     }
     api.put(path, theirs)
     scene.give_bank()
-    await scene.reconcile()
+    await scene.begin_check()
     scene.end_check(FINE)
     await scene.reconcile()
     assert api.objects[path]["spec"] == theirs["spec"]
@@ -265,9 +276,9 @@ async def test_an_object_with_another_owner_is_left_alone(
 
 async def test_a_refusal_of_the_api_server_keeps_its_words(scene: Scene, api: FakeApi) -> None:
     scene.give_bank(podTemplate={"spec": {"dnsPolicy": "Never"}})
-    await scene.reconcile()
+    await scene.begin_check()
     scene.end_check(FINE)
-    api.fail("PATCH", "/deployments/bank", 422, "Invalid dnsPolicy")
+    api.fail("PATCH", f"/deployments/bank-{target_of(scene)}", 422, "Invalid dnsPolicy")
     await scene.reconcile()
     status, reason, message = scene.condition("Ready")
     assert (status, reason) == ("False", "ChildRefused")
@@ -381,7 +392,7 @@ async def test_code_of_a_config_map_is_followed_when_it_changes(scene: Scene) ->
     await scene.serve()
     revision = scene.status()["revision"]
     scene.api.put(path, {"data": {"bank.py": "two"}})
-    await scene.reconcile()
+    await scene.begin_check()
     scene.end_check(FINE)
     await scene.reconcile()
     assert scene.status()["revision"] != revision
@@ -445,6 +456,6 @@ async def test_a_bundle_continues_to_run_without_its_store(
     await scene.reconcile(MAIN)
     assert scene.condition("Ready", MAIN)[:2] == ("False", "Unreachable")
     assert scene.one(STORE, "main")["metadata"]["name"] == "main"
-    before = scene.one(DEPLOYMENT, "bank")["spec"]
+    before = scene.deployment()["spec"]
     await scene.reconcile()
-    assert scene.one(DEPLOYMENT, "bank")["spec"] == before
+    assert scene.deployment()["spec"] == before

@@ -33,13 +33,12 @@ async def test_under_an_invalid_spec_what_ran_goes_on_and_is_healed(scene: Scene
     for name in ("revision", "completedRevision", "readyReplicas", "commands", "subscriptions"):
         assert status[name] == before[name]
     scene.api.remove(SERVICE.path("shops", "bank"))
-    scene.api.put(
-        DEPLOYMENT.path("shops", "bank"),
-        {**scene.one(DEPLOYMENT, "bank"), "spec": {"replicas": 7}},
-    )
+    live = scene.deployment()
+    path = DEPLOYMENT.path("shops", live["metadata"]["name"])
+    scene.api.put(path, {**live, "spec": {"replicas": 7}})
     await scene.reconcile()
     assert len(scene.all(SERVICE)) == 2
-    assert scene.one(DEPLOYMENT, "bank")["spec"]["replicas"] == 2
+    assert scene.deployment()["spec"]["replicas"] == 2
     assert scene.all(JOB) == []
     scene.give_bank()
     scene.roll_out()
@@ -58,7 +57,7 @@ async def test_a_check_that_cannot_start_is_made_anew_once_the_spec_says_how(
     scene: Scene,
 ) -> None:
     scene.give_bank()
-    await scene.reconcile()
+    await scene.begin_check()
     (job,) = scene.all(JOB)
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
     stuck = ended_pod(job, {})

@@ -3,7 +3,16 @@
 from typing import Any
 
 from chekov_operator.kube.cache import Cache
-from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, DEPLOYMENT, JOB, POD, STORE, Key
+from chekov_operator.kube.kinds import (
+    BUNDLE,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    JOB,
+    POD,
+    REVISION,
+    STORE,
+    Key,
+)
 from chekov_operator.kube.objects import Object
 
 BANK = Key("DomainBundle", "shops", "bank")
@@ -126,12 +135,32 @@ def test_a_label_alone_makes_no_child() -> None:
         assert bool(cache.children(BANK)) == (uid == "bundle-uid")
 
 
+def test_what_a_revision_of_a_bundle_owns_belongs_to_the_bundle() -> None:
+    cache = Cache()
+    revision, code = thing("bank-1"), thing("bank-1")
+    revision["metadata"]["uid"] = "revision-uid"
+    code["metadata"]["ownerReferences"] = [{"uid": "revision-uid", "controller": True}]
+    cache.put(CONFIG_MAP, code)
+    assert cache.children(BANK) == {}
+    cache.put(REVISION, revision)
+    assert set(cache.children(BANK)) == {("BundleRevision", "bank-1"), ("ConfigMap", "bank-1")}
+
+
 def test_a_bundle_is_not_its_own_child() -> None:
     cache = Cache()
     cache.put(BUNDLE, thing(owner=""))
     cache.put(STORE, thing("main", owner=""))
     assert cache.children(BANK) == {}
-    assert sorted(cache.owners()) == [BANK, MAIN]
+
+
+def test_the_objects_of_a_kind_are_found_by_namespace() -> None:
+    cache = Cache()
+    for name in ("two", "one"):
+        cache.put(BUNDLE, thing(name, owner=""))
+    cache.put(STORE, thing("main", owner=""))
+    found = cache.all(BUNDLE, "shops")
+    assert [body["metadata"]["name"] for body in found] == ["one", "two"]
+    assert cache.all(BUNDLE, "other") == []
 
 
 def test_what_nobody_reads_is_not_kept() -> None:

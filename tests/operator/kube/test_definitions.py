@@ -4,11 +4,13 @@ import pytest
 
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.definitions import check_installed, wait_until_installed
+from chekov_operator.kube.kinds import DEFINED
 from chekov_operator.management import Health
 from tests.operator.fake_api import FakeApi
 
 VERSION = "/apis/chekov.dev/v1alpha1"
-ALL = ["eventstores", "eventstores/status", "domainbundles", "domainbundles/status"]
+NAMES = [kind.plural for kind in DEFINED]
+ALL = [*NAMES, *(f"{name}/status" for name in NAMES)]
 
 
 @pytest.fixture
@@ -27,8 +29,8 @@ async def test_what_is_installed_is_not_missing(
 @pytest.mark.parametrize(
     ("served", "missing"),
     [
-        (None, ["eventstores.chekov.dev", "domainbundles.chekov.dev"]),
-        (["eventstores"], ["domainbundles.chekov.dev"]),
+        (None, [f"{name}.chekov.dev" for name in NAMES]),
+        ([name for name in NAMES if name != "replays"], ["replays.chekov.dev"]),
     ],
 )
 async def test_what_is_missing_is_named(

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, SECRET, STORE
-from chekov_operator.kube.objects import Object, condition_of
+from chekov_operator.kube.kinds import BUNDLE, BUNDLE_LABEL, DEPLOYMENT, SECRET, STORE
+from chekov_operator.kube.objects import Object, condition_of, label
 from tests.operator.fake_api import FakeApi
 from tests.operator.fake_discovery import documents
 from tests.operator.fake_kubelet import Kubelet
@@ -130,7 +130,14 @@ class Cluster:
         return str(found.get("status")), str(found.get("reason")), str(found.get("message"))
 
     def deployment(self, name: str = "bank", namespace: str = "shops") -> Object | None:
-        return self.api.objects.get(DEPLOYMENT.path(namespace, name))
+        """The Deployment of a bundle that has the most pods."""
+        collection = DEPLOYMENT.path(namespace) + "/"
+        found = [
+            body
+            for path, body in self.api.objects.items()
+            if path.startswith(collection) and label(body, BUNDLE_LABEL) == name
+        ]
+        return max(found, key=lambda body: int(body["spec"]["replicas"]), default=None)
 
     async def ready(self, path: str) -> None:
         """Wait until an object is ready in its current generation."""

@@ -4,23 +4,28 @@ from chekov_operator.kube.kinds import DEPLOYMENT, LEASE
 from tests.operator.process.running import PATIENCE, Cluster
 from tests.waiting import until
 
-BANK = DEPLOYMENT.path("shops", "bank")
+
+def deployment_path(cluster: Cluster) -> str:
+    live = cluster.deployment()
+    assert live is not None
+    return DEPLOYMENT.path("shops", live["metadata"]["name"])
 
 
 def fight(cluster: Cluster) -> list[int]:
     """Change the replicas of the bank's Deployment whenever they are set back; count the fights."""
     rounds = [0]
+    path_of_pods = deployment_path(cluster)
     play = cluster.api.after_write
 
     def change(path: str) -> None:
         play(path)
         live = cluster.api.objects[path]
-        if path == BANK and live["spec"]["replicas"] != 7:
+        if path == path_of_pods and live["spec"]["replicas"] != 7:
             rounds[0] += 1
             cluster.api.put(path, {**live, "spec": {**live["spec"], "replicas": 7}})
 
     cluster.api.after_write = change
-    change(BANK)
+    change(path_of_pods)
     return rounds
 
 
@@ -31,7 +36,9 @@ async def test_a_fight_over_a_field_is_told_and_no_hot_loop(cluster: Cluster) ->
         await cluster.ready(bank)
         rounds = fight(cluster)
         await until(lambda: cluster.condition(bank, "Degraded")[1] == "FieldContested", PATIENCE)
-        assert "spec.replicas of the Deployment 'bank'" in cluster.condition(bank, "Degraded")[2]
+        name = deployment_path(cluster).rpartition("/")[2]
+        words = f"spec.replicas of the Deployment {name!r}"
+        assert words in cluster.condition(bank, "Degraded")[2]
         # The bundle is served on: another of its changes is applied meanwhile.
         before = rounds[0]
         cluster.bundle(service={"type": "NodePort"})

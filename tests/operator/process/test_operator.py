@@ -2,7 +2,7 @@
 
 import signal
 
-from chekov_operator.kube.kinds import DEPLOYMENT, LEASE, SERVICE, STORE
+from chekov_operator.kube.kinds import LEASE, SERVICE, STORE
 from tests.operator.process.running import PATIENCE, Cluster
 from tests.operator.scene import FINE
 from tests.waiting import until
@@ -94,7 +94,9 @@ async def test_an_outage_of_the_api_server_is_survived(cluster: Cluster) -> None
         await until(lambda: operator.logged("Lease could not"))
         cluster.api.away = False
         await cluster.ready(bank)
-        assert cluster.api.objects[DEPLOYMENT.path("shops", "bank")]["spec"]["replicas"] == 3
+        live = cluster.deployment()
+        assert live is not None
+        assert live["spec"]["replicas"] == 3
 
 
 async def test_another_replica_takes_over_after_a_kill(cluster: Cluster) -> None:

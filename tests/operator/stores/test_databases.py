@@ -2,18 +2,20 @@
 
 from base64 import b64encode
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from typing import ClassVar
 
 import pytest
 
 from chekov.errors import StoreUnavailable
+from chekov.store.port import SubscriptionKey, SubscriptionRow
 from chekov.store.postgres.inspect import Inspector, Progress, StoreStatus
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import Key
-from chekov_operator.stores.databases import Databases
+from chekov_operator.stores.databases import Databases, Sought
 from tests.operator.fake_api import FakeApi
 from tests.operator.samples import store
-from tests.operator.scene import MAIN, SECRET_PATH
+from tests.operator.scene import BANK, MAIN, SECRET_PATH
 from tests.waiting import until
 
 DSN = "postgresql://chekov:s3cret@db.example:6432/bank"
@@ -160,6 +162,45 @@ async def test_a_store_is_read_in_the_background_and_its_change_is_told(
     assert found.progress == Progress([], 7)
     assert polled.last_reading(MAIN) == found
     assert Reader.asked == [f"{DSN} chekov"]
+
+
+async def test_it_is_looked_for_events_that_a_bundle_waits_for(
+    api: FakeApi, polled: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After what its own subscriptions have handled; those of former versions do not count."""
+    rows = [_row("mails", 1, 40), _row("mails", 2, 50), _row("sums", 2, 60), _row("other", 1, 3)]
+
+    async def progress(_: Inspector, schema: str) -> Progress:
+        return Progress(rows, 70)
+
+    asked: list[tuple[str, tuple[str, ...], int]] = []
+
+    async def is_waiting(_: Inspector, schema: str, types: tuple[str, ...], after: int) -> bool:
+        asked.append((schema, types, after))
+        return True
+
+    keep(api, DSN)
+    monkeypatch.setattr(Reader, "progress", progress)
+    monkeypatch.setattr(Reader, "is_waiting", is_waiting)
+    assert (await polled.read(store())).waiting == {}
+    polled.seek(MAIN, BANK, Sought("bank", frozenset({("mails", 2), ("sums", 2)}), ("opened",)))
+    assert (await polled.read(store())).waiting == {BANK: True}
+    assert asked == [("chekov", ("opened",), 50)]
+    polled.forget_bundle(BANK)
+    assert (await polled.read(store())).waiting == {}
+
+
+def _row(name: str, version: int, position: int) -> SubscriptionRow:
+    return SubscriptionRow(
+        key=SubscriptionKey("bank", name, version),
+        position=position,
+        owner=None,
+        epoch=1,
+        state="running",
+        error=None,
+        parked=0,
+        updated=datetime(2026, 11, 24, tzinfo=UTC),
+    )
 
 
 async def test_a_store_without_a_schema_has_no_subscriptions(

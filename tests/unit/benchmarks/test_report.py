@@ -75,6 +75,14 @@ def test_figures_are_those_that_were_measured() -> None:
     }
 
 
+def test_the_slowest_commands_are_compared_with_the_usual_one() -> None:
+    rounds = [Rate(100, 1.0, [0.001] * 98 + [0.001 * times] * 2) for times in (3, 6, 9)]
+    found = figures({"commands, 64 in flight": rounds}, Columns())
+    assert [(each.name, round(each.value, 3), each.verdict) for each in found] == [
+        ("commands, 64 in flight, p99 / p50", 6.0, "MISSED")
+    ]
+
+
 def test_handlers_are_compared_with_a_loop_that_only_makes_their_statements() -> None:
     rates = {
         f"{EMPTY_HANDLER}{BARE}": [Rate(200, 1.0)],

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chekov.cli.check import check, shortened
-from chekov.serialization.frame import LONGEST_RESULT, last_frame
+from chekov.cli.check import check
+from chekov.serialization.frame import LONGEST_RESULT, last_frame, shortened
 
 BANK = Path(__file__).parents[3] / "examples" / "bank"
 

@@ -3,11 +3,13 @@
 import json
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from chekov.cli import main
+from chekov.store.postgres.migrator import needed_version
 
 DOMAIN = """\
 from chekov import Aggregate, Command, Domain, Event, Identifier, apply, execute
@@ -57,7 +59,10 @@ def test_a_domain_is_checked(folder: Path, capsys: pytest.CaptureFixture[str]) -
         "aggregates": ["account"],
         "commands": ["Open"],
         "events": ["Opened"],
+        "handled": [],
         "subscriptions": [],
+        "runtime": version("chekov"),
+        "store_schema": needed_version(),
     }
     assert json.loads(log.read_text()) == result
 

@@ -75,3 +75,39 @@ async def test_a_port_lets_the_process_have_as_many_connections_as_the_system_pe
             assert soft == min(hard, 65_536)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_a_port_has_no_more_connections_than_the_memory_permits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_listener, "memory_limit", lambda: 1024)
+    monkeypatch.setattr(http_listener, "_FEWEST_CONNECTIONS", 1)
+    async with port() as listener, asyncio.timeout(60):
+        _, held = await asyncio.open_connection("127.0.0.1", listener.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        assert b"too-many-connections" in await reader.read()
+        writer.close()
+        held.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 100 + b"\r\n",
+        b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+    ids=["nonsense", "headers", "line"],
+)
+async def test_what_is_malformed_is_answered_and_no_error_of_the_process(
+    sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "chekov.server.http_listener")
+    async with port() as listener, asyncio.timeout(60):
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(sent)
+        assert (await reader.readline()).startswith(b"HTTP/1.0 400 ")
+        writer.close()
+    [record] = [each for each in caplog.records if each.name.startswith(("chekov", "aiohttp"))]
+    assert (record.levelname, record.message) == ("DEBUG", "a request is malformed")
+    assert record.exc_info is None

@@ -66,6 +66,7 @@ async def test_the_manifest_names_everything(serving: Serving) -> None:
             "aggregates": ["account"],
             "commands": ["Break", "OpenAccount", "deposit-money"],
             "events": ["AccountOpened", "money-deposited"],
+            "handled": ["AccountOpened"],
             "subscriptions": [{"name": "welcome", "kind": "handler", "version": 1}],
             "bundle": "shop",
         }

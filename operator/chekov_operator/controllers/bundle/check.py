@@ -14,16 +14,11 @@ from chekov_operator.children.job_outcome import JobOutcome, is_outdated, job_ou
 from chekov_operator.children.pod_state import WARNED_SECONDS, last_log_line
 from chekov_operator.children.revision import Revision, revision_name
 from chekov_operator.children.workloads import check_job, check_policy, service_account
-from chekov_operator.controllers.bundle.check_result import is_whole, parse_result, result_of
+from chekov_operator.controllers.bundle.check_result import is_whole, parse_result
 from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
-from chekov_operator.controllers.bundle.revisions import config_map_of, to_config_map
-from chekov_operator.kube.kinds import (
-    DEPLOYMENT,
-    JOB,
-    REVISION_LABEL,
-    Kind,
-)
-from chekov_operator.kube.objects import Object, label, nested
+from chekov_operator.controllers.bundle.revisions import known_result, records
+from chekov_operator.kube.kinds import JOB, Kind
+from chekov_operator.kube.objects import Object, nested
 from chekov_operator.settings import Settings
 
 _NO_OUTPUT: Final = "the check printed no result; does the image contain Chekov?"
@@ -37,20 +32,25 @@ class Check:
     Attributes:
         condition: the condition `Checked`.
         revision: the revision; `None` if it cannot be determined.
-        result: the result of a passed check.
+        output: the result, if it ended with one.
         fault: why the revision will not run until something changes.
-        apply: the objects that the check needs, and the ConfigMap that stores its result.
+        apply: the objects that the check needs.
         delete: the objects that it no longer needs.
         requeue_after: seconds after which to reconcile again.
     """
 
     condition: Condition
     revision: Revision | None = None
-    result: Object | None = None
+    output: Object | None = None
     fault: Fault | None = None
     apply: Sequence[Object] = ()
     delete: Sequence[tuple[Kind, str]] = ()
     requeue_after: float | None = None
+
+    @property
+    def result(self) -> Object | None:
+        """The result of a check that was passed."""
+        return self.output if nested(self.output, "ok") else None
 
 
 def check_revision(bundle: Bundle, observed: ObservedBundle, settings: Settings) -> Check:
@@ -61,10 +61,9 @@ def check_revision(bundle: Bundle, observed: ObservedBundle, settings: Settings)
         condition = unknown("Checked", fault.reason, f"not checked, because {fault.message}")
         return Check(condition, fault=fault, requeue_after=RETRY_SECONDS)
     revision = _revision(bundle, observed, store, settings)
-    stored = config_map_of(observed.children, bundle.meta.name, revision.name)
-    result = result_of(stored) or _result_on_deployment(observed, revision)
+    result = known_result(observed.children, revision.name)
     if result is not None:
-        return _finished(revision, observed, result)
+        return _finished(revision, result)
     name = names.check(bundle.meta.name, revision.name)
     job = observed.children.get((JOB.name, name))
     outcome = (
@@ -76,7 +75,7 @@ def check_revision(bundle: Bundle, observed: ObservedBundle, settings: Settings)
     result = _result_of_pod(outcome, log)
     if result is None:
         return _without_result(revision, observed, job, outcome, log)
-    return _finished(revision, observed, result)
+    return _finished(revision, result)
 
 
 def _obstacle(
@@ -116,17 +115,13 @@ def _revision(
     pull_policy = None if bundle.code.image else settings.runtime_pull_policy
     return Revision(
         name=revision_name(bundle, observed.modules, store.schema, settings.runtime_image),
+        spec=observed.spec,
         bundle=bundle,
         image=bundle.code.image or settings.runtime_image,
         modules=observed.modules,
         store=store,
         pull_policy=bundle.image_pull_policy or pull_policy,
     )
-
-
-def _result_on_deployment(observed: ObservedBundle, revision: Revision) -> Object | None:
-    live = observed.children.get((DEPLOYMENT.name, revision.bundle.meta.name))
-    return result_of(live) if label(live, REVISION_LABEL) == revision.name else None
 
 
 def _result_of_pod(outcome: JobOutcome, log: CheckLog) -> Object | None:
@@ -141,19 +136,21 @@ def _result_of_pod(outcome: JobOutcome, log: CheckLog) -> Object | None:
     return said if said is not None and not said["ok"] else None
 
 
-def _needed(revision: Revision, observed: ObservedBundle, result: Object | None) -> list[Object]:
+def _needed(revision: Revision) -> list[Object]:
     bundle = revision.bundle
     account = [] if bundle.service_account else [service_account(bundle)]
     policy = [check_policy(bundle)] if bundle.network_policy else []
-    return [*account, *policy, to_config_map(revision, observed.spec, result)]
+    return [*account, *policy]
 
 
 def _under_way(
     revision: Revision, observed: ObservedBundle, job: Object | None, outcome: JobOutcome | None
 ) -> Check:
     # A Job is immutable, and its name contains the revision: an existing one loads the right code.
-    new = [check_job(revision)] if job is None else []
-    apply = [*_needed(revision, observed, None), *new]
+    # It mounts the ConfigMap that the BundleRevision owns, which therefore comes first.
+    is_stored = revision.name in records(observed.children)
+    new = [check_job(revision)] if job is None and is_stored else []
+    apply = [*_needed(revision), *new]
     if outcome is not None and outcome.stuck is not None:
         message = f"the check of revision {revision.name} cannot start: {outcome.stuck.message}"
         fault = Fault(outcome.stuck.reason, message)
@@ -186,7 +183,7 @@ def _without_result(
         unknown("Checked", fault.reason, fault.message),
         revision,
         fault=fault,
-        apply=_needed(revision, observed, None),
+        apply=_needed(revision),
         delete=[_named(job)] if outcome.is_retry_due(observed.now) else _outdated(revision, job),
         requeue_after=RETRY_SECONDS,
     )
@@ -206,19 +203,19 @@ def _named(job: Object) -> tuple[Kind, str]:
     return JOB, str(job["metadata"]["name"])
 
 
-def _finished(revision: Revision, observed: ObservedBundle, result: Object) -> Check:
-    apply = _needed(revision, observed, result)
+def _finished(revision: Revision, result: Object) -> Check:
+    apply = _needed(revision)
     if result["ok"]:
         message = f"the code of revision {revision.name} loads{_left_off(result)}"
         condition = true("Checked", "Passed", message)
         return Check(condition, revision, result, apply=apply)
     fault = Fault(str(result.get("reason") or "InvalidDomain"), _message(result))
     condition = false("Checked", fault.reason, fault.message)
-    return Check(condition, revision, fault=fault, apply=apply)
+    return Check(condition, revision, result, fault, apply)
 
 
 def _left_off(result: Object) -> str:
-    counts: Object = nested(result, "left_off") or {}
+    counts: Object = nested(result, "leftOff") or {}
     if not counts:
         return ""
     listed = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
@@ -229,7 +226,7 @@ def _message(result: Object) -> str:
     """All faults on one line, because `kubectl get` shows them in a table."""
     message = str(result.get("message") or "the domain is invalid")
     faults = [str(fault) for fault in result.get("faults") or ()]
-    left_off = nested(result, "left_off", "faults")
+    left_off = nested(result, "leftOff", "faults")
     if left_off:
         faults.append(f"and {left_off} more")
     if not faults:

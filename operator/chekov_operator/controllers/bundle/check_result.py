@@ -1,4 +1,4 @@
-"""The result of a check, as the check prints it and as an annotation stores it.
+"""The result of a check, as the check prints it and as a BundleRevision stores it.
 
 A check writes its result twice: cut to 4 KiB into the termination message of its container, which
 costs no request, and on a line of its log, which holds it whole.
@@ -14,7 +14,7 @@ from chekov_operator.kube.text import printable, reason_or
 
 _ANNOTATION: Final = f"{GROUP}/result"
 _TEXTS: Final = ("domain", "message")
-_NAMES: Final = ("aggregates", "commands", "events", "faults")
+_NAMES: Final = ("aggregates", "commands", "events", "handled", "faults")
 
 
 def parse_result(output: str | None) -> Object | None:
@@ -38,9 +38,11 @@ def parse_result(output: str | None) -> Object | None:
         parsed["subscriptions"] = [
             item for given in result["subscriptions"] if (item := _subscription(given))
         ]
-    counts = {name: nested(result, "left_off", name) for name in (*_NAMES, "subscriptions")}
+    # As a check prints it, and as it is stored.
+    left_off: object = result.get("left_off") or result.get("leftOff")
+    counts = {name: nested(left_off, name) for name in (*_NAMES, "subscriptions")}
     kept = {name: count for name, count in counts.items() if isinstance(count, int)}
-    return parsed | ({"left_off": kept} if kept else {})
+    return parsed | ({"leftOff": kept} if kept else {})
 
 
 def _subscription(given: object) -> Object | None:
@@ -60,7 +62,7 @@ def _loaded(text: str | None) -> Object | None:
 
 def is_whole(result: Object | None) -> bool:
     """Whether it is a result from which nothing was left out."""
-    return result is not None and not result.get("left_off")
+    return result is not None and not result.get("leftOff")
 
 
 def with_result(body: Object, result: Mapping[str, object]) -> Object:
@@ -69,5 +71,5 @@ def with_result(body: Object, result: Mapping[str, object]) -> Object:
 
 
 def result_of(body: Object | None) -> Object | None:
-    """The result that an object holds, if it holds one."""
-    return _loaded(annotation(body, _ANNOTATION))
+    """The result that an object's annotation holds, if it holds one."""
+    return parse_result(annotation(body, _ANNOTATION))

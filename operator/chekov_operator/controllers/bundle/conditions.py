@@ -12,9 +12,9 @@ from typing import Final
 from chekov.store.port import SubscriptionRow
 from chekov_operator.api.conditions import Condition, false, true
 from chekov_operator.api.domain_bundle import Bundle
-from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.rollout import Rollout
+from chekov_operator.controllers.subscription_rows import fault_of_rows
 
 _WAITING: Final = "waiting for a change"
 
@@ -106,21 +106,10 @@ def _degraded(state: BundleState) -> Condition:
         return true("Degraded", fault.reason, _with_serving_revision(state, fault.message))
     if state.check.result is not None and state.rollout.complete and not state.rollout.done:
         return true("Degraded", *_rollout_state(state))
-    fault = _subscription_fault(state.subscriptions)
+    fault = fault_of_rows(state.subscriptions)
     if fault is not None:
         return true("Degraded", fault.reason, fault.message)
     return false("Degraded", "AsExpected", "no faults")
-
-
-def _subscription_fault(rows: Sequence[SubscriptionRow]) -> Fault | None:
-    stopped = [f"{row.key.name}: {row.error}" for row in rows if row.state == "stopped"]
-    if stopped:
-        return Fault("SubscriptionStopped", f"stopped subscriptions: {'; '.join(stopped)}")
-    parked = sum(row.parked for row in rows)
-    if parked:
-        names = ", ".join(row.key.name for row in rows if row.parked)
-        return Fault("EventsParked", f"{parked} events are parked by {names}")
-    return None
 
 
 def _rollout_state(state: BundleState) -> tuple[str, str]:

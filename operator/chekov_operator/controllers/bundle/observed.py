@@ -42,6 +42,7 @@ class ObservedBundle:
         is_store_read: whether the store has been read since the operator started.
         subscriptions: those of its domain in the store; `None` if they were not read.
         head: the store's newest position at that time.
+        waiting: whether an event waits that its handlers take; `None` if that is not known.
         now: the time in seconds since the epoch.
     """
 
@@ -64,4 +65,5 @@ class ObservedBundle:
     is_store_read: bool = True
     subscriptions: Sequence[SubscriptionRow] | None = None
     head: int = 0
+    waiting: bool | None = None
     now: float = 0.0

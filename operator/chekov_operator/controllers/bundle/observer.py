@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from chekov.serialization.frame import UnreadableFrame, last_frame
@@ -14,7 +15,7 @@ from chekov_operator.api.fault import Fault
 from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children.job_outcome import ended_pod, job_outcome, uids_to_explain
 from chekov_operator.children.workloads import CHECK, RUNTIME
-from chekov_operator.controllers.bundle.check_result import is_whole, parse_result, result_of
+from chekov_operator.controllers.bundle.check_result import is_whole, parse_result
 from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
 from chekov_operator.controllers.bundle.references import (
     Reference,
@@ -22,7 +23,12 @@ from chekov_operator.controllers.bundle.references import (
     reference_to_dsn,
     references,
 )
-from chekov_operator.controllers.bundle.revisions import config_map_of, stored_spec
+from chekov_operator.controllers.bundle.revisions import (
+    deployments,
+    known_result,
+    records,
+    stored_spec,
+)
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import ApiError, Client
 from chekov_operator.kube.content import Content
@@ -30,15 +36,20 @@ from chekov_operator.kube.events import warnings_about
 from chekov_operator.kube.kinds import (
     COMPONENT_LABEL,
     CONFIG_MAP,
-    DEPLOYMENT,
     JOB,
-    REVISION_LABEL,
     STORE,
     Key,
 )
-from chekov_operator.kube.objects import Children, Object, key_of, label, nested
+from chekov_operator.kube.objects import (
+    Children,
+    Object,
+    key_of,
+    label,
+    nested,
+    nested_list,
+)
 from chekov_operator.kube.referenced_objects import ReferencedObjects
-from chekov_operator.stores.databases import Databases
+from chekov_operator.stores.databases import Databases, Sought
 
 _MOST_CODE_BYTES: Final = 256 * 1024
 _LOG_LINES: Final = 64
@@ -58,13 +69,10 @@ class BundleObserver:
     async def observe(self, key: Key, bundle: Bundle, body: Object) -> ObservedBundle:
         children = self._cache.children(key)
         store = self._cache.get(STORE, key.namespace, bundle.store)
-        running = label(children.get((DEPLOYMENT.name, key.name)), REVISION_LABEL) or nested(
-            body, "status", "revision"
-        )
+        running = _running(children, body)
         pods = self._cache.pods(key)
         named = [*references(bundle), *_code_reference(bundle)]
-        serving = stored_spec(config_map_of(children, key.name, running))
-        others = [*_references_of(body, serving), *_dsn_reference(store)]
+        others = [*_references_of_deployments(body, children), *_dsn_reference(store)]
         now = time.time()
         jobs = [job for (kind, _), job in children.items() if kind == JOB.name]
         contents, logs, warnings = await asyncio.gather(
@@ -78,8 +86,13 @@ class BundleObserver:
             if (fault := fault_of(item, contents[item.kind.name, item.name], key.namespace))
         ]
         modules, fault = _code(bundle, contents)
-        domain = nested(result_of(config_map_of(children, key.name, running)), "domain")
-        reading = None if store is None else self._databases.last_reading(key_of(STORE, store))
+        result = known_result(children, running)
+        domain = nested(result, "domain")
+        reading = None
+        if store is not None:
+            place = key_of(STORE, store)
+            self._databases.seek(place, key, events_to_wait_for(bundle, result))
+            reading = self._databases.last_reading(place)
         progress = reading.progress if reading else None
         return ObservedBundle(
             spec=nested(body, "spec") or {},
@@ -97,13 +110,14 @@ class BundleObserver:
             is_store_read=reading is not None or not _is_valid(store),
             subscriptions=_of_domain(progress, domain),
             head=progress.head if progress else 0,
+            waiting=reading.waiting.get(key) if reading else None,
             now=now,
         )
 
     def last_valid(self, key: Key, body: Object) -> Object | None:
         """A bundle with the spec that runs, for one whose own spec is invalid; `None` if none."""
-        running = nested(body, "status", "revision")
-        spec = stored_spec(config_map_of(self._cache.children(key), key.name, running))
+        children = self._cache.children(key)
+        spec = stored_spec(children, _running(children, body))
         if spec is None:
             return None
         last = {**body, "spec": spec}
@@ -120,6 +134,7 @@ class BundleObserver:
 
     def forget(self, key: Key) -> None:
         self._referenced.forget(key)
+        self._databases.forget_bundle(key)
         self._logs.pop(key, None)
 
     async def _logs_of_checks(
@@ -163,6 +178,19 @@ class BundleObserver:
         return dict(zip(kinds, found, strict=True))
 
 
+def events_to_wait_for(bundle: Bundle, result: Object | None) -> Sought | None:
+    """The events that bring pods back to a bundle that may have none; `None` if it may not."""
+    settings = bundle.autoscaling
+    if settings is None or settings.least or nested(result, "commands"):
+        return None
+    names: Sequence[str] | None = nested(result, "handled")
+    if names is None or nested(result, "leftOff", "handled"):
+        return None
+    declared = nested_list(result, "subscriptions")
+    subscriptions = frozenset((str(item["name"]), int(item["version"])) for item in declared)
+    return Sought(str(nested(result, "domain")), subscriptions, tuple(names))
+
+
 def _code_reference(bundle: Bundle) -> list[Reference]:
     name = bundle.code.config_map
     return [] if name is None else [Reference("spec.code.configMapRef.name", CONFIG_MAP, name)]
@@ -175,15 +203,27 @@ def _dsn_reference(store: Object | None) -> list[Reference]:
         return []
 
 
-def _references_of(body: Object, serving: Object | None) -> list[Reference]:
-    """The references of the spec that serves, while the bundle asks for another one."""
-    spec = serving or {}
-    if not spec or spec == nested(body, "spec"):
-        return []
-    try:
-        return list(references(parse_bundle({**body, "spec": spec})))
-    except InvalidSpec:
-        return []
+def _running(children: Children, body: Object) -> str | None:
+    """The revision that runs, or ran last."""
+    said = nested(body, "status", "revision")
+    live = deployments(children)
+    if said in live or not live:
+        return said
+    # The status was lost; this Deployment is the newest.
+    stored = records(children)
+    return max(live, key=lambda name: int(nested(stored.get(name), "spec", "number") or 0))
+
+
+def _references_of_deployments(body: Object, children: Children) -> list[Reference]:
+    """The references of the specs that pods are made from, apart from that of the bundle."""
+    found: list[Reference] = []
+    for revision in deployments(children):
+        spec = stored_spec(children, revision)
+        if not spec or spec == nested(body, "spec"):
+            continue
+        with suppress(InvalidSpec):
+            found += references(parse_bundle({**body, "spec": spec}))
+    return found
 
 
 def _code(

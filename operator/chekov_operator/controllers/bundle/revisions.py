@@ -1,105 +1,270 @@
-"""Stored revisions: a ConfigMap for each, with the code, the spec and the result of the check.
+"""Stored revisions: a BundleRevision for each, which owns the ConfigMap with its code. Pure.
 
 With it a revision can run again after its Deployment was deleted or the bundle's spec was changed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final, cast
 
 from chekov.serialization.json import from_json, to_sorted_json
 from chekov_operator.api.domain_bundle import Bundle, parse_bundle
 from chekov_operator.api.event_store import Store
-from chekov_operator.api.spec import InvalidSpec
+from chekov_operator.api.spec import InvalidSpec, Meta, parse_meta
 from chekov_operator.children import names
 from chekov_operator.children.revision import Revision
 from chekov_operator.children.workloads import child, child_labels
-from chekov_operator.controllers.bundle.check_result import with_result
-from chekov_operator.kube.kinds import BUNDLE, COMPONENT_LABEL, CONFIG_MAP, GROUP, REVISION_LABEL
-from chekov_operator.kube.objects import Object, annotation, label, nested
+from chekov_operator.controllers.bundle.check_result import result_of
+from chekov_operator.kube.kinds import (
+    BUNDLE,
+    COMPONENT_LABEL,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    GROUP,
+    REVISION,
+    REVISION_LABEL,
+)
+from chekov_operator.kube.objects import (
+    Children,
+    Object,
+    annotation,
+    label,
+    nested,
+    with_annotation,
+)
 
 _COMPONENT: Final = "revision"
 _SPEC_ANNOTATION: Final = f"{GROUP}/spec"
 _IMAGE_ANNOTATION: Final = f"{GROUP}/image"
 
 
-def to_config_map(revision: Revision, spec: Mapping[str, object], result: Object | None) -> Object:
-    """The ConfigMap that stores a revision.
+def to_record(revision: Revision, number: int) -> Object:
+    """The BundleRevision that stores a revision; the number counts those of the bundle."""
+    code = {"code": revision.code} if revision.code else {}
+    return _record(
+        revision.bundle.meta,
+        {
+            "bundle": revision.bundle.meta.name,
+            "revision": revision.name,
+            "number": number,
+            "image": revision.image,
+            **code,
+            "entrypoint": revision.bundle.entrypoint,
+            "template": _without_source(revision.spec),
+        },
+    )
+
+
+def _as_wanted(record: Object, meta: Meta) -> Object:
+    """A stored BundleRevision as it should be; its spec cannot change."""
+    return _record(meta, record["spec"])
+
+
+def _record(meta: Meta, spec: Object) -> Object:
+    labels = {REVISION_LABEL: spec["revision"], COMPONENT_LABEL: _COMPONENT}
+    name = names.revision(meta.name, spec["revision"])
+    body = child(REVISION, name, meta, BUNDLE, {**child_labels(meta.name), **labels})
+    return {**body, "spec": spec}
+
+
+def _code_of(record: Object, modules: Mapping[str, str]) -> Object:
+    """The ConfigMap of a revision's code, which the BundleRevision owns.
 
     Args:
-        revision: the revision.
-        spec: the bundle's spec that it was made from.
-        result: of its check, once there is one.
+        record: the BundleRevision as the API server has it.
+        modules: the source of each file.
     """
-    bundle = revision.bundle
-    labels = {REVISION_LABEL: revision.name, COMPONENT_LABEL: _COMPONENT}
-    body = child(
-        CONFIG_MAP,
-        names.revision(bundle.meta.name, revision.name),
-        bundle.meta,
-        BUNDLE,
-        {**child_labels(bundle.meta.name), **labels},
-    )
-    body["metadata"]["annotations"] = {
-        _SPEC_ANNOTATION: to_sorted_json(_without_source(spec)).decode(),
-        _IMAGE_ANNOTATION: revision.image,
+    bundle, revision = record["spec"]["bundle"], record["spec"]["revision"]
+    labels = {REVISION_LABEL: revision, COMPONENT_LABEL: _COMPONENT}
+    name = str(record["spec"]["code"])
+    owner = parse_meta(record)
+    body = child(CONFIG_MAP, name, owner, REVISION, {**child_labels(bundle), **labels})
+    return {**body, "immutable": True, "data": dict(modules)}
+
+
+def records(children: Children) -> dict[str, Object]:
+    """The stored BundleRevisions by the hashes of their revisions."""
+    return {
+        str(nested(body, "spec", "revision")): body
+        for (kind, _), body in children.items()
+        if kind == REVISION.name
     }
-    stored: Object = {**body, "immutable": True, "data": dict(revision.modules or {})}
-    return stored if result is None else with_result(stored, result)
 
 
-def from_config_map(
-    body: Object, bundle: Bundle, store: Store, runtime_pull_policy: str
+def stored_objects(children: Children, meta: Meta, wanted: Revision | None) -> list[Object]:
+    """Every BundleRevision and every ConfigMap with code, as they should be.
+
+    Args:
+        children: of the bundle.
+        meta: of the bundle.
+        wanted: the revision that the bundle's spec asks for.
+    """
+    known = records(children)
+    found = [*(_as_wanted(body, meta) for body in known.values()), *_adopted(children, meta)]
+    if wanted is not None and all(nested(b, "spec", "revision") != wanted.name for b in found):
+        found.append(to_record(wanted, _next_number(found)))
+    for revision, body in known.items():
+        if not nested(body, "spec", "code") or not is_taken_over(body, children):
+            continue
+        modules = wanted.modules if wanted and wanted.name == revision else None
+        modules = modules or modules_of(body, children)
+        if modules:
+            found.append(_code_of(body, modules))
+    return found
+
+
+def is_taken_over(record: Object, children: Children) -> bool:
+    """Whether the BundleRevision has all that the ConfigMap of an older operator stored."""
+    older = _older_records(children).get(str(nested(record, "spec", "revision")))
+    return result_of(older) is None or nested(record, "status", "check") is not None
+
+
+def _next_number(stored: Iterable[Object]) -> int:
+    return 1 + max((int(nested(body, "spec", "number") or 0) for body in stored), default=0)
+
+
+def to_revision(
+    record: Object,
+    bundle: Bundle,
+    children: Children,
+    store: Store,
+    runtime_pull_policy: str,
 ) -> Revision | None:
-    """The stored revision, with the metadata and the replicas that the bundle has now.
+    """A stored revision, with the metadata and the replicas that the bundle has now.
+
+    Its Deployment remembers settings that changed since without a new revision, such as resources.
 
     Returns:
-        `None` if the ConfigMap cannot be used.
+        `None` if it cannot be used.
     """
+    name = str(nested(record, "spec", "revision"))
+    spec = stored_spec(children, name)
+    if spec is None:
+        return None
     try:
-        spec = from_json(annotation(body, _SPEC_ANNOTATION) or "")
-        stored = parse_bundle({"metadata": body["metadata"], "spec": spec})
-    except (ValueError, RecursionError, InvalidSpec):
+        stored = parse_bundle({"metadata": record["metadata"], "spec": spec})
+    except InvalidSpec:
         return None
-    image = annotation(body, _IMAGE_ANNOTATION)
-    name = label(body, REVISION_LABEL)
-    if not image or not name:
-        return None
-    is_mounted = stored.code.image is None
+    code = nested(record, "spec", "code")
     return Revision(
         name=name,
+        spec=spec,
         bundle=replace(stored, meta=bundle.meta, replicas=bundle.replicas),
-        image=image,
-        modules=nested(body, "data") or {} if is_mounted else None,
+        image=str(nested(record, "spec", "image")),
+        modules=modules_of(record, children) if code else None,
         store=store,
-        pull_policy=stored.image_pull_policy or (runtime_pull_policy if is_mounted else None),
+        pull_policy=stored.image_pull_policy or (runtime_pull_policy if code else None),
     )
 
 
-def stored_spec(body: Object | None) -> Object | None:
-    """The spec that a revision was made from, with its inline source; `None` if unreadable."""
+def modules_of(record: Object, children: Children) -> Mapping[str, str]:
+    """The stored source of a revision."""
+    name = str(nested(record, "spec", "code"))
+    return nested(children.get((CONFIG_MAP.name, name)), "data") or {}
+
+
+def with_spec(deployment: Object, revision: Revision) -> Object:
+    """A copy of a Deployment that remembers the spec that its pods are made from."""
+    text = to_sorted_json(_without_source(revision.spec)).decode()
+    return with_annotation(deployment, _SPEC_ANNOTATION, text)
+
+
+def stored_spec(children: Children, revision: str | None) -> Object | None:
+    """The spec that the pods of a revision are made from; `None` if none is stored.
+
+    It has the inline source, too.
+    """
+    record = records(children).get(revision or "")
+    if record is None:
+        return None
+    spec: Object = _spec_of(deployments(children).get(str(revision))) or dict(
+        nested(record, "spec", "template") or {}
+    )
+    if nested(spec, "code", "inline") is not None:
+        inline = {"modules": dict(modules_of(record, children))}
+        spec = {**spec, "code": {**spec["code"], "inline": inline}}
+    return spec
+
+
+def deployments(children: Children) -> dict[str, Object]:
+    """The Deployments of a bundle by the hashes of their revisions.
+
+    One that an older operator made has the name of the bundle.
+    """
+    return {
+        revision: body
+        for (kind, _), body in children.items()
+        if kind == DEPLOYMENT.name and (revision := label(body, REVISION_LABEL))
+    }
+
+
+def known_result(children: Children, revision: str | None) -> Object | None:
+    """The result of a revision's check.
+
+    Its Deployment has it too, so that it survives the deletion of the BundleRevision.
+    """
+    if revision is None:
+        return None
+    stored = nested(records(children).get(revision), "status", "check")
+    if stored:
+        return stored
+    deployment = result_of(deployments(children).get(revision))
+    return deployment or result_of(_older_records(children).get(revision))
+
+
+def _adopted(children: Children, meta: Meta) -> list[Object]:
+    """A BundleRevision for each ConfigMap that stores a revision of an older operator alone."""
+    known = records(children)
+    number = _next_number(known.values())
+    older = [
+        (name, body)
+        for name, body in _older_records(children).items()
+        if name not in known and _spec_of(body) and annotation(body, _IMAGE_ANNOTATION)
+    ]
+    older.sort(key=lambda item: str(nested(item[1], "metadata", "creationTimestamp")))
+    return [
+        _record(meta, _adopted_spec(name, body, meta.name, number + index))
+        for index, (name, body) in enumerate(older)
+    ]
+
+
+def _adopted_spec(revision: str, body: Object, bundle: str, number: int) -> Object:
+    spec = _spec_of(body) or {}
+    has_code = nested(spec, "code", "image") is None
+    code = {"code": names.revision(bundle, revision)} if has_code else {}
+    return {
+        "bundle": bundle,
+        "revision": revision,
+        "number": number,
+        "image": annotation(body, _IMAGE_ANNOTATION),
+        **code,
+        "entrypoint": str(spec.get("entrypoint") or ""),
+        "template": spec,
+    }
+
+
+def _older_records(children: Children) -> dict[str, Object]:
+    """The ConfigMaps that store a revision each, as older operators made them."""
+    return {
+        revision: body
+        for (kind, _), body in children.items()
+        if kind == CONFIG_MAP.name
+        and label(body, COMPONENT_LABEL) == _COMPONENT
+        and (revision := label(body, REVISION_LABEL))
+    }
+
+
+def _spec_of(body: Object | None) -> Object | None:
+    """The spec that an annotation holds."""
     try:
-        spec = from_json(annotation(body, _SPEC_ANNOTATION) or "")
+        found = from_json(annotation(body, _SPEC_ANNOTATION) or "")
     except (ValueError, RecursionError):
         return None
-    if nested(spec, "code", "inline") is not None:
-        spec["code"]["inline"] = {"modules": nested(body, "data") or {}}
-    return cast("Object", spec)
+    return cast("Object", found) if isinstance(found, dict) else None
 
 
-def config_map_of(
-    children: Mapping[tuple[str, str], Object], bundle: str, revision: str | None
-) -> Object | None:
-    """The ConfigMap of a revision among a bundle's children."""
-    return children.get((CONFIG_MAP.name, names.revision(bundle, revision))) if revision else None
-
-
-def is_revision(config_map: Object) -> bool:
-    return label(config_map, COMPONENT_LABEL) == _COMPONENT
-
-
-def _without_source(spec: Mapping[str, object]) -> Mapping[str, object]:
-    """The spec without inline source, which the ConfigMap's data already holds."""
+def _without_source(spec: Mapping[str, object]) -> Object:
+    """The spec without inline source, which a ConfigMap holds."""
     code = dict(cast("Mapping[str, object]", spec.get("code") or {}))
     if "inline" in code:
         code["inline"] = {"modules": {}}

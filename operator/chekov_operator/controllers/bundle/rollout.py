@@ -1,4 +1,4 @@
-"""The progress of a rollout, read from the Deployment and its pods. Pure."""
+"""The progress of a rollout, read from the Deployments and their pods. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Rollout:
 
 
 def read_rollout(
-    live: Object | None,
+    deployments: Mapping[str, Object],
     pods: Sequence[Object],
     revision: str,
     replicas: int,
@@ -40,42 +40,50 @@ def read_rollout(
     """Read the progress of a rollout.
 
     Args:
-        live: the Deployment, if it exists.
+        deployments: the Deployment of each revision that has one.
         pods: the bundle's pods.
         revision: the revision to be rolled out.
         replicas: the number of wanted pods.
         now: the time in seconds since the epoch.
         warnings: of Kubernetes, by the uid of what they are about.
     """
+    live = deployments.get(revision)
     ready = _count(live, "readyReplicas")
-    current = (
-        label(live, REVISION_LABEL) == revision
-        and nested(live, "status", "observedGeneration") == nested(live, "metadata", "generation")
-        and nested(live, "spec", "replicas") == replicas
-    )
     replaced = (
-        current
+        _is_observed(live)
+        and nested(live, "spec", "replicas") == replicas
         and _count(live, "updatedReplicas") == replicas
         and _count(live, "replicas") == replicas
+        and not any(_has_pods(body) for name, body in deployments.items() if name != revision)
     )
     return Rollout(
         done=replaced and ready >= replicas,
         complete=replaced and (ready >= replicas or _was_complete(live)),
         ready=ready_pods(live, pods, revision),
-        fault=_fault(live if current else None, pods, revision, now, warnings),
+        fault=_fault(live if _is_observed(live) else None, pods, revision, now, warnings),
         others=sorted({name for pod in pods if (name := _serving(pod)) and name != revision}),
     )
 
 
 def ready_pods(live: Object | None, pods: Sequence[Object], revision: str) -> int:
-    """How many pods of a revision are ready. A Deployment counts those of all revisions as one."""
-    is_observed = nested(live, "status", "observedGeneration") == nested(
-        live, "metadata", "generation"
-    )
+    """How many pods of a revision are ready.
+
+    The Deployment of an older operator counts those of all revisions as one.
+    """
     is_alone = _count(live, "updatedReplicas") == _count(live, "replicas")
-    if label(live, REVISION_LABEL) == revision and is_observed and is_alone:
+    if label(live, REVISION_LABEL) == revision and _is_observed(live) and is_alone:
         return _count(live, "readyReplicas")
     return sum(_serving(pod) == revision for pod in pods)
+
+
+def _is_observed(live: Object | None) -> bool:
+    """Whether a Deployment exists, and its status is about its present spec."""
+    observed = nested(live, "status", "observedGeneration")
+    return live is not None and observed == nested(live, "metadata", "generation")
+
+
+def _has_pods(live: Object) -> bool:
+    return bool(nested(live, "spec", "replicas") or _count(live, "replicas"))
 
 
 def _serving(pod: Object) -> str | None:

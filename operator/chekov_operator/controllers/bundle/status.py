@@ -1,49 +1,48 @@
 """The part of a DomainBundle's status that is not conditions. Pure."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 from chekov.store.port import SubscriptionRow
 from chekov_operator.api.domain_bundle import Bundle
-from chekov_operator.children.revision import Revision
 from chekov_operator.children.workloads import RUNTIME
-from chekov_operator.controllers.bundle.check_result import result_of
 from chekov_operator.controllers.bundle.observed import ObservedBundle
-from chekov_operator.controllers.bundle.revisions import config_map_of
+from chekov_operator.controllers.bundle.revisions import deployments
 from chekov_operator.controllers.bundle.rollout import ready_pods
+from chekov_operator.controllers.subscription_rows import WAITING, row_status, rows_of
 from chekov_operator.kube.kinds import BUNDLE_LABEL, COMPONENT_LABEL, REVISION_LABEL
-from chekov_operator.kube.objects import Object, label, nested, nested_list
-
-_WAITING: Final = "waiting"
-"""The state of a subscription that no pod owns."""
+from chekov_operator.kube.objects import Object, nested, nested_list
 
 
 def bundle_status(
     bundle: Bundle,
     observed: ObservedBundle,
-    live: Object | None,
-    serving: Revision | None,
+    revision: str | None,
+    result: Object | None,
     *,
     phase: str,
 ) -> Object:
-    """Replicas, the domain's commands and events, and its subscriptions."""
-    revision = _shown_revision(observed, live, serving)
-    ready = ready_pods(live, observed.pods, revision or "")
+    """Replicas, the domain's commands and events, and its subscriptions.
+
+    Args:
+        bundle: the spec.
+        observed: what there is.
+        revision: the one that serves, or is rolled out.
+        result: of its check.
+        phase: the state in one word.
+    """
+    live = deployments(observed.children)
+    ready = {name: ready_pods(body, observed.pods, name) for name, body in live.items()}
+    shown = ready.get(revision or "", 0)
     status: Object = {
         "phase": phase,
-        "replicas": int(nested(live, "status", "replicas") or 0),
-        "readyReplicas": ready,
-        "ready": f"{ready}/{bundle.replicas}",
+        "replicas": sum(int(nested(body, "status", "replicas") or 0) for body in live.values()),
+        "readyReplicas": shown,
+        "ready": f"{shown}/{bundle.replicas}",
     }
     if revision:
-        selector = {
-            BUNDLE_LABEL: bundle.meta.name,
-            COMPONENT_LABEL: RUNTIME,
-            REVISION_LABEL: revision,
-        }
+        serving = sorted(name for name, count in ready.items() if count) or [revision]
         status["revision"] = revision
-        status["selector"] = ",".join(f"{name}={value}" for name, value in selector.items())
-    result = shown_result(bundle, observed, live, serving)
+        status["selector"] = _selector(bundle.meta.name, serving)
     for name in ("commands", "events"):
         found = nested(result, name)
         if found:
@@ -53,40 +52,33 @@ def bundle_status(
     return status
 
 
-def shown_result(
-    bundle: Bundle, observed: ObservedBundle, live: Object | None, serving: Revision | None
-) -> Object | None:
-    """The result of the check of the revision that serves, or served last."""
-    revision = _shown_revision(observed, live, serving)
-    return result_of(config_map_of(observed.children, bundle.meta.name, revision))
+def _selector(bundle: str, revisions: Sequence[str]) -> str:
+    """The pods of the revisions that serve, of which `replicas` is the number.
 
-
-def _shown_revision(
-    observed: ObservedBundle, live: Object | None, serving: Revision | None
-) -> str | None:
-    return serving.name if serving else label(live, REVISION_LABEL) or observed.running
+    An autoscaler takes the average over them. With one revision's pods alone, a rollout that has
+    just begun would look as if the bundle were far too large or too small.
+    """
+    pods = f"{BUNDLE_LABEL}={bundle},{COMPONENT_LABEL}={RUNTIME}"
+    if len(revisions) == 1:
+        return f"{pods},{REVISION_LABEL}={revisions[0]}"
+    return f"{pods},{REVISION_LABEL} in ({','.join(revisions)})"
 
 
 def is_settled(status: Object, result: Object | None) -> bool:
     """Whether the status has every subscription of the check's result, each owned by a pod."""
     items = nested_list(status, "subscriptions")
-    waiting = {item["name"] for item in items if item["state"] == _WAITING}
+    waiting = {item["name"] for item in items if item["state"] == WAITING}
     owned = {item["name"] for item in items} - waiting
     return all(item.get("name") in owned for item in nested_list(result, "subscriptions"))
 
 
 def current_rows(observed: ObservedBundle, result: Object | None) -> list[SubscriptionRow]:
-    """The subscriptions of the serving revision, without those that older ones left behind.
-
-    Of a projection that is being rebuilt, it is the generation that serves.
-    """
-    declared = _declared(result)
+    """The subscriptions of the serving revision, without those that older ones left behind."""
+    rows = observed.subscriptions or ()
     return [
         row
-        for row in observed.subscriptions or ()
-        if (item := declared.get(row.key.name))
-        and item.get("version", 1) == row.key.version
-        and not (row.building and row.key.generation > 1)
+        for name, item in sorted(_declared(result).items())
+        for row in rows_of(rows, name, int(item.get("version", 1)))
     ]
 
 
@@ -106,25 +98,9 @@ def _subscriptions(observed: ObservedBundle, result: Object | None) -> Object:
 
 
 def _subscription(row: SubscriptionRow, head: int, declared: Mapping[str, object]) -> Object:
-    item: Object = {
+    return {
         "name": row.key.name,
-        "partition": row.key.partition,
         "kind": str(declared.get("kind") or "handler"),
         "version": row.key.version,
-        "state": _state(row, head),
-        "position": row.position,
-        "lag": max(0, head - row.position),
-        "parked": row.parked,
+        **row_status(row, head),
     }
-    if row.owner:
-        # An owner is the pod's name, "/" and an identifier of its process.
-        item["owner"] = row.owner.partition("/")[0]
-    return item
-
-
-def _state(row: SubscriptionRow, head: int) -> str:
-    if row.state != "running":
-        return row.state
-    if row.owner is None:
-        return _WAITING
-    return "live" if row.position >= head else "catching-up"

@@ -54,7 +54,7 @@ class Dispatcher:
         debug: bool,
     ) -> None:
         router = Router(domain, timeout, debug=debug)
-        rehydrator = Rehydrator(store, codec, observer, snapshotter)
+        rehydrator = Rehydrator(store.events, store.streams, codec, observer, snapshotter)
         instances = InstanceCache(cache, [definition_of(item) for item in domain.aggregates])
         self.aggregates = AggregateCache(store, rehydrator, instances)
         executor = CommandExecutor(

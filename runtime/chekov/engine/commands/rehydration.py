@@ -10,9 +10,10 @@ import logging
 import time
 from collections.abc import Sequence
 from contextvars import Context
+from datetime import datetime
 from itertools import islice
 from operator import length_hint
-from typing import Final
+from typing import Final, Protocol
 
 from chekov.engine.commands.live_aggregate import LiveAggregate
 from chekov.engine.commands.snapshots import Snapshotter
@@ -20,7 +21,7 @@ from chekov.engine.failures import described, is_requested
 from chekov.engine.observer import Observer
 from chekov.errors import HistoryTruncated, StreamNotFound, Undecodable
 from chekov.serialization.codec import Codec
-from chekov.store.port import RecordedEvent, Store
+from chekov.store.port import Direction, RecordedEvent, Streams
 
 PAGE: Final = 1000
 _SLICE: Final = 100
@@ -31,6 +32,22 @@ _MOST_CONTINUED: Final = 8
 _log: Final = logging.getLogger(__name__)
 
 
+class StreamReader(Protocol):
+    """The part of an event store that reads streams."""
+
+    async def read_stream(
+        self,
+        stream: str,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        direction: Direction = "forward",
+        until: int | datetime | None = None,
+    ) -> Sequence[RecordedEvent]:
+        """One page of a stream; see `EventStore.read_stream`."""
+        ...
+
+
 class Rehydrator:
     """Brings instances up to date. The caller holds the lock of the instance.
 
@@ -39,10 +56,15 @@ class Rehydrator:
     """
 
     def __init__(
-        self, store: Store, codec: Codec, observer: Observer, snapshotter: Snapshotter
+        self,
+        events: StreamReader,
+        streams: Streams,
+        codec: Codec,
+        observer: Observer,
+        snapshotter: Snapshotter,
     ) -> None:
-        self._events = store.events
-        self._streams = store.streams
+        self._events = events
+        self._streams = streams
         self._codec = codec
         self._observer = observer
         self._snapshotter = snapshotter

@@ -1,16 +1,12 @@
 """What failures of one cause have in common, and what people see of a failure."""
 
-import sysconfig
 import traceback
-from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from chekov.engine.failures import described, leaves
+from chekov.engine.places import place_of
 from chekov.store.port import Failure
 
-_OWN: Final = str(Path(__file__).parents[2])
-_LIBRARIES: Final = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 _LONGEST: Final = 10_000
 """Characters of a traceback that are kept: the last ones."""
 
@@ -35,23 +31,6 @@ def fingerprint(handler: str, event: str, error: BaseException) -> str:
     share it.
     """
     cause = leaves(error)[0]
-    return "/".join((handler, event, type(cause).__name__, _place(cause)))
-
-
-def _place(error: BaseException) -> str:
-    """Module, function and line; `-` when no code of the user's was running.
-
-    A domain may itself be installed like a library: then the outermost place counts, the handler.
-    """
-    library = place = None
-    at: TracebackType | None = error.__traceback__
-    while at is not None:
-        code = at.tb_frame.f_code
-        here = f"{at.tb_frame.f_globals.get('__name__', '?')}.{code.co_qualname}:{at.tb_lineno}"
-        if not code.co_filename.startswith((_OWN, "<frozen")):
-            if not code.co_filename.startswith(_LIBRARIES):
-                place = here
-            elif library is None:
-                library = here
-        at = at.tb_next
-    return place or library or "-"
+    place = place_of(cause)
+    where = "-" if place is None else f"{place.module}.{place.function}:{place.line}"
+    return f"{handler}/{event}/{type(cause).__name__}/{where}"

@@ -16,6 +16,7 @@ from chekov.store.postgres.pool import opened
 from chekov.store.postgres.schema import Schema
 from chekov.store.tail import Tail
 from chekov.store.troubles import Troubles
+from chekov.store.validation import HIGHEST
 
 
 class BackgroundTasks:
@@ -91,6 +92,7 @@ class BackgroundTasks:
             others=self._tail.learn,
             drops=self._tail.drops,
             followed=lambda: None if pooled or listener.alone() else self._tail.followed,
+            newest=lambda: HIGHEST if pooled else self._tail.head.value,
             alone=listener.alone,
             on_batch=self._report,
             troubles=self._troubles,

@@ -74,6 +74,8 @@ class ConnectionOptions(NamedTuple):
     """Whether the DSN leads to a pooler in transaction mode."""
     seconds: float = STATEMENT_SECONDS
     """The timeout of a statement; half of it is the longest wait for a lock."""
+    read_only: bool = False
+    """Whether the server is to refuse writes; a pooler cannot be asked for that."""
 
     def own(self, application: str) -> dict[str, Any]:
         """Asyncpg's options for a connection that runs the store's own statements."""
@@ -87,6 +89,8 @@ class ConnectionOptions(NamedTuple):
     def _options(self, application: str, settings: dict[str, str]) -> dict[str, Any]:
         if self.pooled:
             return _without_state(application)
+        if self.read_only:
+            settings = {**settings, "default_transaction_read_only": "on"}
         return {"server_settings": {**settings, "application_name": application}}
 
 

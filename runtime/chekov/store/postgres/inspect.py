@@ -1,7 +1,7 @@
 """Reading the state of stores from outside, over one reused connection: for the operator."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
 
@@ -102,6 +102,20 @@ class Inspector:
             StoreUnavailable: the database does not answer in time.
         """
         return await self._read_in_turn(schema, _progress)
+
+    async def is_waiting(self, schema: str, types: Collection[str], after: int) -> bool:
+        """Whether there is an event of certain types after a position.
+
+        Raises:
+            StoreUnavailable: the database does not answer in time.
+            StoreError: the database refuses.
+        """
+
+        async def read(connection: DriverConnection, schema: str) -> bool:
+            statement = statements("inspect", schema)["waiting"]
+            return bool(await connection.fetchval(statement, after, list(types)))
+
+        return await self._read_in_turn(schema, read)
 
     def close(self) -> None:
         """Close the connection; the next read makes another."""

@@ -24,9 +24,9 @@ from chekov.store.tail import Tail
 from chekov.store.troubles import Troubles
 
 _POLL_SECONDS: Final = 1.0
-_NOTIFY_GAP_SECONDS: Final = 0.0005
-_BUSY_GAP_SECONDS: Final = 0.005
-_BUSY_EVENTS: Final = 8
+_GAP_SECONDS: Final = 0.0005
+"""From one notification to the next, for each event that it announces."""
+_LONGEST_GAP_SECONDS: Final = 0.005
 ANSWER_SECONDS: Final = 10.0
 _SILENT_SECONDS: Final = 3.0
 """After which the log is polled over another connection."""
@@ -53,8 +53,8 @@ def keys_channel(schema: str) -> str:
 class Listener:
     """Listens on a connection of its own, and notifies other processes on it, if there are any.
 
-    It notifies soon while little happens, and at most once in five milliseconds while much does, so
-    that appends do not pay for it.
+    It notifies soon while little happens, and at most once in five milliseconds while more than
+    2,000 events a second are stored, so that appends do not pay for it.
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class Listener:
                 str(known),
                 timeout=ANSWER_SECONDS,
             )
-            await asyncio.sleep(_BUSY_GAP_SECONDS if news > _BUSY_EVENTS else _NOTIFY_GAP_SECONDS)
+            await asyncio.sleep(min(_GAP_SECONDS * max(news, 1), _LONGEST_GAP_SECONDS))
 
     def _on_events(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         self._tail.heard(int(str(payload)))

@@ -54,6 +54,7 @@ class PostgresPool:
         statement_timeout: seconds after which Postgres cancels one of the stores' own statements;
             half of it is the longest wait for a lock. Behind a pooler, set it for the role.
         query_timeout: seconds after which Postgres cancels a statement of a query.
+        read_only: have the server refuse writes, unless the DSN leads to a pooler.
 
     Attributes:
         query_timeout: as above.
@@ -73,9 +74,10 @@ class PostgresPool:
         pooled: bool = False,
         statement_timeout: float = STATEMENT_SECONDS,
         query_timeout: float = QUERY_SECONDS,
+        read_only: bool = False,
     ) -> None:
         self.query_timeout = query_timeout
-        self.options = ConnectionOptions(dsn, pooled, statement_timeout)
+        self.options = ConnectionOptions(dsn, pooled, statement_timeout, read_only)
         self.patience = patience
         self.servers = ServerWatch(self._retire)
         self._half = max(size // 2, 1)

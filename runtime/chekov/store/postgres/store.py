@@ -43,6 +43,8 @@ class PostgresStore(DelegatingEventStore):
         pooled: the URL leads to a pooler in transaction mode, such as PgBouncer.
         statement_timeout: seconds after which Postgres cancels a statement of the store.
         query_timeout: seconds after which Postgres cancels a statement of a query.
+        read_only: only read, over connections by which the server refuses writes, and hear of
+            nothing new; a schema is not migrated then.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class PostgresStore(DelegatingEventStore):
         pooled: bool = False,
         statement_timeout: float = STATEMENT_SECONDS,
         query_timeout: float = QUERY_SECONDS,
+        read_only: bool = False,
     ) -> None:
         if isinstance(database, str):
             database = PostgresPool(
@@ -65,6 +68,7 @@ class PostgresStore(DelegatingEventStore):
                 pooled=pooled,
                 statement_timeout=statement_timeout,
                 query_timeout=query_timeout,
+                read_only=read_only,
             )
         self.changes = Changes()
         self.tail = Tail(self._read, head=self.changes.events, drops=self.changes.keys)
@@ -85,7 +89,8 @@ class PostgresStore(DelegatingEventStore):
         self.tag_index = PostgresTagIndex(self._schema)
         self.keys = PostgresKeys(self._schema)
         self.reporting_commits = self._background.reporting_commits
-        self._migrate = migrate
+        self._read_only = read_only
+        self._migrate = migrate and not read_only
         self._entered = 0
         self._stack = AsyncExitStack()
 
@@ -144,4 +149,5 @@ class PostgresStore(DelegatingEventStore):
         )
         self._schema.adopt(store_id)
         self.tail.reset(head)
-        await stack.enter_async_context(self._background.running())
+        if not self._read_only:
+            await stack.enter_async_context(self._background.running())

@@ -338,14 +338,23 @@ class ConditionsContract:
             await store.append("a", [tagged("t", *tags)])
         assert await store.head() == 0
 
-    @pytest.mark.parametrize("tag", ["it's:{}", 'a"b,', "ä\\", "🐘:1", "x" * 1000, " ", "null"])
+    @pytest.mark.parametrize(
+        "tag",
+        ["it's:{}", 'a"b,', "ä\\", '{"}\\"', "\n\x1f", "🐘:1", "x" * 1000, " ", "null", '","'],
+    )
     async def test_any_other_tag_works(self, store: Store, tag: str) -> None:
-        """Whatever it looks like."""
-        await store.append("a", [tagged(tag, tag)])
-        found = await store.read_scope(scope(([tag], [tag])))
-        assert positions(found.events) == [1]
-        with pytest.raises(ConditionFailed):
-            await store.append("a", [event()], condition=NoneSince(scope(([tag], [tag])), 0))
+        """Whatever it looks like, and a type and a stream that look like it."""
+        other = tag[:999] + "\\"
+        await store.append(tag, [tagged("t", "k:1"), tagged(tag, "k:2", tag, other)])
+        for wanted in (scope(([tag, "x"], [tag])), scope(([tag], [tag, other]))):
+            assert positions((await store.read_scope(wanted)).events) == [2]
+            with pytest.raises(ConditionFailed) as caught:
+                await store.append("a", [event()], condition=NoneSince(wanted, 0))
+            assert (caught.value.position, caught.value.type) == (2, tag)
+        for missed in (scope((["x"], [tag])), scope(([tag], ["k:1", tag]))):
+            await store.append("a", [event()], condition=NoneSince(missed, 0), unchanged={tag: 2})
+        with pytest.raises(WrongExpectedVersion):
+            await store.append("a", [event()], unchanged={tag: 1})
 
     async def test_bad_conditions_are_refused(self, store: Store) -> None:
         """Numbers below 0, streams of the store itself, metadata that is not an object."""

@@ -11,12 +11,11 @@ from chekov_operator.children import names
 from chekov_operator.children.revision import Revision
 from chekov_operator.children.workloads import check_job, deployment
 from chekov_operator.controllers.bundle.check import Check, check_revision
-from chekov_operator.controllers.bundle.check_result import result_of
+from chekov_operator.controllers.bundle.check_result import with_result
 from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
-from chekov_operator.controllers.bundle.revisions import to_config_map
 from chekov_operator.kube.objects import Object, condition_of, label
 from chekov_operator.settings import Settings
-from tests.operator.samples import RUNTIME_IMAGE, bundle, bundle_body, store_body, target
+from tests.operator.samples import RUNTIME_IMAGE, bundle, bundle_body, store_body, stored, target
 
 SETTINGS = Settings(runtime_image=RUNTIME_IMAGE)
 PASSED: Object = {"ok": True, "domain": "bank", "commands": ["Open"], "events": ["Opened"]}
@@ -72,8 +71,8 @@ def written(check: Check) -> list[str]:
 
 
 def test_new_code_is_checked_in_a_job_before_anything_runs_it() -> None:
-    check = checked()
-    assert written(check) == ["ServiceAccount", "NetworkPolicy", "ConfigMap", "Job"]
+    check = checked(stored(target()))
+    assert written(check) == ["ServiceAccount", "NetworkPolicy", "Job"]
     assert (check.condition.status, check.condition.reason) == ("Unknown", "Checking")
     assert check.fault is None
     assert check.result is None
@@ -81,19 +80,23 @@ def test_new_code_is_checked_in_a_job_before_anything_runs_it() -> None:
 
 def test_the_check_does_not_wait_for_a_store_that_is_not_ready() -> None:
     assert condition_of(store_body(), "Ready") == {}
-    assert "Job" in written(checked())
+    assert "Job" in written(checked(stored(target())))
+
+
+def test_the_job_waits_until_the_revision_is_stored() -> None:
+    check = checked()
+    assert written(check) == ["ServiceAccount", "NetworkPolicy"]
+    assert (check.condition.status, check.condition.reason) == ("Unknown", "Checking")
 
 
 def test_a_job_that_is_there_is_left_alone() -> None:
     assert "Job" not in written(checked(job(target()), pods=[pod(running={})]))
 
 
-def test_a_check_that_passed_is_kept_in_the_record() -> None:
+def test_a_check_that_passed_has_a_result() -> None:
     check = checked(job(target()), pods=[ended(json.dumps(PASSED), 0)])
     assert check.result == PASSED
     assert (check.condition.status, check.condition.reason) == ("True", "Passed")
-    kept = next(body for body in check.apply if body["kind"] == "ConfigMap")
-    assert result_of(kept) == PASSED
 
 
 def test_the_end_of_the_pod_is_enough_whatever_the_job_says() -> None:
@@ -101,23 +104,18 @@ def test_the_end_of_the_pod_is_enough_whatever_the_job_says() -> None:
     assert checked(unaware, pods=[ended(json.dumps(PASSED), 0)]).result == PASSED
 
 
-@pytest.mark.parametrize("stored_on", ["record", "deployment"])
+@pytest.mark.parametrize("stored_on", ["revision", "deployment"])
 def test_a_stored_result_is_used_again(stored_on: str) -> None:
     wanted = target()
-    kept = to_config_map(wanted, bundle_body()["spec"], PASSED)
-    live = deployment(wanted)
-    live["metadata"]["annotations"] = kept["metadata"]["annotations"]
-    check = checked(kept if stored_on == "record" else live)
+    live = with_result(deployment(wanted), PASSED)
+    check = checked(stored(wanted, PASSED) if stored_on == "revision" else live)
     assert check.result == PASSED
     assert "Job" not in written(check)
 
 
 def test_the_word_of_a_deployment_of_another_revision_does_not_count() -> None:
-    other = target(restartNonce="other")
-    live = deployment(other)
-    kept = to_config_map(other, bundle_body()["spec"], PASSED)
-    live["metadata"]["annotations"] = kept["metadata"]["annotations"]
-    assert "Job" in written(checked(live))
+    live = with_result(deployment(target(restartNonce="other")), PASSED)
+    assert "Job" in written(checked(live, stored(target())))
 
 
 CUT: Object = {**PASSED, "events": [], "left_off": {"events": 1}}
@@ -134,7 +132,7 @@ def test_a_result_that_the_termination_message_cuts_is_whole_in_the_log() -> Non
 def test_what_even_the_log_leaves_out_is_said() -> None:
     pods = [ended("", 0)]
     check = checked(job(target()), pods=pods, logs={NAME: CheckLog(json.dumps(CUT))})
-    assert check.result == CUT
+    assert check.result == {**PASSED, "events": [], "leftOff": {"events": 1}}
     assert "leaves out 1 events" in check.condition.message
 
 
@@ -267,7 +265,7 @@ def test_the_pull_policy_of_a_users_image_is_left_to_its_tag(
 
 
 def test_the_job_is_found_by_the_revision_in_its_name() -> None:
-    check = checked()
+    check = checked(stored(target()))
     assert check.revision is not None
     made = next(body for body in check.apply if body["kind"] == "Job")
     assert made["metadata"]["name"] == names.check("bank", check.revision.name)

@@ -28,7 +28,7 @@ def test_the_result_of_a_check_is_parsed() -> None:
         ({"reason": "Custom"}, {"reason": "Custom"}),
         ({"message": "\x1b[31mred", "domain": ["bank"]}, {"message": " [31mred"}),
         ({"faults": ["one", 2], "events": "Opened"}, {"faults": ["one"]}),
-        ({"left_off": {"faults": 3, "else": 1}}, {"left_off": {"faults": 3}}),
+        ({"left_off": {"faults": 3, "else": 1}}, {"leftOff": {"faults": 3}}),
         ({"left_off": ["faults"], "unknown": 1}, {}),
         (
             {"subscriptions": [{"name": "a", "version": 2, "kind": "handler"}, {"name": "b"}, 3]},
@@ -43,5 +43,5 @@ def test_what_a_result_cannot_have_is_left_out(given: dict[str, Any], parsed: Ob
 
 def test_a_result_from_which_something_was_left_out_is_not_whole() -> None:
     assert is_whole({"ok": True, "events": []})
-    assert not is_whole({"ok": True, "events": [], "left_off": {"events": 1}})
+    assert not is_whole({"ok": True, "events": [], "leftOff": {"events": 1}})
     assert not is_whole(None)

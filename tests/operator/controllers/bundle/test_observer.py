@@ -11,15 +11,23 @@ from chekov_operator.api.domain_bundle import parse_bundle
 from chekov_operator.children.workloads import check_job, deployment
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.observer import BundleObserver
-from chekov_operator.controllers.bundle.revisions import to_config_map
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
-from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, DEPLOYMENT, JOB, POD, STORE, Key
+from chekov_operator.kube.kinds import (
+    BUNDLE,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    JOB,
+    POD,
+    REVISION,
+    STORE,
+    Key,
+)
 from chekov_operator.kube.objects import Object
 from chekov_operator.kube.referenced_objects import ReferencedObjects
 from tests.operator.fake_api import FakeApi
 from tests.operator.fake_kubelet import ended_pod
-from tests.operator.samples import bundle_body, store_body, target
+from tests.operator.samples import bundle_body, code_of, store_body, stored, target
 from tests.operator.scene import BANK, FINE, Answers
 
 CONFIG_MAPS = "/api/v1/namespaces/shops/configmaps"
@@ -59,7 +67,7 @@ async def test_what_is_cached_costs_no_request(
     cache.put(DEPLOYMENT, live)
     observed = await observe(observer, bundle_body())
     assert observed.store is not None
-    assert ("Deployment", "bank") in observed.children
+    assert ("Deployment", f"bank-{target().name}") in observed.children
     assert observed.running == target().name
     assert len(api.requests) == 1, "the Secret with the DSN"
     await observe(observer, bundle_body())
@@ -137,11 +145,9 @@ async def test_what_the_serving_spec_names_is_read_beside_what_a_new_one_does(
     observer: BundleObserver, cache: Cache
 ) -> None:
     cache.put(STORE, store_body())
-    old = bundle_body(envFrom=[{"secretRef": {"name": "old"}}])
     revision = target(envFrom=[{"secretRef": {"name": "old"}}])
-    stored = to_config_map(revision, old["spec"], FINE)
-    stored["metadata"]["ownerReferences"][0]["uid"] = "bundle-uid"
-    cache.put(CONFIG_MAP, stored)
+    cache.put(REVISION, stored(revision, FINE))
+    cache.put(CONFIG_MAP, code_of(revision))
     cache.put(DEPLOYMENT, deployment(revision))
     found = await observe(observer, bundle_body(envFrom=[{"secretRef": {"name": "new"}}]))
     assert set(found.contents) == {("Secret", "new"), ("Secret", "old"), ("Secret", "postgres")}

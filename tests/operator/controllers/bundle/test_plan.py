@@ -20,12 +20,19 @@ from chekov_operator.children.workloads import (
 )
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.plan import plan_bundle
-from chekov_operator.controllers.bundle.revisions import to_config_map
 from chekov_operator.controllers.bundle.rotation import with_versions
 from chekov_operator.controllers.plan import Plan
 from chekov_operator.kube.objects import Object, label
 from chekov_operator.settings import Settings
-from tests.operator.samples import RUNTIME_IMAGE, bundle_body, store_body
+from tests.operator.samples import (
+    RUNTIME_IMAGE,
+    bundle_body,
+    by_name,
+    code_of,
+    older_record,
+    store_body,
+    stored,
+)
 from tests.operator.samples import bundle as parsed
 from tests.operator.samples import target as made_from
 
@@ -40,33 +47,36 @@ def ready_store(status: str = "True", host: str = "postgres.shops.svc:5432") -> 
     return {**store_body(), "status": {"conditions": [ready], "host": host}}
 
 
-def kept(target: Revision, result: Object | None = PASSED, made: str = "2026-11-24") -> Object:
-    spec = bundle_body(restartNonce=target.bundle.restart_nonce)["spec"]
-    body = to_config_map(target, spec, result)
-    body["metadata"]["creationTimestamp"] = made
-    return body
+def kept(target: Revision, result: Object | None = PASSED, number: int = 1) -> list[Object]:
+    """The stored revision and its code."""
+    return [stored(target, result, number), code_of(target)]
 
 
-def live(target: Revision, ready: int = 2) -> Object:
+def live(target: Revision, ready: int = 2, pods: int = 2) -> Object:
     """The Deployment of a revision, rolled out with so many pods ready."""
-    body = deployment(target)
+    body = deployment(target, pods)
     body["metadata"]["generation"] = 1
-    counts = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": ready}
+    counts = {"replicas": pods, "updatedReplicas": pods, "readyReplicas": ready}
     return {**body, "status": {"observedGeneration": 1, **counts}}
 
 
-def observed(*children: Object, spec: dict[str, Any] | None = None, **more: Any) -> ObservedBundle:
+def observed(
+    *children: Object | list[Object], spec: dict[str, Any] | None = None, **more: Any
+) -> ObservedBundle:
     body = bundle_body(**(spec or {}))
+    flat = [body for item in children for body in (item if isinstance(item, list) else [item])]
     found = ObservedBundle(
         spec=body["spec"],
         store=ready_store(),
         modules=parsed().code.modules,
-        children={(item["kind"], item["metadata"]["name"]): item for item in children},
+        children=by_name(*flat),
     )
     return replace(found, **more)
 
 
-def planned(*children: Object, spec: dict[str, Any] | None = None, **more: Any) -> Plan:
+def planned(
+    *children: Object | list[Object], spec: dict[str, Any] | None = None, **more: Any
+) -> Plan:
     return plan_bundle(parsed(**(spec or {})), observed(*children, spec=spec, **more), SETTINGS)
 
 
@@ -90,7 +100,15 @@ def deleted(plan: Plan) -> list[tuple[str, str]]:
 
 def test_before_its_code_is_checked_a_bundle_gets_no_pods() -> None:
     plan = planned()
-    assert kinds(plan.apply) == ["ConfigMap", "Job", "NetworkPolicy", "ServiceAccount"]
+    assert kinds(plan.apply) == ["BundleRevision", "NetworkPolicy", "ServiceAccount"]
+    plan = planned(stored(made_from()))
+    assert kinds(plan.apply) == [
+        "BundleRevision",
+        "ConfigMap",
+        "Job",
+        "NetworkPolicy",
+        "ServiceAccount",
+    ]
     assert said(plan)["Ready"] == ("False", "Checking")
     assert said(plan)["Progressing"] == ("True", "Checking")
 
@@ -98,6 +116,7 @@ def test_before_its_code_is_checked_a_bundle_gets_no_pods() -> None:
 def test_once_it_passed_everything_is_made() -> None:
     plan = planned(kept(made_from()))
     assert kinds(plan.apply) == [
+        "BundleRevision",
         "ConfigMap",
         "Deployment",
         "NetworkPolicy",
@@ -137,7 +156,8 @@ def test_pods_that_are_there_stay_when_their_store_goes_away() -> None:
 
 def test_new_code_that_is_being_checked_leaves_the_old_pods_alone() -> None:
     old = made_from()
-    plan = planned(kept(old), live(old), spec=NEW, running=old.name)
+    new = stored(made_from(**NEW))
+    plan = planned(kept(old), live(old), new, spec=NEW, running=old.name)
     assert label(the("Deployment", plan), "chekov.dev/revision") == old.name
     assert "Job" in kinds(plan.apply)
     assert said(plan)["Ready"] == ("False", "Checking")
@@ -177,14 +197,100 @@ def test_the_old_pods_are_scaled_while_the_new_ones_are_refused() -> None:
 def test_new_code_that_passed_takes_the_place_of_the_old() -> None:
     old, new = made_from(), made_from(**NEW)
     plan = planned(kept(old), kept(new), live(old), spec=NEW, running=old.name)
-    assert label(the("Deployment", plan), "chekov.dev/revision") == new.name
+    assert pods_of(plan) == {old.name: 2, new.name: 1}
     assert said(plan)["Ready"] == ("False", "RollingOut")
+    one = live(new, ready=1, pods=1)
+    plan = planned(kept(old), kept(new), live(old), one, spec=NEW, running=new.name)
+    assert pods_of(plan) == {old.name: 1, new.name: 1}
+    fewer = live(old, ready=1, pods=1)
+    plan = planned(kept(old), kept(new), fewer, one, spec=NEW, running=new.name)
+    assert pods_of(plan) == {old.name: 1, new.name: 2}
+    both = live(new)
+    plan = planned(kept(old), kept(new), fewer, both, spec=NEW, running=new.name)
+    assert pods_of(plan) == {old.name: 0, new.name: 2}
+    assert said(plan)["Ready"] == ("False", "RollingOut")
+    none = live(old, ready=0, pods=0)
+    plan = planned(kept(old), kept(new), none, both, spec=NEW, running=new.name)
+    assert said(plan)["Ready"] == ("True", "Serving")
+
+
+def test_each_revision_with_several_pods_has_a_budget() -> None:
+    old, new = made_from(), made_from(**NEW)
+    both = [live(old), live(new, ready=1, pods=1)]
+    plan = planned(kept(old), kept(new), *both, spec=NEW, running=new.name)
+    assert "PodDisruptionBudget" not in kinds(plan.apply)
+    plan = planned(kept(old), kept(new), live(old), spec=NEW, running=old.name)
+    assert the("PodDisruptionBudget", plan)["metadata"]["name"] == f"bank-{old.name}"
+
+
+def test_the_deployment_of_an_older_operator_serves_on_until_a_new_revision_takes_over() -> None:
+    old, new = made_from(), made_from(**NEW)
+    legacy = {**live(old), "metadata": {**live(old)["metadata"], "name": "bank"}}
+    plan = planned(older_record(old, PASSED), legacy, running=old.name)
+    assert kinds(plan.apply)[:2] == ["BundleRevision", "Deployment"]
+    made = the("Deployment", plan)
+    assert made["metadata"]["name"] == "bank"
+    assert "chekov.dev/revision" not in made["spec"]["selector"]["matchLabels"]
+    template = deployment(replace(old, pull_policy="IfNotPresent"))["spec"]["template"]
+    assert made["spec"]["template"]["spec"] == template["spec"]
+    plan = planned(kept(old), kept(new), legacy, spec=NEW, running=old.name)
+    assert {body["metadata"]["name"]: body["spec"]["replicas"] for body in pods(plan)} == {
+        "bank": 2,
+        f"bank-{new.name}": 1,
+    }
+
+
+def test_the_budget_of_an_older_operator_goes_since_no_pod_may_have_two() -> None:
+    target = made_from()
+    budget = disruption_budget(target)
+    older = {**budget, "metadata": {**budget["metadata"], "name": "bank"}}
+    plan = planned(kept(target), live(target), budget, older, running=target.name)
+    assert deleted(plan) == [("PodDisruptionBudget", "bank")]
+
+
+def test_what_an_older_operator_stored_of_images_goes_once_it_is_a_revision() -> None:
+    spec: dict[str, Any] = {"code": {"image": "bank:1"}}
+    target = made_from(**spec)
+    older = older_record(target, PASSED)
+
+    def gone(*children: Object) -> list[tuple[str, str]]:
+        return deleted(planned(older, live(target), *children, spec=spec, modules=None))
+
+    assert gone() == gone(stored(target)) == []
+    assert gone(stored(target, PASSED)) == [("ConfigMap", f"bank-{target.name}")]
+
+
+def test_each_stored_revision_says_how_it_is() -> None:
+    old, new = made_from(), made_from(**NEW)
+    plan = planned(
+        kept(old), kept(new), live(old), live(new, ready=0, pods=1), spec=NEW, completed=old.name
+    )
+    found = {name: status for (_, name), status in plan.child_statuses.items()}
+    counted = {
+        name: (item["phase"], item["ready"], item["completed"]) for name, item in found.items()
+    }
+    assert counted == {
+        f"bank-{old.name}": ("Leaving", "2/2", True),
+        f"bank-{new.name}": ("RollingOut", "0/1", False),
+    }
+    assert all(item["check"] == PASSED for item in found.values())
+
+
+def pods(plan: Plan) -> list[Object]:
+    return [body for body in plan.apply if body["kind"] == "Deployment"]
+
+
+def pods_of(plan: Plan) -> dict[str, int]:
+    """The number of pods that each revision should have."""
+    return {
+        str(label(body, "chekov.dev/revision")): body["spec"]["replicas"] for body in pods(plan)
+    }
 
 
 def test_a_bundle_without_its_store_is_not_touched() -> None:
     target = made_from()
     plan = planned(kept(target), live(target), store=None, running=target.name)
-    assert list(plan.apply) == []
+    assert set(kinds(plan.apply)) == {"BundleRevision", "ConfigMap"}
     assert list(plan.delete) == []
     assert said(plan)["Ready"] == ("False", "EventStoreNotFound")
 
@@ -214,10 +320,13 @@ def test_a_refused_check_stays_for_inspection_and_older_ones_are_deleted() -> No
 def test_three_revisions_are_kept_and_none_that_is_needed_goes() -> None:
     target = made_from()
     older = [made_from(restartNonce=str(index)) for index in range(4)]
-    records = [kept(item, made=f"2026-11-2{index}") for index, item in enumerate(older)]
-    plan = planned(kept(target, made="2020-01-01"), *records, live(target))
+    records = [kept(item, number=2 + index) for index, item in enumerate(older)]
+    idle = [live(item, 0, 0) for item in older]
+    plan = planned(kept(target), *records, live(target), *idle, running=target.name)
     assert sorted(deleted(plan)) == sorted(
-        ("ConfigMap", names.revision("bank", item.name)) for item in older[:2]
+        (kind, names.revision("bank", item.name))
+        for item in older[:2]
+        for kind in ("BundleRevision", "Deployment")
     )
 
 
@@ -232,9 +341,9 @@ def test_the_record_of_what_serves_stays_however_many_revisions_failed_since(kno
     failed = [made_from(restartNonce=str(index)) for index in range(5)]
     newest = made_from()
     plan = planned(
-        kept(first, made="2020-01-01"),
-        *(kept(item, made=f"2026-11-2{index}") for index, item in enumerate(failed)),
-        kept(newest),
+        kept(first),
+        *(kept(item, number=2 + index) for index, item in enumerate(failed)),
+        kept(newest, number=9),
         live(newest, ready=0),
         running=newest.name,
         pods=[pod_of(first)] if known_by == "pods" else [],
@@ -271,21 +380,18 @@ def test_what_the_spec_no_longer_asks_for_goes() -> None:
     }
     target = made_from(**spec)
     before = [service_account(parsed()), *supporting_objects(parsed(), ())]
-    plan = planned(kept_with(target, spec), live(target), *before, spec=spec)
+    before.append(disruption_budget(target))
+    plan = planned(kept(target), live(target), *before, spec=spec)
     assert sorted(deleted(plan)) == [
         ("NetworkPolicy", "bank"),
-        ("PodDisruptionBudget", "bank"),
+        ("PodDisruptionBudget", f"bank-{target.name}"),
         ("ServiceAccount", "bank"),
     ]
 
 
-def kept_with(target: Revision, spec: dict[str, Any]) -> Object:
-    return to_config_map(target, bundle_body(**spec)["spec"], PASSED)
-
-
 def test_a_budget_that_is_wanted_stays() -> None:
     target = made_from()
-    assert deleted(planned(kept(target), live(target), disruption_budget(parsed()))) == []
+    assert deleted(planned(kept(target), live(target), disruption_budget(target))) == []
 
 
 def test_the_policy_lets_pods_reach_the_database_of_the_store() -> None:

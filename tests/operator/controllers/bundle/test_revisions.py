@@ -1,42 +1,51 @@
-"""A record holds all that is needed to run a revision again."""
+"""A stored revision holds all that is needed to run it again."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from chekov_operator.controllers.bundle.check_result import result_of
+from chekov_operator.children.workloads import deployment
+from chekov_operator.controllers.bundle.check_result import with_result
 from chekov_operator.controllers.bundle.revisions import (
-    config_map_of,
-    from_config_map,
-    is_revision,
-    to_config_map,
+    is_taken_over,
+    known_result,
+    stored_objects,
+    stored_spec,
+    to_revision,
+    with_spec,
 )
-from chekov_operator.kube.objects import Object
-from tests.operator.samples import bundle, bundle_body, store, target
+from chekov_operator.kube.objects import Object, nested
+from tests.operator.samples import (
+    bundle,
+    by_name,
+    code_of,
+    older_record,
+    store,
+    stored,
+    target,
+)
 
-RESULT = {"ok": True, "domain": "bank"}
+RESULT: Object = {"ok": True, "domain": "bank"}
+IMAGE: dict[str, Any] = {"code": {"image": "bank:1"}, "imagePullPolicy": "Always"}
 
 
-def kept(result: Object | None = None, **spec: Any) -> Object:
-    return to_config_map(target(**spec), bundle_body(**spec)["spec"], result)
+def again(*children: Object, **now: Any) -> Any:
+    """The revision of the first of the children."""
+    return to_revision(children[0], bundle(**now), by_name(*children), store(), "IfNotPresent")
 
 
-def again(body: Object, **now: Any) -> Any:
-    return from_config_map(body, bundle(**now), store(), "IfNotPresent")
+def children_of(**spec: Any) -> list[Object]:
+    return [stored(target(**spec), RESULT), *([] if "code" in spec else [code_of(target(**spec))])]
 
 
 @pytest.mark.parametrize(
     "spec",
-    [
-        {},
-        {"code": {"image": "bank:1"}, "imagePullPolicy": "Always"},
-        {"env": [{"name": "A", "value": "1"}], "serviceAccountName": "account"},
-    ],
+    [{}, IMAGE, {"env": [{"name": "A", "value": "1"}], "serviceAccountName": "account"}],
     ids=["inline", "image", "variables"],
 )
 def test_a_revision_is_read_back_as_it_was(spec: dict[str, Any]) -> None:
-    found, was = again(kept(**spec), **spec), target(**spec)
+    found, was = again(*children_of(**spec), **spec), target(**spec)
     assert (found.name, found.image, found.modules) == (was.name, was.image, was.modules)
     assert found.bundle.env == was.bundle.env
     assert found.bundle.entrypoint == was.bundle.entrypoint
@@ -44,60 +53,115 @@ def test_a_revision_is_read_back_as_it_was(spec: dict[str, Any]) -> None:
 
 
 def test_it_runs_at_the_size_the_bundle_has_now() -> None:
-    assert again(kept(replicas=2), replicas=7).bundle.replicas == 7
+    assert again(*children_of(replicas=2), replicas=7).bundle.replicas == 7
 
 
 def test_it_runs_the_code_it_was_made_of_whatever_the_spec_says_now() -> None:
     other = {"inline": {"modules": {"bank.py": "other"}}}
-    found = again(kept(), code=other, env=[{"name": "NEW", "value": "1"}])
+    found = again(*children_of(), code=other, env=[{"name": "NEW", "value": "1"}])
     assert found.modules == target().modules
     assert list(found.bundle.env) == []
 
 
-def test_the_source_is_kept_once() -> None:
-    body = kept()
-    source = next(iter(body["data"].values()))
-    assert str(body).count(source) == 1
+def test_what_changed_without_a_new_revision_is_remembered_by_its_deployment() -> None:
+    limits = {"limits": {"memory": "1Gi"}}
+    live = with_spec(deployment(target()), target(resources=limits))
+    assert again(*children_of(), live).bundle.resources == limits
+    assert again(*children_of()).bundle.resources == {}
 
 
-def test_what_the_check_said_is_kept_with_it() -> None:
-    assert result_of(kept()) is None
-    assert result_of(kept(RESULT)) == RESULT
+def test_the_source_is_stored_once() -> None:
+    record, code = children_of()
+    source = next(iter(code["data"].values()))
+    assert str(record).count(source) == 0
+    assert str(code).count(source) == 1
+    spec = stored_spec(by_name(record, code), target().name)
+    assert spec == target().spec
 
 
-def test_a_record_never_changes_its_code() -> None:
-    body = kept(RESULT)
+def test_a_revision_never_changes_its_code() -> None:
+    body = code_of(target())
     assert body["immutable"] is True
-    assert body["data"] == kept()["data"]
     assert body["metadata"]["name"] == target().code
 
 
-def test_a_record_belongs_to_its_bundle_and_is_known_as_one() -> None:
-    body = kept()
-    assert body["metadata"]["ownerReferences"][0]["uid"] == "bundle-uid"
-    assert is_revision(body)
-    assert not is_revision({"metadata": {"labels": {}}})
+def test_a_stored_revision_belongs_to_its_bundle_and_the_code_to_it() -> None:
+    record, code = children_of()
+    assert record["metadata"]["ownerReferences"][0]["uid"] == "bundle-uid"
+    (owner,) = code["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("BundleRevision", record["metadata"]["uid"])
 
 
-def test_the_record_of_a_revision_is_found() -> None:
-    body = kept()
-    children = {("ConfigMap", body["metadata"]["name"]): body}
-    assert config_map_of(children, "bank", target().name) is body
-    assert config_map_of(children, "bank", "another") is None
-    assert config_map_of(children, "bank", None) is None
+def test_revisions_are_numbered_as_they_are_made() -> None:
+    first, second = target(), target(restartNonce="new")
+    found = stored_objects(by_name(stored(first, number=4)), bundle().meta, second)
+    [made] = [body for body in found if nested(body, "spec", "revision") == second.name]
+    assert (made["spec"]["revision"], made["spec"]["number"]) == (second.name, 5)
+
+
+def test_what_is_stored_stays_as_it_is_whatever_the_spec_says_now() -> None:
+    record = stored(target(), number=4)
+    changed = replace(target(), spec={**target().spec, "replicas": 9})
+    [again_, _] = stored_objects(by_name(record), bundle().meta, changed)
+    assert again_["spec"] == record["spec"]
+
+
+def test_a_spec_that_was_spoilt_is_not_used() -> None:
+    body = stored(target())
+    body["spec"] = {**body["spec"], "template": {"entrypoint": "none"}}
+    assert again(body) is None
+
+
+@pytest.mark.parametrize("stored_by", ["the revision", "its deployment", "an older operator"])
+def test_the_result_of_a_check_is_found_wherever_it_is(stored_by: str) -> None:
+    body = {
+        "the revision": stored(target(), RESULT),
+        "its deployment": with_result(deployment(target()), RESULT),
+        "an older operator": older_record(target(), RESULT),
+    }[stored_by]
+    assert known_result(by_name(body), target().name) == RESULT
+    assert known_result(by_name(body), "another") is None
+    assert known_result(by_name(body), None) is None
+
+
+def of_kind(kind: str, *children: Object) -> list[Object]:
+    found = stored_objects(by_name(*children), bundle().meta, None)
+    return [body for body in found if body["kind"] == kind]
+
+
+@pytest.mark.parametrize("spec", [{}, IMAGE], ids=["inline", "image"])
+def test_what_an_older_operator_stored_becomes_a_revision(spec: dict[str, Any]) -> None:
+    was = target(**spec)
+    [made] = of_kind("BundleRevision", older_record(was, RESULT))
+    assert made["spec"] == stored(was)["spec"]
+    found = again(made, older_record(was, RESULT), **spec)
+    assert (found.image, found.modules) == (was.image, was.modules)
+
+
+def test_the_newest_of_an_older_operators_revisions_has_the_highest_number() -> None:
+    older, newer = older_record(target()), older_record(target(restartNonce="new"))
+    older["metadata"]["creationTimestamp"] = "2026-11-24"
+    newer["metadata"]["creationTimestamp"] = "2026-11-25"
+    made = of_kind("BundleRevision", newer, older)
+    found = {body["spec"]["revision"]: body["spec"]["number"] for body in made}
+    assert found == {target().name: 1, target(restartNonce="new").name: 2}
+
+
+def test_a_config_map_changes_hands_once_its_result_has() -> None:
+    older = older_record(target(), RESULT)
+    assert of_kind("ConfigMap", older, stored(target())) == []
+    assert not is_taken_over(stored(target()), by_name(older))
+    [code] = of_kind("ConfigMap", older, stored(target(), RESULT))
+    assert code["data"] == older["data"]
+    assert code["metadata"]["ownerReferences"][0]["kind"] == "BundleRevision"
 
 
 @pytest.mark.parametrize("name", ["chekov.dev/spec", "chekov.dev/image"])
 @pytest.mark.parametrize("value", ["", "{"])
-def test_a_record_that_was_spoilt_is_not_used(name: str, value: str) -> None:
-    body = kept()
+def test_what_an_older_operator_stored_badly_is_left_alone(name: str, value: str) -> None:
+    body = older_record(target())
     if (name, value) == ("chekov.dev/image", "{"):
         del body["metadata"]["labels"]["chekov.dev/revision"]
     else:
         body["metadata"]["annotations"][name] = value
-    assert again(body) is None
-
-
-def test_a_record_names_the_image_that_ran() -> None:
-    body = to_config_map(replace(target(), image="chekov:old"), bundle_body()["spec"], RESULT)
-    assert again(body).image == "chekov:old"
+    assert of_kind("BundleRevision", body) == []

@@ -35,6 +35,12 @@ def deployment(
     }
 
 
+def read(live: Object | None, pods: list[Object], replicas: int = 2) -> Rollout:
+    """The rollout of the new revision, with one Deployment."""
+    found = {} if live is None else {live["metadata"]["labels"]["chekov.dev/revision"]: live}
+    return read_rollout(found, pods, NEW, replicas, NOW)
+
+
 def broken_pod(revision: str = NEW, component: str = "runtime") -> Object:
     waiting = {"reason": "CrashLoopBackOff"}
     labels = {"chekov.dev/revision": revision, "app.kubernetes.io/component": component}
@@ -76,26 +82,24 @@ def test_it_is_done_when_every_pod_is_new_and_serves(
     done: bool,  # noqa: FBT001
     complete: bool,  # noqa: FBT001
 ) -> None:
-    found = read_rollout(live, [], NEW, 2, NOW)
+    found = read(live, [])
     assert (found.done, found.complete) == (done, complete)
 
 
 def test_no_pods_are_done_when_none_are_wanted() -> None:
     empty = deployment(wanted=0, replicas=None, updatedReplicas=None, readyReplicas=None)
-    assert read_rollout(empty, [], NEW, 0, NOW) == Rollout(
-        done=True, complete=True, ready=0, others=[]
-    )
+    assert read(empty, [], 0) == Rollout(done=True, complete=True, ready=0, others=[])
 
 
 def test_a_new_pod_that_cannot_start_is_the_fault() -> None:
-    found = read_rollout(deployment(updatedReplicas=1), [broken_pod()], NEW, 2, NOW)
+    found = read(deployment(updatedReplicas=1), [broken_pod()])
     assert found.fault is not None
     assert found.fault.reason == "CrashLoopBackOff"
 
 
 @pytest.mark.parametrize("pod", [broken_pod(OLD), broken_pod(component="check")])
 def test_pods_of_old_revisions_and_of_checks_are_not(pod: Object) -> None:
-    assert read_rollout(deployment(), [pod], NEW, 2, NOW).fault is None
+    assert read(deployment(), [pod]).fault is None
 
 
 def test_pods_that_may_not_be_made_are_the_fault() -> None:
@@ -105,7 +109,7 @@ def test_pods_that_may_not_be_made_are_the_fault() -> None:
         "reason": "FailedCreate",
         "message": "exceeded quota",
     }
-    found = read_rollout(deployment(updatedReplicas=0, conditions=[condition]), [], NEW, 2, NOW)
+    found = read(deployment(updatedReplicas=0, conditions=[condition]), [])
     assert found.fault is not None
     assert (found.fault.reason, "exceeded quota" in found.fault.message) == ("FailedCreate", True)
 
@@ -117,14 +121,14 @@ def test_a_rollout_that_takes_too_long_is_the_fault() -> None:
         "reason": "ProgressDeadlineExceeded",
         "message": "has timed out progressing",
     }
-    found = read_rollout(deployment(updatedReplicas=1, conditions=[condition]), [], NEW, 2, NOW)
+    found = read(deployment(updatedReplicas=1, conditions=[condition]), [])
     assert found.fault is not None
     assert found.fault.reason == "RolloutTimedOut"
 
 
 def test_what_an_older_rollout_ran_into_does_not_count() -> None:
     condition = {"type": "Progressing", "status": "False", "reason": "x", "message": "y"}
-    assert read_rollout(deployment(OLD, conditions=[condition]), [], NEW, 2, NOW).fault is None
+    assert read(deployment(OLD, conditions=[condition]), []).fault is None
 
 
 def pod_of(revision: str, *, ready: bool = True, component: str = "runtime") -> Object:
@@ -136,17 +140,24 @@ def pod_of(revision: str, *, ready: bool = True, component: str = "runtime") -> 
 def test_ready_pods_of_an_old_revision_are_not_counted_as_those_of_the_new_one() -> None:
     stuck = deployment(replicas=3, updatedReplicas=1, readyReplicas=2, reason="ReplicaSetUpdated")
     pods = [pod_of(OLD), pod_of(OLD), pod_of(NEW, ready=False), pod_of(OLD, component="check")]
-    found = read_rollout(stuck, pods, NEW, 2, NOW)
+    found = read(stuck, pods)
     assert (found.ready, found.others) == (0, [OLD])
-    found = read_rollout(stuck, [*pods, pod_of(NEW)], NEW, 2, NOW)
+    found = read(stuck, [*pods, pod_of(NEW)])
     assert (found.ready, found.others) == (1, [OLD])
 
 
 def test_a_rollout_that_is_complete_needs_no_pods_to_be_counted() -> None:
-    found = read_rollout(deployment(), [], NEW, 2, NOW)
+    found = read(deployment(), [])
     assert (found.ready, found.others) == (2, [])
 
 
 def test_a_deployment_that_has_not_seen_its_new_spec_counts_the_old_pods() -> None:
-    found = read_rollout(deployment(observed=1), [pod_of(OLD)], NEW, 2, NOW)
+    found = read(deployment(observed=1), [pod_of(OLD)])
     assert (found.ready, found.others) == (0, [OLD])
+
+
+def test_it_is_not_done_while_an_old_revision_has_pods() -> None:
+    old = deployment(OLD, wanted=0, replicas=1, readyReplicas=1)
+    assert not read_rollout({NEW: deployment(), OLD: old}, [], NEW, 2, NOW).done
+    old = deployment(OLD, wanted=0, replicas=None, readyReplicas=None)
+    assert read_rollout({NEW: deployment(), OLD: old}, [], NEW, 2, NOW).done

@@ -1,15 +1,15 @@
 """The part of a bundle's status that is not conditions."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from chekov.store.port import SubscriptionKey, SubscriptionRow
 from chekov_operator.controllers.bundle.observed import ObservedBundle
-from chekov_operator.controllers.bundle.revisions import to_config_map
 from chekov_operator.controllers.bundle.status import bundle_status
 from chekov_operator.kube.objects import Object
-from tests.operator.samples import bundle, bundle_body, target
+from tests.operator.samples import bundle, by_name, target
 
 RESULT = {
     "ok": True,
@@ -43,18 +43,21 @@ def row(
 
 
 def observed(rows: list[SubscriptionRow] | None, head: int = 42) -> ObservedBundle:
-    kept = to_config_map(target(), bundle_body()["spec"], RESULT)
-    children = {("ConfigMap", str(kept["metadata"]["name"])): kept}
-    return ObservedBundle(children=children, subscriptions=rows, head=head)
+    return ObservedBundle(subscriptions=rows, head=head)
 
 
 def deployment(**status: Any) -> Object:
-    labels = {"chekov.dev/revision": target().name}
-    return {"metadata": {"labels": labels}, "status": status}
+    return deployment_of(target().name, **status)
 
 
-def of(around: ObservedBundle, live: Object | None = None, *, phase: str = "Ready") -> Object:
-    return bundle_status(bundle(), around, live, target(), phase=phase)
+def deployment_of(revision: str, **status: Any) -> Object:
+    metadata = {"name": f"bank-{revision}", "labels": {"chekov.dev/revision": revision}}
+    return {"kind": "Deployment", "metadata": metadata, "status": status}
+
+
+def of(around: ObservedBundle, *live: Object, phase: str = "Ready") -> Object:
+    around = replace(around, children=by_name(*live))
+    return bundle_status(bundle(), around, target().name, RESULT, phase=phase)
 
 
 def test_pods_are_counted() -> None:
@@ -71,6 +74,20 @@ def test_while_a_revision_does_not_become_ready_the_pods_of_another_do_not_count
 def test_without_a_deployment_there_are_no_pods() -> None:
     found = of(observed(None))
     assert (found["replicas"], found["readyReplicas"], found["ready"]) == (0, 0, "0/2")
+
+
+def test_while_two_revisions_serve_the_selector_finds_the_pods_of_both_and_they_are_counted() -> (
+    None
+):
+    name = target().name
+    counts = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
+    found = of(observed(None), deployment_of(name, **counts), deployment_of("aaaa", **counts))
+    assert (found["replicas"], found["readyReplicas"]) == (4, 2)
+    assert found["selector"].endswith(
+        f"chekov.dev/revision in ({','.join(sorted((name, 'aaaa')))})"
+    )
+    kept = deployment_of("aaaa", replicas=0)
+    assert of(observed(None), deployment_of(name, **counts), kept)["selector"].endswith(f"={name}")
 
 
 def test_the_selector_finds_the_pods_of_the_revision_that_serves() -> None:
@@ -109,6 +126,7 @@ def test_lag_is_that_of_the_slowest_and_parked_events_are_summed() -> None:
             "position": 30,
             "lag": 12,
             "parked": 1,
+            "parkedKeys": 0,
             "owner": "bank-1",
         },
         {
@@ -120,6 +138,7 @@ def test_lag_is_that_of_the_slowest_and_parked_events_are_summed() -> None:
             "position": 42,
             "lag": 0,
             "parked": 2,
+            "parkedKeys": 0,
         },
     ]
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -12,12 +12,11 @@ from chekov.store.port import Appended, NewEvent, NoneSince, RecordedEvent
 from chekov.store.postgres.append.batch import (
     Group,
     Pending,
-    Place,
     appended_at,
     binary_content,
     columns,
     copy_rows,
-    row_bytes,
+    placed,
     scalar_columns,
     settle,
 )
@@ -28,9 +27,6 @@ from chekov.store.postgres.append.head_cache import HeadCache
 from chekov.store.postgres.connection_options import GRACE_SECONDS, DriverConnection
 from chekov.store.postgres.row_decoding import EVENT_COLUMNS
 from chekov.store.postgres.schema import Schema
-
-_COPY_BYTES: Final = 60 * 1024
-"""asyncpg sends as much without waiting, and Postgres stores none of it before it has all."""
 
 
 class Sent(NamedTuple):
@@ -53,16 +49,24 @@ class AppendConnection:
         head_cache: shared by the append connections of a process.
         followed: returns the position after which the answer of an append is to bring along what
             others stored; `None` for nothing.
+        alone: returns whether no other process was connected to this store lately. Beside others,
+            also what goes where the head cache says takes the append lock, if it is free: else
+            those who wait for it would find their positions taken over and over.
     """
 
     def __init__(
-        self, schema: Schema, head_cache: HeadCache, followed: Callable[[], int | None]
+        self,
+        schema: Schema,
+        head_cache: HeadCache,
+        followed: Callable[[], int | None],
+        alone: Callable[[], bool],
     ) -> None:
         self._pool = schema.pool
         self._generation = 0
         self._schema = schema
         self._statements = schema.statements("events")
         self._head_cache = head_cache
+        self._alone = alone
         self._following = FollowingStatements(followed, self._prepared)
         self._connection: DriverConnection | None = None
         self._insert: Any = None
@@ -177,6 +181,7 @@ class AppendConnection:
                 (self._insert_tagged if tags else self._insert).fetch(
                     head,
                     head_cache.head_id,
+                    self._alone(),
                     stream,
                     version + 1,
                     *scalar_columns(events[0]),
@@ -258,7 +263,7 @@ class AppendConnection:
         Returns:
             The events; none when the cache does not know where they go, or was wrong.
         """
-        places = self._places(groups)
+        places = placed(groups, self._head_cache)
         stamp = self._head_cache.now()
         if not places or stamp is None:
             return ()
@@ -292,28 +297,9 @@ class AppendConnection:
 
     def _follows(self, head: int) -> str:
         """The condition that the event before the first one is that of the head cache."""
-        follows = f"\"{self._schema.name}\".follows_v1({head}, '{self._head_cache.head_id}')"
+        known = f"{head}, '{self._head_cache.head_id}', {self._alone()}"
+        follows = f'"{self._schema.name}".follows_v2({known})'
         return f"position <> {head + 1} or {follows}"
-
-    def _places(self, groups: Sequence[Group]) -> Sequence[Place]:
-        """Where each append goes; empty when that is not known, or they are too large."""
-        head = self._head_cache.head()
-        if head is None:
-            return ()
-        places: list[Place] = []
-        room = _COPY_BYTES
-        for group in groups:
-            version = self._head_cache.version(group[0].stream, group[0].expected)
-            for pending in group:
-                room -= row_bytes(pending)
-                if version is None or pending.command_id is not None or room < 0:
-                    return ()
-                if not pending.is_plain:
-                    return ()
-                places.append(Place(pending, head, version))
-                head += len(pending.events)
-                version += len(pending.events)
-        return places
 
     def _learn(self, recorded: Sequence[RecordedEvent]) -> None:
         # What a server answered that the others have left says nothing about the new one.

@@ -62,7 +62,10 @@ async def _insert(
     statement, more = "append_in_transaction", ()
     if not pending.is_plain:
         found = checks([[pending]])
-        statement, more = "append_checked_in_transaction", found._replace(keys=_texts(found.keys))
+        statement, more = (
+            "append_checked_in_transaction",
+            found._replace(tag_keys=_texts(found.tag_keys), anchors=_texts(found.anchors)),
+        )
     texts = values._replace(
         command_id=_texts(values.command_id),
         ids=_texts(values.ids),

@@ -18,9 +18,12 @@ from chekov.errors import (
 )
 from chekov.store.port import Appended, Expected, NewEvent, NoneSince, RecordedEvent
 from chekov.store.postgres.append.conditions import TakenEvents, condition_error
+from chekov.store.postgres.append.head_cache import HeadCache
 
 BATCH_EVENTS: Final = 1024
 BATCH_BYTES: Final = 1024 * 1024
+COPY_BYTES: Final = 60 * 1024
+"""asyncpg sends as much without waiting, and Postgres stores none of it before it has all."""
 _ROW_BYTES: Final = 200
 _LOOK_AT: Final = 4 * BATCH_EVENTS
 _DELETED: Final = -1
@@ -278,6 +281,27 @@ class Place(NamedTuple):
     pending: Pending
     before: int
     version: int
+
+
+def placed(groups: Sequence[Group], head_cache: HeadCache) -> Sequence[Place]:
+    """Where each append goes; empty when that is not known, or they are not for COPY."""
+    head = head_cache.head()
+    if head is None:
+        return ()
+    places: list[Place] = []
+    room = COPY_BYTES
+    for group in groups:
+        version = head_cache.version(group[0].stream, group[0].expected)
+        for pending in group:
+            room -= row_bytes(pending)
+            if version is None or pending.command_id is not None or room < 0:
+                return ()
+            if not pending.is_plain:
+                return ()
+            places.append(Place(pending, head, version))
+            head += len(pending.events)
+            version += len(pending.events)
+    return places
 
 
 def copy_rows(places: Sequence[Place], stamp: datetime) -> list[tuple[Any, ...]]:

@@ -62,6 +62,7 @@ class Committer:
             along.
         drops: counts the moments from which on no event read before may be shown.
         followed: returns the position after which it is to do that; `None` for not at all.
+        newest: returns the last position that this process has heard of, whoever wrote it.
         alone: returns whether no other process was connected to this store lately.
         on_batch: called with the appends, events and seconds of each statement.
         troubles: it is noted there that appends are not answered.
@@ -75,6 +76,7 @@ class Committer:
         others: Committed,
         drops: Watermark,
         followed: Callable[[], int | None],
+        newest: Callable[[], int],
         alone: Callable[[], bool],
         on_batch: OnBatch | None,
         troubles: Troubles,
@@ -94,9 +96,10 @@ class Committer:
             gave_up=self._fail_queued,
         )
         self._troubles = troubles
-        cache = self._head_cache = HeadCache(alone)
-        self._connections = [AppendConnection(schema, cache, followed) for _ in range(_CONNECTIONS)]
-        self._joint = AppendConnection(schema, cache, followed)
+        cache = self._head_cache = HeadCache(newest)
+        *self._connections, self._joint = [
+            AppendConnection(schema, cache, followed, alone) for _ in range(_CONNECTIONS + 1)
+        ]
         self._joint_turn = asyncio.Lock()
         self._queue: deque[Pending] = deque()
         self._idle: deque[_Idle] = deque()

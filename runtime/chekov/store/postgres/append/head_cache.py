@@ -1,4 +1,4 @@
-"""The end of the log as a process knows it that writes alone."""
+"""The end of the log as a process knows it that wrote the last events itself."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -24,11 +24,11 @@ class HeadCache:
     cache holds for the last, so not into a log that was restored meanwhile.
 
     Args:
-        alone: returns whether no other process was connected to this store lately.
+        newest: returns the last position that this process has heard of, whoever wrote it.
     """
 
-    def __init__(self, alone: Callable[[], bool]) -> None:
-        self._alone = alone
+    def __init__(self, newest: Callable[[], int]) -> None:
+        self._newest = newest
         self._head: int | None = None
         self._head_id: UUID | None = None
         self._versions: dict[str, int] = {}
@@ -55,7 +55,8 @@ class HeadCache:
 
     def head(self) -> int | None:
         """The last position; `None` when it is not known."""
-        return self._head if self._alone() else None
+        head = self._head
+        return None if head is None or self._newest() > head else head
 
     @property
     def head_id(self) -> UUID | None:

@@ -2,25 +2,26 @@
 position, stream, version, id, type, coalesce(json_send(data), content), json_send(metadata),
     correlation_id, causation_id, timestamptz_send(time)
 
--- name: append_next
--- Without the event that the head cache holds for the last one, the position is null and refused.
-insert into chekov.events
-values (
-    (select position + 1 from chekov.events where position = $1 and id = $2),
-    $3, $4, $5, $6, $7, $8, $9, $10, $11
+-- Without the event that the head cache holds for the last one, the position is null and refused; also,
+-- beside other processes, when one of them has its turn to append.
+
+-- fragment: next
+(
+    select position + 1 from chekov.events
+    where position = $1 and id = $2
+        and ($3 or pg_try_advisory_xact_lock(hashtextextended('chekov', 0)))
 )
+
+-- name: append_next
+insert into chekov.events values (<next>, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- name: append_next_tagged
 with event as (
-    insert into chekov.events
-    values (
-        (select position + 1 from chekov.events where position = $1 and id = $2),
-        $3, $4, $5, $6, $7, $8, $9, $10, $11
-    )
+    insert into chekov.events values (<next>, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     returning position, type
 )
 insert into chekov.tags (tag, position, type, key)
-select tag, position, type, key from event cross join unnest($12::text[], $13::uuid[]) as of (tag, key)
+select tag, position, type, key from event cross join unnest($13::text[], $14::uuid[]) as of (tag, key)
 
 -- name: append_one
 select r_position, r_version, r_time
@@ -30,11 +31,16 @@ from chekov.append_one_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 select r_before, r_time, r_outcomes
 from chekov.append_many_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 
+-- fragment: checks
+$16::text::text[], $17::text::integer[], $18::text::text[], $19,
+    $20::text::integer[], $21::text::bigint[], $22, $23::text::integer[], $24::text::text[],
+    $25::text::integer[], $26::text::integer[], $27, $28::text::integer[], $29::text::text[],
+    $30::text::bigint[]
+
 -- name: append_checked
 select r_before, r_time, r_outcomes, r_failed::text
-from chekov.append_many_v2(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-    $20::text::json, $21::text::json
+from chekov.append_many_v3(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, <checks>
 )
 
 -- While others append too, the answer brings along what they stored after a position: the first row has
@@ -72,10 +78,9 @@ from chekov.append_many_v1(
 
 -- name: append_checked_pooled
 select r_before, r_time, r_outcomes, r_failed::text
-from chekov.append_many_v2(
+from chekov.append_many_v3(
     length(<planning>) > 0 and $1::boolean,
-    $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-    $20::text::json, $21::text::json
+    $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, <checks>
 )
 
 -- name: append_in_transaction
@@ -89,11 +94,13 @@ from chekov.append_many_v1(
 
 -- name: append_checked_in_transaction
 select r_before, (extract(epoch from r_time) * 1000000)::bigint, r_outcomes, r_failed::text
-from chekov.append_many_v2(
+from chekov.append_many_v3(
     $1, $2, $3, $4::text[]::uuid[], $5, $6, $7, $8::text[]::uuid[], $9, $10::text[]::json[],
     $11, $12::text[]::json[], $13::text[]::uuid[], $14::text[]::uuid[],
-    $15::text[]::timestamptz[], $16, $17, $18, $19::text[]::uuid[], $20::text::json,
-    $21::text::json
+    $15::text[]::timestamptz[], $16::text::text[], $17::text::integer[], $18::text::text[],
+    $19::text[]::uuid[], $20::text::integer[], $21::text::bigint[], $22::text[]::uuid[],
+    $23::text::integer[], $24::text::text[], $25::text::integer[], $26::text::integer[], $27,
+    $28::text::integer[], $29::text::text[], $30::text::bigint[]
 )
 
 -- name: isolation

@@ -1,6 +1,16 @@
 -- name: position
 select coalesce(max(position), 0) from chekov.events
 
+-- Whether there is an event of these types after a position; one look into an index for each type.
+-- name: waiting
+select exists (
+    select from unnest($2::text[]) as wanted (name)
+    where exists (
+        select from chekov.events
+        where events.type = wanted.name and events.position > $1
+    )
+)
+
 -- name: sizes
 select
     coalesce(sum(greatest(reltuples, 0)) filter (where relname = 'streams'), 0)::bigint,

@@ -25,7 +25,7 @@ class ScriptedConnection(AppendConnection):
     def __init__(
         self, schema: Schema, sends: Sequence[Exception], lookups: Sequence[Exception | bool]
     ) -> None:
-        super().__init__(schema, HeadCache(lambda: False), lambda: None)
+        super().__init__(schema, HeadCache(lambda: 1), lambda: None, lambda: False)
         self.sends = list(sends)
         self.lookups = list(lookups)
 

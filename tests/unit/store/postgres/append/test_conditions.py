@@ -84,22 +84,26 @@ async def test_decisions_on_one_stream_go_one_by_one() -> None:
         assert len(queue) == 1
 
 
-async def test_tags_and_conditions_become_columns() -> None:
+async def test_tags_become_columns() -> None:
     key = uuid4()
     personal = NewEvent(uuid4(), "p", b"{}", tags=("n#h", "k:1"), tag_key=key)
-    groups = [
-        [pending("a", tagged("t"), personal), pending("a", tagged("u", "k:2"))],
-        [pending("b", wanted=scope("y x", "k:1"), unchanged={"s": 3})],
-    ]
+    groups = [[pending("a", tagged("t"), personal), pending("a", tagged("u", 'k:"2\\'))]]
     found = checks(groups)
-    assert (found.tags, found.events, found.types, found.keys) == (
-        ("n#h", "k:1", "k:2"),
-        (2, 2, 3),
-        ("p", "p", "u"),
-        (key, None, None),
-    )
-    assert found.scopes == '[{"n":2,"after":5,"anchor":null,"types":["x","y"],"tags":["k:1"]}]'
-    assert found.unchanged == '[{"n":2,"stream":"s","version":3}]'
+    assert found.tags == '{"n#h","k:1","k:\\"2\\\\"}'
+    assert (found.tag_events, found.tag_types) == ("{2,2,3}", '{"p","p","u"}')
+    assert found.tag_keys == [key, None, None]
+    assert checks([[pending("a", tagged("t", "k:1"))]]).tag_keys is None
+
+
+async def test_conditions_become_columns() -> None:
+    wanted = scope("y x", "l:2 k:1") | scope("x", "") | scope("", "k:3") | scope("y x", "k:4")
+    found = checks([[pending("a")], [pending("b", wanted=wanted, unchanged={"s": 3, "r": 0})]])
+    assert (found.appends, found.after, found.anchors) == ("{2}", "{5}", None)
+    assert (found.items, found.item_tags) == ("{1,1,1,1}", '{"k:1","","k:3","k:4"}')
+    assert found.sets == ['{"x","y"}', '{"l:2"}', '{"x"}']
+    assert (found.item_types, found.item_others) == ("{1,3,0,1}", "{2,0,0,0}")
+    assert (found.guards, found.guard_streams) == ("{2,2}", '{"s","r"}')
+    assert found.guard_versions == "{3,0}"
     assert set(checks([[pending("a")]])) == {None}
 
 

@@ -1,0 +1,68 @@
+"""How many pods each revision should have next, on the way to one that has all of them. Pure.
+
+It is what a Deployment does with its ReplicaSets, over the Deployments of a bundle: grow the one by
+as many pods as may be there in excess, and shrink the others by as many as are ready in their
+place. Each answer follows from what is there now, so it does not matter what happened before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """The pods of one revision: how many its Deployment asks for, and how many are ready."""
+
+    wanted: int
+    ready: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of a rollout.
+
+    Attributes:
+        replicas: how many pods serve when it is done.
+        surge: how many may be there in excess of that.
+        unavailable: by how many fewer may be ready.
+        share: how many pods the new revision gets for now.
+    """
+
+    replicas: int
+    surge: int
+    unavailable: int
+    share: int
+
+
+def next_counts(target: str, now: Mapping[str, Pods], limits: Limits) -> dict[str, int]:
+    """The number of pods that each revision should have next.
+
+    Args:
+        target: the revision that grows.
+        now: the pods of each revision that has a Deployment, in the order in which they shrink.
+        limits: the limits.
+    """
+    grown = now.get(target, Pods(0, 0))
+    others = {name: pods.wanted for name, pods in now.items() if name != target}
+    total = sum(others.values())
+    room = limits.replicas + limits.surge - grown.wanted - total
+    wanted = min(limits.share, grown.wanted + max(0, room))
+    if not total:
+        # There is nothing to wait for.
+        wanted = limits.share
+    left = limits.replicas - limits.share
+    kept = min(total, max(0, limits.replicas - limits.unavailable - min(grown.ready, wanted)))
+    return {target: wanted} | _shrunk(others, max(left, kept))
+
+
+def _shrunk(counts: Mapping[str, int], total: int) -> dict[str, int]:
+    """The counts made as small or as large as their total should be, beginning with the first."""
+    excess = sum(counts.values()) - total
+    found: dict[str, int] = {}
+    for name, count in counts.items():
+        taken = min(count, max(0, excess))
+        found[name] = count - taken
+        excess -= taken
+    if excess < 0 and found:
+        found[next(reversed(found))] -= excess
+    return found

@@ -1,0 +1,123 @@
+"""The controller of Replays: begins each once in the store, and reports how far it is."""
+
+import logging
+import time
+from dataclasses import replace
+
+from chekov.errors import DefinitionError, StoreError
+from chekov.store.port import GenerationRefused, RewindRefused
+from chekov_operator.api.event_store import Store, parse_store
+from chekov_operator.api.fault import Fault
+from chekov_operator.api.replay import Replay, Retry, parse_replay
+from chekov_operator.api.spec import InvalidSpec
+from chekov_operator.api.subscription import Subscription, parse_subscription
+from chekov_operator.controllers.controller import Planned, childless
+from chekov_operator.controllers.replay.observed import ObservedReplay, rows_and_generations
+from chekov_operator.controllers.replay.plan import has_begun, is_finished, plan_replay, refusal
+from chekov_operator.controllers.replay.work import NothingParked, carry_out
+from chekov_operator.kube.cache import Cache
+from chekov_operator.kube.client import Client
+from chekov_operator.kube.kinds import BUNDLE, REPLAY, STORE, SUBSCRIPTION, Key, Kind
+from chekov_operator.kube.objects import Object, condition_of, nested
+from chekov_operator.stores.databases import Databases, NoDsn
+
+_REFUSALS = (NothingParked, RewindRefused, GenerationRefused, DefinitionError)
+_AWAY = (StoreError, NoDsn, InvalidSpec)
+
+_log = logging.getLogger(__name__)
+
+
+class ReplayController:
+    def __init__(self, client: Client, cache: Cache, databases: Databases) -> None:
+        self._client = client
+        self._cache = cache
+        self._databases = databases
+
+    @property
+    def kind(self) -> Kind:
+        return REPLAY
+
+    async def plan(self, key: Key, body: Object) -> Planned:
+        replay = parse_replay(body)
+        observed = self._observe(key, replay, body)
+        if not is_finished(observed.status) and not replay.meta.paused:
+            observed = await self._advance(key, replay, observed)
+        plan = plan_replay(replay, observed)
+        for kind, name in plan.delete:
+            await self._client.delete(kind, key.namespace, name, uid=replay.meta.uid)
+        if plan.read_store_soon and observed.target is not None:
+            self._databases.hurry(_store_key(key, observed.target))
+        return childless(replace(plan, delete=()))
+
+    def forget(self, key: Key) -> None:
+        """Nothing is remembered."""
+
+    def _observe(self, key: Key, replay: Replay, body: Object) -> ObservedReplay:
+        status: Object = nested(body, "status") or {}
+        found = self._cache.get(SUBSCRIPTION, key.namespace, replay.subscription)
+        observed = ObservedReplay(others=self._others(key, replay), status=status, now=time.time())
+        if found is None:
+            return observed
+        target = parse_subscription(found)
+        reading = self._databases.last_reading(_store_key(key, target))
+        rows, generations = rows_and_generations(reading, target)
+        return replace(
+            observed,
+            target=target,
+            bundle_fault=self._bundle_fault(key, target),
+            rows=rows,
+            generations=generations,
+        )
+
+    async def _advance(self, key: Key, replay: Replay, observed: ObservedReplay) -> ObservedReplay:
+        """Do what the store needs to be asked for, or told, and add what it answers."""
+        target, begun = observed.target, has_begun(observed.status)
+        is_to_begin = not begun and refusal(replay, observed) is None
+        if target is None or not (is_to_begin or isinstance(replay.work, Retry)):
+            return observed
+        try:
+            async with self._databases.opened(self._store(key, target)) as store:
+                if is_to_begin:
+                    done = await carry_out(store, replay, target)
+                    _log.info("a replay has begun", extra={"key": str(key)})
+                    observed = replace(observed, done=done)
+                if isinstance(replay.work, Retry):
+                    left = await store.subscriptions.still_parked(
+                        target.domain, target.handler, replay.meta.uid
+                    )
+                    observed = replace(observed, still_parked=dict(left))
+        except _REFUSALS as error:
+            return replace(observed, refused=Fault(_reason(error), str(error)))
+        except _AWAY as error:
+            return replace(observed, unreachable=Fault("StoreUnreachable", str(error)))
+        return observed
+
+    def _others(self, key: Key, replay: Replay) -> list[str]:
+        """The Replays of the same subscription that are under way."""
+        return [
+            str(body["metadata"]["name"])
+            for body in self._cache.all(REPLAY, key.namespace)
+            if nested(body, "spec", "subscriptionRef", "name") == replay.subscription
+            and nested(body, "status", "phase") == "Running"
+            and nested(body, "metadata", "uid") != replay.meta.uid
+        ]
+
+    def _bundle_fault(self, key: Key, target: Subscription) -> str:
+        ready = condition_of(self._cache.get(BUNDLE, key.namespace, target.bundle), "Ready")
+        if ready.get("status") == "True":
+            return ""
+        why = ready.get("message") or "the operator has not looked at it yet"
+        return f"the DomainBundle {target.bundle!r} is not ready: {why}"
+
+    def _store(self, key: Key, target: Subscription) -> Store:
+        return parse_store(self._cache.get(STORE, key.namespace, target.store) or {})
+
+
+def _store_key(key: Key, target: Subscription) -> Key:
+    return Key(STORE.name, key.namespace, target.store)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, NothingParked):
+        return "NothingParked"
+    return "BeyondTheEnd" if isinstance(error, DefinitionError) else "Refused"

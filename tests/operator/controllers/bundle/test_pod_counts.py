@@ -1,0 +1,84 @@
+"""How many pods each revision gets next."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chekov_operator.controllers.bundle.pod_counts import Limits, Pods, next_counts
+
+
+def limits(replicas: int, surge: int = 1, unavailable: int = 0, share: int | None = None) -> Limits:
+    return Limits(replicas, surge, unavailable, replicas if share is None else share)
+
+
+def ready(**pods: int) -> dict[str, Pods]:
+    """Revisions all of whose pods are ready."""
+    return {name: Pods(count, count) for name, count in pods.items()}
+
+
+@pytest.mark.parametrize(
+    ("now", "allowed", "expected"),
+    [
+        ({}, limits(3), {"new": 3}),
+        (ready(old=0), limits(3), {"new": 3, "old": 0}),
+        (ready(old=3), limits(3), {"new": 1, "old": 3}),
+        ({"old": Pods(3, 3), "new": Pods(1, 0)}, limits(3), {"new": 1, "old": 3}),
+        (ready(old=3, new=1), limits(3), {"new": 1, "old": 2}),
+        (ready(old=2, new=1), limits(3), {"new": 2, "old": 2}),
+        (ready(old=1, new=3), limits(3), {"new": 3, "old": 0}),
+        (ready(old=3), limits(3, surge=3), {"new": 3, "old": 3}),
+        (ready(old=3), limits(3, surge=0, unavailable=1), {"new": 0, "old": 2}),
+        (ready(old=2, new=0), limits(3, surge=0, unavailable=1), {"new": 1, "old": 2}),
+        (ready(old=10), limits(10, share=2), {"new": 1, "old": 10}),
+        (ready(old=8, new=2), limits(10, share=2), {"new": 2, "old": 8}),
+        (ready(old=8, new=2), limits(20, share=4), {"new": 4, "old": 16}),
+        (ready(old=3), limits(0), {"new": 0, "old": 0}),
+        (ready(bad=1, old=3), limits(3), {"new": 0, "bad": 0, "old": 3}),
+        (ready(bad=0, old=3, new=1), limits(3), {"new": 1, "bad": 0, "old": 2}),
+    ],
+    ids=[
+        "the first revision is there at once",
+        "nothing waits for a revision without pods",
+        "it begins with one pod",
+        "a pod that is not ready takes nobody's place",
+        "a pod that is ready does",
+        "there is room for the next",
+        "in the end it has all",
+        "a surge of all makes all at once",
+        "without a surge the old one shrinks first",
+        "and then the new one grows",
+        "a share is reached pod by pod",
+        "a share is kept",
+        "a share grows with the bundle, and so does the rest",
+        "no pods are wanted",
+        "what was not rolled out shrinks first",
+        "and the last that was, last",
+    ],
+)
+def test_next_counts(now: Mapping[str, Pods], allowed: Limits, expected: dict[str, int]) -> None:
+    assert next_counts("new", now, allowed) == expected
+
+
+@given(
+    replicas=st.integers(0, 20),
+    surge=st.integers(0, 5),
+    unavailable=st.integers(0, 5),
+    old=st.integers(0, 20),
+    older=st.integers(0, 5),
+)
+def test_a_rollout_ends_and_keeps_its_limits_all_the_way(
+    replicas: int, surge: int, unavailable: int, old: int, older: int
+) -> None:
+    allowed = limits(replicas, surge + (surge == unavailable == 0), unavailable)
+    counts = {"older": older, "old": old}
+    most = max(replicas + allowed.surge, old + older)
+    least = min(replicas - unavailable, old + older)
+    for _ in range(200):
+        after = next_counts("new", ready(**counts), allowed)
+        if after == counts:
+            break
+        counts = after
+        assert least <= sum(counts.values()) <= most or not old + older
+    assert counts == {"new": replicas, "older": 0, "old": 0}
