@@ -38,29 +38,20 @@ class Driver(Protocol):
         """Append one event to each of several streams in one statement; `False` if it cannot."""
         ...
 
-    async def decide(self, stream: str) -> None:
-        """Load an aggregate, decide, and append one event."""
-        ...
-
     def pages(self) -> AsyncIterator[int]:
         """Read everything; yields the number of typed events in each page."""
         ...
 
-    async def process(self) -> Rate:
-        """Make the steps of process managers, and check them.
-
-        Raises:
-            NotImplementedError: the system has none.
-        """
+    def stored(self, after: int) -> AsyncIterator[Sequence[Row]]:
+        """Read position, stream and version of every event above a position, in order."""
         ...
 
-    async def project(self) -> Rate:
-        """Build a table from everything, with one upsert for each event, exactly once.
 
-        Raises:
-            NotImplementedError: the system has no projections.
-            HistoryError: the table does not hold each event once and in order.
-        """
+class FollowedDriver(Driver, Protocol):
+    """One system's client, if the system has aggregates and subscribers."""
+
+    async def decide(self, stream: str) -> None:
+        """Load an aggregate, decide, and append one event."""
         ...
 
     def follow(self, seen: Seen, *, here: bool) -> AbstractAsyncContextManager[object]:
@@ -70,8 +61,20 @@ class Driver(Protocol):
         """
         ...
 
-    def stored(self, after: int) -> AsyncIterator[Sequence[Row]]:
-        """Read position, stream and version of every event above a position, in order."""
+
+class ProcessingDriver(FollowedDriver, Protocol):
+    """One system's client, if the system has projections and process managers too."""
+
+    async def process(self) -> Rate:
+        """Make the steps of process managers, and check them."""
+        ...
+
+    async def project(self) -> Rate:
+        """Build a table from everything, with one upsert for each event, exactly once.
+
+        Raises:
+            HistoryError: the table does not hold each event once and in order.
+        """
         ...
 
 
@@ -110,19 +113,6 @@ class AsyncWorker:
         await run_for(min(WARM_UP, load.seconds), 1, one)
         return Measured(await run_for(load.seconds, 1, one, weight=load.in_flight))
 
-    async def decide(self, load: Load) -> Measured:
-        """Decide on aggregates of a few events."""
-        names = Decisions(load)
-        acknowledged = self._ledger.acknowledged
-
-        async def one(worker: int) -> None:
-            stream = names.next(worker)
-            await self._driver.decide(stream)
-            acknowledged[stream] += 1
-
-        await run_for(min(WARM_UP, load.seconds), load.in_flight, one)
-        return Measured(await run(load, one))
-
     async def catch_up(self, seconds: float) -> Measured:
         """Read everything from the origin, or as much as `seconds` allow."""
         started = time.perf_counter()
@@ -138,22 +128,46 @@ class AsyncWorker:
         faults = [f"{missed} of {self._ledger.total} events were not read"] if missed else []
         return Measured(rate, faults if whole else ())
 
-    async def project(self, seconds: float) -> Measured:
-        """Build the table of a projection from the origin, whatever time it takes."""
-        del seconds
-        rate = await self._driver.project()
-        missed = self._ledger.total - rate.count
-        return Measured(rate, [f"{missed} events are not in the table"] if missed else ())
+    async def check(self) -> Checked:
+        """Compare the events stored since the last check with those acknowledged."""
+        ledger = self._ledger
+        faults: list[str] = []
+        async for rows in self._driver.stored(ledger.position):
+            faults += ledger.check(rows, contiguous=self._driver.contiguous)
+        faults += ledger.missing()
+        return Checked(ledger.stored, ledger.total, faults[:MOST_FAULTS])
 
-    async def process(self, seconds: float) -> Measured:
-        """Make the steps of process managers, whatever time it takes."""
-        del seconds
-        return Measured(await self._driver.process())
+    def acknowledged(self) -> Mapping[str, int]:
+        return self._ledger.acknowledged
+
+    def merge(self, streams: Mapping[str, int]) -> None:
+        self._ledger.merge(streams)
+
+
+class FollowedWorker(AsyncWorker):
+    """Measures decisions and subscribers as well."""
+
+    def __init__(self, driver: FollowedDriver) -> None:
+        super().__init__(driver)
+        self._followed = driver
+
+    async def decide(self, load: Load) -> Measured:
+        """Decide on aggregates of a few events."""
+        names = Decisions(load)
+        acknowledged = self._ledger.acknowledged
+
+        async def one(worker: int) -> None:
+            stream = names.next(worker)
+            await self._followed.decide(stream)
+            acknowledged[stream] += 1
+
+        await run_for(min(WARM_UP, load.seconds), load.in_flight, one)
+        return Measured(await run(load, one))
 
     async def live(self, load: Load, per_second: int, *, here: bool) -> Measured:
         """Time from the call of an append to that of the subscriber, one append after another."""
         watch = _Watch(f"{CATEGORY}-{load.name}-0-0")
-        async with self._driver.follow(watch.note, here=here):
+        async with self._followed.follow(watch.note, here=here):
             # One unmeasured event first: once it is seen, the subscriber is live.
             await self._append_one(f"{CATEGORY}-{load.name}-0-1")
             await asyncio.wait_for(watch.following.wait(), SETTLE)
@@ -176,23 +190,28 @@ class AsyncWorker:
 
     async def idle(self, seconds: float) -> None:
         """Keep a subscriber attached while nothing is appended."""
-        async with self._driver.follow(lambda _stream, _version: None, here=True):
+        async with self._followed.follow(lambda _stream, _version: None, here=True):
             await asyncio.sleep(seconds)
 
-    async def check(self) -> Checked:
-        """Compare the events stored since the last check with those acknowledged."""
-        ledger = self._ledger
-        faults: list[str] = []
-        async for rows in self._driver.stored(ledger.position):
-            faults += ledger.check(rows, contiguous=self._driver.contiguous)
-        faults += ledger.missing()
-        return Checked(ledger.stored, ledger.total, faults[:MOST_FAULTS])
 
-    def acknowledged(self) -> Mapping[str, int]:
-        return self._ledger.acknowledged
+class ProcessingWorker(FollowedWorker):
+    """Measures projections and process managers as well."""
 
-    def merge(self, streams: Mapping[str, int]) -> None:
-        self._ledger.merge(streams)
+    def __init__(self, driver: ProcessingDriver) -> None:
+        super().__init__(driver)
+        self._processing = driver
+
+    async def project(self, seconds: float) -> Measured:
+        """Build the table of a projection from the origin, whatever time it takes."""
+        del seconds
+        rate = await self._processing.project()
+        missed = self._ledger.total - rate.count
+        return Measured(rate, [f"{missed} events are not in the table"] if missed else ())
+
+    async def process(self, seconds: float) -> Measured:
+        """Make the steps of process managers, whatever time it takes."""
+        del seconds
+        return Measured(await self._processing.process())
 
 
 class _Watch:

@@ -42,6 +42,7 @@ NO_PROJECTIONS = frozenset({"project", "process"})
 CONDITIONS, PEERS_CONDITIONS = "chekov-conditions", "eventsourcing-conditions"
 BOUNDARIES = frozenset({"append 1", "append 16"})
 OWN_POSITIONS = "each process knows the positions of its own appends"
+OWN_SERVER = "its server belongs to the process"
 COUNTER = "its positions come from a counter inside the process"
 
 
@@ -86,6 +87,15 @@ async def _message_db(dsn: str) -> Command:
 
 async def _message_db_spread(dsn: str) -> Command:
     return *await _message_db(dsn), "--categories", "16"
+
+
+async def _umadb(_: str) -> Command:
+    python = await python_environment()
+    return str(python), "-m", "benchmarks.peers.workers.umadb"
+
+
+async def _umadb_conditions(dsn: str) -> Command:
+    return *await _umadb(dsn), "--conditions"
 
 
 SYSTEMS = (
@@ -133,5 +143,13 @@ SYSTEMS = (
         _message_db_spread,
         APPENDS - {"append 100"},
         second=("--second",),
+    ),
+    System("umadb", "UmaDB", _umadb, APPENDS | {"catch-up"}, one_process=OWN_SERVER),
+    System(
+        "umadb-conditions",
+        "UmaDB, two tags and a condition",
+        _umadb_conditions,
+        BOUNDARIES,
+        one_process=OWN_SERVER,
     ),
 )

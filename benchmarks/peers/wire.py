@@ -5,7 +5,7 @@ Only the standard library is used here, since one worker runs in an environment 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from benchmarks.lines import Answer, load_of, rate_answer
 from benchmarks.lines import serve as serve_lines
@@ -47,12 +47,7 @@ class Worker(Protocol):
     """One system, ready to be measured."""
 
     async def append(self, load: Load) -> Measured: ...
-    async def decide(self, load: Load) -> Measured: ...
     async def catch_up(self, seconds: float) -> Measured: ...
-    async def project(self, seconds: float) -> Measured: ...
-    async def process(self, seconds: float) -> Measured: ...
-    async def live(self, load: Load, per_second: int, *, here: bool) -> Measured: ...
-    async def idle(self, seconds: float) -> None: ...
     async def check(self) -> Checked: ...
 
     def acknowledged(self) -> Mapping[str, int]:
@@ -62,6 +57,23 @@ class Worker(Protocol):
     def merge(self, streams: Mapping[str, int]) -> None:
         """Add events that were acknowledged to another process, for the next check."""
         ...
+
+
+@runtime_checkable
+class Followed(Protocol):
+    """Measures decisions and subscribers as well."""
+
+    async def decide(self, load: Load) -> Measured: ...
+    async def live(self, load: Load, per_second: int, *, here: bool) -> Measured: ...
+    async def idle(self, seconds: float) -> None: ...
+
+
+@runtime_checkable
+class Processing(Protocol):
+    """Measures projections and process managers as well."""
+
+    async def project(self, seconds: float) -> Measured: ...
+    async def process(self, seconds: float) -> Measured: ...
 
 
 async def serve(worker: Worker, **ready: object) -> None:
@@ -74,25 +86,7 @@ async def serve(worker: Worker, **ready: object) -> None:
 
 
 async def _answer(worker: Worker, request: Mapping[str, Any]) -> Answer:
-    load = load_of(request)
     match request["do"]:
-        case "append":
-            return (await worker.append(load)).answer()
-        case "decide":
-            return (await worker.decide(load)).answer()
-        case "catch_up" | "project" | "process" as do:
-            measures = {
-                "catch_up": worker.catch_up,
-                "project": worker.project,
-                "process": worker.process,
-            }
-            return (await measures[do](load.seconds)).answer()
-        case "live" | "live_here" as do:
-            here = do == "live_here"
-            return (await worker.live(load, request["per_second"], here=here)).answer()
-        case "idle":
-            await worker.idle(load.seconds)
-            return {}
         case "check":
             return (await worker.check()).answer()
         case "acknowledged":
@@ -100,5 +94,27 @@ async def _answer(worker: Worker, request: Mapping[str, Any]) -> Answer:
         case "merge":
             worker.merge(request["streams"])
             return {}
-        case unknown:
-            raise ValueError(f"unknown request: {unknown}")
+        case "idle" if isinstance(worker, Followed):
+            await worker.idle(load_of(request).seconds)
+            return {}
+        case do:
+            return (await _measured(worker, do, request)).answer()
+
+
+async def _measured(worker: Worker, do: str, request: Mapping[str, Any]) -> Measured:
+    load = load_of(request)
+    match do:
+        case "append":
+            return await worker.append(load)
+        case "catch_up":
+            return await worker.catch_up(load.seconds)
+        case "decide" if isinstance(worker, Followed):
+            return await worker.decide(load)
+        case "live" | "live_here" if isinstance(worker, Followed):
+            return await worker.live(load, request["per_second"], here=do == "live_here")
+        case "project" if isinstance(worker, Processing):
+            return await worker.project(load.seconds)
+        case "process" if isinstance(worker, Processing):
+            return await worker.process(load.seconds)
+        case _:
+            raise ValueError(f"this worker cannot do {do!r}")

@@ -14,6 +14,7 @@ from opentelemetry.trace import Tracer
 from chekov import gc_tuning
 from chekov.telemetry import logs
 from chekov_operator import management, tracing
+from chekov_operator.bundle_lag import BundleLag
 from chekov_operator.controllers.reconciler import Reconciler
 from chekov_operator.controllers.registry import all_controllers
 from chekov_operator.kube import definitions
@@ -56,13 +57,14 @@ async def operate(settings: Settings) -> None:
     Raises:
         LeaseLost: another replica leads.
     """
-    metrics, health = Metrics(), Health()
+    metrics, health, lag = Metrics(), Health(), BundleLag()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
-            management.serving(health, metrics, settings.management_port)
+            management.serving(health, metrics, lag, settings.management_port)
         )
         configuration = await load_configuration()
         client = await stack.enter_async_context(connected(configuration, metrics))
+        lag.client = client
         await definitions.wait_until_installed(client, health)
         lease = Lease(
             client,

@@ -1,4 +1,4 @@
-"""The operator's management port: probes and metrics."""
+"""The operator's management port: probes, metrics, and the lag of each bundle for autoscalers."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from chekov_operator.bundle_lag import BundleLag
 from chekov_operator.metrics import Metrics
 
 
@@ -30,7 +31,9 @@ class Health:
 
 
 @asynccontextmanager
-async def serving(health: Health, metrics: Metrics, port: int) -> AsyncGenerator[None]:
+async def serving(
+    health: Health, metrics: Metrics, lag: BundleLag, port: int
+) -> AsyncGenerator[None]:
     """Serve the management port while the block runs."""
 
     async def livez(_request: web.Request) -> web.Response:
@@ -59,6 +62,7 @@ async def serving(health: Health, metrics: Metrics, port: int) -> AsyncGenerator
     application.router.add_get("/livez", livez)
     application.router.add_get("/readyz", readyz)
     application.router.add_get("/metrics", metrics_text)
+    application.router.add_get("/bundles/{namespace}/{name}", lag.answer)
     runner = web.AppRunner(application, access_log=None, handle_signals=False)
     await runner.setup()
     try:

@@ -1,5 +1,6 @@
 """What the author of a domain imports, and a program that runs one."""
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from chekov.domain.aggregate import Aggregate, SnapshotPolicy, apply, execute
@@ -213,7 +214,6 @@ __all__ = [
     "ParkedEvent",
     "ParkedGroup",
     "Personal",
-    "PostgresStore",
     "Principal",
     "ProcessManager",
     "ProcessStatus",
@@ -286,6 +286,9 @@ __all__ = [
     "stream_of",
     "upcast",
 ]
+
+if find_spec("asyncpg") is not None:
+    __all__ += ["PostgresStore"]
 
 
 def __getattr__(name: str) -> object:

@@ -43,7 +43,7 @@ def test_yaml_can_be_read(page: Path) -> None:
         assert list(yaml.safe_load_all(block)), block
 
 
-@pytest.mark.parametrize("name", ["settings", "metrics"])
+@pytest.mark.parametrize("name", ["settings", "metrics", "kubectl"])
 def test_generated_pages_are_up_to_date(name: str) -> None:
     spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None

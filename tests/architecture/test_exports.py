@@ -72,3 +72,13 @@ def test_importing_chekov_loads_no_library_of_the_server() -> None:
     ).stdout.split()
     assert "chekov" in loaded
     assert {"aiohttp", "opentelemetry", "prometheus_client", "yaml"}.isdisjoint(loaded)
+
+
+def test_all_names_are_imported_where_the_driver_of_postgres_is_missing() -> None:
+    code = """import sys
+sys.modules["asyncpg"] = None
+from chekov import *
+Domain, MemoryStore, Runtime
+sys.exit("PostgresStore" in globals())
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -53,6 +53,7 @@ def test_only_settings_read_the_environment() -> None:
         "runtime/chekov/server/settings.py",
         "runtime/chekov/cli/service.py",
         "operator/chekov_operator/settings.py",
+        "operator/chekov_operator/plugin/environment.py",
     )
     assert holding(r"os\.(environ|getenv)", SOURCES, but=homes) == []
 

@@ -12,7 +12,7 @@ COMMANDS = {
     "build": "build the node's programs and base images, and nothing else",
     "up": "start the cluster, unless it runs",
     "images": "build the images from the work tree and load them",
-    "demo": "up, images, charts, and the bank with a Postgres to look at",
+    "demo": "up, images, charts, and the bank with a Postgres and a Prometheus to look at",
     "down": "stop the cluster with everything on it",
     "status": "print whether it runs",
     "env": 'print what a shell needs to use it: eval "$(python -m tests.cluster env)"',

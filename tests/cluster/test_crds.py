@@ -232,11 +232,6 @@ CASES: dict[str, tuple[Manifest, Manifest, str]] = {
         of(autoscaling={"minReplicas": 0, "maxReplicas": 2}),
         "minReplicas 0 needs a targetLag",
     ),
-    "an autoscaler has an upper bound": (
-        of(autoscaling={"maxReplicas": 100}),
-        of(autoscaling={"minReplicas": 2}),
-        "spec.autoscaling.maxReplicas: Required value",
-    ),
     "there are not too many replicas": (
         of(replicas=100),
         of(replicas=101),

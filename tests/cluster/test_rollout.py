@@ -1,10 +1,12 @@
 """A change of the code rolls out without a failed command; a bad change has no effect."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from tests.cluster.bank import SOURCE, Bank, Load, assert_nothing_lost_or_doubled
+from tests.cluster.kube.shell import wait_for
 from tests.cluster.manifests import inline
 
 OLD_WORDS = "the account is already open"
@@ -53,3 +55,81 @@ def test_code_that_does_not_import_leaves_the_running_revision_alone(
     bank.wait_for_words(words)
     assert before == (bank.revision(), sorted(pod["metadata"]["uid"] for pod in bank.pods()))
     assert bank.command("OpenAccount", {"account_id": str(uuid4()), "owner": "A"}).status == 200
+
+
+LATER_WORDS = "this account was opened before"
+# The check, which has no store, loads it.
+CRASHING = f"""{SOURCE}
+import os
+if "CHEKOV_STORE" in os.environ:
+    raise SystemExit("no pod of it lives")
+"""
+SLOW = SOURCE.replace(
+    "yield MoneyDeposited(amount=command.amount)",
+    "__import__('time').sleep(0.25)\n        yield MoneyDeposited(amount=command.amount)",
+)
+
+
+@pytest.mark.parametrize(
+    ("broken", "rollout", "reason"),
+    [
+        (CRASHING, {"progressDeadlineSeconds": 10}, "RolloutTimedOut"),
+        (
+            SLOW,
+            {"steps": [{"share": 50, "pauseSeconds": 900}], "abort": {"minCommands": 20}},
+            "WorseThanBefore",
+        ),
+    ],
+    ids=["it crashes", "its commands take too long"],
+)
+def test_a_bad_revision_gives_its_place_back_and_costs_no_command(
+    bank: Bank, broken: str, rollout: dict[str, Any], reason: str
+) -> None:
+    before = bank.revision()
+    code = inline(_source_of(bank))
+    load = Load(bank, f"load-{reason.lower()}")
+    load.start()
+    try:
+        bank.apply(inline(broken), rollout=rollout)
+        wait_for("the bank to go back", lambda: _state(bank) == "Returned", timeout=180)
+        load.wait_for_more(100)
+        ledger = load.stop()
+    finally:
+        load.remove()
+    assert (ledger["refused"], ledger["unknown"]) == (0, []), ledger["failures"]
+    assert_nothing_lost_or_doubled(bank, ledger)
+    assert bank.revisions_of_pods() == {before}
+    stalled = bank.kubectl.condition("domainbundle", bank.name, "Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", reason)
+    bank.apply(code)
+    bank.wait_until_ready()
+    assert bank.revision() == before
+
+
+def test_a_person_promotes_a_revision_and_undoes_it(bank: Bank) -> None:
+    before, code = bank.revision(), inline(_source_of(bank))
+    steps = {"steps": [{"share": 50, "pauseSeconds": 900}]}
+    bank.apply(inline(SOURCE.replace(OLD_WORDS, LATER_WORDS)), rollout=steps)
+    wait_for("the step to be reached", lambda: _state(bank) == "Waiting", timeout=120)
+    assert len(bank.revisions_of_pods()) == 2
+    new = bank.revision()
+    bank.kubectl.run("annotate", f"bundle/{bank.name}", f"chekov.dev/promote={new}")
+    bank.wait_until_rolled_out(after=before)
+    assert LATER_WORDS in _said_of_a_second_opening(bank)
+    bank.kubectl.run("annotate", f"bundle/{bank.name}", f"chekov.dev/undo={new}")
+    wait_for("the bank to go back", lambda: _state(bank) == "Returned", timeout=120)
+    assert bank.revision() == before
+    assert LATER_WORDS not in _said_of_a_second_opening(bank)
+    bank.apply(code)
+    bank.wait_until_ready()
+
+
+def _state(bank: Bank) -> str:
+    status = bank.kubectl.get("domainbundle", bank.name)["status"]
+    return str(status.get("rollout", {}).get("state"))
+
+
+def _source_of(bank: Bank) -> str:
+    """The code that the bank asks for."""
+    code = bank.kubectl.get("domainbundle", bank.name)["spec"]["code"]
+    return str(code["inline"]["modules"]["bank.py"])

@@ -5,6 +5,7 @@ else it is the largest size that the server's processes may give a file.
 """
 
 import ctypes
+import mmap
 import os
 import resource
 import tempfile
@@ -40,9 +41,14 @@ class FileSystem:
         self._filling = folder / "filling"
 
     def fill(self) -> None:
+        end = 0
         with self._filling.open("wb") as file:
-            left = os.statvfs(self.folder)
-            os.posix_fallocate(file.fileno(), 0, max(left.f_bavail * left.f_frsize, 1))
+            # By parts, since the server takes room meanwhile.
+            for size in (MEGABYTE, mmap.PAGESIZE):
+                with suppress(OSError):
+                    while True:
+                        os.posix_fallocate(file.fileno(), end, size)
+                        end += size
 
     def free(self) -> None:
         self._filling.unlink(missing_ok=True)

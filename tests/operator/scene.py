@@ -11,7 +11,7 @@ from chekov.errors import StoreUnavailable
 from chekov.serialization.frame import framed
 from chekov.serialization.json import to_json
 from chekov.store.memory import MemoryStore
-from chekov.store.port import Generation, SubscriptionKey, SubscriptionRow
+from chekov.store.port import CommandFigures, Generation, SubscriptionKey, SubscriptionRow
 from chekov.store.port import Store as StorePort
 from chekov.store.postgres.inspect import Progress, StoreStatus
 from chekov_operator.api.event_store import Store
@@ -81,6 +81,7 @@ class Answers(Databases):
         self.kept = MemoryStore()
         self.rows: Sequence[SubscriptionRow] | None = None
         self.generations: Sequence[Generation] = ()
+        self.figures: list[CommandFigures] = []
 
     def reading(self, store: Store) -> Reading | None:
         del store
@@ -105,7 +106,7 @@ class Answers(Databases):
         )
         state = StoreStatus("18.4", self.version, 1, self.position, 3, 8192, self.version == 1)
         rows = [row] if self.rows is None else self.rows
-        progress = Progress(rows, self.position, generations=self.generations)
+        progress = Progress(rows, self.position, list(self.figures), self.generations)
         waiting = {} if self.waiting is None else {BANK: self.waiting}
         return Reading(host, state=state, progress=progress, waiting=waiting)
 

@@ -1,12 +1,18 @@
 """The operator's probes and metrics."""
 
+import json
 from collections.abc import AsyncGenerator
 
 import aiohttp
 import pytest
 
+from chekov_operator.bundle_lag import BundleLag
+from chekov_operator.kube.client import Client
+from chekov_operator.kube.kinds import BUNDLE
 from chekov_operator.management import Health, serving
 from chekov_operator.metrics import Metrics
+from tests.operator.fake_api import FakeApi
+from tests.operator.samples import bundle_body
 
 
 class Site:
@@ -26,8 +32,15 @@ def health() -> Health:
 
 
 @pytest.fixture
-async def site(health: Health, metrics: Metrics, unused_tcp_port: int) -> AsyncGenerator[Site]:
-    async with serving(health, metrics, unused_tcp_port):
+def lag() -> BundleLag:
+    return BundleLag()
+
+
+@pytest.fixture
+async def site(
+    health: Health, metrics: Metrics, lag: BundleLag, unused_tcp_port: int
+) -> AsyncGenerator[Site]:
+    async with serving(health, metrics, lag, unused_tcp_port):
         yield Site(unused_tcp_port)
 
 
@@ -80,3 +93,28 @@ async def test_metrics_are_a_prometheus_page(site: Site, metrics: Metrics) -> No
         'chekov_operator_api_calls_total{code="200",kind="Deployment",method="PATCH"} 1.0' in page
     )
     assert "process_resident_memory_bytes" in page
+
+
+async def test_autoscalers_read_the_lag_of_a_bundle(
+    site: Site, lag: BundleLag, client: Client, api: FakeApi
+) -> None:
+    assert await site.get("/bundles/shops/bank") == (503, '{"error": "the operator is starting"}')
+    lag.client = client
+    status, text = await site.get("/bundles/shops/bank")
+    assert (status, "no DomainBundle 'bank'" in text) == (404, True)
+    path = BUNDLE.path("shops", "bank")
+    api.put(path, bundle_body())
+    status, text = await site.get("/bundles/shops/bank")
+    assert (status, "store not read yet" in text) == (503, True)
+    shown = {"lag": 120, "parked": 1, "replicas": 2, "readyReplicas": 2}
+    api.put(path, {**bundle_body(), "status": {**shown, "phase": "Ready"}})
+    status, text = await site.get("/bundles/shops/bank")
+    assert (status, json.loads(text)) == (200, shown)
+
+
+async def test_no_other_object_can_be_read_there(
+    site: Site, lag: BundleLag, client: Client, api: FakeApi
+) -> None:
+    lag.client = client
+    status, _ = await site.get("/bundles/shops/..%2F..%2Fsecrets%2Fpostgres")
+    assert (status, api.requests) == (404, [])

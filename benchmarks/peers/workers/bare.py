@@ -1,8 +1,7 @@
 """The limit: asyncpg inserting into a table like the store's, and nothing else."""
 
 import argparse
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Self
@@ -12,8 +11,7 @@ import uvloop
 
 from benchmarks.bare import COLUMNS, MANY, ONE
 from benchmarks.domain import DATA, Added
-from benchmarks.measure import Rate
-from benchmarks.peers.asynchronous import AsyncWorker, Row, Seen
+from benchmarks.peers.asynchronous import AsyncWorker, Row
 from benchmarks.peers.wire import serve
 from benchmarks.peers.work import event_id
 from benchmarks.peers.workers.connections import Connections
@@ -68,26 +66,11 @@ class Bare:
             await self._pool.fetch(MANY, *zip(*rows, strict=True))
         return self._batched
 
-    async def decide(self, stream: str) -> None:
-        raise AssertionError(f"{stream}: a bare INSERT decides nothing")
-
     async def pages(self) -> AsyncIterator[int]:
         after = 0
         while rows := await self._pool.fetch(READ, after):
             yield len([_decode(row[5]) for row in rows])
             after = rows[-1][0]
-
-    async def process(self) -> Rate:
-        raise NotImplementedError("there are no process managers")
-
-    async def project(self) -> Rate:
-        raise NotImplementedError("there are no projections")
-
-    @asynccontextmanager
-    async def follow(self, seen: Seen, *, here: bool) -> AsyncGenerator[None]:
-        del seen, here
-        raise AssertionError("a bare table has no subscribers")
-        yield
 
     async def stored(self, after: int) -> AsyncIterator[Sequence[Row]]:
         statement = "select position, stream, version from bare where position > $1"

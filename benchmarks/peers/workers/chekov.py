@@ -10,7 +10,7 @@ import uvloop
 import chekov
 from benchmarks.domain import ADDED, DATA, NOTE, Add, commands, watching
 from benchmarks.measure import Rate
-from benchmarks.peers.asynchronous import AsyncWorker, Row, Seen
+from benchmarks.peers.asynchronous import ProcessingWorker, Row, Seen
 from benchmarks.peers.wire import serve
 from benchmarks.peers.work import event_id, identifier
 from benchmarks.process_managers import transfers
@@ -111,7 +111,7 @@ async def main() -> None:
     parser.add_argument("--conditions", action="store_true")
     given = parser.parse_args()
     async with Chekov(given.dsn, conditions=given.conditions) as driver:
-        await serve(AsyncWorker(driver), chekov=chekov.__file__)
+        await serve(ProcessingWorker(driver), chekov=chekov.__file__)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from importlib import import_module
-from itertools import repeat
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from benchmarks.measure import Load, Rate
+from benchmarks.peers.threads import measure_threads
 from benchmarks.peers.wire import Checked, Measured, serve
 from benchmarks.peers.work import (
     CATEGORY,
@@ -143,7 +142,7 @@ class Eventsourcing:
             self._insert(stream, acknowledged[stream], load.events)
             acknowledged[stream] += load.events
 
-        return await self._measure(load, one)
+        return await measure_threads(load, one)
 
     def _insert(self, stream: str, version: int, events: int) -> None:
         id_ = self._id(stream)
@@ -171,14 +170,7 @@ class Eventsourcing:
             self._application.save(aggregate)
             acknowledged[stream] += 1
 
-        return await self._measure(load, one)
-
-    async def _measure(self, load: Load, one: Callable[[int], None]) -> Measured:
-        if load.count is None:  # two processes are warmed up before they start together
-            warm_up = replace(load, seconds=min(WARM_UP, load.seconds))
-            await asyncio.to_thread(run_threads, warm_up, one)
-        rate = await asyncio.to_thread(run_threads, load, one)
-        return Measured(replace(rate, count=rate.count * load.events))
+        return await measure_threads(load, one)
 
     async def catch_up(self, seconds: float) -> Measured:
         return await asyncio.to_thread(self._catch_up, seconds)
@@ -342,44 +334,6 @@ class Conditions(Eventsourcing):
     def close(self) -> None:
         self._boundaries.close()
         Eventsourcing.close(self)
-
-
-def run_threads(load: Load, operation: Callable[[int], None]) -> Rate:
-    """As `measure.run`, with a thread for each worker."""
-    clock = time.perf_counter
-    latencies: list[float] = []
-    errors: list[BaseException] = []
-    gate = threading.Barrier(load.in_flight + 1)
-    deadline = 0.0
-    # Advancing an iterator is atomic; decrementing a number is not.
-    left = repeat("one") if load.count is None else repeat("one", load.count)
-
-    def work(worker: int) -> None:
-        gate.wait()
-        try:
-            before = clock()
-            while before < deadline and not errors and next(left, None):
-                operation(worker)
-                after = clock()
-                latencies.append(after - before)
-                before = after
-        except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
-            errors.append(error)
-
-    numbers = range(load.first, load.first + load.in_flight)
-    started = [threading.Thread(target=work, args=(number,)) for number in numbers]
-    for thread in started:
-        thread.start()
-    if load.start is not None:
-        time.sleep(max(0.0, load.start - clock()))
-    begun = clock()
-    deadline = begun + load.seconds if load.count is None else float("inf")
-    gate.wait()
-    for thread in started:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return Rate(len(latencies), clock() - begun, latencies, begun)
 
 
 def environment(dsn: str, *, fast: bool) -> dict[str, str]:

@@ -12,8 +12,7 @@ import msgspec
 import uvloop
 
 from benchmarks.domain import ADDED, DATA, Added, Counter
-from benchmarks.measure import Rate
-from benchmarks.peers.asynchronous import AsyncWorker, Row, Seen
+from benchmarks.peers.asynchronous import FollowedWorker, Row, Seen
 from benchmarks.peers.wire import serve
 from benchmarks.peers.work import CATEGORY, NOTE, event_id, worker_of
 from benchmarks.peers.workers.connections import Connections
@@ -111,12 +110,6 @@ class MessageDb:
             else:
                 await asyncio.sleep(POLL)
 
-    async def process(self) -> Rate:
-        raise NotImplementedError("there are no process managers")
-
-    async def project(self) -> Rate:
-        raise NotImplementedError("there are no projections")
-
     @asynccontextmanager
     async def follow(self, seen: Seen, *, here: bool) -> AsyncGenerator[None]:
         """There is no push: poll ten times a second, as its consumers do by default."""
@@ -155,7 +148,7 @@ async def main() -> None:
     given = parser.parse_args()
     sources = None if given.second else given.sources
     async with MessageDb(given.dsn, sources, given.categories) as driver:
-        await serve(AsyncWorker(driver))
+        await serve(FollowedWorker(driver))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from chekov_operator.api.reference_names import (
     names_of_secrets,
     names_within,
 )
+from chekov_operator.api.rollout import RolloutSettings, parse_rollout
 from chekov_operator.api.spec import (
     Body,
     InvalidSpec,
@@ -24,8 +25,10 @@ from chekov_operator.api.spec import (
     parse_meta,
     parse_name,
 )
+from chekov_operator.kube.kinds import PROMOTE_ANNOTATION, UNDO_ANNOTATION
 from chekov_operator.kube.objects import (
     Object,
+    annotation,
     nested,
     nested_list,
 )
@@ -71,6 +74,17 @@ class Bundle:
     telemetry: Telemetry = Telemetry()
     access: Access = field(default_factory=Access)
     jobs: JobSettings = field(default_factory=JobSettings)
+    rollout: RolloutSettings = field(default_factory=RolloutSettings)
+    suspended: bool = False
+    promoted: str | None = None
+    """A revision that should have all pods now, however it fares."""
+    undone: str | None = None
+    """A revision that should have no pods."""
+
+    @property
+    def pods(self) -> int:
+        """The number of wanted pods."""
+        return 0 if self.suspended else self.replicas
 
 
 def parse_bundle(body: Body) -> Bundle:
@@ -119,6 +133,10 @@ def parse_bundle(body: Body) -> Bundle:
         ),
         access=parse_access(spec),
         jobs=parse_jobs(spec),
+        rollout=parse_rollout(spec),
+        suspended=nested(spec, "suspend") is True,
+        promoted=annotation(body, PROMOTE_ANNOTATION),
+        undone=annotation(body, UNDO_ANNOTATION),
     )
 
 

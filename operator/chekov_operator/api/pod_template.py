@@ -236,7 +236,7 @@ def _given(body: object, path: str, steps: list[str]) -> Iterable[tuple[str, obj
     if not steps:
         yield path, body
         return
-    if body is not None and not isinstance(body, Mapping):
+    if body is not None and not _is_mapping(body):
         raise InvalidSpec(path, "expected an object")
     name, is_list = steps[0].removesuffix("[]"), steps[0].endswith("[]")
     held = _mapping(body)
@@ -246,7 +246,7 @@ def _given(body: object, path: str, steps: list[str]) -> Iterable[tuple[str, obj
     if is_list:
         for index, item in enumerate(_items(value, path, "values")):
             yield from _given(item, f"{path}[{index}]", steps[1:])
-    elif len(steps) > 1 and not isinstance(value, Mapping):
+    elif len(steps) > 1 and not _is_mapping(value):
         raise InvalidSpec(path, "expected an object")
     else:
         yield from _given(value, path, steps[1:])
@@ -258,6 +258,10 @@ def _items(value: object, path: str, what: str) -> list[object]:
     if not isinstance(value, list):
         raise InvalidSpec(path, f"expected a list of {what}")
     return cast("list[object]", value)
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, Mapping)
 
 
 def _mapping(value: object) -> Mapping[str, object]:

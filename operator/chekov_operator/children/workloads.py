@@ -39,6 +39,7 @@ CHECK: Final = "check"
 MIGRATION: Final = "migration"
 _CHECK_SECONDS: Final = 300
 _MIGRATION_SECONDS: Final = 600
+_NO_DEADLINE: Final = 2**31 - 1
 _TERMINATION_LOG: Final = "/dev/termination-log"
 
 
@@ -156,13 +157,14 @@ def deployment(
     return {
         **_child_of_bundle(bundle, DEPLOYMENT, name or revision.object_name, labels),
         "spec": {
-            "replicas": bundle.replicas if replicas is None else replicas,
+            "replicas": bundle.pods if replicas is None else replicas,
             "revisionHistoryLimit": 3,
-            "progressDeadlineSeconds": 180,
+            # The operator judges progress itself, over all revisions.
+            "progressDeadlineSeconds": _NO_DEADLINE,
             "selector": {"matchLabels": selected},
             "strategy": {
                 "type": "RollingUpdate",
-                "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+                "rollingUpdate": _limits(bundle),
             },
             "template": pods.runtime_pod(
                 bundle,
@@ -173,6 +175,12 @@ def deployment(
             ),
         },
     }
+
+
+def _limits(bundle: Bundle) -> Object:
+    rollout = bundle.rollout
+    surge, unavailable = rollout.surge(bundle.pods), rollout.unavailable(bundle.pods)
+    return {"maxSurge": surge, "maxUnavailable": unavailable}
 
 
 def service(bundle: Bundle) -> Object:

@@ -21,6 +21,7 @@ class Plan:
         keep_status: whether the status and all other conditions stay as they are.
         read_store_soon: whether the store is about to change, so that it should be read soon.
         requeue_after: seconds after which to reconcile again, even if no watch reports a change.
+        events: reason and message of each Kubernetes Event to emit with the status.
         scale_to: how many pods the object should ask for from now on.
         child_statuses: kind and name of children, with the status that each should have.
     """
@@ -32,6 +33,7 @@ class Plan:
     keep_status: bool = False
     read_store_soon: bool = False
     requeue_after: float | None = None
+    events: Sequence[tuple[str, str]] = ()
     scale_to: int | None = None
     child_statuses: Mapping[tuple[Kind, str], Object] = field(
         default_factory=dict[tuple[Kind, str], Object]

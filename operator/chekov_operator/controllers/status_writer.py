@@ -41,6 +41,8 @@ class StatusWriter:
         for item in _news(body, plan.conditions):
             weight = "Warning" if _needs_attention(item, plan.conditions) else "Normal"
             await self._events.emit(body, weight, item.reason, item.message or item.reason)
+        for reason, message in () if plan.keep_status else plan.events:
+            await self._events.emit(body, "Normal", reason, message)
 
     async def write_children(self, namespace: str, plan: Plan) -> None:
         """Write the statuses of children, as far as these exist and have another one.

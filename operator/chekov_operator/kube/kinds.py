@@ -17,6 +17,8 @@ REVISION_LABEL = f"{GROUP}/revision"
 HASH_ANNOTATION = f"{GROUP}/hash"
 ACCEPTED_LOSS_ANNOTATION = f"{GROUP}/accepted-loss"
 PAUSED_ANNOTATION = f"{GROUP}/paused"
+PROMOTE_ANNOTATION = f"{GROUP}/promote"
+UNDO_ANNOTATION = f"{GROUP}/undo"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 MANAGED: Final[Mapping[str, str]] = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
 

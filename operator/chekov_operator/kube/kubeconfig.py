@@ -12,8 +12,14 @@ from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio.config import ConfigException, kube_config
 
 from chekov.errors import ChekovError
+from chekov_operator.kube.access import tls_context
 
 _LOADER_LOG: Final = logging.getLogger(kube_config.__name__)
+_UNUSABLE: Final = (
+    *(ConfigException, yaml.YAMLError, OSError),
+    # The loader does not look before it takes a part of the file.
+    *(AttributeError, KeyError, TypeError, ValueError),
+)
 
 
 class KubeconfigError(ChekovError):
@@ -57,11 +63,13 @@ async def load_context(file: str | None, name: str | None) -> Context:
                 client_configuration=configuration,
                 persist_config=False,
             )
-        except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError) as error:
+            has_server = urlsplit(str(configuration.host)).hostname is not None
+            tls_context(configuration)  # reads the certificates
+        except _UNUSABLE as error:
             raise KubeconfigError(f"the kubeconfig {paths} cannot be used: {error}") from error
     if complaints.texts:
         raise KubeconfigError(f"no credentials for the cluster: {'; '.join(complaints.texts)}")
-    if urlsplit(str(configuration.host)).hostname is None:
+    if not has_server:
         raise KubeconfigError(f"the cluster of the kubeconfig {paths} has no server")
     configuration.refresh_api_key_hook = loader.load_and_set
     configuration.proxy = configuration.proxy or _proxy(str(configuration.host))

@@ -7,10 +7,10 @@ last line that says what the shell may add (https://github.com/kubernetes/kubern
 import argparse
 import asyncio
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, cast
 
-from chekov_operator.plugin.parser import add_target, parser
+from chekov_operator.plugin.parser import add_target, commands_of, options_of, parser
 
 _NO_FILES: Final = ":4"
 _FILES: Final = ":0"
@@ -30,12 +30,12 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _suggestions(before: Sequence[str], current: str) -> Iterator[str]:
     top = parser()
-    commands = _commands(top)
+    commands = commands_of(top)
     name = next((word for word in before if word in commands), None)
     if name is None:
         yield from commands
         return
-    actions = commands[name]._actions  # noqa: SLF001 -- there is no other way
+    actions = options_of(commands[name])
     if current.startswith("-"):
         yield from (text for action in actions for text in action.option_strings)
         return
@@ -45,11 +45,6 @@ def _suggestions(before: Sequence[str], current: str) -> Iterator[str]:
         yield from cast("Iterable[str]", given.choices)
     elif previous == name and any(action.dest == "bundle" for action in actions):
         yield from asyncio.run(_bundles(before))
-
-
-def _commands(top: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
-    found = next(item for item in top._actions if item.dest == "command")  # noqa: SLF001
-    return cast("Mapping[str, argparse.ArgumentParser]", found.choices)
 
 
 async def _bundles(before: Sequence[str]) -> Sequence[str]:

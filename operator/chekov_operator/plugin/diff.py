@@ -115,7 +115,7 @@ async def _finding(
         return finding
     finding.diff = differences(live, {**after, "kind": kind.name})
     if kind is BUNDLE and not arguments.no_check:
-        await _judge(cluster, finding, live, after, bodies, arguments)
+        await _check_code(cluster, finding, live, after, bodies, arguments)
     return finding
 
 
@@ -130,7 +130,7 @@ async def _preview(
     return await cluster.client.merge(kind, cluster.namespace, name, patch, dry_run=True)
 
 
-async def _judge(
+async def _check_code(
     cluster: Cluster,
     finding: Finding,
     live: Object | None,
@@ -199,11 +199,11 @@ async def _gate(
     given = next((item for item in stores if item["metadata"]["name"] == store), None)
     found = given or await cluster.client.get(STORE, cluster.namespace, store)
     report = await code.gate(dsn, str(nested(found, "spec", "schema") or "chekov"))
-    lines = [f"gate: {report.get('verdict')}: {report.get('message')}"]
+    lines = [f"gate: {report.get('compatibility')}: {report.get('message')}"]
     lines += [
         f"  {item.get('rule')}: {item.get('sentence')}" for item in nested_list(report, "findings")
     ]
-    if report.get("verdict") == "Compatible":
+    if report.get("compatibility") == "Compatible":
         finding.notes += lines
     else:
         finding.refused.append("\n".join(lines))

@@ -11,7 +11,7 @@ from chekov_operator.plugin.cluster import Cluster, opened
 from chekov_operator.plugin.failure import PluginError
 from chekov_operator.plugin.output import show, show_table, show_value
 from chekov_operator.plugin.pod_api import management
-from chekov_operator.plugin.replay import create_replay, told
+from chekov_operator.plugin.replay import create_replay, report_replay
 
 _PAGE: Final = 1000
 _EVENTS: Final = ("subscription", "position", "state", "key", "attempts", "fingerprint", "error")
@@ -39,7 +39,7 @@ async def _replay(cluster: Cluster, arguments: Namespace) -> None:
     else:
         what = {"retry": what}
     subscription = await cluster.subscription(arguments.bundle, arguments.handler)
-    await told(cluster, await create_replay(cluster, subscription, what), arguments)
+    await report_replay(cluster, await create_replay(cluster, subscription, what), arguments)
 
 
 def _chosen(arguments: Namespace) -> Object:

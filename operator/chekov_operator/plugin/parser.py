@@ -1,7 +1,8 @@
 """The command line of `kubectl chekov`: its commands and options."""
 
 import argparse
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
 
 _Commands = argparse._SubParsersAction  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
@@ -22,6 +23,17 @@ def parser() -> argparse.ArgumentParser:
     _deploying(commands)
     _supporting(commands)
     return top
+
+
+def commands_of(top: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
+    """The commands of the program, by their names."""
+    found = next(item for item in options_of(top) if item.dest == "command")
+    return cast("Mapping[str, argparse.ArgumentParser]", found.choices)
+
+
+def options_of(command: argparse.ArgumentParser) -> Sequence[argparse.Action]:
+    """What a command takes: its options, and what has no option before it."""
+    return command._actions  # noqa: SLF001 -- argparse offers no other way
 
 
 class _Version(argparse.Action):

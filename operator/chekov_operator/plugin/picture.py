@@ -97,8 +97,12 @@ def _result(given: object) -> Object | None:
     """The result of a check or a gate, without the lists of what the domain has."""
     if given is None:
         return None
-    names = ("ok", "reason", "message", "faults")
-    return {name: nested(given, name) for name in names if nested(given, name) is not None}
+    names = ("reason", "message", "faults")
+    compatibility = nested(given, "compatibility")
+    ok = nested(given, "ok") if compatibility is None else compatibility == "Compatible"
+    shown = {name: nested(given, name) for name in names if nested(given, name) is not None}
+    findings = [str(item.get("sentence")) for item in nested_list(given, "findings")]
+    return {"ok": bool(ok), **shown, **({"faults": findings} if findings else {})}
 
 
 def _pod(body: Object) -> Object:

@@ -21,14 +21,27 @@ from chekov_operator.plugin.failure import PluginError
 _SECONDS: Final = 20.0
 
 
+class NoPod(PluginError):
+    """No pod of the bundle is ready."""
+
+
 @asynccontextmanager
-async def api(cluster: Cluster, bundle: Object, token_file: str | None) -> AsyncGenerator[Client]:
-    """The HTTP API of a pod that is ready."""
+async def api(
+    cluster: Cluster, bundle: Object, token_file: str | None, *, seconds: float = _SECONDS
+) -> AsyncGenerator[Client]:
+    """The HTTP API of a pod that is ready.
+
+    Args:
+        cluster: where.
+        bundle: whose pod.
+        token_file: with the token of the API.
+        seconds: for a call with all its attempts.
+    """
     token = environment.token(token_file, "CHEKOV_TOKEN")
     pod = await _ready_pod(cluster, bundle)
     async with (
         forwarded(cluster.client, cluster.namespace, pod, HTTP_PORT) as address,
-        Client(_url(bundle, address), token=token, tls=_tls(bundle), timeout=_SECONDS) as client,
+        Client(_url(bundle, address), token=token, tls=_tls(bundle), timeout=seconds) as client,
     ):
         yield client
 
@@ -64,7 +77,7 @@ async def _ready_pod(cluster: Cluster, bundle: Object) -> str:
         and not nested(pod, "metadata", "deletionTimestamp")
     )
     if not ready:
-        raise PluginError(
+        raise NoPod(
             f"none of the {len(pods)} pods of the bundle {name} is ready, so none can be asked; "
             f"`kubectl chekov status {name}` says why"
         )

@@ -28,7 +28,7 @@ async def replay(arguments: Namespace) -> int:
     async with opened(arguments) as cluster:
         subscription = await cluster.subscription(arguments.bundle, arguments.handler)
         made = await create_replay(cluster, subscription, {"from": arguments.start, **mode})
-        await told(cluster, made, arguments)
+        await report_replay(cluster, made, arguments)
     return 0
 
 
@@ -56,7 +56,7 @@ async def create_replay(cluster: Cluster, subscription: Object, what: Object) ->
     return await cluster.client.create(REPLAY, body)
 
 
-async def told(cluster: Cluster, made: Object, arguments: Namespace) -> None:
+async def report_replay(cluster: Cluster, made: Object, arguments: Namespace) -> None:
     """Say which Replay was made and, with `--wait`, what becomes of it.
 
     Raises:

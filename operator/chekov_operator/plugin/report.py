@@ -6,13 +6,14 @@ import zipfile
 from argparse import Namespace
 from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from typing import Final, TypeVar
 
 from chekov.errors import ChekovError
-from chekov_operator.kube.api_error import ApiUnavailable
+from chekov_operator.kube.api_error import ApiError, ApiUnavailable
 from chekov_operator.kube.kinds import (
     BUNDLE,
     BUNDLE_LABEL,
@@ -215,6 +216,8 @@ class Collection:
         except ApiUnavailable:
             raise
         except ChekovError as error:
+            if isinstance(error, ApiError) and error.status == HTTPStatus.NOT_FOUND:
+                return None  # a kind that the cluster does not have, or a pod that has just gone
             self.notes.append(f"{what}: {sentence(error)}")
             return None
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from chekov_operator.kube.kinds import GROUP
+from chekov_operator.kube.kinds import GROUP, REVISION
 from chekov_operator.kube.objects import Object, annotation, nested
-from chekov_operator.plugin.cluster import opened
+from chekov_operator.plugin.cluster import Cluster, opened
 from chekov_operator.plugin.failure import PluginError
 from chekov_operator.plugin.output import show
 
@@ -43,6 +43,26 @@ async def restart(arguments: Namespace) -> int:
         await cluster.change(arguments.bundle, lambda _: {"spec": {"restartNonce": nonce}})
     show(f"bundle {arguments.bundle} replaces its pods")
     return 0
+
+
+async def _check_there_is_another(cluster: Cluster, bundle: str) -> None:
+    """Refuse to leave a revision when there is none to go back to, as the operator would not do it.
+
+    Raises:
+        PluginError: no two revisions were ever rolled out.
+    """
+    status = nested(await cluster.bundle(bundle), "status")
+    left = nested(status, "rollout", "to") or nested(status, "revision")
+    complete = {
+        nested(body, "spec", "revision")
+        for body in await cluster.of_bundle(REVISION, bundle)
+        if nested(body, "status", "completed")
+    }
+    if not complete - {left}:
+        raise PluginError(
+            "no other revision of the bundle has been rolled out completely, so there is none to "
+            "go back to"
+        )
 
 
 def _undone(bundle: Object) -> _Patch:
@@ -81,6 +101,8 @@ def _annotations(*, undo: str | None = None, promote: str | None = None) -> _Pat
 
 async def _changed(arguments: Namespace, decide: Callable[[Object], _Patch], said: str) -> int:
     async with opened(arguments) as cluster:
+        if decide is not _promoted:
+            await _check_there_is_another(cluster, arguments.bundle)
         after = await cluster.change(arguments.bundle, decide)
     text = said.format(undo=annotation(after, UNDO), promote=annotation(after, PROMOTE))
     show(f"bundle {arguments.bundle} {text}")

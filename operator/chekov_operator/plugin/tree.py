@@ -114,7 +114,7 @@ def _rollout(item: Object) -> Node:
 
 def _revision(item: Object) -> Node:
     number = f"#{item['number']} " if item["number"] is not None else ""
-    results = [_verdict(name, item[name]) for name in ("check", "gate")]
+    results = [_outcome(name, item[name]) for name in ("check", "gate")]
     head = _joined(
         f"{number}{item['revision']}",
         _state(item["phase"]),
@@ -125,14 +125,14 @@ def _revision(item: Object) -> Node:
     return Node(head, [*faults, *map(_pod, item["pods"])])
 
 
-def _verdict(name: str, result: Object | None) -> tuple[str, Sequence[str]]:
+def _outcome(name: str, result: Object | None) -> tuple[str, Sequence[str]]:
     if result is None:
         return "", ()
     if result.get("ok"):
         return f"{name} {coloured('passed', 'green')}", ()
     reason = result.get("reason") or "failed"
-    told = [result.get("message"), *(result.get("faults") or ())]
-    return f"{name} {coloured(str(reason), 'red')}", [str(line) for line in told if line]
+    lines = [result.get("message"), *(result.get("faults") or ())]
+    return f"{name} {coloured(str(reason), 'red')}", [str(line) for line in lines if line]
 
 
 def _pod(item: Object) -> Node:

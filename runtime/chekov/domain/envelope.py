@@ -40,6 +40,8 @@ class CommandEnvelope(Generic[E_co]):
         metadata: stored with each of its events, as JSON; keys must not begin with `$`.
         principal: on whose behalf it is sent: `ANONYMOUS` when nobody was authenticated, `None`
             when the program itself sends it.
+        scheduled_by: the subject of the principal that scheduled it, which its events show. It was
+            permitted then, and is not looked at again.
         expected_version: the version the stream must have, or a member of `Expected`.
         timeout: seconds the command may take, counted from its admission; `None` for the
             runtime's default. A change by middleware has no effect.
@@ -58,6 +60,7 @@ class CommandEnvelope(Generic[E_co]):
     causation_id: UUID | None
     metadata: Mapping[str, Any] | None
     principal: Principal | None
+    scheduled_by: str | None
     expected_version: int | None
     timeout: float | None
     consistency: Consistency
@@ -74,6 +77,7 @@ class CommandEnvelope(Generic[E_co]):
         causation_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
         principal: Principal | None = None,
+        scheduled_by: str | None = None,
         expected_version: int | None = None,
         timeout: float | None = None,
         consistency: Consistency = "eventual",
@@ -104,6 +108,7 @@ class CommandEnvelope(Generic[E_co]):
         made.causation_id = causation_id
         made.metadata = metadata
         made.principal = principal
+        made.scheduled_by = scheduled_by
         made.expected_version = expected_version
         made.timeout = timeout
         made.consistency = consistency

@@ -14,6 +14,7 @@ from chekov.runtime import Runtime
 from chekov.serialization.command_lines import CommandLine
 from chekov.serialization.json import to_json
 from chekov.server import parameters
+from chekov.server.authentication.authenticator import principal
 from chekov.server.permissions import Permissions
 from chekov.server.problems import MALFORMED, RequestError, malformed
 from chekov.telemetry import context
@@ -58,6 +59,7 @@ class Future:
             id=command_id,
             correlation_id=context.correlation_id.get(),
             metadata=metadata,
+            principal=principal.get(),
         )
         return to_json({"scheduled": scheduled})
 

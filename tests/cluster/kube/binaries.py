@@ -1,9 +1,11 @@
 """Builds the programs of the node from Go modules, once for each version."""
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.cluster.kube.layout import SOURCES, Layout
 from tests.cluster.kube.packages import go
@@ -24,6 +26,12 @@ TOOLS = {
     "metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server@v0.8.0",
     "kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router@v2.1.0",
 }
+CHART_TOOLS = {
+    "helm4": "helm.sh/helm/v4/cmd/helm@v4.3.2",
+    "kube-score": "github.com/zegl/kube-score/cmd/kube-score@v1.20.0",
+    "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0",
+}
+"""What checks the charts, and no node needs."""
 
 
 def kubernetes_version() -> str:
@@ -43,10 +51,27 @@ def build_binaries(layout: Layout) -> None:
 
 
 def build_tool(layout: Layout, name: str) -> Path:
-    """Build one of `TOOLS`, unless it is in the cache; return its path."""
+    """Build one of `TOOLS` or `CHART_TOOLS`, unless it is in the cache; return its path."""
     layout.binaries.mkdir(parents=True, exist_ok=True)
-    _once(layout, name, TOOLS[name], _install_tool)
-    return layout.binaries / name
+    target = layout.binaries / name
+
+    def install(layout: Layout, module: str) -> None:
+        # The name that Go gives a program may be that of another version.
+        with TemporaryDirectory(dir=layout.binaries) as folder:
+            _go(layout, "install", "-ldflags", "-s -w", module, into=Path(folder))
+            [program] = Path(folder).iterdir()
+            program.rename(target)
+
+    _once(layout, name, {**TOOLS, **CHART_TOOLS}[name], install)
+    return target
+
+
+def kubernetes_source(layout: Layout) -> Path:
+    """The folder of the module of Kubernetes, with its descriptions of the API."""
+    shown = run(
+        go(layout), "mod", "download", "-json", "k8s.io/kubernetes", cwd=SOURCES, timeout=600
+    )
+    return Path(json.loads(shown)["Dir"])
 
 
 def _fingerprint() -> str:
@@ -80,10 +105,7 @@ def _build_components(layout: Layout, _: str) -> None:
     _go(layout, "build", "-mod=readonly", "-ldflags", "-s -w", "-o", pause, "./pause")
 
 
-def _install_tool(layout: Layout, module: str) -> None:
-    _go(layout, "install", "-ldflags", "-s -w", module)
-
-
-def _go(layout: Layout, *words: str | Path) -> None:
-    settings = {"CGO_ENABLED": "0", "GOBIN": str(layout.binaries), "GOFLAGS": "-buildvcs=false"}
+def _go(layout: Layout, *words: str | Path, into: Path | None = None) -> None:
+    settings = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"}
+    settings["GOBIN"] = str(into or layout.binaries)
     run(go(layout), *words, cwd=SOURCES, env=settings, timeout=3000)

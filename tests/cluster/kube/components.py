@@ -167,7 +167,9 @@ def metrics_server(layout: Layout) -> Component:
         f"--cert-dir={layout.state / 'metrics'}",
         f"--kubelet-certificate-authority={layout.pki / 'ca.crt'}",
         "--kubelet-preferred-address-types=InternalIP",
+        # The shortest resolution that it takes, which has to be longer than a request.
         "--metric-resolution=10s",
+        "--kubelet-request-timeout=5s",
     ]
     return Component("metrics", command, listens)
 

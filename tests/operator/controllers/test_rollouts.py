@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chekov.store.port import CommandFigures
 from chekov_operator.children.workloads import deployment
 from chekov_operator.controllers.bundle.check_result import with_result
 from chekov_operator.kube.client import Client
@@ -12,15 +13,17 @@ from chekov_operator.kube.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
     DISRUPTION_BUDGET,
+    EVENT,
     JOB,
     REVISION,
+    STORE,
 )
 from chekov_operator.kube.objects import Object, label
 from chekov_operator.metrics import Metrics
 from tests.operator.fake_api import FakeApi
 from tests.operator.fake_kubelet import rolled_out
 from tests.operator.samples import older_record, target
-from tests.operator.scene import FINE, Scene
+from tests.operator.scene import BROKEN, FINE, Scene
 
 
 @pytest.fixture
@@ -80,6 +83,203 @@ async def test_going_back_to_what_ran_needs_no_check(scene: Scene) -> None:
     assert scene.status()["revision"] == old
     assert pods(scene)[old] == 2
     assert scene.condition("Ready")[:2] == ("True", "Serving")
+
+
+STEPS: dict[str, Any] = {
+    "replicas": 4,
+    "rollout": {"steps": [{"share": 25, "pauseSeconds": 60}], "progressDeadlineSeconds": 60},
+}
+LONG_AGO = "2026-11-24T10:00:00Z"
+
+
+async def begin(scene: Scene, **spec: Any) -> tuple[str, str]:
+    """Let one revision serve, and begin with the next; return both."""
+    scene.give_bank(**spec)
+    await scene.serve()
+    old = scene.status()["revision"]
+    scene.give_bank(**spec, restartNonce="new")
+    await check(scene)
+    await scene.reconcile()
+    return old, scene.status()["revision"]
+
+
+def pass_time(scene: Scene) -> None:
+    """Let all that the rollout waits for be long ago."""
+    rollout = scene.one(BUNDLE, "bank")["status"]["rollout"]
+    scene.one(BUNDLE, "bank")["status"]["rollout"] = {
+        **rollout,
+        "since": LONG_AGO,
+        "progressTime": LONG_AGO,
+    }
+
+
+def annotate(scene: Scene, **annotations: str) -> None:
+    """Annotate the bank as `kubectl annotate` does."""
+    body = scene.one(BUNDLE, "bank")
+    names = {f"chekov.dev/{name}": value for name, value in annotations.items()}
+    scene.api.put(
+        BUNDLE.path("shops", "bank"),
+        {**body, "metadata": {**body["metadata"], "annotations": names}},
+    )
+
+
+async def test_a_step_ends_after_its_pause(scene: Scene) -> None:
+    old, new = await begin(scene, **STEPS)
+    await scene.settle()
+    assert pods(scene) == {old: 3, new: 1}
+    rollout = scene.status()["rollout"]
+    assert (rollout["from"], rollout["to"], rollout["state"]) == (old, new, "Waiting")
+    assert (rollout["step"], rollout["steps"], rollout["pods"]) == (1, 2, "1/4")
+    assert scene.condition("Ready")[:2] == ("False", "RollingOut")
+    pass_time(scene)
+    await scene.settle()
+    assert pods(scene) == {old: 0, new: 4}
+    assert "rollout" not in scene.status()
+    assert scene.condition("Ready")[:2] == ("True", "Serving")
+    steps = [event["message"] for event in scene.all(EVENT) if event["reason"] == "RolloutStep"]
+    assert any("step 1 of 2" in message for message in steps)
+
+
+async def test_a_revision_that_does_not_become_ready_gives_its_place_back(scene: Scene) -> None:
+    old, new = await begin(scene)
+    await scene.reconcile()
+    pass_time(scene)
+    await scene.reconcile()
+    assert pods(scene) == {old: 2, new: 0}
+    await scene.settle()
+    assert scene.condition("Ready")[:2] == ("False", "RolloutTimedOut")
+    assert f"Revision {old} continues to serve" in scene.condition("Ready")[2]
+    assert scene.condition("Stalled")[0] == scene.condition("Degraded")[0] == "True"
+    assert (scene.status()["revision"], scene.status()["phase"]) == (old, "Returned")
+    for _ in range(3):
+        assert await scene.reconcile() == [], "the same revision is not tried again"
+    scene.give_bank(restartNonce="newer")
+    await check(scene)
+    await scene.settle()
+    assert scene.status()["revision"] not in (old, new)
+    assert scene.condition("Ready")[:2] == ("True", "Serving")
+    assert "Stalled" not in {item["type"] for item in scene.status()["conditions"]}
+
+
+def executed(revision: str, commands: int, failures: int) -> CommandFigures:
+    """What the one process of a revision reports, whose commands all take the same time."""
+    durations = [0, 0, commands]
+    return CommandFigures(f"{revision}/1", "bank", revision, commands, failures, durations)
+
+
+async def test_a_revision_whose_commands_fail_gives_its_place_back_within_its_step(
+    scene: Scene,
+) -> None:
+    old, new = await begin(scene, **STEPS)
+    scene.databases.figures = [executed(old, 9000, 9000)]
+    await scene.settle()
+    assert scene.databases.hurried, "both are compared while the step lasts"
+    assert scene.status()["rollout"]["state"] == "Waiting"
+    scene.databases.figures = [executed(old, 9900, 9000), executed(new, 100, 50)]
+    await scene.settle()
+    assert scene.status()["rollout"]["state"] == "Waiting", "too few commands"
+    scene.databases.figures = [executed(old, 9900, 9000), executed(new, 300, 150)]
+    await scene.settle()
+    assert pods(scene) == {old: 4, new: 0}
+    assert scene.condition("Ready")[:2] == ("False", "WorseThanBefore")
+    assert "failed 150 of 300 commands" in scene.condition("Degraded")[2]
+
+
+async def test_a_revision_that_went_back_is_not_tried_again_while_the_store_is_away(
+    scene: Scene,
+) -> None:
+    old, new = await begin(scene)
+    pass_time(scene)
+    await scene.settle()
+    assert scene.status()["rollout"]["state"] == "Returned"
+    store = scene.one(STORE, "main")
+    away = {"conditions": [{"type": "Ready", "status": "False", "reason": "Unreachable"}]}
+    scene.api.put(STORE.path("shops", "main"), {**store, "status": away})
+    await scene.settle()
+    scene.api.put(STORE.path("shops", "main"), store)
+    await scene.settle()
+    assert pods(scene) == {old: 2, new: 0}
+
+
+async def test_a_revision_is_undone_and_done_again(scene: Scene) -> None:
+    old, new = await begin(scene)
+    await scene.settle()
+    assert pods(scene) == {old: 0, new: 2}
+    annotate(scene, undo=new)
+    await scene.reconcile()
+    assert pods(scene) == {old: 2, new: 2}, "at once, and the new one serves until then"
+    scene.roll_out()
+    await scene.settle()
+    assert pods(scene) == {old: 2, new: 0}
+    assert scene.status()["revision"] == scene.status()["completedRevision"] == old
+    assert scene.condition("Ready")[:2] == ("False", "Undone")
+    assert scene.condition("Degraded")[0] == "False"
+    annotate(scene)
+    await scene.settle()
+    assert pods(scene) == {old: 0, new: 2}
+    assert scene.condition("Ready")[:2] == ("True", "Serving")
+
+
+async def test_a_rollout_under_way_is_aborted_by_the_same_annotation(scene: Scene) -> None:
+    old, new = await begin(scene, **STEPS)
+    await scene.settle()
+    annotate(scene, undo=new)
+    await scene.settle()
+    assert pods(scene) == {old: 4, new: 0}
+    assert scene.status()["rollout"]["state"] == "Returned"
+
+
+async def test_a_promoted_revision_waits_for_no_step(scene: Scene) -> None:
+    old, new = await begin(scene, **STEPS)
+    annotate(scene, promote=new)
+    await scene.settle()
+    assert pods(scene) == {old: 0, new: 4}
+    assert scene.condition("Ready")[:2] == ("True", "Serving")
+
+
+async def test_while_the_next_revision_is_checked_the_last_good_one_gets_the_pods(
+    scene: Scene,
+) -> None:
+    old, new = await begin(scene)
+    scene.give_bank(restartNonce="newer")
+    await scene.begin_check()
+    assert pods(scene) == {old: 2, new: 0}
+    scene.end_check(BROKEN)
+    await scene.settle()
+    assert pods(scene) == {old: 2, new: 0}
+    assert scene.status()["revision"] == old
+
+
+async def test_a_suspended_bundle_has_no_pods_until_it_is_resumed(scene: Scene) -> None:
+    scene.give_bank()
+    await scene.serve()
+    scene.give_bank(suspend=True)
+    await scene.settle()
+    assert set(pods(scene).values()) == {0}
+    assert scene.condition("Ready")[:2] == ("True", "Suspended")
+    assert (scene.status()["phase"], scene.status()["ready"]) == ("Suspended", "0/0")
+    scene.give_bank()
+    await scene.settle()
+    assert scene.condition("Ready")[:2] == ("True", "Serving")
+
+
+async def test_what_changes_in_the_domain_is_told(scene: Scene) -> None:
+    scene.give_bank()
+    await scene.serve()
+    scene.give_bank(restartNonce="new")
+    await scene.begin_check()
+    scene.end_check({**FINE, "commands": ["OpenAccount", "CloseAccount"], "events": []})
+    await scene.reconcile()
+    assert scene.status()["changes"] == {
+        "commandsAdded": ["CloseAccount"],
+        "eventsRemoved": ["AccountOpened"],
+    }
+    told = [event["message"] for event in scene.all(EVENT) if event["reason"] == "ManifestChanged"]
+    assert told == [
+        "the new revision has added commands CloseAccount; removed events AccountOpened"
+    ]
+    await scene.settle()
+    assert "changes" not in scene.status()
 
 
 def older_operators(scene: Scene, **spec: Any) -> Object:

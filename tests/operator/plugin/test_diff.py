@@ -193,21 +193,21 @@ print("chekov-result", len(text), text)
 
 
 @pytest.mark.parametrize(
-    ("verdict", "code"), [("Compatible", 1), ("Incompatible", 3), ("Unknown", 3)]
+    ("compatibility", "code"), [("Compatible", 1), ("Incompatible", 3), ("Unknown", 3)]
 )
 async def test_stored_events_are_asked_where_a_dsn_is_known(
-    api: FakeApi, kubectl: Kubectl, file: Path, gate: Path, verdict: str, code: int
+    api: FakeApi, kubectl: Kubectl, file: Path, gate: Path, compatibility: str, code: int
 ) -> None:
     put_bundle(api)
     findings = [{"rule": "UnknownEvent", "sentence": "it has no event opened"}]
-    report = {"verdict": verdict, "message": "looked", "findings": findings}
+    report = {"compatibility": compatibility, "message": "looked", "findings": findings}
     gate.write_text(json.dumps(report))  # noqa: ASYNC240
     store = {"kind": "EventStore", "metadata": {"name": "main"}, "spec": {"schema": "shop"}}
     write(file, {**store, "apiVersion": "chekov.dev/v1alpha1"}, manifest())
     answer = await kubectl("diff", "-f", file, "--dsn=postgresql://reader@db/bank")
     assert answer.code == code
-    told = answer.output if verdict == "Compatible" else answer.errors
-    assert f"gate: {verdict}: looked" in told
+    told = answer.output if compatibility == "Compatible" else answer.errors
+    assert f"gate: {compatibility}: looked" in told
     assert "UnknownEvent: it has no event opened" in told
 
 

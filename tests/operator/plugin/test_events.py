@@ -140,3 +140,45 @@ async def test_wrong_limits_and_filters_are_refused(api: FakeApi, kubectl: Kubec
     async with listening(api, "bank-1", API, {}):
         answer = await kubectl("events", "bank", "--stream=account-1", "--type=opened")
     assert (answer.code, "leave out --type" in answer.errors) == (1, True)
+
+
+async def test_following_goes_on_by_another_pod_after_the_last_event(
+    api: FakeApi, kubectl: Kubectl
+) -> None:
+    put_bundle(api)
+    put_pod(api, "bank-1")
+    asked: list[str] = []
+
+    async def first(request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Accept") != "text/event-stream":
+            return web.json_response(page(9, 8))
+        if asked and request.transport is not None:
+            request.transport.abort()
+            return web.Response()
+        asked.append(request.query["after"])
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(f"id: 10\ndata: {json.dumps(event(10))}\n\n".encode())
+        # The pod is replaced: nothing answers there any more.
+        api.remove("/api/v1/namespaces/shops/pods/bank-1")
+        api.ports["/api/v1/namespaces/shops/pods/bank-1", API] = 1
+        put_pod(api, "bank-2")
+        return response
+
+    async def second(request: web.Request) -> web.StreamResponse:
+        asked.append(request.query["after"])
+        return web.json_response(
+            {"code": "forbidden", "status": 403, "title": "x", "detail": "it ends here"},
+            status=403,
+            content_type="application/problem+json",
+        )
+
+    async with (
+        listening(api, "bank-1", API, {"/events": first}),
+        listening(api, "bank-2", API, {"/events": second}),
+    ):
+        told = await kubectl("events", "bank", "--follow", "-o", "json")
+    positions = [json.loads(line)["position"] for line in told.output.splitlines()]
+    assert positions == [8, 9, 10]
+    assert asked == ["9", "10"]
+    assert told.code == 1

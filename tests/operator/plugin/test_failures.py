@@ -26,7 +26,25 @@ def test_no_kubeconfig(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     )
 
 
-@pytest.mark.parametrize("text", ["{", "a: b", "[]", "", "clusters: 7", "current-context: none"])
+CONTEXT = "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\n"
+HTTPS = CONTEXT + "clusters: [{name: c, cluster: {server: 'https://c'"
+UNUSABLE = [
+    "{", "a: b", "[]", "", "1", "clusters: 7", "current-context: none", "contexts: [1]",
+    "current-context: a\ncontexts: [{name: a}]",
+    "current-context: a\ncontexts: [{name: a, context: 1}]",
+    CONTEXT,
+    CONTEXT + "clusters: [{name: c, cluster: 1}]",
+    CONTEXT + "clusters: [{name: c, cluster: {server: 'http://['}}]",
+    CONTEXT + "clusters: [{name: c, cluster: {server: 1}}]",
+    HTTPS + ", certificate-authority: none}}]",
+    HTTPS + ", certificate-authority-data: bm8=}}]",
+    HTTPS + "}}]\nusers: [{name: u, user: 1}]",
+    HTTPS + "}}]\nusers: [{name: u, user: "
+    "{client-certificate-data: bm8=, client-key-data: bm8=}}]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", UNUSABLE)
 def test_a_kubeconfig_that_is_none(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str
 ) -> None:

@@ -222,3 +222,13 @@ async def test_another_bundle_is_not_in_it(
     assert "resources/domainbundles/shop.yaml" not in read(tmp_path / "one.zip")
     await reported(shops, kubectl, tmp_path / "all.zip")
     assert "resources/domainbundles/shop.yaml" in read(tmp_path / "all.zip")
+
+
+async def test_kinds_that_the_cluster_does_not_have_are_no_failures(
+    shops: FakeApi, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    for kind in ("subscriptions", "replays", "bundlerevisions"):
+        shops.fail("GET", f"/{kind}", 404, "the server could not find the requested resource")
+    answer = await reported(shops, kubectl, tmp_path / "report.zip")
+    assert answer.code == 0
+    assert "not in it" not in answer.output

@@ -5,9 +5,15 @@ import pytest
 from chekov_operator.kube.objects import Object, annotation
 from tests.operator.fake_api import FakeApi
 from tests.operator.plugin.conftest import Kubectl
-from tests.operator.plugin.objects import BUNDLE, NEW, OLD, put_bundle
+from tests.operator.plugin.objects import BUNDLE, NEW, OLD, put_bundle, put_revision
 
 UNDO, PROMOTE = "chekov.dev/undo", "chekov.dev/promote"
+
+
+@pytest.fixture(autouse=True)
+def older(api: FakeApi) -> Object:
+    """A revision that was rolled out before, to which one can go back."""
+    return put_revision(api, OLD, 1, completed=True)
 
 
 def rollout(state: str) -> Object:
@@ -52,6 +58,19 @@ async def test_what_went_back_is_not_undone_again(
     assert api.writes() == []
 
 
+@pytest.mark.parametrize("command", ["undo", "abort"])
+async def test_without_another_revision_there_is_none_to_go_back_to(
+    api: FakeApi, kubectl: Kubectl, older: Object, command: str
+) -> None:
+    put_bundle(api, status=rollout("Growing"))
+    older["status"] = {"phase": "Waiting"}
+    put_revision(api, NEW, 2, completed=True)
+    answer = await kubectl(command, "bank")
+    assert answer.code == 1
+    assert "none to go back to" in answer.errors
+    assert api.writes() == []
+
+
 async def test_nothing_is_undone_before_anything_has_run(api: FakeApi, kubectl: Kubectl) -> None:
     put_bundle(api, status={"phase": "Checking"})
     answer = await kubectl("undo", "bank")
@@ -85,7 +104,7 @@ async def test_a_bundle_that_changes_meanwhile_is_decided_about_anew(
     put_bundle(api)
     api.fail("PATCH", "/bank", 409, "Conflict")
     assert (await kubectl("undo", "bank")).code == 0
-    assert [item.method for item in api.requests] == ["GET", "PATCH", "GET", "PATCH"]
+    assert [item.method for item in api.requests][-4:] == ["GET", "PATCH", "GET", "PATCH"]
     assert annotation(api.objects[BUNDLE], UNDO) == NEW
 
 

@@ -33,6 +33,7 @@ shops/bank  RollingOut  1/2 pods ready  revision {OLD}
 ├── revisions
 │   ├── #2 {NEW}  RollingOut  0/1 pods ready  check passed  gate UnknownEvent
 │   │   ├── it has no event opened
+│   │   ├── opened: position 3
 │   │   └── pod bank-new-1  CrashLoopBackOff  on node-1  7 restarts
 │   └── #1 {OLD}  Serving  1/1 pods ready  check passed
 │       └── pod bank-old-1  Ready  on node-1
@@ -58,7 +59,9 @@ def put_rollout(api: FakeApi) -> None:
             "conditions": [ready, condition("Degraded", "False")],
         },
     )
-    gate = {"ok": False, "reason": "UnknownEvent", "message": "it has no event opened"}
+    findings = [{"rule": "UnknownEvent", "sentence": "opened: position 3"}]
+    gate = {"compatibility": "Incompatible", "reason": "UnknownEvent", "findings": findings,
+            "message": "it has no event opened"}  # fmt: skip
     put_revision(api, NEW, 2, phase="RollingOut", ready="0/1", check={"ok": True}, gate=gate)
     put_revision(api, OLD, 1, phase="Serving", ready="1/1", check={"ok": True})
     put_pod(api, "bank-new-1", NEW, ready=False)

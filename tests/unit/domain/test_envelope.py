@@ -39,6 +39,7 @@ def test_every_field_has_a_value() -> None:
         "causation_id": None,
         "metadata": None,
         "principal": Principal("ada"),
+        "scheduled_by": None,
         "expected_version": None,
         "timeout": None,
         "consistency": "strong",

@@ -69,7 +69,7 @@ def plan_autoscaling(
         observed: with the status that holds the minimum of before.
         rows: the subscriptions of the revision that serves.
         result: of its check.
-        complete: whether the revision that the spec asks for was once rolled out.
+        complete: whether the revision that is to have pods was once rolled out.
     """
     name = bundle.meta.name
     live = observed.children.get((AUTOSCALER.name, name))
@@ -103,7 +103,7 @@ def _scale_to(
     complete: bool,
 ) -> int | None:
     """0 when no event waits for a bundle that may have no pods, 1 when one does; else `None`."""
-    if observed.waiting is None:
+    if observed.waiting is None or bundle.suspended:
         return None
     if not bundle.replicas:
         # Only pods of a new revision make the tables of its projections.
@@ -167,7 +167,10 @@ def _status(least: int, minimum: Minimum, live: Object | None) -> Object:
     faults = [
         str(item.get("message"))
         for item in nested_list(live, "status", "conditions")
-        if item.get("type") in ("AbleToScale", "ScalingActive") and item.get("status") == "False"
+        if item.get("type") in ("AbleToScale", "ScalingActive")
+        and item.get("status") == "False"
+        # Without pods, which is the operator's work.
+        and item.get("reason") != "ScalingDisabled"
     ]
     if faults:
         found["message"] = "; ".join(faults)

@@ -41,6 +41,7 @@ def unwanted(
     observed: ObservedBundle,
     check: Check,
     target: Revision | None,
+    origin: str | None,
     planned: Sequence[Object],
 ) -> Iterable[tuple[Kind, str]]:
     """Finished checks, old revisions, and children that the spec no longer asks for.
@@ -50,6 +51,7 @@ def unwanted(
         observed: what there is.
         check: of the revision that the spec asks for.
         target: the revision that should have pods, if any can.
+        origin: the revision to which a rollout would go back.
         planned: the children that should exist.
     """
     wanted = check.revision.name if check.revision else None
@@ -65,7 +67,7 @@ def unwanted(
         yield NETWORK_POLICY, policy
     if target is None:
         return
-    yield from _old_revisions(observed, {wanted, target.name, observed.completed})
+    yield from _old_revisions(observed, {wanted, target.name, observed.completed, origin})
     yield from _unplanned(observed, target, planned)
     unneeded = {
         NETWORK_POLICY: not bundle.network_policy,
@@ -107,7 +109,7 @@ def _unplanned(
     serving = ready_pods(live.get(target.name), observed.pods, target.name)
     for revision, body in live.items():
         is_unknown = revision != target.name and revision not in records(observed.children)
-        if is_unknown and serving >= target.bundle.replicas:
+        if is_unknown and serving >= target.bundle.pods:
             yield DEPLOYMENT, str(body["metadata"]["name"])
 
 

@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from chekov.store.port import CommandFigures
 from chekov.store.port.figures import begin_of
+from chekov_operator.api.rollout import Abort
 
 _DEVIATIONS: Final = 3.0
 """Standard deviations that a difference has to exceed; chance alone reaches them once in 700 times.
@@ -20,21 +21,6 @@ _UNHARMFUL_SECONDS: Final = 0.005
 """Whatever takes less counts as this: nobody goes back from 0.4 to 0.2 ms."""
 _QUANTILES: Final = ((0.5, "the median"), (0.95, "the 95th percentile"))
 _GROWTH: Final = begin_of(2) / begin_of(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Abort:
-    """How much worse a new revision may be.
-
-    Attributes:
-        failure_ratio: by how much the share of failing commands may be greater.
-        latency_factor: how many times as long commands may take.
-        min_commands: of each revision; fewer are not compared.
-    """
-
-    failure_ratio: float = 0.02
-    latency_factor: float = 2.0
-    min_commands: int = 200
 
 
 @dataclass(frozen=True, slots=True)

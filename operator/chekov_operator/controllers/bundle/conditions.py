@@ -12,8 +12,10 @@ from typing import Final
 from chekov.store.port import SubscriptionRow
 from chekov_operator.api.conditions import Condition, false, true
 from chekov_operator.api.domain_bundle import Bundle
+from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.rollout import Rollout
+from chekov_operator.controllers.bundle.rollout_state import UNDONE, RolloutState
 from chekov_operator.controllers.subscription_rows import fault_of_rows
 
 _WAITING: Final = "waiting for a change"
@@ -31,6 +33,7 @@ class BundleState:
         serving: the revision of the Deployment, if there is one.
         rollout: of the revision that the spec asks for.
         cause: why its pods are being replaced, if the revision is not new.
+        state: of the rollout, while one is under way or after one went back.
     """
 
     bundle: Bundle
@@ -40,6 +43,22 @@ class BundleState:
     serving: str | None
     rollout: Rollout
     cause: str = ""
+    state: RolloutState | None = None
+
+    @property
+    def went_back(self) -> Fault | None:
+        """Why the revision that served before serves again, if so."""
+        if self.state is None or not self.state.is_back or self.state.fault is None:
+            return None
+        fault = self.state.fault
+        message = f"revision {self.state.to} gave its place back, because {fault.message}"
+        return Fault(fault.reason, message)
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why the pods are not as wanted, if so."""
+        timed_out = self.state.fault if self.state else None
+        return self.went_back or timed_out or self.rollout.fault
 
     @property
     def revision(self) -> str:
@@ -48,7 +67,12 @@ class BundleState:
 
 def conditions(state: BundleState) -> list[Condition]:
     ready = _ready(state)
-    return [ready, _progressing(state, ready), _degraded(state), state.check.condition]
+    found = [ready, _progressing(state, ready), _degraded(state), state.check.condition]
+    stalled = state.state.fault if state.state and state.state.state != "Returning" else None
+    if stalled is not None and state.fault is not None:
+        # Tools that follow the usual conventions stop waiting then.
+        found.append(true("Stalled", stalled.reason, state.fault.message))
+    return found
 
 
 def phase(state: BundleState) -> str:
@@ -59,9 +83,13 @@ def phase(state: BundleState) -> str:
         return "Checking"
     if state.store_fault is not None:
         return "Waiting"
+    if state.went_back is not None and state.state is not None:
+        return state.state.state
     if state.rollout.done:
-        return "Ready" if state.bundle.replicas else "Stopped"
-    if state.rollout.fault is not None or state.rollout.complete:
+        if state.bundle.suspended:
+            return "Suspended"
+        return "Ready" if state.bundle.pods else "Stopped"
+    if state.fault is not None or state.rollout.complete:
         return "Degraded"
     return "RollingOut"
 
@@ -74,15 +102,17 @@ def _ready(state: BundleState) -> Condition:
         return false("Ready", "Checking", state.check.condition.message)
     if state.store_fault is not None:
         return false("Ready", "EventStoreNotReady", state.store_fault)
-    revision, wanted = state.revision, state.bundle.replicas
-    if state.rollout.done:
+    revision, wanted = state.revision, state.bundle.pods
+    if state.rollout.done and state.went_back is None:
+        if state.bundle.suspended:
+            return true("Ready", "Suspended", f"revision {revision} has no pods: suspend is set")
         if not wanted:
             return true("Ready", "Stopped", f"revision {revision} has no pods: replicas is 0")
         message = f"revision {revision} serves with {state.rollout.ready} of {wanted} pods"
         return true("Ready", "Serving", message)
-    fault = state.rollout.fault
-    if fault is not None:
-        return false("Ready", fault.reason, _with_serving_revision(state, fault.message))
+    if state.fault is not None:
+        message = _with_serving_revision(state, state.fault.message)
+        return false("Ready", state.fault.reason, message)
     return false("Ready", *_rollout_state(state))
 
 
@@ -91,8 +121,10 @@ def _progressing(state: BundleState, ready: Condition) -> Condition:
         return false("Progressing", "Complete", ready.message)
     if state.check.fault is not None:
         return false("Progressing", state.check.fault.reason, _WAITING)
-    if state.rollout.fault is not None and state.rollout.fault.reason == "RolloutTimedOut":
-        return false("Progressing", state.rollout.fault.reason, _WAITING)
+    if state.state is not None and state.state.fault is not None:
+        if state.state.state == "Returning":
+            return true("Progressing", state.state.fault.reason, ready.message)
+        return false("Progressing", state.state.fault.reason, _WAITING)
     if state.check.result is None:
         return true("Progressing", ready.reason, ready.message)
     if state.store_fault is not None:
@@ -101,8 +133,9 @@ def _progressing(state: BundleState, ready: Condition) -> Condition:
 
 
 def _degraded(state: BundleState) -> Condition:
-    fault = state.check.fault or state.rollout.fault
-    if fault is not None:
+    fault = state.check.fault or state.fault
+    # What a person asked for is no fault.
+    if fault is not None and fault.reason != UNDONE:
         return true("Degraded", fault.reason, _with_serving_revision(state, fault.message))
     if state.check.result is not None and state.rollout.complete and not state.rollout.done:
         return true("Degraded", *_rollout_state(state))
@@ -113,11 +146,13 @@ def _degraded(state: BundleState) -> Condition:
 
 
 def _rollout_state(state: BundleState) -> tuple[str, str]:
-    ready, wanted = state.rollout.ready, state.bundle.replicas
+    ready, wanted = state.rollout.ready, state.bundle.pods
     if state.rollout.complete:
         return "PodsNotReady", f"{ready} of {wanted} pods of revision {state.revision} are ready"
     why = f", because {state.cause}" if state.cause else ""
     message = f"revision {state.revision} is rolling out{why}; {ready} of {wanted} pods are ready"
+    if state.state is not None and state.state.state == "Waiting":
+        message = f"{message}, and the next step waits for its time"
     return "RollingOut", _with_serving_revision(state, message)
 
 

@@ -10,7 +10,7 @@ from chekov_operator.controllers.bundle.plan import plan_bundle, with_invalid_sp
 from chekov_operator.controllers.controller import Planned
 from chekov_operator.controllers.plan import Plan
 from chekov_operator.kube.kinds import BUNDLE, Key, Kind
-from chekov_operator.kube.objects import Children, Object
+from chekov_operator.kube.objects import Children, Object, nested
 from chekov_operator.settings import Settings
 
 
@@ -36,11 +36,14 @@ class DomainBundleController:
 
     async def _plan(self, key: Key, bundle: Bundle, body: Object) -> Planned:
         observed = await self._observer.observe(key, bundle, body)
+        plan = plan_bundle(bundle, observed, self._settings)
+        # What this pass decided stands: the plan that follows it is about the changed children.
+        decided = nested(plan.status, "rollout")
 
         def replan(children: Children) -> Plan:
-            return plan_bundle(bundle, replace(observed, children=children), self._settings)
+            now = replace(observed, children=children, rollout=decided)
+            return plan_bundle(bundle, now, self._settings)
 
-        plan = plan_bundle(bundle, observed, self._settings)
         if plan.read_store_soon:
             self._observer.read_store_soon(observed.store)
         return Planned(plan, observed.children, replan)

@@ -1,7 +1,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chekov.store.port import SubscriptionRow
+from chekov.store.port import CommandFigures, SubscriptionRow
 from chekov_operator.api.fault import Fault
 from chekov_operator.kube.content import Content
 from chekov_operator.kube.objects import Object
@@ -39,9 +39,12 @@ class ObservedBundle:
         running: the revision that runs, or ran last.
         completed: the revision that was last rolled out completely.
         status: as it was written last.
+        rollout: how far the rollout was, according to the status or to what was decided since.
         is_store_read: whether the store has been read since the operator started.
         subscriptions: those of its domain in the store; `None` if they were not read.
         head: the store's newest position at that time.
+        figures: of the commands that the domain's processes have executed.
+        figures_before: the same at the begin of the step that a rollout is in.
         waiting: whether an event waits that its handlers take; `None` if that is not known.
         now: the time in seconds since the epoch.
     """
@@ -62,8 +65,11 @@ class ObservedBundle:
     running: str | None = None
     completed: str | None = None
     status: Mapping[str, object] = field(default_factory=dict[str, object])
+    rollout: Object | None = None
     is_store_read: bool = True
     subscriptions: Sequence[SubscriptionRow] | None = None
     head: int = 0
+    figures: Sequence[CommandFigures] = ()
+    figures_before: Sequence[CommandFigures] = ()
     waiting: bool | None = None
     now: float = 0.0

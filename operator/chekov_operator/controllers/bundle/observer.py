@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from chekov.serialization.frame import UnreadableFrame, last_frame
-from chekov.store.port import SubscriptionRow
+from chekov.store.port import CommandFigures, SubscriptionRow
 from chekov.store.postgres.inspect import Progress
 from chekov_operator.api.domain_bundle import Bundle, parse_bundle
 from chekov_operator.api.event_store import parse_store
@@ -65,6 +65,7 @@ class BundleObserver:
         self._databases = databases
         self._referenced = referenced
         self._logs: dict[Key, dict[str, CheckLog]] = {}
+        self._steps: dict[Key, tuple[tuple[object, ...], Sequence[CommandFigures]]] = {}
 
     async def observe(self, key: Key, bundle: Bundle, body: Object) -> ObservedBundle:
         children = self._cache.children(key)
@@ -94,6 +95,7 @@ class BundleObserver:
             self._databases.seek(place, key, events_to_wait_for(bundle, result))
             reading = self._databases.last_reading(place)
         progress = reading.progress if reading else None
+        figures = [item for item in progress.figures if item.domain == domain] if progress else []
         return ObservedBundle(
             spec=nested(body, "spec") or {},
             store=store,
@@ -107,9 +109,12 @@ class BundleObserver:
             running=running,
             completed=nested(body, "status", "completedRevision"),
             status=nested(body, "status") or {},
+            rollout=nested(body, "status", "rollout"),
             is_store_read=reading is not None or not _is_valid(store),
             subscriptions=_of_domain(progress, domain),
             head=progress.head if progress else 0,
+            figures=figures,
+            figures_before=self._at_begin_of_step(key, body, figures),
             waiting=reading.waiting.get(key) if reading else None,
             now=now,
         )
@@ -136,6 +141,21 @@ class BundleObserver:
         self._referenced.forget(key)
         self._databases.forget_bundle(key)
         self._logs.pop(key, None)
+        self._steps.pop(key, None)
+
+    def _at_begin_of_step(
+        self, key: Key, body: Object, figures: Sequence[CommandFigures]
+    ) -> Sequence[CommandFigures]:
+        """The figures when the step began that a rollout is in.
+
+        They are not stored: after a restart of the operator, a step is compared from then on.
+        """
+        rollout = nested(body, "status", "rollout")
+        step = (nested(rollout, "to"), nested(rollout, "step"), nested(rollout, "attempt"))
+        known = self._steps.get(key)
+        if known is None or known[0] != step:
+            known = self._steps[key] = (step, figures)
+        return known[1]
 
     async def _logs_of_checks(
         self, key: Key, children: Children, pods: Sequence[Object]
@@ -217,8 +237,8 @@ def _running(children: Children, body: Object) -> str | None:
 def _references_of_deployments(body: Object, children: Children) -> list[Reference]:
     """The references of the specs that pods are made from, apart from that of the bundle."""
     found: list[Reference] = []
-    for revision in deployments(children):
-        spec = stored_spec(children, revision)
+    for revision, live in deployments(children).items():
+        spec = stored_spec(children, revision) if nested(live, "spec", "replicas") else None
         if not spec or spec == nested(body, "spec"):
             continue
         with suppress(InvalidSpec):

@@ -1,5 +1,6 @@
 """The planner of DomainBundles: a pure function from what is wanted and observed to a plan."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -11,10 +12,11 @@ from chekov_operator.children.revision import Revision
 from chekov_operator.children.subscriptions import subscriptions
 from chekov_operator.children.workloads import service_account, supporting_objects
 from chekov_operator.controllers.bundle.autoscaling import plan_autoscaling
+from chekov_operator.controllers.bundle.changes import changes, in_words
 from chekov_operator.controllers.bundle.check import Check, check_revision
 from chekov_operator.controllers.bundle.cleanup import undeclared, unwanted
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
-from chekov_operator.controllers.bundle.deployments import plan_deployments
+from chekov_operator.controllers.bundle.deployments import plan_deployments, pods_by_revision
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.pod_counts import Limits
 from chekov_operator.controllers.bundle.revision_status import revision_statuses
@@ -24,9 +26,20 @@ from chekov_operator.controllers.bundle.revisions import (
     stored_objects,
 )
 from chekov_operator.controllers.bundle.rollout import read_rollout
+from chekov_operator.controllers.bundle.rollout_state import (
+    RolloutState,
+    share_of,
+    to_status,
+    wait_of,
+)
 from chekov_operator.controllers.bundle.rotation import cause_of_rollout, versions
 from chekov_operator.controllers.bundle.status import bundle_status, current_rows, is_settled
-from chekov_operator.controllers.bundle.target import store_fault, target_revision
+from chekov_operator.controllers.bundle.target import (
+    is_compared,
+    state_of_rollout,
+    store_fault,
+    target_revision,
+)
 from chekov_operator.controllers.plan import Plan, paused_plan
 from chekov_operator.kube.objects import Object, nested
 from chekov_operator.settings import Settings
@@ -40,7 +53,17 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
     if bundle.meta.paused:
         return paused_plan()
     check = check_revision(bundle, observed, settings)
-    target = target_revision(bundle, observed, settings, check)
+    rollout = read_rollout(
+        deployments(observed.children),
+        observed.pods,
+        check.revision.name if check.revision else "",
+        bundle.pods,
+        observed.now,
+        observed.warnings,
+        observed.completed,
+    )
+    progress = state_of_rollout(bundle, observed, check, rollout)
+    target = target_revision(bundle, observed, settings, check, progress)
     shown = target.name if target else observed.running
     result = known_result(observed.children, shown)
     state = BundleState(
@@ -50,30 +73,32 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         store_fault=store_fault(bundle, observed),
         serving=shown,
         cause=_cause(observed, target),
-        rollout=read_rollout(
-            deployments(observed.children),
-            observed.pods,
-            check.revision.name if check.revision else "",
-            bundle.replicas,
-            observed.now,
-            observed.warnings,
-        ),
+        rollout=rollout,
+        state=progress,
     )
     scaling = plan_autoscaling(
         bundle,
         observed,
         state.subscriptions,
         result=result,
-        complete=check.revision is not None and check.revision.name == observed.completed,
+        complete=target is not None and target.name == observed.completed,
     )
     status = {
         **bundle_status(bundle, observed, shown, result, phase=phase(state)),
         **_completed(state, observed),
+        **_rollout_status(state, observed),
         **scaling.status,
     }
+    found = _changes(check, observed, progress)
+    if found:
+        status["changes"] = found
     keeps_status = bool(observed.status) and not observed.is_store_read
     stored = stored_objects(observed.children, bundle.meta, check.revision)
-    serving = _serving_objects(bundle, observed, check, target, settings)
+    serving = _serving_objects(bundle, observed, check, target, progress, settings)
+    origin = progress.origin if progress else None
+    # No watch reports that a pod has waited for its containers for a while.
+    slow = None if rollout.complete else SLOW_SECONDS
+    pauses = [check.requeue_after or slow, wait_of(progress, bundle, observed.now)]
     return Plan(
         apply=[
             *stored,
@@ -84,21 +109,19 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         ],
         delete=[
             *check.delete,
-            *unwanted(bundle, observed, check, target, serving),
+            *unwanted(bundle, observed, check, target, origin, serving),
             *undeclared(bundle, observed, result),
             *scaling.delete,
         ],
         status=status,
-        child_statuses=revision_statuses(
-            observed, check, target.name if target else None, state.rollout
-        ),
+        child_statuses=revision_statuses(observed, check, target.name if target else None, rollout),
         # After a restart of the operator, what it said before holds until the store is read.
         conditions=() if keeps_status else conditions(state),
         keep_status=keeps_status,
-        read_store_soon=_is_settling(observed, status, result),
+        events=_events(status, observed.status),
+        read_store_soon=is_compared(bundle, progress) or _is_settling(observed, status, result),
+        requeue_after=min((pause for pause in pauses if pause is not None), default=None),
         scale_to=scaling.scale_to,
-        # No watch reports that a pod has waited for its containers for a while.
-        requeue_after=check.requeue_after or (None if state.rollout.complete else SLOW_SECONDS),
     )
 
 
@@ -126,7 +149,9 @@ def _completed(state: BundleState, observed: ObservedBundle) -> Object:
 
     A rollout without pods does not count, since it does not show that the revision can serve.
     """
-    if state.rollout.complete and state.bundle.replicas:
+    if state.state is not None and state.state.state == "Returned":
+        return {"completedRevision": state.state.origin}
+    if state.rollout.complete and state.bundle.pods:
         return {"completedRevision": state.revision}
     completed = observed.completed
     return {"completedRevision": completed} if completed else {}
@@ -137,6 +162,7 @@ def _serving_objects(
     observed: ObservedBundle,
     check: Check,
     target: Revision | None,
+    progress: RolloutState | None,
     settings: Settings,
 ) -> list[Object]:
     if target is None:
@@ -144,9 +170,53 @@ def _serving_objects(
     account = [] if target.bundle.service_account else [service_account(target.bundle)]
     store: Object = nested(observed.store, "status") or {}
     databases = servers(str(store.get("host") or ""), store.get("podPorts") or ())
-    limits = Limits(bundle.replicas, surge=1, unavailable=0, share=bundle.replicas)
-    pods = plan_deployments(observed, check, target, limits, settings)
+    pods = plan_deployments(observed, check, target, _limits(bundle, progress), settings)
     return [*account, *supporting_objects(bundle, databases), *pods]
+
+
+def _limits(bundle: Bundle, progress: RolloutState | None) -> Limits:
+    pods, rollout = bundle.pods, bundle.rollout
+    if progress is not None and progress.is_back:
+        # What went wrong is over soonest if all pods of the good revision are made at once.
+        return Limits(pods, surge=pods, unavailable=rollout.unavailable(pods), share=pods)
+    surge, unavailable = rollout.surge(pods), rollout.unavailable(pods)
+    return Limits(pods, surge, unavailable, share_of(progress, bundle))
+
+
+def _rollout_status(state: BundleState, observed: ObservedBundle) -> Object:
+    if state.state is None:
+        return {}
+    return {"rollout": to_status(state.state, state.bundle, pods_by_revision(observed))}
+
+
+def _changes(
+    check: Check, observed: ObservedBundle, progress: RolloutState | None
+) -> Mapping[str, list[str]]:
+    """What the revision that the spec asks for changes, until it has been rolled out."""
+    wanted = check.revision.name if check.revision else None
+    origin = progress.origin if progress else None
+    before = origin or observed.completed
+    return (
+        {} if before == wanted else changes(known_result(observed.children, before), check.output)
+    )
+
+
+def _events(status: Object, before: Mapping[str, object]) -> list[tuple[str, str]]:
+    """What is new in the status, apart from conditions."""
+    found: list[tuple[str, str]] = []
+    changed = nested(status, "changes")
+    if changed and changed != nested(before, "changes"):
+        found.append(("ManifestChanged", f"the new revision has {in_words(changed)}"))
+    step, last = nested(status, "rollout"), nested(before, "rollout")
+    if step and step["state"] in ("Growing", "Waiting") and step["steps"] > 1:
+        where = ("to", "step", "state")
+        if any(nested(step, name) != nested(last, name) for name in where):
+            message = (
+                f"revision {step['to']}, step {step['step']} of {step['steps']}: "
+                f"{step['share']} percent of the pods, {step['pods']} ready"
+            )
+            found.append(("RolloutStep", message))
+    return found
 
 
 def _cause(observed: ObservedBundle, target: Revision | None) -> str:

@@ -149,7 +149,9 @@ def to_revision(
     return Revision(
         name=name,
         spec=spec,
-        bundle=replace(stored, meta=bundle.meta, replicas=bundle.replicas),
+        bundle=replace(
+            stored, meta=bundle.meta, replicas=bundle.replicas, suspended=bundle.suspended
+        ),
         image=str(nested(record, "spec", "image")),
         modules=modules_of(record, children) if code else None,
         store=store,

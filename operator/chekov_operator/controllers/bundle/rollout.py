@@ -18,6 +18,7 @@ class Rollout:
         done: whether exactly the wanted pods exist, all of the revision and all ready.
         complete: whether it has been done once, even if pods have become unready since.
         ready: the number of ready pods of the revision.
+        updated: the number of its pods that have its newest template.
         fault: why it does not progress, if so.
         others: the other revisions that have ready pods.
     """
@@ -25,6 +26,7 @@ class Rollout:
     done: bool
     complete: bool
     ready: int
+    updated: int = 0
     fault: Fault | None = None
     others: Sequence[str] = ()
 
@@ -36,6 +38,7 @@ def read_rollout(
     replicas: int,
     now: float,
     warnings: Mapping[str, str] | None = None,
+    completed: str | None = None,
 ) -> Rollout:
     """Read the progress of a rollout.
 
@@ -46,6 +49,7 @@ def read_rollout(
         replicas: the number of wanted pods.
         now: the time in seconds since the epoch.
         warnings: of Kubernetes, by the uid of what they are about.
+        completed: the revision that was last rolled out completely.
     """
     live = deployments.get(revision)
     ready = _count(live, "readyReplicas")
@@ -58,8 +62,9 @@ def read_rollout(
     )
     return Rollout(
         done=replaced and ready >= replicas,
-        complete=replaced and (ready >= replicas or _was_complete(live)),
+        complete=replaced and (ready >= replicas or revision == completed),
         ready=ready_pods(live, pods, revision),
+        updated=_count(live, "updatedReplicas"),
         fault=_fault(live if _is_observed(live) else None, pods, revision, now, warnings),
         others=sorted({name for pod in pods if (name := _serving(pod)) and name != revision}),
     )
@@ -89,7 +94,9 @@ def _has_pods(live: Object) -> bool:
 def _serving(pod: Object) -> str | None:
     """The revision of a pod that serves."""
     is_ready = condition_of(pod, "Ready").get("status") == "True"
-    serves = is_ready and label(pod, COMPONENT_LABEL) == RUNTIME
+    # One that is being deleted is ready until its node says otherwise.
+    stays = nested(pod, "metadata", "deletionTimestamp") is None
+    serves = is_ready and stays and label(pod, COMPONENT_LABEL) == RUNTIME
     return label(pod, REVISION_LABEL) if serves else None
 
 
@@ -108,17 +115,7 @@ def _fault(
     for item in nested_list(live, "status", "conditions"):
         if item["type"] == "ReplicaFailure" and item["status"] == "True":
             return Fault(str(item["reason"]), f"pods cannot be created: {item.get('message')}")
-        if item["type"] == "Progressing" and item["status"] == "False":
-            message = f"revision {revision} did not become ready in time: {item.get('message')}"
-            return Fault("RolloutTimedOut", message)
     return None
-
-
-def _was_complete(live: Object | None) -> bool:
-    return any(
-        item["type"] == "Progressing" and item.get("reason") == "NewReplicaSetAvailable"
-        for item in nested_list(live, "status", "conditions")
-    )
 
 
 def _count(live: Object | None, name: str) -> int:

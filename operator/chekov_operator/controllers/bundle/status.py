@@ -37,7 +37,7 @@ def bundle_status(
         "phase": phase,
         "replicas": sum(int(nested(body, "status", "replicas") or 0) for body in live.values()),
         "readyReplicas": shown,
-        "ready": f"{shown}/{bundle.replicas}",
+        "ready": f"{shown}/{bundle.pods}",
     }
     if revision:
         serving = sorted(name for name, count in ready.items() if count) or [revision]

@@ -1,33 +1,83 @@
 """Which revision should have the pods of a bundle. Pure."""
 
+from collections.abc import Iterable, Iterator
+
 from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.event_store import parse_store
 from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children.revision import Revision
 from chekov_operator.controllers.bundle.check import Check
-from chekov_operator.controllers.bundle.deployments import stored_revision
+from chekov_operator.controllers.bundle.comparison import Comparison, compare
+from chekov_operator.controllers.bundle.deployments import pods_by_revision, stored_revision
 from chekov_operator.controllers.bundle.observed import ObservedBundle
-from chekov_operator.controllers.bundle.revisions import known_result
+from chekov_operator.controllers.bundle.revisions import deployments, known_result, records
+from chekov_operator.controllers.bundle.rollout import Rollout
+from chekov_operator.controllers.bundle.rollout_state import (
+    RolloutState,
+    Situation,
+    from_status,
+    next_state,
+)
 from chekov_operator.kube.objects import condition_of, nested
 from chekov_operator.settings import Settings
 
 
+def state_of_rollout(
+    bundle: Bundle, observed: ObservedBundle, check: Check, rollout: Rollout
+) -> RolloutState | None:
+    """How far the rollout of the revision is that the spec asks for; `None` if there is none."""
+    before = from_status(observed.rollout)
+    wanted = check.revision
+    if wanted is None:
+        # Something that the spec names is missing for now.
+        return before
+    if not may_run(bundle, observed, check):
+        return before if before is not None and before.to == wanted.name else None
+    origin = _origin(observed, wanted.name)
+    situation = Situation(
+        bundle=bundle,
+        spec=observed.spec,
+        to=wanted.name,
+        origin=origin,
+        is_new=observed.completed != wanted.name,
+        rollout=rollout,
+        pods=pods_by_revision(observed),
+        is_store_ready=store_fault(bundle, observed) is None,
+        comparison=_comparison(bundle, observed, wanted.name, origin),
+        now=observed.now,
+    )
+    return next_state(before, situation)
+
+
 def target_revision(
-    bundle: Bundle, observed: ObservedBundle, settings: Settings, check: Check
+    bundle: Bundle,
+    observed: ObservedBundle,
+    settings: Settings,
+    check: Check,
+    state: RolloutState | None,
 ) -> Revision | None:
     """The revision that the spec asks for if it may run, or else the last one that did."""
-    wanted = check.revision
-    if wanted is not None and check.result is not None:
-        runs_already = observed.running == wanted.name
-        if runs_already or store_fault(bundle, observed) is None:
-            return wanted
-    if not nested(known_result(observed.children, observed.running), "ok"):
-        return None
-    try:
-        store = parse_store(observed.store or {})
-    except InvalidSpec:
-        return None
-    return stored_revision(observed.running, bundle, observed, store, settings)
+    if state is not None and state.is_back:
+        return _stored(state.origin, bundle, observed, settings)
+    if may_run(bundle, observed, check):
+        return check.revision
+    for name in (_completed_with_pods(observed), observed.running):
+        if nested(known_result(observed.children, name), "ok"):
+            return _stored(name, bundle, observed, settings)
+    return None
+
+
+def is_compared(bundle: Bundle, state: RolloutState | None) -> bool:
+    """Whether the figures of two revisions are compared now."""
+    is_under_way = state is not None and state.origin is not None and not state.is_back
+    return is_under_way and bundle.rollout.abort is not None
+
+
+def may_run(bundle: Bundle, observed: ObservedBundle, check: Check) -> bool:
+    """Whether the revision that the spec asks for may have pods."""
+    if check.revision is None or check.result is None:
+        return False
+    return observed.running == check.revision.name or store_fault(bundle, observed) is None
 
 
 def store_fault(bundle: Bundle, observed: ObservedBundle) -> str | None:
@@ -37,3 +87,52 @@ def store_fault(bundle: Bundle, observed: ObservedBundle) -> str | None:
         return None
     why = ready.get("message") or "the operator has not checked it yet"
     return f"EventStore {bundle.store!r} is not ready: {why}"
+
+
+def _stored(
+    name: str | None, bundle: Bundle, observed: ObservedBundle, settings: Settings
+) -> Revision | None:
+    try:
+        store = parse_store(observed.store or {})
+    except InvalidSpec:
+        return None
+    return stored_revision(name, bundle, observed, store, settings)
+
+
+def _completed_with_pods(observed: ObservedBundle) -> str | None:
+    """The revision that was last rolled out completely, while a rollout has left it pods."""
+    live = deployments(observed.children).get(observed.completed or "")
+    return observed.completed if nested(live, "spec", "replicas") else None
+
+
+def _origin(observed: ObservedBundle, wanted: str) -> str | None:
+    """The last good revision, to which a rollout of the wanted one would go back."""
+    stored = records(observed.children)
+    usable = [
+        name
+        for name in stored
+        if name != wanted and nested(known_result(observed.children, name), "ok")
+    ]
+    if observed.completed in usable:
+        return observed.completed
+    completed = [name for name in usable if nested(stored[name], "status", "completed") is True]
+    if completed:
+        return max(completed, key=lambda name: int(nested(stored[name], "spec", "number") or 0))
+    return next(_serving(observed, usable), None)
+
+
+def _serving(observed: ObservedBundle, revisions: Iterable[str]) -> Iterator[str]:
+    pods = pods_by_revision(observed)
+    return (name for name in revisions if name in pods and pods[name].ready)
+
+
+def _comparison(
+    bundle: Bundle, observed: ObservedBundle, wanted: str, origin: str | None
+) -> Comparison | None:
+    """How the commands of the new revision fare beside those of the old one, if that matters."""
+    abort = bundle.rollout.abort
+    if abort is None or origin is None:
+        return None
+    return compare(
+        observed.figures_before, observed.figures, serving=origin, candidate=wanted, abort=abort
+    )

@@ -211,6 +211,8 @@ class Execution:
         principal = envelope.principal
         if principal is not None and principal is not ANONYMOUS and self._router.records_principal:
             stored[PRINCIPAL] = principal.subject
+        elif envelope.scheduled_by is not None:
+            stored[PRINCIPAL] = envelope.scheduled_by
         if envelope.idempotent:
             stored[COMMAND] = self.route.name
         return encode_metadata(stored) if stored else None

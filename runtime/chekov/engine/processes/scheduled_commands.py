@@ -17,10 +17,12 @@ from uuid import UUID
 from chekov.backoff import Backoff
 from chekov.domain.definitions import definition_of
 from chekov.domain.domain import Domain
-from chekov.domain.envelope import CommandEnvelope
+from chekov.domain.envelope import CommandEnvelope, check_principal
 from chekov.domain.messages import Command
+from chekov.domain.principal import ANONYMOUS, Principal
 from chekov.domain.recurrence import Missed, Recurrence
 from chekov.domain.timers import Schedule
+from chekov.engine.commands.execution import PRINCIPAL
 from chekov.engine.failures import described
 from chekov.engine.processes.outbox import REFUSALS
 from chekov.engine.processes.recurring_commands import RecurringCommands
@@ -93,6 +95,7 @@ class ScheduledCommands:
         correlation_id: UUID | None = None,
         causation_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
+        principal: Principal | None = None,
     ) -> UUID:
         """Execute a command at a later time, once, or again and again.
 
@@ -111,6 +114,8 @@ class ScheduledCommands:
             causation_id: what the command is scheduled for, such as an event. Once cancelled, it is
                 not scheduled for that again.
             metadata: stored with each of its events, as JSON.
+            principal: on whose behalf it is scheduled. Its events show the subject; whether the
+                domain permits it is not asked.
 
         Returns:
             The command's id, or that of the recurring command.
@@ -130,7 +135,7 @@ class ScheduledCommands:
             raise UnknownCommand(name, tuple(self._domain.commands))
         data = self._codec.encode(command)
         self._codec.decode_command(name, data)
-        stored = encode_metadata(metadata or {})
+        stored = self._stored_metadata(metadata, principal)
         id_ = id or uuid7()
         if recurrence is None:
             item = ScheduledCommand(
@@ -146,6 +151,18 @@ class ScheduledCommands:
             await self._schedules.add_recurring(self._domain.name, recurring, most=most)
         self._added.bump()
         return id_
+
+    def _stored_metadata(
+        self, metadata: Mapping[str, Any] | None, principal: Principal | None
+    ) -> bytes | None:
+        stored = dict(metadata or {})
+        if PRINCIPAL in stored:
+            raise InvalidCommand(f"the metadata has {PRINCIPAL!r}: pass principal= instead")
+        if principal is not None:
+            check_principal(principal)
+            if principal is not ANONYMOUS and self._domain.record_principal:
+                stored[PRINCIPAL] = principal.subject
+        return encode_metadata(stored)
 
     async def run(self) -> None:
         """Send what is due, until cancelled."""
@@ -186,13 +203,15 @@ class ScheduledCommands:
                 command = self._decoded(item)
                 if command is None:
                     return
+                metadata = decode_metadata(item.metadata)
                 await self._execute(
                     CommandEnvelope.of(
                         command,
                         command_id=item.id,
                         correlation_id=item.correlation_id,
                         causation_id=item.causation_id,
-                        metadata=decode_metadata(item.metadata),
+                        scheduled_by=metadata.pop(PRINCIPAL, None),
+                        metadata=metadata,
                     )
                 )
             except REFUSALS as error:

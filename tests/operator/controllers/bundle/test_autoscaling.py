@@ -186,6 +186,8 @@ def test_what_keeps_the_autoscaler_from_its_work_is_reported() -> None:
     live: Object = {"status": {"conditions": conditions}}
     observed = replace(BEHIND, children={(AUTOSCALER.name, "bank"): live})
     assert planned(observed).status["autoscaling"]["message"] == "no metrics known for pod"
+    conditions[1]["reason"] = "ScalingDisabled"
+    assert "message" not in planned(observed).status["autoscaling"]
 
 
 def test_one_that_is_no_longer_asked_for_is_deleted() -> None:
@@ -204,11 +206,14 @@ def scaled(
     waiting: bool | None = False,
     rows: Sequence[SubscriptionRow] = HANDLED,
     complete: bool = True,
+    suspend: bool = False,
     **observed: Any,
 ) -> int | None:
     """How many pods a bundle that may have none is to have."""
     wanted = bundle(
-        replicas=replicas, autoscaling={"minReplicas": 0, "maxReplicas": 3, "targetLag": 10}
+        replicas=replicas,
+        suspend=suspend,
+        autoscaling={"minReplicas": 0, "maxReplicas": 3, "targetLag": 10},
     )
     found = ObservedBundle(subscriptions=rows, now=NOW, waiting=waiting, **observed)
     return plan_autoscaling(wanted, found, rows, result=FINE, complete=complete).scale_to
@@ -255,4 +260,5 @@ def test_a_new_revision_has_a_pod_until_it_was_rolled_out() -> None:
 def test_nothing_is_scaled_while_the_store_cannot_be_read_or_others_scale() -> None:
     assert scaled(waiting=None) is None
     assert scaled(replicas=0, waiting=None) is None
+    assert scaled(suspend=True) is scaled(replicas=0, waiting=True, suspend=True) is None
     assert plan_autoscaling(bundle(), replace(BEHIND, waiting=None), HANDLED).scale_to is None

@@ -12,6 +12,7 @@ from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
 from chekov_operator.controllers.bundle.rollout import Rollout
+from chekov_operator.controllers.bundle.rollout_state import RolloutState
 from tests.operator.samples import bundle, target
 
 REVISION = target().name
@@ -25,9 +26,11 @@ WEAK = Rollout(done=False, complete=True, ready=1)
 CRASHING = Rollout(
     done=False, complete=False, ready=1, fault=Fault("CrashLoopBackOff", "pod bank-1 ends")
 )
-TOO_LATE = Rollout(
-    done=False, complete=False, ready=1, fault=Fault("RolloutTimedOut", "not ready in time")
+STATE = RolloutState(
+    to=REVISION, origin="older", attempt="x", replicas=2, since=0.0, progressed=0.0
 )
+TOO_LATE = replace(STATE, fault=Fault("RolloutTimedOut", "it was not ready in time"))
+UNDONE = Fault("Undone", "the annotation says so")
 
 
 def row(name: str, *, state: Any = "running", parked: int = 0, error: str = "") -> SubscriptionRow:
@@ -51,14 +54,17 @@ def state_of(
     serving: str | None = REVISION,
     rows: list[SubscriptionRow] | None = None,
     replicas: int = 2,
+    suspended: bool = False,
+    state: RolloutState | None = None,
 ) -> BundleState:
     return BundleState(
-        bundle=bundle(replicas=replicas),
+        bundle=bundle(replicas=replicas, suspend=suspended),
         subscriptions=rows or (),
         check=check,
         store_fault=store_fault,
         serving=serving,
         rollout=rollout,
+        state=state,
     )
 
 
@@ -119,11 +125,39 @@ def by_type(now: BundleState) -> dict[str, Condition]:
             ("True", "CrashLoopBackOff"),
         ),
         (
-            state_of(rollout=TOO_LATE),
+            state_of(rollout=STARTED, state=TOO_LATE),
             "Degraded",
             ("False", "RolloutTimedOut"),
             ("False", "RolloutTimedOut"),
             ("True", "RolloutTimedOut"),
+        ),
+        (
+            state_of(rollout=STARTED, state=replace(TOO_LATE, state="Returning")),
+            "Returning",
+            ("False", "RolloutTimedOut"),
+            ("True", "RolloutTimedOut"),
+            ("True", "RolloutTimedOut"),
+        ),
+        (
+            state_of(rollout=STARTED, state=replace(TOO_LATE, state="Returned")),
+            "Returned",
+            ("False", "RolloutTimedOut"),
+            ("False", "RolloutTimedOut"),
+            ("True", "RolloutTimedOut"),
+        ),
+        (
+            state_of(rollout=STARTED, state=replace(STATE, state="Returned", fault=UNDONE)),
+            "Returned",
+            ("False", "Undone"),
+            ("False", "Undone"),
+            ("False", "AsExpected"),
+        ),
+        (
+            state_of(suspended=True, rollout=Rollout(done=True, complete=True, ready=0)),
+            "Suspended",
+            ("True", "Suspended"),
+            ("False", "Complete"),
+            ("False", "AsExpected"),
         ),
         (
             state_of(rollout=WEAK),
@@ -142,6 +176,10 @@ def by_type(now: BundleState) -> dict[str, Condition]:
         "rolling out",
         "crashing",
         "too late",
+        "going back",
+        "gone back",
+        "undone",
+        "suspended",
         "a pod is not ready",
     ],
 )
@@ -154,6 +192,10 @@ def test_each_situation_has_its_words(
 ) -> None:
     found = by_type(now)
     assert phase(now) == word
+    stalled = found.pop("Stalled", None)
+    has_ended = now.state is not None and now.state.state != "Returning"
+    assert (stalled is not None) is has_ended
+    assert stalled is None or stalled.reason == ready[1]
     assert {name: (item.status, item.reason) for name, item in found.items()} == {
         "Ready": ready,
         "Progressing": progressing,
@@ -172,7 +214,7 @@ def test_a_refused_first_revision_does_not_speak_of_another() -> None:
     assert "continues to serve" not in by_type(state_of(REFUSED, serving=None))["Ready"].message
 
 
-@pytest.mark.parametrize("rollout", [STARTED, CRASHING, TOO_LATE])
+@pytest.mark.parametrize("rollout", [STARTED, CRASHING])
 def test_a_rollout_that_is_stuck_says_which_revision_serves(rollout: Rollout) -> None:
     now = state_of(rollout=replace(rollout, ready=0, others=["older"]))
     for kind in ("Ready", "Degraded"):

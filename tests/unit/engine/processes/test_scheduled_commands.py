@@ -5,7 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from chekov import Domain, InvalidCommand, MemoryStore, Runtime, UnknownCommand
+from chekov import Domain, InvalidCommand, MemoryStore, Principal, Runtime, UnknownCommand
+from chekov.domain.principal import ANONYMOUS
 from chekov.store.port import ScheduledCommand
 from tests.unit.engine.processes.test_process_managers import Clock, balance_is
 from tests.unit.engine.processes.transfers import Account, Deposit, Request, Withdraw
@@ -43,6 +44,39 @@ async def test_a_command_is_executed_when_it_is_due() -> None:
         assert (event.causation_id, event.correlation_id) == (id_, ID)
         assert b'"by":"clock"' in (event.metadata or b"")
         await until(lambda: has(runtime, 1))
+
+
+async def test_its_events_show_on_whose_behalf_it_was_scheduled() -> None:
+    ada = Principal("ada", {"role": "teller"})
+    async with accounts() as runtime:
+        deposit = Deposit(account="a", amount=5)
+        await runtime.schedule(deposit, after=NOW, principal=ada, metadata={"by": "clock"})
+        await until(lambda: balance_is(runtime, "a", 5))
+        [event] = await runtime.store.read_stream("account-a")
+        assert (event.metadata or b"").startswith(b'{"by":"clock","$principal":"ada"')
+        with pytest.raises(InvalidCommand, match="pass principal="):
+            await runtime.schedule(deposit, after=NOW, metadata={"$principal": "eve"})
+
+
+async def test_a_run_of_a_recurring_command_shows_it_too() -> None:
+    clock = Clock()
+    async with accounts(MemoryStore(clock=clock)) as runtime:
+        deposit = Deposit(account="a", amount=5)
+        await runtime.schedule(deposit, cron="0 12 * * *", principal=Principal("ada"))
+        clock.now += timedelta(days=1)
+        await until(lambda: balance_is(runtime, "a", 5))
+        [event] = await runtime.store.read_stream("account-a")
+        assert b'"$principal":"ada"' in (event.metadata or b"")
+
+
+@pytest.mark.parametrize("principal", [Principal("ada"), ANONYMOUS, None], ids=str)
+async def test_a_domain_may_keep_it_out(principal: Principal | None) -> None:
+    domain = Domain("bank", aggregates=[Account], record_principal=False)
+    async with Runtime(domain, store=MemoryStore()) as runtime:
+        await runtime.schedule(Deposit(account="a", amount=5), after=NOW, principal=principal)
+        await until(lambda: balance_is(runtime, "a", 5))
+        [event] = await runtime.store.read_stream("account-a")
+        assert b"$principal" not in (event.metadata or b"")
 
 
 async def has(runtime: Runtime, number: int) -> bool:

@@ -20,6 +20,7 @@ from tests.unit.server.authentication.issuer import (
     token,
 )
 from tests.unit.server.conftest import ID, OPEN, Serving, problem
+from tests.waiting import until
 
 TOKEN = "ada-0123456789abcdef"
 
@@ -176,6 +177,24 @@ async def test_events_show_on_whose_behalf_they_were_stored(
         )
         result = json.loads(await response.text())
         assert result["events"][0]["metadata"] == {"$principal": "bob"}
+
+
+async def test_events_of_scheduled_commands_show_it_too(
+    serving: Serving, signed: dict[str, str]
+) -> None:
+    async with serving(**signed) as server:
+        headers = bearer(token())
+        response = await server.api.post(
+            "/commands/OpenAccount?after=0", json=OPEN, headers=headers
+        )
+        assert response.status == 202
+
+        async def recorded() -> list[object]:
+            response = await server.api.get("/events", headers=headers)
+            return [event["metadata"] for event in (await response.json())["events"]]
+
+        await until(recorded)
+        assert await recorded() == [{"$principal": "ada", "$command": "OpenAccount"}]
 
 
 async def test_a_domain_may_keep_subjects_out_of_its_events(

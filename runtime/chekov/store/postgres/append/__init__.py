@@ -36,9 +36,9 @@ this process about a tenth less time, and three in a hundred less are repeated (
 The head cache serves the first two; without it, appends cost 1.11 to 1.19. Beside other processes,
 they take the append lock if it is free, and otherwise wait for their turn: so who writes all the
 time does not keep the others from it. A process whose positions were taken does without the cache
-for ten seconds. With one append in flight and an idle second process, a round of both, Postgres
-included, takes 1.3 times what it takes alone; it was 2.7 times before the cache served beside others
-and notifications came less often.
+for ten seconds. With one append in flight and an idle second process, an append takes 1.3 times the
+processor time of all of them, Postgres included, that it takes alone. It was 2.7 times before the
+cache served beside others and notifications came less often.
 
 The second connection, for queues of 64 appends and more, costs no processor time and saves elapsed
 time (256 in flight: 1.2 to 1.4 without it), since Postgres works on one half while this process

@@ -1,0 +1,269 @@
+"""How far a rollout is, and whether it goes on or back. Pure.
+
+The state is stored in the bundle's status, and the next one follows from it and from what is there
+now. So nothing is lost when the operator restarts, and a person sees all that it decides by.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from chekov_operator.api.domain_bundle import Bundle
+from chekov_operator.api.fault import Fault
+from chekov_operator.children.pod_state import seconds_of
+from chekov_operator.controllers.bundle.comparison import Comparison
+from chekov_operator.controllers.bundle.pod_counts import Pods
+from chekov_operator.controllers.bundle.rollout import Rollout
+from chekov_operator.kube.objects import Object, digest, nested
+
+UNDONE: Final = "Undone"
+_UNRELATED: Final = ("replicas", "suspend", "autoscaling")
+"""Fields of a spec whose change is no reason to try a revision again."""
+
+State = Literal["Growing", "Waiting", "Returning", "Returned"]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutState:
+    """How far a rollout is.
+
+    Attributes:
+        to: the revision that the spec asks for.
+        origin: the revision that served before, to which it would go back; `None` if none did.
+        attempt: a digest of the spec; with another one, a revision that went back is tried again.
+        replicas: the number of wanted pods.
+        step: how many steps are behind it.
+        state: whether its pods are growing or waiting in the pause of a step, or those of `origin`
+            are taking over again, or have done so.
+        since: when the state or the step began, in seconds since the epoch.
+        progress: how far the pods were at best.
+        progressed: when they came that far.
+        fault: why it went back, or does not go on.
+    """
+
+    to: str
+    origin: str | None
+    attempt: str
+    replicas: int
+    since: float
+    progressed: float
+    step: int = 0
+    state: State = "Growing"
+    progress: int = 0
+    fault: Fault | None = None
+
+    @property
+    def is_back(self) -> bool:
+        """Whether the revision that served before should have all pods."""
+        return self.state in ("Returning", "Returned")
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a rollout depends on.
+
+    Attributes:
+        bundle: the spec.
+        spec: as the user wrote it.
+        to: the revision that the spec asks for.
+        origin: the revision that could serve in its place.
+        is_new: whether it takes over from `origin`, rather than having served already.
+        rollout: of `to`.
+        pods: of each revision.
+        is_store_ready: whether pods could become ready.
+        comparison: of both revisions, if they were compared.
+        now: in seconds since the epoch.
+    """
+
+    bundle: Bundle
+    spec: Mapping[str, object]
+    to: str
+    origin: str | None
+    is_new: bool
+    rollout: Rollout
+    pods: Mapping[str, Pods]
+    is_store_ready: bool
+    comparison: Comparison | None
+    now: float
+
+    @property
+    def attempt(self) -> str:
+        return digest({name: value for name, value in self.spec.items() if name not in _UNRELATED})
+
+    @property
+    def is_promoted(self) -> bool:
+        return self.bundle.promoted == self.to
+
+    @property
+    def is_undone(self) -> bool:
+        return self.bundle.undone == self.to and self.origin is not None
+
+    @property
+    def ready(self) -> int:
+        return self.pods.get(self.to, Pods(0, 0)).ready
+
+    @property
+    def progress(self) -> int:
+        """How far the pods are: it grows with each step on the way to the end."""
+        others = sum(pods.wanted for name, pods in self.pods.items() if name != self.to)
+        return self.ready + self.rollout.updated - others
+
+
+def next_state(before: RolloutState | None, now: Situation) -> RolloutState | None:
+    """The state of the rollout; `None` if there is none under way and none went back."""
+    known = before if before is not None and before.to == now.to else None
+    if now.is_undone:
+        fault = Fault(UNDONE, f"the annotation chekov.dev/undo names revision {now.to}")
+        return _going_back(known or _begun(now), fault, now)
+    if known is not None and known.is_back and not now.is_promoted:
+        is_by_itself = known.fault is not None and known.fault.reason != UNDONE
+        if is_by_itself and now.origin is not None and known.attempt == now.attempt:
+            return _going_back(known, known.fault, now)
+    if now.rollout.complete or not now.bundle.pods:
+        return None
+    if known is None or known.is_back:
+        known = _begun(now)
+    return _forward(known, now)
+
+
+def share_of(state: RolloutState | None, bundle: Bundle) -> int:
+    """How many pods the new revision should have for now."""
+    stages = _stages(state, bundle)
+    return stages[state.step][0] if state and state.step < len(stages) else bundle.pods
+
+
+def wait_of(state: RolloutState | None, bundle: Bundle, now: float) -> float | None:
+    """Seconds until the state may change without a change of anything else."""
+    if state is None or state.fault is not None:
+        return None
+    stages = _stages(state, bundle)
+    if state.state == "Waiting" and state.step < len(stages):
+        return max(0.5, state.since + stages[state.step][1] - now)
+    return max(0.5, state.progressed + bundle.rollout.deadline - now)
+
+
+def to_status(state: RolloutState, bundle: Bundle, pods: Mapping[str, Pods]) -> Object:
+    """The state as the bundle's status has it."""
+    stages = _stages(state, bundle)
+    share = 0 if state.is_back else share_of(state, bundle)
+    percent = round(100 * share / bundle.pods) if bundle.pods else 0
+    found: Object = {
+        "to": state.to,
+        "attempt": state.attempt,
+        "replicas": state.replicas,
+        "state": state.state,
+        "step": min(state.step + 1, len(stages) + 1),
+        "steps": len(stages) + 1,
+        "share": percent,
+        "pods": f"{pods.get(state.to, Pods(0, 0)).ready}/{bundle.pods}",
+        "since": _stamp(state.since),
+        "progress": state.progress,
+        "progressTime": _stamp(state.progressed),
+    }
+    if state.origin:
+        found["from"] = state.origin
+    if state.fault:
+        found |= {"reason": state.fault.reason, "message": state.fault.message}
+    return found
+
+
+def from_status(found: Object | None) -> RolloutState | None:
+    """The state that `rollout` of a bundle's status has; `None` if it has none."""
+    if (
+        found is None
+        or not found.get("to")
+        or found.get("state")
+        not in (
+            "Growing",
+            "Waiting",
+            "Returning",
+            "Returned",
+        )
+    ):
+        return None
+    reason = nested(found, "reason")
+    return RolloutState(
+        to=str(found["to"]),
+        origin=nested(found, "from"),
+        attempt=str(nested(found, "attempt")),
+        replicas=int(nested(found, "replicas") or 0),
+        since=seconds_of(nested(found, "since")),
+        progressed=seconds_of(nested(found, "progressTime")),
+        step=int(nested(found, "step") or 1) - 1,
+        state=found["state"],
+        progress=int(nested(found, "progress") or 0),
+        fault=Fault(str(reason), str(nested(found, "message"))) if reason else None,
+    )
+
+
+def _begun(now: Situation) -> RolloutState:
+    return RolloutState(
+        to=now.to,
+        origin=now.origin if now.is_new else None,
+        attempt=now.attempt,
+        replicas=now.bundle.pods,
+        since=now.now,
+        progressed=now.now,
+        progress=now.progress,
+    )
+
+
+def _forward(known: RolloutState, now: Situation) -> RolloutState:
+    asked = (known.attempt, known.replicas)
+    known = replace(
+        known,
+        origin=now.origin if now.is_new else None,
+        attempt=now.attempt,
+        replicas=now.bundle.pods,
+    )
+    is_changed = asked != (known.attempt, known.replicas)
+    if now.progress > known.progress or is_changed or not now.is_store_ready:
+        known = replace(known, progress=now.progress, progressed=now.now, fault=None)
+    if now.is_promoted:
+        known = replace(known, step=len(_stages(known, now.bundle)), state="Growing")
+    elif known.origin is not None and now.comparison is not None and now.comparison.is_worse:
+        fault = Fault("WorseThanBefore", f"it was worse: {now.comparison.message}")
+        return _going_back(known, fault, now)
+    stages = _stages(known, now.bundle)
+    if known.step < len(stages) and now.ready >= stages[known.step][0]:
+        return _waiting(known, stages[known.step][1], now)
+    known = replace(known, state="Growing")
+    deadline = now.bundle.rollout.deadline
+    if now.now - known.progressed < deadline:
+        return known
+    cause = f": {now.rollout.fault.message}" if now.rollout.fault else ""
+    message = f"it did not become ready in time, within {deadline:g} s without progress{cause}"
+    fault = known.fault or Fault("RolloutTimedOut", message)
+    if known.origin is None or now.is_promoted:
+        return replace(known, fault=fault)
+    return _going_back(known, fault, now)
+
+
+def _waiting(known: RolloutState, pause: float, now: Situation) -> RolloutState:
+    """The state at the end of a step, whose pods are ready."""
+    since = known.since if known.state == "Waiting" else now.now
+    waiting = replace(known, state="Waiting", since=since, progressed=now.now, fault=None)
+    if now.now - since < pause:
+        return waiting
+    return replace(waiting, state="Growing", step=known.step + 1, since=now.now)
+
+
+def _going_back(known: RolloutState, fault: Fault | None, now: Situation) -> RolloutState:
+    origin = now.pods.get(now.origin or "", Pods(0, 0))
+    others = sum(pods.wanted for name, pods in now.pods.items() if name != now.origin)
+    is_back = origin.ready >= now.bundle.pods and not others
+    state: State = "Returned" if is_back else "Returning"
+    since = known.since if known.state == state else now.now
+    return replace(known, origin=now.origin, state=state, since=since, fault=fault)
+
+
+def _stages(state: RolloutState | None, bundle: Bundle) -> list[tuple[int, float]]:
+    """The steps, which only a revision has that takes over from another one."""
+    if state is None or state.origin is None:
+        return []
+    return bundle.rollout.stages(bundle.pods)
+
+
+def _stamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

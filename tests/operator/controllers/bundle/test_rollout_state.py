@@ -1,0 +1,256 @@
+"""How far a rollout is, and whether it goes on or back."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chekov_operator.api.fault import Fault
+from chekov_operator.controllers.bundle.comparison import Comparison
+from chekov_operator.controllers.bundle.pod_counts import Pods
+from chekov_operator.controllers.bundle.rollout import Rollout
+from chekov_operator.controllers.bundle.rollout_state import (
+    RolloutState,
+    Situation,
+    from_status,
+    next_state,
+    share_of,
+    to_status,
+    wait_of,
+)
+from tests.operator.samples import bundle, bundle_body
+
+OLD, NEW = "aaaa", "bbbb"
+NOW = 1_800_000_000.0
+STEPS: dict[str, Any] = {
+    "steps": [{"share": 10, "pauseSeconds": 60}, {"share": 50, "pauseSeconds": 30}]
+}
+CRASHES = Fault("CrashLoopBackOff", "pod bank-1 keeps crashing")
+
+
+def situation(
+    *,
+    new: int = 0,
+    ready: int = 0,
+    old: int = 10,
+    at: float = 0,
+    replicas: int = 10,
+    rollout: dict[str, Any] | None = None,
+    annotations: dict[str, str] | None = None,
+    fault: Fault | None = None,
+    complete: bool = False,
+    **more: Any,
+) -> Situation:
+    """Ten pods of the old revision are to be replaced; `at` counts seconds from the begin."""
+    body = bundle_body(replicas=replicas, rollout=rollout or {}, **more.pop("spec", {}))
+    wanted = bundle(replicas=replicas, rollout=rollout or {})
+    names = annotations or {}
+    wanted = replace(wanted, promoted=names.get("promote"), undone=names.get("undo"))
+    found = Situation(
+        bundle=replace(wanted, suspended=more.pop("suspended", False)),
+        spec=body["spec"],
+        to=NEW,
+        origin=OLD,
+        is_new=True,
+        rollout=Rollout(done=complete, complete=complete, ready=ready, updated=new, fault=fault),
+        pods={OLD: Pods(old, old), NEW: Pods(new, ready)},
+        is_store_ready=True,
+        comparison=None,
+        now=NOW + at,
+    )
+    return replace(found, **more)
+
+
+def after(*situations: Situation, before: RolloutState | None = None) -> RolloutState:
+    """The state after these situations, one after the other."""
+    state = before
+    for each in situations:
+        state = next_state(state, each)
+    assert state is not None
+    return state
+
+
+def test_a_rollout_begins_and_ends() -> None:
+    begun = after(situation())
+    assert (begun.to, begun.origin, begun.state, begun.step) == (NEW, OLD, "Growing", 0)
+    assert share_of(begun, situation().bundle) == 10
+    assert next_state(begun, situation(new=10, ready=10, old=0, complete=True)) is None
+
+
+def test_what_serves_completely_is_no_rollout() -> None:
+    assert next_state(None, situation(complete=True)) is None
+    assert next_state(None, situation(suspended=True)) is None
+
+
+def test_each_step_waits_for_its_pods_and_then_for_its_time() -> None:
+    def shares(state: RolloutState) -> tuple[str, int, int]:
+        return state.state, state.step, share_of(state, situation(rollout=STEPS).bundle)
+
+    def at(seconds: float, new: int, ready: int) -> Situation:
+        return situation(at=seconds, new=new, ready=ready, old=10 - ready, rollout=STEPS)
+
+    state = after(at(0, 0, 0))
+    assert shares(state) == ("Growing", 0, 1)
+    state = after(at(5, 1, 0), before=state)
+    assert shares(state) == ("Growing", 0, 1)
+    state = after(at(9, 1, 1), before=state)
+    assert shares(state) == ("Waiting", 0, 1)
+    assert wait_of(state, at(9, 1, 1).bundle, NOW + 19) == 50
+    state = after(at(68, 1, 1), before=state)
+    assert shares(state) == ("Waiting", 0, 1)
+    state = after(at(69, 1, 1), before=state)
+    assert shares(state) == ("Growing", 1, 5)
+    state = after(at(80, 5, 5), before=state)
+    assert shares(state) == ("Waiting", 1, 5)
+    state = after(at(110, 5, 5), before=state)
+    assert shares(state) == ("Growing", 2, 10)
+
+
+def test_a_pod_that_fails_in_the_pause_begins_it_anew() -> None:
+    state = after(situation(rollout=STEPS), situation(new=1, ready=1, old=9, rollout=STEPS))
+    assert state.state == "Waiting"
+    state = after(situation(at=50, new=1, ready=0, old=9, rollout=STEPS), before=state)
+    assert state.state == "Growing"
+    state = after(situation(at=70, new=1, ready=1, old=9, rollout=STEPS), before=state)
+    assert (state.state, state.since) == ("Waiting", NOW + 70)
+
+
+def test_the_first_revision_has_no_steps_and_nothing_to_go_back_to() -> None:
+    alone: dict[str, Any] = {"origin": None, "old": 0, "rollout": STEPS}
+    state = after(situation(**alone))
+    assert share_of(state, situation(**alone).bundle) == 10
+    state = after(situation(**alone, at=200, fault=CRASHES), before=state)
+    assert (state.state, state.is_back) == ("Growing", False)
+    assert state.fault is not None
+    assert state.fault.reason == "RolloutTimedOut"
+    assert wait_of(state, situation(**alone).bundle, NOW + 200) is None
+    state = after(situation(**alone, at=201, new=1, ready=1), before=state)
+    assert state.fault is None
+
+
+def test_without_progress_in_time_the_old_revision_serves_again() -> None:
+    state = after(situation(), situation(at=179, new=1, fault=CRASHES))
+    assert not state.is_back, "a new pod is progress"
+    state = after(situation(at=360, new=1, old=10, fault=CRASHES), before=state)
+    assert (state.state, state.origin) == ("Returned", OLD) or state.state == "Returning"
+    assert state.fault is not None
+    assert state.fault.reason == "RolloutTimedOut"
+    assert CRASHES.message in state.fault.message
+    state = after(situation(at=361, new=0, old=10), before=state)
+    assert state.state == "Returned"
+
+
+def test_pods_that_come_and_go_are_no_progress() -> None:
+    state = after(situation(), situation(at=10, new=1, ready=1))
+    for second in range(20, 190, 10):
+        state = after(situation(at=second, new=1, ready=second % 20 // 10), before=state)
+        assert not state.is_back
+    assert after(situation(at=200, new=1, ready=1), before=state).is_back
+
+
+@pytest.mark.parametrize("cause", ["the store", "the number of pods", "the spec"])
+def test_what_is_not_the_revisions_fault_prolongs_its_time(cause: str) -> None:
+    state = after(situation(), situation(at=10, new=1))
+    changed: dict[str, dict[str, Any]] = {
+        "the store": {"is_store_ready": False},
+        "the number of pods": {"replicas": 20},
+        "the spec": {"spec": {"resources": {"limits": {"memory": "1Gi"}}}},
+    }
+    state = after(situation(at=150, new=1, **changed[cause]), before=state)
+    assert not after(situation(at=300, new=1, **changed[cause]), before=state).is_back
+    assert after(situation(at=200, new=1), before=after(situation(new=1))).is_back
+
+
+WORSE = Comparison("worse", "revision bbbb failed 50 of 100 commands")
+
+
+def test_a_revision_whose_commands_fare_worse_goes_back() -> None:
+    state = after(situation(new=1, ready=1, comparison=Comparison("too-few", "2 commands")))
+    assert not state.is_back
+    state = after(situation(at=5, new=1, ready=1, comparison=WORSE), before=state)
+    assert state.is_back
+    assert state.fault is not None
+    assert (state.fault.reason, WORSE.message in state.fault.message) == ("WorseThanBefore", True)
+
+
+def went_back() -> RolloutState:
+    return after(situation(), situation(at=5, comparison=WORSE), situation(at=6))
+
+
+def test_what_went_back_is_not_tried_again_by_itself() -> None:
+    state = after(situation(at=5000, replicas=12), before=went_back())
+    assert (state.is_back, state.fault) == (True, went_back().fault)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": {"resources": {"limits": {"memory": "1Gi"}}}},
+        {"annotations": {"promote": NEW}},
+        {"to": "cccc"},
+    ],
+    ids=["the spec changed", "it is promoted", "another revision"],
+)
+def test_it_is_tried_again_once_somebody_changes_something(change: dict[str, Any]) -> None:
+    state = after(situation(at=60, **change), before=went_back())
+    assert (state.state, state.step, state.fault) == ("Growing", 0, None)
+
+
+def test_a_promoted_revision_skips_steps_and_does_not_go_back() -> None:
+    promoted: dict[str, Any] = {"rollout": STEPS, "annotations": {"promote": NEW}}
+    state = after(situation(**promoted, comparison=WORSE))
+    assert share_of(state, situation(**promoted).bundle) == 10
+    state = after(situation(**promoted, at=999), before=state)
+    assert not state.is_back
+    assert state.fault is not None
+    assert state.fault.reason == "RolloutTimedOut"
+
+
+@pytest.mark.parametrize("complete", [True, False], ids=["complete", "under way"])
+def test_a_revision_is_undone_by_its_name_for_as_long_as_that_stands(
+    complete: bool,  # noqa: FBT001
+) -> None:
+    undone = situation(
+        annotations={"undo": NEW, "promote": NEW}, complete=complete, is_new=not complete
+    )
+    state = after(undone)
+    assert (state.is_back, state.origin) == (True, OLD)
+    assert state.fault is not None
+    assert state.fault.reason == "Undone"
+    again = next_state(state, situation(at=9))
+    assert again is not None
+    assert (again.state, again.fault) == ("Growing", None)
+    assert next_state(None, situation(annotations={"undo": "cccc"}, complete=True)) is None
+
+
+def test_a_revision_that_served_before_has_no_steps_when_it_is_scaled() -> None:
+    state = after(situation(is_new=False, rollout=STEPS, new=5, ready=5, old=0))
+    assert (state.origin, share_of(state, situation(rollout=STEPS).bundle)) == (None, 10)
+
+
+def test_the_state_is_read_back_from_the_status_as_it_was() -> None:
+    for state in (after(situation(rollout=STEPS)), went_back()):
+        written = to_status(state, situation(rollout=STEPS).bundle, situation().pods)
+        assert from_status(written) == state
+
+
+@pytest.mark.parametrize("status", [None, {}, {"to": "a", "state": "x"}])
+def test_a_status_without_a_state_is_none(status: dict[str, Any] | None) -> None:
+    assert from_status(status) is None
+
+
+def test_the_status_shows_where_it_is() -> None:
+    state = after(situation(rollout=STEPS), situation(at=5, new=1, ready=1, old=9, rollout=STEPS))
+    shown = to_status(state, situation(rollout=STEPS).bundle, {NEW: Pods(1, 1)})
+    named = {
+        name: shown[name] for name in ("from", "to", "state", "step", "steps", "share", "pods")
+    }
+    assert named == {
+        "from": OLD,
+        "to": NEW,
+        "state": "Waiting",
+        "step": 1,
+        "steps": 3,
+        "share": 10,
+        "pods": "1/10",
+    }
