@@ -19,14 +19,14 @@ DATABASE = "postgres:5432"
 OTHER = "other:8000"
 # A policy takes effect a moment after a pod has started.
 CHECKED = f"""
-import time
+import threading
 
 {REACH.partition("if __name__")[0]}
 
 for _ in range(60):
     if not is_reached("{OTHER}"):
         break
-    time.sleep(0.5)
+    threading.Event().wait(0.5)
 reached = [address for address in ("{DATABASE}", "{OTHER}") if is_reached(address)]
 name = socket.gethostbyname("other")
 raise RuntimeError(f"knows {{bool(name)}} and reaches {{reached}}")
