@@ -20,6 +20,7 @@ from chekov_operator.controllers.registry import all_controllers
 from chekov_operator.kube import definitions
 from chekov_operator.kube.access import load_configuration
 from chekov_operator.kube.cache import Cache
+from chekov_operator.kube.child_watch import ChildWatch
 from chekov_operator.kube.client import Client, connected
 from chekov_operator.kube.kinds import SECRET, Key
 from chekov_operator.kube.kopf_login import connection_of
@@ -122,6 +123,13 @@ async def _lead(
         for owner in owners:
             queue.add(owner)
 
+    children = ChildWatch(
+        client,
+        cache,
+        watch.receive,
+        settings.watch_namespaces,
+        longest_pause=settings.refresh_seconds,
+    )
     referenced = ReferencedObjects(client, settings.watch_namespaces, reference_changed)
     async with AsyncExitStack() as stack:
         # The task group is entered last and so ends first: no task uses a closed connection.
@@ -143,6 +151,7 @@ async def _lead(
             group.create_task(queue.work(reconciler), name=f"worker {number}")
         group.create_task(referenced.run(), name="referenced objects")
         group.create_task(watch_check.run(queue, health), name="watch check")
+        group.create_task(children.run(), name="watches of children")
         group.create_task(
             namespaces.run(queue, pause=settings.refresh_seconds), name="watched namespaces"
         )

@@ -10,6 +10,8 @@ from chekov_operator.kube.kinds import COMPONENT_LABEL, DEPLOYMENT, EVENT, JOB, 
 from chekov_operator.kube.objects import Object, label, nested
 from tests.operator.fake_api import FakeApi
 
+STARTING_SECONDS = 0.2
+"""Pods take a moment to start, so that a rollout is seen to be under way."""
 LONG_AGO = "2026-11-24T10:00:00Z"
 READABLE: Object = {"compatibility": "Compatible", "reason": "Readable", "message": "9 events"}
 
@@ -50,8 +52,11 @@ class Kubelet:
 
     def _after_write(self, path: str) -> None:
         plural = path.split("/")[-2]
-        if plural in (JOB.plural, DEPLOYMENT.plural):
-            asyncio.get_running_loop().call_soon(self._play, plural, path)
+        loop = asyncio.get_running_loop()
+        if plural == JOB.plural:
+            loop.call_soon(self._play, plural, path)
+        if plural == DEPLOYMENT.plural:
+            loop.call_later(STARTING_SECONDS, self._play, plural, path)
 
     def _play(self, plural: str, path: str) -> None:
         live = self._api.objects.get(path)

@@ -54,6 +54,7 @@ class Watches:
 
     silent: bool = False
     opened: int = 0
+    _oldest: int = 0
     _history: list[Change] = field(default_factory=list[Change])
     _streams: set["_Stream"] = field(default_factory=set["_Stream"])
 
@@ -65,6 +66,11 @@ class Watches:
             for stream in self._streams:
                 stream.changes.put_nowait(change)
 
+    def forget(self) -> None:
+        """Drop the history: no stream can begin before now."""
+        self._oldest = self._history[-1].version if self._history else 0
+        self._history.clear()
+
     def cut(self) -> None:
         """End every stream, as a server does that restarts."""
         for stream in self._streams:
@@ -75,6 +81,8 @@ class Watches:
     ) -> web.StreamResponse:
         """Deliver the changes of matching objects from a version on, until the client goes."""
         since = int(request.query.get("resourceVersion") or 0)
+        if 0 < since < self._oldest:
+            return web.json_response({"reason": "Expired"}, status=410)
         stream = _Stream()
         self.opened += 1
         self._streams.add(stream)

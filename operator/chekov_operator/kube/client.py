@@ -15,7 +15,7 @@ from chekov.serialization.json import to_json
 from chekov_operator import tracing
 from chekov_operator.kube.access import tls_context
 from chekov_operator.kube.api_error import ApiError, ApiUnavailable
-from chekov_operator.kube.exchange import Request, lines_of, parsed, refusal
+from chekov_operator.kube.exchange import Request, lines_of, parsed, refusal, selector
 from chekov_operator.kube.kinds import FIELD_MANAGER, POD, Kind
 from chekov_operator.kube.objects import Object, nested, nested_list
 from chekov_operator.metrics import Metrics
@@ -92,9 +92,8 @@ class Client:
         Without a namespace, the objects of all namespaces; with `fields`, those that a field
         selector selects.
         """
-        params = {"limit": str(_PAGE)} | ({"fieldSelector": fields} if fields else {})
-        if labels:
-            params["labelSelector"] = ",".join(f"{name}={value}" for name, value in labels.items())
+        params = {"limit": str(_PAGE), **selector(labels)}
+        params |= {"fieldSelector": fields} if fields else {}
         found: list[Object] = []
         while True:
             answer = await self._call(
@@ -121,11 +120,17 @@ class Client:
         return str(nested(await self._call(request), "metadata", "resourceVersion") or "0")
 
     async def changes(
-        self, kind: Kind, namespace: str | None, version: str
-    ) -> AsyncGenerator[Object]:
-        """The metadata of each object that changes after a version, until the server ends that.
+        self,
+        kind: Kind,
+        namespace: str | None,
+        version: str,
+        labels: Mapping[str, str] | None = None,
+        *,
+        shallow: bool = True,
+    ) -> AsyncGenerator[tuple[str, Object]]:
+        """Each change after a version, with what happened, until the server ends that.
 
-        Bookmarks are among them, which have a version and no name.
+        Bookmarks are among them, which have a version and no name. `shallow`: metadata alone.
 
         Raises:
             ApiError: the server refuses, or the version is too old (410).
@@ -137,8 +142,10 @@ class Client:
             "resourceVersion": version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(_STREAM_SECONDS),
+            **selector(labels or {}),
         }
-        headers = await self._headers(Request("GET", kind, path, accept=_SHALLOW_ITEM))
+        accept = _SHALLOW_ITEM if shallow else "application/json"
+        headers = await self._headers(Request("GET", kind, path, accept=accept))
         try:
             async with self._streaming.get(
                 f"{self._prefix}{path}",
@@ -155,7 +162,7 @@ class Client:
                     if change.get("type") == "ERROR":
                         code = int(nested(body, "code") or HTTPStatus.INTERNAL_SERVER_ERROR)
                         raise ApiError(code, str(nested(body, "reason")), f"WATCH {path}: {body}")
-                    yield body
+                    yield str(change.get("type")), body
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             # A proxy may send anything, and cut it anywhere.
             raise ApiUnavailable(f"WATCH {path}: {error or type(error).__name__}") from error

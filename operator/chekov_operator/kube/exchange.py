@@ -53,3 +53,9 @@ def parsed(text: str) -> Object:
 
 def _seconds(text: str | None) -> float:
     return float(text) if text and text.isdecimal() else 1.0
+
+
+def selector(labels: Mapping[str, str]) -> dict[str, str]:
+    """The parameters that select objects with all of these labels."""
+    selected = ",".join(f"{name}={value}" for name, value in labels.items())
+    return {"labelSelector": selected} if selected else {}

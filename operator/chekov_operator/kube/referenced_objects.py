@@ -6,27 +6,19 @@ values are not kept: only a digest of each.
 """
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from http import HTTPStatus
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
-from chekov.backoff import Backoff
-from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
+from chekov_operator.kube.client import ApiUnavailable, Client
 from chekov_operator.kube.content import Content, content_of
+from chekov_operator.kube.following import follow
 from chekov_operator.kube.kinds import CONFIG_MAP, SECRET, SERVICE_ACCOUNT, Key, Kind
-from chekov_operator.kube.objects import key_of, nested
+from chekov_operator.kube.objects import Object, key_of
 
 FOLLOWED: Final = (SECRET, CONFIG_MAP, SERVICE_ACCOUNT)
 UNWATCHED_SECONDS: Final = 60.0
 """After which a content is read again while no watch would report its change."""
-_FIRST_RETRY_SECONDS: Final = 1.0
-_LONGEST_RETRY_SECONDS: Final = 60.0
-_BETWEEN_STREAMS_SECONDS: Final = 0.2
-
-_log = logging.getLogger(__name__)
-
 
 _Scope: TypeAlias = tuple[Kind, str | None]
 
@@ -114,38 +106,25 @@ class ReferencedObjects:
         return self._clock() - since > UNWATCHED_SECONDS
 
     async def _follow(self, kind: Kind, namespace: str | None) -> None:
-        backoff = Backoff(_FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS)
-        reported = ""
-        while True:
-            begun = self._clock()
-            try:
-                version = await self._client.version(kind, namespace)
-                reported = ""
-                self._watched.add((kind, namespace))
-                # No watch reports what changed before.
-                self.invalidate([key for key in self._owners if _is_within(key, kind, namespace)])
-                await self._deliver(kind, namespace, version)
-            except (ApiError, ApiUnavailable) as error:
-                # A namespace that is gone would be reported again and again.
-                if getattr(error, "status", None) != HTTPStatus.GONE and str(error) != reported:
-                    reported = str(error)
-                    _log.warning(
-                        "changes of what specs name are not followed",
-                        extra={"resource": kind.plural, "error": str(error)},
-                    )
-            self._watched.discard((kind, namespace))
-            if self._clock() - begun > _LONGEST_RETRY_SECONDS:
-                backoff.reset()
-            await backoff.wait()
+        scope = (kind, namespace)
 
-    async def _deliver(self, kind: Kind, namespace: str | None, version: str) -> None:
-        """Take in changes of one kind, over one stream after the other."""
-        while True:
-            # A server that ends streams at once should not be asked without a pause.
-            await asyncio.sleep(_BETWEEN_STREAMS_SECONDS)
-            async for change in self._client.changes(kind, namespace, version):
-                version = str(nested(change, "metadata", "resourceVersion") or version)
-                self.invalidate([key_of(kind, change)])
+        async def begin() -> str:
+            version = await self._client.version(kind, namespace)
+            self._watched.add(scope)
+            # No watch reports what changed before.
+            self.invalidate([key for key in self._owners if _is_within(key, kind, namespace)])
+            return version
+
+        def changes(version: str) -> AsyncGenerator[tuple[str, Object]]:
+            return self._client.changes(kind, namespace, version)
+
+        def deliver(_change: str, body: Object) -> None:
+            self.invalidate([key_of(kind, body)])
+
+        def end() -> None:
+            self._watched.discard(scope)
+
+        await follow(begin, changes, deliver, end, what=kind.plural)
 
     def invalidate(self, keys: Iterable[Key]) -> None:
         """Read again what changed, if it is named, and report it."""

@@ -1,7 +1,8 @@
 """Watches: each change updates the cache and puts the key of the object concerned into the queue.
 
-kopf lists, watches and reconnects. Its handlers for created or updated objects, its timers and its
-indexes are not used: they write to the objects, add finalizers and grow with their number.
+kopf lists, watches and reconnects, for what users write. Its handlers for created or updated
+objects, its timers and its indexes are not used: they write to the objects, add finalizers and grow
+with their number.
 """
 
 import itertools
@@ -14,13 +15,10 @@ import kopf
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.kinds import (
     BUNDLE,
-    CHILDREN,
-    MANAGED,
-    POD,
     RECONCILED,
     STORE,
     SUBSCRIPTION,
-    WATCHED,
+    WRITTEN_BY_USERS,
     Key,
     Kind,
 )
@@ -31,7 +29,6 @@ from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.metrics import Metrics
 
 _PAUSES: Final = (1, 1, 2, 3, 5, 8, 13, 21)
-_SELECTOR: Final = ",".join(f"{name}={value}" for name, value in MANAGED.items())
 
 
 class Watch:
@@ -57,7 +54,7 @@ class Watch:
             return await connection()
 
         kopf.on.login(registry=registry)(login)
-        for kind in WATCHED:
+        for kind in WRITTEN_BY_USERS:
             group, _, version = kind.api.rpartition("/")
             kopf.on.event(group, version, kind.plural, registry=registry)(self._handler(kind))
         return registry
@@ -149,7 +146,7 @@ def _spread(seconds: float) -> float:
 def configured(
     settings: kopf.OperatorSettings, *, namespaced: bool, longest_pause: float = _PAUSES[-1]
 ) -> kopf.OperatorSettings:
-    """Settings under which kopf writes nothing and watches only objects that the operator owns.
+    """Settings under which kopf writes nothing.
 
     Args:
         settings: to change.
@@ -168,7 +165,4 @@ def configured(
     )
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
-    for kind in (*CHILDREN, POD):
-        group, _, version = kind.api.rpartition("/")
-        settings.watching.label_selectors[group, version, kind.plural] = _SELECTOR
     return settings

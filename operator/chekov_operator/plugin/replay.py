@@ -98,7 +98,7 @@ async def _states(cluster: Cluster, name: str) -> AsyncGenerator[Object]:
             version = await client.version(REPLAY, namespace)
             yield await _existing(cluster, name)
             async with aclosing(client.changes(REPLAY, namespace, version)) as changes:
-                async for body in changes:
+                async for _, body in changes:
                     backoff.reset()
                     if nested(body, "metadata", "name") == name:
                         yield await _existing(cluster, name)

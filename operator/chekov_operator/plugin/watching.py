@@ -40,7 +40,7 @@ async def _follow(cluster: Cluster, kind: Kind, changed: asyncio.Event) -> None:
         try:
             version = await cluster.client.version(kind, cluster.namespace)
             changed.set()  # whatever happened until then
-            async for body in cluster.client.changes(kind, cluster.namespace, version):
+            async for _, body in cluster.client.changes(kind, cluster.namespace, version):
                 backoff.reset()
                 if nested(body, "metadata", "name"):  # a bookmark has none
                     changed.set()

@@ -52,12 +52,12 @@ def _is_restricted(container: Object) -> bool:
         security["allowPrivilegeEscalation"] is False
         and not security.get("privileged")
         and security["capabilities"]["drop"] == ["ALL"]
-        and set(security["capabilities"].get("add", ())) <= {"NET_BIND_SERVICE"}
+        and set(security["capabilities"].get("add") or ()) <= {"NET_BIND_SERVICE"}
         and security.get("runAsNonRoot") is not False
         and security.get("runAsUser") != 0
         and security.get("seccompProfile", {}).get("type") != "Unconfined"
         and security.get("procMount", "Default") == "Default"
-        and not any(port.get("hostPort") for port in container.get("ports", ()))
+        and not any(port.get("hostPort") for port in container.get("ports") or ())
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
-from chekov_operator.kube.kinds import BUNDLE, CHILDREN, DEPLOYMENT, JOB, POD, STORE, Key
+from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, JOB, POD, STORE, Key
 from chekov_operator.kube.namespaces import Namespaces
 from chekov_operator.kube.objects import Object
 from chekov_operator.kube.watch import Watch, configured
@@ -130,14 +130,10 @@ def test_the_cache_is_updated(watch: Watch, cache: Cache, metrics: Metrics) -> N
     assert count == 2
 
 
-def test_kopf_is_set_to_write_nothing_and_to_hold_only_what_is_ours() -> None:
+def test_kopf_is_set_to_write_nothing() -> None:
     settings = configured(kopf.OperatorSettings(), namespaced=False)
     assert settings.posting.enabled is False
     assert settings.scanning.disabled is False
-    for kind in (*CHILDREN, POD):
-        group, _, version = kind.api.rpartition("/")
-        selector = settings.watching.label_selectors[group, version, kind.plural]
-        assert selector == "app.kubernetes.io/managed-by=chekov-operator"
 
 
 def test_in_some_namespaces_kopf_looks_for_no_others_and_gives_none_up() -> None:

@@ -1,6 +1,5 @@
 """An operator of some namespaces, one of which is not there: it serves the others, and says so."""
 
-from chekov_operator.kube.kinds import DEPLOYMENT
 from tests.operator.process.running import PATIENCE, Cluster
 from tests.waiting import until
 
@@ -34,6 +33,7 @@ async def test_a_namespace_may_be_missing_come_go_and_come_back(cluster: Cluster
         cluster.api.forbidden.clear()
         cluster.bundle("game", "games", replicas=9)
         await cluster.ready(game)
-        live = cluster.api.objects[DEPLOYMENT.path("games", "game")]
+        live = cluster.deployment("game", "games")
+        assert live is not None
         assert live["spec"]["replicas"] == 9
         assert operator.running()
