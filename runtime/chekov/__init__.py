@@ -137,7 +137,7 @@ from chekov.store.port import (
 if TYPE_CHECKING:
     from chekov.store.postgres import PostgresStore
 
-__all__ = [
+__all__: list[str] = [
     "ANONYMOUS",
     "FORGOTTEN",
     "AbandonedSubscription",
