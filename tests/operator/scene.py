@@ -16,12 +16,14 @@ from chekov.store.port import Store as StorePort
 from chekov.store.postgres.inspect import Progress, StoreStatus
 from chekov_operator.api.event_store import Store
 from chekov_operator.api.fault import Fault
+from chekov_operator.children.workloads import CHECK, GATE
 from chekov_operator.controllers.reconciler import Reconciler
 from chekov_operator.controllers.registry import all_controllers
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import (
     BUNDLE,
+    COMPONENT_LABEL,
     DEPLOYMENT,
     JOB,
     KINDS,
@@ -33,7 +35,7 @@ from chekov_operator.kube.kinds import (
     Key,
     Kind,
 )
-from chekov_operator.kube.objects import Object, condition_of, key_of
+from chekov_operator.kube.objects import Object, condition_of, key_of, label
 from chekov_operator.kube.referenced_objects import FOLLOWED, ReferencedObjects
 from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.metrics import Metrics
@@ -42,7 +44,7 @@ from chekov_operator.stores.databases import Databases
 from chekov_operator.stores.poller import Reading
 from chekov_operator.tracing import NO_TRACER
 from tests.operator.fake_api import FakeApi
-from tests.operator.fake_kubelet import ended_pod, rolled_out
+from tests.operator.fake_kubelet import READABLE, ended_pod, rolled_out
 from tests.operator.samples import RUNTIME_IMAGE, bundle_body, store_body
 
 NAMESPACE = "shops"
@@ -201,14 +203,31 @@ class Scene:
     async def settle(self) -> None:
         """Reconcile, with pods that serve at once, until there is nothing left to do."""
         while await self.reconcile():
-            self.roll_out()
+            self.play()
 
     def end_check(self, result: Mapping[str, object]) -> None:
         """Let the pod of the check say something and end."""
-        (job,) = self.all(JOB)
+        self._end(CHECK, result)
+
+    def end_gate(self) -> None:
+        """Let the pod of the gate say that all can be read, and end."""
+        self._end(GATE, READABLE)
+
+    def jobs(self, component: str) -> list[Object]:
+        """The Jobs of checks or of gates."""
+        return [job for job in self.all(JOB) if label(job, COMPONENT_LABEL) == component]
+
+    def _end(self, component: str, result: Mapping[str, object]) -> None:
+        (job,) = self.jobs(component)
         path = POD.path(NAMESPACE, f"{job['metadata']['name']}-1")
         self.api.put(path, ended_pod(job, result))
         self.api.logs[path] = framed(to_json(result))
+
+    def play(self) -> None:
+        """Do what a cluster does by itself: let all be read at the gate, and every pod serve."""
+        if self.jobs(GATE):
+            self.end_gate()
+        self.roll_out()
 
     def roll_out(self) -> None:
         """Let every pod of each Deployment serve."""

@@ -2,13 +2,13 @@
 
 import pytest
 
+from chekov_operator.children.workloads import CHECK
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.definitions import check_installed
 from chekov_operator.kube.events import Events, warnings_about
 from chekov_operator.kube.kinds import (
     BUNDLE,
     CONFIG_MAP,
-    JOB,
     REPLAY,
     SERVICE,
     SERVICE_ACCOUNT,
@@ -100,11 +100,11 @@ async def work(api: FakeApi, client: Client, metrics: Metrics) -> list[Request]:
         for _ in range(8):
             await scene.reconcile()
             requests += api.requests
-            if scene.status()["phase"] == "Checking" and scene.all(JOB):
+            if scene.jobs(CHECK):
                 # Too long for a termination message, so that the log is read.
                 scene.end_check({**FINE, "events": [f"Event{number}" for number in range(500)]})
             else:
-                scene.roll_out()
+                scene.play()
     requests += await work_of_subscriptions(scene)
     requests += await _without_pods(scene)
     api.requests.clear()
@@ -138,7 +138,7 @@ async def work_of_subscriptions(scene: Scene) -> list[Request]:
     for _ in range(4):
         await scene.reconcile()
         requests += scene.api.requests
-        scene.roll_out()
+        scene.play()
     return requests
 
 
