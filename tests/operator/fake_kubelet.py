@@ -41,12 +41,14 @@ class Kubelet:
 
     Attributes:
         result: of checks.
+        gate: the result of gates.
         forbidden: why pods of Jobs may not be made, if so.
     """
 
     def __init__(self, api: FakeApi, result: Mapping[str, object]) -> None:
         self._api = api
         self.result = result
+        self.gate = READABLE
         self.forbidden = ""
         api.after_write = self._after_write
 
@@ -75,7 +77,7 @@ class Kubelet:
             return
         pod = POD.path(live["metadata"]["namespace"], f"{live['metadata']['name']}-1")
         if pod not in self._api.objects:
-            result = READABLE if label(live, COMPONENT_LABEL) == GATE else self.result
+            result = self.gate if label(live, COMPONENT_LABEL) == GATE else self.result
             self._api.logs[pod] = f"{framed(to_json(result))}\n"
             self._api.put(pod, ended_pod(live, result))
 
