@@ -50,7 +50,18 @@ class Kubelet:
         self.result = result
         self.gate = READABLE
         self.forbidden = ""
+        self._held: list[str] | None = None
         api.after_write = self._after_write
+
+    def hold(self) -> None:
+        """Let no Deployment roll out from now on."""
+        self._held = []
+
+    def release(self) -> None:
+        """Let every Deployment roll out that was held back, and those that follow."""
+        held, self._held = self._held or [], None
+        for path in held:
+            self._play(DEPLOYMENT.plural, path)
 
     def _after_write(self, path: str) -> None:
         plural = path.split("/")[-2]
@@ -65,6 +76,9 @@ class Kubelet:
         if live is None:
             return
         if plural == DEPLOYMENT.plural:
+            if self._held is not None:
+                self._held.append(path)
+                return
             after = rolled_out(live)
             if after != live:
                 self._api.put(path, after)
