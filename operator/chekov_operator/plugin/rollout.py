@@ -14,7 +14,7 @@ from chekov_operator.plugin.output import show
 PROMOTE: Final = f"{GROUP}/promote"
 UNDO: Final = f"{GROUP}/undo"
 
-_UNDER_WAY: Final = frozenset({"Growing", "Waiting"})
+_UNDER_WAY: Final = frozenset({"Growing", "Waiting", "Gating", "Stalled"})
 _RETURNING: Final = frozenset({"Returning", "Returned"})
 
 _Patch = Mapping[str, Object]
