@@ -95,7 +95,7 @@ class BundleObserver:
             self._databases.seek(place, key, events_to_wait_for(bundle, result))
             reading = self._databases.last_reading(place)
         progress = reading.progress if reading else None
-        figures = [item for item in progress.figures if item.domain == domain] if progress else []
+        figures = _figures_of_domain(progress, domain)
         return ObservedBundle(
             spec=nested(body, "spec") or {},
             store=store,
@@ -111,9 +111,9 @@ class BundleObserver:
             status=nested(body, "status") or {},
             rollout=nested(body, "status", "rollout"),
             is_store_read=reading is not None or not _is_valid(store),
-            subscriptions=_of_domain(progress, domain),
+            subscriptions=_rows_of_domain(progress, domain),
             head=progress.head if progress else 0,
-            figures=figures,
+            figures=figures or (),
             figures_before=self._at_begin_of_step(key, body, figures),
             waiting=reading.waiting.get(key) if reading else None,
             now=now,
@@ -144,16 +144,19 @@ class BundleObserver:
         self._steps.pop(key, None)
 
     def _at_begin_of_step(
-        self, key: Key, body: Object, figures: Sequence[CommandFigures]
+        self, key: Key, body: Object, figures: Sequence[CommandFigures] | None
     ) -> Sequence[CommandFigures]:
         """The figures when the step began that a rollout is in.
 
-        They are not stored: after a restart of the operator, a step is compared from then on.
+        They are not stored: after a restart of the operator, a step is compared from then on. Until
+        the store has been read, nothing is: figures that are not known yet are not zero.
         """
         rollout = nested(body, "status", "rollout")
         step = (nested(rollout, "to"), nested(rollout, "step"), nested(rollout, "attempt"))
         known = self._steps.get(key)
         if known is None or known[0] != step:
+            if figures is None:
+                return ()
             known = self._steps[key] = (step, figures)
         return known[1]
 
@@ -270,10 +273,18 @@ def _code(
     return found.data, None
 
 
-def _of_domain(progress: Progress | None, domain: object) -> list[SubscriptionRow] | None:
+def _rows_of_domain(progress: Progress | None, domain: object) -> list[SubscriptionRow] | None:
     if progress is None or not domain:
         return None
     return [row for row in progress.rows if row.key.domain == domain]
+
+
+def _figures_of_domain(
+    progress: Progress | None, domain: object
+) -> Sequence[CommandFigures] | None:
+    if progress is None or not domain:
+        return None
+    return [item for item in progress.figures if item.domain == domain]
 
 
 def _is_valid(store: Object | None) -> bool:
