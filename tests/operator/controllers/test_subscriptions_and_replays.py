@@ -74,6 +74,12 @@ async def test_a_handler_that_is_gone_has_none(scene: Scene) -> None:
     scene.give(bundle_body(entrypoint="bank:smaller"))
     await scene.begin_check()
     scene.end_check({**FINE, "subscriptions": HANDLERS[:1]})
+    for _ in range(3):
+        await scene.reconcile()
+    assert scene.status()["phase"] == "RollingOut"
+    names = [body["metadata"]["name"] for body in scene.all(SUBSCRIPTION)]
+    assert names == ["bank-balances", "bank-transfer"], "the rollout may go back"
+    scene.roll_out()
     await scene.settle()
     assert [body["metadata"]["name"] for body in scene.all(SUBSCRIPTION)] == ["bank-balances"]
 

@@ -118,7 +118,7 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
             *check.delete,
             *gate.delete,
             *unwanted(bundle, observed, check, gate, target, origin, serving),
-            *undeclared(bundle, observed, result),
+            *undeclared(bundle, observed, result, progress),
             *scaling.delete,
         ],
         status=status,
