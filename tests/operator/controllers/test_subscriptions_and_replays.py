@@ -167,7 +167,16 @@ async def test_parked_events_are_discarded_by_a_replay(scene: Scene) -> None:
     await scene.reconcile(RETRY)
     assert scene.condition("Complete", RETRY)[:2] == ("True", "Discarded")
     [gone] = await scene.databases.kept.subscriptions.discarded("bank", "balances")
-    assert gone.reason == "a mistake (Replay shops/retry)"
+    assert gone.reason == "a mistake (Replay shops/retry, uid retry-uid)"
+
+
+async def test_a_discard_that_was_not_noted_is_not_lost(scene: Scene) -> None:
+    scene.give(replay_body(discard={"all": True, "reason": "a mistake"}))
+    await scene.reconcile(RETRY)
+    del scene.api.objects[REPLAY.path(NAMESPACE, "retry")]["status"]
+    await scene.reconcile(RETRY)
+    assert scene.condition("Complete", RETRY)[:2] == ("True", "Discarded")
+    assert scene.status(RETRY)["counts"] == {"discarded": 1}
 
 
 async def test_a_handler_is_replayed_in_place(scene: Scene) -> None:
