@@ -9,7 +9,7 @@ from typing import Final
 from chekov.serialization.frame import UnreadableFrame, last_frame
 from chekov.store.port import CommandFigures, SubscriptionRow
 from chekov.store.postgres.inspect import Progress
-from chekov_operator.api.domain_bundle import Bundle, parse_bundle
+from chekov_operator.api.domain_bundle import MOST_CODE_BYTES, Bundle, parse_bundle
 from chekov_operator.api.event_store import parse_store
 from chekov_operator.api.fault import Fault
 from chekov_operator.api.spec import InvalidSpec
@@ -51,7 +51,6 @@ from chekov_operator.kube.objects import (
 from chekov_operator.kube.referenced_objects import ReferencedObjects
 from chekov_operator.stores.databases import Databases, Sought
 
-_MOST_CODE_BYTES: Final = 256 * 1024
 _LOG_LINES: Final = 64
 """Enough for the longest result, since a node splits lines into parts of 16 KiB."""
 
@@ -264,10 +263,10 @@ def _code(
         message = f"{path}: the ConfigMap {name!r} has no modules; give it keys like bank.py"
         return {}, Fault("ConfigMapEmpty", message)
     size = sum(len(source.encode()) for source in found.data.values())
-    if size > _MOST_CODE_BYTES:
+    if size > MOST_CODE_BYTES:
         message = (
             f"{path}: the ConfigMap {name!r} has {size} bytes of code, more than the limit of "
-            f"{_MOST_CODE_BYTES}; put the code into an image and set spec.code.image"
+            f"{MOST_CODE_BYTES}; put the code into an image and set spec.code.image"
         )
         return {}, Fault("ConfigMapTooLarge", message)
     return found.data, None
