@@ -1,5 +1,6 @@
 """The lag of each bundle as JSON, for autoscalers that ask for it over HTTP, such as KEDA."""
 
+import asyncio
 from typing import Final
 
 from aiohttp import web
@@ -8,6 +9,8 @@ from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
 from chekov_operator.kube.kinds import BUNDLE, InvalidPathSegment
 from chekov_operator.kube.objects import Object, nested
 
+_AT_ONCE: Final = 4
+"""Requests to the API server: whoever asks too much must not take the operator's connections."""
 _SHOWN: Final = ("lag", "parked", "replicas", "readyReplicas")
 
 
@@ -20,6 +23,7 @@ class BundleLag:
 
     def __init__(self) -> None:
         self.client: Client | None = None
+        self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer `GET /bundles/{namespace}/{name}`."""
@@ -27,7 +31,8 @@ class BundleLag:
         if self.client is None:
             return _refusal(503, "the operator is starting")
         try:
-            found = await self.client.get(BUNDLE, namespace, name)
+            async with self._turn:
+                found = await self.client.get(BUNDLE, namespace, name)
         except InvalidPathSegment:
             found = None
         except (ApiError, ApiUnavailable) as error:

@@ -170,7 +170,7 @@ async def test_parked_events_are_retried_and_discarded(dsn: str, operated: Opera
         assert (await operated.reached(body, "Complete", "Discarded"))["counts"] == {"discarded": 1}
         await until(lambda: seen.amounts == [8, 2, 1])
         [given_up] = await runtime.discarded("seen")
-        assert given_up.reason == "a mistake (Replay shops/discard)"
+        assert given_up.reason == "a mistake (Replay shops/discard, uid discard-uid)"
 
 
 async def _is(found: Any, wanted: object) -> bool:

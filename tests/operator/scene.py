@@ -78,6 +78,7 @@ class Answers(Databases):
         self.handled = 10
         self.away = False
         self.is_read = True
+        self.opened_stores = 0
         self.waiting: bool | None = None
         self.hurried: list[Key] = []
         self.kept = MemoryStore()
@@ -116,6 +117,7 @@ class Answers(Databases):
     async def opened(self, store: Store) -> AsyncGenerator[StorePort]:
         """A store in memory, whose rows are read from it after that."""
         del store
+        self.opened_stores += 1
         if self.away:
             raise StoreUnavailable("Postgres does not answer")
         async with self.kept as opened:

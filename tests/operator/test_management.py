@@ -1,5 +1,6 @@
 """The operator's probes and metrics."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 
@@ -13,6 +14,7 @@ from chekov_operator.management import Health, serving
 from chekov_operator.metrics import Metrics
 from tests.operator.fake_api import FakeApi
 from tests.operator.samples import bundle_body
+from tests.waiting import until
 
 
 class Site:
@@ -118,3 +120,18 @@ async def test_no_other_object_can_be_read_there(
     lag.client = client
     status, _ = await site.get("/bundles/shops/..%2F..%2Fsecrets%2Fpostgres")
     assert (status, api.requests) == (404, [])
+
+
+async def test_many_questions_do_not_take_all_connections(
+    site: Site, lag: BundleLag, client: Client, api: FakeApi
+) -> None:
+    lag.client = client
+    path = BUNDLE.path("shops", "bank")
+    api.hanging.add(path)
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(site.get("/bundles/shops/bank")) for _ in range(20)]
+        await until(lambda: api.unanswered == 4)
+        assert (await site.get("/livez"))[0] == 200
+        assert api.unanswered == 4
+        for task in asked:
+            task.cancel()

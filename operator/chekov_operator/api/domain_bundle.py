@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from chekov_operator.api.autoscaling import Autoscaling, parse_autoscaling
@@ -32,6 +32,9 @@ from chekov_operator.kube.objects import (
     nested,
     nested_list,
 )
+
+MOST_CODE_BYTES: Final = 256 * 1024
+"""Of code that is not in an image."""
 
 Compatibility = Literal["Enforce", "Warn", "Skip"]
 """What is done about a revision that cannot work with what is stored."""

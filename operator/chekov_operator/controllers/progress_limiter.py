@@ -32,20 +32,31 @@ class ProgressLimiter:
         self._each = seconds_each
         self._pause = 1 / most_a_second
         self._last: dict[Key, float] = {}
+        self._turns: dict[Key, float] = {}
         self._next = 0.0
 
     def wait(self, key: Key) -> float:
-        """Seconds until the object's progress may be written; 0 if now, which counts as done."""
+        """Seconds until the object's progress may be written; 0 if now, which counts as done.
+
+        Each object that has to wait for others gets a turn of its own, which it keeps for a while:
+        if all came back at the next turn, most of them would come in vain, many times a second.
+        """
         now = self._clock()
-        own = self._last.get(key)
-        due = max(self._next, 0.0 if own is None else own + self._each)
-        if due > now:
-            return due - now
+        last = self._last.get(key)
+        if last is not None and last + self._each > now:
+            return last + self._each - now
+        turn = self._turns.get(key)
+        if turn is None or turn + self._each < now:
+            # Time that nobody used is lost, but for one second of it.
+            turn = self._turns[key] = max(self._next, now - 1)
+            self._next = turn + self._pause
+        if turn > now:
+            return turn - now
+        del self._turns[key]
         self._last[key] = now
-        # Time that nobody used is lost, but for one second of it.
-        self._next = max(self._next, now - 1) + self._pause
         return 0.0
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of an object that was deleted."""
         self._last.pop(key, None)
+        self._turns.pop(key, None)

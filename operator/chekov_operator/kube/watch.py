@@ -7,13 +7,14 @@ with their number.
 
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import kopf
 
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.kinds import (
+    AUTOSCALER,
     BUNDLE,
     RECONCILED,
     STORE,
@@ -29,6 +30,12 @@ from chekov_operator.kube.work_queue import WorkQueue
 from chekov_operator.metrics import Metrics
 
 _PAUSES: Final = (1, 1, 2, 3, 5, 8, 13, 21)
+_SET: Final = (("spec",), ("metadata", "labels"), ("metadata", "ownerReferences"))
+_READ_BY_OWNERS: Final[Mapping[str, Sequence[tuple[str, ...]]]] = {
+    SUBSCRIPTION.name: _SET,
+    AUTOSCALER.name: (*_SET, ("status", "conditions")),
+}
+"""What owners read of children whose status changes every few seconds."""
 
 
 class Watch:
@@ -101,7 +108,7 @@ class Watch:
             self._index_by_store(key, body, deleted=deleted)
         if kind is STORE:
             return [*own, *self._users_of.get(key, ())]
-        if kind is SUBSCRIPTION and not deleted and _is_else_the_same(known, body):
+        if not deleted and known is not None and _is_of_no_concern(kind, known, body):
             return own
         return [*own, *(owner for item in (known, body) if (owner := owner_of(item)))]
 
@@ -119,12 +126,10 @@ class Watch:
             self._users_of.setdefault(store, set()).add(key)
 
 
-def _is_else_the_same(known: Object | None, body: Object) -> bool:
-    """Whether an object is as it was, apart from its status."""
-    return known is not None and all(
-        nested(known, *path) == nested(body, *path)
-        for path in (("spec",), ("metadata", "labels"), ("metadata", "ownerReferences"))
-    )
+def _is_of_no_concern(kind: Kind, known: Object, body: Object) -> bool:
+    """Whether a change of a child is in a part of its status that its owner does not read."""
+    paths = _READ_BY_OWNERS.get(kind.name)
+    return paths is not None and all(nested(known, *path) == nested(body, *path) for path in paths)
 
 
 class _EndlessPauses:

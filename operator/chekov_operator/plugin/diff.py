@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 import yaml
 
-from chekov_operator.api.domain_bundle import parse_bundle
+from chekov_operator.api.domain_bundle import Bundle, parse_bundle
 from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.kube.api_error import ApiError
 from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, REVISION, STORE, Kind
@@ -155,7 +155,7 @@ async def _check_code(
             finding.refused.append(f"check: {complaint(result)}")
             return
         finding.changes = changes(await _running(cluster, live), result)
-        await _gate(cluster, finding, code, bundle.store, bodies, arguments)
+        await _gate(cluster, finding, code, bundle, bodies, arguments)
 
 
 async def _config_map(
@@ -187,26 +187,33 @@ async def _gate(
     cluster: Cluster,
     finding: Finding,
     code: LocalCode,
-    store: str,
+    bundle: Bundle,
     bodies: Sequence[Object],
     arguments: Namespace,
 ) -> None:
+    if bundle.compatibility == "Skip":
+        finding.notes.append("gate: spec.compatibility is Skip, so the operator runs none")
+        return
     dsn = environment.dsn(arguments.dsn)
     if dsn is None:
         finding.notes.append(_NO_DSN)
         return
     stores = [item for item in bodies if item["kind"] == STORE.name]
-    given = next((item for item in stores if item["metadata"]["name"] == store), None)
-    found = given or await cluster.client.get(STORE, cluster.namespace, store)
+    given = next((item for item in stores if item["metadata"]["name"] == bundle.store), None)
+    found = given or await cluster.client.get(STORE, cluster.namespace, bundle.store)
     report = await code.gate(dsn, str(nested(found, "spec", "schema") or "chekov"))
     lines = [f"gate: {report.get('compatibility')}: {report.get('message')}"]
-    lines += [
-        f"  {item.get('rule')}: {item.get('sentence')}" for item in nested_list(report, "findings")
-    ]
-    if report.get("compatibility") == "Compatible":
+    lines += [f"  {_as_line(item)}" for item in nested_list(report, "findings")]
+    if report.get("compatibility") == "Compatible" or bundle.compatibility == "Warn":
         finding.notes += lines
     else:
         finding.refused.append("\n".join(lines))
+
+
+def _as_line(found: Object) -> str:
+    """What the gate found, such as `UnknownType: opened at account-1: the domain has no …`."""
+    subject = " at ".join(str(found[name]) for name in ("type", "stream") if found.get(name))
+    return ": ".join(filter(None, [str(found.get("rule")), subject, str(found.get("message"))]))
 
 
 def _show(finding: Finding) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from chekov_operator.api.domain_bundle import parse_bundle
+from chekov_operator.api.domain_bundle import MOST_CODE_BYTES, parse_bundle
 from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP
 from chekov_operator.kube.objects import Object
 from chekov_operator.plugin.failure import PluginError
 
-MOST_BYTES: Final = 256 * 1024
 ANNOTATED_BYTES: Final = 200 * 1024
 """From here on, plain `kubectl apply` fails, which keeps a copy in an annotation."""
 
@@ -37,10 +36,10 @@ def modules_in(folder: Path) -> Mapping[str, str]:
     if len(modules) > _MOST_MODULES:
         raise PluginError(f"{len(modules)} modules; a bundle takes {_MOST_MODULES} at most")
     size = size_of(modules)
-    if size > MOST_BYTES:
+    if size > MOST_CODE_BYTES:
         raise PluginError(
-            f"the modules have {size:,} bytes; a bundle takes {MOST_BYTES:,} at most: put the code "
-            "into an image"
+            f"the modules have {size:,} bytes; a bundle takes {MOST_CODE_BYTES:,} at most: "
+            "put the code into an image"
         )
     return modules
 

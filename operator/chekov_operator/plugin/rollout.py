@@ -5,14 +5,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from chekov_operator.kube.kinds import GROUP, REVISION
+from chekov_operator.kube.kinds import PROMOTE_ANNOTATION, REVISION, UNDO_ANNOTATION
 from chekov_operator.kube.objects import Object, annotation, nested
 from chekov_operator.plugin.cluster import Cluster, opened
 from chekov_operator.plugin.failure import PluginError
 from chekov_operator.plugin.output import show
-
-PROMOTE: Final = f"{GROUP}/promote"
-UNDO: Final = f"{GROUP}/undo"
 
 _UNDER_WAY: Final = frozenset({"Growing", "Waiting", "Gating", "Stalled"})
 _RETURNING: Final = frozenset({"Returning", "Returned"})
@@ -96,7 +93,7 @@ def _promoted(bundle: Object) -> _Patch:
 
 def _annotations(*, undo: str | None = None, promote: str | None = None) -> _Patch:
     # Where both name a revision `undo` wins, so the other one goes.
-    return {"metadata": {"annotations": {UNDO: undo, PROMOTE: promote}}}
+    return {"metadata": {"annotations": {UNDO_ANNOTATION: undo, PROMOTE_ANNOTATION: promote}}}
 
 
 async def _changed(arguments: Namespace, decide: Callable[[Object], _Patch], said: str) -> int:
@@ -104,6 +101,10 @@ async def _changed(arguments: Namespace, decide: Callable[[Object], _Patch], sai
         if decide is not _promoted:
             await _check_there_is_another(cluster, arguments.bundle)
         after = await cluster.change(arguments.bundle, decide)
-    text = said.format(undo=annotation(after, UNDO), promote=annotation(after, PROMOTE))
+    named = {
+        "undo": annotation(after, UNDO_ANNOTATION),
+        "promote": annotation(after, PROMOTE_ANNOTATION),
+    }
+    text = said.format(**named)
     show(f"bundle {arguments.bundle} {text}")
     return 0

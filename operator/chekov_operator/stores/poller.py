@@ -34,7 +34,8 @@ class Reading:
         dsn_fault: why no DSN can be used; `None` if one can.
         unreachable: why the database could not be read, if so.
         state: of the store.
-        progress: of the subscriptions in it; `None` if it has no schema yet.
+        progress: of the subscriptions in it; `None` if it has no schema that can be
+            read.
         waiting: of the bundles that asked, whether there is an event that their handlers take.
     """
 
@@ -50,6 +51,15 @@ class Reading:
     @property
     def is_good(self) -> bool:
         return self.dsn_fault is None and self.unreachable is None
+
+    @property
+    def progress_fault(self) -> Fault | None:
+        """Why it says nothing about the progress of subscriptions; `None` if it does."""
+        if self.progress is not None:
+            return None
+        fault = self.dsn_fault or self.unreachable
+        message = fault.message if fault else "it has no schema that this operator works with yet"
+        return Fault("StoreUnreachable", message)
 
 
 class Poller:

@@ -1,5 +1,7 @@
 """Progress is written at most so often, for each object and for all together."""
 
+import pytest
+
 from chekov_operator.controllers.progress_limiter import ProgressLimiter
 from chekov_operator.kube.kinds import SUBSCRIPTION, Key
 
@@ -38,8 +40,34 @@ def test_what_was_forgotten_begins_anew() -> None:
 def test_all_together_are_written_20_times_a_second() -> None:
     clock = Clock()
     limiter = ProgressLimiter(clock)
-    written = 0
-    for tick in range(1000):
-        clock.now = 1000 + tick / 100
-        written += sum(limiter.wait(key(tick * 100 + number)) == 0 for number in range(20))
-    assert 180 <= written <= 221
+    waits = sorted(limiter.wait(key(number)) for number in range(1000))
+    # Time that nobody used before is good for one second.
+    assert waits[:21] == [0] * 21
+    assert waits[-1] == pytest.approx((1000 - 21) / 20)
+
+
+def test_each_comes_back_once_however_many_wait() -> None:
+    clock = Clock()
+    limiter = ProgressLimiter(clock)
+    due = dict.fromkeys(range(1000), clock.now)
+    tries = 0
+    while due:
+        number = min(due, key=lambda number: due[number])
+        clock.now = due[number]
+        tries += 1
+        wait = limiter.wait(key(number))
+        if wait:
+            due[number] = clock.now + wait
+        else:
+            del due[number]
+    assert tries < 3 * 1000
+
+
+def test_turns_that_were_not_taken_expire() -> None:
+    clock = Clock()
+    limiter = ProgressLimiter(clock, most_a_second=1)
+    assert [limiter.wait(key(number)) for number in range(4)] == [0, 0, 1, 2]
+    clock.now += 10
+    assert limiter.wait(key(2)) == 0
+    clock.now += 20
+    assert [limiter.wait(key(number)) for number in (4, 5, 3)] == [0, 0, 1]

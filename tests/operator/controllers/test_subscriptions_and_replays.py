@@ -7,7 +7,7 @@ import pytest
 from chekov.store.port import Failure, NewEvent, ParkingEntry, SubscriptionKey
 from chekov.uuid7 import uuid7
 from chekov_operator.kube.client import Client
-from chekov_operator.kube.kinds import EVENT, REPLAY, SUBSCRIPTION, Key
+from chekov_operator.kube.kinds import EVENT, REPLAY, STORE, SUBSCRIPTION, Key
 from chekov_operator.metrics import Metrics
 from tests.operator.fake_api import FakeApi
 from tests.operator.samples import bundle_body, replay_body
@@ -74,6 +74,12 @@ async def test_a_handler_that_is_gone_has_none(scene: Scene) -> None:
     scene.give(bundle_body(entrypoint="bank:smaller"))
     await scene.begin_check()
     scene.end_check({**FINE, "subscriptions": HANDLERS[:1]})
+    for _ in range(3):
+        await scene.reconcile()
+    assert scene.status()["phase"] == "RollingOut"
+    names = [body["metadata"]["name"] for body in scene.all(SUBSCRIPTION)]
+    assert names == ["bank-balances", "bank-transfer"], "the rollout may go back"
+    scene.roll_out()
     await scene.settle()
     assert [body["metadata"]["name"] for body in scene.all(SUBSCRIPTION)] == ["bank-balances"]
 
@@ -161,7 +167,16 @@ async def test_parked_events_are_discarded_by_a_replay(scene: Scene) -> None:
     await scene.reconcile(RETRY)
     assert scene.condition("Complete", RETRY)[:2] == ("True", "Discarded")
     [gone] = await scene.databases.kept.subscriptions.discarded("bank", "balances")
-    assert gone.reason == "a mistake (Replay shops/retry)"
+    assert gone.reason == "a mistake (Replay shops/retry, uid retry-uid)"
+
+
+async def test_a_discard_that_was_not_noted_is_not_lost(scene: Scene) -> None:
+    scene.give(replay_body(discard={"all": True, "reason": "a mistake"}))
+    await scene.reconcile(RETRY)
+    del scene.api.objects[REPLAY.path(NAMESPACE, "retry")]["status"]
+    await scene.reconcile(RETRY)
+    assert scene.condition("Complete", RETRY)[:2] == ("True", "Discarded")
+    assert scene.status(RETRY)["counts"] == {"discarded": 1}
 
 
 async def test_a_handler_is_replayed_in_place(scene: Scene) -> None:
@@ -180,6 +195,50 @@ async def test_a_handler_is_replayed_in_place(scene: Scene) -> None:
     await reread(scene)
     await scene.reconcile(RETRY)
     assert scene.condition("Complete", RETRY)[:2] == ("True", "Replayed")
+
+
+@pytest.mark.parametrize(("is_read", "away"), [(False, False), (True, True)])
+async def test_a_replay_goes_on_after_a_time_in_which_nothing_was_read(
+    scene: Scene, *, is_read: bool, away: bool
+) -> None:
+    scene.give(replay_body(**{"from": "origin", "mode": "InPlace"}))
+    for _ in range(2):
+        await scene.reconcile(RETRY)
+    before = scene.status(RETRY)
+    assert (before["phase"], before["target"]) == ("Running", 3)
+    scene.databases.is_read, scene.databases.away = is_read, away
+    await scene.reconcile(RETRY)
+    assert scene.status(RETRY)["phase"] == "Running"
+    scene.databases.is_read, scene.databases.away = True, False
+    store = scene.databases.kept.subscriptions
+    [claim] = await store.claim("bank-1/7f", [KEY], lease=3600)
+    await store.save(claim, 3)
+    await reread(scene)
+    await scene.reconcile(RETRY)
+    assert scene.condition("Complete", RETRY)[:2] == ("True", "Replayed")
+
+
+async def test_a_replay_waits_for_a_store_that_is_gone(scene: Scene) -> None:
+    del scene.api.objects[STORE.path(NAMESPACE, "main")]
+    scene.databases.is_read = False
+    scene.give(replay_body(retry={"all": True}))
+    await scene.reconcile(RETRY)
+    assert scene.status(RETRY)["phase"] == "Pending"
+    message = scene.condition("Complete", RETRY)[2]
+    assert message == "there is no EventStore 'main' in the namespace 'shops'"
+
+
+async def test_a_replay_does_not_open_a_store_that_is_known_to_be_away(scene: Scene) -> None:
+    scene.databases.away = True
+    opened = scene.databases.opened_stores
+    scene.give(replay_body(retry={"all": True}))
+    await scene.reconcile(RETRY)
+    assert scene.status(RETRY)["phase"] == "Pending"
+    assert scene.condition("Complete", RETRY)[:2] == ("False", "StoreUnreachable")
+    assert scene.databases.opened_stores == opened
+    scene.databases.away = False
+    await scene.reconcile(RETRY)
+    assert scene.status(RETRY)["phase"] == "Running"
 
 
 async def test_a_replay_whose_beginning_was_not_noted_begins_once(scene: Scene) -> None:

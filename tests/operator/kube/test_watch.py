@@ -9,7 +9,17 @@ import pytest
 
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
-from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, JOB, POD, STORE, Key
+from chekov_operator.kube.kinds import (
+    AUTOSCALER,
+    BUNDLE,
+    DEPLOYMENT,
+    JOB,
+    POD,
+    STORE,
+    SUBSCRIPTION,
+    Key,
+    Kind,
+)
 from chekov_operator.kube.namespaces import Namespaces
 from chekov_operator.kube.objects import Object
 from chekov_operator.kube.watch import Watch, configured
@@ -156,3 +166,27 @@ def test_a_change_in_a_namespace_that_is_not_yet_known_decides_nothing(
     watch.receive(BUNDLE, None, bank())
     assert queue.taken() == []
     assert cache.find(BANK) is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "own", "concerns_bank"),
+    [
+        (SUBSCRIPTION, {"status": {"lag": 2}}, True, False),
+        (SUBSCRIPTION, {"spec": {"suspend": True}}, True, True),
+        (AUTOSCALER, {"status": {"currentMetrics": [2]}}, False, False),
+        (AUTOSCALER, {"status": {"conditions": [{"type": "AbleToScale"}]}}, False, True),
+        (AUTOSCALER, {"spec": {"maxReplicas": 9}}, False, True),
+        (DEPLOYMENT, {"status": {"readyReplicas": 2}}, False, True),
+    ],
+)
+def test_figures_that_move_concern_no_owner(
+    watch: Watch, queue: Keys, kind: Kind, change: Object, *, own: bool, concerns_bank: bool
+) -> None:
+    before: Object = {**child(**{"chekov.dev/bundle": "bank"}), "spec": {}, "status": {}}
+    watch.receive(kind, "ADDED", before)
+    assert BANK in queue.taken()
+    watch.receive(kind, "MODIFIED", {**before, **change})
+    key = Key(kind.name, "shops", "x")
+    assert queue.taken() == [*([key] if own else []), *([BANK] if concerns_bank else [])]
+    watch.receive(kind, "DELETED", before)
+    assert BANK in queue.taken()

@@ -3,11 +3,13 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import yaml
 
+from chekov.gate.documents import as_json
+from chekov.gate.report import Finding, Report
 from chekov_operator.kube.objects import Object
 from chekov_operator.plugin import local_code
 from tests.operator.fake_api import FakeApi
@@ -171,6 +173,20 @@ async def test_code_in_an_image_is_left_to_the_operator(
     assert "the operator checks once the file is applied" in answer.output
 
 
+STORE: Final = {
+    "apiVersion": "chekov.dev/v1alpha1",
+    "kind": "EventStore",
+    "metadata": {"name": "main"},
+    "spec": {"schema": "shop"},
+}
+
+
+def found(compatibility: Any) -> str:
+    """What `chekov gate` prints."""
+    finding = Finding("UnknownType", "error", "it has no type for it", "opened", "account-1")
+    return json.dumps(as_json(Report(compatibility, "UnknownType", "looked", [finding])))
+
+
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """In place of the runtime's program, one that prints what it was asked, and a gate's answer."""
@@ -199,16 +215,29 @@ async def test_stored_events_are_asked_where_a_dsn_is_known(
     api: FakeApi, kubectl: Kubectl, file: Path, gate: Path, compatibility: str, code: int
 ) -> None:
     put_bundle(api)
-    findings = [{"rule": "UnknownEvent", "sentence": "it has no event opened"}]
-    report = {"compatibility": compatibility, "message": "looked", "findings": findings}
-    gate.write_text(json.dumps(report))  # noqa: ASYNC240
-    store = {"kind": "EventStore", "metadata": {"name": "main"}, "spec": {"schema": "shop"}}
-    write(file, {**store, "apiVersion": "chekov.dev/v1alpha1"}, manifest())
+    gate.write_text(found(compatibility))  # noqa: ASYNC240
+    write(file, STORE, manifest())
     answer = await kubectl("diff", "-f", file, "--dsn=postgresql://reader@db/bank")
     assert answer.code == code
     told = answer.output if compatibility == "Compatible" else answer.errors
     assert f"gate: {compatibility}: looked" in told
-    assert "UnknownEvent: it has no event opened" in told
+    assert "  UnknownType: opened at account-1: it has no type for it" in told
+
+
+@pytest.mark.parametrize(
+    ("policy", "shown"),
+    [("Warn", "UnknownType: opened"), ("Skip", "gate: spec.compatibility is Skip")],
+)
+async def test_the_gate_refuses_only_what_the_operator_would_refuse(
+    api: FakeApi, kubectl: Kubectl, file: Path, gate: Path, policy: str, shown: str
+) -> None:
+    put_bundle(api)
+    gate.write_text(found("Incompatible"))  # noqa: ASYNC240
+    body = manifest()
+    write(file, STORE, {**body, "spec": {**body["spec"], "compatibility": policy}})
+    answer = await kubectl("diff", "-f", file, "--dsn=postgresql://reader@db/bank")
+    assert answer.code == 1
+    assert shown in answer.output
 
 
 async def test_a_check_that_gives_no_result_is_told_with_what_it_printed(

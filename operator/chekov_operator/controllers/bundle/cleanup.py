@@ -19,6 +19,7 @@ from chekov_operator.controllers.bundle.revisions import (
     records,
 )
 from chekov_operator.controllers.bundle.rollout import ready_pods
+from chekov_operator.controllers.bundle.rollout_state import RolloutState
 from chekov_operator.kube.kinds import (
     COMPONENT_LABEL,
     CONFIG_MAP,
@@ -84,16 +85,21 @@ def unwanted(
 
 
 def undeclared(
-    bundle: Bundle, observed: ObservedBundle, result: Object | None
+    bundle: Bundle, observed: ObservedBundle, result: Object | None, rollout: RolloutState | None
 ) -> Iterable[tuple[Kind, str]]:
     """The Subscriptions of handlers that the serving revision does not have any more.
+
+    They stay while a rollout is under way, since it may go back: what people set in them, such as
+    `spec.suspend`, would be lost.
 
     Args:
         bundle: the spec.
         observed: what there is.
         result: of the check of that revision.
+        rollout: how far it is, if one is under way or went back.
     """
-    if not is_whole(result):
+    is_under_way = rollout is not None and not rollout.is_back
+    if is_under_way or not is_whole(result):
         return
     declared = {item["metadata"]["name"] for item in subscriptions(bundle, result)}
     for kind, name in observed.children:

@@ -9,7 +9,7 @@ from typing import Final
 from chekov.serialization.frame import UnreadableFrame, last_frame
 from chekov.store.port import CommandFigures, SubscriptionRow
 from chekov.store.postgres.inspect import Progress
-from chekov_operator.api.domain_bundle import Bundle, parse_bundle
+from chekov_operator.api.domain_bundle import MOST_CODE_BYTES, Bundle, parse_bundle
 from chekov_operator.api.event_store import parse_store
 from chekov_operator.api.fault import Fault
 from chekov_operator.api.spec import InvalidSpec
@@ -51,7 +51,6 @@ from chekov_operator.kube.objects import (
 from chekov_operator.kube.referenced_objects import ReferencedObjects
 from chekov_operator.stores.databases import Databases, Sought
 
-_MOST_CODE_BYTES: Final = 256 * 1024
 _LOG_LINES: Final = 64
 """Enough for the longest result, since a node splits lines into parts of 16 KiB."""
 
@@ -95,7 +94,7 @@ class BundleObserver:
             self._databases.seek(place, key, events_to_wait_for(bundle, result))
             reading = self._databases.last_reading(place)
         progress = reading.progress if reading else None
-        figures = [item for item in progress.figures if item.domain == domain] if progress else []
+        figures = _figures_of_domain(progress, domain)
         return ObservedBundle(
             spec=nested(body, "spec") or {},
             store=store,
@@ -111,9 +110,9 @@ class BundleObserver:
             status=nested(body, "status") or {},
             rollout=nested(body, "status", "rollout"),
             is_store_read=reading is not None or not _is_valid(store),
-            subscriptions=_of_domain(progress, domain),
+            subscriptions=_rows_of_domain(progress, domain),
             head=progress.head if progress else 0,
-            figures=figures,
+            figures=figures or (),
             figures_before=self._at_begin_of_step(key, body, figures),
             waiting=reading.waiting.get(key) if reading else None,
             now=now,
@@ -144,16 +143,19 @@ class BundleObserver:
         self._steps.pop(key, None)
 
     def _at_begin_of_step(
-        self, key: Key, body: Object, figures: Sequence[CommandFigures]
+        self, key: Key, body: Object, figures: Sequence[CommandFigures] | None
     ) -> Sequence[CommandFigures]:
         """The figures when the step began that a rollout is in.
 
-        They are not stored: after a restart of the operator, a step is compared from then on.
+        They are not stored: after a restart of the operator, a step is compared from then on. Until
+        the store has been read, nothing is: figures that are not known yet are not zero.
         """
         rollout = nested(body, "status", "rollout")
         step = (nested(rollout, "to"), nested(rollout, "step"), nested(rollout, "attempt"))
         known = self._steps.get(key)
         if known is None or known[0] != step:
+            if figures is None:
+                return ()
             known = self._steps[key] = (step, figures)
         return known[1]
 
@@ -261,19 +263,27 @@ def _code(
         message = f"{path}: the ConfigMap {name!r} has no modules; give it keys like bank.py"
         return {}, Fault("ConfigMapEmpty", message)
     size = sum(len(source.encode()) for source in found.data.values())
-    if size > _MOST_CODE_BYTES:
+    if size > MOST_CODE_BYTES:
         message = (
             f"{path}: the ConfigMap {name!r} has {size} bytes of code, more than the limit of "
-            f"{_MOST_CODE_BYTES}; put the code into an image and set spec.code.image"
+            f"{MOST_CODE_BYTES}; put the code into an image and set spec.code.image"
         )
         return {}, Fault("ConfigMapTooLarge", message)
     return found.data, None
 
 
-def _of_domain(progress: Progress | None, domain: object) -> list[SubscriptionRow] | None:
+def _rows_of_domain(progress: Progress | None, domain: object) -> list[SubscriptionRow] | None:
     if progress is None or not domain:
         return None
     return [row for row in progress.rows if row.key.domain == domain]
+
+
+def _figures_of_domain(
+    progress: Progress | None, domain: object
+) -> Sequence[CommandFigures] | None:
+    if progress is None or not domain:
+        return None
+    return [item for item in progress.figures if item.domain == domain]
 
 
 def _is_valid(store: Object | None) -> bool:

@@ -125,7 +125,7 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
             *check.delete,
             *(named for each in gates for named in each.delete),
             *unwanted(bundle, observed, check, gates, target, origin, serving),
-            *undeclared(bundle, observed, result),
+            *undeclared(bundle, observed, result, progress),
             *scaling.delete,
         ],
         status=status,

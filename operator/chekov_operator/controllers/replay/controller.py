@@ -20,6 +20,7 @@ from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import BUNDLE, REPLAY, STORE, SUBSCRIPTION, Key, Kind
 from chekov_operator.kube.objects import Object, condition_of, nested
 from chekov_operator.stores.databases import Databases, NoDsn
+from chekov_operator.stores.poller import Reading
 
 _REFUSALS = (NothingParked, RewindRefused, GenerationRefused, DefinitionError)
 _AWAY = (StoreError, NoDsn, InvalidSpec)
@@ -61,16 +62,22 @@ class ReplayController:
         target = parse_subscription(found)
         reading = self._databases.last_reading(_store_key(key, target))
         rows, generations = rows_and_generations(reading, target)
+        fault = self._store_fault(key, target, reading)
         return replace(
             observed,
             target=target,
             bundle_fault=self._bundle_fault(key, target),
             rows=rows,
             generations=generations,
+            unreachable=fault,
+            is_read=reading is not None or fault is not None,
         )
 
     async def _advance(self, key: Key, replay: Replay, observed: ObservedReplay) -> ObservedReplay:
         """Do what the store needs to be asked for, or told, and add what it answers."""
+        if observed.unreachable is not None or not observed.is_read:
+            # The poller alone waits for a database that does not answer.
+            return observed
         target, begun = observed.target, has_begun(observed.status)
         is_to_begin = not begun and refusal(replay, observed) is None
         if target is None or not (is_to_begin or isinstance(replay.work, Retry)):
@@ -108,6 +115,13 @@ class ReplayController:
             return ""
         why = ready.get("message") or "the operator has not looked at it yet"
         return f"the DomainBundle {target.bundle!r} is not ready: {why}"
+
+    def _store_fault(self, key: Key, target: Subscription, reading: Reading | None) -> Fault | None:
+        """Why the store cannot be read, if so."""
+        if self._cache.find(_store_key(key, target)) is None:
+            message = f"there is no EventStore {target.store!r} in the namespace {key.namespace!r}"
+            return Fault("StoreUnreachable", message)
+        return reading.progress_fault if reading else None
 
     def _store(self, key: Key, target: Subscription) -> Store:
         return parse_store(self._cache.get(STORE, key.namespace, target.store) or {})

@@ -24,6 +24,7 @@ class ObservedReplay:
         done: what has just been carried out in the store, which the rows need not show yet.
         refused: why the store has just refused it, if so.
         unreachable: why the store cannot be read or changed, if so.
+        is_read: whether the store has been read since the operator started.
         status: as it was written last.
         now: the time in seconds since the epoch.
     """
@@ -37,6 +38,7 @@ class ObservedReplay:
     done: Mapping[str, object] | None = None
     refused: Fault | None = None
     unreachable: Fault | None = None
+    is_read: bool = True
     status: Mapping[str, object] = field(default_factory=dict[str, object])
     now: float = 0.0
 

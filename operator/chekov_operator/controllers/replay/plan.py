@@ -59,6 +59,9 @@ def plan_replay(replay: Replay, observed: ObservedReplay) -> Plan:
         return _finished(replay, observed)
     if replay.meta.paused:
         return paused_plan()
+    if not observed.is_read:
+        # After a restart of the operator, what it said before holds until it has read again.
+        return Plan(keep_status=True, requeue_after=LOOK_SECONDS)
     fault = observed.refused
     if fault is None and observed.done is None and not has_begun(observed.status):
         fault = refusal(replay, observed)

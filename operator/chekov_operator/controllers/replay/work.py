@@ -29,7 +29,8 @@ async def carry_out(store: Store, replay: Replay, target: Subscription) -> Mappi
     if isinstance(work, Again):
         return await _begin_again(store, work, replay.meta.uid, target)
     if isinstance(work, Discard):
-        reason = f"{work.reason} (Replay {replay.meta.namespace}/{replay.meta.name})"
+        meta = replay.meta
+        reason = f"{work.reason} (Replay {meta.namespace}/{meta.name}, uid {meta.uid})"
         count = await _discard(store, work.chosen, reason, target)
         counts = {"discarded": count}
     else:
@@ -82,7 +83,20 @@ async def _discard(store: Store, chosen: Chosen, reason: str, target: Subscripti
             target.domain, target.handler, filter, reason=reason, after=after, limit=_PAGE
         )
 
-    return await _every(chosen, discard)
+    done = await _every(chosen, discard)
+    # After a crash they are recorded already.
+    return max(done, await _recorded(store, reason, target))
+
+
+async def _recorded(store: Store, reason: str, target: Subscription) -> int:
+    """How many events are recorded as discarded for a reason."""
+    found, after = 0, 0
+    while page := await store.subscriptions.discarded(
+        target.domain, target.handler, after=after, limit=_PAGE
+    ):
+        found += sum(event.reason == reason for event in page)
+        after = page[-1].position
+    return found
 
 
 async def _every(

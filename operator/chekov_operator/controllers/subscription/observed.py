@@ -46,9 +46,7 @@ def observed_in(
     if reading is None:
         return ObservedSubscription(is_read=False, status=status)
     if reading.progress is None:
-        fault = reading.dsn_fault or reading.unreachable
-        message = fault.message if fault else "the store has no schema yet"
-        return ObservedSubscription(fault=Fault("StoreUnreachable", message), status=status)
+        return ObservedSubscription(fault=reading.progress_fault, status=status)
     name = wanted.handler
     own = [
         row

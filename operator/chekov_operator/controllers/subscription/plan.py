@@ -21,14 +21,14 @@ _OF_THE_PASS = ("conditions", "observedGeneration")
 def wanted_change(wanted: Subscription, observed: ObservedSubscription) -> Change | None:
     """What `spec` asks for and the store does not have yet.
 
-    What somebody else paused is not resumed, unless a new `resumeNonce` asks for it.
+    What somebody else paused is not taken over, so that it stays paused after `suspend`, unless a
+    new `resumeNonce` asks for it.
     """
     rows = observed.every
     if wanted.meta.paused or not rows:
         return None
     if wanted.suspend:
-        is_done = all(_is_suspended(row, wanted) for row in rows)
-        return None if is_done else "pause"
+        return None if all(row.state == "paused" for row in rows) else "pause"
     halted = [row for row in rows if row.state != "running"]
     if any(_is_suspended(row, wanted) for row in rows) or (halted and _is_asked(wanted, observed)):
         return "resume"
@@ -143,6 +143,8 @@ def _suspended(wanted: Subscription, observed: ObservedSubscription) -> Conditio
         f"{by} paused it; `chekov subscriptions resume`, or a new value of spec.resumeNonce, lets "
         "it go on"
     )
+    if wanted.suspend:
+        message = f"{by} paused it before spec.suspend was true, and it stays paused after that"
     return true("Suspended", "PausedElsewhere", message)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chekov.serialization.frame import framed
+from chekov.store.port import CommandFigures
 from chekov_operator.api.domain_bundle import parse_bundle
 from chekov_operator.children.workloads import check_job, deployment
 from chekov_operator.controllers.bundle.observed import ObservedBundle
@@ -232,3 +233,26 @@ async def test_the_revision_that_last_ran_is_known_without_a_deployment(
     body = bundle_body() | {"status": {"revision": "abc"}}
     cache.put(BUNDLE, body)
     assert (await observe(observer, body)).running == "abc"
+
+
+async def test_a_step_is_compared_from_the_first_reading_of_the_store_on(
+    client: Client, cache: Cache, referenced: ReferencedObjects
+) -> None:
+    answers = Answers(client)
+    observer = BundleObserver(client, cache, answers, referenced)
+    cache.put(STORE, store_body())
+    cache.put(DEPLOYMENT, deployment(target()))
+    cache.put(REVISION, stored(target(), FINE))
+    rollout = {"to": "new", "step": 1, "attempt": "a"}
+    body = bundle_body() | {"status": {"rollout": rollout}}
+    cache.put(BUNDLE, body)
+    answers.is_read = False
+    assert (await observe(observer, body)).figures_before == ()
+    first = CommandFigures("bank-1/7f", "bank", "old", 900, 90, [900])
+    later = CommandFigures("bank-1/7f", "bank", "old", 910, 90, [910])
+    for figures in (first, later):
+        answers.is_read, answers.figures = True, [figures]
+        observed = await observe(observer, body)
+    assert (observed.figures_before, observed.figures) == ([first], [later])
+    answers.away = True
+    assert (await observe(observer, body)).figures == ()

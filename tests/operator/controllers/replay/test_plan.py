@@ -94,6 +94,13 @@ def test_a_store_that_is_away_is_waited_for() -> None:
     assert later.status == {"phase": "Running", "startedAt": BEGUN}
 
 
+def test_what_was_said_holds_until_the_store_is_read() -> None:
+    plan = plan_replay(replay(**ORIGIN), begun(is_read=False, status={"target": 100}))
+    assert plan.keep_status
+    assert not plan.conditions
+    assert plan.requeue_after is not None
+
+
 def test_what_has_begun_is_not_shown_by_the_store_at_once() -> None:
     plan = plan_replay(replay(**ORIGIN), seen(done={}))
     assert plan.status == {"phase": "Running", "startedAt": "2026-11-24T10:00:30Z"}

@@ -95,7 +95,7 @@ def test_tables_that_are_built_beside_are_shown() -> None:
         ({"suspend": True}, {}, {}, "pause"),
         ({"suspend": True}, {"state": "stopped"}, {}, "pause"),
         ({"suspend": True}, {"state": "paused", "paused_by": OWN}, {}, None),
-        ({"suspend": True}, {"state": "paused", "paused_by": "Ada"}, {}, "pause"),
+        ({"suspend": True}, {"state": "paused", "paused_by": "Ada"}, {}, None),
         ({}, {"state": "paused", "paused_by": OWN}, {}, "resume"),
         ({}, {"state": "paused", "paused_by": "Ada"}, {}, None),
         ({}, {"state": "stopped"}, {}, None),
@@ -127,6 +127,7 @@ def test_nothing_is_changed_in_a_store_that_has_no_row() -> None:
         (OWN, True, "SuspendedBySpec", "Suspended"),
         (OWN, False, "SuspendedBySpec", "Suspended"),
         ("Ada", False, "PausedElsewhere", "Paused"),
+        ("Ada", True, "PausedElsewhere", "Paused"),
         ("", False, "PausedElsewhere", "Paused"),
     ],
 )
