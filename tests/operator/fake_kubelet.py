@@ -41,14 +41,27 @@ class Kubelet:
 
     Attributes:
         result: of checks.
+        gate: the result of gates.
         forbidden: why pods of Jobs may not be made, if so.
     """
 
     def __init__(self, api: FakeApi, result: Mapping[str, object]) -> None:
         self._api = api
         self.result = result
+        self.gate = READABLE
         self.forbidden = ""
+        self._held: list[str] | None = None
         api.after_write = self._after_write
+
+    def hold(self) -> None:
+        """Let no Deployment roll out from now on."""
+        self._held = []
+
+    def release(self) -> None:
+        """Let every Deployment roll out that was held back, and those that follow."""
+        held, self._held = self._held or [], None
+        for path in held:
+            self._play(DEPLOYMENT.plural, path)
 
     def _after_write(self, path: str) -> None:
         plural = path.split("/")[-2]
@@ -63,6 +76,9 @@ class Kubelet:
         if live is None:
             return
         if plural == DEPLOYMENT.plural:
+            if self._held is not None:
+                self._held.append(path)
+                return
             after = rolled_out(live)
             if after != live:
                 self._api.put(path, after)
@@ -75,7 +91,7 @@ class Kubelet:
             return
         pod = POD.path(live["metadata"]["namespace"], f"{live['metadata']['name']}-1")
         if pod not in self._api.objects:
-            result = READABLE if label(live, COMPONENT_LABEL) == GATE else self.result
+            result = self.gate if label(live, COMPONENT_LABEL) == GATE else self.result
             self._api.logs[pod] = f"{framed(to_json(result))}\n"
             self._api.put(pod, ended_pod(live, result))
 

@@ -205,15 +205,15 @@ class Scene:
     async def settle(self) -> None:
         """Reconcile, with pods that serve at once, until there is nothing left to do."""
         while await self.reconcile():
-            self.play()
+            self.roll_out()
 
     def end_check(self, result: Mapping[str, object]) -> None:
         """Let the pod of the check say something and end."""
         self._end(CHECK, result)
 
-    def end_gate(self) -> None:
-        """Let the pod of the gate say that all can be read, and end."""
-        self._end(GATE, READABLE)
+    def end_gate(self, result: Mapping[str, object] = READABLE) -> None:
+        """Let the pod of the gate say something, that all can be read unless told, and end."""
+        self._end(GATE, result)
 
     def jobs(self, component: str) -> list[Object]:
         """The Jobs of checks or of gates."""

@@ -148,7 +148,8 @@ async def _without_pods(scene: Scene) -> list[Request]:
     scene.give(bundle_body(entrypoint="bank:watcher", replicas=1, autoscaling=scaled))
     await scene.begin_check()
     scene.end_check({**FINE, "commands": [], "handled": ["opened"]})
-    await scene.settle()
+    while await scene.reconcile():
+        scene.play()
     scene.databases.waiting = False
     await scene.reconcile()
     return list(scene.api.requests)

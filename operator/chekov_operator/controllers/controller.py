@@ -1,6 +1,7 @@
 """What the reconciler needs of each kind that it reconciles."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from chekov_operator.controllers.plan import Plan
@@ -20,6 +21,16 @@ class Planned(NamedTuple):
     plan: Plan
     children: Children
     replan: Callable[[Children], Plan]
+
+    def again(self, children: Children) -> Plan:
+        """The plan from the children as they are now, with the Events that only the first one has.
+
+        What was about to happen may have happened meanwhile, and an Event says so all the same.
+        """
+        after = self.replan(children)
+        reasons = {reason for reason, _ in after.events}
+        missed = [event for event in self.plan.events if event[0] not in reasons]
+        return replace(after, events=[*missed, *after.events])
 
     def mapped(self, change: Callable[[Plan], Plan]) -> "Planned":
         """The same with a change made to each plan."""

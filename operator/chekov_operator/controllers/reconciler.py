@@ -122,13 +122,13 @@ class Reconciler:
         except (NameTaken, ChildRefused) as error:
             return _refused(plan, error)
         except FieldContested as error:
-            return _contested(planned.replan(self._cache.children(key)), error)
+            return _contested(planned.again(self._cache.children(key)), error)
         if plan.scale_to is not None:
             await self._scale(key, plan.scale_to)
         if applied or plan.delete:
             deleted = [f"{kind.name}/{name}" for kind, name in plan.delete]
             _log.info("changed", extra={"key": str(key), "applied": applied, "deleted": deleted})
-        return planned.replan(self._cache.children(key)) if applied else plan
+        return planned.again(self._cache.children(key)) if applied else plan
 
     async def _scale(self, key: Key, replicas: int) -> None:
         kind = self._controllers[key.kind].kind

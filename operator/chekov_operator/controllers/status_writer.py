@@ -24,7 +24,9 @@ class StatusWriter:
         self._events = Events(client, instance)
 
     async def write(self, kind: Kind, body: Object, plan: Plan) -> None:
-        """Write the plan's status unless it is unchanged; ignore that the object was deleted.
+        """Write the plan's status unless it is unchanged, and emit its Events.
+
+        That the object was deleted meanwhile is ignored.
 
         Raises:
             ApiError: the API server refuses the status.
@@ -34,9 +36,7 @@ class StatusWriter:
             return
         meta = parse_meta(body)
         status = _status(body, plan, meta.generation)
-        if status == nested(body, "status"):
-            return
-        if not await self._apply(kind, body, status):
+        if status != nested(body, "status") and not await self._apply(kind, body, status):
             return
         for item in _news(body, plan.conditions):
             weight = "Warning" if _needs_attention(item, plan.conditions) else "Normal"

@@ -19,6 +19,7 @@ _STATES: Final[dict[str, Colour]] = {
     "Degraded": "red",
     "Refused": "red",
     "Returned": "red",
+    "Stalled": "red",
     "stopped": "red",
     "False": "red",
     "CrashLoopBackOff": "red",

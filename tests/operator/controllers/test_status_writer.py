@@ -2,10 +2,11 @@
 
 import pytest
 
+from chekov_operator.api.conditions import Condition
+from chekov_operator.controllers.plan import Plan
+from chekov_operator.controllers.status_writer import StatusWriter
 from chekov_operator.kube.client import Client
-from chekov_operator.kube.kinds import (
-    EVENT,
-)
+from chekov_operator.kube.kinds import BUNDLE, EVENT
 from chekov_operator.metrics import Metrics
 from tests.operator.fake_api import FakeApi
 from tests.operator.samples import store_body
@@ -60,3 +61,27 @@ async def test_a_bundle_that_is_rolling_out_emits_no_warning(scene: Scene) -> No
         ("Normal", "RollingOut"),
         ("Normal", "Serving"),
     ]
+
+
+async def test_what_happened_is_told_even_if_the_status_is_as_before(
+    api: FakeApi, client: Client, scene: Scene
+) -> None:
+    scene.give_bank()
+    await scene.serve()
+    body = scene.one(BUNDLE, "bank")
+    kept = Plan(keep_status=True, conditions=[])
+    status = {name: value for name, value in body["status"].items() if name != "conditions"}
+    same = Plan(
+        status=status,
+        conditions=[
+            Condition(item["type"], item["status"], item["reason"], item["message"])
+            for item in body["status"]["conditions"]
+        ],
+        events=[("RolloutStep", "step 1 of 2")],
+    )
+    api.requests.clear()
+    writer = StatusWriter(client, scene.cache, "operator-1")
+    await writer.write(BUNDLE, body, kept)
+    assert api.writes() == []
+    await writer.write(BUNDLE, body, same)
+    assert paths(api.writes()) == ["POST shops/events"]

@@ -28,10 +28,14 @@ async def test_a_rotated_password_replaces_the_pods_and_is_told(cluster: Cluster
     async with cluster.operator():
         await cluster.ready(bank)
         before = versions(cluster)
+        cluster.kubelet.hold()
         dsn = b64encode(NEW_DSN.encode()).decode()
         cluster.api.put(SECRET.path("shops", "main"), {"data": {"dsn": dsn}})
         await until(lambda: versions(cluster) not in (None, before), PATIENCE)
-        await until(lambda: any("the Secret 'main' changed" in said for said in events(cluster)))
+        await until(
+            lambda: any("the Secret 'main' changed" in said for said in events(cluster)), PATIENCE
+        )
+        cluster.kubelet.release()
         await cluster.ready(bank)
         live = cluster.deployment()
         assert annotation(live, "kubernetes.io/change-cause") == "the Secret 'main' changed"

@@ -42,7 +42,7 @@ def unwanted(
     bundle: Bundle,
     observed: ObservedBundle,
     check: Check,
-    gate: Gate,
+    gates: Iterable[Gate],
     target: Revision | None,
     origin: str | None,
     planned: Sequence[Object],
@@ -53,7 +53,7 @@ def unwanted(
         bundle: the spec.
         observed: what there is.
         check: of the revision that the spec asks for.
-        gate: of the same.
+        gates: of the same, and of the revision to which a rollout is to go back.
         target: the revision that should have pods, if any can.
         origin: the revision to which a rollout would go back.
         planned: the children that should exist.
@@ -61,7 +61,7 @@ def unwanted(
     wanted = check.revision.name if check.revision else None
     # Its result is lost with the Job until the BundleRevision has it.
     has_passed = nested(known_result(observed.children, wanted), "ok") is True
-    needed_jobs = {gate.job}
+    needed_jobs = {gate.job for gate in gates}
     if wanted and not has_passed:
         needed_jobs.add(names.check(bundle.meta.name, wanted))
     for kind, name in observed.children:

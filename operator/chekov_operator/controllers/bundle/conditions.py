@@ -20,6 +20,12 @@ from chekov_operator.controllers.bundle.rollout_state import UNDONE, RolloutStat
 from chekov_operator.controllers.subscription_rows import fault_of_rows
 
 _WAITING: Final = "waiting for a change"
+_UNDECIDED: Final = ("Gating", "Returning")
+"""States of a rollout that pass by themselves although it has a fault."""
+_WAYS_OUT: Final = (
+    "apply a revision that can serve, promote this one, or set spec.compatibility to Warn to go "
+    "back all the same"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +56,24 @@ class BundleState:
 
     @property
     def went_back(self) -> Fault | None:
-        """Why the revision that served before serves again, if so."""
-        if self.state is None or not self.state.is_back or self.state.fault is None:
+        """Why the revision that served before serves again, or should, if so."""
+        if self.state is None or not self.state.gives_up or self.state.fault is None:
             return None
-        fault = self.state.fault
-        message = f"revision {self.state.to} gave its place back, because {fault.message}"
+        state, fault = self.state, self.state.fault
+        if state.state == "Gating":
+            message = (
+                f"revision {state.to} is to give its place back, because {fault.message}; first "
+                f"revision {state.origin} is tried on what the store holds"
+            )
+            return Fault(fault.reason, message)
+        if state.state == "Stalled":
+            message = (
+                f"revision {state.to} should give its place back, because {fault.message}; but "
+                f"{state.gate}; {_WAYS_OUT}"
+            )
+            return Fault("CannotGoBack", message)
+        words = f"; {state.gate}" if state.gate else ""
+        message = f"revision {state.to} gave its place back, because {fault.message}{words}"
         return Fault(fault.reason, message)
 
     @property
@@ -88,10 +107,10 @@ def conditions(state: BundleState) -> list[Condition]:
     ready = _ready(state)
     stages = [state.check.condition, state.gate.condition]
     found = [ready, _progressing(state, ready), _degraded(state), *stages]
-    stalled = state.state.fault if state.state and state.state.state != "Returning" else None
+    stalled = state.state.fault if state.state and state.state.state not in _UNDECIDED else None
     if stalled is not None and state.fault is not None:
         # Tools that follow the usual conventions stop waiting then.
-        found.append(true("Stalled", stalled.reason, state.fault.message))
+        found.append(true("Stalled", state.fault.reason, state.fault.message))
     return found
 
 
@@ -139,9 +158,9 @@ def _progressing(state: BundleState, ready: Condition) -> Condition:
     if state.refusal is not None:
         return false("Progressing", state.refusal.reason, _WAITING)
     if state.state is not None and state.state.fault is not None:
-        if state.state.state == "Returning":
-            return true("Progressing", state.state.fault.reason, ready.message)
-        return false("Progressing", state.state.fault.reason, _WAITING)
+        if state.state.state in _UNDECIDED:
+            return true("Progressing", ready.reason, ready.message)
+        return false("Progressing", ready.reason, _WAITING)
     if state.check.result is None:
         return true("Progressing", ready.reason, ready.message)
     if state.store_fault is not None:

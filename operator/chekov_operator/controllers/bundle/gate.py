@@ -21,7 +21,7 @@ from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.gate_result import parse_gate
 from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
 from chekov_operator.controllers.bundle.revisions import known_result, records
-from chekov_operator.controllers.bundle.target import store_fault
+from chekov_operator.controllers.bundle.target import is_empty, store_fault
 from chekov_operator.kube.kinds import JOB, Kind
 from chekov_operator.kube.objects import Object, digest, nested
 from chekov_operator.stores.dsn import servers
@@ -81,7 +81,7 @@ def gate_revision(bundle: Bundle, observed: ObservedBundle, check: Check) -> Gat
     stored = nested(records(observed.children).get(revision.name), "status", "gate")
     if nested(stored, "basis") == basis and nested(stored, "compatibility") != "Unknown":
         return _finished(bundle, revision, stored)
-    if nested(observed.store, "status", "position") in (None, 0):
+    if is_empty(observed):
         return _finished(bundle, revision, {**_NOTHING_STORED, "basis": basis})
     return _from_job(bundle, revision, observed, basis)
 

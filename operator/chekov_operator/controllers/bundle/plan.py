@@ -19,7 +19,7 @@ from chekov_operator.controllers.bundle.conditions import BundleState, condition
 from chekov_operator.controllers.bundle.deployments import plan_deployments, pods_by_revision
 from chekov_operator.controllers.bundle.gate import gate_revision
 from chekov_operator.controllers.bundle.observed import ObservedBundle
-from chekov_operator.controllers.bundle.pod_counts import Limits
+from chekov_operator.controllers.bundle.pod_counts import Limits, Pods
 from chekov_operator.controllers.bundle.revision_status import revision_statuses
 from chekov_operator.controllers.bundle.revisions import (
     deployments,
@@ -37,10 +37,12 @@ from chekov_operator.controllers.bundle.rotation import cause_of_rollout, versio
 from chekov_operator.controllers.bundle.status import bundle_status, current_rows, is_settled
 from chekov_operator.controllers.bundle.target import (
     is_compared,
+    origin_revision,
     state_of_rollout,
     store_fault,
     target_revision,
 )
+from chekov_operator.controllers.bundle.way_back import gate_backwards, with_answer
 from chekov_operator.controllers.plan import Plan, paused_plan
 from chekov_operator.kube.objects import Object, nested
 from chekov_operator.settings import Settings
@@ -64,7 +66,11 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         observed.warnings,
         observed.completed,
     )
-    progress = state_of_rollout(bundle, observed, check, rollout, gated=gate.passed)
+    asked = state_of_rollout(bundle, observed, check, rollout, gated=gate.passed)
+    old = origin_revision(bundle, observed, settings, asked) if asked else None
+    backwards = gate_backwards(bundle, observed, asked, old)
+    progress = with_answer(asked, backwards, observed.now)
+    gates = [gate] if backwards is None else [gate, backwards]
     target = target_revision(bundle, observed, settings, check, progress, gated=gate.passed)
     shown = target.name if target else observed.running
     result = known_result(observed.children, shown)
@@ -103,21 +109,22 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
     slow = None if rollout.complete else SLOW_SECONDS
     pauses = [
         check.requeue_after or gate.requeue_after or slow,
+        backwards.requeue_after if backwards else None,
         wait_of(progress, bundle, observed.now),
     ]
     return Plan(
         apply=[
             *stored,
             *check.apply,
-            *gate.apply,
+            *(body for each in gates for body in each.apply),
             *serving,
             *(scaling.apply if target else ()),
             *subscriptions(bundle, result),
         ],
         delete=[
             *check.delete,
-            *gate.delete,
-            *unwanted(bundle, observed, check, gate, target, origin, serving),
+            *(named for each in gates for named in each.delete),
+            *unwanted(bundle, observed, check, gates, target, origin, serving),
             *undeclared(bundle, observed, result, progress),
             *scaling.delete,
         ],
@@ -161,7 +168,8 @@ def _completed(state: BundleState, observed: ObservedBundle) -> Object:
     """
     if state.state is not None and state.state.state == "Returned":
         return {"completedRevision": state.state.origin}
-    if state.rollout.complete and state.bundle.pods:
+    gives_up = state.state is not None and state.state.gives_up
+    if state.rollout.complete and state.bundle.pods and not gives_up:
         return {"completedRevision": state.revision}
     completed = observed.completed
     return {"completedRevision": completed} if completed else {}
@@ -180,16 +188,22 @@ def _serving_objects(
     account = [] if target.bundle.service_account else [service_account(target.bundle)]
     store: Object = nested(observed.store, "status") or {}
     databases = servers(str(store.get("host") or ""), store.get("podPorts") or ())
-    pods = plan_deployments(observed, check, target, _limits(bundle, progress), settings)
+    limits = _limits(bundle, progress, pods_by_revision(observed))
+    pods = plan_deployments(observed, check, target, limits, settings)
     return [*account, *supporting_objects(bundle, databases), *pods]
 
 
-def _limits(bundle: Bundle, progress: RolloutState | None) -> Limits:
+def _limits(bundle: Bundle, progress: RolloutState | None, now: Mapping[str, Pods]) -> Limits:
     pods, rollout = bundle.pods, bundle.rollout
     if progress is not None and progress.is_back:
         # What went wrong is over soonest if all pods of the good revision are made at once.
         return Limits(pods, surge=pods, unavailable=rollout.unavailable(pods), share=pods)
     surge, unavailable = rollout.surge(pods), rollout.unavailable(pods)
+    if progress is not None and progress.is_held:
+        is_alone = not any(each.wanted for name, each in now.items() if name != progress.to)
+        kept = now.get(progress.to, Pods(0, 0)).wanted
+        share = pods if is_alone else min(pods, kept)
+        return Limits(pods, surge, unavailable, share, held=pods > 0)
     return Limits(pods, surge, unavailable, share_of(progress, bundle))
 
 

@@ -26,12 +26,14 @@ class Limits:
         surge: how many may be there in excess of that.
         unavailable: by how many fewer may be ready.
         share: how many pods the new revision gets for now.
+        held: whether the others keep their pods, as far as there is room for them.
     """
 
     replicas: int
     surge: int
     unavailable: int
     share: int
+    held: bool = False
 
 
 def next_counts(target: str, now: Mapping[str, Pods], limits: Limits) -> dict[str, int]:
@@ -51,7 +53,10 @@ def next_counts(target: str, now: Mapping[str, Pods], limits: Limits) -> dict[st
         # There is nothing to wait for.
         wanted = limits.share
     left = limits.replicas - limits.share
-    kept = min(total, max(0, limits.replicas - limits.unavailable - min(grown.ready, wanted)))
+    needed = limits.replicas - limits.unavailable - min(grown.ready, wanted)
+    if limits.held:
+        needed = limits.replicas + limits.surge - wanted
+    kept = min(total, max(0, needed))
     return {target: wanted} | _shrunk(others, max(left, kept))
 
 

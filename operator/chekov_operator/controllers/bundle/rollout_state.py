@@ -7,7 +7,7 @@ now. So nothing is lost when the operator restarts, and a person sees all that i
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.fault import Fault
@@ -18,10 +18,12 @@ from chekov_operator.controllers.bundle.rollout import Rollout
 from chekov_operator.kube.objects import Object, digest, nested
 
 UNDONE: Final = "Undone"
-_UNRELATED: Final = ("replicas", "suspend", "autoscaling")
+ANSWER_SECONDS: Final = 120.0
+"""For how long a rollout that is to go back waits for the gate, which reads for 60 s at most."""
+_UNRELATED: Final = ("replicas", "suspend", "autoscaling", "compatibility")
 """Fields of a spec whose change is no reason to try a revision again."""
 
-State = Literal["Growing", "Waiting", "Returning", "Returned"]
+State = Literal["Growing", "Waiting", "Gating", "Stalled", "Returning", "Returned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,15 @@ class RolloutState:
         attempt: a digest of the spec; with another one, a revision that went back is tried again.
         replicas: the number of wanted pods.
         step: how many steps are behind it.
-        state: whether its pods are growing or waiting in the pause of a step, or those of `origin`
-            are taking over again, or have done so.
+        state: whether its pods are growing or waiting in the pause of a step; or it is to give its
+            place back, and `origin` is being tried on what is stored, or has failed there; or the
+            pods of `origin` are taking over again, or have done so.
         since: when the state or the step began, in seconds since the epoch.
         progress: how far the pods were at best.
         progressed: when they came that far.
-        fault: why it went back, or does not go on.
+        fault: why it went back or is to, or does not go on.
+        served: whether it may have stored something.
+        gate: what speaks against going back, in the words of the gate of `origin`.
     """
 
     to: str
@@ -52,11 +57,28 @@ class RolloutState:
     state: State = "Growing"
     progress: int = 0
     fault: Fault | None = None
+    served: bool = False
+    gate: str = ""
 
     @property
     def is_back(self) -> bool:
         """Whether the revision that served before should have all pods."""
         return self.state in ("Returning", "Returned")
+
+    @property
+    def is_held(self) -> bool:
+        """Whether all pods stay as they are."""
+        return self.state in ("Gating", "Stalled")
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether it went back, or is to."""
+        return self.is_back or self.is_held
+
+    @property
+    def occasion(self) -> str:
+        """What tells this return from any other; it is the same after a restart."""
+        return f"{self.to} {self.origin} {_stamp(self.since)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +95,8 @@ class Situation:
         pods: of each revision.
         is_store_ready: whether pods could become ready.
         comparison: of both revisions, if they were compared.
+        has_executed: whether `to` has executed commands, as far as is known.
+        is_gated: whether `origin` has to be tried on what `to` stored before it serves again.
         now: in seconds since the epoch.
     """
 
@@ -85,6 +109,8 @@ class Situation:
     pods: Mapping[str, Pods]
     is_store_ready: bool
     comparison: Comparison | None
+    has_executed: bool
+    is_gated: bool
     now: float
 
     @property
@@ -104,6 +130,10 @@ class Situation:
         return self.pods.get(self.to, Pods(0, 0)).ready
 
     @property
+    def has_served(self) -> bool:
+        return self.ready > 0 or self.has_executed or not self.is_new
+
+    @property
     def progress(self) -> int:
         """How far the pods are: it grows with each step on the way to the end."""
         others = sum(pods.wanted for name, pods in self.pods.items() if name != self.to)
@@ -115,14 +145,14 @@ def next_state(before: RolloutState | None, now: Situation) -> RolloutState | No
     known = before if before is not None and before.to == now.to else None
     if now.is_undone:
         fault = Fault(UNDONE, f"the annotation chekov.dev/undo names revision {now.to}")
-        return _going_back(known or _begun(now), fault, now)
-    if known is not None and known.is_back and not now.is_promoted:
+        return _giving_up(known or _begun(now), fault, now)
+    if known is not None and known.gives_up and not now.is_promoted:
         is_by_itself = known.fault is not None and known.fault.reason != UNDONE
         if is_by_itself and now.origin is not None and known.attempt == now.attempt:
-            return _going_back(known, known.fault, now)
+            return _giving_up(known, known.fault, now)
     if now.rollout.complete or not now.bundle.pods:
         return None
-    if known is None or known.is_back:
+    if known is None or known.gives_up:
         known = _begun(now)
     return _forward(known, now)
 
@@ -135,6 +165,8 @@ def share_of(state: RolloutState | None, bundle: Bundle) -> int:
 
 def wait_of(state: RolloutState | None, bundle: Bundle, now: float) -> float | None:
     """Seconds until the state may change without a change of anything else."""
+    if state is not None and state.state == "Gating":
+        return max(0.5, state.since + ANSWER_SECONDS - now)
     if state is None or state.fault is not None:
         return None
     stages = _stages(state, bundle)
@@ -147,6 +179,8 @@ def to_status(state: RolloutState, bundle: Bundle, pods: Mapping[str, Pods]) -> 
     """The state as the bundle's status has it."""
     stages = _stages(state, bundle)
     share = 0 if state.is_back else share_of(state, bundle)
+    if state.is_held:
+        share = min(pods.get(state.to, Pods(0, 0)).wanted, bundle.pods)
     percent = round(100 * share / bundle.pods) if bundle.pods else 0
     found: Object = {
         "to": state.to,
@@ -160,27 +194,20 @@ def to_status(state: RolloutState, bundle: Bundle, pods: Mapping[str, Pods]) -> 
         "since": _stamp(state.since),
         "progress": state.progress,
         "progressTime": _stamp(state.progressed),
+        "served": state.served,
     }
     if state.origin:
         found["from"] = state.origin
     if state.fault:
         found |= {"reason": state.fault.reason, "message": state.fault.message}
+    if state.gate:
+        found["gate"] = state.gate
     return found
 
 
 def from_status(found: Object | None) -> RolloutState | None:
     """The state that `rollout` of a bundle's status has; `None` if it has none."""
-    if (
-        found is None
-        or not found.get("to")
-        or found.get("state")
-        not in (
-            "Growing",
-            "Waiting",
-            "Returning",
-            "Returned",
-        )
-    ):
+    if found is None or not found.get("to") or found.get("state") not in get_args(State):
         return None
     reason = nested(found, "reason")
     return RolloutState(
@@ -194,6 +221,9 @@ def from_status(found: Object | None) -> RolloutState | None:
         state=found["state"],
         progress=int(nested(found, "progress") or 0),
         fault=Fault(str(reason), str(nested(found, "message"))) if reason else None,
+        # An older operator did not write down whether the revision had served.
+        served=nested(found, "served") is not False,
+        gate=str(nested(found, "gate") or ""),
     )
 
 
@@ -216,6 +246,7 @@ def _forward(known: RolloutState, now: Situation) -> RolloutState:
         origin=now.origin if now.is_new else None,
         attempt=now.attempt,
         replicas=now.bundle.pods,
+        served=known.served or now.has_served,
     )
     is_changed = asked != (known.attempt, known.replicas)
     if now.progress > known.progress or is_changed or not now.is_store_ready:
@@ -224,7 +255,7 @@ def _forward(known: RolloutState, now: Situation) -> RolloutState:
         known = replace(known, step=len(_stages(known, now.bundle)), state="Growing")
     elif known.origin is not None and now.comparison is not None and now.comparison.is_worse:
         fault = Fault("WorseThanBefore", f"it was worse: {now.comparison.message}")
-        return _going_back(known, fault, now)
+        return _giving_up(known, fault, now)
     stages = _stages(known, now.bundle)
     if known.step < len(stages) and now.ready >= stages[known.step][0]:
         return _waiting(known, stages[known.step][1], now)
@@ -237,7 +268,7 @@ def _forward(known: RolloutState, now: Situation) -> RolloutState:
     fault = known.fault or Fault("RolloutTimedOut", message)
     if known.origin is None or now.is_promoted:
         return replace(known, fault=fault)
-    return _going_back(known, fault, now)
+    return _giving_up(known, fault, now)
 
 
 def _waiting(known: RolloutState, pause: float, now: Situation) -> RolloutState:
@@ -247,6 +278,18 @@ def _waiting(known: RolloutState, pause: float, now: Situation) -> RolloutState:
     if now.now - since < pause:
         return waiting
     return replace(waiting, state="Growing", step=known.step + 1, since=now.now)
+
+
+def _giving_up(known: RolloutState, fault: Fault | None, now: Situation) -> RolloutState:
+    """The state of a rollout that is to go back, as soon as the old code may read what is there."""
+    known = replace(known, fault=fault, served=known.served or now.has_served)
+    if known.is_back or not (known.served and now.is_gated):
+        return _going_back(known, fault, now)
+    is_asked = known.state == "Gating"
+    is_refused = known.state == "Stalled" and now.bundle.compatibility == "Enforce"
+    if known.origin == now.origin and (is_asked or is_refused):
+        return known
+    return replace(known, origin=now.origin, state="Gating", since=now.now, gate="")
 
 
 def _going_back(known: RolloutState, fault: Fault | None, now: Situation) -> RolloutState:

@@ -44,6 +44,10 @@ def state_of_rollout(
         pods=pods_by_revision(observed),
         is_store_ready=store_fault(bundle, observed) is None,
         comparison=_comparison(bundle, observed, wanted.name, origin),
+        has_executed=any(
+            item.revision == wanted.name and item.commands for item in observed.figures
+        ),
+        is_gated=bundle.compatibility != "Skip" and not is_empty(observed),
         now=observed.now,
     )
     return next_state(before, situation)
@@ -60,7 +64,7 @@ def target_revision(
 ) -> Revision | None:
     """The revision that the spec asks for if it may run, or else the last one that did."""
     if state is not None and state.is_back:
-        return _stored(state.origin, bundle, observed, settings)
+        return origin_revision(bundle, observed, settings, state)
     if may_run(bundle, observed, check, gated=gated):
         return check.revision
     for name in (_completed_with_pods(observed), observed.running):
@@ -69,9 +73,16 @@ def target_revision(
     return None
 
 
+def origin_revision(
+    bundle: Bundle, observed: ObservedBundle, settings: Settings, state: RolloutState
+) -> Revision | None:
+    """The revision to which a rollout goes back; `None` if it cannot be used."""
+    return _stored(state.origin, bundle, observed, settings)
+
+
 def is_compared(bundle: Bundle, state: RolloutState | None) -> bool:
     """Whether the figures of two revisions are compared now."""
-    is_under_way = state is not None and state.origin is not None and not state.is_back
+    is_under_way = state is not None and state.origin is not None and not state.gives_up
     return is_under_way and bundle.rollout.abort is not None
 
 
@@ -89,6 +100,11 @@ def may_run(bundle: Bundle, observed: ObservedBundle, check: Check, *, gated: bo
     if observed.running == check.revision.name:
         return True
     return gated and store_fault(bundle, observed) is None
+
+
+def is_empty(observed: ObservedBundle) -> bool:
+    """Whether the store holds no events, as far as is known."""
+    return nested(observed.store, "status", "position") in (None, 0)
 
 
 def store_fault(bundle: Bundle, observed: ObservedBundle) -> str | None:

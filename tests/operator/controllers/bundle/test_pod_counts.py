@@ -82,3 +82,13 @@ def test_a_rollout_ends_and_keeps_its_limits_all_the_way(
         counts = after
         assert least <= sum(counts.values()) <= most or not old + older
     assert counts == {"new": replicas, "older": 0, "old": 0}
+
+
+def test_held_pods_stay_as_far_as_there_is_room() -> None:
+    held = Limits(replicas=4, surge=1, unavailable=0, share=2, held=True)
+    now = {"old": Pods(3, 3), "new": Pods(2, 2)}
+    assert next_counts("new", now, held) == {"new": 2, "old": 3}, "although one could go"
+    fewer = Limits(replicas=2, surge=1, unavailable=0, share=2, held=True)
+    assert next_counts("new", now, fewer) == {"new": 2, "old": 1}
+    more = Limits(replicas=8, surge=1, unavailable=0, share=2, held=True)
+    assert next_counts("new", now, more) == {"new": 2, "old": 6}, "what serves well grows"

@@ -10,6 +10,7 @@ from chekov_operator.controllers.bundle.comparison import Comparison
 from chekov_operator.controllers.bundle.pod_counts import Pods
 from chekov_operator.controllers.bundle.rollout import Rollout
 from chekov_operator.controllers.bundle.rollout_state import (
+    ANSWER_SECONDS,
     RolloutState,
     Situation,
     from_status,
@@ -56,6 +57,8 @@ def situation(
         pods={OLD: Pods(old, old), NEW: Pods(new, ready)},
         is_store_ready=True,
         comparison=None,
+        has_executed=False,
+        is_gated=False,
         now=NOW + at,
     )
     return replace(found, **more)
@@ -254,3 +257,94 @@ def test_the_status_shows_where_it_is() -> None:
         "share": 10,
         "pods": "1/10",
     }
+
+
+def gating(**more: Any) -> RolloutState:
+    """A revision that served and is worse than the one before."""
+    return after(situation(new=1, ready=1, comparison=WORSE, is_gated=True, **more))
+
+
+def test_before_it_goes_back_the_old_revision_is_tried_on_what_the_new_one_stored() -> None:
+    state = gating()
+    assert (state.state, state.is_back, state.is_held, state.served) == (
+        "Gating",
+        False,
+        True,
+        True,
+    )
+    assert wait_of(state, situation().bundle, NOW + 20) == ANSWER_SECONDS - 20
+    later = after(situation(at=30, new=1, is_gated=True), before=state)
+    assert later == state, "it is asked once, whatever becomes of the pods"
+    written = to_status(state, situation().bundle, {NEW: Pods(1, 1)})
+    assert (from_status(written), written["share"]) == (state, 10)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"is_gated": False}, {"ready": 0}],
+    ids=["nothing is stored, or it is skipped", "no pod of it ever served"],
+)
+def test_it_goes_back_at_once_if_there_is_nothing_to_ask(change: dict[str, Any]) -> None:
+    asked: dict[str, Any] = {"new": 1, "ready": 1, "comparison": WORSE, "is_gated": True}
+    assert after(situation(**(asked | change))).is_back
+
+
+@pytest.mark.parametrize(
+    "served", [{"new": 1, "ready": 1}, {"has_executed": True}], ids=["ready", "executed"]
+)
+def test_a_revision_that_served_once_may_have_stored_something(served: dict[str, Any]) -> None:
+    state = after(situation(is_gated=True), situation(at=9, is_gated=True, **served))
+    state = after(situation(at=300, is_gated=True, fault=CRASHES), before=state)
+    assert state.state == "Gating"
+
+
+def test_an_undone_revision_asks_as_well() -> None:
+    undone = situation(annotations={"undo": NEW}, complete=True, is_new=False, old=0, is_gated=True)
+    state = after(undone)
+    assert (state.state, state.origin) == ("Gating", OLD)
+    assert next_state(state, situation(complete=True, is_new=False, is_gated=True)) is None
+
+
+def stalled() -> RolloutState:
+    return replace(gating(), state="Stalled", gate="the old one cannot read it")
+
+
+def test_a_revision_that_cannot_go_back_stays_as_it_is() -> None:
+    held = situation(at=9000, new=1, ready=1, comparison=WORSE, is_gated=True, replicas=12)
+    assert after(held, before=stalled()) == stalled()
+    assert wait_of(stalled(), held.bundle, NOW) is None
+    written = to_status(stalled(), held.bundle, held.pods)
+    assert from_status(written) == stalled()
+
+
+@pytest.mark.parametrize(("compatibility", "expected"), [("Warn", "Gating"), ("Skip", "Returning")])
+def test_it_goes_back_once_that_is_allowed(compatibility: str, expected: str) -> None:
+    now = situation(new=1, ready=1, spec={"compatibility": compatibility})
+    allowed = replace(
+        now,
+        bundle=bundle(replicas=10, compatibility=compatibility),
+        is_gated=compatibility != "Skip",
+    )
+    state = after(allowed, before=stalled())
+    assert (state.state, state.fault) == (expected, stalled().fault)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": {"resources": {"limits": {"memory": "1Gi"}}}},
+        {"annotations": {"promote": NEW}},
+    ],
+    ids=["the spec changed", "it is promoted"],
+)
+@pytest.mark.parametrize("before", [gating(), stalled()], ids=["gating", "stalled"])
+def test_it_goes_on_once_somebody_says_so(before: RolloutState, change: dict[str, Any]) -> None:
+    state = after(situation(at=60, new=1, ready=1, is_gated=True, **change), before=before)
+    assert (state.state, state.fault, state.gate) == ("Growing", None, "")
+
+
+def test_of_a_rollout_of_an_older_operator_it_is_not_known_whether_it_served() -> None:
+    written = to_status(after(situation()), situation().bundle, situation().pods)
+    known = from_status({name: value for name, value in written.items() if name != "served"})
+    assert known is not None
+    assert known.served
