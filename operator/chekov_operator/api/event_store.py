@@ -1,5 +1,6 @@
 """An EventStore's spec as a typed value."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -44,6 +45,11 @@ class Store:
     network_policy: bool = True
     accepted_loss: str | None = None
     """How many lost events the user has agreed to begin anew without."""
+
+    @property
+    def secrets(self) -> Sequence[SecretKey]:
+        """Where its DSNs are, that of the writer first."""
+        return (self.secret, *([self.reader.secret] if self.reader else []))
 
 
 def parse_store(body: Body) -> Store:

@@ -120,7 +120,11 @@ class Databases:
         key = Key(STORE.name, store.meta.namespace, store.meta.name)
         known = self._pollers.get(key)
         if known is not None and _is_same_place(known[0].store, store):
-            return known[0].reading
+            poller = known[0]
+            if poller.store.reader != store.reader:
+                poller.hurry()
+            poller.store = store
+            return poller.reading
         self.forget(key)
         poller = Poller(
             store, self.read, lambda: self._changed(key), refresh_seconds=self._refresh_seconds
@@ -166,7 +170,8 @@ class Databases:
         for key in [key for key in self._dsns if (key[0], key[1].name) == (namespace, name)]:
             del self._dsns[key]
         for key, (poller, _) in self._pollers.items():
-            if (key.namespace, poller.store.secret.name) == (namespace, name):
+            names = {secret.name for secret in poller.store.secrets}
+            if key.namespace == namespace and name in names:
                 poller.hurry()
 
     def forget(self, key: Key) -> None:
@@ -176,7 +181,8 @@ class Databases:
             return
         poller, task = known
         task.cancel()
-        self._dsns.pop((key.namespace, poller.store.secret), None)
+        for secret in poller.store.secrets:
+            self._dsns.pop((key.namespace, secret), None)
         self._sought.pop(key, None)
 
     @asynccontextmanager

@@ -429,6 +429,16 @@ async def test_a_store_is_migrated_and_then_ready(scene: Scene) -> None:
     assert scene.status(MAIN)["position"] == 10
 
 
+async def test_the_secrets_of_both_connections_are_followed(scene: Scene) -> None:
+    scene.give_bank()
+    body = store_body()
+    body["spec"]["readerConnection"] = {"secretRef": {"name": "reader"}}
+    scene.give(body)
+    await scene.reconcile(MAIN)
+    asked = {request.path for request in scene.api.requests}
+    assert {SECRET_PATH, "/api/v1/namespaces/shops/secrets/reader"} <= asked
+
+
 async def test_a_store_that_is_as_it_was_makes_no_request(scene: Scene) -> None:
     scene.give(store_body())
     for _ in range(3):

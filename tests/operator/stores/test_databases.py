@@ -232,6 +232,31 @@ async def test_a_store_that_is_changed_to_another_place_is_read_anew(
     assert Reader.asked == [f"{DSN} chekov", f"{DSN} other"]
 
 
+async def test_a_reader_that_is_named_later_or_changed_is_taken_up(
+    api: FakeApi, polled: Databases, changes: list[Key]
+) -> None:
+    def put_reader(host: str) -> None:
+        value = b64encode(f"postgresql://reader@{host}/bank".encode()).decode()
+        api.put("/api/v1/namespaces/shops/secrets/reader", {"data": {"dsn": value}})
+
+    def reader_host() -> str | None:
+        reading = polled.reading(store(readerConnection={"secretRef": {"name": "reader"}}))
+        assert reading is not None
+        return reading.reader_host
+
+    keep(api, DSN)
+    put_reader("standby.example")
+    polled.reading(store())
+    await until(lambda: changes)
+    assert reader_host() is None
+    await until(lambda: len(changes) == 2)
+    assert reader_host() == "standby.example:5432"
+    put_reader("other.example")
+    polled.secret_changed("shops", "reader")
+    await until(lambda: len(changes) == 3)
+    assert reader_host() == "other.example:5432"
+
+
 async def test_a_deleted_store_is_read_no_more(api: FakeApi, polled: Databases) -> None:
     keep(api, DSN)
     polled.reading(store())

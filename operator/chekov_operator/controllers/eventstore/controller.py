@@ -40,8 +40,9 @@ class EventStoreController:
 
     async def plan(self, key: Key, body: Object) -> Planned:
         store = parse_store(body)
-        # From now on a change of the Secret is reported.
-        await self._referenced.get(key, SECRET, store.secret.name)
+        # From now on a change of a Secret is reported.
+        for secret in store.secrets:
+            await self._referenced.get(key, SECRET, secret.name)
         children = self._cache.children(key)
         reading = self._databases.reading(store)
         jobs, pods, now = jobs_in(children), self._cache.pods(key), time.time()
