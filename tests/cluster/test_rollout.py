@@ -58,10 +58,10 @@ def test_code_that_does_not_import_leaves_the_running_revision_alone(
 
 
 LATER_WORDS = "this account was opened before"
-# The check, which has no store, loads it.
+# The check and the gate, which serve nothing, load it.
 CRASHING = f"""{SOURCE}
 import os
-if "CHEKOV_STORE" in os.environ:
+if "CHEKOV_HTTP_PORT" in os.environ:
     raise SystemExit("no pod of it lives")
 """
 SLOW = SOURCE.replace(

@@ -1,6 +1,7 @@
 """A service to be asked, a network that cuts connections, and programs that answer anything."""
 
 import asyncio
+import ssl
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -97,13 +98,16 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def cutting(server: Server) -> AsyncGenerator[CuttingProxy]:
-    """A network between a client and a server."""
+async def cutting(
+    server: Server, certificate: ssl.SSLContext | None = None
+) -> AsyncGenerator[CuttingProxy]:
+    """A network between a client and a server, with TLS in front if there is a certificate."""
     port = server.api.port
     assert port is not None
     proxy = CuttingProxy(port)
-    listener = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
-    proxy.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    listener = await asyncio.start_server(proxy.accept, "127.0.0.1", 0, ssl=certificate)
+    scheme = "https" if certificate else "http"
+    proxy.url = f"{scheme}://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     async with listener:
         yield proxy
         await proxy.close()
