@@ -28,6 +28,7 @@ from tests.waiting import until
 
 KEY = SubscriptionKey("bank", "mails")
 Direction: TypeAlias = Literal["questions", "answers"]
+COPY_DONE = b"c\0\0\0\4"
 BOUND = 20
 """Seconds that no call may take: far more than it needs, far less than for ever."""
 
@@ -175,6 +176,48 @@ async def test_a_wire_that_swallows_what_a_lone_writer_sends(
         wire.swallowing = None
         await until(writer.append)
         await writer.check(store)
+
+
+async def test_a_copy_that_stops_before_its_end_keeps_nobody_waiting(dsn: str) -> None:
+    """Postgres has all events, but not the message that they are all; the sender says no more."""
+    wire = Wire(dsn)
+    connection = await asyncpg.connect(dsn)
+    read = """select exists (
+        select from pg_stat_progress_copy join pg_stat_activity using (pid)
+        where bytes_processed > 0 and wait_event = 'ClientRead')"""
+
+    async def is_read() -> bool:
+        return bool(await connection.fetchval(read))
+
+    async with wire.running() as through, PostgresStore(through, migrate=False) as store:
+        await store.append("a", [event()])
+        await listener_has_polled(dsn)
+        wire.cut_off = COPY_DONE
+        stopped = asyncio.create_task(store.append("a", [event(), event(), event()]))
+        await until(is_read)
+        assert wire.swallowed == len(COPY_DONE)
+        async with PostgresStore(dsn, migrate=False, patience=5) as other:
+            assert (await other.append("b", [event()])).position == 2
+        assert not stopped.done()
+        wire.cut_off = b""
+        stopped.cancel()
+        await asyncio.wait([stopped])
+    await connection.close()
+
+
+async def test_nothing_is_copied_beside_others(dsn: str) -> None:
+    """Its end might never come, and the append lock be held until then."""
+    wire = Wire(dsn)
+    async with (
+        PostgresStore(dsn, migrate=False) as other,
+        wire.running() as through,
+        PostgresStore(through, migrate=False) as store,
+    ):
+        await store.append("a", [event()])
+        wire.cut_off = COPY_DONE
+        assert (await store.append("a", [event(), event(), event()])).position == 4
+        assert wire.swallowed == 0
+        assert await other.head() == 4
 
 
 @pytest.mark.usefixtures("impatient")

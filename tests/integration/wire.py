@@ -28,6 +28,7 @@ class Wire:
     Attributes:
         swallowing: a direction whose bytes vanish while both ends believe in each other.
         only: the application name of the connections that this concerns; all, if it is empty.
+        cut_off: vanishes from the end of a question, as from a sender that stops in its middle.
         most_answers: how many answers a new connection is given before the rest is swallowed.
         delay: seconds that each piece takes.
         cut: the chance that a piece of an answer is torn in its middle, and the connection with it.
@@ -41,6 +42,7 @@ class Wire:
         self._open: set[asyncio.StreamWriter] = set()
         self.swallowing: Direction | None = None
         self.only = ""
+        self.cut_off = b""
         self.most_answers: int | None = None
         self.delay = 0.0
         self.cut = 0.0
@@ -95,6 +97,9 @@ class Wire:
                 if self._swallows(direction, link):
                     self.swallowed += len(piece)
                     continue
+                if direction == "questions" and self.cut_off and piece.endswith(self.cut_off):
+                    piece = piece.removesuffix(self.cut_off)
+                    self.swallowed += len(self.cut_off)
                 link.answers += direction == "answers"
                 if direction == "answers" and self._choice.random() < self.cut:
                     self.torn += 1

@@ -50,8 +50,9 @@ class AppendConnection:
         followed: returns the position after which the answer of an append is to bring along what
             others stored; `None` for nothing.
         alone: returns whether no other process was connected to this store lately. Beside others,
-            also what goes where the head cache says takes the append lock, if it is free: else
-            those who wait for it would find their positions taken over and over.
+            nothing is copied, and also what is inserted where the head cache says takes the append
+            lock, if it is free: else those who wait for it would find their positions taken over
+            and over.
     """
 
     def __init__(
@@ -258,11 +259,14 @@ class AppendConnection:
         """Copy events to the positions and versions that the head cache knows.
 
         Postgres stores the beginning of a long COPY before it has received the end, and no timeout
-        of its own ends that wait if this process dies. So only what is sent in one go is copied.
+        of its own ends that wait if this process dies. So only what is sent in one go is copied,
+        and the append lock is not taken: it would be held until the end has come.
 
         Returns:
             The events; none when the cache does not know where they go, or was wrong.
         """
+        if not self._alone():
+            return ()
         places = placed(groups, self._head_cache)
         stamp = self._head_cache.now()
         if not places or stamp is None:
@@ -296,9 +300,11 @@ class AppendConnection:
         return recorded
 
     def _follows(self, head: int) -> str:
-        """The condition that the event before the first one is that of the head cache."""
-        known = f"{head}, '{self._head_cache.head_id}', {self._alone()}"
-        follows = f'"{self._schema.name}".follows_v2({known})'
+        """The condition that the event before the first one is that of the head cache.
+
+        Its function is not volatile: else Postgres would store each row as it comes.
+        """
+        follows = f"\"{self._schema.name}\".follows_v1({head}, '{self._head_cache.head_id}')"
         return f"position <> {head + 1} or {follows}"
 
     def _learn(self, recorded: Sequence[RecordedEvent]) -> None:
