@@ -171,7 +171,7 @@ def test_a_file_is_compared_before_it_is_applied(
     assert f"DomainBundle/{bank.name}: no difference" in same
     for settings, text in (
         ({"replicas": 3}, "+  replicas: 3"),
-        ({"source": SOURCE + "\nLATER = 1\n"}, "+        LATER = 1"),
+        ({"source": SOURCE + "\nLATER = 1\n"}, "+          LATER = 1"),
         ({"code": {"image": bank.cluster.bank_image}}, f"+    image: {bank.cluster.bank_image}"),
     ):
         file = bundle_file(tmp_path, bank, **settings)

@@ -66,7 +66,7 @@ if "CHEKOV_HTTP_PORT" in os.environ:
 """
 SLOW = SOURCE.replace(
     "yield MoneyDeposited(amount=command.amount)",
-    "__import__('time').sleep(0.25)\n        yield MoneyDeposited(amount=command.amount)",
+    "__import__('time').sleep(0.1)\n        yield MoneyDeposited(amount=command.amount)",
 )
 
 

@@ -100,11 +100,14 @@ def test_every_line_of_the_operator_log_is_json(bank: Bank, system: Kubectl) -> 
 
 @pytest.mark.parametrize("kind", CHILDREN)
 def test_a_bundle_owns_its_children(bank: Bank, kind: str) -> None:
-    owner = bank.kubectl.get("domainbundle", bank.name)["metadata"]["uid"]
+    # The code of a revision goes with its record.
+    owner = "bundlerevision" if kind == "configmap" else "domainbundle"
+    name = f"{bank.name}-{bank.revision()}" if kind == "configmap" else bank.name
+    uid = bank.kubectl.get(owner, name)["metadata"]["uid"]
     found = bank.kubectl.list(kind, f"chekov.dev/bundle={bank.name}")
     assert found
     for child in found:
-        assert [of["uid"] for of in child["metadata"]["ownerReferences"]] == [owner]
+        assert [of["uid"] for of in child["metadata"]["ownerReferences"]] == [uid]
 
 
 def test_pods_run_without_rights(bank: Bank) -> None:
