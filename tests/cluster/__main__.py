@@ -6,9 +6,11 @@ import sys
 from tests.cluster import demo
 from tests.cluster.clusters import OwnCluster, chosen_cluster
 from tests.cluster.kube import node
+from tests.cluster.kube.binaries import build_everything
 from tests.cluster.kube.shell import CommandFailed, GaveUp
 
 COMMANDS = {
+    "programs": "build the programs that tests need",
     "build": "build the node's programs and base images, and nothing else",
     "up": "start the cluster, unless it runs",
     "images": "build the images from the work tree and load them",
@@ -45,6 +47,7 @@ def main() -> None:
     parser.add_argument("words", nargs="*", help="the program to run inside")
     arguments = parser.parse_args()
     actions = {
+        "programs": lambda: build_everything(OwnCluster().layout),
         "build": lambda: OwnCluster().build(),
         "up": lambda: chosen_cluster().up(),
         "images": lambda: chosen_cluster().provide_images(),

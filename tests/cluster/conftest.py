@@ -3,9 +3,13 @@
 The cluster is brought up by the first test that needs it. One that ran before goes on running.
 """
 
+import os
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +20,7 @@ from _pytest.capture import CaptureManager
 from dashboards.prometheus import Prometheus
 from tests.cluster import chart, manifests, prometheus
 from tests.cluster.bank import SOURCE, Bank
-from tests.cluster.clusters import Cluster, chosen_cluster
+from tests.cluster.clusters import REPOSITORY, Cluster, OwnCluster, chosen_cluster
 from tests.cluster.kubectl import Kubectl
 
 _HERE = Path(__file__).parent
@@ -31,6 +35,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # Fixtures do not count: building the cluster takes minutes.
         item.add_marker(pytest.mark.timeout(900, func_only=True))
     items[:] = [item for item in items if item not in slow] + slow
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build what the cluster consists of beside the tests before it, which leave a core idle."""
+    of_cluster = [item for item in session.items if item.path.is_relative_to(_HERE)]
+    has_others = len(of_cluster) < len(session.items)
+    if of_cluster and has_others and not session.config.option.collectonly:
+        session.config.add_cleanup(_building())
+
+
+def _building() -> Callable[[], None]:
+    """Begin to build; the result ends what is not done."""
+    if not isinstance(chosen_cluster(), OwnCluster):
+        return lambda: None
+    # What fails is built again, and then shown, where it is needed.
+    builder = subprocess.Popen(
+        ["nice", "-n", "10", sys.executable, "-m", "tests.cluster", "programs"],
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+    def end() -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(builder.pid, signal.SIGTERM)
+        builder.wait()
+
+    return end
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

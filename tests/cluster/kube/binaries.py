@@ -1,5 +1,6 @@
 """Builds the programs of the node from Go modules, once for each version."""
 
+import fcntl
 import hashlib
 import json
 import re
@@ -45,9 +46,16 @@ def kubernetes_version() -> str:
 def build_binaries(layout: Layout) -> None:
     """Build what is missing in the cache; with an empty cache that takes minutes."""
     layout.binaries.mkdir(parents=True, exist_ok=True)
-    _once(layout, "kubebin", _fingerprint(), _build_components)
     for name in TOOLS:
         build_tool(layout, name)
+    _once(layout, "kubebin", _fingerprint(), _build_components)
+
+
+def build_everything(layout: Layout) -> None:
+    """Build all that tests need, in the order in which they need it."""
+    for name in ("helm", *CHART_TOOLS):
+        build_tool(layout, name)
+    build_binaries(layout)
 
 
 def build_tool(layout: Layout, name: str) -> Path:
@@ -83,11 +91,14 @@ def _fingerprint() -> str:
 
 def _once(layout: Layout, name: str, wanted: str, build: Callable[[Layout, str], None]) -> None:
     stamp = layout.binaries / f".{name}.built"
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
-    with step(f"building {name}"):
-        build(layout, wanted)
-    stamp.write_text(wanted)
+    # Whoever needs it while another process builds it waits for that.
+    with (layout.binaries / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.read_text() == wanted:
+            return
+        with step(f"building {name}"):
+            build(layout, wanted)
+        stamp.write_text(wanted)
 
 
 def _build_components(layout: Layout, _: str) -> None:

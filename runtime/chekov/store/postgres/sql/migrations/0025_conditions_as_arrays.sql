@@ -111,14 +111,3 @@ begin
         ) as placed using (n);
     end if;
 end $$;
-
--- As follows_v1; also takes the append lock if others are connected, and refuses when one of them has it.
-create function chekov.follows_v2(p_position bigint, p_id uuid, p_alone boolean)
-returns boolean language plpgsql as $$
-begin
-    if not p_alone and not pg_try_advisory_xact_lock(hashtextextended('chekov', 0)) then
-        raise exception 'position % is taken by another process', p_position + 1
-            using errcode = 'serialization_failure';
-    end if;
-    return chekov.follows_v1(p_position, p_id);
-end $$;
