@@ -41,3 +41,7 @@ def test_the_same_domain_has_no_changes_and_neither_has_the_first_one() -> None:
 def test_of_a_list_that_was_cut_nothing_is_said() -> None:
     cut: Object = {**AFTER, "commands": [], "leftOff": {"commands": 2}}
     assert "commandsRemoved" not in changes(BEFORE, cut)
+
+
+def test_code_that_does_not_load_takes_nothing_away() -> None:
+    assert changes(BEFORE, {"ok": False, "reason": "ImportFailed"}) == {}
