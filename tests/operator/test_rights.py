@@ -135,7 +135,7 @@ async def work_of_subscriptions(scene: Scene) -> list[Request]:
     scene.give(bundle_body(entrypoint="bank:without_balances"))
     await scene.begin_check()
     scene.end_check({**FINE, "subscriptions": []})
-    for _ in range(4):
+    for _ in range(8):
         await scene.reconcile()
         requests += scene.api.requests
         scene.play()

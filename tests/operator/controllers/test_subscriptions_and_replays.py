@@ -261,7 +261,6 @@ async def test_a_replay_whose_beginning_was_not_noted_begins_once(scene: Scene) 
         ({"from": "99", "mode": "InPlace"}, "BeyondTheEnd"),
         ({"from": "origin"}, "NotReplayable"),
         ({"from": "origin", "subscriptionRef": {"name": "bank-transfer"}}, "NotReplayable"),
-        ({"from": "origin", "subscriptionRef": {"name": "bank-mails"}}, "SubscriptionNotFound"),
     ],
 )
 async def test_what_cannot_be_done_changes_nothing(

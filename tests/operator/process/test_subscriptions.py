@@ -3,6 +3,7 @@
 from chekov_operator.kube.kinds import REPLAY, SUBSCRIPTION
 from tests.operator.process.running import PATIENCE, Cluster
 from tests.operator.samples import replay_body
+from tests.operator.scene import FINE
 from tests.waiting import until
 
 PATH = SUBSCRIPTION.path("shops", "bank-balances")
@@ -25,6 +26,8 @@ async def test_handlers_are_shown_and_come_back_when_deleted(cluster: Cluster) -
 
 
 async def test_replays_are_answered_and_go_when_their_time_is_over(cluster: Cluster) -> None:
+    transfer = {"name": "transfer", "kind": "process", "version": 1}
+    cluster.kubelet.result = {**FINE, "subscriptions": [*FINE["subscriptions"], transfer]}
     cluster.store()
     bank = cluster.bundle()
     async with cluster.operator():
@@ -35,8 +38,10 @@ async def test_replays_are_answered_and_go_when_their_time_is_over(cluster: Clus
             "unknown", **{"from": "origin", "subscriptionRef": {"name": "bank-mails"}}
         )
         cluster.api.put(path, body)
-        await until(lambda: cluster.condition(path, "Failed")[1] == "SubscriptionNotFound")
+        await until(lambda: cluster.condition(path, "Complete")[1] == "SubscriptionNotFound")
         short = REPLAY.path("shops", "short")
-        spec = {**body["spec"], "ttlSecondsAfterFinished": 0}
+        # No process manager is replayed.
+        never = {"from": "origin", "subscriptionRef": {"name": "bank-transfer"}}
+        spec = {**never, "ttlSecondsAfterFinished": 0}
         cluster.api.put(short, {**body, "metadata": {"name": "short"}, "spec": spec})
         await until(lambda: short not in cluster.api.objects, PATIENCE)

@@ -13,7 +13,13 @@ from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.api.subscription import Subscription, parse_subscription
 from chekov_operator.controllers.controller import Planned, childless
 from chekov_operator.controllers.replay.observed import ObservedReplay, rows_and_generations
-from chekov_operator.controllers.replay.plan import has_begun, is_finished, plan_replay, refusal
+from chekov_operator.controllers.replay.plan import (
+    awaited,
+    has_begun,
+    is_finished,
+    plan_replay,
+    refusal,
+)
 from chekov_operator.controllers.replay.work import NothingParked, carry_out
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.client import Client
@@ -79,7 +85,8 @@ class ReplayController:
             # The poller alone waits for a database that does not answer.
             return observed
         target, begun = observed.target, has_begun(observed.status)
-        is_to_begin = not begun and refusal(replay, observed) is None
+        may_begin = (refusal(replay, observed) or awaited(replay, observed)) is None
+        is_to_begin = not begun and may_begin
         if target is None or not (is_to_begin or isinstance(replay.work, Retry)):
             return observed
         try:

@@ -30,27 +30,30 @@ def has_begun(status: Mapping[str, object]) -> bool:
     return bool(status.get("startedAt"))
 
 
-def refusal(replay: Replay, observed: ObservedReplay) -> Fault | None:
-    """Why it cannot begin; `None` if it can."""
-    target = observed.target
-    if target is None:
+def awaited(replay: Replay, observed: ObservedReplay) -> Fault | None:
+    """What it waits for, such as a bundle that was applied together with it; `None` if nothing."""
+    if observed.target is None:
         return Fault(
             "SubscriptionNotFound",
             f"there is no Subscription {replay.subscription!r} in the namespace "
             f"{replay.meta.namespace!r}; `kubectl get csub` lists them",
         )
+    if isinstance(replay.work, Again) and observed.bundle_fault and not has_begun(observed.status):
+        return Fault("BundleNotReady", observed.bundle_fault)
+    return None
+
+
+def refusal(replay: Replay, observed: ObservedReplay) -> Fault | None:
+    """Why it can never begin; `None` if it can."""
     if observed.others:
         return Fault(
             "ReplayRunning",
             f"the Replay {observed.others[0]!r} of this subscription is under way; wait for its "
             "end, and create another one",
         )
-    if not isinstance(replay.work, Again):
+    if not isinstance(replay.work, Again) or observed.target is None:
         return None
-    fault = _not_replayable(replay.work, target)
-    if fault is None and observed.bundle_fault:
-        fault = Fault("BundleNotReady", observed.bundle_fault)
-    return fault
+    return _not_replayable(replay.work, observed.target)
 
 
 def plan_replay(replay: Replay, observed: ObservedReplay) -> Plan:
@@ -67,12 +70,13 @@ def plan_replay(replay: Replay, observed: ObservedReplay) -> Plan:
         fault = refusal(replay, observed)
     if fault is not None:
         return _ended(observed, "Failed", fault.reason, fault.message)
-    if observed.unreachable is not None:
-        unreachable = observed.unreachable
+    waits_for = awaited(replay, observed) if observed.done is None else None
+    waits_for = waits_for or observed.unreachable
+    if waits_for is not None:
         return Plan(
             status={"phase": "Pending", **_kept(observed.status)},
             conditions=[
-                false("Complete", unreachable.reason, unreachable.message),
+                false("Complete", waits_for.reason, waits_for.message),
                 false("Failed", "AsExpected"),
             ],
             requeue_after=RETRY_SECONDS,

@@ -49,9 +49,7 @@ def ended(plan: Plan) -> tuple[str, str, str]:
 @pytest.mark.parametrize(
     ("spec", "given", "reason"),
     [
-        (ORIGIN, {"target": None}, "SubscriptionNotFound"),
         (ORIGIN, {"others": ["other"]}, "ReplayRunning"),
-        (ORIGIN, {"bundle_fault": "it rolls out"}, "BundleNotReady"),
         (ORIGIN, {"target": target(kind="process")}, "NotReplayable"),
         ({**ORIGIN, "mode": "InPlace"}, {"target": target(kind="process")}, "NotReplayable"),
         (ORIGIN, {"target": target(kind="handler")}, "NotReplayable"),
@@ -64,6 +62,28 @@ def test_what_cannot_be_done_fails_with_its_reason(
     plan = plan_replay(replay(**spec), seen(**given))
     assert ended(plan)[:2] == ("Failed", reason)
     assert plan.status["finishedAt"] == "2026-11-24T10:00:30Z"
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"target": None}, "SubscriptionNotFound"),
+        ({"bundle_fault": "it rolls out"}, "BundleNotReady"),
+    ],
+)
+def test_what_may_come_is_waited_for(given: Object, reason: str) -> None:
+    plan = plan_replay(replay(**ORIGIN), seen(**given))
+    assert plan.status == {"phase": "Pending"}
+    assert [(item.status, item.reason) for item in plan.conditions if item.type == "Complete"] == [
+        ("False", reason)
+    ]
+    assert plan.requeue_after
+
+
+def test_a_subscription_that_is_gone_for_a_moment_ends_nothing() -> None:
+    plan = plan_replay(replay(**ORIGIN), begun(target=None))
+    assert plan.status["phase"] == "Running"
+    assert plan.requeue_after
 
 
 @pytest.mark.parametrize(
