@@ -1,6 +1,6 @@
 """Whether code reads the stored events: a sample of each stored name is decoded and upcast."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from chekov.domain.event_filter import EventFilter
 from chekov.domain.names import OWN
@@ -42,12 +42,22 @@ class EventGate:
         """Look at events of a stored name; return at how many."""
         if name.startswith(OWN):
             return 0
-        events = await sampled(self._reads, EventFilter(types=frozenset({name})), count)
-        if self._codec.knows(name) or self._codec.revisions.precede(name):
-            for event in events:
+        is_own = self._codec.knows(name) or self._codec.revisions.precede(name)
+        looked = own = 0
+        newest: RecordedEvent | None = None
+        async for event in sampled(self._reads, EventFilter(types=frozenset({name})), count):
+            looked += 1
+            if newest is None or event.position > newest.position:
+                newest = event
+            # Events of other domains are none of this one's business.
+            if is_own or event.stream.partition("-")[0] in self._categories:
+                own += 1
                 self.decodes(event)
-            return len(events)
-        return self._check_unknown(name, events)
+        if newest is not None and not own and name in self._expected:
+            message = "the running code reads these events, and this code has no type for them"
+            finding = about(newest, "EventRemoved", message, level="warning", count=looked)
+            self._findings.add(finding)
+        return own
 
     def decodes(self, event: RecordedEvent) -> bool:
         """Whether an event can be decoded; if not, it is added to the findings."""
@@ -57,17 +67,6 @@ class EventGate:
             self._findings.add(undecodable(self._codec, event, error))
             return False
         return True
-
-    def _check_unknown(self, name: str, events: Sequence[RecordedEvent]) -> int:
-        """Events of other domains are none of this one's business."""
-        own = [event for event in events if event.stream.partition("-")[0] in self._categories]
-        for event in own:
-            self.decodes(event)
-        if not own and name in self._expected and events:
-            message = "the running code reads these events, and this code has no type for them"
-            finding = about(events[-1], "EventRemoved", message, level="warning", count=len(events))
-            self._findings.add(finding)
-        return len(own)
 
 
 def undecodable(codec: Codec, event: RecordedEvent, error: Undecodable) -> Finding:

@@ -76,14 +76,20 @@ class WithoutPersonalData:
             return event
 
 
-async def sampled(reads: Reads, filter: EventFilter, count: int) -> Sequence[RecordedEvent]:
-    """The newest and the oldest events that match, half of `count` each, by position."""
+async def sampled(reads: Reads, filter: EventFilter, count: int) -> AsyncGenerator[RecordedEvent]:
+    """The oldest and then the newest events that match, half of `count` each, and none twice.
+
+    No more than a page of them is held.
+    """
     half = max(count // 2, 1)
-    found: dict[int, RecordedEvent] = {}
-    for direction in _BOTH:
-        async for event in _first(reads, filter, direction, half):
-            found[event.position] = event
-    return [found[position] for position in sorted(found)]
+    last = 0
+    async for event in _first(reads, filter, "forward", half):
+        last = event.position
+        yield event
+    async for event in _first(reads, filter, "backward", half):
+        if event.position <= last:
+            return
+        yield event
 
 
 async def sampled_streams(reads: Reads, category: str, count: int) -> Sequence[str]:
