@@ -79,8 +79,8 @@ def open_account(bank: Bank) -> str:
 
 def bundle_file(folder: Path, bank: Bank, **settings: Any) -> Path:
     file = folder / "bundle.yaml"
-    source = settings.pop("source", SOURCE)
-    body = manifests.bundle(bank.name, manifests.inline(source), **settings)
+    code = settings.pop("code", None) or manifests.inline(settings.pop("source", SOURCE))
+    body = manifests.bundle(bank.name, code, **settings)
     file.write_text(yaml.safe_dump(body))
     return file
 
