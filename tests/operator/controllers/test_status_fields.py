@@ -52,7 +52,7 @@ AGAIN = replays.replay(**{"from": "origin"})
         ("subscriptions", subscriptions.planned(row(), generations=[BUILT])),
         ("replays", plan_replay(AGAIN, replays.begun(generations=[BUILT]))),
         ("replays", plan_replay(RETRY, replays.seen(done={}, still_parked={"failed": 1}))),
-        ("replays", plan_replay(AGAIN, replays.seen(target=None))),
+        ("replays", plan_replay(AGAIN, replays.seen(others=["other"]))),
     ],
 )
 def test_a_status_has_no_field_that_would_be_dropped(kind: str, plan: Plan) -> None:
