@@ -19,8 +19,9 @@ from _pytest.capture import CaptureManager
 
 from dashboards.prometheus import Prometheus
 from tests.cluster import chart, manifests, prometheus
-from tests.cluster.bank import SOURCE, Bank
+from tests.cluster.bank import SOURCE, Answer, Bank
 from tests.cluster.clusters import REPOSITORY, Cluster, OwnCluster, chosen_cluster
+from tests.cluster.kube.shell import wait_for
 from tests.cluster.kubectl import Kubectl
 
 _HERE = Path(__file__).parent
@@ -166,7 +167,15 @@ def observed(bank: Bank, alerts: manifests.Manifest) -> Generator[Prometheus]:
     address = f"http://prometheus:{prometheus.PORT}"
 
     def fetch_all(paths: Sequence[str]) -> list[Any]:
-        return [each.json() for each in bank.fetch_all([address + path for path in paths])]
+        found: list[Answer] = []
+
+        def are_all_answered() -> bool:
+            found[:] = bank.fetch_all([address + path for path in paths])
+            return all(each.status for each in found)
+
+        # The nodes learn of its Service a moment after it is ready.
+        wait_for("Prometheus to answer", are_all_answered)
+        return [each.json() for each in found]
 
     yield Prometheus(fetch_all)
     prometheus.stop(bank.kubectl)

@@ -153,10 +153,6 @@ def test_what_cannot_be_done_is_refused(served: Bank) -> None:
     assert _refused(served, "manager", subscriptionRef=manager, **{"from": "origin"}) == (
         "NotReplayable"
     )
-    unknown = {"name": "bank-mails"}
-    assert _refused(served, "unknown", subscriptionRef=unknown, retry={"all": True}) == (
-        "SubscriptionNotFound"
-    )
     assert _refused(served, "nothing", retry={"keys": ["account-9"]}) == "NothingParked"
     assert _refused(served, "beyond", **{"from": "999999"}) == "BeyondTheEnd"
 
