@@ -15,8 +15,10 @@ def changes(before: Object | None, after: Object | None) -> Mapping[str, list[st
         before: the result of the check of the revision that serves.
         after: that of the revision that takes over.
     """
+    if before is None or after is None:
+        return {}
     # Code that does not load has no domain to compare.
-    if nested(before, "ok") is not True or nested(after, "ok") is not True:
+    if before.get("ok") is not True or after.get("ok") is not True:
         return {}
     found: dict[str, list[str]] = {}
     for kind in _KINDS:
