@@ -2,9 +2,10 @@
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, cast
 
+from chekov_operator.api.changes import added_and_removed
 from chekov_operator.kube.objects import Object, annotation, nested_list, nested_strings
 from chekov_operator.plugin.output import as_yaml
 
@@ -21,14 +22,14 @@ def differences(live: Object | None, after: Object) -> list[str]:
         live: the object as it is, if it exists.
         after: what the API server says it would be.
     """
-    before, behind = _compared(live), _compared(after)
-    if before == behind:
+    now, then = _compared(live), _compared(after)
+    if now == then:
         return []
     name = f"{after['kind']}/{after['metadata']['name']}"
     return list(
         difflib.unified_diff(
-            [] if live is None else as_yaml(before).splitlines(),
-            as_yaml(behind).splitlines(),
+            [] if live is None else as_yaml(now).splitlines(),
+            as_yaml(then).splitlines(),
             f"{name} (live)",
             f"{name} (applied)",
             lineterm="",
@@ -47,8 +48,8 @@ def changes(before: Object | None, after: Object) -> Object:
         return {}
     found: Object = {}
     for name in _NAMED:
-        found |= _changed(name, before.get(name) or (), after.get(name) or ())
-    found |= _changed("subscriptions", _subscriptions(before), _subscriptions(after))
+        found |= added_and_removed(name, before.get(name) or (), after.get(name) or ())
+    found |= added_and_removed("subscriptions", _subscriptions(before), _subscriptions(after))
     versions = _versions(before), _versions(after)
     moved = [
         f"{name} {versions[0][name]} → {version}"
@@ -56,12 +57,6 @@ def changes(before: Object | None, after: Object) -> Object:
         if versions[0].get(name, version) != version
     ]
     return found | ({"versionsChanged": moved} if moved else {})
-
-
-def _changed(name: str, before: Sequence[str], after: Sequence[str]) -> Object:
-    added, removed = sorted({*after} - {*before}), sorted({*before} - {*after})
-    found = {f"{name}Added": added, f"{name}Removed": removed}
-    return {key: names for key, names in found.items() if names}
 
 
 def _subscriptions(result: Object) -> list[str]:

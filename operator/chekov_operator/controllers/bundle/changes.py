@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from chekov_operator.api.changes import added_and_removed
 from chekov_operator.kube.objects import Object, nested, nested_list
 
 _KINDS: Final = ("commands", "events", "subscriptions")
@@ -25,10 +26,7 @@ def changes(before: Object | None, after: Object | None) -> Mapping[str, list[st
         # Of a list that was too long, nobody knows what is missing.
         if nested(before, "leftOff", kind) or nested(after, "leftOff", kind):
             continue
-        old, new = _names(before, kind), _names(after, kind)
-        added, removed = sorted(new - old), sorted(old - new)
-        found |= {f"{kind}Added": added} if added else {}
-        found |= {f"{kind}Removed": removed} if removed else {}
+        found |= added_and_removed(kind, _names(before, kind), _names(after, kind))
     return found
 
 
