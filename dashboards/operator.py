@@ -64,7 +64,7 @@ DASHBOARD = made(
                         )
                     },
                     "reqps",
-                    "Code 0 is no answer.",
+                    "Code 0 means that there was no answer.",
                 ),
                 Graph(
                     "Changes seen by watches",
