@@ -19,6 +19,11 @@ def _said_of_a_second_opening(bank: Bank) -> str:
     return bank.command("OpenAccount", body).json()["detail"]
 
 
+def _wait_until_said(bank: Bank, words: str) -> None:
+    """Wait until new code answers: a Service's addresses follow its pods a moment later."""
+    wait_for(f"the bank to say {words}", lambda: words in _said_of_a_second_opening(bank))
+
+
 def test_new_code_rolls_over_under_load_with_no_failed_command(
     bank: Bank, notes: list[str]
 ) -> None:
@@ -36,7 +41,7 @@ def test_new_code_rolls_over_under_load_with_no_failed_command(
         f"the slowest took {ledger['slowest']:.2f} s"
     )
     assert_nothing_lost_or_doubled(bank, ledger)
-    assert NEW_WORDS in _said_of_a_second_opening(bank)
+    _wait_until_said(bank, NEW_WORDS)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +103,7 @@ def test_a_bad_revision_gives_its_place_back_and_costs_no_command(
         load.remove()
     assert (ledger["refused"], ledger["unknown"]) == (0, []), ledger["failures"]
     assert_nothing_lost_or_doubled(bank, ledger)
-    assert bank.revisions_of_pods() == {before}
+    wait_for("its pods to be gone", lambda: bank.revisions_of_pods() == {before})
     stalled = bank.kubectl.condition("domainbundle", bank.name, "Stalled")
     assert (stalled["status"], stalled["reason"]) == ("True", reason)
     bank.apply(code)
@@ -108,6 +113,7 @@ def test_a_bad_revision_gives_its_place_back_and_costs_no_command(
 
 def test_a_person_promotes_a_revision_and_undoes_it(bank: Bank) -> None:
     before, code = bank.revision(), inline(_source_of(bank))
+    said = _said_of_a_second_opening(bank)
     steps = {"steps": [{"share": 50, "pauseSeconds": 900}]}
     bank.apply(inline(SOURCE.replace(OLD_WORDS, LATER_WORDS)), rollout=steps)
     wait_for("the step to be reached", lambda: _state(bank) == "Waiting", timeout=120)
@@ -115,11 +121,11 @@ def test_a_person_promotes_a_revision_and_undoes_it(bank: Bank) -> None:
     new = bank.revision()
     bank.kubectl.run("annotate", f"bundle/{bank.name}", f"chekov.dev/promote={new}")
     bank.wait_until_rolled_out(after=before)
-    assert LATER_WORDS in _said_of_a_second_opening(bank)
+    _wait_until_said(bank, LATER_WORDS)
     bank.kubectl.run("annotate", f"bundle/{bank.name}", f"chekov.dev/undo={new}")
     wait_for("the bank to go back", lambda: _state(bank) == "Returned", timeout=120)
     assert bank.revision() == before
-    assert LATER_WORDS not in _said_of_a_second_opening(bank)
+    _wait_until_said(bank, said)
     bank.apply(code)
     bank.wait_until_ready()
 

@@ -294,7 +294,8 @@ def _giving_up(known: RolloutState, fault: Fault | None, now: Situation) -> Roll
 
 def _going_back(known: RolloutState, fault: Fault | None, now: Situation) -> RolloutState:
     origin = now.pods.get(now.origin or "", Pods(0, 0))
-    others = sum(pods.wanted for name, pods in now.pods.items() if name != now.origin)
+    # Pods that are no longer wanted serve until the Deployment's controller has ended them.
+    others = any(pods.wanted or pods.ready for name, pods in now.pods.items() if name != now.origin)
     is_back = origin.ready >= now.bundle.pods and not others
     state: State = "Returned" if is_back else "Returning"
     since = known.since if known.state == state else now.now

@@ -139,7 +139,9 @@ def test_without_progress_in_time_the_old_revision_serves_again() -> None:
     assert state.fault is not None
     assert state.fault.reason == "RolloutTimedOut"
     assert CRASHES.message in state.fault.message
-    state = after(situation(at=361, new=0, old=10), before=state)
+    state = after(situation(at=361, new=0, ready=1, old=10), before=state)
+    assert state.state == "Returning", "a pod that is no longer wanted still serves"
+    state = after(situation(at=362, new=0, old=10), before=state)
     assert state.state == "Returned"
 
 
