@@ -7,7 +7,7 @@ from typing import cast
 from chekov import Runtime
 
 
-async def until(condition: Callable[[], object | Awaitable[object]], seconds: float = 30) -> None:
+async def until(condition: Callable[[], object | Awaitable[object]], seconds: float = 120) -> None:
     """Return once `condition`, which may be async, holds.
 
     Raises:

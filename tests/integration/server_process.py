@@ -14,7 +14,7 @@ import aiohttp
 
 ROOT = Path(__file__).parents[2]
 BANK = ROOT / "examples" / "bank"
-SECONDS = 60
+SECONDS = 300
 
 
 class Server:

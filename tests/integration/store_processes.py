@@ -155,7 +155,7 @@ async def check_everything(processes: Processes, followers: Followers, runtime: 
     store = runtime.store
     head = await store.head()
     await until(lambda: len(followers.seen) >= head, 60)
-    await runtime.wait(head, timeout=60)
+    await runtime.wait(head, timeout=240)
     history = [event async for event in store.read_all()]
     connection = await asyncpg.connect(processes.dsn)
     rows = await connection.fetch("select name, first from chekov.streams")

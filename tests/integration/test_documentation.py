@@ -151,7 +151,7 @@ from chekov import MemoryStore, Runtime
 async def outcome(price: int) -> str:
     async with Runtime(domain, store=MemoryStore()) as runtime:
         await runtime.dispatch(PlaceOrder(order=ORDER, wallet="ada", price=price))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(240):
             while (order := await runtime.load(Order, ORDER)).state.outcome == "placed":
                 await asyncio.sleep(0.01)
         return order.state.outcome

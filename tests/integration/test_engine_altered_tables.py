@@ -29,7 +29,7 @@ class Rows(Projection, name="rows"):
 
 async def add(runtime: Runtime, amount: int) -> None:
     await runtime.dispatch(
-        Add(counter="a", amount=amount), consistency="strong", consistency_timeout=30
+        Add(counter="a", amount=amount), consistency="strong", consistency_timeout=240
     )
 
 

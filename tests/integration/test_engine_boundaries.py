@@ -22,8 +22,8 @@ from tests.unit.engine.boundaries.examples import (
 async def runtimes(dsn: str) -> AsyncGenerator[Sequence[Runtime]]:
     """Two runtimes, each with a store of its own, as two pods have them."""
     async with (
-        Runtime(examples, store=dsn, migrate=False, command_timeout=60) as first,
-        Runtime(examples, store=dsn, migrate=False, command_timeout=60) as second,
+        Runtime(examples, store=dsn, migrate=False, command_timeout=240) as first,
+        Runtime(examples, store=dsn, migrate=False, command_timeout=240) as second,
     ):
         yield [first, second]
 

@@ -53,7 +53,7 @@ async def add(runtime: Runtime, *amounts: int) -> int:
 
 async def total(runtime: Runtime, min_position: int = 0) -> object:
     return await runtime.query(
-        "totals", "total", {"counter": "counter-a"}, min_position=min_position, timeout=30
+        "totals", "total", {"counter": "counter-a"}, min_position=min_position, timeout=240
     )
 
 
@@ -122,7 +122,7 @@ async def test_a_pod_is_held_no_longer_than_others_live_and_never_again(dsn: str
                 await until(lambda: any(item.in_use for item in new.projections.generations))
                 assert new.projections.held == ""
             gate.open.set()
-            await new.wait(3, timeout=30)
+            await new.wait(3, timeout=240)
 
 
 async def test_a_rebuild_takes_over_when_it_is_built(dsn: str) -> None:

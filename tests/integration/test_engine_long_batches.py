@@ -135,5 +135,5 @@ async def test_deferred_writes_that_take_too_long_together_are_sent_in_smaller_b
     slow = Slow()
     positions = await stored(dsn, 200)
     async with Runtime(counting(slow), store=dsn, lease=LEASE) as runtime:
-        await runtime.wait(len(positions), timeout=60)
+        await runtime.wait(len(positions), timeout=240)
         assert await runtime.query("slow", "seen", {}) == positions

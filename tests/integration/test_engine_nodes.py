@@ -48,7 +48,7 @@ async def test_a_killed_owner_is_noticed_by_its_session_long_before_its_lease(ds
             assert not status(heir, "totals").owned
             await owner.kill()
             head = (await heir.dispatch(Add(counter="heir", amount=1))).position
-            await heir.wait(head, timeout=60)
+            await heir.wait(head, timeout=240)
             assert status(heir, "totals").owned
             assert await seen(heir) == list(range(1, head + 1))
         assert await sql(dsn, "select count(*) from chekov.nodes where id like 'heir/%'") == 0

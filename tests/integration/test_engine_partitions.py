@@ -50,7 +50,7 @@ class Calls:
 
     async def settled(self) -> Mapping[str, list[int]]:
         """All amounts by stream, in the order of the calls, once everything is handled."""
-        await self.runtime.wait(await self.runtime.store.head(), timeout=60)
+        await self.runtime.wait(await self.runtime.store.head(), timeout=240)
         rows = await self.pool.fetch("select stream, amount from calls order by id")
         found: dict[str, list[int]] = {}
         for stream, amount in rows:

@@ -32,7 +32,7 @@ WISHES = (("a", "b", DONE), ("poor", "b", REFUSED), ("a", "closed", UNDONE), ("a
 async def request(runtime: Runtime, number: int) -> None:
     source, target, _ = WISHES[number % len(WISHES)]
     command = Request(transfer=f"t{number}", source=source, target=target, amount=7)
-    await runtime.dispatch(command, command_id=UUID(int=number + 1), timeout=30)
+    await runtime.dispatch(command, command_id=UUID(int=number + 1), timeout=240)
 
 
 async def all_have_ended(runtime: Runtime) -> bool:

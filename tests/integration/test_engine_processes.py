@@ -26,7 +26,7 @@ async def test_commands_to_one_aggregate_through_two_processes_lose_no_update(ds
             while True:
                 try:
                     await runtime.dispatch(
-                        AddAtMost(counter="shared", amount=1, limit=60), timeout=30
+                        AddAtMost(counter="shared", amount=1, limit=60), timeout=240
                     )
                 except TooMuch:
                     return stored
@@ -61,7 +61,7 @@ async def test_a_projection_continues_exactly_once_when_its_owner_is_killed(dsn:
             head = await heir.store.head()
             assert head > 50
             await heir.dispatch(Add(counter="heir", amount=1))
-            await heir.wait(head + 1, timeout=30)
+            await heir.wait(head + 1, timeout=240)
             assert status(heir, "totals").owned
             assert await seen(heir) == list(range(1, head + 2))
 
@@ -77,7 +77,7 @@ async def test_killing_owners_repeatedly_loses_nothing(dsn: str) -> None:
                 await until(lambda before=before: moved(commands, before))
         head = await commands.store.head()
     async with Runtime(counting(Totals()), store=dsn, lease=LEASE) as last:
-        await last.wait(head, timeout=30)
+        await last.wait(head, timeout=240)
         assert await seen(last) == list(range(1, head + 1))
 
 
@@ -94,7 +94,7 @@ async def test_killing_postgres_under_load_loses_nothing(private_server: Embedde
     async def load(runtime: Runtime, worker: int) -> None:
         while not stopping.is_set():
             try:
-                done = await runtime.dispatch(Add(counter=str(worker), amount=1), timeout=30)
+                done = await runtime.dispatch(Add(counter=str(worker), amount=1), timeout=240)
                 acknowledged.append(done.position)
             except ChekovError:
                 continue
@@ -112,7 +112,7 @@ async def test_killing_postgres_under_load_loses_nothing(private_server: Embedde
             await until(lambda count=count: len(acknowledged) > count + 200)
             stopping.set()
         head = await runtime.store.head()
-        await runtime.wait(head, timeout=60)
+        await runtime.wait(head, timeout=240)
         assert await seen(runtime) == list(range(1, head + 1))
         assert len(set(acknowledged)) == len(acknowledged)
         assert runtime.healthy

@@ -54,7 +54,7 @@ async def test_a_projection_catches_up_in_large_transactions(dsn: str) -> None:
         for worker in range(50):
             group.create_task(dispatch_all(runtime, worker, 50))
     async with Runtime(counting(Totals(note_transaction)), store=dsn) as runtime:
-        await runtime.wait(2500, timeout=60)
+        await runtime.wait(2500, timeout=240)
         assert await seen(runtime) == list(range(1, 2501))
     assert len(transactions) < 20
 
@@ -196,7 +196,7 @@ async def test_a_connection_lost_inside_a_handler_is_not_the_handlers_failure(ds
     command_id = Retry(attempts=1)
     async with Runtime(counting(Totals(cut)), store=dsn, retry=command_id, lease=0.5) as runtime:
         await add(runtime, 1, 2, 3)
-        await runtime.wait(3, timeout=30)
+        await runtime.wait(3, timeout=240)
         assert await seen(runtime) == [1, 2, 3]
         assert await runtime.store.subscriptions.parked("counting", "totals") == []
 

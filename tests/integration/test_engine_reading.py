@@ -61,5 +61,5 @@ async def test_a_subscription_survives_a_restart_of_the_server(
             await private_server.kill()
             await private_server.start()
             for number in range(4):
-                await writer.dispatch(Add(counter="a", amount=number + 3), timeout=60)
+                await writer.dispatch(Add(counter="a", amount=number + 3), timeout=240)
         assert [task.result() for task in reading] == [[1, 2, 3, 4, 5, 6]] * 2

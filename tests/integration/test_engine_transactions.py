@@ -71,7 +71,7 @@ async def parked(runtime: Runtime) -> list[tuple[int, str]]:
 async def test_deferred_writes_commit_with_the_checkpoint(dsn: str, handler: type[Sums]) -> None:
     await filled(dsn, 1, 2, 3)
     async with Runtime(summing(handler()), store=dsn) as runtime:
-        await runtime.wait(3, timeout=30)
+        await runtime.wait(3, timeout=240)
         assert await runtime.query("sums", "total", {}) == 6
         assert await runtime.query("sums", "seen", {}) == [1, 2, 3]
 
@@ -86,14 +86,14 @@ async def test_a_handler_reads_what_it_has_written(dsn: str) -> None:
 
     await filled(dsn, 1, 2, 3)
     async with Runtime(summing(Sums(read)), store=dsn) as runtime:
-        await runtime.wait(3, timeout=30)
+        await runtime.wait(3, timeout=240)
     assert totals == [1, 3, 6]
 
 
 async def test_the_event_whose_deferred_write_fails_is_found_and_parked(dsn: str) -> None:
     await filled(dsn, 1, 2, 5000, 3)
     async with Runtime(summing(Sums()), store=dsn, retry=QUICK) as runtime:
-        await runtime.wait(4, timeout=30)
+        await runtime.wait(4, timeout=240)
         [(position, error)] = await parked(runtime)
         assert position == 3
         assert "CheckViolationError" in error
@@ -123,7 +123,7 @@ async def test_a_transaction_used_after_its_handler_returned_is_refused(dsn: str
 
     await filled(dsn, 1, 2, 3)
     async with Runtime(summing(Sums(leave_behind)), store=dsn) as runtime:
-        await runtime.wait(3, timeout=30)
+        await runtime.wait(3, timeout=240)
         assert [type(error) for error in refused] == [TransactionEnded, TransactionEnded]
         assert await runtime.query("sums", "total", {}) == 6
         assert await parked(runtime) == []
@@ -136,18 +136,18 @@ async def test_a_statement_that_outlives_its_handler_fails_it_and_nothing_else(d
         if event.amount == 2:
             waiting = transaction.execute("select pg_sleep(3600)")
             left.append(asyncio.create_task(waiting))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(240):
                 await until(lambda: sleeping(dsn))
 
     await filled(dsn, 1, 2, 3)
     async with Runtime(summing(Sums(leave_running)), store=dsn, retry=QUICK) as runtime:
-        await runtime.wait(3, timeout=60)
+        await runtime.wait(3, timeout=240)
         [(position, error)] = await parked(runtime)
         assert position == 2
         assert "a statement of its transaction was running" in error
         assert await runtime.query("sums", "total", {}) == 4
         assert left
-        done, _ = await asyncio.wait(left, timeout=30)
+        done, _ = await asyncio.wait(left, timeout=240)
         assert done == set(left)
         assert {type(task.exception()) for task in left} == {TransactionEnded}
 
@@ -166,7 +166,7 @@ async def test_a_handler_that_outlives_its_transaction_has_failed(
 
     await filled(dsn, 1, 2, 3)
     async with Runtime(summing(Sums(take_long)), store=dsn, retry=QUICK) as runtime:
-        await runtime.wait(3, timeout=60)
+        await runtime.wait(3, timeout=240)
         [(position, error)] = await parked(runtime)
         assert position == 2
         assert "the handler did not use its transaction" in error

@@ -194,8 +194,8 @@ async def test_an_unavailable_database_is_not_mistaken_for_forgetting(
                 await read
         await private_server.start()
         assert (await runtime.load(Club, "a")).state.names == {ADA: SECRET}
-        done = await runtime.dispatch(ada("b"), timeout=30)
-        await runtime.wait(done.position, timeout=60)
+        done = await runtime.dispatch(ada("b"), timeout=240)
+        await runtime.wait(done.position, timeout=240)
         assert [event.name for event in letters.joined] == [SECRET, SECRET]
         assert await runtime.forget(str(ADA))
         assert (await runtime.load(Club, "a")).state.names == {ADA: None}

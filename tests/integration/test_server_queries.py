@@ -160,7 +160,7 @@ async def test_slow_queries_leave_connections_to_projections_and_commands(dsn: s
         await until(lambda: runtime_waits(lock))
         for _ in range(3):
             await runtime.dispatch(
-                Add(counter="a", amount=1), consistency="strong", consistency_timeout=30
+                Add(counter="a", amount=1), consistency="strong", consistency_timeout=240
             )
         await lock.execute("select pg_advisory_unlock(77)")
     await lock.close()

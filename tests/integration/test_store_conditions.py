@@ -163,7 +163,7 @@ async def test_a_writer_that_has_not_committed_is_waited_for(
 
 async def test_a_lone_writer_needs_neither_turn_nor_check(dsn: str, lone: PostgresStore) -> None:
     """Where its decision has seen the newest event."""
-    async with append_lock_held(dsn), asyncio.timeout(20):
+    async with append_lock_held(dsn), asyncio.timeout(240):
         first = await lone.append("a", [claim()], expected=0, condition=NoneSince(NAME, 1))
         second = await lone.append("b", [claim("ann")], expected=0, condition=NoneSince(BY_TYPE, 2))
     assert (first.position, second.position) == (2, 3)

@@ -150,7 +150,7 @@ async def under_load(
                 load.stopping = True
             await asyncio.gather(*writing)
             head = await stores[0].head()
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(240):
                 await reaches(seen, head)
             following.cancel()
         assert seen == list(range(1, head + 1))

@@ -143,7 +143,7 @@ async def test_a_writer_writes_alone(roles: Roles) -> None:
     async with PostgresStore(roles.writer, migrate=False) as store:
         await store.append("a", [event()])
         await listener_has_polled(roles.admin)
-        async with append_lock_held(roles.admin), asyncio.timeout(20):
+        async with append_lock_held(roles.admin), asyncio.timeout(240):
             await store.append("a", [event(), event()], expected=1)
             await store.append("b", [event(), event()], expected=Expected.NO_STREAM)
         assert (await store.streams.info("b")).version == 2

@@ -84,7 +84,7 @@ async def test_waiting_appends_fail_when_the_store_is_cancelled(dsn: str) -> Non
     closing = asyncio.create_task(store.__aexit__(None, None, None))
     await asyncio.sleep(0)
     closing.cancel()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(240):
         await asyncio.wait([*appending, closing])
     errors = [task.exception() for task in appending if not task.cancelled()]
     assert None not in errors

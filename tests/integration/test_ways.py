@@ -77,7 +77,7 @@ async def test_the_way_of_an_event_to_its_handlers(dsn: str) -> None:
 
     async with Runtime(counting(Seen(handled), Totals(projected)), store=dsn) as runtime:
         await runtime.dispatch(
-            Add(counter="a", amount=1), consistency="strong", consistency_timeout=30
+            Add(counter="a", amount=1), consistency="strong", consistency_timeout=240
         )
     assert stacks["handler"] == drawn("An event to an event handler")
     assert stacks["projection"] == drawn("An event to a projection")

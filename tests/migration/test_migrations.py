@@ -270,7 +270,7 @@ async def test_without_pending_steps_no_process_waits(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     async with connection.transaction():
         await connection.fetchval(TURN)
-        async with asyncio.timeout(60), PostgresStore(dsn, migrate=True) as store:
+        async with asyncio.timeout(240), PostgresStore(dsn, migrate=True) as store:
             assert await store.head() == 0
     await connection.close()
 
@@ -279,7 +279,7 @@ async def test_waiting_to_migrate_has_a_timeout(empty_dsn: str) -> None:
     connection = await asyncpg.connect(empty_dsn)
     async with connection.transaction():
         await connection.fetchval(TURN)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             with pytest.raises(StoreUnavailable, match="another process migrates the schema"):
                 await migrate(empty_dsn, "chekov", patience=0)
     await connection.close()

@@ -245,7 +245,7 @@ class ProcessMachine(SubscriptionMachine):
             Codec(self.domain),
             Observer(),
             Snapshotter(self.store.snapshots, SnapshotCodec(self.domain), Observer()),
-            timeout=60,
+            timeout=240,
             max_in_flight=1000,
             cache=CacheLimits(),
             check=AsyncMock(),
@@ -267,7 +267,7 @@ class ProcessMachine(SubscriptionMachine):
         last.start()
         await last.ask()
         last.hear()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(240):
             while not await self._is_idle(last):  # noqa: ASYNC110 steps of the loop, not time
                 await asyncio.sleep(0)
         await last.drain()

@@ -445,7 +445,7 @@ class SubscriptionMachine(RuleBasedStateMachine):
         await last.ask()
         last.hear()
         head = await self.store.head()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(240):
             assert await last.subscription.reached(head)
         await last.drain()
         self.nodes.clear()

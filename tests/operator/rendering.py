@@ -32,7 +32,7 @@ def helm(*words: str | Path) -> str:
         env={**os.environ, "KUBECONFIG": os.devnull},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     if done.returncode != 0:

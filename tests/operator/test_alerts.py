@@ -34,7 +34,7 @@ def alerts(folder: Path) -> list[Manifest]:
 
 def promtool(folder: Path, *words: str) -> None:
     done = subprocess.run(
-        ["promtool", *words], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        ["promtool", *words], cwd=folder, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

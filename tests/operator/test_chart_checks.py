@@ -50,7 +50,7 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def checked(*words: str | Path, stdin: str = "") -> str:
     done = subprocess.run(
-        words, input=stdin, capture_output=True, text=True, timeout=60, check=False
+        words, input=stdin, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

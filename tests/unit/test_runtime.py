@@ -232,7 +232,7 @@ async def test_handlers_wait_for_keys_that_are_away() -> None:
         await runtime.forget("nobody")
         done = await runtime.dispatch(Join(club="b", member=BOB, name="Bob"))
         keys.away = False
-        await runtime.wait(done.position, timeout=30)
+        await runtime.wait(done.position, timeout=240)
         assert [event.name for event in letters.joined] == ["Ada", "Bob"]
         assert not await store.subscriptions.parked("clubs", "letters")
 

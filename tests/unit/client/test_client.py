@@ -207,7 +207,7 @@ async def test_a_handler_that_fails_is_named() -> None:
     async with asking({"CHEKOV_RETRY_ATTEMPTS": "1"}) as (client, server):
         server.welcome.failure = "no letters left"
         with pytest.raises(HandlerFailed) as failed:
-            await client.dispatch(OPEN, consistency="strong", consistency_timeout=30)
+            await client.dispatch(OPEN, consistency="strong", consistency_timeout=240)
         assert failed.value.failed == ("welcome",)
 
 

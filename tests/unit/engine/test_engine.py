@@ -119,7 +119,7 @@ async def test_subscriptions_are_given_up_before_commands_in_flight_are_done() -
     async with asyncio.TaskGroup() as group, Runtime(domain, store=store) as old:
         await until(lambda: status(old, "seen").owned)
         strong = group.create_task(
-            old.dispatch(Note(counter="a", text=""), consistency="strong", consistency_timeout=60)
+            old.dispatch(Note(counter="a", text=""), consistency="strong", consistency_timeout=240)
         )
         await started.wait()
         async with running(store, heir, node="heir") as new:

@@ -34,7 +34,7 @@ FAR = 3000
 
 @asynccontextmanager
 async def running(store: MemoryStore | None = None) -> AsyncGenerator[Runtime]:
-    async with asyncio.timeout(60), Runtime(DOMAIN, store=store or MemoryStore()) as runtime:
+    async with asyncio.timeout(240), Runtime(DOMAIN, store=store or MemoryStore()) as runtime:
         yield runtime
 
 

@@ -187,7 +187,7 @@ async def test_answers_come_while_lines_are_still_sent(serving: Serving) -> None
         await seen.wait()
         yield line("OpenAccount", account_id=str(uuid4()), owner="Bob").encode() + b"\n"
 
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         response = await server.api.post("/commands", data=body(), headers=HEADERS)
         first = await response.content.readline()
         seen.set()
@@ -202,7 +202,7 @@ async def test_a_batch_without_an_end_ends_at_the_drain(serving: Serving) -> Non
         yield line("OpenAccount", account_id=str(uuid4()), owner="Ada").encode() + b"\n"
         await ended.wait()
 
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         response = await server.api.post("/commands", data=body(), headers=HEADERS)
         assert json.loads(await response.content.readline())["position"] == 1
         server.lifecycle.drain()
@@ -222,7 +222,7 @@ async def test_an_exit_that_nobody_requested_is_the_problem_of_its_line(
 
     accounts = [ID, *(str(uuid4()) for _ in range(2 * WINDOW))]
     body = "\n".join(line("OpenAccount", account_id=item, owner="Eve") for item in accounts)
-    async with asyncio.timeout(30), serving(domain_options={"middleware": [leave]}) as server:
+    async with asyncio.timeout(240), serving(domain_options={"middleware": [leave]}) as server:
         response = await server.api.post("/commands", data=body.encode(), headers=HEADERS)
         answers = parsed(await response.text())
     assert [answer.get("status", 200) for answer in answers] == [500, *[200] * (2 * WINDOW)]

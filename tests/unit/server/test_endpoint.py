@@ -160,7 +160,7 @@ async def test_metadata_of_a_command_is_stored_with_its_events(serving: Serving)
 async def test_a_client_that_does_not_read_a_large_response_is_dropped(serving: Serving) -> None:
     content = b'{"text":"%b"}' % (b"x" * 900_000)
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(240),
         serving(
             CHEKOV_ARRIVAL_TIMEOUT="0.3",
             CHEKOV_MAX_PAGES="1000000",

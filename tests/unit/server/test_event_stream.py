@@ -52,7 +52,7 @@ async def event(response: ClientResponse) -> int:
 
 
 async def test_what_is_stored_comes_first_and_then_what_is_new(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         await open_account(server)
         await open_account(server)
         response = await server.api.get("/events", headers=ACCEPT)
@@ -64,7 +64,7 @@ async def test_what_is_stored_comes_first_and_then_what_is_new(serving: Serving)
 
 
 async def test_a_client_comes_back_where_it_was(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         for _ in range(3):
             await open_account(server)
         response = await server.api.get("/events", headers={**ACCEPT, "Last-Event-ID": "2"})
@@ -75,7 +75,7 @@ async def test_a_client_comes_back_where_it_was(serving: Serving) -> None:
 
 async def test_only_what_is_wanted_comes_live_too(serving: Serving) -> None:
     account = str(uuid4())
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         response = await server.api.get("/events?type=money-deposited", headers=ACCEPT)
         body = {"account_id": account, "owner": "Ada"}
         await server.api.post("/commands/OpenAccount", json=body)
@@ -86,7 +86,7 @@ async def test_only_what_is_wanted_comes_live_too(serving: Serving) -> None:
 
 
 async def test_it_ends_cleanly_at_the_drain(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         await open_account(server)
         response = await server.api.get("/events", headers=ACCEPT)
         assert await event(response) == 1
@@ -120,7 +120,7 @@ async def following(server: Server, **options: float) -> AsyncGenerator[TestClie
 
 
 async def test_silence_is_broken_by_a_sign_of_life(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving() as server, following(server, heartbeat=0.01) as api:
+    async with asyncio.timeout(240), serving() as server, following(server, heartbeat=0.01) as api:
         response = await api.get("/events", headers=ACCEPT)
         assert await block(response) == {"retry": "1000"}
         assert await block(response) == {"": "still here"}
@@ -134,7 +134,7 @@ async def test_events_that_are_not_wanted_are_silence_too(serving: Serving) -> N
             await store.append("other-1", [new_event()])
             await asyncio.sleep(0)
 
-    async with asyncio.timeout(30), serving() as server, following(server, heartbeat=0.01) as api:
+    async with asyncio.timeout(240), serving() as server, following(server, heartbeat=0.01) as api:
         await server.store.append("quiet-1", [new_event()])
         writing = asyncio.create_task(write(server.store))
         for path in ("/events?category=account", "/streams/quiet-1"):
@@ -145,7 +145,7 @@ async def test_events_that_are_not_wanted_are_silence_too(serving: Serving) -> N
 
 
 async def test_the_number_of_clients_is_limited(serving: Serving) -> None:
-    async with asyncio.timeout(60), serving(CHEKOV_MAX_EVENT_STREAMS="2") as server:
+    async with asyncio.timeout(240), serving(CHEKOV_MAX_EVENT_STREAMS="2") as server:
         await fill(server)
         stream = f"/streams/account-{ID}"
         first = await server.api.get("/events", headers=ACCEPT)
@@ -165,7 +165,7 @@ async def test_the_number_of_clients_is_limited(serving: Serving) -> None:
 
 async def test_a_client_that_does_not_read_is_dropped(serving: Serving) -> None:
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(240),
         serving() as server,
         following(server, most=1, patience=0.05) as api,
     ):
@@ -187,7 +187,7 @@ async def test_a_client_that_does_not_read_is_dropped(serving: Serving) -> None:
 
 async def test_clients_that_do_not_read_hold_so_much_together(serving: Serving) -> None:
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(240),
         serving() as server,
         following(server, held=100_000, patience=0.5) as api,
     ):
@@ -210,7 +210,7 @@ async def test_a_slow_client_gets_every_event_once_when_others_need_the_room(
 ) -> None:
     monkeypatch.setattr(event_writer, "_SLOW_SECONDS", -1.0)
     monkeypatch.setattr(HeldPages, "is_crowded", True)
-    async with asyncio.timeout(60), serving() as server, following(server) as api:
+    async with asyncio.timeout(240), serving() as server, following(server) as api:
         await fill(server, 0)
         stream = f"account-{ID}"
         for _ in range(9):
@@ -221,7 +221,7 @@ async def test_a_slow_client_gets_every_event_once_when_others_need_the_room(
 
 
 async def test_a_head_ends_at_once(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving(CHEKOV_MAX_EVENT_STREAMS="1") as server:
+    async with asyncio.timeout(240), serving(CHEKOV_MAX_EVENT_STREAMS="1") as server:
         await fill(server)
         for _ in range(2):
             for path in ("/events", f"/streams/account-{ID}"):
@@ -232,7 +232,7 @@ async def test_a_head_ends_at_once(serving: Serving) -> None:
 
 
 async def test_a_store_that_is_away_for_a_while_is_waited_for(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         await open_account(server)
         response = await server.api.get("/events", headers=ACCEPT)
         assert await event(response) == 1
@@ -254,7 +254,7 @@ async def test_a_bad_beginning_is_refused(serving: Serving) -> None:
 
 
 async def test_a_position_beyond_the_log_is_refused_instead_of_waited_for(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         await open_account(server)
         for path, further in (("/events", {"Last-Event-ID": "2"}), ("/events?after=2", {})):
             response = await server.api.get(path, headers={**ACCEPT, **further})
@@ -266,7 +266,7 @@ async def test_a_position_beyond_the_log_is_refused_instead_of_waited_for(servin
 
 
 async def test_it_ends_when_the_log_is_restored(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         await open_account(server)
         response = await server.api.get("/events", headers=ACCEPT)
         assert await event(response) == 1
@@ -276,7 +276,7 @@ async def test_it_ends_when_the_log_is_restored(serving: Serving) -> None:
 
 
 async def test_the_number_of_clients_is_a_metric(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         await open_account(server)
 
         async def connected(number: int) -> bool:

@@ -39,7 +39,7 @@ async def event(response: ClientResponse) -> tuple[int, str]:
 
 
 async def test_what_is_stored_comes_first_and_then_what_is_new(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         await fill(server, deposits=2)
         response = await follow(server)
         assert response.content_type == "text/event-stream"
@@ -53,7 +53,7 @@ async def test_what_is_stored_comes_first_and_then_what_is_new(serving: Serving)
 
 
 async def test_long_streams_are_read_in_pages(serving: Serving) -> None:
-    async with asyncio.timeout(60), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         events = [NewEvent(uuid4(), "noted", b"{}") for _ in range(3000)]
         await server.store.append("long-1", events)
         response = await follow(server, "/streams/long-1")
@@ -64,7 +64,7 @@ async def test_long_streams_are_read_in_pages(serving: Serving) -> None:
 
 
 async def test_a_client_comes_back_where_it_was(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         await fill(server)
         assert await event(await follow(server, last_event_id=3)) == (4, "money-deposited")
         assert await event(await follow(server, f"{PATH}?after=2")) == (3, "money-deposited")
@@ -74,7 +74,7 @@ async def test_a_client_comes_back_where_it_was(serving: Serving) -> None:
 
 
 async def test_links_appear_as_what_they_lead_to(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         await fill(server)
         await server.store.streams.link("picked-1", [2])
         response = await follow(server, "/streams/picked-1")
@@ -84,7 +84,7 @@ async def test_links_appear_as_what_they_lead_to(serving: Serving) -> None:
 
 
 async def test_a_deletion_is_the_last_event(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         await fill(server, deposits=0)
         response = await follow(server)
         assert await event(response) == (1, "AccountOpened")
@@ -97,7 +97,7 @@ async def test_a_deletion_is_the_last_event(serving: Serving) -> None:
 async def test_an_erased_stream_ends_and_another_of_its_name_is_not_mistaken_for_it(
     serving: Serving,
 ) -> None:
-    async with asyncio.timeout(60), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         await fill(server)
         response = await follow(server, last_event_id=3)
         assert await event(response) == (4, "money-deposited")
@@ -110,7 +110,7 @@ async def test_an_erased_stream_ends_and_another_of_its_name_is_not_mistaken_for
 
 
 async def test_truncation_leaves_what_is_new(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         await fill(server)
         response = await follow(server, last_event_id=3)
         assert await event(response) == (4, "money-deposited")
@@ -131,7 +131,7 @@ async def test_what_does_not_exist_or_has_no_end_is_refused(serving: Serving) ->
 
 
 async def test_it_ends_cleanly_at_the_drain(serving: Serving) -> None:
-    async with asyncio.timeout(30), serving() as server:
+    async with asyncio.timeout(240), serving() as server:
         await fill(server, deposits=0)
         response = await follow(server)
         assert await event(response) == (1, "AccountOpened")

@@ -28,7 +28,7 @@ async def test_one_connection_too_many_is_told_to_come_back() -> None:
     async with port(most=2) as listener:
         held = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(2)]
         reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             answer = await reader.read()
         writer.close()
         head, _, body = answer.partition(b"\r\n\r\n")
@@ -60,7 +60,7 @@ async def test_a_connection_without_a_whole_request_is_closed(
     async with port() as listener:
         reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
         writer.write(sent)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             answer = await reader.read()
         assert answer.count(b"hello") == sent.count(b"\r\n\r\n")
         writer.close()
@@ -82,7 +82,7 @@ async def test_a_port_has_no_more_connections_than_the_memory_permits(
 ) -> None:
     monkeypatch.setattr(http_listener, "memory_limit", lambda: 1024)
     monkeypatch.setattr(http_listener, "_FEWEST_CONNECTIONS", 1)
-    async with port() as listener, asyncio.timeout(60):
+    async with port() as listener, asyncio.timeout(240):
         _, held = await asyncio.open_connection("127.0.0.1", listener.port)
         reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
         assert b"too-many-connections" in await reader.read()
@@ -103,7 +103,7 @@ async def test_what_is_malformed_is_answered_and_no_error_of_the_process(
     sent: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", "chekov.server.http_listener")
-    async with port() as listener, asyncio.timeout(60):
+    async with port() as listener, asyncio.timeout(240):
         reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
         writer.write(sent)
         assert (await reader.readline()).startswith(b"HTTP/1.0 400 ")

@@ -19,7 +19,7 @@ async def test_it_starts_serves_and_drains() -> None:
 
 async def test_a_pause_ends_when_the_process_is_to_stop() -> None:
     lifecycle = Lifecycle()
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(240), asyncio.TaskGroup() as group:
         group.create_task(lifecycle.pause(3600))
         group.create_task(lifecycle.stopped())
         lifecycle.stop()
@@ -43,7 +43,7 @@ async def test_an_endless_answer_ends_without_an_error_at_the_drain() -> None:
         ended.append("first")
 
     entered = asyncio.Event()
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(240), asyncio.TaskGroup() as group:
         group.create_task(endless())
         await entered.wait()
         lifecycle.drain()
@@ -54,7 +54,7 @@ async def test_an_endless_answer_does_not_begin_while_draining() -> None:
     lifecycle = Lifecycle()
     lifecycle.drain()
     reached: list[str] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(240):
         async with lifecycle.until_drained():
             await asyncio.sleep(0)
             reached.append("first part")
@@ -72,7 +72,7 @@ async def test_a_start_is_given_up_when_the_process_is_to_end() -> None:
     lifecycle = Lifecycle()
     lifecycle.drain()
     reached: list[str] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(240):
         async with lifecycle.until_stopped():
             asyncio.get_running_loop().call_soon(lifecycle.stop)
             await asyncio.Event().wait()

@@ -19,7 +19,7 @@ def test_a_task_that_exits_does_not_end_the_process(
         raise error
 
     async def main(lifecycle: Lifecycle) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             loop = asyncio.get_running_loop()
             unattended = loop.create_task(leave())
             await asyncio.wait([unattended])

@@ -55,7 +55,7 @@ async def test_a_request_that_waits_holds_little_of_its_body() -> None:
 
     app = web.Application(client_max_size=len(SENT))
     app.router.add_post("/", wait)
-    async with listening(app, "127.0.0.1", 0) as listener, asyncio.timeout(60):
+    async with listening(app, "127.0.0.1", 0) as listener, asyncio.timeout(240):
         reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
         head = f"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {len(SENT)}\r\n"
         writer.write(head.encode() + b"\r\n" + SENT)

@@ -100,7 +100,7 @@ async def test_a_connection_counts_from_the_beginning_of_its_handshake(
 ) -> None:
     monkeypatch.setattr(tls_acceptor, "HANDSHAKE_SECONDS", 3600)
     certificate = ServerCertificate(mounted / "tls.crt", mounted / "tls.key")
-    async with asyncio.timeout(60), port_of(certificate, most=2) as port:
+    async with asyncio.timeout(240), port_of(certificate, most=2) as port:
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         assert await reader.read() == b""

@@ -75,7 +75,7 @@ async def test_a_subscription_starts_where_its_class_says(
     async with filled([0, 10, 20, 30]) as store:
         handler, heard = hearing(start, partitions=partitions)
         async with running(store, handler) as runtime:
-            await runtime.wait(await add(store), timeout=60)
+            await runtime.wait(await add(store), timeout=240)
         assert sorted(heard) == list(range(first, 6))
 
 
@@ -87,7 +87,7 @@ async def test_a_restart_does_not_move_the_start() -> None:
         await add(store)
         await add(store)
         async with running(store, handler) as runtime:
-            await runtime.wait(4, timeout=60)
+            await runtime.wait(4, timeout=240)
         assert sorted(heard) == [3, 4]
 
 
@@ -98,7 +98,7 @@ async def test_a_process_that_comes_later_finds_the_start_of_the_first() -> None
             await add(store)
             other, _ = hearing(1, partitions=3)
             async with running(store, other, node="other") as second:
-                await second.wait(3, timeout=60)
+                await second.wait(3, timeout=240)
             rows = await store.subscriptions.list("counting")
             assert len(rows) == 3
             assert min(row.position for row in rows) >= 2

@@ -69,7 +69,7 @@ async def test_requests_at_the_same_time_wait_for_chains_of_their_own() -> None:
         await runtime.dispatch(Deposit(account="a", amount=700))
 
         async def transfer(number: int) -> str:
-            await runtime.dispatch(request(number), consistency="strong", consistency_timeout=30)
+            await runtime.dispatch(request(number), consistency="strong", consistency_timeout=240)
             return await outcome(runtime, number)
 
         assert await asyncio.gather(*map(transfer, range(100))) == ["done"] * 100
@@ -82,7 +82,7 @@ async def test_the_chain_may_be_worked_on_elsewhere() -> None:
         Runtime(bank(Strong()), store=store, subscriptions=False) as clients,
     ):
         await clients.dispatch(Deposit(account="a", amount=7))
-        await clients.dispatch(request(), consistency=["transfer"], consistency_timeout=30)
+        await clients.dispatch(request(), consistency=["transfer"], consistency_timeout=240)
         assert await outcome(clients) == "done"
 
 
@@ -99,7 +99,7 @@ async def test_a_chain_that_takes_too_long_names_the_process_manager() -> None:
 async def test_who_waits_learns_that_a_refusal_was_set_aside() -> None:
     async with running(MemoryStore(), Careless()) as runtime:
         with pytest.raises(HandlerFailed) as caught:
-            await runtime.dispatch(request(), consistency="strong", consistency_timeout=30)
+            await runtime.dispatch(request(), consistency="strong", consistency_timeout=240)
         assert caught.value.failed == ("careless",)
 
 

@@ -44,7 +44,7 @@ async def test_a_command_that_always_conflicts_gives_up_after_its_retries_or_its
     store = ContendedStore()
     async with over(store) as runtime:
         with pytest.raises(TooManyConflicts, match="at each of 11 attempts") as exhausted:
-            await runtime.dispatch(Add(counter="a", amount=1), timeout=60)
+            await runtime.dispatch(Add(counter="a", amount=1), timeout=240)
         assert (exhausted.value.stream, store.lost) == ("counter-a", 11)
         with pytest.raises(CommandTimeout) as caught:
             await runtime.dispatch(Add(counter="a", amount=1), timeout=0.01)

@@ -87,7 +87,7 @@ async def test_a_command_waits_for_the_reading_that_goes_on_within_its_own_time(
         for _ in range(4):
             await timed_out(runtime)
         waiting = [
-            group.create_task(runtime.dispatch(Add(counter="a", amount=1), timeout=60))
+            group.create_task(runtime.dispatch(Add(counter="a", amount=1), timeout=240))
             for _ in range(3)
         ]
         await timed_out(runtime)

@@ -205,10 +205,10 @@ async def test_who_waits_in_another_process_for_what_is_kept_back_is_told() -> N
             assert not status.owned
             with pytest.raises(HandlerFailed, match="shipping"):
                 await other.dispatch(
-                    Go(order="a", step="3"), consistency=["shipping"], consistency_timeout=60
+                    Go(order="a", step="3"), consistency=["shipping"], consistency_timeout=240
                 )
             await other.dispatch(
-                Go(order="b", step="3"), consistency=["shipping"], consistency_timeout=60
+                Go(order="b", step="3"), consistency=["shipping"], consistency_timeout=240
             )
 
 

@@ -86,7 +86,7 @@ async def test_a_start_that_is_set_is_where_the_handler_starts() -> None:
         await append(store, b'{"amount":1}', b'{"amount":2}')
         seen = Seen()
         async with running(store, seen, start_from=2) as runtime:
-            await runtime.wait(2, timeout=60)
+            await runtime.wait(2, timeout=240)
     assert seen.amounts == [2]
 
 
@@ -96,7 +96,7 @@ async def test_partitions_that_are_set_divide_the_handler() -> None:
         assert [key.partition for key in runtime.subscriptions] == [0, 1, 2]
         for counter in "abcdef":
             await runtime.dispatch(Add(counter=counter, amount=1))
-        await runtime.wait(6, timeout=60)
+        await runtime.wait(6, timeout=240)
     assert seen.amounts == [1] * 6
 
 

@@ -154,7 +154,7 @@ async def test_who_waits_for_the_event_waits_until_it_is_handled() -> None:
     seen = Seen()
     seen.failing = {1: 1, 3: 1}
     async with running(MemoryStore(), seen, retry=SOON) as runtime:
-        dispatch = partial(runtime.dispatch, consistency="strong", consistency_timeout=60.0)
+        dispatch = partial(runtime.dispatch, consistency="strong", consistency_timeout=240)
         await dispatch(Add(counter="a", amount=1))
         assert seen.amounts == [1]
         await add(runtime, ("a", 3))
@@ -169,7 +169,7 @@ async def test_who_waits_for_an_event_that_is_parked_in_the_end_is_told() -> Non
     async with running(MemoryStore(), seen, retry=retry) as runtime:
         with pytest.raises(ChekovError, match="was set aside by seen"):
             await runtime.dispatch(
-                Add(counter="a", amount=1), consistency="strong", consistency_timeout=60.0
+                Add(counter="a", amount=1), consistency="strong", consistency_timeout=240
             )
 
 
@@ -230,7 +230,7 @@ async def test_a_pause_ends_while_other_events_come() -> None:
     seen.failing = {1: 1}
     async with running(MemoryStore(), seen, retry=SOON) as runtime:
         await add(runtime, ("a", 1))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             while 1 not in seen.amounts:
                 await add(runtime, ("b", len(seen.amounts) + 10))
                 await asyncio.sleep(0.001)

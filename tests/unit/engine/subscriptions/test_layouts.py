@@ -54,7 +54,7 @@ class Heard:
             await runtime.dispatch(Add(counter=counter, amount=self.added))
 
     async def settle(self, runtime: Runtime) -> None:
-        await runtime.wait(await runtime.store.head(), timeout=60)
+        await runtime.wait(await runtime.store.head(), timeout=240)
 
     async def settle_all(self, runtime: Runtime) -> None:
         """Wait until the whole log is handled or parked."""
@@ -234,7 +234,7 @@ async def test_a_process_without_subscriptions_waits_for_whichever_partitions_th
                     await commands.dispatch(
                         Add(counter=counter, amount=heard.added),
                         consistency="strong",
-                        consistency_timeout=60,
+                        consistency_timeout=240,
                     )
                     assert heard.amounts[f"counter-{counter}"][-1] == heard.added
     heard.check()

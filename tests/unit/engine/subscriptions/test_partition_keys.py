@@ -91,7 +91,7 @@ def owned(runtime: Runtime) -> int:
 
 
 async def settled(runtime: Runtime) -> None:
-    await runtime.wait(await runtime.store.head(), timeout=60)
+    await runtime.wait(await runtime.store.head(), timeout=240)
 
 
 def partition_keys(runtime: Runtime) -> Sequence[int]:
@@ -250,7 +250,7 @@ async def test_who_waits_for_a_handler_with_keys_waits_for_all_of_its_partitions
                 await process.dispatch(
                     Add(counter=counter, amount=heard.number),
                     consistency="strong",
-                    consistency_timeout=60,
+                    consistency_timeout=240,
                 )
                 assert heard.amounts[f"k{heard.number % 3}"][-1] == heard.number
     heard.check()

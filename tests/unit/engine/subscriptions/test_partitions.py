@@ -79,7 +79,7 @@ async def test_one_that_waits_holds_up_its_own_partition_only() -> None:
         assert others
         for name in others:
             await runtime.dispatch(
-                Add(counter=name, amount=1), consistency="strong", consistency_timeout=60
+                Add(counter=name, amount=1), consistency="strong", consistency_timeout=240
             )
         assert sorted(heard.amounts) == sorted(f"counter-{name}" for name in others)
         heard.gate.set()

@@ -137,7 +137,7 @@ async def test_subscriptions_that_catch_up_together_read_the_log_once() -> None:
             await append(store, *[b'{"amount": 1}'] * 1000)
         watchers = [watcher(number) for number in range(10)]
         async with running(store, *watchers) as runtime:
-            await runtime.wait(total, timeout=60)
+            await runtime.wait(total, timeout=240)
     assert [len(item.amounts) for item in watchers] == [total] * 10
     assert store.rows <= 1.3 * total
 

@@ -102,7 +102,7 @@ async def test_after_a_lease_no_claim_is_valid_of_who_has_not_heard_of_it() -> N
         nodes.gate.clear()
         async with running(store, new_release(NewSeen(seen)), "new", lease=0.3) as new:
             await new.dispatch(
-                Rate(shop="a", stars=5), consistency=["seen"], consistency_timeout=60.0
+                Rate(shop="a", stars=5), consistency=["seen"], consistency_timeout=240
             )
             nodes.gate.set()
     assert seen == [1, -5]

@@ -98,7 +98,7 @@ async def following(issuer: Issuer, pause: float = 0.01) -> AsyncGenerator[KeySe
         keys = KeySetUrl(str(server.make_url("/keys")), pause)
         task = asyncio.create_task(keys.run())
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(240):
                 yield keys
         finally:
             task.cancel()
