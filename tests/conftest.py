@@ -15,7 +15,9 @@ import os
 import tempfile
 import uuid
 from collections.abc import AsyncGenerator, Generator
+from functools import partial
 from pathlib import Path
+from shutil import rmtree
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -32,6 +34,18 @@ TEMPLATE = "chekov_template"
 # How long an example takes says how busy the machine is.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this run a folder of its own.
+
+    Each run of pytest closes the folder that all runs of a user share to other users, among them
+    the one that the Postgres of an earlier run belongs to.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="chekov-tests-")
+        config.add_cleanup(partial(rmtree, config.option.basetemp, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")
