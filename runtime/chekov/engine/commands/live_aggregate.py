@@ -228,7 +228,7 @@ class LiveAggregate:
     def confirm(self, version: int, position: int) -> None:
         """Keep what was applied tentatively: it is stored, up to this version and position."""
         self._tentative = False
-        # Beside 100,000 live aggregates with a field each, the copies took a quarter of their memory.
+        # The copies took a quarter of the memory of 100,000 live aggregates with one field each.
         self._before = None
         self.version = version
         self.position = position
