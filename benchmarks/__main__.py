@@ -18,6 +18,7 @@ from benchmarks import (
     conditions,
     history,
     in_process,
+    live_aggregates,
     over_http,
     process_managers,
     projections,
@@ -100,7 +101,7 @@ class Bench:
         await self._steps()
 
     async def finish(self, rounds: int) -> int:
-        """Check the history and measure catch-up; returns the number of events."""
+        """Check the history, measure what needs one; returns the number of events in all checks."""
         async with Runtime(commands, store=self.dsn, schema=SCHEMA) as runtime:
             count = await history.check(runtime.store, self.acknowledged)
             for _ in range(rounds):
@@ -109,12 +110,16 @@ class Bench:
             await self._handlers()
         alone = await projections.rows_read(self.dsn, SCHEMA, 1)
         together = await projections.rows_read(self.dsn, SCHEMA, TEN)
+        live = await live_aggregates.measure(self.dsn, self.seconds)
+        for row, parts in live.rows().items():
+            self.rates[row] += parts
+        self.figures += live.figures()
         self.figures += await conditions.figures(self.dsn, self.rates)
         self.figures += self.shared.figures()
         self.figures += self.overload.figures()
         name = "rows read by ten subscriptions / one"
         self.figures.append(Figure(name, together / alone, 1.3, at_most=True))
-        return count
+        return count + live.events
 
     def _note(self, row: str, rate: Rate, streams: Mapping[str, int] | None = None) -> None:
         self.rates[row].append(rate)

@@ -20,7 +20,8 @@ class Answer(TypedDict, total=False):
 
     `latencies` are microseconds, to keep lines short; `streams` counts the events acknowledged in
     each stream; `refused` counts commands that lost every retry to another process, `retries` the
-    executions repeated after a version conflict.
+    executions repeated after a version conflict. Of a process: `live` aggregates with the bytes
+    `estimated` for them, `resident` bytes, and `cpu` seconds so far.
     """
 
     count: int
@@ -34,6 +35,10 @@ class Answer(TypedDict, total=False):
     acknowledged: int
     faults: Sequence[str]
     note: str
+    live: int
+    estimated: int
+    resident: int
+    cpu: float
 
 
 def rate_answer(rate: Rate) -> Answer:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from typing import Protocol, TypeAlias
 
 from benchmarks.measure import Load, Rate, run, run_for
+from benchmarks.peers.deliveries import Deliveries
 from benchmarks.peers.wire import Checked, Measured
 from benchmarks.peers.work import (
     CATEGORY,
@@ -22,6 +23,7 @@ Row: TypeAlias = tuple[int, str, int]
 
 WARM_UP = 0.2
 SETTLE = 30.0
+POLL = 0.01
 
 
 class Driver(Protocol):
@@ -184,6 +186,23 @@ class FollowedWorker(AsyncWorker):
                 await asyncio.wait_for(watch.arrived.wait(), SETTLE)
         return watch.measured(elapsed)
 
+    async def live_busy(self, load: Load) -> Measured:
+        """Append concurrently while a subscriber follows, which must see each event once."""
+        deliveries, names = Deliveries(), Appends(load)
+        acknowledged = self._ledger.acknowledged
+
+        async def one(worker: int) -> None:
+            stream = names.next(worker)
+            deliveries.call(stream, acknowledged[stream] + 1)
+            await self._append_one(stream)
+
+        async with self._followed.follow(deliveries.note, here=True):
+            await self._append_one(f"{CATEGORY}-{load.name}-0-first")
+            await asyncio.wait_for(_until(lambda: deliveries.attached), SETTLE)
+            await run_for(load.seconds, load.in_flight, one)
+            await _until(deliveries.are_over)
+        return deliveries.measured()
+
     async def _append_one(self, stream: str) -> None:
         await self._driver.append(stream, self._ledger.acknowledged[stream], 1)
         self._ledger.acknowledged[stream] += 1
@@ -212,6 +231,11 @@ class ProcessingWorker(FollowedWorker):
         """Make the steps of process managers, whatever time it takes."""
         del seconds
         return Measured(await self._processing.process())
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 it also depends on the time that passed
+        await asyncio.sleep(POLL)
 
 
 class _Watch:

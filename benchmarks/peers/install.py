@@ -2,14 +2,18 @@
 
 import asyncio
 import hashlib
+import os
 import shutil
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[1] / ".cache" / "peers"
 NODE = CACHE / "node"
-ENVIRONMENT = CACHE / "eventsourcing"
+NEWEST_MINOR = 19
+"""Of the versions of Python that are looked for."""
 
 
 class InstallError(Exception):
@@ -32,17 +36,92 @@ async def npm_packages() -> Path:
     return NODE
 
 
-async def python_environment() -> Path:
-    """Install the packages that requirements.txt pins; returns the environment's interpreter."""
-    requirements = HERE / "requirements.txt"
-    python = ENVIRONMENT / "bin" / "python"
-    if _is_current(ENVIRONMENT, requirements):
+@dataclass(frozen=True, slots=True)
+class PythonEnvironment:
+    """Packages of Python, and the oldest version that they run on.
+
+    Attributes:
+        folder: where in the cache it is.
+        requirements: the file that pins the packages.
+        minimum: the oldest version of Python that they run on.
+        needed_by: the peers, as messages name them.
+    """
+
+    folder: str
+    requirements: str
+    minimum: tuple[int, int]
+    needed_by: str
+
+
+PYTHON = PythonEnvironment("eventsourcing", "requirements.txt", (3, 11), "eventsourcing and UmaDB")
+PYTHON_3_13 = PythonEnvironment(
+    "python-3.13",
+    "requirements-3.13.txt",
+    (3, 13),
+    "eventsource-py and logicblocks-event-store",
+)
+
+
+async def python_environment(wanted: PythonEnvironment) -> Path:
+    """Install the packages of an environment; returns its interpreter.
+
+    Raises:
+        InstallError: no interpreter on PATH is new enough, or a package cannot be installed.
+    """
+    requirements = HERE / wanted.requirements
+    folder = CACHE / wanted.folder
+    python = folder / "bin" / "python"
+    if _is_current(folder, requirements):
         return python
-    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-    await _run(sys.executable, "-m", "venv", str(ENVIRONMENT))
+    base = await interpreter(wanted)
+    shutil.rmtree(folder, ignore_errors=True)
+    await _run(base, "-m", "venv", str(folder))
     await _run(str(python), "-m", "pip", "install", "--quiet", "-r", str(requirements))
-    _mark(ENVIRONMENT, requirements)
+    _mark(folder, requirements)
     return python
+
+
+async def interpreter(wanted: PythonEnvironment) -> str:
+    """The first Python that is new enough: the one that runs, or else one on PATH.
+
+    Raises:
+        InstallError: there is none.
+    """
+    if sys.version_info[:2] >= wanted.minimum:
+        return sys.executable
+    for path in _candidates(wanted.minimum):
+        if await _is_new_enough(path, wanted.minimum):
+            return path
+    version = ".".join(map(str, wanted.minimum))
+    raise InstallError(
+        f"{wanted.needed_by} need Python {version} or newer, and none is on PATH: "
+        f"put the folder of a python{version} there"
+    )
+
+
+def _candidates(minimum: tuple[int, int]) -> Iterator[str]:
+    """Every interpreter on PATH whose name does not say that it is too old."""
+    major, minor = minimum
+    names = [f"python{major}.{number}" for number in range(minor, NEWEST_MINOR + 1)]
+    for name in (*names, f"python{major}", "python"):
+        for folder in os.environ.get("PATH", "").split(os.pathsep):
+            if folder and (found := shutil.which(name, path=folder)):
+                yield found
+
+
+async def _is_new_enough(path: str, minimum: tuple[int, int]) -> bool:
+    """Ask it: a version manager's stand-in has the name of each version, and may run none."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            path,
+            "-c",
+            f"import sys; sys.exit(sys.version_info < {minimum})",
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError:
+        return False
+    return await process.wait() == 0
 
 
 def _is_current(folder: Path, source: Path) -> bool:

@@ -4,7 +4,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from benchmarks.peers.install import HERE, npm_packages, python_environment
+from benchmarks.peers.install import (
+    HERE,
+    PYTHON,
+    PYTHON_3_13,
+    npm_packages,
+    python_environment,
+)
 from benchmarks.peers.workloads import ALL
 
 Command = tuple[str, ...]
@@ -63,7 +69,7 @@ async def _bare_batched(dsn: str) -> Command:
 
 
 async def _eventsourcing(dsn: str) -> Command:
-    python = await python_environment()
+    python = await python_environment(PYTHON)
     return str(python), "-m", "benchmarks.peers.workers.eventsourcing", dsn
 
 
@@ -90,12 +96,26 @@ async def _message_db_spread(dsn: str) -> Command:
 
 
 async def _umadb(_: str) -> Command:
-    python = await python_environment()
+    python = await python_environment(PYTHON)
     return str(python), "-m", "benchmarks.peers.workers.umadb"
 
 
 async def _umadb_conditions(dsn: str) -> Command:
     return *await _umadb(dsn), "--conditions"
+
+
+async def _eventsource_py(dsn: str) -> Command:
+    python = await python_environment(PYTHON_3_13)
+    return str(python), "-m", "benchmarks.peers.workers.eventsource_py", dsn
+
+
+async def _logicblocks(dsn: str) -> Command:
+    python = await python_environment(PYTHON_3_13)
+    return str(python), "-m", "benchmarks.peers.workers.logicblocks", dsn
+
+
+async def _logicblocks_streams(dsn: str) -> Command:
+    return *await _logicblocks(dsn), "--streams"
 
 
 SYSTEMS = (
@@ -142,6 +162,31 @@ SYSTEMS = (
         "message-db, 16 categories",
         _message_db_spread,
         APPENDS - {"append 100"},
+        second=("--second",),
+    ),
+    # Between processes, its subscribers are woken by Redis, RabbitMQ or Kafka, which are not here.
+    # Its projections save their checkpoint in another transaction than what they write, which is
+    # not exactly once, and it has no process managers.
+    System(
+        "eventsource-py",
+        "eventsource-py",
+        _eventsource_py,
+        ALL - {"live", "live slow"} - NO_PROJECTIONS,
+    ),
+    # Its subscribers poll, so it makes no difference whether they share the store. Their progress
+    # is an event that is appended after they were called, which is not exactly once either.
+    System(
+        "logicblocks",
+        "logicblocks",
+        _logicblocks,
+        ALL - {"live here"} - NO_PROJECTIONS,
+        second=("--second",),
+    ),
+    System(
+        "logicblocks-streams",
+        "logicblocks, a lock for each stream",
+        _logicblocks_streams,
+        ALL - {"live here"} - NO_PROJECTIONS,
         second=("--second",),
     ),
     System("umadb", "UmaDB", _umadb, APPENDS | {"catch-up"}, one_process=OWN_SERVER),

@@ -65,6 +65,7 @@ class Followed(Protocol):
 
     async def decide(self, load: Load) -> Measured: ...
     async def live(self, load: Load, per_second: int, *, here: bool) -> Measured: ...
+    async def live_busy(self, load: Load) -> Measured: ...
     async def idle(self, seconds: float) -> None: ...
 
 
@@ -112,6 +113,8 @@ async def _measured(worker: Worker, do: str, request: Mapping[str, Any]) -> Meas
             return await worker.decide(load)
         case "live" | "live_here" if isinstance(worker, Followed):
             return await worker.live(load, request["per_second"], here=do == "live_here")
+        case "live_busy" if isinstance(worker, Followed):
+            return await worker.live_busy(load)
         case "project" if isinstance(worker, Processing):
             return await worker.project(load.seconds)
         case "process" if isinstance(worker, Processing):

@@ -102,11 +102,25 @@ def turns(load: Load) -> dict[int, "count[int]"]:
 
 def order_faults(versions: Sequence[int], wanted: int) -> list[str]:
     """The number of events that a subscriber missed, saw twice, or saw out of order."""
-    if list(versions) == list(range(1, wanted + 1)):
+    return delivery_faults({"": versions}, {"": wanted})
+
+
+def delivery_faults(seen: Mapping[str, Sequence[int]], wanted: Mapping[str, int]) -> list[str]:
+    """The same of several streams, each of whose events must be seen once and in order.
+
+    Args:
+        seen: stream → versions as a subscriber saw them.
+        wanted: stream → the number of its events.
+    """
+    lost = doubled = reordered = 0
+    for stream, events in wanted.items():
+        versions = seen.get(stream, ())
+        different = len(set(versions))
+        lost += events - different
+        doubled += len(versions) - different
+        reordered += sum(1 for one, next_ in pairwise(versions) if next_ < one)
+    if not (lost or doubled or reordered):
         return []
-    lost = wanted - len(set(versions))
-    doubled = len(versions) - len(set(versions))
-    reordered = sum(1 for one, next_ in pairwise(versions) if next_ < one)
     return [f"the subscriber lost {lost}, saw {doubled} twice and {reordered} out of order"]
 
 

@@ -59,6 +59,12 @@ WORKLOADS = (
         given={"per_second": 1000},
     ),
     Workload(
+        "live busy",
+        "live delivery of what 16 writers append at once, the subscriber is in their process",
+        "live_busy",
+        given={"in_flight": 16},
+    ),
+    Workload(
         "decide 16",
         "load, decide, append: 16 in flight, aggregates of up to 8 events",
         "decide",

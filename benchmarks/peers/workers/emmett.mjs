@@ -23,6 +23,7 @@ const CONNECTIONS = 16;
 const PAGE = 1000;
 const WARM_UP = 0.2;
 const SETTLE = 30;
+const QUIET = 5;
 const MOST_FAULTS = 5;
 
 // The monotonic clock that Python's time.perf_counter reads.
@@ -199,11 +200,50 @@ async function live({ name, seconds, per_second }) {
   return { count: called.length, seconds: elapsed, latencies, faults: orderFaults(versions, called.length) };
 }
 
-function orderFaults(versions, wanted) {
-  const different = new Set(versions);
-  const doubled = versions.length - different.size;
-  const reordered = versions.filter((version, index) => version < versions[index - 1]).length;
-  const lost = wanted - different.size;
+async function liveBusy(load) {
+  const called = new Map();
+  const versions = new Map();
+  const latencies = [];
+  let last = now();
+  const stop = consumer(`live-busy-${load.name}`, 'END', ({ metadata }) => {
+    const version = Number(metadata.streamPosition);
+    const at = called.get(metadata.streamName)?.[version - 1];
+    if (at === undefined) return;
+    last = now();
+    const before = versions.get(metadata.streamName) ?? [];
+    if (!before.includes(version)) latencies.push(Math.round((last - at) * 1e6));
+    versions.set(metadata.streamName, [...before, version]);
+  });
+  await sleep(1);
+  const turns = turnsOf(load);
+  const each = Math.min(MOST_EACH, Math.floor(STREAMS / load.in_flight));
+  const started = now();
+  let count = 0;
+  await run(load, (worker) => {
+    const stream = `${CATEGORY}-${load.name}-${worker}-${turns[worker]++ % each}`;
+    if (!called.has(stream)) called.set(stream, []);
+    called.get(stream).push(now());
+    count += 1;
+    return appendTo(stream, 1);
+  });
+  last = now();
+  while (latencies.length < count && now() - last < QUIET) await sleep(0.01);
+  await stop();
+  const faults = deliveryFaults([...called].map(([name, calls]) => [versions.get(name) ?? [], calls.length]));
+  return { count: latencies.length, seconds: last - started, latencies, faults };
+}
+
+const orderFaults = (versions, wanted) => deliveryFaults([[versions, wanted]]);
+
+// Of several streams: the versions seen of each, and how many there are.
+function deliveryFaults(streams) {
+  let [lost, doubled, reordered] = [0, 0, 0];
+  for (const [versions, wanted] of streams) {
+    const different = new Set(versions).size;
+    lost += wanted - different;
+    doubled += versions.length - different;
+    reordered += versions.filter((version, index) => version < versions[index - 1]).length;
+  }
   return lost || doubled || reordered
     ? [`the subscriber lost ${lost}, saw ${doubled} twice and ${reordered} out of order`]
     : [];
@@ -251,6 +291,7 @@ const requests = {
   catch_up: catchUp,
   project,
   live,
+  live_busy: liveBusy,
   idle,
   check,
   acknowledged: () => ({ streams: Object.fromEntries(acknowledged) }),

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from benchmarks.measure import Load, Rate
-from benchmarks.peers.threads import measure_threads
+from benchmarks.peers.deliveries import Deliveries
+from benchmarks.peers.threads import measure_threads, run_threads
 from benchmarks.peers.wire import Checked, Measured, serve
 from benchmarks.peers.work import (
     CATEGORY,
@@ -225,7 +226,7 @@ class Eventsourcing:
         stream = f"{CATEGORY}-{load.name}-0-0"
         called: list[float] = []
         seen: list[tuple[int, float]] = []
-        with self._following(lambda version: seen.append((version, time.perf_counter()))):
+        with self._following(lambda _, version: seen.append((version, time.perf_counter()))):
             started = time.perf_counter()
             for number in range(int(per_second * load.seconds)):
                 now = time.perf_counter()
@@ -243,13 +244,33 @@ class Eventsourcing:
         faults = order_faults([version for version, _ in seen], len(called))
         return Measured(Rate(len(called), elapsed, latencies), faults)
 
+    async def live_busy(self, load: Load) -> Measured:
+        return await asyncio.to_thread(self._live_busy, load)
+
+    def _live_busy(self, load: Load) -> Measured:
+        deliveries, names = Deliveries(), Appends(load)
+        acknowledged = self._ledger.acknowledged
+
+        def one(worker: int) -> None:
+            stream = names.next(worker)
+            version = acknowledged[stream]
+            deliveries.call(stream, version + 1)
+            self._insert(stream, version, 1)
+            acknowledged[stream] += 1
+
+        with self._following(lambda id_, version: deliveries.note(self._names[id_], version)):
+            run_threads(load, one)
+            while not deliveries.are_over():
+                time.sleep(0.01)
+        return deliveries.measured()
+
     @contextmanager
-    def _following(self, seen: Callable[[int], None]) -> Generator[None]:
+    def _following(self, seen: Callable[[UUID, int], None]) -> Generator[None]:
         with Subscription(self._application, gt=self._recorder.max_notification_id()) as events:
 
             def follow() -> None:
                 for domain_event, _tracking in events:
-                    seen(domain_event.originator_version)
+                    seen(domain_event.originator_id, domain_event.originator_version)
 
             thread = threading.Thread(target=follow)
             thread.start()
@@ -261,7 +282,7 @@ class Eventsourcing:
 
     async def idle(self, seconds: float) -> None:
         def wait() -> None:
-            with self._following(lambda _version: None):
+            with self._following(lambda _id, _version: None):
                 time.sleep(seconds)
 
         await asyncio.to_thread(wait)

@@ -1,6 +1,7 @@
 """A live aggregate is used by one command at a time, and can be set back."""
 
 import asyncio
+import weakref
 
 import pytest
 
@@ -83,6 +84,28 @@ def test_events_that_are_not_stored_are_undone_by_a_copy_of_the_fields() -> None
     assert instance.state == Counter(total=8)
     instance.undo(restore=True)
     assert (instance.state, instance.version) == (Counter(total=5), 1)
+
+
+class Value:
+    """Something that a field refers to."""
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_what_a_state_was_before_is_not_held_longer_than_it_may_be_needed(
+    *, confirmed: bool
+) -> None:
+    instance = live()
+    held = weakref.ref(before := Value())
+    vars(instance.state)["extra"] = before
+    del before
+    instance.apply_tentatively([Added(amount=3)])
+    vars(instance.state)["extra"] = None
+    assert held() is not None
+    if confirmed:
+        instance.confirm(2, 2)
+    else:
+        instance.undo(restore=False)
+    assert held() is None
 
 
 @pytest.mark.parametrize(("restorable", "restore"), [(False, True), (True, False)])
