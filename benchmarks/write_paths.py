@@ -91,18 +91,18 @@ def _no_insert() -> Generator[None]:
     async def nothing(*_: object) -> None:
         return None
 
-    async def no_copy(*_: object) -> tuple[()]:
+    async def no_insert_many(*_: object) -> tuple[()]:
         return ()
 
     with (
         patch.object(AppendConnection, "insert_next", nothing),
-        patch.object(AppendConnection, "_copy_next", no_copy),
+        patch.object(AppendConnection, "_insert_many_next", no_insert_many),
     ):
         yield
 
 
 @contextmanager
-def _copy_of_one() -> Generator[None]:
+def _insert_many_of_one() -> Generator[None]:
     async def nothing(*_: object) -> None:
         return None
 
@@ -111,11 +111,11 @@ def _copy_of_one() -> Generator[None]:
 
 
 @contextmanager
-def _no_copy() -> Generator[None]:
-    async def no_copy(*_: object) -> tuple[()]:
+def _no_insert_many() -> Generator[None]:
+    async def no_insert_many(*_: object) -> tuple[()]:
         return ()
 
-    with patch.object(AppendConnection, "_copy_next", no_copy):
+    with patch.object(AppendConnection, "_insert_many_next", no_insert_many):
         yield
 
 
@@ -170,8 +170,8 @@ def _one_connection() -> Generator[None]:
 
 SUBJECTS = (
     Subject("insert_next (over append_one_v1)", _no_insert, (LONE, NEW)),
-    Subject("insert_next (over COPY)", _copy_of_one, (LONE,)),
-    Subject("_copy_next (over append_many_v1)", _no_copy, BATCHES),
+    Subject("insert_next (over _insert_many_next)", _insert_many_of_one, (LONE,)),
+    Subject("_insert_many_next (over append_many_v1)", _no_insert_many, BATCHES),
     Subject("HeadCache (both of these)", _no_head_cache, BATCHES),
     Subject("append_one_v1 (over append_many_v1)", _no_append_one, (SHARED,)),
     Subject("_append_many batches (over one by one)", _one_by_one, (SHARED_BATCH,)),

@@ -213,7 +213,7 @@ async def test_one_of_many_gets_a_name(dsn: str, racers: int, stores: int) -> No
 
             noise = [
                 opened[n % stores].append(f"noise-{turn}-{n}", [event(), event()])
-                for n in range(100)
+                for n in range(200)
             ]
             won, _ = await asyncio.gather(
                 asyncio.gather(*(race(n, scope=scope, turn=turn) for n in range(racers))),

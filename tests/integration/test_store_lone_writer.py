@@ -223,15 +223,22 @@ async def test_streams_that_are_there_are_no_new_ones(dsn: str) -> None:
             await store.append("known", [event()], expected=1)
 
 
-async def test_what_does_not_go_at_once_takes_its_turn(dsn: str, store: PostgresStore) -> None:
+async def test_large_events_go_at_once_too(dsn: str, store: PostgresStore) -> None:
     large = b'{"filling":"' + b"x" * 300_000 + b'"}'
+    async with append_lock_held(dsn), asyncio.timeout(PATIENCE):
+        answer = await store.append(STREAMS[0], [event(data=large), event(data=large)], expected=1)
+    assert answer.version == 3
+    assert [len(item.data) for item in (await history(store))[-2:]] == [len(large)] * 2
+
+
+async def test_what_has_to_be_looked_up_takes_its_turn(dsn: str, store: PostgresStore) -> None:
     async with append_lock_held(dsn) as holder, asyncio.timeout(PATIENCE):
         appending = asyncio.create_task(
-            store.append(STREAMS[0], [event(data=large), event(data=large)], expected=1)
+            store.append(STREAMS[0], [event(), event()], expected=1, command_id=uuid4())
         )
         await until(lambda: blocks_another(holder))
     assert (await appending).version == 3
-    assert [len(item.data) for item in (await history(store))[-2:]] == [len(large)] * 2
+    await history(store)
 
 
 async def test_many_small_events_go_at_once(dsn: str, store: PostgresStore) -> None:
@@ -298,6 +305,15 @@ async def test_beside_others_it_takes_its_turn(dsn: str) -> None:
         theirs = [await other.append(stream, [event()], expected=2) for stream in STREAMS]
         mine.append(await store.append(STREAMS[0], [event()], expected=3))
         assert recorded([*first, *mine, *theirs]) == await history(store)
+
+
+async def test_batches_beside_an_idle_process_are_stored_as_answered(dsn: str) -> None:
+    answers: list[Appended] = []
+    async with PostgresStore(dsn), PostgresStore(dsn) as store:
+        for version in range(3):
+            appends = (store.append(stream, [event()], expected=version) for stream in STREAMS)
+            answers += await asyncio.gather(*appends)
+        assert recorded(answers) == await history(store)
 
 
 async def test_who_writes_all_the_time_lets_others_have_their_turn(dsn: str) -> None:

@@ -30,6 +30,11 @@ def to_json(value: object) -> bytes:
     return _encode(value)
 
 
+def raw_json(text: bytes) -> object:
+    """Text that is JSON already, for `to_json` to write as it is."""
+    return msgspec.Raw(text)
+
+
 def to_sorted_json(value: object) -> bytes:
     """As `to_json`, with the members of each object by name: equal values are equal bytes."""
     return _encode_sorted(value)

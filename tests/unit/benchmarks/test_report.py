@@ -75,6 +75,15 @@ def test_figures_are_those_that_were_measured() -> None:
     }
 
 
+def test_a_ratio_to_a_limit_is_the_median_of_those_in_each_round() -> None:
+    rates = {
+        "commands, 1 in flight": [Rate(count, 1.0) for count in (90, 40, 160)],
+        "bare INSERT": [Rate(count, 1.0) for count in (100, 50, 200)],
+    }
+    [found] = figures(rates, Columns())
+    assert (found.value, found.verdict) == (0.8, "MISSED")
+
+
 def test_the_slowest_commands_are_compared_with_the_usual_one() -> None:
     rounds = [Rate(100, 1.0, [0.001] * 98 + [0.001 * times] * 2) for times in (3, 6, 9)]
     found = figures({"commands, 64 in flight": rounds}, Columns())
@@ -116,3 +125,9 @@ def test_the_columns_are_in_the_json() -> None:
         "idle": 0.95,
         "shared": 0.3,
     }
+
+
+def test_every_bar_is_in_the_json_with_its_verdict() -> None:
+    others = [Figure("faults", 1, 0, at_most=True), Figure("refusals", 3)]
+    bars = as_json({}, Columns(), 5, others)["bars"]
+    assert [(bar["name"], bar["verdict"]) for bar in bars] == [("faults", "MISSED")]

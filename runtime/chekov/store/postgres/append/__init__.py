@@ -9,10 +9,11 @@ with it: processor time of client and Postgres together, as the median of many s
 
 `insert_next`
     INSERT at the position and version that the head cache knows. For one event, while nothing else
-    is under way, in the process that wrote last. Without it: 1.18 by `append_one_v1`, 1.31 by COPY.
-`_copy_next`
-    COPY to the positions and versions that the head cache knows. For batches of up to 60 kB, in the
-    only process at the store. Without it: 1.09 to 1.16 by `append_many_v1`.
+    is under way, in the process that wrote last. Without it: 1.18 by `append_one_v1`.
+`_insert_many_next`
+    INSERT of many events where the head cache knows, likewise. For batches. Without it: 1.10 to
+    1.15 by `append_many_v1`. A COPY takes as much from 128 events on and more for fewer, and comes
+    in several messages: beside others it would hold the append lock until the last one.
 `append_one_v1`
     A function that takes the append lock and numbers one event. For single events otherwise:
     a command id, an unknown stream, or news of what others wrote. Without it: 1.11 by
@@ -34,20 +35,21 @@ reads nothing. A command of two processes that share 200 aggregates, 16 in fligh
 this process about a tenth less time, and three in a hundred less are repeated (two pairs of runs).
 
 The head cache serves the first two; without it, appends cost 1.11 to 1.19. Beside other processes,
-`insert_next` takes the append lock if it is free, and otherwise waits for its turn: so who writes
-all the time does not keep the others from it. COPY would hold the lock until its last message has
-come, which a process that is stopped never sends. A process that sees that others wrote does
-without the cache for ten seconds. With one append in flight and an idle second process, an append
-takes 1.3 times the processor time of all of them, Postgres included, that it takes alone. It was
-2.7 times before the cache served beside others and notifications came less often.
+both take the append lock if it is free, and otherwise wait for their turn: so who writes all the
+time does not keep the others from it. A process that sees that others wrote does without the cache
+for ten seconds. With one append in flight and an idle second process, an append takes 1.3 times the
+processor time of all of them, Postgres included, that it takes alone. It was 2.7 times before the
+cache served beside others and notifications came less often.
 
-The second connection, for queues of 64 appends and more, costs no processor time and saves elapsed
-time (256 in flight: 1.2 to 1.4 without it), since Postgres works on one half while this process
-prepares the other.
+The second connection, for queues of 128 appends and more, saves elapsed time (256 in flight: 1.2 to
+1.4 without it, on a machine with nothing else to do), since Postgres works on one half while this
+process prepares the other. Both halves take their turn and look every stream up, though: with 64
+commands in flight, one batch instead of two halves takes 0.66 to 0.78 of the processor time of both
+sides, and makes 1.13 to 1.28 times as many commands on a machine that is busy.
 
 Both start their statement before they prepare its answer (`EagerCoroutine`). Both name the event
 after which they write, lest they write into a log that was restored meanwhile; in Postgres, that
-costs 4 % of an INSERT and 3 % of a COPY of 16 events.
+costs 4 % of an INSERT.
 
 A path that gains less than a tenth where it applies is not worth its code.
 """

@@ -15,8 +15,8 @@ from chekov.store.postgres.append.batch import (
     appended_at,
     binary_content,
     columns,
-    copy_rows,
     placed,
+    placed_columns,
     scalar_columns,
     settle,
 )
@@ -25,7 +25,6 @@ from chekov.store.postgres.append.eager import EagerCoroutine
 from chekov.store.postgres.append.following import FollowingStatements
 from chekov.store.postgres.append.head_cache import HeadCache
 from chekov.store.postgres.connection_options import GRACE_SECONDS, DriverConnection
-from chekov.store.postgres.row_decoding import EVENT_COLUMNS
 from chekov.store.postgres.schema import Schema
 
 
@@ -50,9 +49,8 @@ class AppendConnection:
         followed: returns the position after which the answer of an append is to bring along what
             others stored; `None` for nothing.
         alone: returns whether no other process was connected to this store lately. Beside others,
-            nothing is copied, and also what is inserted where the head cache says takes the append
-            lock, if it is free: else those who wait for it would find their positions taken over
-            and over.
+            what is inserted where the head cache says takes the append lock, if it is free: else
+            those who wait for it would find their positions taken over and over.
     """
 
     def __init__(
@@ -71,6 +69,7 @@ class AppendConnection:
         self._following = FollowingStatements(followed, self._prepared)
         self._connection: DriverConnection | None = None
         self._insert: Any = None
+        self._insert_many: Any = None
         self._insert_tagged: Any = None
         self._one: Any = None
         self._many: Any = None
@@ -98,6 +97,7 @@ class AppendConnection:
             self._generation = self._pool.servers.generation
             self._schema.recognize(await connection.fetchval(self._statements["store_id"]))
             self._insert = await connection.prepare(self._statements["append_next"])
+            self._insert_many = await connection.prepare(self._statements["append_next_many"])
             self._one = await connection.prepare(self._statements["append_one"])
             self._many = await connection.prepare(self._statements["append_many"])
             self._insert_tagged = self._checked = None
@@ -219,7 +219,7 @@ class AppendConnection:
         """
         self._busy_since = time.monotonic()
         try:
-            if lone and (recorded := await self._copy_next(groups)):
+            if lone and (recorded := await self._insert_many_next(groups)):
                 return Sent(recorded, ())
             first = groups[0][0]
             if not all(pending.is_plain for group in groups for pending in group):
@@ -255,57 +255,42 @@ class AppendConnection:
         )
         return pending.succeed(appended)
 
-    async def _copy_next(self, groups: Sequence[Group]) -> Sequence[RecordedEvent]:
-        """Copy events to the positions and versions that the head cache knows.
-
-        Postgres stores the beginning of a long COPY before it has received the end, and no timeout
-        of its own ends that wait if this process dies. So only what is sent in one go is copied,
-        and the append lock is not taken: it would be held until the end has come.
+    async def _insert_many_next(self, groups: Sequence[Group]) -> Sequence[RecordedEvent]:
+        """Insert events at the positions and versions that the head cache knows.
 
         Returns:
             The events; none when the cache does not know where they go, or was wrong.
         """
-        if not self._alone():
-            return ()
-        places = placed(groups, self._head_cache)
-        stamp = self._head_cache.now()
+        head_cache = self._head_cache
+        places, stamp = placed(groups, head_cache), head_cache.now()
         if not places or stamp is None:
             return ()
-        connection: Any = self._connection
         try:
-            copy = EagerCoroutine(
-                connection.copy_records_to_table(
-                    "events",
-                    schema_name=self._schema.name,
-                    columns=EVENT_COLUMNS,
-                    records=copy_rows(places, stamp),
-                    where=self._follows(places[0].before),
+            insert = EagerCoroutine(
+                self._insert_many.fetch(
+                    places[0].before,
+                    head_cache.head_id,
+                    self._alone(),
+                    stamp,
+                    *placed_columns(places),
                 )
             )
             # Postgres is at work meanwhile.
             answers = [
                 pending.appended_at(before, version, stamp) for pending, before, version in places
             ]
-            await copy
+            await insert
         except asyncpg.UniqueViolationError as error:
             self._invalidate(error, assumed_new=any(place.version == 0 for place in places))
             return ()
-        except asyncpg.SerializationError:
-            self._head_cache.invalidate()
+        except asyncpg.NotNullViolationError:
+            head_cache.invalidate()
             return ()
         recorded: list[RecordedEvent] = []
         for place, appended in zip(places, answers, strict=True):
             recorded += place.pending.succeed(appended)
         self._learn(recorded)
         return recorded
-
-    def _follows(self, head: int) -> str:
-        """The condition that the event before the first one is that of the head cache.
-
-        Its function is not volatile: else Postgres would store each row as it comes.
-        """
-        follows = f"\"{self._schema.name}\".follows_v1({head}, '{self._head_cache.head_id}')"
-        return f"position <> {head + 1} or {follows}"
 
     def _learn(self, recorded: Sequence[RecordedEvent]) -> None:
         # What a server answered that the others have left says nothing about the new one.

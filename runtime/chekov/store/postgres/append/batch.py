@@ -22,9 +22,6 @@ from chekov.store.postgres.append.head_cache import HeadCache
 
 BATCH_EVENTS: Final = 1024
 BATCH_BYTES: Final = 1024 * 1024
-COPY_BYTES: Final = 60 * 1024
-"""asyncpg sends as much without waiting, and Postgres stores none of it before it has all."""
-_ROW_BYTES: Final = 200
 _LOOK_AT: Final = 4 * BATCH_EVENTS
 _DELETED: Final = -1
 _REPEATED: Final = -2
@@ -248,11 +245,10 @@ def columns(groups: Sequence[Group], *, together: bool = False) -> Columns:
     """The events of all appends as columns; an unused column is `None`."""
     streams = [group[0].stream for group in groups]
     runs = [list(chain.from_iterable(item.events for item in group)) for group in groups]
-    values: tuple[Any, ...] = tuple(zip(*chain.from_iterable(runs), strict=True))
-    ids, types, data, metadata, correlation_ids, causation_ids, times, _, _ = values
+    contents = _event_columns(chain.from_iterable(runs))
     stream = append = within = None
-    if len(ids) > len(groups):
-        counts = [len(run) for run in runs]
+    counts = [len(run) for run in runs]
+    if sum(counts) > len(groups):
         stream = [name for name, n in zip(streams, counts, strict=True) for _ in range(n)]
         append = [number for number, n in enumerate(counts, 1) for _ in range(n)]
         within = [number for n in counts for number in range(1, n + 1)]
@@ -265,13 +261,7 @@ def columns(groups: Sequence[Group], *, together: bool = False) -> Columns:
         stream,
         append,
         within,
-        ids,
-        types,
-        *payloads(data),
-        _texts(metadata),
-        correlation_ids if any(correlation_ids) else None,
-        causation_ids if any(causation_ids) else None,
-        times if any(times) else None,
+        *contents,
     )
 
 
@@ -284,19 +274,15 @@ class Place(NamedTuple):
 
 
 def placed(groups: Sequence[Group], head_cache: HeadCache) -> Sequence[Place]:
-    """Where each append goes; empty when that is not known, or they are not for COPY."""
+    """Where each append goes; empty when that is not known, or has to be looked up."""
     head = head_cache.head()
     if head is None:
         return ()
     places: list[Place] = []
-    room = COPY_BYTES
     for group in groups:
         version = head_cache.version(group[0].stream, group[0].expected)
         for pending in group:
-            room -= row_bytes(pending)
-            if version is None or pending.command_id is not None or room < 0:
-                return ()
-            if not pending.is_plain:
+            if version is None or pending.command_id is not None or not pending.is_plain:
                 return ()
             places.append(Place(pending, head, version))
             head += len(pending.events)
@@ -304,36 +290,31 @@ def placed(groups: Sequence[Group], head_cache: HeadCache) -> Sequence[Place]:
     return places
 
 
-def copy_rows(places: Sequence[Place], stamp: datetime) -> list[tuple[Any, ...]]:
-    """The events of placed appends, each with the values that `EVENT_COLUMNS` lists.
-
-    Args:
-        places: of the appends.
-        stamp: the time of events that have none of their own.
-    """
-    return [
-        (
-            before + n,
-            pending.stream,
-            version + n,
-            *scalar_columns(event),
-            event.time or stamp,
-            binary_content(event),
-        )
-        for pending, before, version in places
-        for n, event in enumerate(pending.events, 1)
-    ]
+def placed_columns(places: Sequence[Place]) -> Sequence[object]:
+    """Parameters of the statement `append_next_many` for the events of placed appends."""
+    streams: list[str] = []
+    versions: list[int] = []
+    for pending, _, version in places:
+        count = len(pending.events)
+        streams += (pending.stream,) * count
+        versions += range(version + 1, version + count + 1)
+    events = chain.from_iterable(place.pending.events for place in places)
+    return streams, versions, *_event_columns(events)
 
 
-def row_bytes(pending: Pending) -> int:
-    """An upper bound of the size of an append's rows: payloads, names, numbers, ids, lengths.
-
-    A character of a name counts as four bytes.
-    """
-    names = len(pending.stream) * len(pending.events)
-    for event in pending.events:
-        names += len(event.type)
-    return pending.size + 4 * names + _ROW_BYTES * len(pending.events)
+def _event_columns(events: Iterable[NewEvent]) -> tuple[Any, ...]:
+    """What events hold, from their ids to their times, in the order of `Columns`."""
+    values: tuple[Any, ...] = tuple(zip(*events, strict=True))
+    ids, types, data, metadata, correlation_ids, causation_ids, times, _, _ = values
+    return (
+        ids,
+        types,
+        *payloads(data),
+        _texts(metadata),
+        correlation_ids if any(correlation_ids) else None,
+        causation_ids if any(causation_ids) else None,
+        times if any(times) else None,
+    )
 
 
 def scalar_columns(event: NewEvent) -> tuple[Any, ...]:

@@ -15,6 +15,18 @@ position, stream, version, id, type, coalesce(json_send(data), content), json_se
 -- name: append_next
 insert into chekov.events values (<next>, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
+-- name: append_next_many
+insert into chekov.events
+select
+    <next> - 1 + n, stream, version, id, type, data, metadata, correlation_id, causation_id,
+    coalesce(time, $4), content
+from unnest(
+    $5::text[], $6::bigint[], $7::uuid[], $8::text[], $9::json[], $10::bytea[], $11::json[],
+    $12::uuid[], $13::uuid[], $14::timestamptz[]
+) with ordinality as event (
+    stream, version, id, type, data, content, metadata, correlation_id, causation_id, time, n
+)
+
 -- name: append_next_tagged
 with event as (
     insert into chekov.events values (<next>, $4, $5, $6, $7, $8, $9, $10, $11, $12)

@@ -1,6 +1,6 @@
 from collections import deque
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from chekov.errors import StreamExists, StreamNotFound, WrongExpectedVersion
@@ -12,13 +12,11 @@ from chekov.store.postgres.append.batch import (
     Pending,
     Place,
     columns,
-    copy_rows,
     payloads,
-    row_bytes,
+    placed_columns,
     settle,
     take,
 )
-from chekov.store.postgres.row_decoding import EVENT_COLUMNS
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -140,44 +138,21 @@ async def test_the_error_of_a_conflict_depends_on_the_expectation() -> None:
     assert isinstance(exists.refusal(-3), StreamNotFound)
 
 
-async def test_events_become_rows_at_their_places() -> None:
-    later = NOW + timedelta(seconds=1)
+async def test_events_have_the_versions_of_their_places() -> None:
     one = Pending("a", [event(b'{"n":1}', metadata=b'{"m":1}'), event(b"\x01")], 3, 9)
     two = Pending("b", [event(b"{}", time=NOW)], 1, 2)
-    got = [
-        dict(zip(EVENT_COLUMNS, row, strict=True))
-        for row in copy_rows([Place(one, 10, 3), Place(two, 12, 1)], later)
+    streams, versions, ids, types, *rest = placed_columns([Place(one, 10, 3), Place(two, 12, 1)])
+    assert (streams, versions) == (["a", "a", "b"], [4, 5, 2])
+    assert ids == tuple(event.id for event in (*one.events, *two.events))
+    assert types == ("t", "t", "t")
+    assert rest == [
+        ['{"n":1}', None, "{}"],
+        [None, b"\x01", None],
+        ['{"m":1}', None, None],
+        None,
+        None,
+        (None, None, NOW),
     ]
-    assert [(row["position"], row["stream"], row["version"]) for row in got] == [
-        (11, "a", 4),
-        (12, "a", 5),
-        (13, "b", 2),
-    ]
-    assert [row["id"] for row in got] == [event.id for event in (*one.events, *two.events)]
-    assert [row["data"] for row in got] == ['{"n":1}', None, "{}"]
-    assert [row["content"] for row in got] == [None, b"\x01", None]
-    assert [row["metadata"] for row in got] == ['{"m":1}', None, None]
-    assert [row["time"] for row in got] == [later, later, NOW]
-
-
-async def test_the_size_of_rows_never_exceeds_the_estimate() -> None:
-    name = chr(0x10FFFF) * 250
-    long = NewEvent(uuid4(), name, b"[1]", b'{"m":1}', uuid4(), uuid4(), NOW)
-    append = Pending(name, [long, long], 3, 20)
-
-    def width(value: object) -> int:
-        if isinstance(value, str):
-            value = value.encode()
-        if isinstance(value, bytes):
-            return len(value)
-        return 16 if isinstance(value, UUID) else 8 if value is not None else 0
-
-    # Each value has its length in front, and each row their number.
-    sent = sum(
-        sum(map(width, row)) + 4 * len(EVENT_COLUMNS) + 2
-        for row in copy_rows([Place(append, 2**62, 2**62)], NOW)
-    )
-    assert 4 * len(name) < sent <= row_bytes(append)
 
 
 async def test_unused_columns_are_not_sent() -> None:
