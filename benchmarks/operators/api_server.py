@@ -79,17 +79,21 @@ class ApiServer:
             await self._send("DELETE", path)
 
     async def changes(self, collection: str) -> AsyncGenerator[tuple[str, Object]]:
-        """Type and object of everything there is and each change, without end."""
+        """Type and object of everything there is and each change, without end.
+
+        The server ends watches, also when it has made a definition known; the next one begins
+        with everything there is.
+        """
         query = {"watch": "true", "allowWatchBookmarks": "false"}
-        rest = b""
-        async with self._session.get(f"{self.url}{collection}", params=query) as response:
-            response.raise_for_status()
-            async for piece in response.content.iter_any():
-                *lines, rest = (rest + piece).split(b"\n")
-                for line in lines:
-                    change = json.loads(line)
-                    yield change["type"], change["object"]
-        raise Refused(f"the watch of {collection} ended")
+        while True:
+            rest = b""
+            async with self._session.get(f"{self.url}{collection}", params=query) as response:
+                response.raise_for_status()
+                async for piece in response.content.iter_any():
+                    *lines, rest = (rest + piece).split(b"\n")
+                    for line in lines:
+                        change = json.loads(line)
+                        yield change["type"], change["object"]
 
     async def _send(
         self,
