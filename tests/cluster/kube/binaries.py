@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -48,7 +48,14 @@ def build_binaries(layout: Layout) -> None:
     layout.binaries.mkdir(parents=True, exist_ok=True)
     for name in TOOLS:
         build_tool(layout, name)
-    _once(layout, "kubebin", _fingerprint(), _build_components)
+    build_components(layout)
+
+
+def build_components(layout: Layout) -> None:
+    """Build Kubernetes and etcd alone, unless they are in the cache."""
+    layout.binaries.mkdir(parents=True, exist_ok=True)
+    files = (SOURCES / name for name in ("go.mod", "go.sum", "main.go", "pause/main.go"))
+    _once(layout, "kubebin", _fingerprint(files), _build_components)
 
 
 def build_everything(layout: Layout) -> None:
@@ -74,6 +81,20 @@ def build_tool(layout: Layout, name: str) -> Path:
     return target
 
 
+def build_program(layout: Layout, source: Path) -> Path:
+    """Build the Go module in a folder, unless it was built from the same files; return its path."""
+    layout.binaries.mkdir(parents=True, exist_ok=True)
+    target = layout.binaries / source.name
+
+    def build(layout: Layout, _: str) -> None:
+        flags = ("-mod=readonly", "-ldflags", "-s -w")
+        _go(layout, "build", *flags, "-o", target, cwd=source)
+
+    files = sorted(item for item in source.iterdir() if item.suffix in (".go", ".mod", ".sum"))
+    _once(layout, source.name, _fingerprint(files), build)
+    return target
+
+
 def kubernetes_source(layout: Layout) -> Path:
     """The folder of the module of Kubernetes, with its descriptions of the API."""
     shown = run(
@@ -82,10 +103,10 @@ def kubernetes_source(layout: Layout) -> Path:
     return Path(json.loads(shown)["Dir"])
 
 
-def _fingerprint() -> str:
+def _fingerprint(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for source in ("go.mod", "go.sum", "main.go", "pause/main.go"):
-        digest.update((SOURCES / source).read_bytes())
+    for file in files:
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
@@ -116,7 +137,7 @@ def _build_components(layout: Layout, _: str) -> None:
     _go(layout, "build", "-mod=readonly", "-ldflags", "-s -w", "-o", pause, "./pause")
 
 
-def _go(layout: Layout, *words: str | Path, into: Path | None = None) -> None:
+def _go(layout: Layout, *words: str | Path, into: Path | None = None, cwd: Path = SOURCES) -> None:
     settings = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"}
     settings["GOBIN"] = str(into or layout.binaries)
-    run(go(layout), *words, cwd=SOURCES, env=settings, timeout=3000)
+    run(go(layout), *words, cwd=cwd, env=settings, timeout=3000)

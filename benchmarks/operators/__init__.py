@@ -1,0 +1,1 @@
+"""Chekov's operator beside one in Go, on a real API server."""
