@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev test faults unit check format bench bench-peers bench-failover bench-compare image pictures cluster cluster-down clean
+.PHONY: help run dev test faults unit check format bench bench-peers bench-failover bench-rollout bench-compare image pictures cluster cluster-down clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -49,6 +49,9 @@ bench-peers: $(VENV)/.dev ## measure the store beside its peers, on one Postgres
 
 bench-failover: $(VENV)/.dev ## measure how soon subscriptions follow processes that join, drain and die
 	$(BIN)/python -m benchmarks.failover $(BENCH)
+
+bench-rollout: $(VENV)/.dev ## measure what a rollout in steps costs the commands meanwhile, on the test cluster
+	$(BIN)/python -m benchmarks.rollout $(BENCH)
 
 bench-compare: $(VENV)/.dev ## measure this checkout and another one in alternation (BASE=path, with `make dev` done there)
 	@test -n "$(BASE)" || { echo "usage: make bench-compare BASE=path [BENCH='--two --peers']" >&2; exit 1; }

@@ -85,7 +85,7 @@ class Answers(Databases):
         self.rows: Sequence[SubscriptionRow] | None = None
         self.generations: Sequence[Generation] = ()
         self.figures: list[CommandFigures] = []
-        self.connections = (0, 0)
+        self.connections: tuple[int, int] = (0, 0)
 
     def reading(self, store: Store) -> Reading | None:
         del store

@@ -129,5 +129,9 @@ def test_connections_are_short_only_if_the_next_pod_waits_for_nothing_else() -> 
 def test_what_a_status_says_of_them_is_read_back() -> None:
     status = {"connections": {"needed": 15, "used": 90, "limit": 97}}
     assert connections_in(status) == Connections(15, 90, 97)
-    for found in ({}, {"connections": {}}, {"connections": {"needed": 0, "used": 1, "limit": 2}}):
-        assert connections_in(found) is None
+    nothing: list[dict[str, dict[str, int]]] = [
+        {},
+        {"connections": {}},
+        {"connections": {"needed": 0, "used": 1, "limit": 2}},
+    ]
+    assert [connections_in(found) for found in nothing] == [None] * 3
