@@ -282,6 +282,17 @@ async def test_a_rollout_waits_for_connections_and_goes_on_by_itself(scene: Scen
     assert scene.status(MAIN)["connections"] == {"limit": 97}
 
 
+async def test_the_store_is_read_before_pods_are_made(scene: Scene) -> None:
+    scene.give_bank()
+    await scene.begin_check()
+    assert MAIN in scene.databases.hurried, "while the code is being checked"
+    scene.end_check(BROKEN)
+    await scene.settle()
+    scene.databases.hurried.clear()
+    await scene.reconcile()
+    assert scene.databases.hurried == [], "nothing is about to be made"
+
+
 async def test_a_bundle_goes_back_whatever_connections_are_left(scene: Scene) -> None:
     old, new = await begin(scene)
     scene.databases.connections = (97, 97)

@@ -17,11 +17,20 @@ async def test_a_rollout_waits_until_the_server_has_connections_left(cluster: Cl
     def status(path: str, *names: str) -> object:
         return nested(cluster.api.objects[path], "status", *names)
 
-    async with cluster.operator(refresh_seconds="1"):
+    async with cluster.operator(refresh_seconds="1") as operator:
+
+        async def is_read() -> bool:
+            metrics = (await operator.probe("/metrics"))[1].splitlines()
+            used = [
+                line for line in metrics if line.startswith("chekov_operator_store_connections{")
+            ]
+            return bool(used) and used[0].endswith(" 90.0")
+
         await cluster.ready(bank)
         serving = status(bank, "completedRevision")
         cluster.database("db.example", connections=90, connection_limit=LIMIT)
         store = STORE.path("shops", "main")
+        await until(is_read, PATIENCE)
         cluster.bundle(rollout=rollout, restartNonce="new", compatibility="Skip")
         await until(lambda: cluster.condition(bank, "Stalled")[1] == "Connections", PATIENCE)
         assert "7 left of 97" in cluster.condition(bank, "Stalled")[2]

@@ -141,6 +141,8 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
             is_compared(bundle, progress)
             or _is_settling(observed, status, result)
             or (progress is not None and progress.awaited is not None)
+            # By the time that its pods are made, it should be known how many connections are left.
+            or (check.fault is None and gate.fault is None and state.pending is not None)
         ),
         requeue_after=min((pause for pause in pauses if pause is not None), default=None),
         scale_to=scaling.scale_to,
