@@ -164,15 +164,16 @@ def kill(kubectl: Kubectl, pod: Mapping[str, Any], killer: Kubectl) -> None:
 class Load:
     """Deposits from a pod of the bank's namespace, and the ledger it keeps."""
 
-    def __init__(self, bank: Bank, name: str = "load") -> None:
+    def __init__(self, bank: Bank, name: str = "load", *, seconds: float = 120) -> None:
         self._bank = bank
         self._name = name
+        self._words = (bank.url, f"--seconds={seconds:g}")
 
     def start(self) -> None:
         """Start it and wait until money flows."""
         script = (INSIDE / "load.py").read_text()
         image = self._bank.cluster.image
-        self._bank.kubectl.apply(*manifests.script_pod(self._name, image, script, self._bank.url))
+        self._bank.kubectl.apply(*manifests.script_pod(self._name, image, script, *self._words))
         self.wait_for_more(50)
 
     def wait_for_more(self, commands: int) -> None:

@@ -2,13 +2,14 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from tests.cluster import manifests
 from tests.cluster.kube import images, node
 from tests.cluster.kube.binaries import build_binaries
-from tests.cluster.kube.layout import METRICS_PORT, NODE_ADDRESS, Layout
+from tests.cluster.kube.layout import FIRST, METRICS_PORT, Layout
 from tests.cluster.kube.packages import install_packages
 from tests.cluster.kube.shell import CommandFailed, run, step
 from tests.cluster.kubectl import Kubectl
@@ -84,8 +85,26 @@ class OwnCluster:
         self.build()
         if not self.is_up():
             node.start(self.layout)
-            metrics = manifests.metrics_api(NODE_ADDRESS, METRICS_PORT)
+            metrics = manifests.metrics_api(FIRST.address, METRICS_PORT)
             Kubectl(self.environment(), "kube-system").apply(*metrics)
+
+    def add_workers(self, count: int) -> Sequence[str]:
+        """Start nodes beside the first one, with the runtime's image, and return their names.
+
+        They have the label `WORKER`, and a taint by that name.
+        """
+        workers = [self.layout.worker(number) for number in range(1, count + 1)]
+        for worker in workers:
+            node.start_worker(worker)
+            images.load(worker, self.image)
+        return [worker.node.name for worker in workers]
+
+    def remove_workers(self) -> None:
+        """Stop the workers, and have the API server forget them."""
+        for worker in node.running_workers(self.layout):
+            node.stop_worker(worker)
+            kubectl = Kubectl(self.environment())
+            kubectl.delete("node", worker.node.name, "--ignore-not-found")
 
     def down(self) -> None:
         """Stop the node with everything on it."""

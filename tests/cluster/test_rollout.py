@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.cluster.bank import SOURCE, Bank, Load, assert_nothing_lost_or_doubled
+from tests.cluster.bank import INSIDE, SOURCE, Bank, Load, assert_nothing_lost_or_doubled
 from tests.cluster.kube.shell import wait_for
-from tests.cluster.manifests import inline
+from tests.cluster.manifests import LOCAL_DSN, inline, script_pod
 
 OLD_WORDS = "the account is already open"
 NEW_WORDS = "somebody has opened this account before"
@@ -126,6 +126,28 @@ def test_a_person_promotes_a_revision_and_undoes_it(bank: Bank) -> None:
     wait_for("the bank to go back", lambda: _state(bank) == "Returned", timeout=120)
     assert bank.revision() == before
     _wait_until_said(bank, said)
+    bank.apply(code)
+    bank.wait_until_ready()
+
+
+def test_a_rollout_waits_while_the_server_has_no_connections_left(bank: Bank) -> None:
+    before, code = bank.revision(), inline(_source_of(bank))
+    dsn = LOCAL_DSN.replace("127.0.0.1", "postgres")
+    script, image = (INSIDE / "sessions.py").read_text(), bank.cluster.image
+    bank.kubectl.apply(*script_pod("sessions", image, script, dsn, "10"))
+    try:
+        bank.kubectl.wait("condition=Ready", "pod/sessions")
+        wait_for("the connections to be taken", lambda: bank.kubectl.run("logs", "sessions") != "")
+        bank.apply(inline(f"{SOURCE}\nREVISION = 'more'\n"))
+        stalled = bank.wait_for_words("database connections", "goes on by itself")
+        assert stalled["reason"] == "Connections"
+        status = bank.kubectl.get("domainbundle", bank.name)["status"]["rollout"]["connections"]
+        assert status["limit"] - status["used"] < status["needed"]
+        assert before in bank.revisions_of_pods()
+        assert _said_of_a_second_opening(bank)
+    finally:
+        bank.kubectl.delete("pod", "sessions", "--ignore-not-found", "--now")
+    bank.wait_until_rolled_out(after=before)
     bank.apply(code)
     bank.wait_until_ready()
 

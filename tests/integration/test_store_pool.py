@@ -10,6 +10,7 @@ import pytest
 from chekov.errors import StoreClosed
 from chekov.store.port import NewEvent
 from chekov.store.postgres import PostgresPool, PostgresStore
+from chekov.store.postgres.pool import most_connections
 from tests.waiting import until
 
 SIZE = 4
@@ -62,6 +63,28 @@ async def test_stores_share_the_connections_that_read_and_handle(
         assert found["chekov handlers"] == SIZE // 4
         assert 3 <= found["chekov committer"] <= 2 * 3
         await until(lambda: _listening(empty_dsn, len(SCHEMAS)))
+
+
+@pytest.mark.parametrize("size", [3, 10])
+async def test_a_process_takes_no_more_connections_than_is_said(empty_dsn: str, size: int) -> None:
+    async with PostgresStore(empty_dsn, pool_size=size) as store:
+        async with asyncio.TaskGroup() as group:
+            for number in range(50):
+                group.create_task(use(store, number))
+                group.create_task(_handle(store))
+        await until(lambda: _has(empty_dsn, "chekov listener chekov"))
+        found = await connections(empty_dsn)
+    # The runtime holds another one, by which others notice its end.
+    assert sum(found.values()) + 1 <= most_connections(size)
+
+
+async def _handle(store: PostgresStore) -> None:
+    async with store.read_models.read_connection() as connection:
+        await connection.fetchval("select pg_sleep(0.001)")
+
+
+async def _has(dsn: str, application: str) -> bool:
+    return application in await connections(dsn)
 
 
 async def _listening(dsn: str, count: int) -> bool:

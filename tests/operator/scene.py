@@ -85,6 +85,7 @@ class Answers(Databases):
         self.rows: Sequence[SubscriptionRow] | None = None
         self.generations: Sequence[Generation] = ()
         self.figures: list[CommandFigures] = []
+        self.connections: tuple[int, int] = (0, 0)
 
     def reading(self, store: Store) -> Reading | None:
         del store
@@ -107,7 +108,17 @@ class Answers(Databases):
             parked=0,
             updated=datetime(2026, 11, 24, tzinfo=UTC),
         )
-        state = StoreStatus("18.4", self.version, 1, self.position, 3, 8192, self.version == 1)
+        state = StoreStatus(
+            "18.4",
+            self.version,
+            1,
+            self.position,
+            3,
+            8192,
+            self.version == 1,
+            connections=self.connections[0],
+            connection_limit=self.connections[1],
+        )
         rows = [row] if self.rows is None else self.rows
         progress = Progress(rows, self.position, list(self.figures), self.generations)
         waiting = {} if self.waiting is None else {BANK: self.waiting}
@@ -180,6 +191,7 @@ class Scene:
         """Apply the bank and a store that is ready."""
         store = store_body()
         ready = {"type": "Ready", "status": "True", "reason": "Available", "message": ""}
+        ready["lastTransitionTime"] = "2026-11-24T00:00:00Z"
         store["status"] = {"conditions": [ready], "host": "db.example:5432"}
         self.give(store)
         self.give(bundle_body(**spec))

@@ -94,6 +94,7 @@ class Databases:
         self._dsns: dict[tuple[str, SecretKey], _Dsn] = {}
         self._changes = 0
         self._sought: dict[Key, dict[Key, Sought]] = {}
+        self._needs: dict[Key, dict[Key, int]] = {}
         self._group = asyncio.TaskGroup()
         self._pollers: dict[Key, tuple[Poller, asyncio.Task[None]]] = {}
 
@@ -153,10 +154,23 @@ class Databases:
             bundles[bundle] = sought
             self.hurry(key)
 
+    def report_need(self, key: Key, bundle: Key, connections: int) -> None:
+        """Note how many connections to the server of a store a bundle waits for; 0 ends it."""
+        bundles = self._needs.setdefault(key, {})
+        if bundles.get(bundle, 0) != connections:
+            bundles[bundle] = connections
+            self._changed(key)
+
+    def needed(self, key: Key) -> int:
+        """How many connections to the server of a store its bundles wait for."""
+        return sum(self._needs.get(key, {}).values())
+
     def forget_bundle(self, bundle: Key) -> None:
-        """Look no longer for events that a bundle waits for."""
+        """Look no longer for events that a bundle waits for, and no longer count its need."""
         for bundles in self._sought.values():
             bundles.pop(bundle, None)
+        for key in list(self._needs):
+            self.report_need(key, bundle, 0)
 
     def hurry(self, key: Key) -> None:
         """Read a store soon, because something in it is about to change."""
@@ -184,6 +198,7 @@ class Databases:
         for secret in poller.store.secrets:
             self._dsns.pop((key.namespace, secret), None)
         self._sought.pop(key, None)
+        self._needs.pop(key, None)
 
     @asynccontextmanager
     async def opened(self, store: Store) -> AsyncGenerator[StorePort]:

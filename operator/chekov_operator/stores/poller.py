@@ -114,8 +114,9 @@ class Poller:
         if found.unreachable is not None and was_good and not self._failures:
             self._failures = 1
             return CONFIRMING_SECONDS
-        if found != self.reading:
-            self.reading = found
+        before, self.reading = self.reading, found
+        # Figures that change all the time are news to nobody, but whoever looks sees the newest.
+        if found != before:
             self._changed()
         if not found.is_good:
             return self._retry_seconds()

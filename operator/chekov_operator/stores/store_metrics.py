@@ -15,7 +15,7 @@ _GAUGES: Final = {
     "streams": "Streams of a store, as Postgres estimates",
     "bytes": "Bytes of a store's tables and indexes",
     "connections": "Connections to the server of a store, to all of its databases",
-    "connection_limit": "Connections that this server takes, but for those of superusers",
+    "connection_limit": "Connections that this server takes, but for those that it reserves",
 }
 """By the field of `StoreStatus`."""
 

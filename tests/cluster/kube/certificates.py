@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from tests.cluster.kube.layout import API_SERVICE, GATEWAY, NODE, NODE_ADDRESS, Layout
+from tests.cluster.kube.layout import API_SERVICE, FIRST, Layout, Node
 from tests.cluster.kube.shell import run
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
@@ -30,14 +30,13 @@ USERS = (
         "apiserver",
         "/CN=apiserver",
         "DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,"
-        f"IP:127.0.0.1,IP:{API_SERVICE},IP:{NODE_ADDRESS},IP:{GATEWAY}",
+        f"IP:127.0.0.1,IP:{API_SERVICE},IP:{FIRST.address},IP:{FIRST.gateway}",
     ),
     User("aggregator", "/CN=aggregator"),
     User("admin", "/O=system:masters/CN=admin"),
     User("controller-manager", "/CN=system:kube-controller-manager"),
     User("scheduler", "/CN=system:kube-scheduler"),
     User("proxy", "/CN=system:kube-proxy"),
-    User("kubelet", f"/O=system:nodes/CN=system:node:{NODE}", f"DNS:{NODE},IP:{NODE_ADDRESS}"),
 )
 
 
@@ -45,7 +44,7 @@ def make_certificates(layout: Layout) -> None:
     """Create everything, unless it is there for the same users."""
     pki = layout.pki
     done = pki / "done"
-    if done.exists() and done.read_text() == repr(USERS):
+    if done.exists() and done.read_text() == repr((*USERS, _user_of(FIRST))):
         return
     pki.mkdir(parents=True, exist_ok=True)
     authority = ("-keyout", pki / "ca.key", "-out", pki / "ca.crt", "-subj", "/CN=chekov-cluster")
@@ -53,6 +52,7 @@ def make_certificates(layout: Layout) -> None:
     for user in USERS:
         _certify(layout, user)
         _write_kubeconfig(layout, user)
+    make_node_certificate(layout)
     tokens = pki / "service-accounts.key"
     run(
         "openssl",
@@ -65,7 +65,19 @@ def make_certificates(layout: Layout) -> None:
         tokens,
     )
     run("openssl", "rsa", "-in", tokens, "-pubout", "-out", pki / "service-accounts.pub")
-    done.write_text(repr(USERS))
+    done.write_text(repr((*USERS, _user_of(FIRST))))
+
+
+def make_node_certificate(layout: Layout) -> None:
+    """Create a certificate and a kubeconfig for the node."""
+    user = _user_of(layout.node)
+    _certify(layout, user)
+    _write_kubeconfig(layout, user)
+
+
+def _user_of(node: Node) -> User:
+    subject = f"/O=system:nodes/CN=system:node:{node.name}"
+    return User(node.user, subject, f"DNS:{node.name},IP:{node.address}")
 
 
 def _certify(layout: Layout, user: User) -> None:
@@ -89,9 +101,9 @@ def _write_kubeconfig(layout: Layout, user: User) -> None:
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": NODE, "cluster": cluster}],
+        "clusters": [{"name": FIRST.name, "cluster": cluster}],
         "users": [{"name": user.name, "user": identity}],
-        "contexts": [{"name": NODE, "context": {"cluster": NODE, "user": user.name}}],
-        "current-context": NODE,
+        "contexts": [{"name": FIRST.name, "context": {"cluster": FIRST.name, "user": user.name}}],
+        "current-context": FIRST.name,
     }
     layout.kubeconfig(user.name).write_text(json.dumps(config, indent=1))

@@ -1,20 +1,18 @@
-"""The control groups of the node: created before it starts, removed after it has ended."""
+"""The control groups of a node: created before it starts, removed after it has ended."""
 
 from contextlib import suppress
 from pathlib import Path
 
-NAME = "chekov"
 
-
-def _roots() -> list[Path]:
+def _roots(name: str) -> list[Path]:
     top = Path("/sys/fs/cgroup")
     hierarchies = [top] if (top / "cgroup.procs").exists() else sorted(top.iterdir())
-    return [path / NAME for path in hierarchies if (path / "cgroup.procs").exists()]
+    return [path / name for path in hierarchies if (path / "cgroup.procs").exists()]
 
 
-def make_cgroups() -> None:
+def make_cgroups(name: str) -> None:
     """Create the node's group in every hierarchy, for the groups of pods."""
-    for group in _roots():
+    for group in _roots(name):
         group.mkdir(exist_ok=True)
         # In version 1 a group accepts processes only after its processors and memory nodes are set.
         for setting in ("cpuset.cpus", "cpuset.mems"):
@@ -33,9 +31,9 @@ def make_cgroups() -> None:
                     (group.parent / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
-def remove_cgroups() -> None:
+def remove_cgroups(name: str) -> None:
     """Remove the node's groups, whose processes have all ended."""
-    for group in _roots():
+    for group in _roots(name):
         for folder in sorted(group.glob("**/"), reverse=True):
             with suppress(OSError):
                 folder.rmdir()

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tests.cluster.kube.layout import (
     API_PORT,
+    FIRST,
     METRICS_PORT,
-    NODE,
-    NODE_ADDRESS,
     PODS,
     SERVICES,
+    WORKER,
     Layout,
 )
 from tests.cluster.kube.shell import succeeds
@@ -48,7 +48,7 @@ def containerd(layout: Layout, *, configuration: str = "containerd.toml") -> Com
             return True
         return False
 
-    command = ["containerd", "--config", layout.state / configuration]
+    command = ["containerd", "--config", layout.folder / configuration]
     return Component("containerd", command, listens)
 
 
@@ -64,7 +64,7 @@ def apiserver(layout: Layout) -> Component:
     command = [
         "kube-apiserver",
         "--etcd-servers=http://127.0.0.1:2379",
-        f"--advertise-address={NODE_ADDRESS}",
+        f"--advertise-address={FIRST.address}",
         f"--secure-port={API_PORT}",
         f"--service-cluster-ip-range={SERVICES}",
         f"--client-ca-file={pki / 'ca.crt'}",
@@ -120,7 +120,7 @@ def controller_manager(layout: Layout) -> Component:
 
 
 def scheduler(layout: Layout) -> Component:
-    """Assigns pods to the node."""
+    """Assigns pods to nodes."""
     config = f"--kubeconfig={layout.kubeconfig('scheduler')}"
     return Component("scheduler", ["kube-scheduler", config, "--leader-elect=false"])
 
@@ -134,16 +134,17 @@ def kubelet(layout: Layout) -> Component:
     """Runs the pods of the node."""
 
     def registered() -> bool:
-        ready = ("wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=1s")
+        ready = ("wait", "--for=condition=Ready", f"node/{layout.node.name}", "--timeout=1s")
         return succeeds("kubectl", "--kubeconfig", layout.kubeconfig(), *ready)
 
     command = [
         "kubelet",
-        f"--config={layout.state / 'kubelet.json'}",
-        f"--kubeconfig={layout.kubeconfig('kubelet')}",
-        f"--hostname-override={NODE}",
-        f"--node-ip={NODE_ADDRESS}",
-        f"--root-dir={layout.state / 'kubelet'}",
+        f"--config={layout.folder / 'kubelet.json'}",
+        f"--kubeconfig={layout.kubeconfig(layout.node.user)}",
+        f"--hostname-override={layout.node.name}",
+        f"--node-ip={layout.node.address}",
+        f"--root-dir={layout.folder / 'kubelet'}",
+        *([f"--node-labels={WORKER}=true"] if layout.node.number else []),
     ]
     return Component("kubelet", command, registered)
 
@@ -152,7 +153,7 @@ def metrics_server(layout: Layout) -> Component:
     """Tells autoscalers how much processor time pods use."""
 
     def listens() -> bool:
-        with suppress(OSError), socket.create_connection((NODE_ADDRESS, METRICS_PORT), timeout=1):
+        with suppress(OSError), socket.create_connection((FIRST.address, METRICS_PORT), timeout=1):
             return True
         return False
 
@@ -162,7 +163,7 @@ def metrics_server(layout: Layout) -> Component:
         f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}",
         f"--authorization-kubeconfig={kubeconfig}",
-        f"--bind-address={NODE_ADDRESS}",
+        f"--bind-address={FIRST.address}",
         f"--secure-port={METRICS_PORT}",
         f"--cert-dir={layout.state / 'metrics'}",
         f"--kubelet-certificate-authority={layout.pki / 'ca.crt'}",
@@ -179,7 +180,7 @@ def kube_router(layout: Layout) -> Component:
     command = [
         "kube-router",
         f"--kubeconfig={layout.kubeconfig()}",
-        f"--hostname-override={NODE}",
+        f"--hostname-override={layout.node.name}",
         f"--service-cluster-ip-range={SERVICES}",
         "--run-firewall=true",
         "--run-router=false",
@@ -193,7 +194,7 @@ def kube_proxy(layout: Layout) -> Component:
     command = [
         "kube-proxy",
         f"--kubeconfig={layout.kubeconfig('proxy')}",
-        f"--hostname-override={NODE}",
+        f"--hostname-override={layout.node.name}",
         f"--cluster-cidr={PODS}",
         # Both need rights that root in a sandbox may lack.
         "--conntrack-max-per-core=0",

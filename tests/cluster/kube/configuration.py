@@ -2,14 +2,13 @@
 
 import json
 
-from tests.cluster.kube import cgroups
-from tests.cluster.kube.layout import BRIDGE, GATEWAY, NODE, PAUSE_IMAGE, PODS, Layout
+from tests.cluster.kube.layout import BRIDGE, FIRST, PAUSE_IMAGE, WORKER_TAINT, Layout
 from tests.cluster.kube.packages import CNI_PLUGINS
 
 
 def write_configuration(layout: Layout) -> None:
     """Write every file that a component is started with."""
-    (layout.state / "cni").mkdir(parents=True, exist_ok=True)
+    (layout.folder / "cni").mkdir(parents=True, exist_ok=True)
     files = {
         "containerd.toml": _containerd(layout, disabled=""),
         "cleaning.toml": _containerd(layout, disabled='"io.containerd.grpc.v1.cri"'),
@@ -19,13 +18,13 @@ def write_configuration(layout: Layout) -> None:
         "resolv.conf": "",
     }
     for name, content in files.items():
-        (layout.state / name).write_text(content)
+        (layout.folder / name).write_text(content)
 
 
 def _containerd(layout: Layout, *, disabled: str) -> str:
     # Unrestricted, a root that may not lower an OOM score cannot start the pause container.
     return f"""version = 2
-root = "{layout.state}/containerd"
+root = "{layout.folder}/containerd"
 state = "/run/containerd"
 disabled_plugins = [{disabled}]
 [grpc]
@@ -35,7 +34,7 @@ disabled_plugins = [{disabled}]
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{CNI_PLUGINS}"
-    conf_dir = "{layout.state}/cni"
+    conf_dir = "{layout.folder}/cni"
 """
 
 
@@ -49,21 +48,22 @@ def _kubelet(layout: Layout) -> dict[str, object]:
             "x509": {"clientCAFile": str(layout.pki / "ca.crt")},
         },
         "authorization": {"mode": "Webhook"},
-        "tlsCertFile": str(layout.pki / "kubelet.crt"),
-        "tlsPrivateKeyFile": str(layout.pki / "kubelet.key"),
+        "tlsCertFile": str(layout.pki / f"{layout.node.user}.crt"),
+        "tlsPrivateKeyFile": str(layout.pki / f"{layout.node.user}.key"),
         "containerRuntimeEndpoint": f"unix://{layout.containerd_socket}",
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{cgroups.NAME}",
+        "cgroupRoot": f"/{layout.node.name}",
         "enforceNodeAllocatable": [],
         "failCgroupV1": False,
         "failSwapOn": False,
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
         "clusterDomain": "cluster.local",
-        "clusterDNS": [GATEWAY],
-        "resolvConf": str(layout.state / "resolv.conf"),
+        "clusterDNS": [FIRST.gateway],
+        "resolvConf": str(layout.folder / "resolv.conf"),
         "maxPods": 200,
-        "registerWithTaints": [],
+        # Pods that a worker is not meant for go to the first node.
+        "registerWithTaints": [WORKER_TAINT] if layout.node.number else [],
         "shutdownGracePeriod": "0s",
         "syncFrequency": "10s",
     }
@@ -72,8 +72,8 @@ def _kubelet(layout: Layout) -> dict[str, object]:
 def _network(layout: Layout) -> dict[str, object]:
     addresses = {
         "type": "host-local",
-        "dataDir": str(layout.state / "addresses"),
-        "ranges": [[{"subnet": PODS, "gateway": GATEWAY}]],
+        "dataDir": str(layout.folder / "addresses"),
+        "ranges": [[{"subnet": layout.node.pods, "gateway": layout.node.gateway}]],
         "routes": [{"dst": "0.0.0.0/0"}],
     }
     bridge = {
@@ -84,15 +84,15 @@ def _network(layout: Layout) -> dict[str, object]:
         "ipam": addresses,
     }
     ports = {"type": "portmap", "capabilities": {"portMappings": True}}
-    return {"cniVersion": "1.0.0", "name": NODE, "plugins": [bridge, ports]}
+    return {"cniVersion": "1.0.0", "name": FIRST.name, "plugins": [bridge, ports]}
 
 
 def _names(layout: Layout) -> str:
     return f""".:53 {{
-  bind {GATEWAY}
+  bind {FIRST.gateway}
   errors
   kubernetes cluster.local in-addr.arpa {{
-    kubeconfig {layout.kubeconfig()} {NODE}
+    kubeconfig {layout.kubeconfig()} {FIRST.name}
     ttl 5
   }}
   cache 5

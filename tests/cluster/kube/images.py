@@ -86,10 +86,13 @@ def build(context: Path, name: str, arguments: Mapping[str, str]) -> str:
 def load(layout: Layout, tag: str) -> None:
     """Load an image into the node, unless it has it already."""
     identity = run("buildah", "inspect", "--type=image", "--format={{.FromImageID}}", tag)
-    stamp = layout.state / "images" / tag.replace("/", "_")
+    stamp = layout.folder / "images" / tag.replace("/", "_")
     if stamp.exists() and stamp.read_text() == identity:
         return
-    with step(f"loading {tag}"), tempfile.TemporaryDirectory(dir=layout.state) as folder:
+    with (
+        step(f"loading {tag} into {layout.node.name}"),
+        tempfile.TemporaryDirectory(dir=layout.folder) as folder,
+    ):
         whole, needed = Path(folder) / "whole.tar", Path(folder) / "needed.tar"
         _export(tag, whole)
         known = run_inside(layout, *client(layout), "content", "list", "--quiet").split()

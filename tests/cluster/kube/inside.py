@@ -1,4 +1,4 @@
-"""Process 1 of the node: sets up its namespaces, starts its components, reaps zombies.
+"""Process 1 of a node: sets up its namespaces, starts its components, reaps zombies.
 
 It runs in namespaces of its own. When it ends, the kernel ends every process, mount and network
 device of the node.
@@ -15,25 +15,22 @@ from tests.cluster.kube import components
 from tests.cluster.kube.components import Component
 from tests.cluster.kube.layout import (
     BRIDGE,
-    GATEWAY,
-    HOST_ADDRESS,
     LINK_PREFIX,
-    NODE,
-    NODE_ADDRESS,
     PAUSE_IMAGE,
     Layout,
+    Node,
 )
 from tests.cluster.kube.shell import run, succeeds, wait_for
 
 
 def main() -> None:
     """Set up the node, start it, and run until killed."""
-    layout = Layout.from_environment()
+    layout = Layout.from_environment().worker(int(sys.argv[1]))
     os.environ["PATH"] = layout.path()
     _mount(layout)
-    sys.stdin.readline()  # The host has laid the network link.
-    _network()
-    names = _start(layout)
+    sys.stdin.readline()  # The network link has been laid.
+    _network(layout.node)
+    names = _start_worker(layout) if layout.node.number else _start(layout)
     layout.ready.touch()
     _bury(names)
 
@@ -46,16 +43,16 @@ def _mount(layout: Layout) -> None:
     pod_logs = layout.logs / "var"
     pod_logs.mkdir(parents=True, exist_ok=True)
     run("mount", "--bind", pod_logs, "/var/log")
-    run("hostname", NODE)
+    run("hostname", layout.node.name)
 
 
-def _network() -> None:
+def _network(node: Node) -> None:
     run("ip", "link", "set", "lo", "up")
-    run("ip", "address", "add", f"{NODE_ADDRESS}/{LINK_PREFIX}", "dev", "eth0")
+    run("ip", "address", "add", f"{node.address}/{LINK_PREFIX}", "dev", "eth0")
     run("ip", "link", "set", "eth0", "up")
-    run("ip", "route", "add", "default", "via", HOST_ADDRESS)
+    run("ip", "route", "add", "default", "via", node.peer_address)
     run("ip", "link", "add", BRIDGE, "type", "bridge")
-    run("ip", "address", "add", f"{GATEWAY}/24", "dev", BRIDGE)
+    run("ip", "address", "add", f"{node.gateway}/24", "dev", BRIDGE)
     run("ip", "link", "set", BRIDGE, "up")
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     # Pods on one bridge reach each other through a Service only if its traffic passes iptables.
@@ -82,6 +79,15 @@ def _start(layout: Layout) -> dict[int, str]:
     return names | _start_all(layout, (components.kube_router(layout),))
 
 
+def _start_worker(layout: Layout) -> dict[int, str]:
+    """Start what runs pods. NetworkPolicies are enforced on the first node only."""
+    _forget_containers(layout)
+    names = _start_all(layout, (components.containerd(layout),))
+    _load_pause(layout)
+    rest = (components.kube_proxy(layout), components.kubelet(layout))
+    return names | _start_all(layout, rest)
+
+
 def _start_all(layout: Layout, wanted: Sequence[Component]) -> dict[int, str]:
     started = {_spawn(layout, component): component for component in wanted}
     for process, component in started.items():
@@ -99,7 +105,7 @@ def _spawn(layout: Layout, component: Component) -> "subprocess.Popen[bytes]":
     with (layout.logs / f"{component.name}.log").open("wb") as log:
         return subprocess.Popen(
             [str(word) for word in component.command],
-            cwd=layout.state,
+            cwd=layout.folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -120,7 +126,7 @@ def _running(layout: Layout, component: Component) -> Generator[None]:
 
 def _forget_containers(layout: Layout) -> None:
     """Remove what a previous cluster left, except images."""
-    if not (layout.state / "containerd").exists():
+    if not (layout.folder / "containerd").exists():
         return
     client = ("ctr", "-a", layout.containerd_socket, "-n", "k8s.io", "containers")
     with _running(layout, components.containerd(layout, configuration="cleaning.toml")):
@@ -145,5 +151,5 @@ def _bury(names: dict[int, str]) -> None:
 
 if __name__ == "__main__":
     if os.getpid() != 1:
-        sys.exit("this is the first process of the node; start the cluster with: make cluster")
+        sys.exit("this is the first process of a node; start the cluster with: make cluster")
     main()

@@ -23,7 +23,7 @@ from chekov_operator.metrics import Metrics
 from tests.operator.fake_api import FakeApi
 from tests.operator.fake_kubelet import rolled_out
 from tests.operator.samples import older_record, target
-from tests.operator.scene import BROKEN, FINE, Scene
+from tests.operator.scene import BROKEN, FINE, MAIN, Scene
 
 
 @pytest.fixture
@@ -248,6 +248,69 @@ async def test_while_the_next_revision_is_checked_the_last_good_one_gets_the_pod
     await scene.settle()
     assert pods(scene) == {old: 2, new: 0}
     assert scene.status()["revision"] == old
+
+
+async def test_a_rollout_waits_for_connections_and_goes_on_by_itself(scene: Scene) -> None:
+    scene.give_bank(replicas=3, compatibility="Skip")
+    scene.databases.connections = (40, 97)
+    await scene.serve()
+    old = scene.status()["revision"]
+    await scene.reconcile(MAIN)
+    assert scene.status(MAIN)["connections"] == {"limit": 97}
+    scene.databases.connections = (90, 97)
+    scene.give_bank(replicas=3, compatibility="Skip", restartNonce="new")
+    await check(scene)
+    await scene.settle()
+    pass_time(scene)
+    await scene.settle()
+    new = scene.status()["revision"]
+    assert pods(scene) == {old: 3, new: 0}
+    assert scene.condition("Stalled")[:2] == ("True", "Connections")
+    assert "15 database connections" in scene.condition("Stalled")[2]
+    assert scene.status()["phase"] == "Stalled"
+    assert scene.status()["rollout"]["connections"] == {"needed": 15, "used": 90, "limit": 97}
+    assert [e["type"] for e in scene.all(EVENT) if e["reason"] == "Connections"] == ["Warning"]
+    await scene.reconcile(MAIN)
+    assert scene.status(MAIN)["connections"] == {"limit": 97, "used": 90, "needed": 15}
+    for _ in range(3):
+        assert await scene.reconcile() == [], "nothing moves"
+    scene.databases.connections = (70, 97)
+    await scene.settle()
+    assert pods(scene) == {old: 0, new: 3}
+    assert scene.condition("Ready")[:2] == ("True", "Serving")
+    await scene.reconcile(MAIN)
+    assert scene.status(MAIN)["connections"] == {"limit": 97}
+
+
+async def test_the_store_is_read_before_pods_are_made(scene: Scene) -> None:
+    scene.give_bank()
+    await scene.begin_check()
+    assert MAIN in scene.databases.hurried, "while the code is being checked"
+    scene.end_check(BROKEN)
+    await scene.settle()
+    scene.databases.hurried.clear()
+    await scene.reconcile()
+    assert scene.databases.hurried == [], "nothing is about to be made"
+
+
+async def test_a_bundle_goes_back_whatever_connections_are_left(scene: Scene) -> None:
+    old, new = await begin(scene)
+    scene.databases.connections = (97, 97)
+    annotate(scene, undo=new)
+    await scene.settle()
+    assert pods(scene) == {old: 2, new: 0}
+
+
+async def test_pods_behind_a_pooler_do_not_take_the_connections_of_the_server(
+    scene: Scene,
+) -> None:
+    scene.databases.connections = (97, 97)
+    scene.give_bank()
+    store = scene.one(STORE, "main")
+    pooled = {**store["spec"], "connection": {**store["spec"]["connection"], "pooled": True}}
+    scene.api.put(STORE.path("shops", "main"), {**store, "spec": pooled})
+    await scene.serve()
+    assert scene.condition("Ready")[:2] == ("True", "Serving")
 
 
 async def test_a_suspended_bundle_has_no_pods_until_it_is_resumed(scene: Scene) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from chekov.store.postgres.inspect import Progress, StoreStatus
 from chekov_operator.api.event_store import Store
@@ -100,3 +101,14 @@ def test_what_was_read_stays_while_the_api_server_is_away() -> None:
     run_virtually(polled.run(200))
     assert polled.told == [GOOD]
     assert len(polled.reads) > 4
+
+
+def test_figures_that_change_all_the_time_are_news_to_nobody_but_the_newest_are_there() -> None:
+    state = GOOD.state
+    assert state is not None
+    polled = Polled(GOOD, replace(GOOD, state=replace(state, connections=90)))
+    run_virtually(polled.run(50))
+    assert len(polled.told) == 1
+    assert polled.poller.reading is not None
+    assert polled.poller.reading.state is not None
+    assert polled.poller.reading.state.connections == 90

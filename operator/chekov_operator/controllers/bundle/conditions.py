@@ -16,10 +16,11 @@ from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.gate import Gate
 from chekov_operator.controllers.bundle.rollout import Rollout
-from chekov_operator.controllers.bundle.rollout_state import UNDONE, RolloutState
+from chekov_operator.controllers.bundle.rollout_state import CONNECTIONS, UNDONE, RolloutState
 from chekov_operator.controllers.subscription_rows import fault_of_rows
 
 _WAITING: Final = "waiting for a change"
+_WAITING_FOR_CONNECTIONS: Final = "waiting for database connections"
 _UNDECIDED: Final = ("Gating", "Returning")
 """States of a rollout that pass by themselves although it has a fault."""
 _WAYS_OUT: Final = (
@@ -83,6 +84,12 @@ class BundleState:
         return self.went_back or timed_out or self.rollout.fault
 
     @property
+    def waits_for_connections(self) -> bool:
+        """Whether the rollout goes on once the server of the store has connections left."""
+        fault = self.state.fault if self.state else None
+        return fault is not None and fault.reason == CONNECTIONS
+
+    @property
     def refusal(self) -> Fault | None:
         """Why the revision will not run until something changes."""
         return self.check.fault or self.gate.fault
@@ -127,6 +134,8 @@ def phase(state: BundleState) -> str:
         if state.bundle.suspended:
             return "Suspended"
         return "Ready" if state.bundle.pods else "Stopped"
+    if state.waits_for_connections:
+        return "Stalled"
     if state.fault is not None or state.rollout.complete:
         return "Degraded"
     return "RollingOut"
@@ -160,7 +169,8 @@ def _progressing(state: BundleState, ready: Condition) -> Condition:
     if state.state is not None and state.state.fault is not None:
         if state.state.state in _UNDECIDED:
             return true("Progressing", ready.reason, ready.message)
-        return false("Progressing", ready.reason, _WAITING)
+        what = _WAITING_FOR_CONNECTIONS if state.waits_for_connections else _WAITING
+        return false("Progressing", ready.reason, what)
     if state.check.result is None:
         return true("Progressing", ready.reason, ready.message)
     if state.store_fault is not None:

@@ -44,6 +44,8 @@ class DomainBundleController:
             now = replace(observed, children=children, rollout=decided)
             return plan_bundle(bundle, now, self._settings)
 
+        needed = int(nested(decided, "connections", "needed") or 0)
+        self._observer.report_need(key, observed.store, needed)
         if plan.read_store_soon:
             self._observer.read_store_soon(observed.store)
         return Planned(plan, observed.children, replan)

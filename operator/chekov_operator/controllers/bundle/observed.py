@@ -1,5 +1,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from chekov.store.port import CommandFigures, SubscriptionRow
 from chekov_operator.api.fault import Fault
@@ -18,6 +19,18 @@ class CheckLog:
 
     document: str = ""
     fault: str = ""
+
+
+class Server(NamedTuple):
+    """The connections of a Postgres server.
+
+    Attributes:
+        used: to all of its databases.
+        limit: how many it takes, without those that it reserves; 0 if that is not known.
+    """
+
+    used: int
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,8 @@ class ObservedBundle:
         figures: of the commands that the domain's processes have executed.
         figures_before: the same at the begin of the step that a rollout is in.
         waiting: whether an event waits that its handlers take; `None` if that is not known.
+        server: the connections of the store's server; `None` if pods do not connect to it, but to
+            a pooler, or if they were not read.
         now: the time in seconds since the epoch.
     """
 
@@ -72,4 +87,5 @@ class ObservedBundle:
     figures: Sequence[CommandFigures] = ()
     figures_before: Sequence[CommandFigures] = ()
     waiting: bool | None = None
+    server: Server | None = None
     now: float = 0.0

@@ -16,7 +16,7 @@ from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children.job_outcome import ended_pod, job_outcome, uids_to_explain
 from chekov_operator.children.workloads import CHECK, GATE, RUNTIME
 from chekov_operator.controllers.bundle.check_result import is_whole, parse_result
-from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
+from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle, Server
 from chekov_operator.controllers.bundle.references import (
     Reference,
     fault_of,
@@ -50,6 +50,7 @@ from chekov_operator.kube.objects import (
 )
 from chekov_operator.kube.referenced_objects import ReferencedObjects
 from chekov_operator.stores.databases import Databases, Sought
+from chekov_operator.stores.poller import Reading
 
 _LOG_LINES: Final = 64
 """Enough for the longest result, since a node splits lines into parts of 16 KiB."""
@@ -115,6 +116,7 @@ class BundleObserver:
             figures=figures or (),
             figures_before=self._at_begin_of_step(key, body, figures),
             waiting=reading.waiting.get(key) if reading else None,
+            server=_server(store, reading),
             now=now,
         )
 
@@ -135,6 +137,11 @@ class BundleObserver:
         """Have the store of a bundle read soon, because its pods are about to change it."""
         if store is not None:
             self._databases.hurry(key_of(STORE, store))
+
+    def report_need(self, key: Key, store: Object | None, connections: int) -> None:
+        """Have the status of a store say how many connections a bundle waits for."""
+        if store is not None:
+            self._databases.report_need(key_of(STORE, store), key, connections)
 
     def forget(self, key: Key) -> None:
         self._referenced.forget(key)
@@ -284,6 +291,13 @@ def _figures_of_domain(
     if progress is None or not domain:
         return None
     return [item for item in progress.figures if item.domain == domain]
+
+
+def _server(store: Object | None, reading: Reading | None) -> Server | None:
+    """The connections of the server that the pods connect to themselves."""
+    if reading is None or reading.state is None or nested(store, "spec", "connection", "pooled"):
+        return None
+    return Server(reading.state.connections, reading.state.connection_limit)
 
 
 def _is_valid(store: Object | None) -> bool:

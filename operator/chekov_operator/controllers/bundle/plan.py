@@ -16,6 +16,7 @@ from chekov_operator.controllers.bundle.changes import changes, in_words
 from chekov_operator.controllers.bundle.check import Check, check_revision
 from chekov_operator.controllers.bundle.cleanup import undeclared, unwanted
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
+from chekov_operator.controllers.bundle.connections import connections_of
 from chekov_operator.controllers.bundle.deployments import plan_deployments, pods_by_revision
 from chekov_operator.controllers.bundle.gate import gate_revision
 from chekov_operator.controllers.bundle.observed import ObservedBundle
@@ -136,7 +137,13 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         conditions=() if keeps_status else conditions(state),
         keep_status=keeps_status,
         events=_events(status, observed.status),
-        read_store_soon=is_compared(bundle, progress) or _is_settling(observed, status, result),
+        read_store_soon=(
+            is_compared(bundle, progress)
+            or _is_settling(observed, status, result)
+            or (progress is not None and progress.awaited is not None)
+            # By the time that its pods are made, it should be known how many connections are left.
+            or (check.fault is None and gate.fault is None and state.pending is not None)
+        ),
         requeue_after=min((pause for pause in pauses if pause is not None), default=None),
         scale_to=scaling.scale_to,
     )
@@ -188,7 +195,10 @@ def _serving_objects(
     account = [] if target.bundle.service_account else [service_account(target.bundle)]
     store: Object = nested(observed.store, "status") or {}
     databases = servers(str(store.get("host") or ""), store.get("podPorts") or ())
-    limits = _limits(bundle, progress, pods_by_revision(observed))
+    now = pods_by_revision(observed)
+    limits = _limits(bundle, progress, now)
+    if not (progress and progress.is_back) and bundle.promoted != target.name:
+        limits = replace(limits, growth=_room(bundle, observed, target.name, progress))
     pods = plan_deployments(observed, check, target, limits, settings)
     return [*account, *supporting_objects(bundle, databases), *pods]
 
@@ -205,6 +215,16 @@ def _limits(bundle: Bundle, progress: RolloutState | None, now: Mapping[str, Pod
         share = pods if is_alone else min(pods, kept)
         return Limits(pods, surge, unavailable, share, held=pods > 0)
     return Limits(pods, surge, unavailable, share_of(progress, bundle))
+
+
+def _room(
+    bundle: Bundle, observed: ObservedBundle, target: str, progress: RolloutState | None
+) -> int | None:
+    """For how many more pods the server has connections; `None` if that is not known."""
+    if progress is not None and progress.awaited is not None:
+        return 0
+    known = connections_of(bundle, observed)
+    return None if known is None else known.room(target, pods_by_revision(observed))
 
 
 def _rollout_status(state: BundleState, observed: ObservedBundle) -> Object:

@@ -27,6 +27,7 @@ class Limits:
         unavailable: by how many fewer may be ready.
         share: how many pods the new revision gets for now.
         held: whether the others keep their pods, as far as there is room for them.
+        growth: how many more pods there may be at once; `None` where only the surge limits it.
     """
 
     replicas: int
@@ -34,6 +35,7 @@ class Limits:
     unavailable: int
     share: int
     held: bool = False
+    growth: int | None = None
 
 
 def next_counts(target: str, now: Mapping[str, Pods], limits: Limits) -> dict[str, int]:
@@ -57,7 +59,23 @@ def next_counts(target: str, now: Mapping[str, Pods], limits: Limits) -> dict[st
     if limits.held:
         needed = limits.replicas + limits.surge - wanted
     kept = min(total, max(0, needed))
-    return {target: wanted} | _shrunk(others, max(left, kept))
+    counts = {target: wanted} | _shrunk(others, max(left, kept))
+    return counts if limits.growth is None else _grown_by(counts, now, limits.growth)
+
+
+def growth(counts: Mapping[str, int], now: Mapping[str, Pods]) -> int:
+    """How many pods would have to be made for these counts."""
+    return sum(max(0, count - now.get(name, Pods(0, 0)).wanted) for name, count in counts.items())
+
+
+def _grown_by(counts: Mapping[str, int], now: Mapping[str, Pods], most: int) -> dict[str, int]:
+    """The counts, with not more pods to be made than there may be; the first gets them first."""
+    found: dict[str, int] = {}
+    for name, count in counts.items():
+        before = now.get(name, Pods(0, 0)).wanted
+        found[name] = min(count, before + max(0, most))
+        most -= max(0, found[name] - before)
+    return found
 
 
 def _shrunk(counts: Mapping[str, int], total: int) -> dict[str, int]:

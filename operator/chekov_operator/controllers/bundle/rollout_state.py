@@ -5,7 +5,7 @@ now. So nothing is lost when the operator restarts, and a person sees all that i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Literal, get_args
 
@@ -13,13 +13,24 @@ from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.fault import Fault
 from chekov_operator.children.pod_state import seconds_of
 from chekov_operator.controllers.bundle.comparison import Comparison
-from chekov_operator.controllers.bundle.pod_counts import Pods
+from chekov_operator.controllers.bundle.connections import (
+    LOOK_SECONDS,
+    Connections,
+    connections_in,
+)
+from chekov_operator.controllers.bundle.pod_counts import Limits, Pods
 from chekov_operator.controllers.bundle.rollout import Rollout
 from chekov_operator.kube.objects import Object, digest, nested
 
 UNDONE: Final = "Undone"
 ANSWER_SECONDS: Final = 120.0
 """For how long a rollout that is to go back waits for the gate, which reads for 60 s at most."""
+SHORTAGE_SECONDS: Final = 15.0
+"""How long connections have to be missing before the rollout is reported as stalled.
+
+Those of a pod that was replaced are closed when it has drained, a moment after the next is due.
+"""
+CONNECTIONS: Final = "Connections"
 _UNRELATED: Final = ("replicas", "suspend", "autoscaling", "compatibility")
 """Fields of a spec whose change is no reason to try a revision again."""
 
@@ -45,6 +56,7 @@ class RolloutState:
         fault: why it went back or is to, or does not go on.
         served: whether it may have stored something.
         gate: what speaks against going back, in the words of the gate of `origin`.
+        awaited: the connections of the server that are missing for its next pod, if it waits.
     """
 
     to: str
@@ -59,6 +71,7 @@ class RolloutState:
     fault: Fault | None = None
     served: bool = False
     gate: str = ""
+    awaited: Connections | None = None
 
     @property
     def is_back(self) -> bool:
@@ -97,6 +110,8 @@ class Situation:
         comparison: of both revisions, if they were compared.
         has_executed: whether `to` has executed commands, as far as is known.
         is_gated: whether `origin` has to be tried on what `to` stored before it serves again.
+        connections: those of the server, if they are known.
+        is_store_read: whether the store has been read since the operator started.
         now: in seconds since the epoch.
     """
 
@@ -112,6 +127,8 @@ class Situation:
     has_executed: bool
     is_gated: bool
     now: float
+    connections: Connections | None = None
+    is_store_read: bool = True
 
     @property
     def attempt(self) -> str:
@@ -167,6 +184,8 @@ def wait_of(state: RolloutState | None, bundle: Bundle, now: float) -> float | N
     """Seconds until the state may change without a change of anything else."""
     if state is not None and state.state == "Gating":
         return max(0.5, state.since + ANSWER_SECONDS - now)
+    if state is not None and state.awaited is not None:
+        return LOOK_SECONDS
     if state is None or state.fault is not None:
         return None
     stages = _stages(state, bundle)
@@ -202,6 +221,8 @@ def to_status(state: RolloutState, bundle: Bundle, pods: Mapping[str, Pods]) -> 
         found |= {"reason": state.fault.reason, "message": state.fault.message}
     if state.gate:
         found["gate"] = state.gate
+    if state.awaited:
+        found["connections"] = asdict(state.awaited)
     return found
 
 
@@ -224,6 +245,7 @@ def from_status(found: Object | None) -> RolloutState | None:
         # An older operator did not write down whether the revision had served.
         served=nested(found, "served") is not False,
         gate=str(nested(found, "gate") or ""),
+        awaited=connections_in(found),
     )
 
 
@@ -259,9 +281,9 @@ def _forward(known: RolloutState, now: Situation) -> RolloutState:
     stages = _stages(known, now.bundle)
     if known.step < len(stages) and now.ready >= stages[known.step][0]:
         return _waiting(known, stages[known.step][1], now)
-    known = replace(known, state="Growing")
+    known = _awaiting(replace(known, state="Growing"), now)
     deadline = now.bundle.rollout.deadline
-    if now.now - known.progressed < deadline:
+    if known.awaited is not None or now.now - known.progressed < deadline:
         return known
     cause = f": {now.rollout.fault.message}" if now.rollout.fault else ""
     message = f"it did not become ready in time, within {deadline:g} s without progress{cause}"
@@ -271,10 +293,42 @@ def _forward(known: RolloutState, now: Situation) -> RolloutState:
     return _giving_up(known, fault, now)
 
 
+def _awaiting(known: RolloutState, now: Situation) -> RolloutState:
+    """The state with the connections that its next pod waits for; that time is not its own."""
+    # Until the server answers, it has no more than before.
+    is_known = now.is_store_read and now.is_store_ready
+    awaited = _missing(known, now) if is_known else known.awaited
+    if awaited is None:
+        if known.awaited is None:
+            return known
+        fault = None if known.fault and known.fault.reason == CONNECTIONS else known.fault
+        return replace(known, awaited=None, fault=fault, progressed=now.now)
+    if now.now - known.progressed < min(SHORTAGE_SECONDS, now.bundle.rollout.deadline):
+        return replace(known, awaited=awaited)
+    message = (
+        f"the next pod of revision {known.to} may take {awaited.needed} database connections, but "
+        f"EventStore {now.bundle.store!r} has {awaited.left} left of {awaited.limit}; "
+        "the rollout goes on by itself once enough are free"
+    )
+    return replace(known, awaited=awaited, fault=Fault(CONNECTIONS, message))
+
+
+def _missing(known: RolloutState, now: Situation) -> Connections | None:
+    """The connections of the server, if they do not suffice for the next pod."""
+    if now.connections is None or now.is_promoted:
+        return None
+    pods, rollout = now.bundle.pods, now.bundle.rollout
+    share = share_of(known, now.bundle)
+    limits = Limits(pods, rollout.surge(pods), rollout.unavailable(pods), share)
+    return now.connections if now.connections.are_short(now.to, now.pods, limits) else None
+
+
 def _waiting(known: RolloutState, pause: float, now: Situation) -> RolloutState:
     """The state at the end of a step, whose pods are ready."""
     since = known.since if known.state == "Waiting" else now.now
-    waiting = replace(known, state="Waiting", since=since, progressed=now.now, fault=None)
+    waiting = replace(
+        known, state="Waiting", since=since, progressed=now.now, fault=None, awaited=None
+    )
     if now.now - since < pause:
         return waiting
     return replace(waiting, state="Growing", step=known.step + 1, since=now.now)
@@ -282,7 +336,8 @@ def _waiting(known: RolloutState, pause: float, now: Situation) -> RolloutState:
 
 def _giving_up(known: RolloutState, fault: Fault | None, now: Situation) -> RolloutState:
     """The state of a rollout that is to go back, as soon as the old code may read what is there."""
-    known = replace(known, fault=fault, served=known.served or now.has_served)
+    served = known.served or now.has_served
+    known = replace(known, fault=fault, served=served, awaited=None)
     if known.is_back or not (known.served and now.is_gated):
         return _going_back(known, fault, now)
     is_asked = known.state == "Gating"

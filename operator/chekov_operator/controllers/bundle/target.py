@@ -8,6 +8,7 @@ from chekov_operator.api.spec import InvalidSpec
 from chekov_operator.children.revision import Revision
 from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.comparison import Comparison, compare
+from chekov_operator.controllers.bundle.connections import connections_of
 from chekov_operator.controllers.bundle.deployments import pods_by_revision, stored_revision
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.revisions import deployments, known_result, records
@@ -49,6 +50,8 @@ def state_of_rollout(
         ),
         is_gated=bundle.compatibility != "Skip" and not is_empty(observed),
         now=observed.now,
+        connections=connections_of(bundle, observed),
+        is_store_read=observed.is_store_read,
     )
     return next_state(before, situation)
 

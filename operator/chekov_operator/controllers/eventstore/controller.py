@@ -55,6 +55,7 @@ class EventStoreController:
             warnings=await warnings_about(
                 self._client, key.namespace, uids_to_explain(jobs.values(), pods, now)
             ),
+            needed=self._databases.needed(key),
             now=now,
         )
 

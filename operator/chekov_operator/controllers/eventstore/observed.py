@@ -17,6 +17,7 @@ class ObservedStore:
         policies: the names of their network policies.
         pods: the pods of these Jobs.
         warnings: of Kubernetes about Jobs without pods and pods without containers, by uid.
+        needed: how many connections to its server rollouts of its bundles wait for.
         now: the time in seconds since the epoch.
     """
 
@@ -26,6 +27,7 @@ class ObservedStore:
     policies: Sequence[str] = ()
     pods: Sequence[Object] = ()
     warnings: Mapping[str, str] = field(default_factory=dict[str, str])
+    needed: int = 0
     now: float = 0.0
 
 

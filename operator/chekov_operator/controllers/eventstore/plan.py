@@ -46,6 +46,7 @@ def plan_store(store: Store, observed: ObservedStore, settings: Settings) -> Pla
         "position": state.position,
         "streams": state.streams,
         "bytes": state.bytes,
+        **_connections(state, observed.needed),
     }
     if state.usable:
         message = f"schema {store.schema!r} is at version {state.schema_version}"
@@ -151,6 +152,19 @@ def _known(observed: ObservedStore) -> Object:
 
 def _is_accepted(store: Store, observed: ObservedStore) -> bool:
     return store.accepted_loss == str(observed.known_events)
+
+
+def _connections(state: StoreStatus, needed: int) -> Object:
+    """How many the server takes; and how many are used, which changes all the time, if it matters.
+
+    The number in use is always among the metrics.
+    """
+    if not state.connection_limit:
+        return {}
+    found = {"limit": state.connection_limit}
+    if needed:
+        found |= {"used": state.connections, "needed": needed}
+    return {"connections": found}
 
 
 def _host(reading: Reading) -> Object:

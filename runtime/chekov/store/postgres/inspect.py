@@ -46,7 +46,7 @@ class StoreStatus:
     connections: int = field(default=0, compare=False)
     """Of the server, to all of its databases; they change all the time."""
     connection_limit: int = field(default=0, compare=False)
-    """How many connections the server takes, without those that it reserves for superusers."""
+    """How many connections the server takes, without those that it reserves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 POOL_SIZE: Final = 10
 PATIENCE_SECONDS: Final = 10.0
+_BESIDE_THE_POOL: Final = 5
+"""Of one store: three for appends, one that listens, one whose end shows that the process died."""
 
 
 class PostgresPool:
@@ -43,8 +45,8 @@ class PostgresPool:
     neither slow queries nor slow handlers can take the connections of the others.
 
     Several stores, each in a schema of its own, may share a pool; it closes when the last of them
-    and its own block is left. Each store still has connections of its own for appends (up to three)
-    and one that listens.
+    and its own block is left. Each store still has connections of its own: up to three for appends,
+    one that listens, and one for the place of its process among the others (`most_connections`).
 
     Args:
         dsn: where the database is, as a `postgresql://` URL.
@@ -80,9 +82,8 @@ class PostgresPool:
         self.options = ConnectionOptions(dsn, pooled, statement_timeout, read_only)
         self.patience = patience
         self.servers = ServerWatch(self._retire)
-        self._half = max(size // 2, 1)
+        self._half, self._most_lent = _halves(size)
         queries = max(self._half // 2, 1)
-        self._most_lent = max(self._half, 2)
         self.queries = asyncio.Semaphore(queries)
         self.handlers = asyncio.Semaphore(self._most_lent - queries)
         self._entered = 0
@@ -211,6 +212,20 @@ class PostgresPool:
             )
         except (asyncpg.ClientConfigurationError, ValueError) as error:
             raise bad_dsn(self.options.dsn, error) from None
+
+
+def most_connections(size: int = POOL_SIZE) -> int:
+    """How many connections a process holds at most that runs one store over a pool of this size.
+
+    Now and then it makes one more for a moment, to see where the address leads.
+    """
+    return sum(_halves(size)) + _BESIDE_THE_POOL
+
+
+def _halves(size: int) -> tuple[int, int]:
+    """How many connections run the stores' own statements, and how many are lent."""
+    half = max(size // 2, 1)
+    return half, max(half, 2)
 
 
 def opened(part: T | None) -> T:

@@ -258,3 +258,16 @@ def test_parked_events_degrade_a_bundle_that_serves() -> None:
 
 def test_subscriptions_that_run_degrade_nothing() -> None:
     assert by_type(state_of(rows=[row("balances"), row("welcome")]))["Degraded"].status == "False"
+
+
+def test_a_rollout_that_waits_for_connections_says_so_and_that_it_goes_on_by_itself() -> None:
+    waiting = replace(STATE, fault=Fault("Connections", "the next pod needs 15, and 7 are left"))
+    now = state_of(rollout=replace(STARTED, others=["older"]), state=waiting)
+    found = by_type(now)
+    assert phase(now) == "Stalled"
+    assert (found["Stalled"].status, found["Stalled"].reason) == ("True", "Connections")
+    assert (found["Ready"].status, found["Ready"].reason) == ("False", "Connections")
+    assert "Revision older continues to serve" in found["Ready"].message
+    assert found["Degraded"].reason == "Connections"
+    assert found["Progressing"].status == "False"
+    assert found["Progressing"].message == "waiting for database connections"

@@ -1,12 +1,13 @@
 """How many pods each revision gets next."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chekov_operator.controllers.bundle.pod_counts import Limits, Pods, next_counts
+from chekov_operator.controllers.bundle.pod_counts import Limits, Pods, growth, next_counts
 
 
 def limits(replicas: int, surge: int = 1, unavailable: int = 0, share: int | None = None) -> Limits:
@@ -92,3 +93,30 @@ def test_held_pods_stay_as_far_as_there_is_room() -> None:
     assert next_counts("new", now, fewer) == {"new": 2, "old": 1}
     more = Limits(replicas=8, surge=1, unavailable=0, share=2, held=True)
     assert next_counts("new", now, more) == {"new": 2, "old": 6}, "what serves well grows"
+
+
+@pytest.mark.parametrize(
+    ("now", "allowed", "most", "expected"),
+    [
+        ({}, limits(5), 2, {"new": 2}),
+        (ready(old=3), limits(3, surge=3), 1, {"new": 1, "old": 3}),
+        (ready(old=3), limits(3), 0, {"new": 0, "old": 3}),
+        (ready(old=3, new=1), limits(3), 0, {"new": 1, "old": 2}),
+        (ready(old=2, new=0), limits(3, surge=0, unavailable=1), 0, {"new": 0, "old": 2}),
+        (ready(old=8, new=2), limits(20, share=4), 3, {"new": 4, "old": 9}),
+    ],
+    ids=[
+        "the first revision grows as far as there is room",
+        "a surge is as large as there is room",
+        "without room nothing grows",
+        "and what is replaced goes all the same",
+        "what went before does not come back",
+        "the new revision grows first",
+    ],
+)
+def test_not_more_pods_are_made_than_there_may_be(
+    now: Mapping[str, Pods], allowed: Limits, most: int, expected: dict[str, int]
+) -> None:
+    counts = next_counts("new", now, replace(allowed, growth=most))
+    assert counts == expected
+    assert growth(counts, now) <= most

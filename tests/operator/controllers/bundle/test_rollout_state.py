@@ -7,10 +7,12 @@ import pytest
 
 from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.comparison import Comparison
+from chekov_operator.controllers.bundle.connections import LOOK_SECONDS, Connections
 from chekov_operator.controllers.bundle.pod_counts import Pods
 from chekov_operator.controllers.bundle.rollout import Rollout
 from chekov_operator.controllers.bundle.rollout_state import (
     ANSWER_SECONDS,
+    SHORTAGE_SECONDS,
     RolloutState,
     Situation,
     from_status,
@@ -350,3 +352,76 @@ def test_of_a_rollout_of_an_older_operator_it_is_not_known_whether_it_served() -
     known = from_status({name: value for name, value in written.items() if name != "served"})
     assert known is not None
     assert known.served
+
+
+FULL = Connections(needed=15, used=90, limit=97)
+FREE = Connections(needed=15, used=20, limit=97)
+
+
+def test_a_rollout_without_connections_for_its_next_pod_is_stalled_after_a_while() -> None:
+    state = after(situation(connections=FULL))
+    assert (state.state, state.awaited, state.fault) == ("Growing", FULL, None)
+    assert wait_of(state, situation().bundle, NOW) == LOOK_SECONDS
+    state = after(situation(at=SHORTAGE_SECONDS, connections=FULL), before=state)
+    assert (state.state, state.awaited, state.is_back) == ("Growing", FULL, False)
+    assert state.fault is not None
+    assert state.fault.reason == "Connections"
+    for figure in ("15 database connections", "7 left of 97"):
+        assert figure in state.fault.message
+    assert wait_of(state, situation().bundle, NOW) == LOOK_SECONDS
+
+
+def test_the_time_that_it_waits_for_connections_is_not_its_own() -> None:
+    full = [situation(at=seconds, connections=FULL) for seconds in (0, 20, 10_000)]
+    state = after(*full)
+    assert state.fault is not None
+    assert state.fault.reason == "Connections"
+    state = after(situation(at=10_010, connections=FREE), before=state)
+    assert (state.awaited, state.fault) == (None, None)
+    state = after(situation(at=10_189, new=1, fault=CRASHES, connections=FREE), before=state)
+    assert not state.gives_up
+    state = after(situation(at=10_370, new=1, fault=CRASHES, connections=FREE), before=state)
+    assert state.gives_up, "its own time is over"
+    assert state.awaited is None
+
+
+def test_a_pod_that_was_replaced_may_take_a_moment_to_close_its_connections() -> None:
+    state = after(situation(), situation(at=60, new=1, ready=1, old=9, connections=FULL))
+    assert (state.awaited, state.fault) == (FULL, None)
+    state = after(situation(at=70, new=1, ready=1, old=9, connections=FREE), before=state)
+    assert (state.awaited, state.fault) == (None, None)
+
+
+def test_a_pod_that_does_not_become_ready_is_not_excused_by_missing_connections() -> None:
+    state = after(situation(connections=FREE), situation(at=5, new=1, connections=FULL))
+    assert state.awaited is None
+    state = after(situation(at=190, new=1, connections=FULL, fault=CRASHES), before=state)
+    assert state.fault is not None
+    assert state.fault.reason == "RolloutTimedOut"
+
+
+def test_a_promoted_revision_waits_for_no_connections() -> None:
+    state = after(situation(connections=FULL), situation(at=20, connections=FULL))
+    promoted = situation(at=21, connections=FULL, annotations={"promote": NEW})
+    state = after(promoted, before=state)
+    assert (state.awaited, state.fault) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "unread", [{"is_store_read": False}, {"is_store_ready": False}], ids=["restart", "away"]
+)
+def test_what_was_missing_is_missing_until_the_server_has_been_read(unread: Any) -> None:
+    state = after(situation(connections=FULL), situation(at=1, **unread))
+    assert state.awaited == FULL
+    assert after(situation(**unread)).awaited is None, "what nobody knows holds nobody up"
+    state = after(situation(at=2, connections=None), before=state)
+    assert state.awaited is None, "pods no longer connect to the server themselves"
+
+
+def test_the_status_says_what_is_awaited_and_the_state_is_read_back_from_it() -> None:
+    now = situation(at=20, connections=FULL)
+    state = after(situation(connections=FULL), now)
+    status = to_status(state, now.bundle, now.pods)
+    assert status["connections"] == {"needed": 15, "used": 90, "limit": 97}
+    assert (status["state"], status["reason"]) == ("Growing", "Connections")
+    assert from_status(status) == state

@@ -286,3 +286,13 @@ def test_the_user_may_accept_this_very_loss(
 def test_a_store_that_is_behind_is_migrated_whatever_it_holds() -> None:
     plan = plan_store(store(), observed(2, known_events=5), SETTINGS)
     assert ("Job", NAME) in made(plan)
+
+
+def test_connections_are_in_the_status_with_those_in_use_while_a_rollout_waits_for_some() -> None:
+    full = replace(status(NEEDED), connections=90, connection_limit=97)
+    reading = Reading(host="db.example:5432", state=full)
+    plan = plan_store(store(), observed(reading=reading), SETTINGS)
+    assert plan.status["connections"] == {"limit": 97}
+    plan = plan_store(store(), observed(reading=reading, needed=15), SETTINGS)
+    assert plan.status["connections"] == {"limit": 97, "used": 90, "needed": 15}
+    assert "connections" not in plan_store(store(), observed(), SETTINGS).status
