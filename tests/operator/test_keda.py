@@ -1,4 +1,4 @@
-"""The ScaledObject of the documentation asks what the operator serves, where its chart serves it."""
+"""The ScaledObject of the docs asks what the operator serves, where its chart serves it."""
 
 import json
 import re
