@@ -1,6 +1,7 @@
 """Runs the bank on the test cluster as the README describes, to try it by hand."""
 
 from tests.cluster import chart, manifests, prometheus
+from tests.cluster.bank import INSIDE, Bank
 from tests.cluster.clusters import REPOSITORY, chosen_cluster
 from tests.cluster.kube.shell import print_progress, step
 from tests.cluster.kubectl import Kubectl
@@ -25,8 +26,21 @@ Prometheus watches it, with the alerts of the chart, at http://localhost:9091:
   kubectl port-forward service/prometheus 9091:9090 &
   curl -s localhost:9091/api/v1/query --data-urlencode 'query=chekov_commands_total'
 
+Money moves for ten minutes after `{python} -m tests.cluster load`.
+
 `make cluster-down` ends it all.
 """
+_LOAD_SECONDS = 600
+
+
+def load() -> None:
+    """Deposit and transfer money for a while, so that there is something to look at."""
+    bank = Bank(Kubectl(chosen_cluster().environment(), NAMESPACE), chosen_cluster())
+    [image] = {pod["spec"]["containers"][0]["image"] for pod in bank.pods()}
+    words = (bank.url, "--transfers", f"--seconds={_LOAD_SECONDS}")
+    script = (INSIDE / "load.py").read_text()
+    bank.kubectl.delete("pod", "load", "--ignore-not-found", "--now")
+    bank.kubectl.apply(*manifests.script_pod("load", image, script, *words))
 
 
 def show(python: str) -> None:

@@ -103,9 +103,9 @@ def postgres(image: str, namespace: str) -> list[Manifest]:
     ]
 
 
-def event_store(name: str = "main", *, key: str = "dsn") -> Manifest:
-    """The store in the Postgres above."""
-    connection = {"secretRef": {"name": "bank-postgres", "key": key}}
+def event_store(name: str = "main", *, key: str = "dsn", secret: str = "bank-postgres") -> Manifest:
+    """The store in the Postgres above, or whichever a Secret names."""
+    connection = {"secretRef": {"name": secret, "key": key}}
     spec = {"connection": connection, "schema": "chekov", "migrate": "Auto"}
     return named("EventStore", "chekov.dev/v1alpha1", name, spec=spec)
 

@@ -1,25 +1,26 @@
 """Alerts fire for real, once something is really broken.
 
 Prometheus evaluates the chart's alerts with limits of 0 and without their pauses, so that a symptom
-counts as soon as it is there. Two are left out, whose rules are tested in tests/operator only:
-ChekovOperatorQueueStuck, since a queue that waits takes thousands of objects, and
-ChekovHistoryDamaged, since the store refuses to be damaged.
+counts as soon as it is there. The certificate's limit stays: the one here is valid for two days.
 """
 
+import itertools
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from dashboards.prometheus import Prometheus
-from tests.cluster import chart, manifests
+from tests.cluster import chart, letters, manifests
 from tests.cluster.bank import SOURCE, Bank, Load
 from tests.cluster.kube.shell import GaveUp, wait_for
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.manifests import inline
 from tests.cluster.prometheus import rules
+from tests.integration.certificates import make_authority, make_certificate
 
 LIMITS = (
     "failureRatio",
@@ -28,9 +29,12 @@ LIMITS = (
     "processSeconds",
     "connectionRatio",
     "reconcileFailureRatio",
+    "queueSeconds",
 )
 FATAL, PARKED, STOPPING, UNPAYABLE = 13, 17, 19, 23
 """Amounts that the bank below fails on."""
+CROWD = 60
+"""Stores, of which the operator reconciles 16 at a time."""
 
 _HANDLERS = f"""
 from chekov import Retry
@@ -79,8 +83,22 @@ def alerts() -> manifests.Manifest:
 
 
 @pytest.fixture(scope="module")
-def fragile(bank: Bank) -> Bank:
-    """The bank with code that fails on some amounts."""
+def damaged(bank: Bank) -> None:
+    """A log without the events of one account: an administrator can do what the store refuses."""
+    account = str(uuid4())
+    answer = bank.command("OpenAccount", {"account_id": account, "owner": "Ada"})
+    assert answer.status == 200, answer
+    open_account(bank)  # the last position of the log stays
+    bank.sql(
+        "set session_replication_role = replica;"
+        f"delete from chekov.events where position = {answer.json()['position']};"
+        f"delete from chekov.streams where name = 'account-{account}'"
+    )
+
+
+@pytest.fixture(scope="module")
+def fragile(bank: Bank, damaged: None) -> Bank:
+    """The bank with code that fails on some amounts, whose handlers begin at the origin."""
     before = bank.revision()
     bank.apply(inline(FRAGILE))
     bank.wait_until_rolled_out(after=before)
@@ -168,6 +186,19 @@ def test_a_stuck_process_manager(fragile: Bank, observed: Prometheus) -> None:
     wait_until_fires(observed, "ProcessStuck", of(fragile, subscription="transfer"))
 
 
+def test_a_damaged_history(fragile: Bank, observed: Prometheus) -> None:
+    wait_until_fires(observed, "HistoryDamaged", of(fragile))
+
+
+def test_a_certificate_that_expires(bank: Bank, observed: Prometheus, tmp_path: Path) -> None:
+    made = make_certificate(make_authority(tmp_path, "authority"), "letters", "DNS:letters")
+    files = (f"--cert={made}", f"--key={made.with_suffix('.key')}")
+    bank.kubectl.run("create", "secret", "tls", "letters", *files)
+    follower = letters.apply(bank, replicas=1, tls={"secretRef": {"name": "letters"}})
+    wait_until_fires(observed, "CertificateNotRenewed", of(follower))
+    bank.kubectl.delete("domainbundle", follower.name)
+
+
 def test_a_bundle_that_is_not_ready(bank: Bank, observed: Prometheus) -> None:
     other = Bank(bank.kubectl, bank.cluster, name="unready")
     missing = {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "missing", "key": "key"}}}
@@ -180,6 +211,24 @@ def test_a_store_that_is_not_ready(bank: Bank, observed: Prometheus) -> None:
     bank.kubectl.apply(manifests.event_store("elsewhere", key="missing"))
     wait_until_fires(observed, "StoreNotReady", named(bank, "elsewhere"))
     bank.kubectl.delete("eventstore", "elsewhere")
+
+
+def test_a_queue_that_waits(bank: Bank, observed: Prometheus) -> None:
+    """Stores of one Secret are queued together when it changes, for fewer workers than stores."""
+    crowd = [manifests.event_store(f"crowd-{number}", secret="crowd") for number in range(CROWD)]
+    bank.kubectl.apply(manifests.secret("crowd", dsn="none"), *crowd)
+    contents = itertools.cycle(({"dsn": "nothing"}, {"other": "none"}))
+    fired = 'max_over_time(ALERTS{alertname="ChekovOperatorQueueStuck", alertstate="firing"}[5m])'
+
+    def fires() -> bool:
+        bank.kubectl.delete("secret", "crowd")
+        bank.kubectl.apply(manifests.secret("crowd", **next(contents)))
+        return observed.number(fired) is not None
+
+    wait_for("the alert", fires, timeout=120)
+    bank.kubectl.run(
+        "delete", "eventstores", "--wait=false", *(each["metadata"]["name"] for each in crowd)
+    )
 
 
 def test_a_failing_operator(bank: Bank, system: Kubectl, observed: Prometheus) -> None:

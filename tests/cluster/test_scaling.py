@@ -1,10 +1,11 @@
 """Pods come and go under load: partitions follow them, and nothing is lost or handled twice."""
 
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 
-from tests.cluster import manifests
+from tests.cluster import letters, manifests
 from tests.cluster.bank import Bank, Load, assert_nothing_lost_or_doubled, kill
 from tests.cluster.clusters import Cluster
 from tests.cluster.effects import NOTING, assert_each_deposit_had_its_effect
@@ -40,6 +41,27 @@ def test_partitions_follow_pods_under_load(bank: Bank, killer: Kubectl) -> None:
         load.remove()
     assert_nothing_lost_or_doubled(bank, ledger)
     assert_each_deposit_had_its_effect(bank)
+
+
+def test_a_bundle_that_only_handles_events_goes_to_no_pod_and_back(bank: Bank) -> None:
+    """And handles what was stored meanwhile."""
+    follower = letters.apply(
+        bank,
+        autoscaling={
+            "minReplicas": 0,
+            "maxReplicas": 2,
+            "targetLag": 100,
+            "stabilizationSeconds": 1,
+        },
+    )
+    wait_for("its pod to go", lambda: follower.pods() == [], timeout=90)
+    follower.wait_until_ready()
+    account = {"account_id": str(uuid4())}
+    assert bank.command("OpenAccount", {**account, "owner": "Ada"}).status == 200
+    stored = bank.command("Deposit", {**account, "amount": 25}).json()["position"]
+    assert letters.last(bank) < stored
+    wait_for("the deposit to be handled", lambda: letters.last(bank) == stored, timeout=90)
+    assert len(follower.pods()) == 1
 
 
 def _are_shared(bank: Bank, pods: int) -> Callable[[], bool]:

@@ -6,7 +6,7 @@ from tests.cluster.kube.shell import run
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 _NEW_RSA_KEY = ("-newkey", "rsa:2048", "-nodes")
-_DAYS = ("-days", "2")
+_DAYS = 2
 
 
 def make_authority(folder: Path, name: str) -> Path:
@@ -15,11 +15,14 @@ def make_authority(folder: Path, name: str) -> Path:
     files = ("-keyout", folder / f"{name}.key", "-out", certificate)
     # From Python 3.13 on, certificates are verified strictly.
     usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
-    run("openssl", "req", "-x509", *_NEW_KEY, *_DAYS, *files, "-subj", f"/CN={name}", *usage)
+    lasting = ("-days", f"{_DAYS}")
+    run("openssl", "req", "-x509", *_NEW_KEY, *lasting, *files, "-subj", f"/CN={name}", *usage)
     return certificate
 
 
-def make_certificate(authority: Path, name: str, addresses: str = "", *, rsa: bool = False) -> Path:
+def make_certificate(
+    authority: Path, name: str, addresses: str = "", *, rsa: bool = False, days: int = _DAYS
+) -> Path:
     """A certificate for a server at `addresses` or a user `name`, with its key beside it."""
     new_key = _NEW_RSA_KEY if rsa else _NEW_KEY
     folder = authority.parent
@@ -31,5 +34,6 @@ def make_certificate(authority: Path, name: str, addresses: str = "", *, rsa: bo
     names = f"subjectAltName={addresses}\n" if addresses else ""
     extensions.write_text(f"authorityKeyIdentifier=keyid\n{names}")
     extra = ("-extfile", extensions)
-    run("openssl", "x509", "-req", "-in", request, *signer, *_DAYS, "-out", certificate, *extra)
+    made = ("-in", request, "-out", certificate, "-days", f"{days}")
+    run("openssl", "x509", "-req", *made, *signer, *extra)
     return certificate

@@ -55,6 +55,12 @@ def test_each_alert_has_a_case_and_a_runbook(rules: Path) -> None:
     assert slugs == sorted(page.stem for page in RUNBOOKS.glob("*.md") if page.stem != "README")
 
 
+def test_each_alert_is_made_to_fire_on_the_cluster(rules: Path) -> None:
+    page = (CHARTS.parent / "tests" / "cluster" / "test_alerts.py").read_text()
+    names = [alert["alert"].removeprefix("Chekov") for alert in alerts(rules)]
+    assert [name for name in names if name not in page] == []
+
+
 def test_each_alert_says_how_bad_it_is_and_what_to_do(rules: Path) -> None:
     for alert in alerts(rules):
         assert alert["labels"]["severity"] in {"critical", "warning"}

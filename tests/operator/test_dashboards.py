@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -10,6 +11,9 @@ from dashboards.generated import TARGET, texts
 from dashboards.queries import queries
 from tests.operator.rendering import CHARTS, of_kind, rendered
 
+DOCS = CHARTS.parent / "docs"
+OBSERVE = DOCS / "how-to" / "observe.md"
+SVG = "{http://www.w3.org/2000/svg}"
 METRIC = re.compile(r"\b(?:chekov|process)_\w+")
 OF_PYTHON = {"process_cpu_seconds_total", "process_resident_memory_bytes"}
 OF_HISTOGRAMS = re.compile(r"_(?:bucket|sum|count)$")
@@ -36,6 +40,24 @@ def test_they_query_metrics_that_exist(path: Path) -> None:
     assert used
     known = documented() | OF_PYTHON
     assert {name for name in used if OF_HISTOGRAMS.sub("", name) not in known} == set()
+
+
+@pytest.mark.parametrize("path", sorted(TARGET.iterdir()), ids=lambda path: path.stem)
+def test_the_docs_show_a_small_picture_of_each_of_its_graphs(path: Path) -> None:
+    picture = DOCS / "images" / f"{path.stem}.svg"
+    assert re.findall(rf"!\[.+\]\(\.\./{picture.relative_to(DOCS)}\)", OBSERVE.read_text())
+    assert picture.stat().st_size < 100_000
+    texts = [element.text or "" for element in ET.parse(picture).iter(f"{SVG}text")]
+    panels = json.loads(path.read_text())["panels"]
+    graphs = [panel["title"] for panel in panels if panel["type"] == "timeseries"]
+    assert len(graphs) > 5
+    missing = [title for title in graphs if not any(text.startswith(title) for text in texts)]
+    assert missing == [], "draw the pictures anew, as docs/how-to/observe.md says"
+
+
+def test_no_picture_is_of_a_dashboard_that_is_gone() -> None:
+    pictures = {path.stem for path in (DOCS / "images").iterdir()}
+    assert pictures == {path.stem for path in TARGET.iterdir()}
 
 
 @pytest.mark.usefixtures("helm_built")

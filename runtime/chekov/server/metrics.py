@@ -83,6 +83,26 @@ class Metrics(Observer):
         )
         gauge.set_function(connected)
 
+    def watch_certificate(self, expires: Callable[[], float], current: Callable[[], bool]) -> None:
+        """Also expose when the certificate for TLS expires, and whether its files were usable.
+
+        Args:
+            expires: returns seconds since the epoch.
+            current: returns whether the certificate in use is the one in its files.
+        """
+        expiry = Gauge(
+            "chekov_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate for TLS, or the first of its chain, expires, since the epoch.",
+            registry=self.registry,
+        )
+        expiry.set_function(expires)
+        successful = Gauge(
+            "chekov_tls_certificate_last_reload_successful",
+            "1 if the files of the certificate were usable when they changed last, else 0.",
+            registry=self.registry,
+        )
+        successful.set_function(current)
+
     @property
     def requests_in_flight(self) -> int:
         """HTTP requests in progress."""

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import platform
 import signal
-import ssl
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -120,13 +119,12 @@ async def serve(
     about = _about(settings, domain)
     watch = FileWatch()
     async with AsyncExitStack() as stack:
-        tls = _tls(settings, watch)
+        certificate = _certificate(settings, watch)
+        tls = certificate.context if certificate else None
         authenticator = await stack.enter_async_context(authenticating(settings, watch))
         await stack.enter_async_context(_watching(watch))
         tracing = await stack.enter_async_context(_tracing(settings, about))
-        keys = [subscription_key(domain, handler) for handler in domain.handlers]
-        metrics = Metrics(domain.commands, keys)
-        metrics.describe(**about)
+        metrics = _metrics(domain, about, certificate)
         management = Management(domain, metrics, lifecycle, about, settings.management_token)
         probes = await stack.enter_async_context(
             listening(management.application(), settings.http_host, settings.management_port, tls)
@@ -170,13 +168,24 @@ async def serve(
     _log.info("drained")
 
 
-def _tls(settings: Settings, watch: FileWatch) -> ssl.SSLContext | None:
+def _certificate(settings: Settings, watch: FileWatch) -> ServerCertificate | None:
     if not settings.tls_certificate:
         return None
     files = Path(settings.tls_certificate), Path(settings.tls_key)
     certificate = ServerCertificate(*files)
     watch.add(files, certificate.reload)
-    return certificate.context
+    return certificate
+
+
+def _metrics(
+    domain: Domain, about: Mapping[str, str], certificate: ServerCertificate | None
+) -> Metrics:
+    keys = [subscription_key(domain, handler) for handler in domain.handlers]
+    metrics = Metrics(domain.commands, keys)
+    metrics.describe(**about)
+    if certificate is not None:
+        metrics.watch_certificate(lambda: certificate.expires, lambda: certificate.is_current)
+    return metrics
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from itertools import count
+from itertools import count, cycle, pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ import aiohttp
 
 # Enough to keep every pod busy, far from enough to fill a small machine.
 PAUSE_SECONDS = 0.02
+TRANSFER_SECONDS = 0.5
 
 
 @dataclass
@@ -113,6 +114,18 @@ async def work(
         await asyncio.sleep(PAUSE_SECONDS)
 
 
+async def transfer(
+    session: aiohttp.ClientSession, accounts: list[str], stop: asyncio.Event
+) -> None:
+    """Request transfers between accounts, until stopped. They are not in the ledger."""
+    for source, target in cycle(pairwise(accounts)):
+        if stop.is_set():
+            return
+        body = {"transfer_id": str(uuid4()), "source": source, "target": target, "amount": 1}
+        await post(session, "RequestTransfer", body, str(uuid4()))
+        await asyncio.sleep(TRANSFER_SECONDS)
+
+
 def print_json(content: object) -> None:
     """Print a line of JSON."""
     sys.stdout.write(json.dumps(content) + "\n")
@@ -133,6 +146,7 @@ async def main() -> None:
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--accounts", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--transfers", action="store_true", help="request transfers, too")
     arguments = parser.parse_args()
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -145,6 +159,8 @@ async def main() -> None:
         try:
             async with asyncio.timeout(arguments.seconds), asyncio.TaskGroup() as tasks:
                 tasks.create_task(report(ledger, stop))
+                if arguments.transfers:
+                    tasks.create_task(transfer(session, accounts, stop))
                 for _ in range(arguments.workers):
                     tasks.create_task(work(session, ledger, accounts, numbers, stop))
         except TimeoutError:

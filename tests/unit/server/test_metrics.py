@@ -129,3 +129,15 @@ def test_open_metrics_is_spoken_when_asked_for() -> None:
     text, content_type = metrics().exposition("application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
     assert text.endswith(b"# EOF\n")
+
+
+def test_the_certificate_is_asked_at_each_scrape() -> None:
+    measured = metrics()
+    assert not any("certificate" in line for line in page(measured))
+    state = [1_800_000_000.0, 1.0]
+    measured.watch_certificate(lambda: state[0], lambda: bool(state[1]))
+    assert "chekov_tls_certificate_expiry_timestamp_seconds 1.8e+09" in page(measured)
+    assert "chekov_tls_certificate_last_reload_successful 1.0" in page(measured)
+    state[:] = [1_900_000_000.0, 0.0]
+    assert "chekov_tls_certificate_expiry_timestamp_seconds 1.9e+09" in page(measured)
+    assert "chekov_tls_certificate_last_reload_successful 0.0" in page(measured)

@@ -14,6 +14,7 @@ from aiohttp import ClientSession, TCPConnector, web
 from chekov.server import tls_acceptor
 from chekov.server.http_listener import listening
 from chekov.server.tls import ServerCertificate, UnusableCertificate
+from tests.cluster.kube.shell import run
 from tests.integration.certificates import make_authority, make_certificate
 from tests.waiting import until
 
@@ -163,6 +164,35 @@ async def test_a_certificate_without_its_key_leaves_the_one_before_in_use(mounte
         place(mounted / "second.crt", mounted)
         certificate.reload()
         assert (await served_by(port, trusting(mounted)))[0] == "second"
+
+
+async def test_its_expiry_follows_the_files_and_a_failed_reload_is_known(mounted: Path) -> None:
+    authority = mounted / "authority.crt"
+    shorter = make_certificate(authority, "shorter", _HERE, days=1)
+    certificate = ServerCertificate(mounted / "tls.crt", mounted / "tls.key")
+    first = end_of(mounted / "first.crt")
+    assert (certificate.expires, certificate.is_current) == (first, True)
+    shutil.copy(shorter, mounted / "tls.crt")
+    with pytest.raises(UnusableCertificate):
+        certificate.reload()
+    assert (certificate.expires, certificate.is_current) == (first, False)
+    place(shorter, mounted)
+    certificate.reload()
+    assert (certificate.expires, certificate.is_current) == (end_of(shorter), True)
+
+
+def test_the_first_certificate_of_a_chain_to_expire_counts(mounted: Path) -> None:
+    shorter = make_certificate(mounted / "authority.crt", "shorter", _HERE, days=1)
+    first = (mounted / "first.crt").read_text()
+    (mounted / "tls.crt").write_text(first + shorter.read_text())
+    certificate = ServerCertificate(mounted / "tls.crt", mounted / "tls.key")
+    assert certificate.expires == end_of(shorter)
+
+
+def end_of(certificate: Path) -> int:
+    """When it expires, in seconds since the epoch, as openssl says."""
+    shown = run("openssl", "x509", "-enddate", "-noout", "-in", certificate)
+    return ssl.cert_time_to_seconds(shown.strip().removeprefix("notAfter="))
 
 
 def test_unusable_files_keep_the_process_from_starting(mounted: Path) -> None:

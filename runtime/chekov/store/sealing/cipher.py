@@ -1,4 +1,4 @@
-"""AES-256-GCM: the only module that imports cryptography."""
+"""AES-256-GCM, by cryptography."""
 
 import os
 from typing import Final
