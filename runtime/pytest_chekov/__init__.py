@@ -1,8 +1,7 @@
 """Fixtures for pytest, which finds this plugin by itself: runtimes of a domain, for one test each.
 
 pytest loads it with every test run, also of projects that use none of it. So it is a package of its
-own, and imports `chekov` only once a fixture is used: that takes 200 modules of Chekov, and with them
-asyncpg and msgspec.
+own, and imports `chekov`, which takes 200 modules and what they need, only once a fixture is used.
 """
 
 import asyncio

@@ -86,9 +86,7 @@ class MemorySchedules:
         waiting = self._waiting(domain)
         due = [item.due for item in _sorted(domain, self._items) if item.error is None]
         due += [
-            item.due
-            for item in _sorted(domain, self._recurring)
-            if waiting[item.id] < most_waiting
+            item.due for item in _sorted(domain, self._recurring) if waiting[item.id] < most_waiting
         ]
         return (min(due) - self._now()).total_seconds() if due else None
 
