@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from chekov.cli.gate_options import add_gate_options
+from chekov.cli.tags_options import add_tags_options
 
 
 def parser(name: str) -> argparse.ArgumentParser:
@@ -170,7 +171,10 @@ def _inspecting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     streams = _add(commands, "streams", "List the events of one stream by version.")
     streams.add_argument("stream", help="the stream's whole name")
     _page(streams)
-    tags = _add(commands, "tags", "List by which kinds of tags every event is found.")
+    tags = _add(
+        commands, "tags", "List by which kinds of tags every event is found; skip one that is not."
+    )
+    add_tags_options(tags)
     _store(tags)
     _pooled(tags)
     _output(tags)
