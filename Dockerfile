@@ -8,8 +8,8 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=igno
 WORKDIR /src
 RUN python3 -m venv --without-pip /opt/chekov
 COPY pyproject.toml constraints.txt ./
-RUN mkdir -p runtime/chekov operator/chekov_operator \
- && touch README.md LICENSE runtime/chekov/__init__.py operator/chekov_operator/__init__.py \
+RUN mkdir -p runtime/chekov runtime/pytest_chekov operator/chekov_operator \
+ && touch README.md LICENSE runtime/chekov/__init__.py runtime/pytest_chekov/__init__.py operator/chekov_operator/__init__.py \
  && pip --python /opt/chekov/bin/python3 install --no-compile -c constraints.txt '.[runtime,operator]' \
  && pip --python /opt/chekov/bin/python3 uninstall --yes chekov
 # Nothing writes bytecode at run time, so it is made here; it never looks at the age of its source.

@@ -37,8 +37,8 @@ def test_authors_of_domains_and_programs_import_these_names() -> None:
 
 
 OF_CLIENT = """
-Client CommandResult ManagementClient Outcome PlainCommand Problem ProblemError ReceivedEvent Return
-Token Unauthorized UnexpectedAnswer Unreachable
+Client CommandResult Dispatch ManagementClient Outcome PlainCommand Problem ProblemError
+ReceivedEvent Return Token Unauthorized UnexpectedAnswer Unreachable
 """
 
 

@@ -63,6 +63,8 @@ async def _now(client: Client, arguments: Namespace) -> None:
     result = await client.dispatch(
         _command(arguments),
         command_id=_uuid("--id", arguments.id),
+        correlation_id=_uuid("--correlation-id", arguments.correlation_id),
+        causation_id=_uuid("--causation-id", arguments.causation_id),
         metadata=_object("--metadata", arguments.metadata),
         expected_version=arguments.expected_version,
         consistency=(handlers or "strong") if wait is not None or handlers else "eventual",
@@ -82,6 +84,8 @@ async def _later(client: Client, arguments: Namespace) -> None:
         timezone=arguments.timezone,
         missed=arguments.missed,
         id=_uuid("--id", arguments.id),
+        correlation_id=_uuid("--correlation-id", arguments.correlation_id),
+        causation_id=_uuid("--causation-id", arguments.causation_id),
         metadata=_object("--metadata", arguments.metadata),
     )
     if arguments.output == "json":
@@ -119,26 +123,31 @@ async def _load(client: Client, arguments: Namespace) -> None:
 
 
 def _show_result(result: CommandResult[Any], arguments: Namespace) -> None:
-    with_state = arguments.returns in ("state", "everything")
     if arguments.output == "json":
-        members = {
-            "stream": result.stream,
-            "version": result.version,
-            "position": result.position,
-            "command_id": result.command_id,
-            "correlation_id": result.correlation_id,
-            "events": [from_json(rendering.event(recorded(item))) for item in result.received],
-            "repeated": result.repeated,
-        }
-        state = {"state": result.state, "state_error": result.state_error} if with_state else {}
-        show_json({**members, **state})
+        show_json(result_members(result))
         return
     again = ", as it was before" if result.repeated else ""
     show(f"{result.stream} is at version {result.version}{again}")
     if result.received:
         show_events(map(recorded, result.received), arguments.output)
-    if with_state:
+    if arguments.returns in ("state", "everything"):
         _show_value(result.state, arguments)
+
+
+def result_members(result: CommandResult[Any]) -> dict[str, Any]:
+    """What a command stored, as JSON shows it; with the state, or why it is missing, if any."""
+    members = {
+        "stream": result.stream,
+        "version": result.version,
+        "position": result.position,
+        "command_id": result.command_id,
+        "correlation_id": result.correlation_id,
+        "events": [from_json(rendering.event(recorded(item))) for item in result.received],
+        "repeated": result.repeated,
+    }
+    if result.state is None and result.state_error is None:
+        return members
+    return {**members, "state": result.state, "state_error": result.state_error}
 
 
 def _show_value(value: object, arguments: Namespace) -> None:

@@ -90,6 +90,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "settings": ("about", "settings"),
     "version": ("about", "version"),
     "dispatch": ("calls", "dispatch"),
+    "dispatch-all": ("batch", "dispatch_all"),
     "query": ("calls", "query"),
     "load": ("calls", "load"),
     "spec": ("spec", "spec"),

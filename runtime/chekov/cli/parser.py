@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from chekov.cli.gate_options import add_gate_options
+from chekov.cli.tags_options import add_tags_options
 
 
 def parser(name: str) -> argparse.ArgumentParser:
@@ -120,6 +121,8 @@ def _calling(commands: "_Commands[argparse.ArgumentParser]") -> None:
     dispatch.add_argument("name", metavar="COMMAND", help="its name")
     dispatch.add_argument("data", nargs="?", default="{}", help="its fields, as JSON; - for stdin")
     dispatch.add_argument("--id", help="a UUID: under one id, a command is executed once")
+    dispatch.add_argument("--correlation-id", help="a UUID that all that follows from it shares")
+    dispatch.add_argument("--causation-id", help="a UUID of what led to it")
     dispatch.add_argument("--metadata", help="a JSON object that is stored with its events")
     dispatch.add_argument("--expected-version", type=int, help="refuse at another version")
     dispatch.add_argument("--wait", type=float, help="seconds to wait for handlers")
@@ -135,6 +138,12 @@ def _calling(commands: "_Commands[argparse.ArgumentParser]") -> None:
     dispatch.add_argument(
         "--missed", choices=("once", "skip", "all"), help="runs of --cron to make up for"
     )
+    batch = _add(
+        commands, "dispatch-all", "Have a service execute many commands, one JSON object a line."
+    )
+    batch.add_argument(
+        "file", nargs="?", default="-", help="lines as POST /commands takes them (default: -)"
+    )
     query = _add(commands, "query", "Ask a projection of a service.")
     query.add_argument("query", metavar="PROJECTION/QUERY", help="which query")
     query.add_argument("arguments", nargs="*", metavar="NAME=VALUE", help="its arguments")
@@ -146,7 +155,7 @@ def _calling(commands: "_Commands[argparse.ArgumentParser]") -> None:
     load.add_argument("id", metavar="ID", help="the instance")
     load.add_argument("--version", type=int, help="as it was at this version")
     load.add_argument("--time", help="as it was at this time")
-    for command in (dispatch, query, load):
+    for command in (dispatch, batch, query, load):
         command.add_argument(
             "--timeout", type=float, default=30.0, help="seconds for all attempts (default: 30)"
         )
@@ -162,7 +171,10 @@ def _inspecting(commands: "_Commands[argparse.ArgumentParser]") -> None:
     streams = _add(commands, "streams", "List the events of one stream by version.")
     streams.add_argument("stream", help="the stream's whole name")
     _page(streams)
-    tags = _add(commands, "tags", "List by which kinds of tags every event is found.")
+    tags = _add(
+        commands, "tags", "List by which kinds of tags every event is found; skip one that is not."
+    )
+    add_tags_options(tags)
     _store(tags)
     _pooled(tags)
     _output(tags)

@@ -1,6 +1,7 @@
 """A typed client of the HTTP API; needs `chekov[client]`."""
 
 from chekov.client.client import Client
+from chekov.client.commands import Dispatch
 from chekov.client.errors import Problem, ProblemError, Unauthorized, UnexpectedAnswer, Unreachable
 from chekov.client.management import ManagementClient
 from chekov.client.transport import Token
@@ -10,6 +11,7 @@ from chekov.serialization.command_lines import Return
 __all__ = [
     "Client",
     "CommandResult",
+    "Dispatch",
     "ManagementClient",
     "Outcome",
     "PlainCommand",

@@ -20,7 +20,7 @@ from uuid import UUID
 
 import aiohttp
 
-from chekov.client.commands import AnyCommand, result_of, written
+from chekov.client.commands import AnyCommand, Dispatch, check_handled, result_of
 from chekov.client.problems import error_of, problem_in
 from chekov.client.transport import (
     CONNECTION_ERRORS,
@@ -33,12 +33,13 @@ from chekov.client.transport import (
 )
 from chekov.client.values import Outcome
 from chekov.domain.domain import Domain
+from chekov.errors import ChekovError, ConsistencyTimeout, HandlerFailed
 from chekov.serialization.answers import CommandDocument, MalformedAnswer, read_answer
 from chekov.serialization.codec import Codec
-from chekov.serialization.json import from_json, to_json
+from chekov.serialization.json import from_json
 from chekov.uuid7 import uuid7
 
-Commands = Iterable[AnyCommand] | AsyncIterable[AnyCommand]
+Commands = Iterable[AnyCommand | Dispatch] | AsyncIterable[AnyCommand | Dispatch]
 
 _WINDOW: Final = 512
 """Commands that are sent or waiting, without an answer."""
@@ -54,6 +55,7 @@ class _Line(NamedTuple):
     command: AnyCommand
     command_id: UUID
     encoded: bytes
+    wait: int
 
 
 class Batch:
@@ -118,14 +120,10 @@ class Batch:
         try:
             async for command in _each(self._commands):
                 await self._room.acquire()
-                name, data = written(command)
-                command_id = uuid7()
-                encoded = b'{"command":%b,"id":"%b","data":%b}\n' % (
-                    to_json(name),
-                    str(command_id).encode(),
-                    data,
-                )
-                self._lines.append(_Line(command, command_id, encoded))
+                sent = command if isinstance(command, Dispatch) else Dispatch(command)
+                id_ = sent.command_id or uuid7()
+                wait = sent.wait() or 0
+                self._lines.append(_Line(sent.command, id_, sent.line(id_), wait))
                 self._changed.set()
         finally:
             self._ended = True
@@ -194,7 +192,7 @@ class Batch:
         while True:
             waited = bool(self._lines)
             try:
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(_PATIENCE + (self._lines[0].wait if waited else 0)):
                     return await response.content.readany()
             except TimeoutError:
                 if waited:
@@ -213,13 +211,22 @@ class Batch:
             else:
                 document = read_answer(answer, CommandDocument)
                 result = result_of(document, line.command, self._domain, self._codec)
-                outcome = Outcome(line.command, line.command_id, result, None)
+                outcome = Outcome(line.command, line.command_id, result, _late(document))
         except (IndexError, MalformedAnswer, ValueError) as error:
             return Failure(url, f"the answer cannot be read: {error}", again=False, status=200)
         self._lines.popleft()
         self._answered += 1
         self._room.release()
         return outcome
+
+
+def _late(document: CommandDocument) -> ChekovError | None:
+    """Why a command that is executed is not handled as it was to be."""
+    try:
+        check_handled(document)
+    except (ConsistencyTimeout, HandlerFailed) as error:
+        return error
+    return None
 
 
 @asynccontextmanager
@@ -236,7 +243,7 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncGenerator[asyncio.Ta
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _each(commands: Commands) -> AsyncIterator[AnyCommand]:
+async def _each(commands: Commands) -> AsyncIterator[AnyCommand | Dispatch]:
     if isinstance(commands, AsyncIterable):
         async for command in commands:
             yield command

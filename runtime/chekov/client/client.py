@@ -10,8 +10,8 @@ from uuid import UUID
 from chekov.client.addresses import query_parameters, state_call
 from chekov.client.batch import Batch, Commands
 from chekov.client.commands import (
+    Dispatch,
     Later,
-    Sending,
     check_handled,
     command_headers,
     result_of,
@@ -109,6 +109,7 @@ class Client:
         *,
         command_id: UUID | None = None,
         correlation_id: UUID | None = None,
+        causation_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
         expected_version: int | None = None,
         timeout: float | None = None,
@@ -123,6 +124,7 @@ class Client:
         *,
         command_id: UUID | None = None,
         correlation_id: UUID | None = None,
+        causation_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
         expected_version: int | None = None,
         timeout: float | None = None,
@@ -136,6 +138,7 @@ class Client:
         *,
         command_id: UUID | None = None,
         correlation_id: UUID | None = None,
+        causation_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
         expected_version: int | None = None,
         timeout: float | None = None,
@@ -150,6 +153,7 @@ class Client:
             command_id: its id; a new one by default. Give one that is kept, in order to send the
                 command again after this program was restarted.
             correlation_id: shared by what follows from one request; a new one by default.
+            causation_id: what led to this command; `$caused_by` in the metadata of its events.
             metadata: stored with each of its events, as JSON; keys must not begin with `$`.
             expected_version: refuse unless the stream is at this version.
             timeout: seconds for all attempts.
@@ -171,16 +175,18 @@ class Client:
                 `RateLimited`, `Draining` and `StoreUnavailable`, as from `Runtime.dispatch`; the
                 last seven of them only once the time is over.
         """
-        sending = Sending(
-            command_id=command_id or uuid7(),
+        sending = Dispatch(
+            command,
+            command_id=command_id,
             correlation_id=correlation_id,
+            causation_id=causation_id,
             metadata=metadata,
             expected_version=expected_version,
             consistency=consistency,
             consistency_timeout=consistency_timeout,
             returns=returns,
         )
-        answer = await self._transport.call(sending.call(command), timeout)
+        answer = await self._transport.call(sending.call(), timeout)
         document = read(answer, CommandDocument)
         check_handled(document)
         return result_of(document, command, self._domain, self._codec)
@@ -195,7 +201,8 @@ class Client:
         those without an answer are sent again. Iterate in an `aclosing` block, or to the end.
 
         Args:
-            commands: an iterable or async iterable, from which they are taken as there is room.
+            commands: an iterable or async iterable, from which they are taken as there is room;
+                a `Dispatch` is a command with options of its own.
             correlation_id: shared by all that follows from them.
 
         Raises:
@@ -216,6 +223,7 @@ class Client:
         missed: Missed | None = None,
         id: UUID | None = None,  # noqa: A002 the word of `Runtime.schedule`
         correlation_id: UUID | None = None,
+        causation_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> UUID:
         """Have a command executed at a later time, once, or again and again.
@@ -230,6 +238,8 @@ class Client:
                 `"skip"` or `"all"`.
             id: by which it can be cancelled; a new one by default.
             correlation_id: shared by everything that follows from one request.
+            causation_id: what the command is scheduled for. Once cancelled, it is not scheduled for
+                that again.
             metadata: stored with each of its events, as JSON.
 
         Returns:
@@ -242,7 +252,7 @@ class Client:
         later = Later(at=at, after=after, cron=cron, timezone=timezone, missed=missed)
         name, body = written(command)
         command_id = id or uuid7()
-        headers = command_headers(command_id, correlation_id, metadata)
+        headers = command_headers(command_id, correlation_id, causation_id, metadata)
         call = Call("POST", ("commands", name), later.query(), headers, body, command_id)
         answer = await self._transport.call(call)
         return read(answer, ScheduledDocument).scheduled

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -28,6 +28,7 @@ from chekov.serialization.answers import CommandDocument, read_state
 from chekov.serialization.codec import Codec
 from chekov.serialization.command_lines import Return
 from chekov.serialization.json import from_json, to_json
+from chekov.uuid7 import uuid7
 
 AnyCommand: TypeAlias = Command[Any] | PlainCommand
 
@@ -48,33 +49,71 @@ def written(command: AnyCommand) -> tuple[str, bytes]:
         raise InvalidCommand(f"{name} cannot be written as JSON: {error}") from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
-    """What the sender of a command says about it; see `Client.dispatch`."""
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """A command, and what its sender says about it, as the arguments of `Client.dispatch`.
 
-    command_id: UUID
-    correlation_id: UUID | None = None
-    metadata: Mapping[str, Any] | None = None
-    expected_version: int | None = None
-    consistency: Consistency = "eventual"
-    consistency_timeout: float = 5.0
-    returns: Return = "events"
+    One that is given to `dispatch_all` several times has a new `command_id` each time, unless it is
+    given one.
+    """
 
-    def call(self, command: AnyCommand) -> Call:
-        """The request."""
-        name, body = written(command)
-        wait = self._wait()
+    command: AnyCommand
+    command_id: UUID | None = field(default=None, kw_only=True)
+    correlation_id: UUID | None = field(default=None, kw_only=True)
+    causation_id: UUID | None = field(default=None, kw_only=True)
+    metadata: Mapping[str, Any] | None = field(default=None, kw_only=True)
+    expected_version: int | None = field(default=None, kw_only=True)
+    consistency: Consistency = field(default="eventual", kw_only=True)
+    consistency_timeout: float = field(default=5.0, kw_only=True)
+    returns: Return = field(default="events", kw_only=True)
+
+    def call(self) -> Call:
+        """The request for it alone."""
+        name, body = written(self.command)
+        wait, id_ = self.wait(), self.command_id or uuid7()
         headers = {
-            **command_headers(self.command_id, self.correlation_id, self.metadata),
+            **command_headers(id_, self.correlation_id, self.causation_id, self.metadata),
             **_version(self.expected_version),
             **({} if wait is None else {"Prefer": self._preference(wait)}),
         }
         query = () if self.returns == "events" else (("return", self.returns),)
-        return Call(
-            "POST", ("commands", name), query, headers, body, self.command_id, float(wait or 0)
+        return Call("POST", ("commands", name), query, headers, body, id_, float(wait or 0))
+
+    def line(self, command_id: UUID) -> bytes:
+        """The line for it in a batch.
+
+        Raises:
+            InvalidCommand: JSON cannot hold the command or the metadata.
+            InvalidArgument: the version cannot be expected.
+        """
+        name, data = written(self.command)
+        members: dict[str, object] = {
+            "correlation_id": self.correlation_id,
+            "causation_id": self.causation_id,
+            "metadata": self.metadata or None,
+            "expected_version": _line_version(self.expected_version),
+            "wait": self.wait(),
+            "handlers": None if isinstance(self.consistency, str) else list(self.consistency),
+            "return": None if self.returns == "events" else self.returns,
+        }
+        given = {member: value for member, value in members.items() if value is not None}
+        try:
+            more = b"".join(b",%b:%b" % (to_json(each), to_json(given[each])) for each in given)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidCommand(f"the metadata of {name} is no JSON: {error}") from error
+        return b'{"command":%b,"id":"%b"%b,"data":%b}\n' % (
+            to_json(name),
+            str(command_id).encode(),
+            more,
+            data,
         )
 
-    def _wait(self) -> int | None:
+    def wait(self) -> int | None:
+        """The seconds to wait for handlers, `None` for none.
+
+        Raises:
+            InvalidConsistency: it is neither "eventual" nor "strong" nor a list of names.
+        """
         if self.consistency == "eventual":
             return None
         if isinstance(self.consistency, str) and self.consistency != "strong":
@@ -114,12 +153,17 @@ class Later:
 
 
 def command_headers(
-    command_id: UUID, correlation_id: UUID | None, metadata: Mapping[str, Any] | None
+    command_id: UUID,
+    correlation_id: UUID | None,
+    causation_id: UUID | None,
+    metadata: Mapping[str, Any] | None,
 ) -> dict[str, str]:
     """The headers with which a command is sent, now or for later."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": str(command_id)}
     if correlation_id is not None:
         headers["X-Correlation-ID"] = str(correlation_id)
+    if causation_id is not None:
+        headers["X-Causation-ID"] = str(causation_id)
     if metadata:
         headers["X-Metadata"] = _ascii_json(metadata)
     return headers
@@ -150,6 +194,12 @@ def _version(expected: int | None) -> Mapping[str, str]:
             raise InvalidArgument(
                 f"expected_version={expected!r:.60}: expected a version or a member of `Expected`"
             )
+
+
+def _line_version(expected: int | None) -> int | str | None:
+    """As a line of a batch has it, by the same rules."""
+    match = _version(expected).get("If-Match")
+    return match if match == "*" else expected if expected != -1 else None
 
 
 def check_handled(document: CommandDocument) -> None:

@@ -200,7 +200,8 @@ class Outcome(NamedTuple):
         command: as it was given.
         command_id: its id.
         result: what it stored; `None` if it was refused.
-        error: why it was refused.
+        error: why it was refused; or, beside a result, a `ConsistencyTimeout` or `HandlerFailed` of
+            the handlers that it was to wait for.
     """
 
     command: Command[Any] | PlainCommand

@@ -26,6 +26,10 @@ class CommandLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         id: becomes the command's id.
         expected_version: what the stream must have; `"*"` if it must only exist.
         metadata: stored with each of its events.
+        correlation_id: shared by what follows from it; that of the request by default.
+        causation_id: what led to it.
+        wait: seconds to wait until handlers have handled its events.
+        handlers: which ones, by their names; those that are declared strong by default.
         returned: what it is answered with.
         at: when to execute it, if not now.
         after: after how many seconds to execute it.
@@ -39,6 +43,10 @@ class CommandLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     id: UUID | None = None
     expected_version: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | Literal["*"] | None = None
     metadata: dict[str, Any] | None = None
+    correlation_id: UUID | None = None
+    causation_id: UUID | None = None
+    wait: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    handlers: list[str] | None = None
     returned: Return = msgspec.field(default="events", name="return")
     at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     after: int | None = None

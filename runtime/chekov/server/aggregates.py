@@ -18,6 +18,7 @@ from chekov.runtime import Runtime
 from chekov.serialization.codec import convert
 from chekov.server import parameters, rendering
 from chekov.server.commands import JSON
+from chekov.server.large_response import LargeResponse
 from chekov.server.permissions import Permissions
 from chekov.server.problems import MALFORMED, NOT_FOUND, RequestError, malformed
 
@@ -46,7 +47,7 @@ class Aggregates:
         await self._permissions.require(ReadState(aggregate, identifier))
         loaded = await self._loaded(aggregate, identifier, _at(request))
         head = f'{{"stream":{rendering.text(loaded.stream)},"version":{loaded.version},"state":'
-        return web.Response(
+        return LargeResponse(
             body=b"".join((head.encode(), rendering.state(loaded.state), b"}")),
             headers={**JSON, "ETag": f'"{loaded.version}"'},
         )

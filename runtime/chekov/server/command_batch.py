@@ -9,7 +9,7 @@ long as it takes.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Mapping
 from contextlib import aclosing
 from typing import Any, Final, NamedTuple
 
@@ -17,13 +17,16 @@ from aiohttp import web
 
 from chekov.domain.definitions import definition_of, stream_of
 from chekov.domain.envelope import CommandEnvelope
+from chekov.domain.messages import Event
+from chekov.engine.commands.execution import Dispatched
 from chekov.engine.failures import is_requested
-from chekov.errors import Draining, InvalidCommand
+from chekov.errors import ChekovError, Draining, InvalidCommand
 from chekov.runtime import Runtime
 from chekov.serialization.command_lines import CommandLine, decode_line
 from chekov.server import headers, request_ids
 from chekov.server.authentication.authenticator import principal
 from chekov.server.commands import instance_of
+from chekov.server.consistency import Wait, wait_of_line
 from chekov.server.content import CONTENT_LIMITS, GrowingLine, chunks, lines
 from chekov.server.gate import Gate
 from chekov.server.lifecycle import Lifecycle
@@ -55,6 +58,7 @@ class CommandBatches:
         self._lifecycle = lifecycle
         self._line_limit = line_limit
         self._gate = gate
+        self._consistency = runtime.engine.consistency
         self._permissions = Permissions(runtime.domain)
 
     async def post(self, request: web.Request) -> web.StreamResponse:
@@ -83,7 +87,7 @@ class CommandBatches:
         growing: GrowingLine,
     ) -> bytes | None:
         """Start every line; return the problem that ends the batch before its end, if any."""
-        latest: dict[str, asyncio.Task[bytes]] = {}
+        latest: dict[str, asyncio.Task[Any]] = {}
         try:
             async with (
                 self._lifecycle.until_drained(),
@@ -110,7 +114,7 @@ class CommandBatches:
         self,
         line: bytes | None,
         group: asyncio.TaskGroup,
-        latest: dict[str, asyncio.Task[bytes]],
+        latest: dict[str, asyncio.Task[Any]],
     ) -> asyncio.Task[bytes]:
         """Start one line, to be executed after the previous one for the same instance."""
         try:
@@ -121,12 +125,18 @@ class CommandBatches:
                 raise
             return group.create_task(_completed(_problem(error)))
         stream = stream_of(aggregate, identifier)
-        task = group.create_task(self._execute(decoded, latest.get(stream)))
-        latest[stream] = task
+        executing = self._execute(decoded, latest.get(stream))
+        if decoded.wait is None:
+            task = latest[stream] = group.create_task(self._answer(decoded, executing))
+            answer = task
+        else:
+            # The next line for the instance follows once it is executed, and waits for no handler.
+            task = latest[stream] = group.create_task(executing)
+            answer = group.create_task(self._consistent(decoded.wanted, decoded.wait, task))
         task.add_done_callback(
             lambda done: latest.pop(stream) if latest.get(stream) is done else None
         )
-        return task
+        return answer
 
     def _decode(self, line: bytes | None) -> "_Line":
         if line is None:
@@ -140,19 +150,21 @@ class CommandBatches:
         envelope = CommandEnvelope.of(
             self._runtime.codec.decode_command(read.command, bytes(read.data)),
             command_id=read.id,
-            correlation_id=context.correlation_id.get(),
+            correlation_id=read.correlation_id or context.correlation_id.get(),
+            causation_id=read.causation_id,
             metadata=_metadata(read),
             principal=principal.get(),
             expected_version=_expected(read),
             with_state=wanted.state,
         )
-        return _Line(envelope, wanted, future_of(read))
+        return _Line(envelope, wanted, future_of(read), wait_of_line(read, self._consistency))
 
     async def _execute(
         self,
         line: "_Line",
-        before: asyncio.Task[bytes] | None,
-    ) -> bytes:
+        before: asyncio.Task[Any] | None,
+    ) -> Dispatched[Event] | bytes:
+        """Execute a line after the one before it; bytes are its answer, such as a problem."""
         task = asyncio.current_task()
         if before is not None:
             await asyncio.wait((before,))
@@ -160,14 +172,31 @@ class CommandBatches:
         try:
             if line.later is not None:
                 return await self._schedule(line.envelope, line.later)
-            dispatched = await self._runtime.execute(line.envelope)
+            return await self._runtime.execute(line.envelope)
         except BaseException as error:
             if is_requested(error, task):
                 raise
             return _problem(error, definition_of(type(line.envelope.command)).name)
         finally:
             self._gate.leave()
-        return line.wanted.answer(dispatched)
+
+    async def _answer(
+        self, line: "_Line", executing: Awaitable[Dispatched[Event] | bytes]
+    ) -> bytes:
+        done = await executing
+        return done if isinstance(done, bytes) else line.wanted.answer(done)
+
+    async def _consistent(
+        self, wanted: Returned, wait: Wait, executing: Awaitable[Dispatched[Event] | bytes]
+    ) -> bytes:
+        done = await executing
+        if isinstance(done, bytes):
+            return done
+        try:
+            answer, _ = await wait.answer(self._consistency, done, wanted)
+        except ChekovError as error:
+            return _problem(error)
+        return answer
 
     async def _schedule(self, envelope: CommandEnvelope[Any], later: Future) -> bytes:
         return await later.schedule(
@@ -175,16 +204,19 @@ class CommandBatches:
             self._permissions,
             envelope.command,
             command_id=envelope.command_id,
+            correlation_id=envelope.correlation_id,
+            causation_id=envelope.causation_id,
             metadata=envelope.metadata,
         )
 
 
 class _Line(NamedTuple):
-    """A line that can be executed, what it is answered with, and when it is to be executed."""
+    """A line that can be executed, what it is answered with, when, and for whom it waits."""
 
     envelope: CommandEnvelope[Any]
     wanted: Returned
     later: Future | None
+    wait: Wait | None
 
 
 def _expected(line: CommandLine) -> int | None:

@@ -1,7 +1,7 @@
 """`POST /commands/{Command}`: executes one command and returns what it stored, or schedules it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -10,38 +10,23 @@ from chekov.domain.definitions import definition_of
 from chekov.domain.envelope import CommandEnvelope
 from chekov.domain.messages import Command, Event
 from chekov.engine.commands.execution import Dispatched
-from chekov.errors import (
-    ConsistencyTimeout,
-    HandlerFailed,
-    UnknownCommand,
-    UnknownSubscription,
-)
+from chekov.errors import UnknownCommand
 from chekov.runtime import Runtime
-from chekov.serialization.json import to_json
 from chekov.server import headers
 from chekov.server.authentication.authenticator import principal
+from chekov.server.consistency import Wait, wait_of
 from chekov.server.content import body
 from chekov.server.endpoint import Handler
 from chekov.server.gate import Gate
 from chekov.server.parameters import refuse_unknown
 from chekov.server.permissions import Permissions
-from chekov.server.problems import malformed
 from chekov.server.returning import EVENTS, Returned, returned
 from chekov.server.scheduling import PARAMETERS, Future, future
-from chekov.store.port import SubscriptionKey
 from chekov.telemetry import context
 
 JSON: Final = {"Content-Type": "application/json"}
 _REPEATED: Final = {**JSON, "Idempotency-Replayed": "true"}
 _PARAMETERS: Final = frozenset({"return", *PARAMETERS})
-
-
-class _Wait(NamedTuple):
-    """Which subscriptions a request waits for, how long, and how the response says so."""
-
-    seconds: float
-    keys: Sequence[SubscriptionKey]
-    applied: str
 
 
 class Commands:
@@ -63,9 +48,10 @@ class Commands:
                     return await self._schedule(request, name, later)
                 refuse_unknown(request.query, _PARAMETERS)
                 wanted = returned(request.query)
-            wait = self._wait(given)
+            wait = wait_of(given, self._consistency)
             expected = headers.expected_version(given)
             command_id = headers.command_id(given)
+            causation_id = headers.causation_id(given)
             metadata = headers.metadata(given)
             data = await body(request)
             if not self._gate.try_enter():
@@ -76,6 +62,7 @@ class Commands:
                         self._runtime.codec.decode_command(name, data),
                         command_id=command_id,
                         correlation_id=context.correlation_id.get(),
+                        causation_id=causation_id,
                         metadata=metadata,
                         principal=principal.get(),
                         expected_version=expected,
@@ -122,48 +109,18 @@ class Commands:
             self._permissions,
             command,
             command_id=command_id,
+            correlation_id=context.correlation_id.get(),
+            causation_id=headers.causation_id(request.headers),
             metadata=metadata,
         )
         return web.Response(status=202, body=scheduled, headers=JSON)
 
-    def _wait(self, given: Mapping[str, str]) -> _Wait | None:
-        """What `Prefer` asks to wait for.
-
-        Raises:
-            RequestError: it names a handler that the domain does not have.
-        """
-        seconds = headers.wait(given)
-        if seconds is None:
-            return None
-        names = headers.handlers(given)
-        if names is None:
-            return _Wait(seconds, self._consistency.keys("strong"), f"wait={seconds:g}")
-        try:
-            keys = self._consistency.named(names)
-        except UnknownSubscription as error:
-            raise malformed("header", "Prefer", str(error)) from None
-        return _Wait(seconds, keys, f'wait={seconds:g}; handlers="{",".join(names)}"')
-
     async def _consistent(
-        self, dispatched: Dispatched[Event], wanted: Returned, wait: _Wait
+        self, dispatched: Dispatched[Event], wanted: Returned, wait: Wait
     ) -> web.StreamResponse:
+        body, consistent = await wait.answer(self._consistency, dispatched, wanted)
         applied = {**_headers(dispatched), "Preference-Applied": wait.applied}
-        try:
-            if dispatched.recorded:
-                await self._consistency.wait_for(dispatched.recorded, wait.keys, wait.seconds)
-        except (ConsistencyTimeout, HandlerFailed) as error:
-            # The events are stored: an error status would make the client send the command again.
-            body = wanted.answer(dispatched, b',"consistent":false' + _names(error))
-            return web.Response(status=202, body=body, headers=applied)
-        body = wanted.answer(dispatched, b',"consistent":true')
-        return web.Response(body=body, headers=applied)
-
-
-def _names(error: ConsistencyTimeout | HandlerFailed) -> bytes:
-    """The member with the subscriptions that have not handled the events."""
-    if isinstance(error, ConsistencyTimeout):
-        return b',"behind":' + to_json(error.behind)
-    return b',"failed":' + to_json(error.failed)
+        return web.Response(status=200 if consistent else 202, body=body, headers=applied)
 
 
 def instance_of(runtime: Runtime, command: Command[Any]) -> tuple[type[Aggregate], object]:

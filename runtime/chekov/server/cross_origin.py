@@ -19,8 +19,8 @@ _EXPOSED: Final = (
 )
 _ACCEPTED: Final = (
     "Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-Match, If-None-Match, "
-    f"Prefer, traceparent, tracestate, {headers.CORRELATION_ID}, {headers.LAST_EVENT_ID}, "
-    f"{headers.METADATA}, {headers.MIN_POSITION}, {REQUEST_ID}"
+    f"Prefer, traceparent, tracestate, {headers.CAUSATION_ID}, {headers.CORRELATION_ID}, "
+    f"{headers.LAST_EVENT_ID}, {headers.METADATA}, {headers.MIN_POSITION}, {REQUEST_ID}"
 )
 _MAX_AGE: Final = "600"
 

@@ -11,6 +11,7 @@ from chekov.server.problems import UNSUPPORTED, RequestError, malformed
 from chekov.store.port import Expected
 
 CORRELATION_ID: Final = "X-Correlation-ID"
+CAUSATION_ID: Final = "X-Causation-ID"
 MIN_POSITION: Final = "X-Min-Position"
 LAST_EVENT_ID: Final = "Last-Event-ID"
 METADATA: Final = "X-Metadata"
@@ -22,7 +23,8 @@ _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])")
 _HANDLERS: Final = re.compile(
     r"(?:^|[,;\s])handlers\s*=\s*(?:\"([^\"]*)\"|([^\s,;\"]+))", re.IGNORECASE
 )
-_LONGEST_WAIT: Final = 60
+LONGEST_WAIT: Final = 60
+"""Seconds for which a command waits for handlers, and a query for a position."""
 _TOO_LONG: Final = f"is longer than {LONGEST_METADATA} characters"
 LARGEST_POSITION: Final = 2**63 - 1
 """Also the largest version."""
@@ -35,6 +37,15 @@ def correlation_id(headers: Mapping[str, str]) -> UUID | None:
         RequestError: the value is not a UUID.
     """
     return _uuid(headers, CORRELATION_ID)
+
+
+def causation_id(headers: Mapping[str, str]) -> UUID | None:
+    """The id in `X-Causation-ID`: what led to the command.
+
+    Raises:
+        RequestError: the value is not a UUID.
+    """
+    return _uuid(headers, CAUSATION_ID)
 
 
 def command_id(headers: Mapping[str, str]) -> UUID | None:
@@ -73,7 +84,7 @@ def wait(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait for subscriptions, from `Prefer: wait=…`; 60 at most, `None` if absent."""
     preference = headers.get("Prefer")
     found = _WAIT.search(preference.lower()) if preference else None
-    return float(min(int(found[1]), _LONGEST_WAIT)) if found else None
+    return float(min(int(found[1]), LONGEST_WAIT)) if found else None
 
 
 def handlers(headers: Mapping[str, str]) -> Sequence[str] | None:

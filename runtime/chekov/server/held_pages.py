@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from aiohttp import web
 
 from chekov.server.gate import Gate
+from chekov.server.large_response import LargeResponse
 
 T = TypeVar("T")
 
@@ -101,4 +102,4 @@ class HeldPages:
         """
         body, room = await self.read(read, len)
         room.leave_with_request()
-        return web.Response(body=body, headers={"Content-Type": "application/json"})
+        return LargeResponse(body=body, headers={"Content-Type": "application/json"})

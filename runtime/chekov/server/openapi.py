@@ -123,7 +123,10 @@ def _command(domain: Domain, name: str, shapes: _Shapes) -> Document:
         "tags": [definition_of(aggregate).identity if aggregate else domain.name],
         "summary": _summary(command) or f"Execute {name}",
         "parameters": [
-            *map(parameter, ("CorrelationId", "IdempotencyKey", "IfMatch", "Metadata", "Prefer")),
+            *map(
+                parameter,
+                ("CorrelationId", "CausationId", "IdempotencyKey", "IfMatch", "Metadata", "Prefer"),
+            ),
             parameter("Return"),
             *map(parameter, ("At", "AfterSeconds", "Cron", "Timezone", "Missed")),
         ],

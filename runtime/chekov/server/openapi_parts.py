@@ -168,6 +168,18 @@ SCHEMAS: Final[Document] = {
                 "anyOf": [_METADATA, {"type": "null"}],
                 "description": f"Stored with each event; {LONGEST_METADATA} bytes at most.",
             },
+            "correlation_id": {**ID, "description": "As `X-Correlation-ID`, for this line."},
+            "causation_id": {**ID, "description": "As `X-Causation-ID`."},
+            "wait": {
+                **COUNT,
+                "description": "Seconds to wait for handlers, as `Prefer`; `consistent` says "
+                "whether they have handled the events.",
+            },
+            "handlers": {
+                "type": "array",
+                "items": STRING,
+                "description": "Those to wait for, instead of those that are declared strong.",
+            },
             "return": RETURN,
             "at": {**TIME, "description": AT},
             "after": {**COUNT, "description": AFTER},
@@ -190,6 +202,13 @@ SCHEMAS: Final[Document] = {
 }
 PARAMETERS: Final[Document] = {
     "CorrelationId": {"name": "X-Correlation-ID", "in": "header", "schema": ID},
+    "CausationId": {
+        "name": "X-Causation-ID",
+        "in": "header",
+        "schema": ID,
+        "description": "The event or command that led to this one; `$caused_by` in the metadata of "
+        "its events.",
+    },
     "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",

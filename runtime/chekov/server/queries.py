@@ -16,6 +16,7 @@ from chekov.serialization.codec import convert
 from chekov.serialization.json import to_json
 from chekov.server import headers
 from chekov.server.commands import JSON
+from chekov.server.large_response import LargeResponse
 from chekov.server.log_end import require_within_log
 from chekov.server.parameters import refuse_unknown
 from chekov.server.permissions import Permissions
@@ -101,7 +102,7 @@ class Queries:
                 raise
             members = {"path": next(iter(given))} if len(given) == 1 else {}
             raise RequestError(MALFORMED, str(error), members) from error
-        return web.Response(body=to_json(result), headers=JSON)
+        return LargeResponse(body=to_json(result), headers=JSON)
 
 
 def arguments(query: QueryEndpoint, request: web.Request) -> Mapping[str, object]:

@@ -17,7 +17,6 @@ from chekov.server import parameters
 from chekov.server.authentication.authenticator import principal
 from chekov.server.permissions import Permissions
 from chekov.server.problems import MALFORMED, RequestError, malformed
-from chekov.telemetry import context
 
 _WAYS: Final = ("at", "after", "cron")
 _OF_CRON: Final = ("timezone", "missed")
@@ -42,6 +41,8 @@ class Future:
         command: Command[Any],
         *,
         command_id: UUID | None,
+        correlation_id: UUID | None,
+        causation_id: UUID | None,
         metadata: Mapping[str, Any] | None,
     ) -> bytes:
         """Schedule the command, and answer with the id under which it can be cancelled.
@@ -57,7 +58,8 @@ class Future:
             after=self.after,
             cron=self.recurrence,
             id=command_id,
-            correlation_id=context.correlation_id.get(),
+            correlation_id=correlation_id,
+            causation_id=causation_id,
             metadata=metadata,
             principal=principal.get(),
         )
@@ -96,6 +98,8 @@ def future_of(line: CommandLine) -> Future | None:
         raise malformed("path", "$.expected_version", "is not for a command for later")
     if line.returned != "events":
         raise malformed("path", "$.return", "is not for a command for later")
+    if line.wait is not None:
+        raise malformed("path", "$.wait", "is not for a command for later")
     if line.cron is not None:
         return Future(recurrence=_recurrence(line.cron, line.timezone, line.missed, "$."))
     if line.after is None:

@@ -85,6 +85,58 @@ async def test_a_command_is_dispatched(capsys: pytest.CaptureFixture[str]) -> No
         assert "balance: 9" in await shell.run(*deposit, "--returns", "state")
 
 
+async def test_many_commands_are_dispatched_with_options_of_their_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    cause, id_ = str(uuid4()), str(uuid4())
+    deposit = {"command": "deposit-money", "data": {"account_id": ID, "amount": 3}}
+    lines = [
+        {"command": "OpenAccount", "data": OPEN, "expected_version": 0, "wait": 30},
+        {**deposit, "id": id_, "causation_id": cause, "metadata": {"tenant": "blue"}},
+        {**deposit, "expected_version": 7},
+        {**deposit, "id": id_, "expected_version": "*"},
+        {**deposit, "return": "state"},
+    ]
+    file = tmp_path / "commands.jsonl"
+    file.write_text("\n\n".join(map(json.dumps, lines)))
+    async with terminal(capsys) as shell:
+        given = ["dispatch-all", str(file), "--url", str(shell.server.api.make_url("/"))]
+        assert await asyncio.to_thread(main, [*given, "-o", "json"]) == 1
+        written = capsys.readouterr()
+        again = await shell.run("dispatch-all", str(file), code=1)
+    opened, first, refused, repeated, last = map(json.loads, written.out.splitlines())
+    assert written.err == "chekov: 1 commands were refused\n"
+    assert opened["version"] == 1
+    metadata = first["events"][0]["metadata"]
+    assert (metadata["tenant"], metadata["$caused_by"]) == ("blue", cause)
+    assert (refused["kind"], set(refused)) == (
+        "WrongExpectedVersion", {"command_id", "kind", "error"},
+    )  # fmt: skip
+    assert (repeated["repeated"], repeated["events"]) == (True, first["events"])
+    assert (last["state"]["balance"], last["events"]) == (6, [])
+    assert "was refused: stream" in again
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ({"command": "deposit-money"}, "line 2: "),
+        ({"command": "deposit-money", "data": []}, "line 2: data is not a JSON object"),
+        ({"command": "deposit-money", "data": {}, "handlers": []}, "handlers is for wait"),
+        ({"command": "deposit-money", "data": {}, "cron": "* * * * *"}, "with --cron"),
+    ],
+)
+async def test_what_stands_before_a_line_that_cannot_be_sent_is_executed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, line: dict[str, object], fault: str
+) -> None:
+    file = tmp_path / "commands.jsonl"
+    first = {"command": "OpenAccount", "data": OPEN}
+    file.write_text(f"{json.dumps(first)}\n{json.dumps(line)}\n")
+    async with terminal(capsys) as shell:
+        assert fault in await shell.run("dispatch-all", str(file), code=2)
+        assert (await shell.json("load", "account", ID))["version"] == 1
+
+
 async def test_a_refusal_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     async with terminal(capsys) as shell:
         data = json.dumps({"account_id": ID, "amount": 3})

@@ -8,8 +8,15 @@ from uuid import UUID, uuid4
 import pytest
 from aiohttp import web
 
-from chekov import InvalidCommand
-from chekov.client import Client, Outcome, PlainCommand, Unauthorized, Unreachable
+from chekov import (
+    ConsistencyTimeout,
+    Expected,
+    InvalidArgument,
+    InvalidCommand,
+    InvalidConsistency,
+    WrongExpectedVersion,
+)
+from chekov.client import Client, Dispatch, Outcome, PlainCommand, Unauthorized, Unreachable
 from tests.unit.client.conftest import DOMAIN, answering, asking, cutting, problem
 from tests.unit.server.conftest import Deposit, MoneyDeposited, NotOpen, OpenAccount
 
@@ -46,6 +53,60 @@ async def test_each_command_has_an_outcome_in_order() -> None:
     assert isinstance(refused.error, NotOpen)
     assert last.result is not None
     assert last.result.version == 3
+
+
+async def test_each_command_may_have_options_of_its_own() -> None:
+    cause, correlation, id_ = uuid4(), uuid4(), uuid4()
+    commands: list[OpenAccount | Dispatch] = [
+        OPEN,
+        Dispatch(deposit(3), expected_version=0),
+        Dispatch(
+            deposit(4), command_id=id_, correlation_id=correlation, causation_id=cause,
+            metadata={"tenant": "blue"}, expected_version=1,
+        ),
+        Dispatch(deposit(4), command_id=id_, expected_version=Expected.STREAM_EXISTS),
+        Dispatch(deposit(5), returns="everything", consistency="strong", consistency_timeout=30),
+        Dispatch(deposit(6), returns="version", consistency=["welcome"], consistency_timeout=0.5),
+    ]  # fmt: skip
+    async with asking() as (client, _):
+        outcomes = [outcome async for outcome in client.dispatch_all(commands)]
+    opened, refused, given, again, strong, last = outcomes
+    assert opened.error is None
+    assert isinstance(refused.error, WrongExpectedVersion)
+    assert refused.result is None
+    assert given.command == deposit(4)
+    assert given.result is not None
+    assert (given.command_id, given.result.correlation_id) == (id_, correlation)
+    metadata = given.result.received[0].metadata
+    assert (metadata["tenant"], metadata["$caused_by"]) == ("blue", str(cause))
+    assert again.result is not None
+    assert again.result.repeated
+    assert strong.result is not None
+    assert (strong.error, strong.result.state.balance) == (None, 9)
+    assert last.result is not None
+    assert (last.result.version, len(last.result.received)) == (4, 0)
+
+
+async def test_what_cannot_be_expected_ends_the_batch() -> None:
+    async with asking() as (client, _):
+        for wrong in (
+            Dispatch(OPEN, expected_version=-7),
+            Dispatch(OPEN, consistency="soon"),  # pyright: ignore[reportArgumentType]
+            Dispatch(OPEN, metadata={"a": object()}),
+        ):
+            with pytest.raises((InvalidArgument, InvalidConsistency, InvalidCommand)):
+                await anext(client.dispatch_all([wrong]))
+
+
+async def test_a_command_that_was_not_handled_in_time_has_a_result_and_an_error() -> None:
+    async with asking() as (client, server):
+        server.welcome.open.clear()
+        late = Dispatch(OPEN, consistency="strong", consistency_timeout=0)
+        (outcome,) = [outcome async for outcome in client.dispatch_all([late])]
+        server.welcome.open.set()
+    assert isinstance(outcome.error, ConsistencyTimeout)
+    assert outcome.result is not None
+    assert outcome.result.version == 1
 
 
 async def test_a_batch_of_nothing_sends_nothing() -> None:

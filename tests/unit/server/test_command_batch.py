@@ -17,6 +17,7 @@ from chekov.store.port import NewEvent
 from chekov.uuid7 import uuid7
 from tests.unit.engine.exits import EXITS
 from tests.unit.server.conftest import ID, OpenAccount, Serving, problem
+from tests.waiting import until
 
 HEADERS = {"Content-Type": "application/x-ndjson"}
 
@@ -124,9 +125,50 @@ async def test_the_metadata_of_a_line_is_stored_with_its_events(serving: Serving
     assert event["metadata"]["tenant"] == "blue"
 
 
+async def test_a_line_may_name_what_led_to_it(serving: Serving) -> None:
+    cause, correlation = str(uuid4()), str(uuid4())
+    data = {"account_id": str(uuid4()), "owner": "Ada"}
+    given = {"causation_id": cause, "correlation_id": correlation}
+    (answer,) = await post(serving, json.dumps({"command": "OpenAccount", "data": data, **given}))
+    (event,) = cast("list[dict[str, Any]]", answer["events"])
+    assert (event["metadata"]["$caused_by"], event["correlation_id"]) == (cause, correlation)
+    assert answer["correlation_id"] == correlation
+
+
+async def test_a_line_may_wait_for_handlers_and_the_next_one_does_not_wait_for_it(
+    serving: Serving,
+) -> None:
+    account = str(uuid4())
+    first = {"command": "OpenAccount", "data": {"account_id": account, "owner": "Ada"}}
+    deposit = {"command": "deposit-money", "data": {"account_id": account, "amount": 1}}
+    lines = [{**first, "wait": 30}, deposit, {**deposit, "wait": 0, "handlers": ["welcome"]}]
+    async with serving() as server:
+        server.welcome.open.clear()
+        posting = asyncio.ensure_future(
+            server.api.post(
+                "/commands", data="\n".join(map(json.dumps, lines)).encode(), headers=HEADERS
+            )
+        )
+
+        async def are_executed() -> bool:
+            return await server.runtime.store.head() == 3
+
+        await until(are_executed)
+        server.welcome.open.set()
+        waited, plain, late = parsed(await (await posting).text())
+    assert waited["consistent"] is True
+    assert "consistent" not in plain
+    assert (late["consistent"], late["behind"]) == (False, ["welcome"])
+
+
 @pytest.mark.parametrize(
     ("members", "path", "detail"),
     [
+        ({"wait": -1}, "$.wait", ">= 0"),
+        ({"handlers": ["welcome"]}, "$.handlers", "is for wait"),
+        ({"wait": 1, "handlers": ["nobody"]}, "$.handlers", "nobody"),
+        ({"wait": 1, "after": 5}, "$.wait", "is not for a command for later"),
+        ({"causation_id": "7"}, "$.causation_id", "Invalid UUID"),
         ({"colour": "red"}, "$.colour", "known: command, data, id, expected_version, metadata"),
         ({"expected_version": -1}, "$.expected_version", ">= 0"),
         ({"expected_version": "new"}, "$.expected_version", "Invalid enum value 'new'"),

@@ -307,6 +307,20 @@ async def test_a_truncated_history_is_reported(serving: Serving) -> None:
         assert (await problem(response, 410, "history-truncated"))["first"] == 3
 
 
+async def test_a_command_may_name_what_led_to_it(serving: Serving) -> None:
+    cause = str(uuid4())
+    async with serving() as server:
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"X-Causation-ID": cause}
+        )
+        (event,) = (await response.json())["events"]
+        assert event["metadata"]["$caused_by"] == cause
+        response = await server.api.post(
+            "/commands/OpenAccount", json=OPEN, headers={"X-Causation-ID": "me"}
+        )
+        assert (await problem(response, 400, "malformed-request"))["header"] == "X-Causation-ID"
+
+
 async def test_prefer_wait_answers_when_the_handlers_are_done(serving: Serving) -> None:
     async with serving() as server:
         response = await server.api.post(

@@ -12,13 +12,14 @@ from chekov.domain.domain import Domain
 from chekov.domain.event_filter import EventFilter
 from chekov.domain.scope import TAG_MARK, Scope
 from chekov.domain.tags import tags_of
-from chekov.errors import ChekovError, StoreError, TagIndexIncomplete
+from chekov.errors import ChekovError, InvalidAppend, StoreError, TagIndexIncomplete, Undecodable
 from chekov.serialization.codec import Codec
 from chekov.store.port import (
     Attended,
     EventStore,
     MissingTags,
     RecordedEvent,
+    TagFailure,
     TagIndex,
     TagKind,
     TagKindState,
@@ -90,6 +91,7 @@ class TagIndexer:
         self._looked_at = float("-inf")
         self._trouble = ""
         self._left = False
+        self._reported: set[TagFailure | None] = set()
 
     @property
     def incomplete(self) -> Collection[TagKindState]:
@@ -181,18 +183,58 @@ class TagIndexer:
         self._looked_at = now
 
     async def _write_missing(self) -> None:
-        """Read the events whose tags may be missing, up to the end of the log, page by page."""
-        while behind := self._behind():
+        """Read the events whose tags may be missing, up to the end of the log, page by page.
+
+        A type with an event whose tags cannot be made waits for the next round, just before it:
+        other code may run by then, or the event be skipped.
+        """
+        stopped: set[TagKind] = set()
+        while behind := [each for each in self._behind() if each.tag not in stopped]:
             kinds = {each.tag for each in behind}
             after, head = min(each.position for each in behind), self._found.head
             types = EventFilter(types=frozenset(tag.type for tag in kinds))
             page = await self._events.read_page(after=after, limit=_PAGE, filter=types)
             through = page[-1].position if len(page) == _PAGE else head
-            missing = [MissingTags(event, self._tags_of(event, kinds)) for event in page]
-            found = [each for each in missing if each.tags]
-            if not await self._index.add(self._writer, kinds, found, through):
+            missing, failed = self._missing_in(page, kinds)
+            if not await self._index.add(self._writer, kinds, missing, through, failed):
                 return
             await self._look()
+            self._report()
+            stopped = {each.tag for each in self.incomplete if each.stopped is not None}
+
+    def _missing_in(
+        self, page: Sequence[RecordedEvent], kinds: Collection[TagKind]
+    ) -> tuple[Sequence[MissingTags], Sequence[TagFailure]]:
+        missing: list[MissingTags] = []
+        failed: list[TagFailure] = []
+        for event in page:
+            try:
+                tags = self._tags_of(event, kinds)
+            except Undecodable as error:
+                failed.append(TagFailure(event.position, event.type, str(error)))
+            except InvalidAppend:
+                # Its sentence shows the value, which may be personal.
+                fault = "a field that is a tag holds a value that cannot be one"
+                failed.append(TagFailure(event.position, event.type, fault))
+            else:
+                if tags:
+                    missing.append(MissingTags(event, tags))
+        return missing, failed
+
+    def _report(self) -> None:
+        """Log each event at which a type has stopped, once."""
+        for failure in {each.stopped for each in self.incomplete} - self._reported:
+            if failure is not None:
+                self._reported.add(failure)
+                _log.error(
+                    "the tags of an event cannot be made",
+                    extra={
+                        "domain": self._domain.name,
+                        "position": failure.position,
+                        "event": failure.type,
+                        "error": failure.error,
+                    },
+                )
 
     def _behind(self) -> Sequence[TagKindState]:
         head = self._found.head
@@ -222,4 +264,9 @@ def _why(state: TagKindState) -> str:
         return f"{', '.join(state.without)} may store some without this tag, until it ends"
     if state.target is None:
         return "a process of a former release ended, and may have stored some since"
+    if state.stopped is not None:
+        return (
+            f"the tags of the event at position {state.stopped.position} cannot be made: see "
+            "`chekov tags`"
+        )
     return f"{state.position} of {state.target} positions are looked through for missing tags"

@@ -25,7 +25,7 @@ from chekov.domain.timers import Schedule
 from chekov.engine.commands.execution import PRINCIPAL
 from chekov.engine.failures import described
 from chekov.engine.processes.outbox import REFUSALS
-from chekov.engine.processes.recurring_commands import RecurringCommands
+from chekov.engine.processes.recurring_commands import MOST_WAITING, RecurringCommands
 from chekov.engine.processes.schedule_control import ScheduleControl
 from chekov.engine.subscriptions.sender import Execute
 from chekov.errors import InvalidCommand, StoreError, UnknownCommand
@@ -174,7 +174,7 @@ class ScheduledCommands:
                 seen = self._added.value
                 pause = _LOOK_SECONDS
                 try:
-                    seconds = await self._schedules.next_due(name)
+                    seconds = await self._schedules.next_due(name, most_waiting=MOST_WAITING)
                     if seconds is not None and seconds > 0:
                         pause = min(pause, seconds)
                     elif seconds is not None:
@@ -186,8 +186,8 @@ class ScheduledCommands:
                             task.add_done_callback(sending.discard)
                         # Runs are added once nothing else waits, and few of each recurring command
                         # at a time, so a backlog of them does not keep newer commands back.
-                        if len(items) == free or await self._recurring.schedule_due():
-                            pause = 0
+                        if len(items) == free or await self._recurring.schedule_due() or items:
+                            pause = 0  # the next one may be due sooner than in a second
                         while len(sending) > _IN_FLIGHT // 2:
                             await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
                     backoff.reset()

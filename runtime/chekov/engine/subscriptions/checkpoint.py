@@ -6,7 +6,7 @@ from math import inf
 from typing import Final, Protocol
 
 from chekov.errors import Fenced
-from chekov.store.port import Claim, ParkingEntry, Subscriptions
+from chekov.store.port import Claim, ParkingEntry, RecordedEvent, Subscriptions
 
 SAVE_EVENTS: Final = 1000
 SAVE_SECONDS: Final = 0.2
@@ -115,6 +115,15 @@ class Checkpoint:
             Whether it was not noted before.
         """
         return self._blocked.setdefault(entry.event.position, entry) is entry
+
+    def unblock(self, events: Sequence[RecordedEvent]) -> None:
+        """Forget that these events were blocked when they were passed before.
+
+        Their keys have gone on since, and the events are to be handled where they are.
+        """
+        if self._blocked:
+            for event in events:
+                self._blocked.pop(event.position, None)
 
     def blocked_until(self, position: int) -> Sequence[ParkingEntry]:
         """Blocked events up to `position` that are not parked yet."""

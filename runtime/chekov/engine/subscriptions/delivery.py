@@ -108,6 +108,7 @@ class Delivery:
         """Choose up to `size` events from `start` on, and note those that are blocked."""
         if not self._parking.keys:
             end = min(start + size, len(wanted))
+            checkpoint.unblock(wanted[start:end])
             return _Numbers(range(start, end), end)
         free: list[int] = []
         end = start
@@ -115,6 +116,7 @@ class Delivery:
             entry = self._parking.entry(event)
             if entry is None:
                 free.append(end - 1)
+                checkpoint.unblock((event,))
             elif self._parking.hold(checkpoint, entry):
                 self._report("parked", (event,), 0.0)
             if len(free) == size or checkpoint.full:

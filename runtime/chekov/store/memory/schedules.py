@@ -81,10 +81,13 @@ class MemorySchedules:
             if of_one and item.error is not None and item.id != id_:
                 del self._items[domain, item.id]
 
-    async def next_due(self, domain: str) -> float | None:
+    async def next_due(self, domain: str, *, most_waiting: int) -> float | None:
         """Seconds until the next one of either kind is due."""
+        waiting = self._waiting(domain)
         due = [item.due for item in _sorted(domain, self._items) if item.error is None]
-        due += [item.due for item in _sorted(domain, self._recurring)]
+        due += [
+            item.due for item in _sorted(domain, self._recurring) if waiting[item.id] < most_waiting
+        ]
         return (min(due) - self._now()).total_seconds() if due else None
 
     async def list(
@@ -108,10 +111,7 @@ class MemorySchedules:
         self, domain: str, *, most_waiting: int, limit: int = 100
     ) -> Sequence[DueRecurring]:
         """Recurring commands whose next run is due."""
-        now = self._now()
-        waiting = Counter(
-            item.recurring for item in _sorted(domain, self._items) if item.error is None
-        )
+        now, waiting = self._now(), self._waiting(domain)
         due = [
             DueRecurring(item, now, waiting[item.id])
             for item in _sorted(domain, self._recurring)
@@ -140,6 +140,12 @@ class MemorySchedules:
     ) -> Sequence[RecurringCommand]:
         """The recurring commands of a domain by due time and id."""
         return _sorted(domain, self._recurring, after)[:limit]
+
+    def _waiting(self, domain: str) -> Counter[UUID | None]:
+        """Recurring command → how many of its runs are not executed yet."""
+        return Counter(
+            item.recurring for item in _sorted(domain, self._items) if item.error is None
+        )
 
     def _was_cancelled(self, domain: str, item: ScheduledCommand | RecurringCommand) -> bool:
         return (

@@ -1,13 +1,20 @@
 """The role `tag_index` in memory."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from chekov.store.memory.history import History
 from chekov.store.memory.nodes import MemoryNodes
-from chekov.store.port import Attended, MissingTags, TagKind, TagKindState
+from chekov.store.port import (
+    Attended,
+    MissingTags,
+    SkippedEvent,
+    TagFailure,
+    TagKind,
+    TagKindState,
+)
 
 _HEARD: Final = timedelta(minutes=1)
 _ENDING: Final = timedelta(seconds=30)
@@ -33,6 +40,13 @@ class _Row:
     older_seen: datetime | None = None
     owner: str | None = None
     leased: datetime | None = None
+    failure: TagFailure | None = None
+
+    @property
+    def stopped(self) -> TagFailure | None:
+        """The failure at which it does not go on."""
+        failure = self.failure
+        return failure if failure is not None and failure.position == self.position + 1 else None
 
 
 class MemoryTagIndex:
@@ -50,6 +64,7 @@ class MemoryTagIndex:
         self._nodes = nodes
         self._writers: dict[str, _Writer] = {}
         self._rows: dict[TagKind, _Row] = {}
+        self._skipped: dict[int, SkippedEvent] = {}
 
     async def attend(
         self,
@@ -80,25 +95,33 @@ class MemoryTagIndex:
             _settle(row, head, now, blocked=bool(without), older=bool(older))
             _claim(row, head, now, writer)
             kinds.append(
-                TagKindState(
-                    tag,
-                    row.position,
-                    row.target,
-                    (*older, *without),
-                    owned=row.owner == writer,
+                replace(
+                    self._state(tag, row), without=(*older, *without), owned=row.owner == writer
                 )
             )
         return Attended(kinds, head, withdrawn)
 
     async def add(
-        self, writer: str, kinds: Collection[TagKind], missing: Sequence[MissingTags], through: int
+        self,
+        writer: str,
+        kinds: Collection[TagKind],
+        missing: Sequence[MissingTags],
+        through: int,
+        failed: Sequence[TagFailure] = (),
     ) -> bool:
         """Write tags of stored events."""
-        rows = [self._rows[tag] for tag in kinds if tag in self._rows]
-        if len(rows) < len(kinds) or any(row.owner != writer for row in rows):
+        rows = {tag: self._rows[tag] for tag in kinds if tag in self._rows}
+        if len(rows) < len(kinds) or any(row.owner != writer for row in rows.values()):
             return False
-        for row in rows:
-            row.position = max(row.position, through)
+        stops: dict[str, TagFailure] = {}
+        for failure in sorted(failed):
+            if failure.position not in self._skipped:
+                stops.setdefault(failure.type, failure)
+        for tag, row in rows.items():
+            stop = stops.get(tag.type)
+            last = through if stop is None else min(through, stop.position - 1)
+            row.position = max(row.position, last)
+            row.failure = stop or row.failure
             row.leased = self._now() + _LEASED
         for event, tags, key in missing:
             self._history.add_tags(event.position, event.type, tags, key)
@@ -113,9 +136,34 @@ class MemoryTagIndex:
 
     async def kinds(self) -> Sequence[TagKindState]:
         """Every kind that a process wanted."""
-        return [
-            TagKindState(tag, row.position, row.target) for tag, row in sorted(self._rows.items())
-        ]
+        return [self._state(tag, row) for tag, row in sorted(self._rows.items())]
+
+    async def skip(self, position: int, reason: str) -> SkippedEvent | None:
+        """Let decisions overlook the event at which kinds of tags have stopped."""
+        for row in self._rows.values():
+            if row.stopped is not None and row.stopped.position == position:
+                if position in self._skipped:
+                    return None
+                found = SkippedEvent(*row.stopped, reason, self._now())
+                self._skipped[position] = found
+                return found
+        return None
+
+    async def unskip(self, position: int) -> bool:
+        """Make the tags of an event that was skipped after all."""
+        found = self._skipped.pop(position, None)
+        for tag, row in self._rows.items():
+            if found is not None and tag.type == found.type:
+                row.position = min(row.position, position - 1)
+        return found is not None
+
+    async def skipped(self) -> Sequence[SkippedEvent]:
+        """All events that are skipped, by position."""
+        return sorted(self._skipped.values())
+
+    def _state(self, tag: TagKind, row: _Row) -> TagKindState:
+        skipped = sum(each.type == tag.type for each in self._skipped.values())
+        return TagKindState(tag, row.position, row.target, stopped=row.stopped, skipped=skipped)
 
 
 def _settle(row: _Row, head: int, now: datetime, *, blocked: bool, older: bool) -> None:

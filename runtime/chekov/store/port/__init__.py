@@ -66,7 +66,15 @@ from chekov.store.port.store import CommitReport, Store
 from chekov.store.port.streams import StreamInfo, Streams
 from chekov.store.port.subscription_key import SubscriptionKey
 from chekov.store.port.subscriptions import Claim, SubscriptionRow, Subscriptions
-from chekov.store.port.tag_index import Attended, MissingTags, TagIndex, TagKind, TagKindState
+from chekov.store.port.tag_index import (
+    Attended,
+    MissingTags,
+    SkippedEvent,
+    TagFailure,
+    TagIndex,
+    TagKind,
+    TagKindState,
+)
 
 __all__ = [
     "ALL_PARKED",
@@ -128,6 +136,7 @@ __all__ = [
     "RewindRefused",
     "ScheduledCommand",
     "Schedules",
+    "SkippedEvent",
     "Snapshot",
     "Snapshots",
     "Store",
@@ -137,6 +146,7 @@ __all__ = [
     "SubscriptionKey",
     "SubscriptionRow",
     "Subscriptions",
+    "TagFailure",
     "TagIndex",
     "TagKind",
     "TagKindState",

@@ -115,10 +115,11 @@ class Schedules(Protocol):
         """
         ...
 
-    async def next_due(self, domain: str) -> float | None:
+    async def next_due(self, domain: str, *, most_waiting: int) -> float | None:
         """Seconds until the next one of either kind is due, by the store's clock, if there is one.
 
-        It is below 0 for one that is late.
+        It is below 0 for one that is late. Recurring commands are passed over as by
+        `due_recurring`.
         """
         ...
 
@@ -136,7 +137,7 @@ class Schedules(Protocol):
         Args:
             domain: that it belongs to.
             item: the command.
-            most: how many the domain may have; calls at the same time may exceed it.
+            most: how many the domain may have, however many call at the same time.
 
         Raises:
             TooManyRecurring: the domain has so many others.

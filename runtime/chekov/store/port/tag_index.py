@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -17,6 +18,29 @@ class TagKind(NamedTuple):
     """The name of the field."""
 
 
+class TagFailure(NamedTuple):
+    """An event whose tags cannot be made."""
+
+    position: int
+    type: str
+    """Its stored name."""
+    error: str
+
+
+class SkippedEvent(NamedTuple):
+    """An event that decisions by tags overlook, because somebody said so."""
+
+    position: int
+    type: str
+    """Its stored name."""
+    error: str
+    """Why its tags could not be made."""
+    reason: str
+    """Why it is overlooked."""
+    skipped: datetime
+    """When that was said."""
+
+
 @dataclass(frozen=True, slots=True)
 class TagKindState:
     """How complete a kind of tag is.
@@ -28,6 +52,8 @@ class TagKindState:
             without it.
         without: these processes; empty also while one of a former release may still end its work.
         owned: whether the process that asks is to write missing tags.
+        stopped: the event at which it does not go on, if there is one.
+        skipped: how many events of the type are skipped.
     """
 
     tag: TagKind
@@ -35,6 +61,8 @@ class TagKindState:
     target: int | None
     without: Collection[str] = ()
     owned: bool = False
+    stopped: TagFailure | None = None
+    skipped: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -93,15 +121,24 @@ class TagIndex(Protocol):
         ...
 
     async def add(
-        self, writer: str, kinds: Collection[TagKind], missing: Sequence[MissingTags], through: int
+        self,
+        writer: str,
+        kinds: Collection[TagKind],
+        missing: Sequence[MissingTags],
+        through: int,
+        failed: Sequence[TagFailure] = (),
     ) -> bool:
         """Write tags of stored events; those that are there already stay.
+
+        The first event of a type whose tags cannot be made, and which is not skipped, stops the
+        kinds of the type just before it; other types go on.
 
         Args:
             writer: who is to write them.
             kinds: which kinds.
             missing: the events, in the order of the log; those erased meanwhile are ignored.
-            through: no event up to here lacks tags of these kinds afterwards.
+            through: no event up to here lacks tags of these kinds then, but those that failed.
+            failed: events whose tags cannot be made.
 
         Returns:
             `False`, with nothing written, if another process is to write them now.
@@ -110,6 +147,25 @@ class TagIndex(Protocol):
 
     async def leave(self, writer: str) -> None:
         """Store no events any more."""
+        ...
+
+    async def skip(self, position: int, reason: str) -> SkippedEvent | None:
+        """Let decisions overlook the event at which kinds of tags have stopped.
+
+        Returns:
+            The event; `None` if nothing has stopped there.
+        """
+        ...
+
+    async def unskip(self, position: int) -> bool:
+        """Make the tags of an event that was skipped after all; return whether it was skipped.
+
+        Its kinds are incomplete until that is done.
+        """
+        ...
+
+    async def skipped(self) -> Sequence[SkippedEvent]:
+        """All events that are skipped, by position."""
         ...
 
     async def kinds(self) -> Sequence[TagKindState]:

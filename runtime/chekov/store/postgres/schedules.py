@@ -52,9 +52,9 @@ class PostgresSchedules:
         """Keep a command that was refused, with the reason."""
         await self._fetch("refuse", domain, id_, storable_text(error))
 
-    async def next_due(self, domain: str) -> float | None:
+    async def next_due(self, domain: str, *, most_waiting: int) -> float | None:
         """Seconds until the next one of either kind is due, by the clock of the database."""
-        rows = await self._fetch("next_due", domain)
+        rows = await self._fetch("next_due", domain, most_waiting)
         return rows[0][0] if rows else None
 
     async def list(
@@ -66,7 +66,7 @@ class PostgresSchedules:
     async def add_recurring(
         self, domain: str, item: RecurringCommand, *, most: int | None = None
     ) -> bool:
-        """Keep a recurring command, unless there is one of its id."""
+        """Keep a recurring command, unless there is one of its id; callers take turns."""
         [(added, full)] = await self._fetch("add_recurring", domain, *item, most)
         if full and most is not None:
             raise TooManyRecurring(domain, most)

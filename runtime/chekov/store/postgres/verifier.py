@@ -27,8 +27,8 @@ class Verified(NamedTuple):
     conditions: int
     """How many were checked again, with those that could not be."""
     unverifiable: int
-    """Conditions that may have held: what they were about was erased or forgotten since, or
-    they cannot be read."""
+    """Conditions that may have held: what they were about was erased or forgotten since, or its
+    tags are skipped, or they cannot be read."""
     violations: int
     """Conditions that did not hold."""
     faults: Sequence[str]
@@ -143,6 +143,11 @@ class _Verifier:
             hashed = any(is_hashed(tag) for item in condition.scope for tag in item.tags)
             if (hashed and self._forgotten) or await self._connection.fetchval(
                 self._sql["is_erased_between"], condition.after, position
+            ):
+                return True
+            types = {name for item in condition.scope if item.tags for name in item.types}
+            if await self._connection.fetchval(
+                self._sql["is_skipped_between"], condition.after, position, list(types)
             ):
                 return True
         return self._erased and bool(condition.unchanged)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from chekov.store.port import MissingTags, TagIndex, TagKind
+from chekov.store.port import MissingTags, TagFailure, TagIndex, TagKind
 from chekov.store.sealing.event_store import SealedEventStore
 
 
@@ -20,10 +20,16 @@ class SealedTagIndex:
         self.attend = index.attend
         self.leave = index.leave
         self.kinds = index.kinds
+        self.skip, self.unskip, self.skipped = index.skip, index.unskip, index.skipped
 
     async def add(
-        self, writer: str, kinds: Collection[TagKind], missing: Sequence[MissingTags], through: int
+        self,
+        writer: str,
+        kinds: Collection[TagKind],
+        missing: Sequence[MissingTags],
+        through: int,
+        failed: Sequence[TagFailure] = (),
     ) -> bool:
         """Write tags of stored events."""
         hashed = await self._events.with_hashed_tags(missing)
-        return await self._index.add(writer, kinds, hashed, through)
+        return await self._index.add(writer, kinds, hashed, through, failed)

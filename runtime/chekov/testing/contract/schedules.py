@@ -63,13 +63,13 @@ class SchedulesContract:
 
     async def test_the_next_one_is_known(self, store: Store) -> None:
         """In seconds from now, below 0 when it is late."""
-        assert await store.schedules.next_due("bank") is None
+        assert await store.schedules.next_due("bank", most_waiting=10) is None
         await store.schedules.add("bank", scheduled(datetime.now(UTC) + timedelta(hours=1)))
-        left = await store.schedules.next_due("bank")
+        left = await store.schedules.next_due("bank", most_waiting=10)
         assert left is not None
         assert 0 < left <= 3600
         await store.schedules.add("bank", scheduled())
-        late = await store.schedules.next_due("bank")
+        late = await store.schedules.next_due("bank", most_waiting=10)
         assert late is not None
         assert late < 0
 
@@ -82,7 +82,7 @@ class SchedulesContract:
         assert await store.schedules.refused("bank") == 1
         assert await store.schedules.refused("shop") == 0
         assert not await store.schedules.take("bank", seconds=0)
-        assert await store.schedules.next_due("bank") is None
+        assert await store.schedules.next_due("bank", most_waiting=10) is None
         [kept] = await store.schedules.list("bank")
         assert kept.id == item.id
         assert (kept.error or "").endswith("hurts")
@@ -133,7 +133,7 @@ class SchedulesContract:
         item, other = recurring(), recurring(LATER)
         for each in (item, other):
             await store.schedules.add_recurring("bank", each)
-        late = await store.schedules.next_due("bank")
+        late = await store.schedules.next_due("bank", most_waiting=10)
         assert late is not None
         assert late < 0
         [(due, now, waiting)] = await store.schedules.due_recurring("bank", most_waiting=2)
@@ -180,6 +180,24 @@ class SchedulesContract:
         assert await schedules.cancel("bank", first.id)
         assert await schedules.add_recurring("bank", recurring(), most=2)
 
+    async def test_callers_at_the_same_time_do_not_exceed_the_limit(self, store: Store) -> None:
+        """As many are added as there is room for, whoever asks; those of others do not count."""
+        schedules = store.schedules
+        for domain in ("bank", "shop"):
+            await schedules.add_recurring(domain, recurring(), most=3)
+        answers = await asyncio.gather(
+            *(
+                schedules.add_recurring(domain, recurring(), most=3)
+                for _ in range(12)
+                for domain in ("bank", "shop")
+            ),
+            return_exceptions=True,
+        )
+        refused = [answer for answer in answers if isinstance(answer, TooManyRecurring)]
+        assert (answers.count(True), len(refused)) == (4, 20)
+        for domain in ("bank", "shop"):
+            assert len(await schedules.list_recurring(domain)) == 3
+
     async def test_one_with_runs_that_wait_is_passed_over(self, store: Store) -> None:
         """Until enough of them are executed, or refused."""
         item, other = recurring(), recurring(PAST + timedelta(hours=1))
@@ -188,11 +206,15 @@ class SchedulesContract:
             await schedules.add_recurring("bank", each)
         runs = [CommandRun(uuid4(), item.data, PAST) for _ in range(3)]
         await schedules.schedule_runs("bank", item, runs, next_due=PAST)
+        await schedules.take("bank", seconds=3600)
 
         async def due(most_waiting: int) -> dict[UUID, int]:
             found = await schedules.due_recurring("bank", most_waiting=most_waiting)
+            late = await schedules.next_due("bank", most_waiting=most_waiting)
+            assert (late is not None and late < 0) == bool(found)
             return {each.item.id: each.waiting for each in found}
 
+        assert await due(0) == {}
         assert await due(3) == {other.id: 0}
         assert await due(4) == {item.id: 3, other.id: 0}
         await schedules.remove("bank", runs[0].id)

@@ -5,7 +5,15 @@
 from collections.abc import Collection, Mapping
 from uuid import UUID, uuid4
 
-from chekov.store.port import Attended, Key, MissingTags, Store, TagKind, TagKindState
+from chekov.store.port import (
+    Attended,
+    Key,
+    MissingTags,
+    Store,
+    TagFailure,
+    TagKind,
+    TagKindState,
+)
 from chekov.testing.contract.conditions import scope, tagged
 from chekov.testing.contract.event_store import event, positions
 from chekov.testing.contract.nodes import attending
@@ -131,6 +139,74 @@ class TagIndexContract:
         await store.streams.delete("a", erase=True)
         assert await store.tag_index.add("new", [NAME], [MissingTags(read, ["name:bob"])], 1)
         assert not (await store.read_scope(BOB)).events
+
+    async def test_an_event_without_readable_tags_stops_its_type_alone(self, store: Store) -> None:
+        """Just before it, and until it can be read; the first one counts."""
+        other = TagKind("other", "name")
+        await store.append(
+            "a", [event(name) for name in ("claimed", "other", "claimed", "claimed")]
+        )
+        await attend(store, wanted=[NAME, other])
+        failed = [TagFailure(4, "claimed", "late"), TagFailure(3, "claimed", "it\0hurts")]
+        assert await store.tag_index.add("new", [NAME, other], [], 4, failed)
+        claimed, complete = (await attend(store, wanted=[NAME, other])).kinds
+        assert complete == TagKindState(other, 4, 4, owned=True)
+        assert (claimed.position, claimed.target, claimed.is_complete) == (2, 4, False)
+        stopped = claimed.stopped
+        assert stopped is not None
+        assert (stopped.position, stopped.type) == (3, "claimed")
+        assert stopped.error.endswith("hurts")
+        assert [each.stopped for each in await store.tag_index.kinds()] == [stopped, None]
+        assert await add(store, (3, "name:bob"), through=4)
+        assert await state(store) == TagKindState(NAME, 4, 4, owned=True)
+        assert positions((await store.read_scope(BOB)).events) == [3]
+
+    async def test_only_where_tags_have_stopped_an_event_can_be_skipped(self, store: Store) -> None:
+        """Once; the reason is kept, and later events of the type are found."""
+        index = store.tag_index
+        await store.append("a", [event("claimed"), event("claimed"), event("claimed")])
+        await attend(store)
+        failed = [TagFailure(1, "claimed", "broken"), TagFailure(2, "claimed", "broken too")]
+        assert await index.skip(1, "why not") is None
+        assert await index.add("new", [NAME], [], 3, failed)
+        assert await index.skip(2, "not yet") is None
+        skipped = await index.skip(1, "nobody\0 claims it")
+        assert skipped is not None
+        assert (skipped.position, skipped.type, skipped.error) == (1, "claimed", "broken")
+        assert skipped.reason.endswith("claims it")
+        assert await index.skip(1, "again") is None
+        assert await index.skipped() == [skipped]
+        assert not (await state(store)).is_complete
+        assert await index.add("new", [NAME], [], 3, failed)
+        found = await state(store)
+        assert (found.position, found.skipped) == (1, 1)
+        assert found.stopped == failed[1]
+        assert await index.skip(2, "neither") is not None
+        assert await index.add("new", [NAME], [], 3, failed)
+        assert await state(store) == TagKindState(NAME, 3, 3, owned=True, skipped=2)
+        assert await index.kinds() == [TagKindState(NAME, 3, 3, skipped=2)]
+        assert [each.position for each in await index.skipped()] == [1, 2]
+
+    async def test_a_skipped_event_is_looked_at_again_when_somebody_asks(
+        self, store: Store
+    ) -> None:
+        """Its kinds are incomplete until then."""
+        index = store.tag_index
+        await store.append("a", [event("claimed"), event("claimed")])
+        await attend(store)
+        failed = [TagFailure(1, "claimed", "broken")]
+        assert await index.add("new", [NAME], [], 2, failed)
+        assert await index.skip(1, "why not") is not None
+        assert await index.add("new", [NAME], [], 2, failed)
+        assert (await state(store)).is_complete
+        assert await index.unskip(1)
+        assert not await index.unskip(1)
+        assert await index.skipped() == []
+        found = await state(store)
+        assert (found.position, found.is_complete, found.owned) == (0, False, True)
+        assert await add(store, (1, "name:bob"), through=2)
+        assert await state(store) == TagKindState(NAME, 2, 2, owned=True)
+        assert positions((await store.read_scope(BOB)).events) == [1]
 
     async def test_hashed_tags_go_with_their_key(self, store: Store) -> None:
         """As those that are stored with their event."""

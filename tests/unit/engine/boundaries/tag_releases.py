@@ -121,5 +121,36 @@ class Registration(Boundary, identity="registration"):
         self.taken = True
 
 
+class LenientClaimed(Event, name="Claimed"):
+    account: str
+    name: Tag[str | int]
+
+
+class LenientClaim(Command[LenientClaimed], name="Claim"):
+    account: Identifier[str]
+    name: str | int
+
+
+class LenientNames(Boundary, identity="names"):
+    """It reads names that are numbers, too."""
+
+    taken: bool = False
+
+    @scope
+    def needed(self, command: LenientClaim) -> Scope:
+        return Scope.of(LenientClaimed, name=command.name)
+
+    @execute
+    def claim(self, command: LenientClaim) -> Iterable[LenientClaimed]:
+        if self.taken:
+            raise NameTaken(f"the name {command.name} is taken")
+        yield LenientClaimed(account=command.account, name=command.name)
+
+    @apply
+    def claimed(self, event: LenientClaimed) -> None:
+        self.taken = True
+
+
+lenient = Domain("names", aggregates=[LenientNames])
 old = Domain("names", aggregates=[OldAccount, OldRegistration])
 new = Domain("names", aggregates=[Names, Registration])

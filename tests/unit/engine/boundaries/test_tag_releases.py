@@ -6,16 +6,19 @@ import pytest
 
 from chekov import MemoryStore, NewEvent, Runtime, Scope, TagIndexIncomplete
 from chekov.domain.scope import ScopeItem
+from chekov.engine.commands import tag_index
 from chekov.engine.commands.tag_index import TagIndexer
 from chekov.serialization.codec import Codec
 from chekov.uuid7 import uuid7
 from tests.unit.engine.boundaries.tag_releases import (
     Claim,
+    LenientClaim,
     NameTaken,
     NewClaimed,
     OldClaim,
     OldRegister,
     Register,
+    lenient,
     new,
     old,
 )
@@ -84,17 +87,69 @@ async def test_personal_tags_are_written_as_hashes_and_go_with_their_subject() -
         await later.dispatch(Register(account="d", email="a@x"))
 
 
-async def test_an_event_that_cannot_be_read_keeps_its_kind_incomplete() -> None:
-    """And the sentence says which."""
+async def with_an_unreadable_claim(store: MemoryStore) -> None:
+    """Store a claim that nothing can read, among others that lack their tags."""
+    async with Runtime(old, store=store) as former:
+        await former.dispatch(OldClaim(account="a", name="ann"))
+        unreadable = NewEvent(uuid7(), "Claimed", b'{"account":"b","name":1}')
+        await store.append("names-b", [unreadable])
+        await former.dispatch(OldClaim(account="c", name="bob"))
+        await former.dispatch(OldRegister(account="d", email="d@x"))
+
+
+async def test_an_event_that_cannot_be_read_keeps_its_type_incomplete(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """And the sentence says which; the tags of other types are written."""
     store = MemoryStore()
-    async with store:
-        await store.append("names-a", [NewEvent(uuid7(), "Claimed", b'{"name":1}')])
+    await with_an_unreadable_claim(store)
     async with Runtime(new, store=store) as later:
         tags = later.engine.tag_index
-        await until(lambda: any("Claimed at names-a" in each for each in tags.troubles))
-        assert tags.remaining == 1
-        with pytest.raises(TagIndexIncomplete, match="0 of 1 positions"):
+        await until(lambda: any("event at position 2 cannot" in each for each in tags.troubles))
+        assert tags.remaining == 3
+        with pytest.raises(TagIndexIncomplete, match="event at position 2 cannot be made"):
             await later.dispatch(BOB)
+        with pytest.raises(NameTaken):
+            await later.dispatch(Register(account="e", email="d@x"))
+    states = {each.tag.type: each for each in await store.tag_index.kinds()}
+    stopped = states["Claimed"].stopped
+    assert stopped is not None
+    assert "Claimed at names-b version 1 cannot be decoded" in stopped.error
+    assert states["Registered"].is_complete
+    (record,) = [each for each in caplog.records if "tags of an event" in each.message]
+    assert record.__dict__["position"] == 2
+
+
+async def test_decisions_overlook_an_event_that_is_skipped_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tag_index, "_LOOK_SECONDS", 0.01)
+    store = MemoryStore()
+    await with_an_unreadable_claim(store)
+    async with Runtime(new, store=store) as later:
+        tags = later.engine.tag_index
+        await until(lambda: any(each.stopped for each in tags.incomplete))
+        assert await store.tag_index.skip(2, "nobody claims it")
+        await complete(later)
+        with pytest.raises(NameTaken):
+            await later.dispatch(BOB)
+        await later.dispatch(Claim(account="e", name="eve"))
+        assert await store.tag_index.unskip(2)
+        await until(lambda: any(each.stopped for each in tags.incomplete))
+        with pytest.raises(TagIndexIncomplete, match="event at position 2"):
+            await later.dispatch(Claim(account="f", name="fay"))
+
+
+async def test_code_that_reads_the_event_goes_on() -> None:
+    store = MemoryStore()
+    await with_an_unreadable_claim(store)
+    async with Runtime(new, store=store) as former:
+        await until(lambda: any(each.stopped for each in former.engine.tag_index.incomplete))
+    async with Runtime(lenient, store=store) as later:
+        await complete(later)
+        for name in ("ann", 1, "bob"):
+            with pytest.raises(NameTaken):
+                await later.dispatch(LenientClaim(account="e", name=name))
 
 
 async def test_who_returns_without_the_tag_waits_until_all_have_noticed(

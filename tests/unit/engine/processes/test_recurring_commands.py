@@ -17,8 +17,10 @@ from chekov import (
 )
 from chekov.domain.middleware import Next
 from chekov.domain.recurrence import Missed
+from chekov.engine.processes import scheduled_commands
 from chekov.engine.processes.recurring_commands import MOST_WAITING, run_id
 from chekov.engine.processes.schedule_control import ScheduledStatus
+from chekov.store.port import RecurringCommand
 from tests.unit.engine.processes.test_process_managers import Clock, balance_is
 from tests.unit.engine.processes.test_scheduled_commands import accounts, reasons
 from tests.unit.engine.processes.transfers import Account, Deposit, Request, Withdraw
@@ -139,6 +141,41 @@ async def test_a_backlog_of_runs_that_take_long_leaves_room_for_other_commands()
         assert await balance_is(runtime, "a", 0)
         go_on.set()
         await until(lambda: balance_is(runtime, "a", 5 * 24 * 60))
+
+
+async def test_one_whose_runs_wait_does_not_delay_other_commands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next command is executed when it is due, without another look meanwhile."""
+    monkeypatch.setattr(scheduled_commands, "_LOOK_SECONDS", 3600.0)
+    store, go_on = MemoryStore(), asyncio.Event()
+
+    class Slow:
+        async def __call__(self, envelope: CommandEnvelope[Any], following: Next) -> Any:
+            if envelope.command == DEPOSIT:
+                await go_on.wait()
+            return await following(envelope)
+
+    slow = Domain("bank", aggregates=[Account], middleware=[Slow()])
+    item = RecurringCommand(
+        ID, "Deposit", b'{"account":"a","amount":5}', datetime.now(UTC) - 2 * DAY,
+        "* * * * *", "UTC", "all",
+    )  # fmt: skip
+    await store.schedules.add_recurring("bank", item)
+    async with Runtime(slow, store=store, command_timeout=3600) as runtime:
+
+        async def are_at_their_limit() -> bool:
+            runs = [run for run in await runtime.scheduled.list() if run.recurring]
+            return len(runs) == MOST_WAITING and all(run.attempts for run in runs)
+
+        await until(are_at_their_limit)
+        for name, seconds in (("b", 0.1), ("c", 0.2)):
+            await runtime.schedule(
+                Deposit(account=name, amount=1), after=timedelta(seconds=seconds)
+            )
+        await until(lambda: balance_is(runtime, "c", 1))
+        assert await balance_is(runtime, "b", 1)
+        go_on.set()
 
 
 async def test_a_domain_may_have_only_so_many() -> None:

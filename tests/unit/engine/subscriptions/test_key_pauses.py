@@ -13,6 +13,7 @@ from chekov import (
     Event,
     EventHandler,
     MemoryStore,
+    Overloaded,
     Park,
     Runtime,
     Skip,
@@ -108,6 +109,66 @@ async def test_an_event_that_waits_in_its_place_is_not_tried_on_and_on_after_a_r
         assert await runtime.retry("seen") == [1, 2, 3]
         await until(lambda: sorted(seen.amounts) == [1, 2, 3], 60)
         assert seen.failing[4] > 990
+
+
+class WaitingInPlace(Deciding, name="seen", consistency="strong"):
+    """Refuses 99 for as long as it is told to, with an error of the event or of somebody else's."""
+
+    def __init__(self, decisions: dict[int, list[Any]], refusal: Exception) -> None:
+        super().__init__(decisions)
+        self.refusal: Exception | None = refusal
+        self.refused = 0
+
+    @handle
+    async def added(self, event: Added, context: Context) -> None:
+        if event.amount == 99 and self.refusal is not None:
+            self.refused += 1
+            raise self.refusal
+        await super().added(event, context)
+
+    def on_error(self, error: Exception, event: Event, context: Context) -> Any:
+        if error is self.refusal:
+            return Again(after=3600.0)
+        return super().on_error(error, event, context)
+
+
+async def is_empty(runtime: Runtime) -> bool:
+    return await parked(runtime) == []
+
+
+@pytest.mark.parametrize("refusal", [RuntimeError("no 99 yet"), Overloaded("no 99 yet")])
+async def test_failed_keys_are_retried_in_order_while_another_event_waits_in_its_place(
+    refusal: Exception,
+) -> None:
+    """None is lost, overtaken or handled twice."""
+    store = MemoryStore()
+    failing = {amount: [Park()] for amount in (1, 2, 3)}
+    pausing = {amount: [Again(after=3600.0)] for amount in (11, 12, 13)}
+    handler = WaitingInPlace({**failing, **pausing}, refusal)
+    async with running(store, handler, retry=PATIENT) as runtime:
+        await add(
+            runtime, ("a", 1), ("b", 2), ("c", 3), ("a", 4), ("b", 5), ("a", 6), ("c", 7),
+            ("p", 11), ("q", 12), ("r", 13), ("d", 99), ("a", 8), ("d", 100), ("e", 101),
+        )  # fmt: skip
+        await until(lambda: handler.refused, 60)
+        assert handler.amounts == []
+        assert await runtime.retry("seen") == [1, 2, 3, 8, 9, 10]
+        retried = {1, 2, 3, 4, 5, 6, 7, 11, 12, 13}
+        await until(lambda: retried <= {*handler.amounts}, 60)
+
+        async def only_the_refused_key_is_parked() -> bool:
+            return {position for position, _, _ in await parked(runtime)} <= {11, 13}
+
+        await until(only_the_refused_key_is_parked, 60)
+    assert not {99, 100} & {*handler.amounts}
+    handler.refusal = None
+    async with running(store, handler, retry=PATIENT) as runtime:
+        await until(lambda: {*handler.amounts} == {*retried, 8, 99, 100, 101}, 60)
+        await until(lambda: status(runtime, "seen").position == 14, 60)
+        await until(lambda: is_empty(runtime), 60)
+    assert sorted(handler.amounts) == sorted([*retried, 8, 99, 100, 101])
+    for key in ([1, 4, 6, 8], [2, 5], [3, 7], [99, 100]):
+        assert [amount for amount in handler.amounts if amount in key] == key
 
 
 async def test_after_its_pause_the_key_catches_up_in_order() -> None:

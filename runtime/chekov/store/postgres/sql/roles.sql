@@ -83,6 +83,7 @@ begin
             ('streams', 'select, insert, update (first, deleted)', 'select'),
             ('tags', 'select, insert, delete', 'select'),
             ('tag_kinds', 'select, insert, update, delete', 'select'),
+            ('skipped_tags', 'select, insert, delete', 'select'),
             ('writers', 'select, insert, update, delete', 'select'),
             ('snapshots', 'select, insert, update, delete', 'select'),
             ('keys', 'select, insert, update', null),

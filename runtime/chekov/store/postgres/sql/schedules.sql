@@ -87,7 +87,14 @@ select extract(epoch from due - clock_timestamp())::float8 from (
         where domain = $1 and error is null order by due limit 1
     )
     union all
-    (select due from chekov.recurring_commands where domain = $1 order by due limit 1)
+    (
+        select due from chekov.recurring_commands as item
+        where domain = $1 and (
+            select count(*) from chekov.scheduled_commands as run
+            where run.domain = item.domain and run.recurring = item.id and run.error is null
+        ) < $2
+        order by due limit 1
+    )
 ) as next
 order by due limit 1
 
@@ -97,32 +104,8 @@ where domain = $1 and ($2::timestamptz is null or (due, id) > ($2, $3::uuid))
 order by due, id limit $4
 
 -- name: add_recurring
-with new as (
-    select * from (
-        values (
-            $1::text, $2::uuid, $3::text, $4::bytea, $5::timestamptz, $6::text, $7::text,
-            $8::text, $9::uuid, $10::bytea, $11::uuid
-        )
-    ) as new (
-        domain, id, command, data, due, cron, timezone, missed, correlation_id, metadata,
-        causation_id
-    )
-    where <uncancelled> and not exists (
-        select from chekov.recurring_commands as old
-        where (old.domain, old.id) = (new.domain, new.id)
-    )
-), present as (
-    select count(*) >= $12::integer as full from chekov.recurring_commands where domain = $1
-), added as (
-    insert into chekov.recurring_commands (
-        domain, id, command, data, due, cron, timezone, missed, correlation_id, metadata,
-        causation_id
-    )
-    select new.* from new, present where present.full is not true
-    on conflict do nothing
-    returning id
-)
-select exists (select from added), exists (select from new, present where present.full)
+select r_added, r_full
+from chekov.add_recurring_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- name: due_recurring
 select clock_timestamp(), waiting, <recurring_columns> from chekov.recurring_commands as item

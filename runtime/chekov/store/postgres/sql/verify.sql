@@ -37,6 +37,12 @@ select exists (
     select from chekov.events where stream = '$erased' and version > $1 and version < $2
 )
 
+-- Whether an event between two positions is overlooked by its tags.
+-- name: is_skipped_between
+select exists (
+    select from chekov.skipped_tags where position > $1 and position < $2 and type = any($3::text[])
+)
+
 -- name: version_before
 select coalesce((
     select version from chekov.events
