@@ -18,6 +18,7 @@ HANDLERS = [
     {"name": "transfer", "kind": "process", "version": 1},
 ]
 KEY = SubscriptionKey("bank", "balances")
+OWN = "Subscription shops/bank-balances (DomainBundle bundle-uid)"
 PATH = SUBSCRIPTION.path(NAMESPACE, "bank-balances")
 
 
@@ -95,7 +96,7 @@ async def test_a_subscription_is_suspended_and_resumed_in_the_store(scene: Scene
     scene.api.objects[PATH]["spec"]["suspend"] = True
     await scene.reconcile(BALANCES)
     [row] = await scene.databases.kept.subscriptions.list("bank")
-    assert (row.state, row.paused_by) == ("paused", "Subscription shops/bank-balances")
+    assert (row.state, row.paused_by) == ("paused", OWN)
     await scene.reconcile(BALANCES)
     assert scene.condition("Suspended", BALANCES)[:2] == ("True", "SuspendedBySpec")
     scene.api.objects[PATH]["spec"]["suspend"] = False
@@ -104,6 +105,17 @@ async def test_a_subscription_is_suspended_and_resumed_in_the_store(scene: Scene
     [row] = await scene.databases.kept.subscriptions.list("bank")
     assert (row.state, row.paused_by) == ("running", "")
     assert scene.condition("Suspended", BALANCES)[:2] == ("False", "NotSuspended")
+
+
+async def test_what_another_cluster_suspended_is_not_resumed(scene: Scene) -> None:
+    other = OWN.replace("bundle-uid", "of-another-cluster")
+    await scene.databases.kept.subscriptions.pause("bank", "balances", by=other)
+    await reread(scene)
+    for _ in range(2):
+        await scene.reconcile(BALANCES)
+    [row] = await scene.databases.kept.subscriptions.list("bank")
+    assert (row.state, row.paused_by) == ("paused", other)
+    assert scene.condition("Suspended", BALANCES)[:2] == ("True", "PausedElsewhere")
 
 
 async def test_a_store_that_is_away_is_told_of_later(scene: Scene) -> None:
