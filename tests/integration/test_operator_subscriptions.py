@@ -12,6 +12,7 @@ import pytest
 from kubernetes.aio.client import Configuration
 
 from chekov import Retry, Runtime
+from chekov.store.port import SubscriptionKey
 from chekov_operator.api.conditions import rendered
 from chekov_operator.api.event_store import parse_store
 from chekov_operator.controllers.controller import Controller
@@ -117,6 +118,9 @@ async def test_a_suspended_subscription_stays_where_it_is(dsn: str, operated: Op
         body["spec"]["suspend"] = True
         status = await operated.reached(body, "Suspended", "SuspendedBySpec")
         assert status["pausedBy"] == "Subscription shops/bank-seen (DomainBundle bundle-uid)"
+        # Its process hears of that a moment later.
+        key = SubscriptionKey("counting", "seen")
+        await until(lambda: not runtime.subscriptions[key].owned)
         await add(runtime, 2)
         await until(lambda: _is(total(runtime), 3))
         assert seen.amounts == [1]
