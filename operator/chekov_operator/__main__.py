@@ -128,6 +128,7 @@ async def _lead(
         cache,
         watch.receive,
         settings.watch_namespaces,
+        namespaces.versions,
         longest_pause=settings.refresh_seconds,
     )
     referenced = ReferencedObjects(client, settings.watch_namespaces, reference_changed)

@@ -1,15 +1,18 @@
 """The operator's Subscriptions and Replays over Postgres, beside a running domain."""
 
+import asyncio
 from base64 import b64encode
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import pytest
 from kubernetes.aio.client import Configuration
 
 from chekov import Retry, Runtime
+from chekov.store.port import SubscriptionKey
 from chekov_operator.api.conditions import rendered
 from chekov_operator.api.event_store import parse_store
 from chekov_operator.controllers.controller import Controller
@@ -36,6 +39,7 @@ class Operated:
 
     def __init__(self, cache: Cache, databases: Databases, replays: ReplayController) -> None:
         self._cache = cache
+        self.databases = databases
         self._replays = replays
         self._subscriptions = SubscriptionController(cache, databases)
 
@@ -113,13 +117,45 @@ async def test_a_suspended_subscription_stays_where_it_is(dsn: str, operated: Op
         await operated.reached(body, "Ready", "Running")
         body["spec"]["suspend"] = True
         status = await operated.reached(body, "Suspended", "SuspendedBySpec")
-        assert status["pausedBy"] == "Subscription shops/bank-seen"
+        assert status["pausedBy"] == "Subscription shops/bank-seen (DomainBundle bundle-uid)"
+        # Its process hears of that a moment later.
+        key = SubscriptionKey("counting", "seen")
+        await until(lambda: not runtime.subscriptions[key].owned)
         await add(runtime, 2)
         await until(lambda: _is(total(runtime), 3))
         assert seen.amounts == [1]
         body["spec"]["suspend"] = False
         await operated.reached(body, "Ready", "Running")
         assert seen.amounts == [1, 2]
+
+
+async def test_many_changes_share_a_few_connections(dsn: str, operated: Operated) -> None:
+    kept, most = parse_store(store_body()), 0
+    async with running(dsn, Seen()):
+        others = await backends(dsn)
+
+        async def change() -> None:
+            nonlocal most
+            async with operated.databases.opened(kept) as store:
+                await store.subscriptions.pause("counting", "seen", by="test")
+                most = max(most, await backends(dsn))
+
+        await asyncio.gather(*(change() for _ in range(30)))
+        # Those of the store's own statements, the one that looks, and the poller's.
+        assert most - others <= 5
+
+
+async def backends(dsn: str) -> int:
+    """How many connections to the database there are."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        count: int = await connection.fetchval(
+            "select count(*) from pg_stat_activity where datname = current_database() "
+            "and application_name like 'chekov%'"
+        )
+        return count
+    finally:
+        await connection.close()
 
 
 async def test_a_read_model_is_built_beside_and_in_place(dsn: str, operated: Operated) -> None:

@@ -79,6 +79,7 @@ def subscription_body(**spec: Any) -> Object:
             "namespace": "shops",
             "uid": "subscription-uid",
             "generation": 2,
+            "ownerReferences": [{"uid": "bundle-uid", "controller": True}],
         },
         "spec": {
             "bundleRef": {"name": "bank"},

@@ -1,5 +1,6 @@
 """A bank on a fake API server, reconciled pass by pass, with Kubernetes's own part played here."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -79,6 +80,8 @@ class Answers(Databases):
         self.away = False
         self.is_read = True
         self.opened_stores = 0
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.waiting: bool | None = None
         self.hurried: list[Key] = []
         self.kept = MemoryStore()
@@ -131,6 +134,7 @@ class Answers(Databases):
         self.opened_stores += 1
         if self.away:
             raise StoreUnavailable("Postgres does not answer")
+        await self.answers.wait()
         async with self.kept as opened:
             yield opened
             self.rows = await opened.subscriptions.list("bank") or None

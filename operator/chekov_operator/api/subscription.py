@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from chekov_operator.api.spec import Body, InvalidSpec, Meta, parse_meta, parse_name
-from chekov_operator.kube.objects import nested
+from chekov_operator.kube.objects import controller_uid, nested
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,7 @@ class Subscription:
 
     Attributes:
         meta: of the resource.
+        owner: the uid of the DomainBundle that controls it.
         bundle: the DomainBundle whose handler it is.
         store: the EventStore that holds its checkpoint.
         domain: the name of the bundle's domain.
@@ -23,6 +24,7 @@ class Subscription:
     """
 
     meta: Meta
+    owner: str
     bundle: str
     store: str
     domain: str
@@ -34,8 +36,11 @@ class Subscription:
 
     @property
     def actor(self) -> str:
-        """Who pauses it when `spec.suspend` says so, for the store's record."""
-        return f"Subscription {self.meta.namespace}/{self.meta.name}"
+        """Who pauses it when `spec.suspend` says so, for the store's record.
+
+        Clusters that share a store may have objects of the same name in it; no uid is twice.
+        """
+        return f"Subscription {self.meta.namespace}/{self.meta.name} (DomainBundle {self.owner})"
 
 
 def parse_subscription(body: Body) -> Subscription:
@@ -49,8 +54,10 @@ def parse_subscription(body: Body) -> Subscription:
     for name, found in texts.items():
         if not isinstance(found, str) or not found:
             raise InvalidSpec(f"spec.{name}", "expected what the operator wrote there")
+    meta = parse_meta(body)
     return Subscription(
-        meta=parse_meta(body),
+        meta=meta,
+        owner=controller_uid(body) or meta.uid,
         bundle=parse_name(nested(spec, "bundleRef"), "name", "spec.bundleRef"),
         store=parse_name(nested(spec, "eventStoreRef"), "name", "spec.eventStoreRef"),
         **texts,

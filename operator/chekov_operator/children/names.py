@@ -7,6 +7,8 @@ from typing import Final
 _LONGEST: Final = 63
 _FOREIGN: Final = re.compile("[^a-z0-9-]")
 _DIGITS: Final = 6
+_WORD: Final = re.compile("[a-z0-9]+")
+_DIGEST: Final = re.compile(f"[0-9a-f]{{{_DIGITS}}}")
 
 
 def fitted(*parts: str) -> str:
@@ -25,13 +27,18 @@ def revision(bundle: str, revision: str) -> str:
 
 
 def subscription(bundle: str, handler: str) -> str:
-    """The Subscription of a handler, whose name may have letters that those of objects have not."""
-    name = _FOREIGN.sub("-", handler.lower())
-    whole = f"{bundle}-{name}"
-    if name == handler and len(whole) <= _LONGEST and whole[-1] != "-":
+    """The Subscription of a handler, whose name may have letters that those of objects have not.
+
+    After the last `-` there is either a handler of one plain word or a digest, which such a word
+    must not look like. So no two handlers share a name, also of two bundles such as `a` and `a-b`.
+    """
+    whole = f"{bundle}-{handler}"
+    if _WORD.fullmatch(handler) and not _DIGEST.fullmatch(handler) and len(whole) <= _LONGEST:
         return whole
-    mark = hashlib.sha256(handler.encode()).hexdigest()[:_DIGITS]
-    return f"{whole[: _LONGEST - _DIGITS - 1].rstrip('-')}-{mark}"
+    # A bundle's name has no slash.
+    mark = hashlib.sha256(f"{bundle}/{handler}".encode()).hexdigest()[:_DIGITS]
+    name = _FOREIGN.sub("-", whole.lower())
+    return f"{name[: _LONGEST - _DIGITS - 1].rstrip('-')}-{mark}"
 
 
 def check(bundle: str, revision: str) -> str:

@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.api.event_store import Store
 from chekov_operator.children import names
 from chekov_operator.kube.objects import digest
+
+TEMPLATE_VERSION: Final = 1
+"""Of the template that pods are made from: `workloads.deployment`, with `pods` and `access`.
+
+A revision keeps the version that it was made with, so that a newer operator replaces no pods by
+itself. Whatever changes in the template is therefore made only from the next version on, as by
+`if revision.template >= 2`, and this number is raised.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +30,7 @@ class Revision:
         modules: the source of each file, for code that is mounted.
         store: the store of its events.
         pull_policy: of the image.
+        template: the version of the pod template that it was made with.
     """
 
     name: str
@@ -30,6 +40,7 @@ class Revision:
     modules: Mapping[str, str] | None
     store: Store
     pull_policy: str | None
+    template: int = TEMPLATE_VERSION
 
     @property
     def code(self) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chekov_operator.api.conditions import Condition, true
-from chekov_operator.kube.kinds import Kind
+from chekov_operator.kube.kinds import PAUSED_ANNOTATION, Kind
 from chekov_operator.kube.objects import Object
 
 
@@ -42,5 +42,5 @@ class Plan:
 
 def paused_plan() -> Plan:
     """The plan of a paused object: change nothing, and report that."""
-    message = "the annotation chekov.dev/paused keeps the operator from changing anything"
+    message = f"the annotation {PAUSED_ANNOTATION} keeps the operator from changing anything"
     return Plan(conditions=[true("Paused", "PausedByAnnotation", message)], keep_status=True)

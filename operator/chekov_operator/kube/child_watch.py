@@ -5,7 +5,8 @@ change, to find a handler among many, would be most of the operator's work.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+import math
+from collections.abc import AsyncGenerator, Callable, MutableMapping, Sequence
 from typing import Final
 
 from chekov_operator.kube.cache import Cache
@@ -25,6 +26,8 @@ class ChildWatch:
         cache: holds what is known.
         receive: takes in one change: the kind, what happened, and the object.
         namespaces: to watch; empty for all.
+        versions: of what the cache was filled with, by the name of the kind and the namespace; what
+            is watched from there on is removed.
         longest_pause: seconds between two tries.
     """
 
@@ -34,6 +37,7 @@ class ChildWatch:
         cache: Cache,
         receive: Callable[[Kind, str | None, Object], None],
         namespaces: Sequence[str],
+        versions: MutableMapping[tuple[str, str | None], str],
         *,
         longest_pause: float,
     ) -> None:
@@ -41,6 +45,7 @@ class ChildWatch:
         self._cache = cache
         self._receive = receive
         self._namespaces: Sequence[str | None] = namespaces or (None,)
+        self._versions = versions
         self._longest_pause = longest_pause
 
     async def run(self) -> None:
@@ -63,6 +68,11 @@ class ChildWatch:
         await follow(begin, changes, deliver, what=kind.plural, longest_pause=self._longest_pause)
 
     async def _begin(self, kind: Kind, namespace: str | None) -> str:
+        filled = self._versions.pop((kind.name, namespace), None)
+        if filled is not None:
+            for key in self._known(kind, namespace):
+                self._receive(kind, None, self._cache.find(key) or {})
+            return filled
         # The list may be newer: then changes in it are received again.
         version = await self._client.version(kind, namespace)
         found = await self._client.list(kind, namespace, MANAGED)
@@ -75,7 +85,7 @@ class ChildWatch:
                 self._receive(kind, "DELETED", body)
         return version
 
-    def _known(self, kind: Kind, namespace: str | None, version: int) -> set[Key]:
+    def _known(self, kind: Kind, namespace: str | None, version: float = math.inf) -> set[Key]:
         """What is known of a kind and is no newer than a version."""
         return {
             key

@@ -29,6 +29,10 @@ class Namespaces:
         names: of the namespaces; empty for all.
         health: reports those that cannot be read.
         metrics: count them.
+
+    Attributes:
+        versions: from which on changes of what is owned are to be followed, by the name of the kind
+            and the namespace: what was read at the start need not be listed again.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class Namespaces:
         self._names = names
         self._health = health
         self._metrics = metrics
+        self.versions: dict[tuple[str, str | None], str] = {}
 
     def readable(self) -> Sequence[str | None]:
         """Those that can be read; `None` alone stands for all namespaces of the cluster."""
@@ -102,6 +107,9 @@ class Namespaces:
 
     async def _fill(self, name: str | None) -> None:
         for kind in WATCHED:
+            if kind not in WRITTEN_BY_USERS:
+                # The list may be newer: then changes in it are received again.
+                self.versions[kind.name, name] = await self._client.version(kind, name)
             for body in await listed(self._client, kind, name):
                 self._cache.put(kind, body)
 

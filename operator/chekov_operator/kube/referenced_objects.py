@@ -81,9 +81,19 @@ class ReferencedObjects:
         answer.set_result(None if found is None else content_of(kind, found))
         return answer.result()
 
+    def retain(self, owner: Key, names: Iterable[tuple[str, str]]) -> None:
+        """Drop what an object named before, but for these: kind and name of each."""
+        kept = {Key(kind, owner.namespace, name) for kind, name in names}
+        named = self._named.get(owner, set())
+        self._release(owner, named - kept)
+        named &= kept
+
     def forget(self, owner: Key) -> None:
         """Drop what only a deleted object named."""
-        for key in self._named.pop(owner, ()):
+        self._release(owner, self._named.pop(owner, ()))
+
+    def _release(self, owner: Key, names: Iterable[Key]) -> None:
+        for key in names:
             owners = self._owners[key]
             owners.discard(owner)
             if not owners:

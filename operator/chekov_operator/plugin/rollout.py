@@ -11,7 +11,7 @@ from chekov_operator.plugin.cluster import Cluster, opened
 from chekov_operator.plugin.failure import PluginError
 from chekov_operator.plugin.output import show
 
-_UNDER_WAY: Final = frozenset({"Growing", "Waiting", "Gating", "Stalled"})
+_UNDER_WAY: Final = frozenset({"Growing", "Waiting", "Held", "Gating", "Stalled"})
 _RETURNING: Final = frozenset({"Returning", "Returned"})
 
 _Patch = Mapping[str, Object]

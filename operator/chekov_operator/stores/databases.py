@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-from chekov.errors import ChekovError, StoreError
+from chekov.errors import ChekovError, StoreError, StoreUnavailable
 from chekov.store.port import Store as StorePort
 from chekov.store.postgres import PostgresStore
 from chekov.store.postgres.inspect import Inspector, Progress
@@ -18,6 +18,7 @@ from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import SECRET, STORE, Key
 from chekov_operator.kube.objects import nested_strings
 from chekov_operator.stores.dsn import UnreadableDsn, addresses_of, qualified, shown
+from chekov_operator.stores.open_stores import MakeStore, OpenStores
 from chekov_operator.stores.poller import Poller, Reading
 from chekov_operator.stores.service_ports import pod_ports
 
@@ -48,6 +49,7 @@ def _postgres(dsn: str, store: Store) -> StorePort:
         pool_size=_CONNECTIONS,
         patience=_PATIENCE_SECONDS,
         pooled=store.pooled,
+        background=False,
     )
 
 
@@ -83,19 +85,19 @@ class Databases:
         *,
         refresh_seconds: float,
         inspector: Callable[[str], Inspector] = Inspector,
-        store: Callable[[str, Store], StorePort] = _postgres,
+        store: MakeStore = _postgres,
     ) -> None:
         self._client = client
         self._changed = changed
         self._refresh_seconds = refresh_seconds
         self._make = inspector
-        self._make_store = store
         self._inspectors: dict[str, Inspector] = {}
         self._dsns: dict[tuple[str, SecretKey], _Dsn] = {}
         self._changes = 0
         self._sought: dict[Key, dict[Key, Sought]] = {}
         self._needs: dict[Key, dict[Key, int]] = {}
         self._group = asyncio.TaskGroup()
+        self._open = OpenStores(store, self._group)
         self._pollers: dict[Key, tuple[Poller, asyncio.Task[None]]] = {}
 
     async def __aenter__(self) -> Self:
@@ -112,6 +114,7 @@ class Databases:
         for _, task in self._pollers.values():
             task.cancel()
         self._pollers.clear()
+        self._open.close()
         await self._group.__aexit__(kind, error, traceback)
         for inspector in self._inspectors.values():
             inspector.close()
@@ -202,7 +205,9 @@ class Databases:
 
     @asynccontextmanager
     async def opened(self, store: Store) -> AsyncGenerator[StorePort]:
-        """A store itself, to do once in a while what people ask for; it is read again soon.
+        """A store itself, to do what people ask for; it is read again soon.
+
+        Those who use a store shortly after each other share its connections.
 
         Raises:
             NoDsn: its Secret holds none that can be used.
@@ -213,8 +218,13 @@ class Databases:
         found = await self._dsn(store.meta.namespace, store.secret)
         if isinstance(found, Fault):
             raise NoDsn(found.message)
-        async with self._make_store(found.text, store) as opened:
-            yield opened
+        try:
+            async with self._open.using(found.text, store) as opened:
+                yield opened
+        except StoreUnavailable:
+            # The password may have been changed.
+            self._dsns.pop((store.meta.namespace, store.secret), None)
+            raise
         self.hurry(Key(STORE.name, store.meta.namespace, store.meta.name))
 
     async def read(self, store: Store) -> Reading:

@@ -13,7 +13,15 @@ def test_every_field_is_read() -> None:
     assert (found.bundle, found.store, found.domain) == ("bank", "main", "bank")
     assert (found.handler, found.kind, found.version) == ("balances", "projection", 3)
     assert (found.suspend, found.resume_nonce) == (True, "2")
-    assert found.actor == "Subscription shops/bank-balances"
+    assert found.actor == "Subscription shops/bank-balances (DomainBundle bundle-uid)"
+
+
+def test_objects_of_one_name_in_two_clusters_are_two_actors() -> None:
+    other = subscription_body()
+    other["metadata"]["ownerReferences"] = [{"uid": "another", "controller": True}]
+    assert parse_subscription(other).actor != parse_subscription(subscription_body()).actor
+    del other["metadata"]["ownerReferences"]
+    assert "subscription-uid" in parse_subscription(other).actor
 
 
 @pytest.mark.parametrize("field", ["domain", "handler", "kind"])

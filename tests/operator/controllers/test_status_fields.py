@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.plan import Plan
 from chekov_operator.controllers.replay.plan import plan_replay
 from tests.operator.controllers.replay import test_plan as replays
@@ -52,7 +53,7 @@ AGAIN = replays.replay(**{"from": "origin"})
         ("subscriptions", subscriptions.planned(row(), generations=[BUILT])),
         ("replays", plan_replay(AGAIN, replays.begun(generations=[BUILT]))),
         ("replays", plan_replay(RETRY, replays.seen(done={}, still_parked={"failed": 1}))),
-        ("replays", plan_replay(AGAIN, replays.seen(others=["other"]))),
+        ("replays", plan_replay(AGAIN, replays.seen(refused=Fault("Refused", "no")))),
     ],
 )
 def test_a_status_has_no_field_that_would_be_dropped(kind: str, plan: Plan) -> None:

@@ -1,5 +1,6 @@
 """Subscriptions and Replays of a bank on a fake API server, over a store in memory."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -12,12 +13,15 @@ from chekov_operator.metrics import Metrics
 from tests.operator.fake_api import FakeApi
 from tests.operator.samples import bundle_body, replay_body
 from tests.operator.scene import BALANCES, FINE, NAMESPACE, RETRY, Scene
+from tests.waiting import until
 
 HANDLERS = [
     {"name": "balances", "kind": "handler", "version": 1},
     {"name": "transfer", "kind": "process", "version": 1},
 ]
 KEY = SubscriptionKey("bank", "balances")
+SECOND = Key(REPLAY.name, NAMESPACE, "second")
+OWN = "Subscription shops/bank-balances (DomainBundle bundle-uid)"
 PATH = SUBSCRIPTION.path(NAMESPACE, "bank-balances")
 
 
@@ -95,7 +99,7 @@ async def test_a_subscription_is_suspended_and_resumed_in_the_store(scene: Scene
     scene.api.objects[PATH]["spec"]["suspend"] = True
     await scene.reconcile(BALANCES)
     [row] = await scene.databases.kept.subscriptions.list("bank")
-    assert (row.state, row.paused_by) == ("paused", "Subscription shops/bank-balances")
+    assert (row.state, row.paused_by) == ("paused", OWN)
     await scene.reconcile(BALANCES)
     assert scene.condition("Suspended", BALANCES)[:2] == ("True", "SuspendedBySpec")
     scene.api.objects[PATH]["spec"]["suspend"] = False
@@ -104,6 +108,17 @@ async def test_a_subscription_is_suspended_and_resumed_in_the_store(scene: Scene
     [row] = await scene.databases.kept.subscriptions.list("bank")
     assert (row.state, row.paused_by) == ("running", "")
     assert scene.condition("Suspended", BALANCES)[:2] == ("False", "NotSuspended")
+
+
+async def test_what_another_cluster_suspended_is_not_resumed(scene: Scene) -> None:
+    other = OWN.replace("bundle-uid", "of-another-cluster")
+    await scene.databases.kept.subscriptions.pause("bank", "balances", by=other)
+    await reread(scene)
+    for _ in range(2):
+        await scene.reconcile(BALANCES)
+    [row] = await scene.databases.kept.subscriptions.list("bank")
+    assert (row.state, row.paused_by) == ("paused", other)
+    assert scene.condition("Suspended", BALANCES)[:2] == ("True", "PausedElsewhere")
 
 
 async def test_a_store_that_is_away_is_told_of_later(scene: Scene) -> None:
@@ -278,9 +293,49 @@ async def test_one_replay_of_a_subscription_at_a_time(scene: Scene) -> None:
     scene.give(replay_body(retry={"all": True}))
     await scene.reconcile(RETRY)
     scene.give(replay_body("second", **{"from": "origin", "mode": "InPlace"}))
-    second = Key(REPLAY.name, NAMESPACE, "second")
-    await scene.reconcile(second)
-    assert scene.condition("Failed", second)[:2] == ("True", "ReplayRunning")
+    await scene.reconcile(SECOND)
+    assert scene.status(SECOND)["phase"] == "Pending"
+    assert scene.condition("Complete", SECOND) == (
+        "False",
+        "ReplayRunning",
+        "the Replay 'retry' of this subscription is under way; this one begins after it",
+    )
+    scene.api.remove(REPLAY.path(NAMESPACE, "retry"))
+    await scene.reconcile(SECOND)
+    assert scene.status(SECOND)["phase"] == "Running"
+
+
+async def test_of_two_replays_that_are_made_together_one_begins(scene: Scene) -> None:
+    scene.give(replay_body(**{"from": "2", "mode": "InPlace"}))
+    scene.give(replay_body("second", **{"from": "origin", "mode": "InPlace"}))
+    opened = scene.databases.opened_stores
+    scene.databases.answers.clear()
+    first = asyncio.create_task(scene.reconcile(RETRY))
+    await until(lambda: scene.databases.opened_stores > opened)
+    async with asyncio.timeout(60):
+        await scene.reconcile(SECOND)
+    assert scene.condition("Complete", SECOND)[:2] == ("False", "ReplayRunning")
+    scene.databases.answers.set()
+    await first
+    await scene.reconcile(SECOND)
+    assert (scene.status(RETRY)["phase"], scene.status(SECOND)["phase"]) == ("Running", "Pending")
+    store = scene.databases.kept.subscriptions
+    [claim] = await store.claim("bank-1/7f", [KEY], lease=3600)
+    await store.save(claim, 3)
+    await reread(scene)
+    await scene.reconcile(RETRY)
+    assert scene.condition("Complete", RETRY)[:2] == ("True", "Replayed")
+    await scene.reconcile(SECOND)
+    assert scene.status(SECOND)["phase"] == "Running"
+
+
+async def test_a_replay_that_could_not_begin_keeps_no_other_waiting(scene: Scene) -> None:
+    scene.give(replay_body(**{"from": "99", "mode": "InPlace"}))
+    await scene.reconcile(RETRY)
+    assert scene.status(RETRY)["phase"] == "Failed"
+    scene.give(replay_body("second", **{"from": "origin", "mode": "InPlace"}))
+    await scene.reconcile(SECOND)
+    assert scene.status(SECOND)["phase"] == "Running"
 
 
 async def test_a_finished_replay_is_deleted_when_its_time_is_over(scene: Scene) -> None:

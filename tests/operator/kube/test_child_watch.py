@@ -1,7 +1,7 @@
 """What is owned reaches the cache, and each change its owner, also after a stream was cut."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -9,8 +9,11 @@ import pytest
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.child_watch import OWNED, ChildWatch
 from chekov_operator.kube.client import Client
-from chekov_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, Kind
+from chekov_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, WATCHED, Kind
+from chekov_operator.kube.namespaces import Namespaces
 from chekov_operator.kube.objects import Object, nested
+from chekov_operator.management import Health
+from chekov_operator.metrics import Metrics
 from tests.operator.fake_api import FakeApi
 from tests.waiting import until
 
@@ -41,9 +44,15 @@ def received() -> Received:
 
 @asynccontextmanager
 async def watching(
-    api: FakeApi, client: Client, received: Received, namespaces: Sequence[str] = ()
+    api: FakeApi,
+    client: Client,
+    received: Received,
+    namespaces: Sequence[str] = (),
+    versions: MutableMapping[tuple[str, str | None], str] | None = None,
 ) -> AsyncGenerator[None]:
-    watch = ChildWatch(client, received.cache, received, namespaces, longest_pause=0.01)
+    watch = ChildWatch(
+        client, received.cache, received, namespaces, versions or {}, longest_pause=0.01
+    )
     task = asyncio.create_task(watch.run())
     try:
         await until(lambda: api.watches.opened >= len(OWNED) * max(1, len(namespaces)))
@@ -68,6 +77,30 @@ async def test_what_there_is_and_each_change_are_received(
     watched = received.cache.get(DEPLOYMENT, "shops", "other")
     assert watched is not None
     assert watched["kind"] == "Deployment"
+
+
+@pytest.mark.parametrize("served", [(), ("shops", "games")])
+async def test_what_was_read_at_the_start_is_not_listed_again(
+    api: FakeApi, client: Client, received: Received, metrics: Metrics, served: tuple[str, ...]
+) -> None:
+    api.put(BANK, CHILD)
+    api.put(DEPLOYMENT.path("games", "gone"), CHILD)
+    namespaces = Namespaces(client, received.cache, served, Health(), metrics)
+    await namespaces.fill()
+    api.put(DEPLOYMENT.path("shops", "other"), CHILD)
+    api.remove(DEPLOYMENT.path("games", "gone"))
+    async with watching(api, client, received, served, namespaces.versions):
+        await until(lambda: len(received.changes) == 4)
+        assert sorted(received.changes, key=str) == [
+            ("ADDED", "other"),
+            ("DELETED", "gone"),
+            (None, "bank"),
+            (None, "gone"),
+        ]
+    listed = [item.path for item in api.requests if item.query.get("limit") != "1"]
+    assert sorted(listed) == sorted(
+        kind.path(name) for kind in WATCHED for name in served or (None,)
+    )
 
 
 async def test_what_went_while_nothing_was_delivered_is_received_as_deleted(

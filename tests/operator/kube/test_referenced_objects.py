@@ -136,6 +136,22 @@ async def test_a_failed_read_is_tried_again(api: FakeApi, followed: Followed) ->
     assert await followed.version()
 
 
+async def test_what_an_owner_names_no_more_is_reported_to_it_no_more(
+    api: FakeApi, followed: Followed
+) -> None:
+    api.put(KEYS, {"data": {"one": "MQ=="}})
+    await followed.version()
+    await followed.objects.get(BANK, CONFIG_MAP, "keys")
+    followed.objects.retain(BANK, [(CONFIG_MAP.name, "keys")])
+    followed.objects.invalidate([NAMED])
+    assert followed.reported == []
+    followed.objects.invalidate([Key("ConfigMap", "shops", "keys")])
+    assert [reference.kind for reference, _ in followed.reported] == ["ConfigMap"]
+    followed.objects.retain(SHOP, [])
+    await followed.version()
+    assert reads(api) == 2
+
+
 async def test_what_nobody_names_any_more_is_dropped(api: FakeApi, followed: Followed) -> None:
     api.put(KEYS, {"data": {"one": "MQ=="}})
     await followed.version()

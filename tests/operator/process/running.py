@@ -151,8 +151,15 @@ class Cluster:
         await until(is_ready, PATIENCE)
 
     @asynccontextmanager
-    async def operator(self, **variables: str) -> AsyncGenerator[Operator]:
-        """An operator for the time of the block; `name` sets CHEKOV_OPERATOR_NAME, and so on."""
+    async def operator(
+        self, release: str = "stubbed", **variables: str
+    ) -> AsyncGenerator[Operator]:
+        """An operator for the time of the block; `name` sets CHEKOV_OPERATOR_NAME, and so on.
+
+        Args:
+            release: the module that is the operator.
+            variables: its settings.
+        """
         port = _free_port()
         name = variables.setdefault("name", "operator-1")
         settings = {"management_port": str(port), "runtime_image": RUNTIME_IMAGE, **variables}
@@ -160,7 +167,7 @@ class Cluster:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "tests.operator.process.stubbed",
+            f"tests.operator.process.{release}",
             stdout=PIPE,
             stderr=STDOUT,
             env={

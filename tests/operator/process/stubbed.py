@@ -46,7 +46,12 @@ class StubInspector(Inspector):
             raise StoreUnavailable("Postgres does not answer") from error
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Run the operator; return its exit code."""
     stubbed = functools.partial(Databases, inspector=StubInspector)
     setattr(process, Databases.__name__, stubbed)
-    sys.exit(process.main())
+    return process.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,8 +8,10 @@ from typing import ClassVar
 import pytest
 
 from chekov.errors import StoreUnavailable
+from chekov.store.memory import MemoryStore
 from chekov.store.port import SubscriptionKey, SubscriptionRow
 from chekov.store.postgres.inspect import Inspector, Progress, StoreStatus
+from chekov_operator.api.event_store import Store
 from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import Key
 from chekov_operator.stores.databases import Databases, Sought
@@ -255,6 +257,36 @@ async def test_a_reader_that_is_named_later_or_changed_is_taken_up(
     polled.secret_changed("shops", "reader")
     await until(lambda: len(changes) == 3)
     assert reader_host() == "other.example:5432"
+
+
+async def test_changes_go_to_the_database_of_the_newest_dsn(api: FakeApi, client: Client) -> None:
+    made: list[str] = []
+
+    def make(dsn: str, _store: Store) -> MemoryStore:
+        made.append(dsn)
+        return MemoryStore()
+
+    databases = Databases(client, lambda _key: None, refresh_seconds=15, store=make)
+    keep(api, DSN)
+    async with databases:
+        for _ in range(3):
+            async with databases.opened(store()):
+                pass
+        assert made == [DSN]
+        rotated = DSN.replace("s3cret", "n3w")
+        keep(api, rotated)
+        databases.secret_changed("shops", "postgres")
+        async with databases.opened(store()):
+            pass
+        assert made == [DSN, rotated]
+        newest = DSN.replace("s3cret", "newest")
+        keep(api, newest)
+        with pytest.raises(StoreUnavailable):
+            async with databases.opened(store()):
+                raise StoreUnavailable("the password is not valid any more")
+        async with databases.opened(store()):
+            pass
+        assert made[2:] == [newest], "the Secret was read again"
 
 
 async def test_a_deleted_store_is_read_no_more(api: FakeApi, polled: Databases) -> None:

@@ -16,7 +16,11 @@ from chekov_operator.children.revision import Revision, revision_name
 from chekov_operator.children.workloads import check_job, check_policy, service_account
 from chekov_operator.controllers.bundle.check_result import is_whole, parse_result
 from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
-from chekov_operator.controllers.bundle.revisions import known_result, records
+from chekov_operator.controllers.bundle.revisions import (
+    known_result,
+    records,
+    template_version,
+)
 from chekov_operator.kube.kinds import JOB, Kind
 from chekov_operator.kube.objects import Object, nested
 from chekov_operator.settings import Settings
@@ -113,14 +117,16 @@ def _revision(
 ) -> Revision:
     # The configured policy applies to the runtime image; for a user's image Kubernetes decides.
     pull_policy = None if bundle.code.image else settings.runtime_pull_policy
+    name = revision_name(bundle, observed.modules, store.schema, settings.runtime_image)
     return Revision(
-        name=revision_name(bundle, observed.modules, store.schema, settings.runtime_image),
+        name=name,
         spec=observed.spec,
         bundle=bundle,
         image=bundle.code.image or settings.runtime_image,
         modules=observed.modules,
         store=store,
         pull_policy=bundle.image_pull_policy or pull_policy,
+        template=template_version(observed.children, name),
     )
 
 

@@ -22,8 +22,8 @@ from chekov_operator.controllers.bundle.gate_result import parse_gate
 from chekov_operator.controllers.bundle.observed import CheckLog, ObservedBundle
 from chekov_operator.controllers.bundle.revisions import known_result, records
 from chekov_operator.controllers.bundle.target import is_empty, store_fault
-from chekov_operator.kube.kinds import JOB, Kind
-from chekov_operator.kube.objects import Object, digest, nested
+from chekov_operator.kube.kinds import BASIS_ANNOTATION, JOB, Kind
+from chekov_operator.kube.objects import Object, annotation, digest, nested
 from chekov_operator.stores.dsn import servers
 
 TYPE: Final = "SchemaCompatible"
@@ -155,7 +155,7 @@ def _from_job(bundle: Bundle, revision: Revision, observed: ObservedBundle, basi
     if job is not None and _basis_of(job) != basis:
         # It read another store, or compared with another revision.
         return replace(_under_way(bundle, revision, observed), delete=[(JOB, name)], job=None)
-    wanted["metadata"]["annotations"] = {_BASIS: basis}
+    wanted["metadata"]["annotations"] = {BASIS_ANNOTATION: basis}
     if job is None:
         gate = _under_way(bundle, revision, observed)
         return replace(gate, apply=[*gate.apply, wanted], job=name)
@@ -171,11 +171,8 @@ def _from_job(bundle: Bundle, revision: Revision, observed: ObservedBundle, basi
     return replace(_finished(bundle, revision, kept), job=name)
 
 
-_BASIS: Final = "chekov.dev/basis"
-
-
-def _basis_of(job: Object) -> object:
-    return nested(job, "metadata", "annotations", _BASIS)
+def _basis_of(job: Object) -> str | None:
+    return annotation(job, BASIS_ANNOTATION)
 
 
 def _manifest(observed: ObservedBundle) -> str:

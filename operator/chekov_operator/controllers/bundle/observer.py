@@ -169,7 +169,7 @@ class BundleObserver:
     async def _logs_of_checks(
         self, key: Key, children: Children, pods: Sequence[Object]
     ) -> Mapping[str, CheckLog]:
-        """The logs of checks and gates that ended; each is read once, and only if needed."""
+        """The logs of checks and gates that ended, if needed; none is read again once it was."""
         before = self._logs.pop(key, {})
         read: dict[str, CheckLog] = {}
         found: dict[str, CheckLog] = {}
@@ -181,7 +181,9 @@ class BundleObserver:
             if pod is None or is_whole(parse_result(message)):
                 continue
             known = before.get(pod)
-            found[name] = read[pod] = known or await self._log(key.namespace, pod)
+            found[name] = known or await self._log(key.namespace, pod)
+            if not found[name].fault:
+                read[pod] = found[name]
         if read:
             self._logs[key] = read
         return found
@@ -204,6 +206,7 @@ class BundleObserver:
         found = await asyncio.gather(
             *(self._referenced.get(key, kind, name) for (_, name), kind in kinds.items())
         )
+        self._referenced.retain(key, kinds)
         return dict(zip(kinds, found, strict=True))
 
 

@@ -20,7 +20,7 @@ from chekov_operator.controllers.bundle.connections import connections_of
 from chekov_operator.controllers.bundle.deployments import plan_deployments, pods_by_revision
 from chekov_operator.controllers.bundle.gate import gate_revision
 from chekov_operator.controllers.bundle.observed import ObservedBundle
-from chekov_operator.controllers.bundle.pod_counts import Limits, Pods
+from chekov_operator.controllers.bundle.pod_counts import Limits
 from chekov_operator.controllers.bundle.revision_status import revision_statuses
 from chekov_operator.controllers.bundle.revisions import (
     deployments,
@@ -30,6 +30,7 @@ from chekov_operator.controllers.bundle.revisions import (
 from chekov_operator.controllers.bundle.rollout import read_rollout
 from chekov_operator.controllers.bundle.rollout_state import (
     RolloutState,
+    held_share,
     share_of,
     to_status,
     wait_of,
@@ -57,11 +58,12 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
     if bundle.meta.paused:
         return paused_plan()
     check = check_revision(bundle, observed, settings)
+    wanted = check.revision.name if check.revision else None
     gate = gate_revision(bundle, observed, check)
     rollout = read_rollout(
         deployments(observed.children),
         observed.pods,
-        check.revision.name if check.revision else "",
+        wanted or "",
         bundle.pods,
         observed.now,
         observed.warnings,
@@ -84,7 +86,7 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
         serving=shown,
         cause=_cause(observed, target),
         rollout=rollout,
-        state=progress,
+        state=progress if progress and progress.to == wanted else None,
     )
     scaling = plan_autoscaling(
         bundle,
@@ -95,8 +97,8 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
     )
     status = {
         **bundle_status(bundle, observed, shown, result, phase=phase(state)),
-        **_completed(state, observed),
-        **_rollout_status(state, observed),
+        **_completed(state, progress, observed),
+        **_rollout_status(bundle, progress, observed),
         **scaling.status,
     }
     found = _changes(check, observed, progress)
@@ -168,14 +170,16 @@ def _is_settling(observed: ObservedBundle, status: Object, result: Object | None
     return since < _SETTLING_SECONDS and not is_settled(status, result)
 
 
-def _completed(state: BundleState, observed: ObservedBundle) -> Object:
+def _completed(
+    state: BundleState, progress: RolloutState | None, observed: ObservedBundle
+) -> Object:
     """The revision that was last rolled out completely.
 
     A rollout without pods does not count, since it does not show that the revision can serve.
     """
-    if state.state is not None and state.state.state == "Returned":
-        return {"completedRevision": state.state.origin}
-    gives_up = state.state is not None and state.state.gives_up
+    if progress is not None and progress.state == "Returned":
+        return {"completedRevision": progress.origin}
+    gives_up = progress is not None and progress.gives_up
     if state.rollout.complete and state.bundle.pods and not gives_up:
         return {"completedRevision": state.revision}
     completed = observed.completed
@@ -195,24 +199,21 @@ def _serving_objects(
     account = [] if target.bundle.service_account else [service_account(target.bundle)]
     store: Object = nested(observed.store, "status") or {}
     databases = servers(str(store.get("host") or ""), store.get("podPorts") or ())
-    now = pods_by_revision(observed)
-    limits = _limits(bundle, progress, now)
+    limits = _limits(bundle, progress)
     if not (progress and progress.is_back) and bundle.promoted != target.name:
         limits = replace(limits, growth=_room(bundle, observed, target.name, progress))
     pods = plan_deployments(observed, check, target, limits, settings)
     return [*account, *supporting_objects(bundle, databases), *pods]
 
 
-def _limits(bundle: Bundle, progress: RolloutState | None, now: Mapping[str, Pods]) -> Limits:
+def _limits(bundle: Bundle, progress: RolloutState | None) -> Limits:
     pods, rollout = bundle.pods, bundle.rollout
     if progress is not None and progress.is_back:
         # What went wrong is over soonest if all pods of the good revision are made at once.
         return Limits(pods, surge=pods, unavailable=rollout.unavailable(pods), share=pods)
     surge, unavailable = rollout.surge(pods), rollout.unavailable(pods)
     if progress is not None and progress.is_held:
-        is_alone = not any(each.wanted for name, each in now.items() if name != progress.to)
-        kept = now.get(progress.to, Pods(0, 0)).wanted
-        share = pods if is_alone else min(pods, kept)
+        share = held_share(progress, bundle)
         return Limits(pods, surge, unavailable, share, held=pods > 0)
     return Limits(pods, surge, unavailable, share_of(progress, bundle))
 
@@ -227,10 +228,12 @@ def _room(
     return None if known is None else known.room(target, pods_by_revision(observed))
 
 
-def _rollout_status(state: BundleState, observed: ObservedBundle) -> Object:
-    if state.state is None:
+def _rollout_status(
+    bundle: Bundle, progress: RolloutState | None, observed: ObservedBundle
+) -> Object:
+    if progress is None:
         return {}
-    return {"rollout": to_status(state.state, state.bundle, pods_by_revision(observed))}
+    return {"rollout": to_status(progress, bundle, pods_by_revision(observed))}
 
 
 def _changes(

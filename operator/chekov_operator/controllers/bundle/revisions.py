@@ -12,7 +12,7 @@ from chekov_operator.api.domain_bundle import Bundle, parse_bundle
 from chekov_operator.api.event_store import Store
 from chekov_operator.api.spec import InvalidSpec, Meta, parse_meta
 from chekov_operator.children import names
-from chekov_operator.children.revision import Revision
+from chekov_operator.children.revision import TEMPLATE_VERSION, Revision
 from chekov_operator.children.workloads import child, child_labels
 from chekov_operator.controllers.bundle.check_result import result_of
 from chekov_operator.kube.kinds import (
@@ -36,6 +36,8 @@ from chekov_operator.kube.objects import (
 _COMPONENT: Final = "revision"
 _SPEC_ANNOTATION: Final = f"{GROUP}/spec"
 _IMAGE_ANNOTATION: Final = f"{GROUP}/image"
+_FIRST_TEMPLATE: Final = 1
+"""The version of the pod template of an older operator, which did not write it down."""
 
 
 def to_record(revision: Revision, number: int) -> Object:
@@ -51,6 +53,7 @@ def to_record(revision: Revision, number: int) -> Object:
             **code,
             "entrypoint": revision.bundle.entrypoint,
             "template": _without_source(revision.spec),
+            "templateVersion": revision.template,
         },
     )
 
@@ -113,6 +116,14 @@ def stored_objects(children: Children, meta: Meta, wanted: Revision | None) -> l
     return found
 
 
+def template_version(children: Children, revision: str) -> int:
+    """The version of the pod template that a revision was made with; the newest for a new one."""
+    record = records(children).get(revision)
+    if record is None:
+        return TEMPLATE_VERSION
+    return int(nested(record, "spec", "templateVersion") or _FIRST_TEMPLATE)
+
+
 def is_taken_over(record: Object, children: Children) -> bool:
     """Whether the BundleRevision has all that the ConfigMap of an older operator stored."""
     older = _older_records(children).get(str(nested(record, "spec", "revision")))
@@ -156,6 +167,7 @@ def to_revision(
         modules=modules_of(record, children) if code else None,
         store=store,
         pull_policy=stored.image_pull_policy or (runtime_pull_policy if code else None),
+        template=template_version(children, name),
     )
 
 
@@ -242,6 +254,7 @@ def _adopted_spec(revision: str, body: Object, bundle: str, number: int) -> Obje
         **code,
         "entrypoint": str(spec.get("entrypoint") or ""),
         "template": spec,
+        "templateVersion": _FIRST_TEMPLATE,
     }
 
 

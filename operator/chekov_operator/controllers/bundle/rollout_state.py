@@ -20,6 +20,7 @@ from chekov_operator.controllers.bundle.connections import (
 )
 from chekov_operator.controllers.bundle.pod_counts import Limits, Pods
 from chekov_operator.controllers.bundle.rollout import Rollout
+from chekov_operator.kube.kinds import UNDO_ANNOTATION
 from chekov_operator.kube.objects import Object, digest, nested
 
 UNDONE: Final = "Undone"
@@ -34,7 +35,7 @@ CONNECTIONS: Final = "Connections"
 _UNRELATED: Final = ("replicas", "suspend", "autoscaling", "compatibility")
 """Fields of a spec whose change is no reason to try a revision again."""
 
-State = Literal["Growing", "Waiting", "Gating", "Stalled", "Returning", "Returned"]
+State = Literal["Growing", "Waiting", "Held", "Gating", "Stalled", "Returning", "Returned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +43,24 @@ class RolloutState:
     """How far a rollout is.
 
     Attributes:
-        to: the revision that the spec asks for.
+        to: the revision that takes over: the one that the spec asks for, or asked for before while
+            the next one may not run yet.
         origin: the revision that served before, to which it would go back; `None` if none did.
         attempt: a digest of the spec; with another one, a revision that went back is tried again.
         replicas: the number of wanted pods.
         step: how many steps are behind it.
-        state: whether its pods are growing or waiting in the pause of a step; or it is to give its
-            place back, and `origin` is being tried on what is stored, or has failed there; or the
-            pods of `origin` are taking over again, or have done so.
+        state: whether its pods are growing or waiting in the pause of a step; or stay as they are
+            while the spec asks for no pods, or for a revision that may not run yet; or it is to
+            give its place back, and `origin` is being tried on what is stored, or has failed there;
+            or the pods of `origin` are taking over again, or have done so.
         since: when the state or the step began, in seconds since the epoch.
         progress: how far the pods were at best.
         progressed: when they came that far.
         fault: why it went back or is to, or does not go on.
-        served: whether it may have stored something.
+        served: whether it, or another revision since `origin`, may have stored something.
         gate: what speaks against going back, in the words of the gate of `origin`.
         awaited: the connections of the server that are missing for its next pod, if it waits.
+        kept: the number of its pods for as long as all stay as they are.
     """
 
     to: str
@@ -72,6 +76,7 @@ class RolloutState:
     served: bool = False
     gate: str = ""
     awaited: Connections | None = None
+    kept: int = 0
 
     @property
     def is_back(self) -> bool:
@@ -81,12 +86,12 @@ class RolloutState:
     @property
     def is_held(self) -> bool:
         """Whether all pods stay as they are."""
-        return self.state in ("Gating", "Stalled")
+        return self.state in ("Held", "Gating", "Stalled")
 
     @property
     def gives_up(self) -> bool:
         """Whether it went back, or is to."""
-        return self.is_back or self.is_held
+        return self.is_back or self.state in ("Gating", "Stalled")
 
     @property
     def occasion(self) -> str:
@@ -161,17 +166,51 @@ def next_state(before: RolloutState | None, now: Situation) -> RolloutState | No
     """The state of the rollout; `None` if there is none under way and none went back."""
     known = before if before is not None and before.to == now.to else None
     if now.is_undone:
-        fault = Fault(UNDONE, f"the annotation chekov.dev/undo names revision {now.to}")
-        return _giving_up(known or _begun(now), fault, now)
+        return _giving_up(known or _begun(now), _undone(now), now)
     if known is not None and known.gives_up and not now.is_promoted:
         is_by_itself = known.fault is not None and known.fault.reason != UNDONE
         if is_by_itself and now.origin is not None and known.attempt == now.attempt:
             return _giving_up(known, known.fault, now)
-    if now.rollout.complete or not now.bundle.pods:
+    if not now.bundle.pods:
+        # What it may have stored is not forgotten, and it goes on from there.
+        return _held(known, "Held", now) if known and known.origin and now.is_new else None
+    if now.rollout.complete:
         return None
     if known is None or known.gives_up:
-        known = _begun(now)
+        known = replace(_begun(now), served=_has_served_since_origin(before, now))
     return _forward(known, now)
+
+
+def superseded(before: RolloutState, wanted: str | None, now: Situation) -> RolloutState | None:
+    """The state of a rollout while the spec asks for another revision, which may not run yet.
+
+    The last good revision takes all pods in that time if nothing was stored meanwhile that it might
+    not read, as nobody has asked its gate; else nothing moves. A return goes on.
+
+    Args:
+        before: the state of the rollout.
+        wanted: the revision that the spec asks for; `None` if that cannot be determined.
+        now: the situation of the revision that was being rolled out.
+    """
+    if before.is_back:
+        return _going_back(before, before.fault, now)
+    if not (now.is_gated and (before.served or now.has_served)):
+        return before if wanted is None else None
+    # Its gate asks the same, for what will be its own rollout.
+    is_asked_for = wanted is not None and wanted == before.origin
+    if now.is_undone and not is_asked_for:
+        return _giving_up(before, _undone(now), now)
+    if before.gives_up and not is_asked_for:
+        return before
+    return _held(before, "Held", now)
+
+
+def held_share(state: RolloutState, bundle: Bundle) -> int:
+    """How many pods the new revision has while all stay as they are.
+
+    Pods that were all of its own are so too after a change of their number.
+    """
+    return bundle.pods if state.kept >= state.replicas else min(state.kept, bundle.pods)
 
 
 def share_of(state: RolloutState | None, bundle: Bundle) -> int:
@@ -186,7 +225,7 @@ def wait_of(state: RolloutState | None, bundle: Bundle, now: float) -> float | N
         return max(0.5, state.since + ANSWER_SECONDS - now)
     if state is not None and state.awaited is not None:
         return LOOK_SECONDS
-    if state is None or state.fault is not None:
+    if state is None or state.fault is not None or state.is_held:
         return None
     stages = _stages(state, bundle)
     if state.state == "Waiting" and state.step < len(stages):
@@ -199,7 +238,7 @@ def to_status(state: RolloutState, bundle: Bundle, pods: Mapping[str, Pods]) -> 
     stages = _stages(state, bundle)
     share = 0 if state.is_back else share_of(state, bundle)
     if state.is_held:
-        share = min(pods.get(state.to, Pods(0, 0)).wanted, bundle.pods)
+        share = held_share(state, bundle)
     percent = round(100 * share / bundle.pods) if bundle.pods else 0
     found: Object = {
         "to": state.to,
@@ -215,6 +254,8 @@ def to_status(state: RolloutState, bundle: Bundle, pods: Mapping[str, Pods]) -> 
         "progressTime": _stamp(state.progressed),
         "served": state.served,
     }
+    if state.is_held:
+        found["kept"] = state.kept
     if state.origin:
         found["from"] = state.origin
     if state.fault:
@@ -246,6 +287,7 @@ def from_status(found: Object | None) -> RolloutState | None:
         served=nested(found, "served") is not False,
         gate=str(nested(found, "gate") or ""),
         awaited=connections_in(found),
+        kept=int(nested(found, "kept") or 0),
     )
 
 
@@ -270,7 +312,7 @@ def _forward(known: RolloutState, now: Situation) -> RolloutState:
         replicas=now.bundle.pods,
         served=known.served or now.has_served,
     )
-    is_changed = asked != (known.attempt, known.replicas)
+    is_changed = known.state == "Held" or asked != (known.attempt, known.replicas)
     if now.progress > known.progress or is_changed or not now.is_store_ready:
         known = replace(known, progress=now.progress, progressed=now.now, fault=None)
     if now.is_promoted:
@@ -344,7 +386,36 @@ def _giving_up(known: RolloutState, fault: Fault | None, now: Situation) -> Roll
     is_refused = known.state == "Stalled" and now.bundle.compatibility == "Enforce"
     if known.origin == now.origin and (is_asked or is_refused):
         return known
-    return replace(known, origin=now.origin, state="Gating", since=now.now, gate="")
+    return _held(replace(known, origin=now.origin, gate=""), "Gating", now)
+
+
+def _held(known: RolloutState, state: State, now: Situation) -> RolloutState:
+    """The state in which all pods stay as they are."""
+    if known.state == state:
+        return known
+    pods = now.pods.get(known.to, Pods(0, 0)).wanted
+    kept = known.kept if known.is_held else pods
+    return replace(
+        known,
+        state=state,
+        since=now.now,
+        kept=kept,
+        fault=None if state == "Held" else known.fault,
+        gate="",
+        awaited=None,
+        served=known.served or now.has_served,
+    )
+
+
+def _undone(now: Situation) -> Fault:
+    return Fault(UNDONE, f"the annotation {UNDO_ANNOTATION} names revision {now.to}")
+
+
+def _has_served_since_origin(before: RolloutState | None, now: Situation) -> bool:
+    """Whether a revision may have stored something whose place another one takes amid a rollout."""
+    if before is None or before.is_back or before.origin != now.origin:
+        return False
+    return before.served
 
 
 def _going_back(known: RolloutState, fault: Fault | None, now: Situation) -> RolloutState:

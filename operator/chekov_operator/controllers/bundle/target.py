@@ -18,6 +18,7 @@ from chekov_operator.controllers.bundle.rollout_state import (
     Situation,
     from_status,
     next_state,
+    superseded,
 )
 from chekov_operator.kube.objects import condition_of, nested
 from chekov_operator.settings import Settings
@@ -26,34 +27,41 @@ from chekov_operator.settings import Settings
 def state_of_rollout(
     bundle: Bundle, observed: ObservedBundle, check: Check, rollout: Rollout, *, gated: bool
 ) -> RolloutState | None:
-    """How far the rollout of the revision is that the spec asks for; `None` if there is none."""
+    """How far a rollout is; `None` if there is none.
+
+    It is that of the revision that the spec asks for, or of the one before while that may not run.
+    """
     before = from_status(observed.rollout)
-    wanted = check.revision
-    if wanted is None:
-        # Something that the spec names is missing for now.
+    # It cannot be determined while something that the spec names is missing.
+    wanted = check.revision.name if check.revision else None
+    if wanted is not None and may_run(bundle, observed, check, gated=gated):
+        origin = _origin(observed, wanted)
+        return next_state(before, _situation(bundle, observed, wanted, origin, rollout))
+    if before is None or before.to == wanted:
         return before
-    if not may_run(bundle, observed, check, gated=gated):
-        return before if before is not None and before.to == wanted.name else None
-    origin = _origin(observed, wanted.name)
-    situation = Situation(
+    now = _situation(bundle, observed, before.to, before.origin, rollout)
+    return superseded(before, wanted, now)
+
+
+def _situation(
+    bundle: Bundle, observed: ObservedBundle, to: str, origin: str | None, rollout: Rollout
+) -> Situation:
+    return Situation(
         bundle=bundle,
         spec=observed.spec,
-        to=wanted.name,
+        to=to,
         origin=origin,
-        is_new=observed.completed != wanted.name,
+        is_new=observed.completed != to,
         rollout=rollout,
         pods=pods_by_revision(observed),
         is_store_ready=store_fault(bundle, observed) is None,
-        comparison=_comparison(bundle, observed, wanted.name, origin),
-        has_executed=any(
-            item.revision == wanted.name and item.commands for item in observed.figures
-        ),
+        comparison=_comparison(bundle, observed, to, origin),
+        has_executed=any(item.revision == to and item.commands for item in observed.figures),
         is_gated=bundle.compatibility != "Skip" and not is_empty(observed),
         now=observed.now,
         connections=connections_of(bundle, observed),
         is_store_read=observed.is_store_read,
     )
-    return next_state(before, situation)
 
 
 def target_revision(
@@ -65,12 +73,16 @@ def target_revision(
     *,
     gated: bool,
 ) -> Revision | None:
-    """The revision that the spec asks for if it may run, or else the last one that did."""
+    """The revision that the spec asks for if it may run, or else one that did.
+
+    Amid a rollout that is the newer one if all pods are to stay as they are: `superseded`.
+    """
     if state is not None and state.is_back:
         return origin_revision(bundle, observed, settings, state)
     if may_run(bundle, observed, check, gated=gated):
         return check.revision
-    for name in (_completed_with_pods(observed), observed.running):
+    held = state.to if state is not None and state.is_held else None
+    for name in (held, _completed_with_pods(observed), observed.running):
         if nested(known_result(observed.children, name), "ok"):
             return _stored(name, bundle, observed, settings)
     return None
@@ -85,8 +97,9 @@ def origin_revision(
 
 def is_compared(bundle: Bundle, state: RolloutState | None) -> bool:
     """Whether the figures of two revisions are compared now."""
-    is_under_way = state is not None and state.origin is not None and not state.gives_up
-    return is_under_way and bundle.rollout.abort is not None
+    if state is None or state.origin is None or state.is_back or state.is_held:
+        return False
+    return bundle.rollout.abort is not None
 
 
 def may_run(bundle: Bundle, observed: ObservedBundle, check: Check, *, gated: bool) -> bool:

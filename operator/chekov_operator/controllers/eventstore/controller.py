@@ -43,6 +43,7 @@ class EventStoreController:
         # From now on a change of a Secret is reported.
         for secret in store.secrets:
             await self._referenced.get(key, SECRET, secret.name)
+        self._referenced.retain(key, [(SECRET.name, secret.name) for secret in store.secrets])
         children = self._cache.children(key)
         reading = self._databases.reading(store)
         jobs, pods, now = jobs_in(children), self._cache.pods(key), time.time()

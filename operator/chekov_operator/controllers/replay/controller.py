@@ -39,6 +39,8 @@ class ReplayController:
         self._client = client
         self._cache = cache
         self._databases = databases
+        # What has begun, or is about to, is in no status yet.
+        self._begun: dict[Key, Key] = {}
 
     @property
     def kind(self) -> Kind:
@@ -57,7 +59,8 @@ class ReplayController:
         return childless(replace(plan, delete=()))
 
     def forget(self, key: Key) -> None:
-        """Nothing is remembered."""
+        for target in [target for target, begun in self._begun.items() if begun == key]:
+            del self._begun[target]
 
     def _observe(self, key: Key, replay: Replay, body: Object) -> ObservedReplay:
         status: Object = nested(body, "status") or {}
@@ -89,6 +92,25 @@ class ReplayController:
         is_to_begin = not begun and may_begin
         if target is None or not (is_to_begin or isinstance(replay.work, Retry)):
             return observed
+        if not is_to_begin:
+            return await self._changed(key, replay, target, observed, is_to_begin=False)
+        self._begun[_target_key(key, replay)] = key
+        try:
+            observed = await self._changed(key, replay, target, observed, is_to_begin=True)
+        finally:
+            if observed.done is None:
+                self.forget(key)
+        return observed
+
+    async def _changed(
+        self,
+        key: Key,
+        replay: Replay,
+        target: Subscription,
+        observed: ObservedReplay,
+        *,
+        is_to_begin: bool,
+    ) -> ObservedReplay:
         try:
             async with self._databases.opened(self._store(key, target)) as store:
                 if is_to_begin:
@@ -108,12 +130,15 @@ class ReplayController:
 
     def _others(self, key: Key, replay: Replay) -> list[str]:
         """The Replays of the same subscription that are under way."""
+        begun = self._begun.get(_target_key(key, replay))
         return [
-            str(body["metadata"]["name"])
+            name
             for body in self._cache.all(REPLAY, key.namespace)
             if nested(body, "spec", "subscriptionRef", "name") == replay.subscription
-            and nested(body, "status", "phase") == "Running"
-            and nested(body, "metadata", "uid") != replay.meta.uid
+            and (name := str(body["metadata"]["name"])) != key.name
+            and _is_under_way(
+                nested(body, "status"), begun=begun is not None and begun.name == name
+            )
         ]
 
     def _bundle_fault(self, key: Key, target: Subscription) -> str:
@@ -136,6 +161,14 @@ class ReplayController:
 
 def _store_key(key: Key, target: Subscription) -> Key:
     return Key(STORE.name, key.namespace, target.store)
+
+
+def _target_key(key: Key, replay: Replay) -> Key:
+    return Key(SUBSCRIPTION.name, key.namespace, replay.subscription)
+
+
+def _is_under_way(status: Object | None, *, begun: bool) -> bool:
+    return nested(status, "phase") == "Running" or (begun and not is_finished(status or {}))
 
 
 def _reason(error: Exception) -> str:

@@ -31,26 +31,31 @@ def has_begun(status: Mapping[str, object]) -> bool:
 
 
 def awaited(replay: Replay, observed: ObservedReplay) -> Fault | None:
-    """What it waits for, such as a bundle that was applied together with it; `None` if nothing."""
+    """What it waits for, such as a bundle that was applied together with it; `None` if nothing.
+
+    Replays of one subscription wait for each other.
+    """
     if observed.target is None:
         return Fault(
             "SubscriptionNotFound",
             f"there is no Subscription {replay.subscription!r} in the namespace "
             f"{replay.meta.namespace!r}; `kubectl get csub` lists them",
         )
-    if isinstance(replay.work, Again) and observed.bundle_fault and not has_begun(observed.status):
+    if has_begun(observed.status):
+        return None
+    if isinstance(replay.work, Again) and observed.bundle_fault:
         return Fault("BundleNotReady", observed.bundle_fault)
+    if observed.others:
+        return Fault(
+            "ReplayRunning",
+            f"the Replay {observed.others[0]!r} of this subscription is under way; this one begins "
+            "after it",
+        )
     return None
 
 
 def refusal(replay: Replay, observed: ObservedReplay) -> Fault | None:
     """Why it can never begin; `None` if it can."""
-    if observed.others:
-        return Fault(
-            "ReplayRunning",
-            f"the Replay {observed.others[0]!r} of this subscription is under way; wait for its "
-            "end, and create another one",
-        )
     if not isinstance(replay.work, Again) or observed.target is None:
         return None
     return _not_replayable(replay.work, observed.target)
@@ -79,7 +84,8 @@ def plan_replay(replay: Replay, observed: ObservedReplay) -> Plan:
                 false("Complete", waits_for.reason, waits_for.message),
                 false("Failed", "AsExpected"),
             ],
-            requeue_after=RETRY_SECONDS,
+            # The end of another Replay is no change of this one, and looking costs no request.
+            requeue_after=LOOK_SECONDS if observed.others else RETRY_SECONDS,
         )
     return _under_way(replay, observed)
 

@@ -45,6 +45,9 @@ class PostgresStore(DelegatingEventStore):
         query_timeout: seconds after which Postgres cancels a statement of a query.
         read_only: only read, over connections by which the server refuses writes, and hear of
             nothing new; a schema is not migrated then.
+        background: append, and hear of what others do. Without it, as for a program that only looks
+            after subscriptions, the store has no connection of its own but those of the pool, and
+            everything works that neither appends nor deletes nor waits.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class PostgresStore(DelegatingEventStore):
         statement_timeout: float = STATEMENT_SECONDS,
         query_timeout: float = QUERY_SECONDS,
         read_only: bool = False,
+        background: bool = True,
     ) -> None:
         if isinstance(database, str):
             database = PostgresPool(
@@ -89,7 +93,7 @@ class PostgresStore(DelegatingEventStore):
         self.tag_index = PostgresTagIndex(self._schema)
         self.keys = PostgresKeys(self._schema)
         self.reporting_commits = self._background.reporting_commits
-        self._read_only = read_only
+        self._has_background = background and not read_only
         self._migrate = migrate and not read_only
         self._entered = 0
         self._stack = AsyncExitStack()
@@ -149,5 +153,5 @@ class PostgresStore(DelegatingEventStore):
         )
         self._schema.adopt(store_id)
         self.tail.reset(head)
-        if not self._read_only:
+        if self._has_background:
             await stack.enter_async_context(self._background.running())

@@ -221,10 +221,26 @@ async def test_a_log_without_a_result_says_so(
 async def test_a_log_that_is_refused_says_so(
     api: FakeApi, observer: BundleObserver, cache: Cache
 ) -> None:
-    give_ended_check(cache, "")
+    pod = give_ended_check(cache, "")
     api.fail("GET", "/log", 403, "Forbidden")
     [log] = (await observe(observer, bundle_body())).logs.values()
     assert log.fault == "it could not be read: Forbidden"
+    api.logs[pod] = framed(json.dumps(FINE).encode())
+    [log] = (await observe(observer, bundle_body())).logs.values()
+    assert json.loads(log.document) == FINE, "it is read again"
+
+
+async def test_what_a_bundle_names_no_more_is_followed_no_more(
+    api: FakeApi, client: Client, cache: Cache
+) -> None:
+    changed: list[Key] = []
+    referenced = ReferencedObjects(client, (), lambda key, _owners: changed.append(key))
+    observer = BundleObserver(client, cache, Answers(client), referenced)
+    named = [{"secretRef": {"name": name}} for name in ("old", "new")]
+    await observe(observer, bundle_body(envFrom=named))
+    await observe(observer, bundle_body(envFrom=named[1:]))
+    referenced.invalidate([Key("Secret", "shops", name) for name in ("old", "new")])
+    assert [key.name for key in changed] == ["new"]
 
 
 async def test_the_revision_that_last_ran_is_known_without_a_deployment(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chekov_operator.children.revision import TEMPLATE_VERSION
 from chekov_operator.children.workloads import deployment
 from chekov_operator.controllers.bundle.check_result import with_result
 from chekov_operator.controllers.bundle.revisions import (
@@ -12,6 +13,7 @@ from chekov_operator.controllers.bundle.revisions import (
     known_result,
     stored_objects,
     stored_spec,
+    template_version,
     to_revision,
     with_spec,
 )
@@ -50,6 +52,15 @@ def test_a_revision_is_read_back_as_it_was(spec: dict[str, Any]) -> None:
     assert found.bundle.env == was.bundle.env
     assert found.bundle.entrypoint == was.bundle.entrypoint
     assert found.account == was.account
+
+
+def test_its_pods_are_made_from_the_template_that_it_was_made_with() -> None:
+    made = stored(replace(target(**IMAGE), template=7), RESULT)
+    assert again(made, **IMAGE).template == 7
+    assert template_version(by_name(made), target(**IMAGE).name) == 7
+    assert template_version({}, target().name) == TEMPLATE_VERSION
+    del made["spec"]["templateVersion"]
+    assert again(made, **IMAGE).template == 1, "as of an older operator"
 
 
 def test_it_runs_at_the_size_the_bundle_has_now() -> None:

@@ -16,8 +16,10 @@ from chekov_operator.controllers.bundle.rollout_state import (
     RolloutState,
     Situation,
     from_status,
+    held_share,
     next_state,
     share_of,
+    superseded,
     to_status,
     wait_of,
 )
@@ -425,3 +427,68 @@ def test_the_status_says_what_is_awaited_and_the_state_is_read_back_from_it() ->
     assert status["connections"] == {"needed": 15, "used": 90, "limit": 97}
     assert (status["state"], status["reason"]) == ("Growing", "Connections")
     assert from_status(status) == state
+AMID: dict[str, Any] = {"new": 4, "ready": 4, "old": 6, "is_gated": True, "rollout": STEPS}
+
+
+def test_a_suspended_rollout_is_held_where_it_is() -> None:
+    begun = after(situation(**AMID))
+    state = after(situation(**AMID, suspended=True), before=begun)
+    assert (state.state, state.kept, state.step, state.fault) == ("Held", 4, begun.step, None)
+    assert wait_of(state, situation().bundle, NOW + 9000) is None
+    written = to_status(state, situation().bundle, situation(**AMID).pods)
+    assert (from_status(written), written["share"]) == (state, 40)
+    resumed = after(situation(**AMID, at=9000), before=state)
+    assert (resumed.state, resumed.progressed) == ("Waiting", NOW + 9000)
+
+
+def test_held_pods_are_as_many_as_before_and_all_if_they_were_all() -> None:
+    held = after(situation(**AMID, suspended=True), before=after(situation(**AMID)))
+    counts = [held_share(held, bundle(replicas=count)) for count in (0, 3, 10, 20)]
+    assert counts == [0, 3, 4, 4]
+    alone = replace(held, kept=10)
+    assert [held_share(alone, bundle(replicas=count)) for count in (3, 20)] == [3, 20]
+
+
+def test_a_rollout_that_stored_something_is_held_while_the_next_revision_may_not_run() -> None:
+    begun = after(situation(**AMID))
+    state = superseded(begun, "cccc", situation(at=5, **AMID))
+    assert state is not None
+    assert (state.state, state.to, state.origin, state.kept) == ("Held", NEW, OLD, 4)
+    assert superseded(state, "cccc", situation(at=9, **AMID)) == state
+    third = after(situation(at=20, to="cccc", is_gated=True), before=state)
+    assert (third.to, third.state, third.served) == ("cccc", "Growing", True)
+    third = after(situation(at=300, to="cccc", is_gated=True), before=third)
+    assert third.state == "Gating", "the one between may have stored what the old one cannot read"
+
+
+@pytest.mark.parametrize("change", [{"is_gated": False}, {"ready": 0}])
+def test_a_rollout_that_stored_nothing_is_given_up_at_once(change: dict[str, Any]) -> None:
+    now = situation(**(AMID | change))
+    begun = after(now)
+    assert superseded(begun, "cccc", now) is None
+    assert superseded(begun, None, now) == begun, "what its spec names may come back"
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "expected"),
+    [
+        (gating(), "cccc", "Gating"),
+        (gating(), None, "Gating"),
+        (stalled(), "cccc", "Stalled"),
+        (gating(), OLD, "Held"),
+        (went_back(), "cccc", "Returning"),
+    ],
+)
+def test_a_return_goes_on_unless_the_gate_is_asked_for_a_rollout(
+    before: RolloutState, wanted: str | None, expected: str
+) -> None:
+    state = superseded(before, wanted, situation(at=9, **AMID))
+    assert state is not None
+    assert state.state == expected
+
+
+def test_a_superseded_revision_is_undone_by_its_name() -> None:
+    now = situation(**AMID, annotations={"undo": NEW})
+    state = superseded(after(situation(**AMID)), "cccc", now)
+    assert state is not None
+    assert (state.state, state.fault and state.fault.reason) == ("Gating", "Undone")

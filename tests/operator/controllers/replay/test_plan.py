@@ -49,11 +49,9 @@ def ended(plan: Plan) -> tuple[str, str, str]:
 @pytest.mark.parametrize(
     ("spec", "given", "reason"),
     [
-        (ORIGIN, {"others": ["other"]}, "ReplayRunning"),
         (ORIGIN, {"target": target(kind="process")}, "NotReplayable"),
         ({**ORIGIN, "mode": "InPlace"}, {"target": target(kind="process")}, "NotReplayable"),
         (ORIGIN, {"target": target(kind="handler")}, "NotReplayable"),
-        ({"retry": {"all": True}}, {"others": ["other"]}, "ReplayRunning"),
     ],
 )
 def test_what_cannot_be_done_fails_with_its_reason(
@@ -69,6 +67,7 @@ def test_what_cannot_be_done_fails_with_its_reason(
     [
         ({"target": None}, "SubscriptionNotFound"),
         ({"bundle_fault": "it rolls out"}, "BundleNotReady"),
+        ({"others": ["other"]}, "ReplayRunning"),
     ],
 )
 def test_what_may_come_is_waited_for(given: Object, reason: str) -> None:

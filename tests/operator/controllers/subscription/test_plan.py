@@ -17,7 +17,7 @@ from chekov_operator.stores.poller import Reading
 from tests.operator.rows import generation, row
 from tests.operator.samples import subscription_body
 
-OWN = "Subscription shops/bank-balances"
+OWN = "Subscription shops/bank-balances (DomainBundle bundle-uid)"
 
 
 def seen(
