@@ -171,9 +171,8 @@ class Applier:
             if child and child.hashed == hashed:
                 # Otherwise nothing was applied before, which says nothing about other writers.
                 repairs.count(drifted)
-        exists = current is not None or await self._exists(kind, body)
         try:
-            after = await self._send(kind, body, exists=exists)
+            after = await (self._create if current is None else self._update)(kind, body)
         except ApiError as error:
             if error.status in _FAULTS_OF_THE_SPEC or error.reply.startswith(_UNREADABLE):
                 raise ChildRefused(error.reply) from error
@@ -202,31 +201,39 @@ class Applier:
             retry_after,
         )
 
-    async def _send(self, kind: Kind, body: Object, *, exists: bool) -> Object:
+    async def _create(self, kind: Kind, body: Object) -> Object:
+        """Apply an object that is not known to exist.
+
+        Raises:
+            NameTaken: it exists and has another owner. An apply would take over anyone's object.
+        """
+        try:
+            # Asking first whether it exists took 13 of the 41 requests for a new bundle.
+            return await self._client.apply_new(kind, body)
+        except ApiError as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+        meta = body["metadata"]
+        found = await self._client.get(kind, meta["namespace"], meta["name"])
+        if found is None:
+            return await self._client.apply(kind, body)
+        if not _is_child(found, body):
+            raise NameTaken(
+                f"the {kind.name} {meta['name']!r} already exists and has another owner; rename "
+                "one of the two, or delete that one"
+            )
+        return await self._update(kind, body)
+
+    async def _update(self, kind: Kind, body: Object) -> Object:
         try:
             return await self._client.apply(kind, body)
         except ApiError as error:
-            if not exists or error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
                 raise
         # An apply keeps what other writers added. Where the two together are invalid, such as two
         # ports of one name, their additions have to go.
         await self._client.overwrite(kind, body)
         return await self._client.apply(kind, body)
-
-    async def _exists(self, kind: Kind, body: Object) -> bool:
-        """Whether the object exists; the first apply would take over anyone's object of that name.
-
-        Raises:
-            NameTaken: it has another owner.
-        """
-        meta = body["metadata"]
-        found = await self._client.get(kind, meta["namespace"], meta["name"])
-        if found is not None and not _is_child(found, body):
-            raise NameTaken(
-                f"the {kind.name} {meta['name']!r} already exists and has another owner; rename "
-                "one of the two, or delete that one"
-            )
-        return found is not None
 
 
 def _is_child(found: Object, body: Object) -> bool:

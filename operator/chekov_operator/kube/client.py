@@ -29,6 +29,8 @@ _BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVA
 _STREAM_SECONDS: Final = 300
 _STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=150)
 """A server that keeps a stream sends a bookmark about once a minute."""
+_NO_VERSION: Final = "1"
+"""A resource version that no object has: the first write to etcd makes the second one."""
 _SHALLOW_ITEM: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _SHALLOW: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -239,6 +241,15 @@ class Client:
     async def apply(self, kind: Kind, body: Object) -> Object:
         """Server-side apply: take ownership of the given fields, whoever owned them."""
         return await self._applied(kind, body)
+
+    async def apply_new(self, kind: Kind, body: Object) -> Object:
+        """Server-side apply of an object that does not exist yet.
+
+        Raises:
+            ApiError: the object exists (409), or the API server refuses.
+        """
+        new = {**body, "metadata": {**body["metadata"], "resourceVersion": _NO_VERSION}}
+        return await self._applied(kind, new)
 
     async def apply_status(self, kind: Kind, body: Object) -> Object:
         """Server-side apply of the status."""
