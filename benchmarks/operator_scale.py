@@ -14,12 +14,13 @@ from pathlib import Path
 import psutil
 
 from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT
-from tests.operator.fake_api import serving
+from tests.operator.fake_api import Request, serving
 from tests.operator.process.running import Cluster
 from tests.waiting import until
 
 NAMESPACE = "shops"
-IDLE_SECONDS = 30
+IDLE_SECONDS = 90
+"""Long enough for each object to be reconciled again, though nothing has changed."""
 LONGEST_SECONDS = 900
 
 
@@ -54,7 +55,15 @@ async def measure(bundles: int) -> None:
                 before, asked = _cpu(process), len(api.requests)
                 await asyncio.sleep(IDLE_SECONDS)
                 idle = (_cpu(process) - before) / IDLE_SECONDS
-                print(f"idle: {idle:.1%} of a core, {len(api.requests) - asked} requests")
+                made = Counter(_what(request) for request in api.requests[asked:])
+                print(f"idle: {idle:.1%} of a core, requests: {dict(made)}")
+                print(f"resident then: {process.memory_info().rss / 2**20:.0f} MiB")
+
+
+def _what(request: Request) -> str:
+    """Method and kind of a request, or its path where it is about no namespace."""
+    _, _, inside = request.path.partition("/namespaces/")
+    return f"{request.method} {inside.split('/')[1] if inside else request.path}"
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -70,6 +70,7 @@ class Metrics:
             ["kind"],
             registry=self.registry,
         )
+        self._calls: dict[tuple[str, str, int], Counter] = {}
         self._conditions: dict[Key, Mapping[str, tuple[str, str]]] = {}
         self.watch(self._collect_conditions)
 
@@ -86,7 +87,11 @@ class Metrics:
         self._conditions.pop(key, None)
 
     def count_call(self, method: str, kind: str, code: int) -> None:
-        self.calls.labels(method, kind, str(code)).inc()
+        # Finding a counter by its labels takes as long as raising it.
+        counted = self._calls.get((method, kind, code))
+        if counted is None:
+            counted = self._calls[method, kind, code] = self.calls.labels(method, kind, str(code))
+        counted.inc()
 
     def exposition(self) -> bytes:
         """All metrics in the Prometheus text format."""

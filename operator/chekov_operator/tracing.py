@@ -4,7 +4,7 @@ Other requests, such as those that renew the Lease, have no span.
 """
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Final
@@ -17,6 +17,7 @@ from chekov_operator.kube.kinds import Key, Kind
 NO_TRACER: Final[Tracer] = trace.NoOpTracer()
 """Creates spans that record nothing."""
 
+_NO_SPAN: Final = nullcontext(trace.INVALID_SPAN)
 _tracer: ContextVar[Tracer | None] = ContextVar("tracer", default=None)
 
 
@@ -39,17 +40,14 @@ def reconciling(tracer: Tracer, key: Key) -> Generator[Span]:
         _tracer.reset(token)
 
 
-@contextmanager
-def requesting(method: str, kind: Kind, path: str) -> Generator[Span]:
+def requesting(method: str, kind: Kind, path: str) -> AbstractContextManager[Span]:
     """The span of one request to the API server."""
     tracer = _tracer.get()
     if tracer is None:
-        yield trace.INVALID_SPAN
-        return
+        return _NO_SPAN
     attributes = {"http.request.method": method, "url.path": path}
     name = f"{method} {kind.name}"
-    with tracer.start_as_current_span(name, kind=SpanKind.CLIENT, attributes=attributes) as span:
-        yield span
+    return tracer.start_as_current_span(name, kind=SpanKind.CLIENT, attributes=attributes)
 
 
 def set_response(span: Span, status: int) -> None:

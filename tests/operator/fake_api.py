@@ -221,10 +221,14 @@ class FakeApi:
             return web.json_response(self._changed(path, after(live, body)))
         if live is None and status:
             return _refusal(404, "NotFound", f"{path} not found")
+        body = {**body, "metadata": {**body["metadata"]}}
+        version = body["metadata"].pop("resourceVersion", None)
         if live is None:
-            self.put(path, {**body, "metadata": {**body["metadata"]}})
+            self.put(path, body)
             self._applied[path, ""] = body
             return web.json_response(self.objects[path], status=201)
+        if version not in (None, live["metadata"]["resourceVersion"]):
+            return _refusal(409, "Conflict", "the object has been modified")
         mine = {"status": body["status"]} if status else body
         key = (path, "status" if status else "")
         before = self._applied.get(key, {})

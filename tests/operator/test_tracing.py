@@ -69,7 +69,14 @@ async def test_its_requests_are_spans_below_it(
     assert made.parent is not None
     assert made.parent.span_id == whole.context.span_id
     assert (made.attributes or {})["http.response.status_code"] == 201
-    (read,) = named(exported, "GET Job")
+
+
+async def test_that_something_does_not_exist_is_no_error(
+    client: Client, tracer: Tracer, exported: InMemorySpanExporter
+) -> None:
+    with tracing.reconciling(tracer, BANK):
+        await client.get(CONFIG_MAP, "shops", "missing")
+    (read,) = named(exported, "GET ConfigMap")
     assert (read.attributes or {})["http.response.status_code"] == 404
     assert read.status.status_code is StatusCode.UNSET
 

@@ -85,6 +85,25 @@ class _Child:
     repairs: ChildRepairs
 
 
+@dataclass(frozen=True, slots=True)
+class _Application:
+    """One object to be sent.
+
+    Attributes:
+        kind: of the object.
+        body: as it is wanted, with its hash.
+        hashed: the hash.
+        repairs: of its fields.
+        is_new: whether it is not known to exist.
+    """
+
+    kind: Kind
+    body: Object
+    hashed: str
+    repairs: ChildRepairs
+    is_new: bool
+
+
 class Applier:
     """Applies objects, and makes no request for those that are already as wanted.
 
@@ -112,18 +131,23 @@ class Applier:
         unique = {(body["kind"], body["metadata"]["name"]): body for body in wanted}
         known = self._known.get(owner, {})
         self._known[owner] = {name: child for name, child in known.items() if name in unique}
-        first = [body for (kind, _), body in unique.items() if kind in _APPLIED_FIRST]
-        then = [body for (kind, _), body in unique.items() if kind not in _APPLIED_FIRST]
+        pending = [
+            application
+            for body in unique.values()
+            if (application := self._pending(owner, body, live)) is not None
+        ]
+        first = [item for item in pending if item.kind.name in _APPLIED_FIRST]
+        then = [item for item in pending if item.kind.name not in _APPLIED_FIRST]
         written: list[str] = []
         for wave in (first, then):
             # Try every object, so that one refusal does not keep the others from being applied.
             results = await asyncio.gather(
-                *(self._apply_one(owner, body, live) for body in wave), return_exceptions=True
+                *(self._apply_one(owner, item) for item in wave), return_exceptions=True
             )
             for result in results:
                 if isinstance(result, BaseException):
                     raise result
-                written.extend([result] if result else [])
+                written.append(result)
         self._raise_contested(owner)
         return written
 
@@ -144,7 +168,8 @@ class Applier:
         """Drop what is remembered of the children of an object that was deleted."""
         self._known.pop(owner, None)
 
-    async def _apply_one(self, owner: Key, body: Object, live: Children) -> str | None:
+    def _pending(self, owner: Key, body: Object, live: Children) -> _Application | None:
+        """What has to be sent so that an object is as wanted; `None` if nothing."""
         kind, name = KINDS[body["kind"]], str(body["metadata"]["name"])
         hashed = digest(body)
         body = with_annotation(body, HASH_ANNOTATION, hashed)
@@ -171,15 +196,22 @@ class Applier:
             if child and child.hashed == hashed:
                 # Otherwise nothing was applied before, which says nothing about other writers.
                 repairs.count(drifted)
-        exists = current is not None or await self._exists(kind, body)
+        return _Application(kind, body, hashed, repairs, is_new=current is None)
+
+    async def _apply_one(self, owner: Key, item: _Application) -> str:
+        kind, name = item.kind, str(item.body["metadata"]["name"])
         try:
-            after = await self._send(kind, body, exists=exists)
+            after = await (self._create if item.is_new else self._update)(kind, item.body)
         except ApiError as error:
             if error.status in _FAULTS_OF_THE_SPEC or error.reply.startswith(_UNREADABLE):
                 raise ChildRefused(error.reply) from error
             raise
-        uid = str(after["metadata"]["uid"])
-        self._known[owner][kind.name, name] = _Child(uid, hashed, differences(body, after), repairs)
+        self._known[owner][kind.name, name] = _Child(
+            str(after["metadata"]["uid"]),
+            item.hashed,
+            differences(item.body, after),
+            item.repairs,
+        )
         self._cache.put(kind, after)
         return f"{kind.name}/{name}"
 
@@ -202,31 +234,39 @@ class Applier:
             retry_after,
         )
 
-    async def _send(self, kind: Kind, body: Object, *, exists: bool) -> Object:
+    async def _create(self, kind: Kind, body: Object) -> Object:
+        """Apply an object that is not known to exist.
+
+        Raises:
+            NameTaken: it exists and has another owner. An apply would take over anyone's object.
+        """
+        try:
+            # Asking first whether it exists took 13 of the 41 requests for a new bundle.
+            return await self._client.apply_new(kind, body)
+        except ApiError as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+        meta = body["metadata"]
+        found = await self._client.get(kind, meta["namespace"], meta["name"])
+        if found is None:
+            return await self._client.apply(kind, body)
+        if not _is_child(found, body):
+            raise NameTaken(
+                f"the {kind.name} {meta['name']!r} already exists and has another owner; rename "
+                "one of the two, or delete that one"
+            )
+        return await self._update(kind, body)
+
+    async def _update(self, kind: Kind, body: Object) -> Object:
         try:
             return await self._client.apply(kind, body)
         except ApiError as error:
-            if not exists or error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
                 raise
         # An apply keeps what other writers added. Where the two together are invalid, such as two
         # ports of one name, their additions have to go.
         await self._client.overwrite(kind, body)
         return await self._client.apply(kind, body)
-
-    async def _exists(self, kind: Kind, body: Object) -> bool:
-        """Whether the object exists; the first apply would take over anyone's object of that name.
-
-        Raises:
-            NameTaken: it has another owner.
-        """
-        meta = body["metadata"]
-        found = await self._client.get(kind, meta["namespace"], meta["name"])
-        if found is not None and not _is_child(found, body):
-            raise NameTaken(
-                f"the {kind.name} {meta['name']!r} already exists and has another owner; rename "
-                "one of the two, or delete that one"
-            )
-        return found is not None
 
 
 def _is_child(found: Object, body: Object) -> bool:

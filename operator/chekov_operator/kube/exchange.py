@@ -1,7 +1,8 @@
 """One request to the API server, and what is read from its response."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 import aiohttp
 
@@ -10,23 +11,24 @@ from chekov_operator.kube.api_error import ApiError
 from chekov_operator.kube.kinds import Kind
 from chekov_operator.kube.objects import Object
 
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Request:
+
+class Request(NamedTuple):
     """One request; `kind` is that of the objects it is about."""
 
     method: str
     kind: Kind
     path: str
-    params: Mapping[str, str] = field(default_factory=dict[str, str])
+    params: Mapping[str, str] = _NONE
     body: Object | Sequence[Object] | None = None
     content: str = "application/json"
     accept: str = "application/json"
 
 
-def refusal(method: str, path: str, response: aiohttp.ClientResponse, text: str) -> ApiError:
+def refusal(method: str, path: str, response: aiohttp.ClientResponse, content: bytes) -> ApiError:
     """The error that a response with an error status is."""
-    answer = parsed(text)
+    answer = parsed(content)
     reply = str(answer.get("message") or response.reason)
     return ApiError(
         response.status,
@@ -37,18 +39,20 @@ def refusal(method: str, path: str, response: aiohttp.ClientResponse, text: str)
     )
 
 
-async def lines_of(content: aiohttp.StreamReader) -> AsyncGenerator[str]:
+async def lines_of(content: aiohttp.StreamReader) -> AsyncGenerator[bytes]:
     """The lines of a stream, however long each is."""
     rest = b""
     async for part in content.iter_any():
         *lines, rest = (rest + part).split(b"\n")
         for line in lines:
-            yield line.decode()
+            yield line
 
 
-def parsed(text: str) -> Object:
+def parsed(content: bytes) -> Object:
     """The object that a response holds, or its text as the message of one."""
-    return from_json(text) if text.startswith("{") else {"message": text}
+    if content.startswith(b"{"):
+        return from_json(content)
+    return {"message": content.decode(errors="replace")}
 
 
 def _seconds(text: str | None) -> float:

@@ -65,7 +65,7 @@ class ReferencedObjects:
         known = self._contents.get(key)
         if known is not None and not self._is_outdated(kind, key, known[0]):
             # Others may wait for the same answer.
-            return await asyncio.shield(known[1])
+            return known[1].result() if known[1].done() else await asyncio.shield(known[1])
         answer = asyncio.get_running_loop().create_future()
         self._contents[key] = (self._clock(), answer)
         try:

@@ -76,16 +76,20 @@ class Watch:
         """
         self._metrics.events.labels(kind.name).inc()
         deleted = change == "DELETED"
+        key = key_of(kind, body)
         # If a child's owner label was removed or changed, only the cache still names the owner.
-        known = self._cache.find(key_of(kind, body))
+        before = self._cache.owner(key)
+        known = self._cache.find(key) if kind.name in _READ_BY_OWNERS else None
         if deleted:
             self._cache.drop(kind, body)
         else:
             self._cache.put(kind, body, watched=True)
-        for key in dict.fromkeys(self._affected(kind, body, known, deleted=deleted)):
+        is_news = deleted or known is None or not _is_of_no_concern(kind, known, body)
+        owners = (before, owner_of(body)) if is_news else ()
+        for affected in dict.fromkeys(self._affected(kind, key, body, deleted=deleted) + owners):
             # Of a namespace that came back, nothing is decided before all of it is known.
-            if self._namespaces.is_readable(key.namespace):
-                self._queue.add(key)
+            if affected is not None and self._namespaces.is_readable(affected.namespace):
+                self._queue.add(affected)
 
     def users_of(self, store: Key) -> list[Key]:
         """The bundles and subscriptions that use a store."""
@@ -100,17 +104,13 @@ class Watch:
         return handle
 
     def _affected(
-        self, kind: Kind, body: Object, known: Object | None, *, deleted: bool
-    ) -> list[Key]:
-        key = key_of(kind, body)
-        own = [key] if kind in RECONCILED else []
+        self, kind: Kind, key: Key, body: Object, *, deleted: bool
+    ) -> tuple[Key | None, ...]:
+        """The object itself, if it has a controller, and those that use it."""
+        own = (key,) if kind in RECONCILED else ()
         if kind in (BUNDLE, SUBSCRIPTION):
             self._index_by_store(key, body, deleted=deleted)
-        if kind is STORE:
-            return [*own, *self._users_of.get(key, ())]
-        if not deleted and known is not None and _is_of_no_concern(kind, known, body):
-            return own
-        return [*own, *(owner for item in (known, body) if (owner := owner_of(item)))]
+        return (*own, *self._users_of.get(key, ())) if kind is STORE else own
 
     def _index_by_store(self, key: Key, body: Object, *, deleted: bool) -> None:
         """Remember which store an object uses, so that changes of the store reach the object."""
@@ -128,8 +128,8 @@ class Watch:
 
 def _is_of_no_concern(kind: Kind, known: Object, body: Object) -> bool:
     """Whether a change of a child is in a part of its status that its owner does not read."""
-    paths = _READ_BY_OWNERS.get(kind.name)
-    return paths is not None and all(nested(known, *path) == nested(body, *path) for path in paths)
+    paths = _READ_BY_OWNERS[kind.name]
+    return all(nested(known, *path) == nested(body, *path) for path in paths)
 
 
 class _EndlessPauses:

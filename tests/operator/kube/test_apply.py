@@ -48,6 +48,17 @@ async def test_what_is_not_there_is_made(api: FakeApi, applier: Applier) -> None
     assert api.objects[SERVICE.path("shops", "bank")]["spec"] == {"type": "ClusterIP"}
 
 
+async def test_a_new_object_costs_one_request(api: FakeApi, applier: Applier) -> None:
+    await applier.apply(BANK, [wanted()], {})
+    assert len(api.requests) == 1
+
+
+async def test_what_goes_while_it_is_looked_at_is_made(api: FakeApi, applier: Applier) -> None:
+    api.fail("PATCH", "/bank", 409, "Conflict")
+    assert await applier.apply(BANK, [wanted()], {}) == ["Service/bank"]
+    assert SERVICE.path("shops", "bank") in api.objects
+
+
 async def test_what_is_as_it_should_be_costs_no_request(api: FakeApi, applier: Applier) -> None:
     body = wanted(spec={"type": "ClusterIP"})
     await applier.apply(BANK, [body], {})
@@ -130,11 +141,12 @@ async def test_the_same_child_twice_is_applied_once(api: FakeApi, applier: Appli
 
 
 async def test_an_object_of_somebody_else_is_not_taken_over(api: FakeApi, applier: Applier) -> None:
-    api.put(CONFIG_MAP.path("shops", "bank"), {"data": {"theirs": "1"}})
+    path = CONFIG_MAP.path("shops", "bank")
+    theirs = api.put(path, {"data": {"theirs": "1"}})
     with pytest.raises(NameTaken) as caught:
         await applier.apply(BANK, [wanted("ConfigMap")], {})
     assert "ConfigMap 'bank'" in str(caught.value)
-    assert api.writes() == []
+    assert api.objects[path] == theirs
 
 
 async def test_an_own_object_whose_owner_was_removed_gets_it_back(

@@ -34,8 +34,9 @@ async def test_a_check_whose_pod_may_not_be_made_says_why(cluster: Cluster) -> N
     cluster.store()
     bank = cluster.bundle()
     async with cluster.operator():
-        await until(lambda: cluster.condition(bank)[1] == "PodNotCreated", PATIENCE)
-        assert words in cluster.condition(bank)[2]
+        # That there is no pod may be seen before it is asked why.
+        await until(lambda: words in cluster.condition(bank)[2], PATIENCE)
+        assert cluster.condition(bank)[1] == "PodNotCreated"
         assert words in cluster.condition(bank, "Degraded")[2]
         cluster.kubelet.forbidden = ""
         cluster.bundle(jobs={"resources": {"limits": {"memory": "128Mi"}}})
