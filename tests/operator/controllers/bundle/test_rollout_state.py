@@ -427,6 +427,8 @@ def test_the_status_says_what_is_awaited_and_the_state_is_read_back_from_it() ->
     assert status["connections"] == {"needed": 15, "used": 90, "limit": 97}
     assert (status["state"], status["reason"]) == ("Growing", "Connections")
     assert from_status(status) == state
+
+
 AMID: dict[str, Any] = {"new": 4, "ready": 4, "old": 6, "is_gated": True, "rollout": STEPS}
 
 
