@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev test faults unit check format bench bench-peers bench-failover bench-operator bench-rollout bench-compare image pictures cluster cluster-down clean
+.PHONY: help run dev test faults unit check format bench bench-peers bench-failover bench-operator bench-rollout bench-compare image pictures cluster cluster-load cluster-down clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -71,6 +71,9 @@ pictures: $(VENV)/.dev ## draw the dashboards in the docs as they look over the 
 
 cluster: $(VENV)/.run ## start a real Kubernetes with the bank and a Prometheus, and leave it running
 	$(BIN)/python -m tests.cluster demo
+
+cluster-load: $(VENV)/.run ## let money move on that bank for ten minutes
+	$(BIN)/python -m tests.cluster load
 
 cluster-down: $(VENV)/.run ## end that Kubernetes with everything on it
 	$(BIN)/python -m tests.cluster down

@@ -5,7 +5,8 @@ from typing import Final
 
 from aiohttp import web
 
-from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
+from chekov_operator.kube.api_error import ApiError, ApiUnavailable
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import BUNDLE, InvalidPathSegment
 from chekov_operator.kube.objects import Object, nested
 

@@ -26,7 +26,7 @@ Prometheus watches it, with the alerts of the chart, at http://localhost:9091:
   kubectl port-forward service/prometheus 9091:9090 &
   curl -s localhost:9091/api/v1/query --data-urlencode 'query=chekov_commands_total'
 
-Money moves for ten minutes after `{python} -m tests.cluster load`.
+`make cluster-load` moves money for ten minutes.
 
 `make cluster-down` ends it all.
 """

@@ -59,7 +59,7 @@ class Crowd:
 async def test_clients_that_read_no_page_and_come_back_fit_into_a_pod(
     dsn: str, postgres_store: PostgresStore
 ) -> None:
-    """Without its care for what they leave behind, they take it 880 MiB."""
+    """Without its care for what they leave behind, they take it more than that."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20_000), hard))
     data = b'{"text":"%b"}' % (b"x" * 30_000)

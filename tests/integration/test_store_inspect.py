@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -159,3 +160,31 @@ async def test_a_database_that_does_not_answer_is_given_up(dsn: str) -> None:
 
 async def _none(dsn: str) -> bool:
     return await connections(dsn) == []
+
+
+async def test_a_connection_whose_packets_are_lost_is_followed_by_another(dsn: str) -> None:
+    postgres = urlsplit(dsn)
+    opened: list[asyncio.StreamWriter] = []
+
+    async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(65_536):
+            target.write(data)
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
+        if len(opened) == 1:
+            return
+        answers, requests = await asyncio.open_connection(postgres.hostname, postgres.port)
+        opened.append(requests)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pass_on(reader, requests))
+            group.create_task(pass_on(answers, writer))
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        address = f"{postgres.username}:{postgres.password}@127.0.0.1:{port}"
+        inspector = Inspector(postgres._replace(netloc=address).geturl(), timeout=100)
+        assert (await inspector.status("chekov")).position == 0
+        inspector.close()
+        for writer in opened:
+            writer.close()

@@ -7,8 +7,9 @@ from typing import Final
 from chekov_operator.api.conditions import Condition, rendered
 from chekov_operator.api.spec import parse_meta
 from chekov_operator.controllers.plan import Plan
+from chekov_operator.kube.api_error import ApiError
 from chekov_operator.kube.cache import Cache
-from chekov_operator.kube.client import ApiError, Client
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.events import Events
 from chekov_operator.kube.kinds import Kind
 from chekov_operator.kube.objects import Object, condition_of, nested, nested_list

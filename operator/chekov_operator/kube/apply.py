@@ -8,8 +8,9 @@ from http import HTTPStatus
 from typing import Final
 
 from chekov.errors import ChekovError
+from chekov_operator.kube.api_error import ApiError
 from chekov_operator.kube.cache import Cache
-from chekov_operator.kube.client import ApiError, Client
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.drift import Differences, differences
 from chekov_operator.kube.kinds import (
     CONFIG_MAP,

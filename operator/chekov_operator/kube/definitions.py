@@ -4,7 +4,8 @@ import asyncio
 import logging
 from typing import Final
 
-from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
+from chekov_operator.kube.api_error import ApiError, ApiUnavailable
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import DEFINED, GROUP, STORE
 from chekov_operator.management import Health
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
+from chekov_operator.kube.api_error import ApiError, ApiUnavailable
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import EVENT, FIELD_MANAGER
 from chekov_operator.kube.objects import Object, digest
 from chekov_operator.kube.text import printable

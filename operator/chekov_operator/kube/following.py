@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from chekov.backoff import Backoff
-from chekov_operator.kube.client import ApiError, ApiUnavailable
+from chekov_operator.kube.api_error import ApiError, ApiUnavailable
 from chekov_operator.kube.objects import Object, nested
 
 _FIRST_RETRY_SECONDS: Final = 1.0

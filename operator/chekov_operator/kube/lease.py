@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from chekov.errors import ChekovError
-from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
+from chekov_operator.kube.api_error import ApiError, ApiUnavailable
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import LEASE
 from chekov_operator.kube.objects import Object, nested
 

@@ -9,8 +9,9 @@ import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 
+from chekov_operator.kube.api_error import ApiError, ApiUnavailable
 from chekov_operator.kube.cache import Cache
-from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import MANAGED, STORE, WATCHED, WRITTEN_BY_USERS, Kind
 from chekov_operator.kube.objects import Object
 from chekov_operator.kube.work_queue import WorkQueue

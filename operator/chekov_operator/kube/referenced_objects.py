@@ -10,7 +10,8 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
-from chekov_operator.kube.client import ApiUnavailable, Client
+from chekov_operator.kube.api_error import ApiUnavailable
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.content import Content, content_of
 from chekov_operator.kube.following import follow
 from chekov_operator.kube.kinds import CONFIG_MAP, SECRET, SERVICE_ACCOUNT, Key, Kind

@@ -8,8 +8,9 @@ import asyncio
 import logging
 from typing import Final
 
+from chekov_operator.kube.api_error import ApiError, ApiUnavailable
 from chekov_operator.kube.cache import Cache
-from chekov_operator.kube.client import ApiError, ApiUnavailable, Client
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import KINDS, WATCHED, Key, Kind
 from chekov_operator.kube.namespaces import Namespaces, listed
 from chekov_operator.kube.objects import Object, key_of, owner_of, resource_version

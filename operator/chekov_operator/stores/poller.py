@@ -13,8 +13,8 @@ from chekov_operator.api.event_store import Store
 from chekov_operator.api.fault import Fault
 from chekov_operator.kube.kinds import Key
 
-FIRST_RETRY_SECONDS: Final = 3.0
-"""Short, because people wait for a database that is started."""
+FIRST_RETRY_SECONDS: Final = 0.5
+"""Short, because people wait for a database that is started; each further one doubles it."""
 LONGEST_RETRY_SECONDS: Final = 60.0
 CONFIRMING_SECONDS: Final = 1.0
 """Until a failed read is repeated, before it is reported: one failed read is not an outage."""

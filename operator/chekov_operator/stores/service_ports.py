@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 from chekov_operator.api.reference_names import LABEL
-from chekov_operator.kube.client import ApiError, Client
+from chekov_operator.kube.api_error import ApiError
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import ENDPOINT_SLICE, SERVICE
 from chekov_operator.kube.objects import Object, nested, nested_list
 from chekov_operator.stores.dsn import Address

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from chekov_operator.kube.api_error import ApiError
 from chekov_operator.kube.apply import Applier, ChildRefused, FieldContested, NameTaken
 from chekov_operator.kube.cache import Cache
-from chekov_operator.kube.client import ApiError, Client
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, DEPLOYMENT, JOB, KINDS, SERVICE, Key
 from chekov_operator.kube.objects import Object
 from chekov_operator.kube.repairs import FREE_REPAIRS

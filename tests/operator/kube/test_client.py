@@ -8,7 +8,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 
-from chekov_operator.kube.client import ApiError, ApiUnavailable, Client, connected
+from chekov_operator.kube.api_error import ApiError, ApiUnavailable
+from chekov_operator.kube.client import Client, connected
 from chekov_operator.kube.kinds import BUNDLE, CONFIG_MAP, JOB, POD, InvalidPathSegment
 from chekov_operator.kube.objects import Object
 from chekov_operator.metrics import Metrics

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from chekov_operator.kube.api_error import ApiError
 from chekov_operator.kube.cache import Cache
-from chekov_operator.kube.client import ApiError, Client
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, Key
 from chekov_operator.kube.namespaces import Namespaces
 from chekov_operator.kube.work_queue import WorkQueue

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from chekov_operator.kube.client import ApiError, Client
+from chekov_operator.kube.api_error import ApiError
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.kinds import CONFIG_MAP, SECRET, Key
 from chekov_operator.kube.referenced_objects import UNWATCHED_SECONDS, ReferencedObjects
 from tests.operator.fake_api import FakeApi

@@ -7,7 +7,7 @@ from dataclasses import replace
 from chekov.store.postgres.inspect import Progress, StoreStatus
 from chekov_operator.api.event_store import Store
 from chekov_operator.api.fault import Fault
-from chekov_operator.kube.client import ApiUnavailable
+from chekov_operator.kube.api_error import ApiUnavailable
 from chekov_operator.stores.poller import LONGEST_RETRY_SECONDS, Poller, Reading
 from tests.operator.samples import store
 from tests.operator.virtual_time import elapsed, run_virtually

@@ -29,8 +29,9 @@ from chekov_operator.controllers.bundle.revisions import (
     records,
     stored_spec,
 )
+from chekov_operator.kube.api_error import ApiError
 from chekov_operator.kube.cache import Cache
-from chekov_operator.kube.client import ApiError, Client
+from chekov_operator.kube.client import Client
 from chekov_operator.kube.content import Content
 from chekov_operator.kube.events import warnings_about
 from chekov_operator.kube.kinds import (

@@ -15,8 +15,10 @@ from chekov_operator.controllers.bundle.revisions import deployments, known_resu
 from chekov_operator.controllers.bundle.rollout import Rollout
 from chekov_operator.controllers.bundle.rollout_state import (
     RolloutState,
-    Situation,
     from_status,
+)
+from chekov_operator.controllers.bundle.rollout_transitions import (
+    Situation,
     next_state,
     superseded,
 )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
 from chekov.errors import StoreUnavailable
@@ -20,6 +21,7 @@ T = TypeVar("T")
 _Read: TypeAlias = Callable[[DriverConnection, str], Awaitable[T]]
 
 READ_SECONDS: Final = 5.0
+_FIRST_TRY_SECONDS: Final = 1.5
 IDLE_SECONDS: Final = 60.0
 
 
@@ -144,8 +146,20 @@ class Inspector:
                 # It broke since the last read, which says nothing about the database now.
                 if fault_of(error) is not Fault.LOST:
                     raise
-        connection = await connect_once(self._dsn, application="chekov inspect")
-        return await self._read_over(connection, schema, read)
+        return await self._read_over(await self._connected(), schema, read)
+
+    async def _connected(self) -> DriverConnection:
+        """A new connection.
+
+        A packet to a Service whose address a node does not know yet is lost, and so is every
+        repetition of it, since the kernel goes on as it has begun. Another connection gets through.
+        """
+        connect = partial(connect_once, self._dsn, application="chekov inspect")
+        try:
+            async with asyncio.timeout(min(_FIRST_TRY_SECONDS, self._timeout / 2)):
+                return await connect()
+        except TimeoutError:
+            return await connect()
 
     async def _read_over(self, connection: DriverConnection, schema: str, read: _Read[T]) -> T:
         try:

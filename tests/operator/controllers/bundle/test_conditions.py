@@ -13,7 +13,9 @@ from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
 from chekov_operator.controllers.bundle.gate import Gate
 from chekov_operator.controllers.bundle.rollout import Rollout
-from chekov_operator.controllers.bundle.rollout_state import RolloutState
+from chekov_operator.controllers.bundle.rollout_state import (
+    RolloutState,
+)
 from tests.operator.samples import bundle, target
 
 REVISION = target().name

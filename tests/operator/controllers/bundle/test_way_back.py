@@ -9,7 +9,10 @@ from chekov_operator.api.conditions import false, true, unknown
 from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.gate import TYPE, Gate
 from chekov_operator.controllers.bundle.observed import ObservedBundle
-from chekov_operator.controllers.bundle.rollout_state import ANSWER_SECONDS, RolloutState
+from chekov_operator.controllers.bundle.rollout_state import (
+    ANSWER_SECONDS,
+    RolloutState,
+)
 from chekov_operator.controllers.bundle.way_back import gate_backwards, with_answer
 from chekov_operator.kube.objects import nested
 from tests.operator.samples import bundle, store_body, target

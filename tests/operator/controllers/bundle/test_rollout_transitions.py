@@ -12,16 +12,18 @@ from chekov_operator.controllers.bundle.pod_counts import Pods
 from chekov_operator.controllers.bundle.rollout import Rollout
 from chekov_operator.controllers.bundle.rollout_state import (
     ANSWER_SECONDS,
-    SHORTAGE_SECONDS,
     RolloutState,
-    Situation,
     from_status,
     held_share,
-    next_state,
     share_of,
-    superseded,
     to_status,
     wait_of,
+)
+from chekov_operator.controllers.bundle.rollout_transitions import (
+    SHORTAGE_SECONDS,
+    Situation,
+    next_state,
+    superseded,
 )
 from tests.operator.samples import bundle, bundle_body
 
