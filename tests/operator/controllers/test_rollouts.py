@@ -282,6 +282,24 @@ async def test_a_rollout_waits_for_connections_and_goes_on_by_itself(scene: Scen
     assert scene.status(MAIN)["connections"] == {"limit": 97}
 
 
+async def test_after_a_restart_no_pods_are_made_before_the_store_is_read(scene: Scene) -> None:
+    scene.give_bank(replicas=3, compatibility="Skip")
+    scene.databases.connections = (40, 97)
+    await scene.serve()
+    old = scene.status()["revision"]
+    scene.give_bank(replicas=3, compatibility="Skip", restartNonce="new")
+    await scene.begin_check()
+    scene.end_check(FINE)
+    scene.databases.is_read = False
+    await scene.settle()
+    assert pods(scene)[old] == 3
+    assert sum(pods(scene).values()) == 3, "it is not known whether there are connections left"
+    scene.databases.is_read = True
+    await scene.settle()
+    assert pods(scene)[old] == 0
+    assert scene.condition("Ready")[:2] == ("True", "Serving")
+
+
 async def test_the_store_is_read_before_pods_are_made(scene: Scene) -> None:
     scene.give_bank()
     await scene.begin_check()

@@ -152,6 +152,19 @@ async def test_a_rollout_waits_for_what_its_spec_names_and_goes_on(
     assert scene.status()["rollout"]["state"] == "Waiting"
 
 
+@pytest.mark.parametrize("compatibility", ["Enforce", "Skip"])
+async def test_the_old_revision_keeps_its_pods_while_something_is_missing(
+    scene: Scene, revisions: tuple[str, str], compatibility: str
+) -> None:
+    old, new = revisions
+    scene.give(_with(scene, compatibility=compatibility))
+    await scene.settle()
+    scene.give(_with(scene, imagePullSecrets=[{"name": "keys"}]))
+    await scene.settle()
+    assert scene.condition("Ready")[1] == "SecretNotFound"
+    assert served(scene) == {old: 3, new: 1}
+
+
 async def test_a_suspended_rollout_goes_on_where_it_was(
     scene: Scene, revisions: tuple[str, str]
 ) -> None:

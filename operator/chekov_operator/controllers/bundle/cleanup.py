@@ -19,9 +19,7 @@ from chekov_operator.controllers.bundle.revisions import (
     records,
 )
 from chekov_operator.controllers.bundle.rollout import ready_pods
-from chekov_operator.controllers.bundle.rollout_state import (
-    RolloutState,
-)
+from chekov_operator.controllers.bundle.rollout_state import RolloutState
 from chekov_operator.kube.kinds import (
     COMPONENT_LABEL,
     CONFIG_MAP,

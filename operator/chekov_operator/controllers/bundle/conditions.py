@@ -16,13 +16,8 @@ from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.gate import Gate
 from chekov_operator.controllers.bundle.rollout import Rollout
-from chekov_operator.controllers.bundle.rollout_state import (
-    UNDONE,
-    RolloutState,
-)
-from chekov_operator.controllers.bundle.rollout_transitions import (
-    CONNECTIONS,
-)
+from chekov_operator.controllers.bundle.rollout_state import UNDONE, RolloutState
+from chekov_operator.controllers.bundle.rollout_transitions import CONNECTIONS
 from chekov_operator.controllers.subscription_rows import fault_of_rows
 
 _WAITING: Final = "waiting for a change"

@@ -222,7 +222,8 @@ def _room(
     bundle: Bundle, observed: ObservedBundle, target: str, progress: RolloutState | None
 ) -> int | None:
     """For how many more pods the server has connections; `None` if that is not known."""
-    if progress is not None and progress.awaited is not None:
+    # After a restart of the operator, the store is read in a moment.
+    if not observed.is_store_read or (progress is not None and progress.awaited is not None):
         return 0
     known = connections_of(bundle, observed)
     return None if known is None else known.room(target, pods_by_revision(observed))

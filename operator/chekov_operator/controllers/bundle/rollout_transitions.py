@@ -104,7 +104,7 @@ def next_state(before: RolloutState | None, now: Situation) -> RolloutState | No
             return _giving_up(known, known.fault, now)
     if not now.bundle.pods:
         # What it may have stored is not forgotten, and it goes on from there.
-        return _held(known, "Held", now) if known and known.origin and now.is_new else None
+        return _suspended(known, now) if known and known.origin and now.is_new else None
     if now.rollout.complete:
         return None
     if known is None or known.gives_up:
@@ -115,8 +115,9 @@ def next_state(before: RolloutState | None, now: Situation) -> RolloutState | No
 def superseded(before: RolloutState, wanted: str | None, now: Situation) -> RolloutState | None:
     """The state of a rollout while the spec asks for another revision, which may not run yet.
 
-    The last good revision takes all pods in that time if nothing was stored meanwhile that it might
-    not read, as nobody has asked its gate; else nothing moves. A return goes on.
+    Nothing moves while that one cannot be determined, or if something was stored meanwhile that the
+    last good revision might not read, as nobody has asked its gate; else that takes all pods in
+    that time. A return goes on.
 
     Args:
         before: the state of the rollout.
@@ -125,8 +126,9 @@ def superseded(before: RolloutState, wanted: str | None, now: Situation) -> Roll
     """
     if before.is_back:
         return _going_back(before, before.fault, now)
-    if not (now.is_gated and (before.served or now.has_served)):
-        return before if wanted is None else None
+    may_have_stored = now.is_gated and (before.served or now.has_served)
+    if wanted is not None and not may_have_stored:
+        return None
     # Its gate asks the same, for what will be its own rollout.
     is_asked_for = wanted is not None and wanted == before.origin
     if now.is_undone and not is_asked_for:
@@ -250,6 +252,11 @@ def _held(known: RolloutState, state: State, now: Situation) -> RolloutState:
         awaited=None,
         served=known.served or now.has_served,
     )
+
+
+def _suspended(known: RolloutState, now: Situation) -> RolloutState:
+    """The state while the spec asks for no pods; what went back begins again at its first step."""
+    return _held(replace(known, step=0) if known.gives_up else known, "Held", now)
 
 
 def _undone(now: Situation) -> Fault:

@@ -13,10 +13,7 @@ from chekov_operator.controllers.bundle.deployments import pods_by_revision, sto
 from chekov_operator.controllers.bundle.observed import ObservedBundle
 from chekov_operator.controllers.bundle.revisions import deployments, known_result, records
 from chekov_operator.controllers.bundle.rollout import Rollout
-from chekov_operator.controllers.bundle.rollout_state import (
-    RolloutState,
-    from_status,
-)
+from chekov_operator.controllers.bundle.rollout_state import RolloutState, from_status
 from chekov_operator.controllers.bundle.rollout_transitions import (
     Situation,
     next_state,

@@ -7,10 +7,7 @@ from chekov_operator.api.domain_bundle import Bundle
 from chekov_operator.children.revision import Revision
 from chekov_operator.controllers.bundle.gate import TYPE, Gate, gate_of
 from chekov_operator.controllers.bundle.observed import ObservedBundle
-from chekov_operator.controllers.bundle.rollout_state import (
-    ANSWER_SECONDS,
-    RolloutState,
-)
+from chekov_operator.controllers.bundle.rollout_state import ANSWER_SECONDS, RolloutState
 
 
 def gate_backwards(

@@ -12,6 +12,7 @@ from chekov_operator.controllers.bundle.pod_counts import Pods
 from chekov_operator.controllers.bundle.rollout import Rollout
 from chekov_operator.controllers.bundle.rollout_state import (
     ANSWER_SECONDS,
+    UNDONE,
     RolloutState,
     from_status,
     held_share,
@@ -32,6 +33,7 @@ NOW = 1_800_000_000.0
 STEPS: dict[str, Any] = {
     "steps": [{"share": 10, "pauseSeconds": 60}, {"share": 50, "pauseSeconds": 30}]
 }
+UNDO = Fault(UNDONE, f"the annotation names revision {NEW}")
 CRASHES = Fault("CrashLoopBackOff", "pod bank-1 keeps crashing")
 
 
@@ -470,7 +472,28 @@ def test_a_rollout_that_stored_nothing_is_given_up_at_once(change: dict[str, Any
     now = situation(**(AMID | change))
     begun = after(now)
     assert superseded(begun, "cccc", now) is None
-    assert superseded(begun, None, now) == begun, "what its spec names may come back"
+
+
+@pytest.mark.parametrize("change", [{}, {"is_gated": False}, {"ready": 0}])
+def test_nothing_moves_while_the_wanted_revision_cannot_be_determined(
+    change: dict[str, Any],
+) -> None:
+    now = situation(**(AMID | change))
+    begun = after(now)
+    state = superseded(begun, None, now)
+    assert state is not None
+    assert (state.state, state.kept, state.step) == ("Held", 4, begun.step)
+    later = situation(**(AMID | change), at=9000)
+    assert superseded(state, None, later) == state
+    back = after(later, before=state)
+    assert (back.state, back.progressed) == (begun.state, NOW + 9000), "it gets its time again"
+
+
+def test_what_went_back_and_was_suspended_begins_again_with_the_first_step() -> None:
+    undone = replace(after(situation(**AMID)), step=1, state="Returned", fault=UNDO)
+    held = after(situation(rollout=STEPS, at=10, suspended=True), before=undone)
+    resumed = after(situation(rollout=STEPS, at=20), before=held)
+    assert (held.state, resumed.state, resumed.step) == ("Held", "Growing", 0)
 
 
 @pytest.mark.parametrize(
