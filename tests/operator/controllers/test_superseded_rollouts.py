@@ -173,7 +173,8 @@ async def test_a_suspended_rollout_goes_on_where_it_was(
     scene.give(_with(scene, rollout={"steps": [{"share": 25}, {"share": 50, "pauseSeconds": 600}]}))
     await scene.settle()
     assert served(scene) == {old: 2, new: 2}
-    scene.give(_with(scene, suspend=True))
+    steps = [{"share": 25, "pauseSeconds": 600}, {"share": 50, "pauseSeconds": 600}]
+    scene.give(_with(scene, suspend=True, rollout={"steps": steps}))
     await scene.settle()
     assert served(scene) == {}
     assert scene.condition("Ready")[:2] == ("True", "Suspended")

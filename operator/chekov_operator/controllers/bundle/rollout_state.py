@@ -178,7 +178,8 @@ def stages_of(state: RolloutState | None, bundle: Bundle) -> list[tuple[int, flo
     """The steps, which only a revision has that takes over from another one."""
     if state is None or state.origin is None:
         return []
-    return bundle.rollout.stages(bundle.pods)
+    # While the bundle is suspended, those of the number that it had: it goes on among them.
+    return bundle.rollout.stages(bundle.pods or state.replicas)
 
 
 def _stamp(seconds: float) -> str:

@@ -447,6 +447,14 @@ def test_a_suspended_rollout_is_held_where_it_is() -> None:
     assert (resumed.state, resumed.progressed) == ("Waiting", NOW + 9000)
 
 
+def test_a_suspended_rollout_is_at_the_same_step_after_a_restart_of_the_operator() -> None:
+    begun = replace(after(situation(rollout=STEPS)), step=1, served=True)
+    now = situation(rollout=STEPS, at=10, replicas=0, suspended=True)
+    state = after(now, before=begun)
+    read = from_status(to_status(state, now.bundle, now.pods))
+    assert (state.step, read) == (1, state)
+
+
 def test_held_pods_are_as_many_as_before_and_all_if_they_were_all() -> None:
     held = after(situation(**AMID, suspended=True), before=after(situation(**AMID)))
     counts = [held_share(held, bundle(replicas=count)) for count in (0, 3, 10, 20)]
