@@ -196,7 +196,9 @@ class TagIndexer:
             page = await self._events.read_page(after=after, limit=_PAGE, filter=types)
             through = page[-1].position if len(page) == _PAGE else head
             missing, failed = self._missing_in(page, kinds)
-            if not await self._index.add(self._writer, kinds, missing, through, failed):
+            if not await self._index.add(
+                self._writer, kinds, missing, through, failed, after=after
+            ):
                 return
             await self._look()
             self._report()

@@ -108,10 +108,14 @@ class MemoryTagIndex:
         missing: Sequence[MissingTags],
         through: int,
         failed: Sequence[TagFailure] = (),
+        *,
+        after: int = 0,
     ) -> bool:
         """Write tags of stored events."""
         rows = {tag: self._rows[tag] for tag in kinds if tag in self._rows}
-        if len(rows) < len(kinds) or any(row.owner != writer for row in rows.values()):
+        if len(rows) < len(kinds) or any(
+            row.owner != writer or row.position < after for row in rows.values()
+        ):
             return False
         stops: dict[str, TagFailure] = {}
         for failure in sorted(failed):

@@ -127,6 +127,8 @@ class TagIndex(Protocol):
         missing: Sequence[MissingTags],
         through: int,
         failed: Sequence[TagFailure] = (),
+        *,
+        after: int = 0,
     ) -> bool:
         """Write tags of stored events; those that are there already stay.
 
@@ -139,9 +141,11 @@ class TagIndex(Protocol):
             missing: the events, in the order of the log; those erased meanwhile are ignored.
             through: no event up to here lacks tags of these kinds then, but those that failed.
             failed: events whose tags cannot be made.
+            after: the events after this position were read.
 
         Returns:
-            `False`, with nothing written, if another process is to write them now.
+            `False`, with nothing written, if another process is to write them of any of the kinds
+            now, or one lacks tags of events before those that were read.
         """
         ...
 

@@ -58,6 +58,8 @@ class PostgresTagIndex:
         missing: Sequence[MissingTags],
         through: int,
         failed: Sequence[TagFailure] = (),
+        *,
+        after: int = 0,
     ) -> bool:
         """Write tags of stored events."""
         rows: list[tuple[str, int, str, UUID | None]] = [
@@ -72,7 +74,7 @@ class PostgresTagIndex:
             [storable_text(each.error) for each in failed],
         )
         [(added,)] = await self._fetch(
-            "add", writer, *_columns(kinds), through, *columns, *failures
+            "add", writer, *_columns(kinds), after, through, *columns, *failures
         )
         return added
 

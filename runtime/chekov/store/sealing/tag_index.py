@@ -29,7 +29,9 @@ class SealedTagIndex:
         missing: Sequence[MissingTags],
         through: int,
         failed: Sequence[TagFailure] = (),
+        *,
+        after: int = 0,
     ) -> bool:
         """Write tags of stored events."""
         hashed = await self._events.with_hashed_tags(missing)
-        return await self._index.add(writer, kinds, hashed, through, failed)
+        return await self._index.add(writer, kinds, hashed, through, failed, after=after)

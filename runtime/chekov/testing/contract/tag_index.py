@@ -208,6 +208,33 @@ class TagIndexContract:
         assert await state(store) == TagKindState(NAME, 2, 2, owned=True)
         assert positions((await store.read_scope(BOB)).events) == [1]
 
+    async def test_tags_are_written_of_all_kinds_or_of_none(self, store: Store) -> None:
+        """A kind that went over to another process holds the others up."""
+        other = TagKind("other", "name")
+        await store.append("a", [event("claimed"), event("other")])
+        await attend(store)
+        await attend(store, "second", wanted=[NAME, other])
+        assert not await store.tag_index.add("new", [NAME, other], [], 2)
+        assert [each.position for each in await store.tag_index.kinds()] == [0, 0]
+        assert await store.tag_index.add("new", [NAME], [], 2)
+
+    async def test_events_read_before_one_is_looked_at_again_are_not_enough(
+        self, store: Store
+    ) -> None:
+        """Nothing is written up to their end: the one before them has no tags yet."""
+        index = store.tag_index
+        await store.append("a", [event("claimed"), event("claimed"), event("claimed")])
+        await attend(store)
+        failed = [TagFailure(1, "claimed", "broken")]
+        assert await index.add("new", [NAME], [], 3, failed)
+        assert await index.skip(1, "why not") is not None
+        assert await index.add("new", [NAME], [], 2, failed)
+        assert await index.unskip(1)
+        assert not await index.add("new", [NAME], [], 3, after=2)
+        found = await state(store)
+        assert (found.position, found.is_complete, found.owned) == (0, False, True)
+        assert await index.add("new", [NAME], [], 3)
+
     async def test_hashed_tags_go_with_their_key(self, store: Store) -> None:
         """As those that are stored with their event."""
         key = Key(uuid4(), "ann", b"k" * 32)

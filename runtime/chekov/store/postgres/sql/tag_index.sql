@@ -16,7 +16,7 @@ select r_withdrawn, r_head, (
 ) from chekov.attend_writer_v1($1, $2, $3, $4, $5, $6)
 
 -- name: add
-select chekov.add_tags_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+select chekov.add_tags_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- name: leave
 with gone as (delete from chekov.writers where id = $1)

@@ -76,10 +76,11 @@ begin
     end loop;
 end $$;
 
--- As add_tags_v1; also, events whose tags cannot be made, the first of each type stops the kinds of that
--- type just before it, with the error, unless it is skipped.
+-- As add_tags_v1; also, of events whose tags cannot be made, the first of each type stops the kinds of
+-- that type just before it, with the error, unless it is skipped. Nothing is done either if one of the
+-- kinds lacks tags up to p_after, as where an event is looked at again since the writer read those after.
 create function chekov.add_tags_v2(
-    p_writer text, p_types text[], p_kinds text[], p_through bigint,
+    p_writer text, p_types text[], p_kinds text[], p_after bigint, p_through bigint,
     p_tags text[], p_positions bigint[], p_event_types text[], p_keys uuid[],
     p_failed bigint[], p_failed_types text[], p_errors text[]
 ) returns boolean language plpgsql as $$
@@ -87,6 +88,15 @@ declare
     owned bigint;
 begin
     perform pg_advisory_xact_lock(hashtextextended('chekov', 5));
+    -- Before any of them changes: what this answers with false is committed, too.
+    perform from chekov.tag_kinds as row
+    join unnest(p_types, p_kinds) as written (type, kind) using (type, kind)
+    where owner = p_writer and position >= p_after
+    for update of row;
+    get diagnostics owned = row_count;
+    if owned < cardinality(p_types) then
+        return false;
+    end if;
     with stop as (
         select distinct on (type) type, position, error
         from unnest(p_failed, p_failed_types, p_errors) as failed (position, type, error)
@@ -102,11 +112,7 @@ begin
         leased = clock_timestamp() + interval '30 seconds'
     from unnest(p_types, p_kinds) as written (type, kind)
     left join stop on stop.type = written.type
-    where row.type = written.type and row.kind = written.kind and owner = p_writer;
-    get diagnostics owned = row_count;
-    if owned < cardinality(p_types) then
-        return false;
-    end if;
+    where row.type = written.type and row.kind = written.kind;
     insert into chekov.tags (tag, position, type, key)
     select tag, position, type, key
     from unnest(p_tags, p_positions, p_event_types, p_keys) as missing (tag, position, type, key)
