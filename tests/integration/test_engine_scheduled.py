@@ -74,7 +74,11 @@ async def test_what_waits_costs_nothing(dsn: str) -> None:
     try:
         await connection.execute(FILL)
         await connection.execute("analyze")
-        sql = statements("schedules", "chekov")["next_due"].replace("$1", "'bank'")
+        sql = (
+            statements("schedules", "chekov")["next_due"]
+            .replace("$1", "'bank'")
+            .replace("$2", "1000")
+        )
         plan = await connection.fetch(f"explain (analyze, buffers, format json) {sql}")
         text = str(plan[0][0])
         assert "Seq Scan" not in text

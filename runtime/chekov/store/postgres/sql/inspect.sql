@@ -18,9 +18,9 @@ select
 from pg_class where relnamespace = $1::text::regnamespace and relkind = 'r'
 
 -- name: connections
+-- Servers have reserved_connections from version 16 on.
 select
     (select coalesce(sum(numbackends), 0)::int from pg_stat_database),
     current_setting('max_connections')::int
         - current_setting('superuser_reserved_connections')::int
-        -- Servers have it from version 16 on.
         - coalesce(current_setting('reserved_connections', true), '0')::int
