@@ -52,7 +52,7 @@ class Bank:
         """Apply the bundle with this code."""
         self.kubectl.apply(manifests.bundle(self.name, code, **settings))
 
-    def wait_until_ready(self, *, timeout: float = 60) -> None:
+    def wait_until_ready(self, *, timeout: float = 180) -> None:
         """Wait as a person would, with `kubectl wait`."""
         self.kubectl.wait("condition=Ready", f"domainbundle/{self.name}", timeout=timeout)
 

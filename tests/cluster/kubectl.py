@@ -66,7 +66,7 @@ class Kubectl:
         """Delete an object and wait until it is gone."""
         self.run("delete", kind, name, *options)
 
-    def wait(self, condition: str, target: str, *, timeout: float = 60) -> None:
+    def wait(self, condition: str, target: str, *, timeout: float = 180) -> None:
         """Wait for a condition of an object, like `kubectl wait` does.
 
         Raises:

@@ -66,7 +66,7 @@ def succeeds(*command: str | Path, env: Mapping[str, str] | None = None) -> bool
     return True
 
 
-def wait_for(what: str, met: Callable[[], bool], *, timeout: float = 60) -> None:
+def wait_for(what: str, met: Callable[[], bool], *, timeout: float = 120) -> None:
     """Wait until a condition is met, checking ten times a second.
 
     Raises:
