@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run dev test faults unit check format bench bench-peers bench-failover bench-operator bench-rollout bench-compare image pictures cluster cluster-load cluster-down clean
+.PHONY: help run dev test faults unit check format bench bench-peers bench-failover bench-operator bench-scale bench-rollout bench-compare image pictures cluster cluster-load cluster-down clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,6 +52,9 @@ bench-failover: $(VENV)/.dev ## measure how soon subscriptions follow processes 
 
 bench-operator: $(VENV)/.dev ## measure the operator beside a minimal one in Go, on a real API server (BENCH=n for n bundles)
 	$(BIN)/python -m benchmarks.operator_comparison $(BENCH)
+
+bench-scale: $(VENV)/.dev ## measure the operator alone, with many bundles (BENCH=n for n of them)
+	$(BIN)/python -m benchmarks.operator_scale $(BENCH)
 
 bench-rollout: $(VENV)/.dev ## measure what a rollout in steps costs the commands meanwhile, on the test cluster
 	$(BIN)/python -m benchmarks.rollout $(BENCH)
