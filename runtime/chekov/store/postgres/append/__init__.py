@@ -41,11 +41,12 @@ for ten seconds. With one append in flight and an idle second process, an append
 processor time of all of them, Postgres included, that it takes alone. It was 2.7 times before the
 cache served beside others and notifications came less often.
 
-The second connection, for queues of 128 appends and more, saves elapsed time (256 in flight: 1.2 to
+The second connection, for queues of 64 appends and more, saves elapsed time (256 in flight: 1.2 to
 1.4 without it, on a machine with nothing else to do), since Postgres works on one half while this
 process prepares the other. Both halves take their turn and look every stream up, though: with 64
 commands in flight, one batch instead of two halves takes 0.66 to 0.78 of the processor time of both
-sides, and makes 1.13 to 1.28 times as many commands on a machine that is busy.
+sides, and makes 1.13 to 1.28 times as many commands on a machine that is busy, but 0.73 times as
+many on one with nothing else to do.
 
 Both start their statement before they prepare its answer (`EagerCoroutine`). Both name the event
 after which they write, lest they write into a log that was restored meanwhile; in Postgres, that

@@ -36,7 +36,7 @@ from chekov.store.validation import check_append, check_conditions, check_togeth
 from chekov.watermark import Watermark
 
 _CONNECTIONS: Final = 2
-_SHARE_FROM: Final = 128
+_SHARE_FROM: Final = 64
 _WATCH_SECONDS: Final = 1.0
 _SILENT_SECONDS: Final = 3.0
 """After which an append without an answer is a trouble."""
