@@ -166,7 +166,7 @@ class Logicblocks:
 
     @asynccontextmanager
     async def follow(self, seen: Seen, *, here: bool) -> AsyncGenerator[None]:
-        """There is no push: its polling service, with the interval that it has by default."""
+        """Poll, as nothing is pushed: its polling service, at its default interval."""
         del here
         async with _pool(self._dsn, size=1) as pool:
             source = self._store_on(pool).category(category=CATEGORY)

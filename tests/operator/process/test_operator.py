@@ -34,7 +34,7 @@ async def test_a_check_whose_pod_may_not_be_made_says_why(cluster: Cluster) -> N
     cluster.store()
     bank = cluster.bundle()
     async with cluster.operator():
-        # That there is no pod may be seen before it is asked why.
+        # The missing pod may be reported before its cause is known.
         await until(lambda: words in cluster.condition(bank)[2], PATIENCE)
         assert cluster.condition(bank)[1] == "PodNotCreated"
         assert words in cluster.condition(bank, "Degraded")[2]

@@ -27,7 +27,7 @@ Those of a pod that was replaced are closed when it has drained, a moment after 
 """
 CONNECTIONS: Final = "Connections"
 _UNRELATED: Final = ("replicas", "suspend", "autoscaling", "compatibility")
-"""Fields of a spec whose change is no reason to try a revision again."""
+"""Fields of a spec; when only these change, a revision that went back is not tried again."""
 
 
 @dataclass(frozen=True, slots=True)

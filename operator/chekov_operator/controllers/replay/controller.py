@@ -92,13 +92,12 @@ class ReplayController:
         is_to_begin = not begun and may_begin
         if target is None or not (is_to_begin or isinstance(replay.work, Retry)):
             return observed
-        if not is_to_begin:
-            return await self._changed(key, replay, target, observed, is_to_begin=False)
-        self._begun[_target_key(key, replay)] = key
+        if is_to_begin:
+            self._begun[_target_key(key, replay)] = key
         try:
-            observed = await self._changed(key, replay, target, observed, is_to_begin=True)
+            observed = await self._changed(key, replay, target, observed, is_to_begin=is_to_begin)
         finally:
-            if observed.done is None:
+            if is_to_begin and observed.done is None:
                 self.forget(key)
         return observed
 

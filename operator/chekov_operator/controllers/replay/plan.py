@@ -84,7 +84,7 @@ def plan_replay(replay: Replay, observed: ObservedReplay) -> Plan:
                 false("Complete", waits_for.reason, waits_for.message),
                 false("Failed", "AsExpected"),
             ],
-            # The end of another Replay is no change of this one, and looking costs no request.
+            # Nothing reports the end of another Replay to this one, and looking costs no request.
             requeue_after=LOOK_SECONDS if observed.others else RETRY_SECONDS,
         )
     return _under_way(replay, observed)

@@ -112,7 +112,7 @@ async def test_an_event_that_waits_in_its_place_is_not_tried_on_and_on_after_a_r
 
 
 class WaitingInPlace(Deciding, name="seen", consistency="strong"):
-    """Refuses 99 for as long as it is told to, with an error of the event or of somebody else's."""
+    """Fails at the amount 99 until it is told to stop, with the error that it is given."""
 
     def __init__(self, decisions: dict[int, list[Any]], refusal: Exception) -> None:
         super().__init__(decisions)
