@@ -2,7 +2,7 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -132,17 +132,20 @@ async def test_a_suspended_subscription_stays_where_it_is(dsn: str, operated: Op
 async def test_many_changes_share_a_few_connections(dsn: str, operated: Operated) -> None:
     kept, most = parse_store(store_body()), 0
     async with running(dsn, Seen()):
-        others = await backends(dsn)
+        pass
+    # The connections of a process grow with its work: only the operator's are to be counted.
+    # One of the operator's may be there already, which looks at the store now and then.
+    await until(lambda: _at_most(backends(dsn), 1))
 
-        async def change() -> None:
-            nonlocal most
-            async with operated.databases.opened(kept) as store:
-                await store.subscriptions.pause("counting", "seen", by="test")
-                most = max(most, await backends(dsn))
+    async def change() -> None:
+        nonlocal most
+        async with operated.databases.opened(kept) as store:
+            await store.subscriptions.pause("counting", "seen", by="test")
+            most = max(most, await backends(dsn))
 
-        await asyncio.gather(*(change() for _ in range(30)))
-        # Those of the store's own statements, the one that looks, and the poller's.
-        assert most - others <= 5
+    await asyncio.gather(*(change() for _ in range(30)))
+    # Those of the store's own statements, the one that looks, and the poller's.
+    assert most <= 5
 
 
 async def backends(dsn: str) -> int:
@@ -207,6 +210,10 @@ async def test_parked_events_are_retried_and_discarded(dsn: str, operated: Opera
         await until(lambda: seen.amounts == [8, 2, 1])
         [given_up] = await runtime.discarded("seen")
         assert given_up.reason == "a mistake (Replay shops/discard, uid discard-uid)"
+
+
+async def _at_most(found: Awaitable[int], most: int) -> bool:
+    return await found <= most
 
 
 async def _is(found: Any, wanted: object) -> bool:
