@@ -113,6 +113,15 @@ def pass_time(scene: Scene) -> None:
     }
 
 
+def begin_to_start(scene: Scene) -> None:
+    """Let the controller of Deployments see them, before any new pod is ready."""
+    for live in scene.all(DEPLOYMENT):
+        status = {**live["status"], "observedGeneration": live["metadata"]["generation"]}
+        scene.api.put(
+            DEPLOYMENT.path("shops", live["metadata"]["name"]), {**live, "status": status}
+        )
+
+
 def annotate(scene: Scene, **annotations: str) -> None:
     """Annotate the bank as `kubectl annotate` does."""
     body = scene.one(BUNDLE, "bank")
@@ -280,6 +289,49 @@ async def test_a_rollout_waits_for_connections_and_goes_on_by_itself(scene: Scen
     assert scene.condition("Ready")[:2] == ("True", "Serving")
     await scene.reconcile(MAIN)
     assert scene.status(MAIN)["connections"] == {"limit": 97}
+
+
+async def test_a_server_that_refuses_the_operator_gets_no_more_pods_of_a_rollout(
+    scene: Scene,
+) -> None:
+    spec: dict[str, Any] = {"replicas": 3, "compatibility": "Skip"}
+    old, new = await begin(scene, **spec)
+    scene.databases.away = True
+    await scene.reconcile(MAIN)
+    scene.roll_out()
+    await scene.settle()
+    assert pods(scene) == {old: 2, new: 1}, "the pod that serves takes the place of an old one"
+    assert scene.condition("Progressing")[2] == "waiting for the EventStore"
+    scene.databases.away = False
+    await scene.reconcile(MAIN)
+    await scene.settle()
+    assert pods(scene) == {old: 0, new: 3}
+
+
+async def test_the_first_rollout_goes_on_while_the_store_is_away(scene: Scene) -> None:
+    scene.give_bank(replicas=3)
+    await check(scene)
+    await scene.reconcile()
+    scene.give_bank(replicas=4)
+    scene.databases.away = True
+    await scene.reconcile(MAIN)
+    await scene.reconcile()
+    assert list(pods(scene).values()) == [4]
+
+
+async def test_pods_of_the_old_revision_that_start_amid_a_rollout_take_connections_too(
+    scene: Scene,
+) -> None:
+    scene.databases.connections = (40, 97)
+    spec = {**STEPS, "compatibility": "Skip"}
+    old, new = await begin(scene, **spec)
+    await scene.settle()
+    assert pods(scene) == {old: 3, new: 1}
+    scene.give_bank(**{**spec, "replicas": 12}, restartNonce="new")
+    for _ in range(4):
+        await scene.reconcile()
+        begin_to_start(scene)
+    assert pods(scene) == {old: 4, new: 3}, "three are starting, for which it has connections"
 
 
 async def test_after_a_restart_no_pods_are_made_before_the_store_is_read(scene: Scene) -> None:

@@ -41,14 +41,20 @@ class Connections:
         return max(0, self.limit - self.used)
 
     def room(self, target: str, now: Mapping[str, Pods]) -> int:
-        """For how many more pods there are connections, beside the pods that are starting."""
+        """For how many more pods there are connections, beside the pods that are starting.
+
+        A stuck pod of another revision does not count, beyond the connections that it has: it must
+        not keep out the revision that takes its place.
+        """
         grown = now.get(target, Pods(0, 0))
-        return max(0, self.left // self.needed - max(0, grown.wanted - grown.ready))
+        others = sum(pods.starting for name, pods in now.items() if name != target)
+        return max(0, self.left // self.needed - others - max(0, grown.wanted - grown.ready))
 
     def are_short(self, target: str, now: Mapping[str, Pods], limits: Limits) -> bool:
         """Whether a pod would be made next, but there are none for it, and no other one starts."""
         grown = now.get(target, Pods(0, 0))
-        is_starting = grown.ready < grown.wanted
+        others = any(pods.starting for name, pods in now.items() if name != target)
+        is_starting = others or grown.ready < grown.wanted
         is_wanted = growth(next_counts(target, now, limits), now) > 0
         return is_wanted and not is_starting and not self.room(target, now)
 

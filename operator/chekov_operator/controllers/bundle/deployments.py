@@ -17,7 +17,7 @@ from chekov_operator.controllers.bundle.revisions import (
     to_revision,
     with_spec,
 )
-from chekov_operator.controllers.bundle.rollout import ready_pods
+from chekov_operator.controllers.bundle.rollout import ready_pods, stuck_pods
 from chekov_operator.controllers.bundle.rotation import cause_of_rollout, versions, with_versions
 from chekov_operator.kube.objects import Object, nested
 from chekov_operator.settings import Settings
@@ -63,6 +63,7 @@ def pods_by_revision(observed: ObservedBundle) -> Mapping[str, Pods]:
         name: Pods(
             int(nested(live[name], "spec", "replicas") or 0),
             ready_pods(live[name], observed.pods, name),
+            stuck_pods(observed.pods, name, observed.now),
         )
         for name in sorted(live, key=lambda name: (name == observed.completed, name))
     }

@@ -225,6 +225,9 @@ def _room(
     # After a restart of the operator, the store is read in a moment.
     if not observed.is_store_read or (progress is not None and progress.awaited is not None):
         return 0
+    # A server without connections refuses the operator, too. Another revision needs what it has.
+    if progress is not None and progress.origin and store_fault(bundle, observed) is not None:
+        return 0
     known = connections_of(bundle, observed)
     return None if known is None else known.room(target, pods_by_revision(observed))
 

@@ -11,10 +11,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Pods:
-    """The pods of one revision: how many its Deployment asks for, and how many are ready."""
+    """The pods of one revision.
+
+    Attributes:
+        wanted: how many its Deployment asks for.
+        ready: how many are ready.
+        stuck: how many have not become ready for so long that nobody waits for them.
+    """
 
     wanted: int
     ready: int
+    stuck: int = 0
+
+    @property
+    def starting(self) -> int:
+        """How many may become ready soon."""
+        return max(0, self.wanted - self.ready - self.stuck)
 
 
 @dataclass(frozen=True, slots=True)

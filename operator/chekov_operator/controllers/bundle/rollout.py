@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from chekov_operator.api.fault import Fault
-from chekov_operator.children.pod_state import start_fault
+from chekov_operator.children.pod_state import seconds_of, start_fault
 from chekov_operator.children.workloads import RUNTIME
 from chekov_operator.kube.kinds import COMPONENT_LABEL, REVISION_LABEL
 from chekov_operator.kube.objects import Object, condition_of, label, nested, nested_list
+
+_STARTING_SECONDS: Final = 60.0
+"""How long a pod is taken to be starting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,16 @@ def ready_pods(live: Object | None, pods: Sequence[Object], revision: str) -> in
     return sum(_serving(pod) == revision for pod in pods)
 
 
+def stuck_pods(pods: Sequence[Object], revision: str, now: float) -> int:
+    """How many pods of a revision are not ready, although they have been there for a minute."""
+    return sum(
+        _kept_revision(pod) == revision
+        and not _is_ready(pod)
+        and now - seconds_of(nested(pod, "metadata", "creationTimestamp")) > _STARTING_SECONDS
+        for pod in pods
+    )
+
+
 def _is_observed(live: Object | None) -> bool:
     """Whether a Deployment exists, and its status is about its present spec."""
     observed = nested(live, "status", "observedGeneration")
@@ -93,11 +107,18 @@ def _has_pods(live: Object) -> bool:
 
 def _serving(pod: Object) -> str | None:
     """The revision of a pod that serves."""
-    is_ready = condition_of(pod, "Ready").get("status") == "True"
+    return _kept_revision(pod) if _is_ready(pod) else None
+
+
+def _is_ready(pod: Object) -> bool:
+    return bool(condition_of(pod, "Ready").get("status") == "True")
+
+
+def _kept_revision(pod: Object) -> str | None:
+    """The revision of a pod of the runtime that is not being deleted."""
     # One that is being deleted is ready until its node says otherwise.
     stays = nested(pod, "metadata", "deletionTimestamp") is None
-    serves = is_ready and stays and label(pod, COMPONENT_LABEL) == RUNTIME
-    return label(pod, REVISION_LABEL) if serves else None
+    return label(pod, REVISION_LABEL) if stays and label(pod, COMPONENT_LABEL) == RUNTIME else None
 
 
 def _fault(

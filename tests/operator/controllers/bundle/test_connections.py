@@ -95,7 +95,10 @@ def test_a_server_without_figures_has_none(server: Server | None) -> None:
         (70, {}, 2),
         (70, {NEW: Pods(1, 0)}, 1),
         (70, {NEW: Pods(3, 0)}, 0),
-        (70, {NEW: Pods(1, 1), OLD: Pods(3, 0)}, 2),
+        (60, {NEW: Pods(1, 1), OLD: Pods(3, 2)}, 2),
+        (60, {NEW: Pods(1, 0), OLD: Pods(3, 2)}, 1),
+        (60, {NEW: Pods(1, 1), OLD: Pods(3, 0, stuck=3)}, 3),
+        (60, {NEW: Pods(1, 0, stuck=1), OLD: Pods(3, 3)}, 2),
         (90, {}, 0),
         (120, {}, 0),
     ],
@@ -103,7 +106,10 @@ def test_a_server_without_figures_has_none(server: Server | None) -> None:
         "two pods",
         "one of them is starting",
         "all of them are, and another one",
-        "those of other revisions do not count",
+        "one of another revision is starting",
+        "one of each is",
+        "other revisions' pods that are stuck do not count",
+        "its own ones do, since they may take theirs all at once",
         "too few for one",
         "more in use than the limit, by superusers",
     ],
@@ -122,6 +128,8 @@ def test_connections_are_short_only_if_the_next_pod_waits_for_nothing_else() -> 
     assert are_short({OLD: Pods(2, 2), NEW: Pods(1, 1)})
     assert not are_short({OLD: Pods(3, 3)}, used=80)
     assert not are_short({OLD: Pods(3, 3), NEW: Pods(1, 0)}), "a pod is starting"
+    assert not are_short({OLD: Pods(3, 2)}), "a pod of another revision is"
+    assert are_short({OLD: Pods(3, 2, stuck=1)}), "that one has not become ready for long"
     assert not are_short({OLD: Pods(3, 3), NEW: Pods(1, 1)}), "an old pod goes first"
     assert not are_short({OLD: Pods(0, 0), NEW: Pods(3, 3)}), "all are there"
 

@@ -1,10 +1,11 @@
 """When a revision counts as rolled out."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from chekov_operator.controllers.bundle.rollout import Rollout, read_rollout
+from chekov_operator.controllers.bundle.rollout import Rollout, read_rollout, stuck_pods
 from chekov_operator.kube.objects import Object
 
 NEW, OLD = "aaaa", "bbbb"
@@ -145,3 +146,24 @@ def test_it_is_not_done_while_an_old_revision_has_pods() -> None:
     assert not read_rollout({NEW: deployment(), OLD: old}, [], NEW, 2, NOW).done
     old = deployment(OLD, wanted=0, replicas=None, readyReplicas=None)
     assert read_rollout({NEW: deployment(), OLD: old}, [], NEW, 2, NOW).done
+
+
+@pytest.mark.parametrize(
+    ("pod", "seconds", "stuck"),
+    [
+        (pod_of(OLD, ready=False), 61, 1),
+        (pod_of(OLD, ready=False), 59, 0),
+        (pod_of(OLD), 61, 0),
+        (pod_of(NEW, ready=False), 61, 0),
+        (pod_of(OLD, ready=False, component="check"), 61, 0),
+    ],
+    ids=["for a minute", "not for that long", "ready", "of another revision", "of a check"],
+)
+def test_a_pod_is_stuck_that_has_not_become_ready_for_a_minute(
+    pod: Object, seconds: float, stuck: int
+) -> None:
+    since = datetime.fromtimestamp(NOW - seconds, UTC).isoformat()
+    aged = {**pod, "metadata": {**pod["metadata"], "creationTimestamp": since}}
+    assert stuck_pods([aged], OLD, NOW) == stuck
+    going = {**aged, "metadata": {**aged["metadata"], "deletionTimestamp": since}}
+    assert stuck_pods([going], OLD, NOW) == 0
