@@ -157,6 +157,30 @@ async def test_a_condition_that_depends_on_a_skipped_event_cannot_be_verified(
     assert (found.conditions, found.unverifiable, found.violations) == (1, 1, 0)
 
 
+async def test_a_former_release_writes_tags_of_all_kinds_or_of_none(
+    dsn: str, postgres_store: PostgresStore
+) -> None:
+    """What it is refused is not taken to be written: another process may write it."""
+    index, written = postgres_store.tag_index, TagKind("Claimed", "name")
+    await postgres_store.append("names-a", [NewEvent(uuid7(), "Claimed", b"{}")])
+    await postgres_store.append("names-b", [NewEvent(uuid7(), "Other", b"{}")])
+    await index.attend("former", "names", {}, [written])
+    await index.attend("other", "names", {}, [TagKind("Other", "name")])
+    sql = """
+        select chekov.add_tags_v1(
+            'former', $1::text[], $2::text[], 2, '{name:bob}', '{1}', '{Claimed}', '{null}'
+        )
+    """
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(dsn)
+    assert not await connection.fetchval(sql, ["Claimed", "Other"], ["name", "name"])
+    assert [each.position for each in await index.kinds()] == [0, 0]
+    assert await connection.fetchval(sql, ["Claimed"], ["name"])
+    assert [each.position for each in await index.kinds()] == [2, 0]
+    scope = Scope((ScopeItem(frozenset({"Claimed"}), frozenset({"name:bob"})),))
+    assert [each.position for each in (await postgres_store.read_scope(scope)).events] == [1]
+    await connection.close()
+
+
 async def test_nothing_is_erased_while_missing_tags_are_written(
     dsn: str,
 ) -> None:

@@ -18,6 +18,7 @@ class History:
     Attributes:
         ids: of all events.
         deleted: names of deleted streams.
+        on_erased: is called with the position of each event that is erased.
     """
 
     def __init__(self) -> None:
@@ -29,6 +30,7 @@ class History:
         self._created: dict[str, datetime] = {}
         self.ids: set[UUID] = set()
         self.deleted: set[str] = set()
+        self.on_erased: Callable[[int], None] = lambda _: None
 
     @property
     def head(self) -> int:
@@ -93,6 +95,7 @@ class History:
                 continue
             at = event.position
             del self._tags[at]
+            self.on_erased(at)
             self._all[at - 1] = event._replace(
                 stream=ERASED,
                 version=at,

@@ -65,6 +65,7 @@ class MemoryTagIndex:
         self._writers: dict[str, _Writer] = {}
         self._rows: dict[TagKind, _Row] = {}
         self._skipped: dict[int, SkippedEvent] = {}
+        history.on_erased = self._forget
 
     async def attend(
         self,
@@ -119,7 +120,9 @@ class MemoryTagIndex:
             return False
         stops: dict[str, TagFailure] = {}
         for failure in sorted(failed):
-            if failure.position not in self._skipped:
+            event = self._history.at(failure.position)
+            is_erased = event is None or event.type != failure.type
+            if not is_erased and failure.position not in self._skipped:
                 stops.setdefault(failure.type, failure)
         for tag, row in rows.items():
             stop = stops.get(tag.type)
@@ -164,6 +167,13 @@ class MemoryTagIndex:
     async def skipped(self) -> Sequence[SkippedEvent]:
         """All events that are skipped, by position."""
         return sorted(self._skipped.values())
+
+    def _forget(self, position: int) -> None:
+        """Keep nothing that is said of an erased event: an error may quote what it held."""
+        self._skipped.pop(position, None)
+        for row in self._rows.values():
+            if row.failure is not None and row.failure.position == position:
+                row.failure = None
 
     def _state(self, tag: TagKind, row: _Row) -> TagKindState:
         skipped = sum(each.type == tag.type for each in self._skipped.values())

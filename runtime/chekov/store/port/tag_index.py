@@ -140,7 +140,7 @@ class TagIndex(Protocol):
             kinds: which kinds.
             missing: the events, in the order of the log; those erased meanwhile are ignored.
             through: no event up to here lacks tags of these kinds then, but those that failed.
-            failed: events whose tags cannot be made.
+            failed: events whose tags cannot be made; those erased meanwhile are ignored.
             after: the events after this position were read.
 
         Returns:

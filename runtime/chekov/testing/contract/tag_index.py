@@ -208,6 +208,29 @@ class TagIndexContract:
         assert await state(store) == TagKindState(NAME, 2, 2, owned=True)
         assert positions((await store.read_scope(BOB)).events) == [1]
 
+    async def test_nothing_that_is_said_of_an_event_outlives_it(self, store: Store) -> None:
+        """An error may quote what was erased; the kinds go on after it."""
+        index = store.tag_index
+        await store.append("a", [event("claimed"), event("claimed")])
+        await store.append("b", [event("claimed")])
+        await attend(store)
+        failed = [TagFailure(at, "claimed", f"broken: {at}") for at in (1, 2, 3)]
+        assert await index.add("new", [NAME], [], 3, failed)
+        assert await index.skip(1, "bob is gone") is not None
+        assert await index.add("new", [NAME], [], 3, failed)
+        assert (await state(store)).stopped == failed[1]
+        await store.streams.truncate("a", before=2, erase=True)
+        assert await index.skipped() == []
+        assert (await state(store)).stopped == failed[1]
+        await store.streams.delete("a", erase=True)
+        found = await state(store)
+        assert (found.position, found.stopped, found.skipped) == (1, None, 0)
+        assert [each.stopped for each in await index.kinds()] == [None]
+        assert await index.skip(2, "too late") is None
+        assert await index.add("new", [NAME], [], 3, failed)
+        found = await state(store)
+        assert (found.position, found.stopped) == (2, failed[2])
+
     async def test_tags_are_written_of_all_kinds_or_of_none(self, store: Store) -> None:
         """A kind that went over to another process holds the others up."""
         other = TagKind("other", "name")

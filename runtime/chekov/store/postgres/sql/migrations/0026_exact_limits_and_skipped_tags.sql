@@ -76,6 +76,59 @@ begin
     end loop;
 end $$;
 
+-- As before; also, what is said of erased events goes with them: an error may quote what they held.
+create or replace function chekov.erase_v1(p_stream text, p_before bigint)
+returns void language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('chekov', 5));
+    delete from chekov.tags using chekov.events
+    where tags.position = events.position
+        and events.stream = p_stream and events.version < p_before;
+    delete from chekov.skipped_tags using chekov.events
+    where skipped_tags.position = events.position
+        and events.stream = p_stream and events.version < p_before;
+    update chekov.tag_kinds set stopped_at = null, error = null from chekov.events
+    where stopped_at = events.position
+        and events.stream = p_stream and events.version < p_before;
+    perform set_config('event_store.erasing', 'on', true);
+    update chekov.events
+    set stream = '$erased', version = position, type = '$erased', data = '{}', content = null,
+        metadata = null, correlation_id = null, causation_id = null
+    where stream = p_stream and version < p_before;
+    perform set_config('event_store.erasing', 'off', true);
+end $$;
+
+-- As before, but where another process writes the tags of one of the kinds, the others are not taken
+-- to be written, either: that was committed, too, with the answer that nothing was done.
+create or replace function chekov.add_tags_v1(
+    p_writer text, p_types text[], p_kinds text[], p_through bigint,
+    p_tags text[], p_positions bigint[], p_event_types text[], p_keys uuid[]
+) returns boolean language plpgsql as $$
+declare
+    owned bigint;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('chekov', 5));
+    perform from chekov.tag_kinds as row
+    join unnest(p_types, p_kinds) as written (type, kind) using (type, kind)
+    where owner = p_writer
+    for update of row;
+    get diagnostics owned = row_count;
+    if owned < cardinality(p_types) then
+        return false;
+    end if;
+    update chekov.tag_kinds as row
+    set position = greatest(position, p_through),
+        leased = clock_timestamp() + interval '30 seconds'
+    from unnest(p_types, p_kinds) as written (type, kind)
+    where row.type = written.type and row.kind = written.kind;
+    insert into chekov.tags (tag, position, type, key)
+    select tag, position, type, key
+    from unnest(p_tags, p_positions, p_event_types, p_keys) as missing (tag, position, type, key)
+    join chekov.events using (position, type)
+    on conflict do nothing;
+    return true;
+end $$;
+
 -- As add_tags_v1; also, of events whose tags cannot be made, the first of each type stops the kinds of
 -- that type just before it, with the error, unless it is skipped. Nothing is done either if one of the
 -- kinds lacks tags up to p_after, as where an event is looked at again since the writer read those after.
@@ -100,8 +153,10 @@ begin
     with stop as (
         select distinct on (type) type, position, error
         from unnest(p_failed, p_failed_types, p_errors) as failed (position, type, error)
+        -- One that was erased meanwhile has none, and its error would be kept.
+        join chekov.events using (position, type)
         where not exists (
-            select from chekov.skipped_tags where skipped_tags.position = failed.position
+            select from chekov.skipped_tags where skipped_tags.position = events.position
         )
         order by type, position
     )
