@@ -41,6 +41,7 @@ class Check:
         apply: the objects that the check needs.
         delete: the objects that it no longer needs.
         requeue_after: seconds after which to reconcile again.
+        is_retried: whether a Job without an answer is made again, `RETRY_SECONDS` after it ended.
     """
 
     condition: Condition
@@ -50,6 +51,7 @@ class Check:
     apply: Sequence[Object] = ()
     delete: Sequence[tuple[Kind, str]] = ()
     requeue_after: float | None = None
+    is_retried: bool = False
 
     @property
     def result(self) -> Object | None:
@@ -192,6 +194,7 @@ def _without_result(
         apply=_needed(revision),
         delete=[_named(job)] if outcome.is_retry_due(observed.now) else _outdated(revision, job),
         requeue_after=RETRY_SECONDS,
+        is_retried=True,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from chekov.store.port import SubscriptionRow
 from chekov_operator.api.conditions import Condition, false, true
 from chekov_operator.api.domain_bundle import Bundle
-from chekov_operator.api.fault import Fault
+from chekov_operator.api.fault import RETRY_SECONDS, Fault
 from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.gate import Gate
 from chekov_operator.controllers.bundle.rollout import Rollout
@@ -21,6 +21,7 @@ from chekov_operator.controllers.bundle.rollout_transitions import CONNECTIONS
 from chekov_operator.controllers.subscription_rows import fault_of_rows
 
 _WAITING: Final = "waiting for a change"
+_TO_BE_RETRIED: Final = f"it is tried again {RETRY_SECONDS:g} s after it ended"
 _WAITING_FOR_CONNECTIONS: Final = "waiting for database connections"
 _UNDECIDED: Final = ("Gating", "Returning")
 """States of a rollout that pass by themselves although it has a fault."""
@@ -166,7 +167,9 @@ def _progressing(state: BundleState, ready: Condition) -> Condition:
     if ready.status == "True":
         return false("Progressing", "Complete", ready.message)
     if state.refusal is not None:
-        return false("Progressing", state.refusal.reason, _WAITING)
+        is_retried = state.check.is_retried or state.gate.is_retried
+        what = _TO_BE_RETRIED if is_retried else _WAITING
+        return false("Progressing", state.refusal.reason, what)
     if state.state is not None and state.state.fault is not None:
         if state.state.state in _UNDECIDED:
             return true("Progressing", ready.reason, ready.message)

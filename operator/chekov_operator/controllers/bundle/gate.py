@@ -50,6 +50,7 @@ class Gate:
         apply: the objects that the gate needs.
         delete: the objects that it no longer needs.
         requeue_after: seconds after which to reconcile again.
+        is_retried: whether a Job without an answer is made again, `RETRY_SECONDS` after it ended.
     """
 
     condition: Condition
@@ -60,6 +61,7 @@ class Gate:
     apply: Sequence[Object] = ()
     delete: Sequence[tuple[Kind, str]] = ()
     requeue_after: float | None = None
+    is_retried: bool = False
 
 
 def gate_revision(bundle: Bundle, observed: ObservedBundle, check: Check) -> Gate:
@@ -238,7 +240,7 @@ def _without_answer(
         cause = f"{_NO_OUTPUT}; {last_log_line(outcome.message)}"
     fault = Fault("GateCannotRun", f"the gate of revision {revision.name} gave no answer: {cause}")
     is_due = outcome.is_retry_due(observed.now)
-    gate = replace(_under_way(bundle, revision, observed), job=name)
+    gate = replace(_under_way(bundle, revision, observed), job=name, is_retried=True)
     return _unanswered(bundle, gate, fault, [(JOB, name)] if is_due else _outdated(job, wanted))
 
 

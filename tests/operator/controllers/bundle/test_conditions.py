@@ -11,7 +11,7 @@ from chekov_operator.api.conditions import Condition, false, true, unknown
 from chekov_operator.api.fault import Fault
 from chekov_operator.controllers.bundle.check import Check
 from chekov_operator.controllers.bundle.conditions import BundleState, conditions, phase
-from chekov_operator.controllers.bundle.gate import Gate
+from chekov_operator.controllers.bundle.gate import TYPE, Gate
 from chekov_operator.controllers.bundle.rollout import Rollout
 from chekov_operator.controllers.bundle.rollout_state import (
     RolloutState,
@@ -35,6 +35,8 @@ STATE = RolloutState(
 TOO_LATE = replace(STATE, fault=Fault("RolloutTimedOut", "it was not ready in time"))
 UNDONE = Fault("Undone", "the annotation says so")
 
+SILENT = Fault("GateCannotRun", "the gate gave no answer: the database is away")
+RETRIED = "it is tried again 60 s after it ended"
 OPEN = Gate(true("SchemaCompatible", "Readable"), passed=True)
 
 
@@ -210,6 +212,22 @@ def test_each_situation_has_its_words(
         "Checked": (now.check.condition.status, now.check.condition.reason),
         "SchemaCompatible": ("True", "Readable"),
     }
+
+
+@pytest.mark.parametrize(
+    ("check", "gate", "message"),
+    [
+        (REFUSED, OPEN, "waiting for a change"),
+        (replace(REFUSED, is_retried=True), OPEN, RETRIED),
+        (PASSED, Gate(unknown(TYPE, SILENT.reason), fault=SILENT), "waiting for a change"),
+        (PASSED, Gate(unknown(TYPE, SILENT.reason), fault=SILENT, is_retried=True), RETRIED),
+    ],
+    ids=["a check", "one without a result", "a gate that cannot start", "one without an answer"],
+)
+def test_a_refused_revision_says_whether_it_is_tried_again_by_itself(
+    check: Check, gate: Gate, message: str
+) -> None:
+    assert by_type(state_of(check, gate=gate))["Progressing"].message == message
 
 
 def test_a_refused_revision_says_what_to_change_and_what_still_serves() -> None:

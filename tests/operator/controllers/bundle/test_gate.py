@@ -179,6 +179,7 @@ def test_a_gate_without_an_answer_is_made_again(result: Object | None, words: st
     assert (gate.passed, said(gate)) == (False, ("Unknown", "GateCannotRun"))
     assert gate.fault is not None
     assert words in gate.fault.message
+    assert gate.is_retried
     assert [name for _, name in gate.delete] == [NAME]
 
 
