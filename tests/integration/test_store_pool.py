@@ -65,7 +65,11 @@ async def test_stores_share_the_connections_that_read_and_handle(
         await until(lambda: _listening(empty_dsn, len(SCHEMAS)))
 
 
-@pytest.mark.parametrize("size", [3, 10])
+def test_the_smallest_pools_have_three_connections() -> None:
+    assert [most_connections(size) for size in (1, 2, 3, 10)] == [8, 8, 8, 15]
+
+
+@pytest.mark.parametrize("size", [1, 3, 10])
 async def test_a_process_takes_no_more_connections_than_is_said(empty_dsn: str, size: int) -> None:
     async with PostgresStore(empty_dsn, pool_size=size) as store:
         async with asyncio.TaskGroup() as group:

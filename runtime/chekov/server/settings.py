@@ -199,8 +199,8 @@ class Settings(HttpSettings):
     pool_size: int = setting(
         "CHEKOV_POOL_SIZE",
         10,
-        "Database connections for reading and handling, at most; appends, notifications and the "
-        "place of this process among the others take up to five more.",
+        "Database connections for reading and handling, at most; 1 and 2 count as 3. Appends, "
+        "notifications and the place of this process among the others take up to five more.",
         parsers.count,
     )
     tracing: Literal["off", "otlp", "console"] = field(default="off")
