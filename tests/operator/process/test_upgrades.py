@@ -47,3 +47,20 @@ async def test_an_operator_with_another_template_replaces_no_pods_by_itself(
         await cluster.ready(bank)
         assert ADDED not in variables(template(cluster, old))
         assert ADDED in variables(template(cluster, new))
+
+
+async def test_after_a_downgrade_pods_are_made_from_the_newest_template_that_is_known(
+    cluster: Cluster,
+) -> None:
+    """They are replaced by what the older operator can make, and nothing fails."""
+    cluster.store()
+    bank = cluster.bundle()
+    async with cluster.operator("later", name="first") as first:
+        await cluster.ready(bank)
+        await first.stop()
+    revision = str(nested(cluster.api.objects[bank], "status", "revision"))
+    assert ADDED in variables(template(cluster, revision))
+    async with cluster.operator(name="second"):
+        await until(lambda: ADDED not in variables(template(cluster, revision)), PATIENCE)
+        await cluster.ready(bank)
+    assert nested(cluster.api.objects[bank], "status", "revision") == revision

@@ -35,6 +35,7 @@ from chekov_operator.kube.objects import (
 
 _COMPONENT: Final = "revision"
 _SPEC_ANNOTATION: Final = f"{GROUP}/spec"
+_TEMPLATE_ANNOTATION: Final = f"{GROUP}/template-version"
 _IMAGE_ANNOTATION: Final = f"{GROUP}/image"
 _FIRST_TEMPLATE: Final = 1
 """The version of the pod template of an older operator, which did not write it down."""
@@ -117,11 +118,19 @@ def stored_objects(children: Children, meta: Meta, wanted: Revision | None) -> l
 
 
 def template_version(children: Children, revision: str) -> int:
-    """The version of the pod template that a revision was made with; the newest for a new one."""
+    """The version of the pod template that a revision was made with; the newest for a new one.
+
+    Its Deployment has it too, so that it survives the deletion of the BundleRevision.
+    """
     record = records(children).get(revision)
-    if record is None:
+    if record is not None:
+        return int(nested(record, "spec", "templateVersion") or _FIRST_TEMPLATE)
+    live = deployments(children).get(revision)
+    if live is None and revision not in _older_records(children):
         return TEMPLATE_VERSION
-    return int(nested(record, "spec", "templateVersion") or _FIRST_TEMPLATE)
+    found = annotation(live, _TEMPLATE_ANNOTATION) or ""
+    known = int(found) if found.isascii() and found.isdecimal() else 0
+    return known or _FIRST_TEMPLATE
 
 
 def is_taken_over(record: Object, children: Children) -> bool:
@@ -178,9 +187,10 @@ def modules_of(record: Object, children: Children) -> Mapping[str, str]:
 
 
 def with_spec(deployment: Object, revision: Revision) -> Object:
-    """A copy of a Deployment that remembers the spec that its pods are made from."""
+    """A copy of a Deployment that remembers the spec and the template its pods are made from."""
     text = to_sorted_json(_without_source(revision.spec)).decode()
-    return with_annotation(deployment, _SPEC_ANNOTATION, text)
+    remembering = with_annotation(deployment, _SPEC_ANNOTATION, text)
+    return with_annotation(remembering, _TEMPLATE_ANNOTATION, str(revision.template))
 
 
 def stored_spec(children: Children, revision: str | None) -> Object | None:

@@ -7,6 +7,7 @@ import pytest
 
 from chekov_operator.children.revision import TEMPLATE_VERSION
 from chekov_operator.children.workloads import deployment
+from chekov_operator.controllers.bundle import revisions
 from chekov_operator.controllers.bundle.check_result import with_result
 from chekov_operator.controllers.bundle.revisions import (
     is_taken_over,
@@ -61,6 +62,24 @@ def test_its_pods_are_made_from_the_template_that_it_was_made_with() -> None:
     assert template_version({}, target().name) == TEMPLATE_VERSION
     del made["spec"]["templateVersion"]
     assert again(made, **IMAGE).template == 1, "as of an older operator"
+
+
+@pytest.mark.parametrize("template", [1, 7])
+def test_the_template_survives_the_deletion_of_what_stores_the_revision(template: int) -> None:
+    revision = replace(target(), template=template)
+    live = with_spec(deployment(revision), revision)
+    assert template_version(by_name(live), revision.name) == template
+
+
+@pytest.mark.parametrize("stored_by", ["its deployment", "a config map"])
+def test_what_an_older_operator_left_keeps_the_first_template(
+    stored_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also before there is a BundleRevision: its pods would be replaced, and once more after it."""
+    monkeypatch.setattr(revisions, "TEMPLATE_VERSION", 2)
+    body = deployment(target()) if stored_by == "its deployment" else older_record(target())
+    assert template_version(by_name(body), target().name) == 1
+    assert template_version(by_name(body), "another") == 2
 
 
 def test_it_runs_at_the_size_the_bundle_has_now() -> None:
