@@ -39,9 +39,10 @@ class RolloutState:
         replicas: the number of wanted pods.
         step: how many steps are behind it.
         state: whether its pods are growing or waiting in the pause of a step; or stay as they are
-            while the spec asks for no pods, or for a revision that may not run yet; or it is to
-            give its place back, and `origin` is being tried on what is stored, or has failed there;
-            or the pods of `origin` are taking over again, or have done so.
+            while the spec asks for no pods, for a revision that may not run yet, or for something
+            that does not exist, such as a Secret; or it is to give its place back, and `origin` is
+            being tried on what is stored, or has failed there; or the pods of `origin` are taking
+            over again, or have done so.
         since: when the state or the step began, in seconds since the epoch.
         progress: how far the pods were at best.
         progressed: when they came that far.
