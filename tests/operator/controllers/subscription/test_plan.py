@@ -18,6 +18,8 @@ from tests.operator.rows import generation, row
 from tests.operator.samples import subscription_body
 
 OWN = "Subscription shops/bank-balances (DomainBundle bundle-uid)"
+RENAMED = "Subscription shops/bank-balances-0a1b2c (DomainBundle bundle-uid)"
+REMADE = "Subscription shops/bank-balances (DomainBundle former-uid)"
 
 
 def seen(
@@ -98,6 +100,9 @@ def test_tables_that_are_built_beside_are_shown() -> None:
         ({"suspend": True}, {"state": "paused", "paused_by": "Ada"}, {}, None),
         ({}, {"state": "paused", "paused_by": OWN}, {}, "resume"),
         ({}, {"state": "paused", "paused_by": "Ada"}, {}, None),
+        ({}, {"state": "paused", "paused_by": RENAMED}, {}, None),
+        ({"resumeNonce": "1"}, {"state": "paused", "paused_by": RENAMED}, {}, "resume"),
+        ({}, {"state": "paused", "paused_by": REMADE}, {}, None),
         ({}, {"state": "stopped"}, {}, None),
         ({"resumeNonce": "2"}, {"state": "stopped"}, {"resumedNonce": "1"}, "resume"),
         ({"resumeNonce": "2"}, {"state": "stopped"}, {"resumedNonce": "2"}, None),
@@ -129,6 +134,8 @@ def test_nothing_is_changed_in_a_store_that_has_no_row() -> None:
         ("Ada", False, "PausedElsewhere", "Paused"),
         ("Ada", True, "PausedElsewhere", "Paused"),
         ("", False, "PausedElsewhere", "Paused"),
+        (RENAMED, False, "PausedElsewhere", "Paused"),
+        (REMADE, False, "PausedElsewhere", "Paused"),
     ],
 )
 def test_who_paused_it_is_said(paused_by: str, reason: str, ready: str, *, suspend: bool) -> None:
