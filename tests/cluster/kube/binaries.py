@@ -23,7 +23,8 @@ COMPONENTS = (
 TOOLS = {
     "helm": "helm.sh/helm/v3/cmd/helm",
     "coredns": "./coredns",
-    "metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server",
+    # Ends at once with the libraries of that module.
+    "metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server@v0.8.0",
     "kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router",
 }
 """Packages of the module in `SOURCES`.
