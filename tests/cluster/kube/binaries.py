@@ -27,10 +27,9 @@ TOOLS = {
     "metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server@v0.8.0",
     "kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router",
 }
-"""Packages of the module in `SOURCES`.
+"""Packages of the module in `SOURCES`, which share its Kubernetes libraries, or modules.
 
-They share its Kubernetes libraries, which take most of the time: with libraries of their own, all
-programs took 1.9 times as long to build.
+Most of the time goes into these: Helm 4 took 228 s of a processor with its own, and takes 29 s.
 """
 CHART_TOOLS = {
     "helm4": "helm.sh/helm/v4/cmd/helm",
