@@ -80,18 +80,24 @@ class StatusWriter:
 def _news(body: Object, conditions: Sequence[Condition]) -> Iterable[Condition]:
     """The conditions whose change is worth an Event.
 
-    That is `Ready` with another status or reason, a fault that it does not have, such as parked
-    events, and the end of what is done once.
+    That is `Ready` when it becomes true or ceases to be, a fault, also one that leaves the object
+    ready, such as parked events, and the end of what is done once. How far an object is that is not
+    ready yet, its status says.
     """
     reported = set[str]()
     for item in sorted(conditions, key=lambda item: item.type != "Ready"):
         before = condition_of(body, item.type)
         changed = (before.get("status"), before.get("reason")) != (item.status, item.reason)
-        is_news = item.type == "Ready" or (item.type in _NEWS_IF_TRUE and item.status == "True")
-        if changed and is_news and item.reason not in reported:
+        if changed and item.reason not in reported and _is_news(item, before, conditions):
             yield item
         if item.type == "Ready":
             reported.add(item.reason)
+
+
+def _is_news(item: Condition, before: Object, conditions: Sequence[Condition]) -> bool:
+    if item.type != "Ready":
+        return item.type in _NEWS_IF_TRUE and item.status == "True"
+    return "True" in (item.status, before.get("status")) or _needs_attention(item, conditions)
 
 
 def _needs_attention(item: Condition, conditions: Sequence[Condition]) -> bool:
