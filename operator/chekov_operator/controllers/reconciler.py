@@ -53,6 +53,7 @@ class Reconciler:
         self._tracer = tracer
         self._applier = Applier(client, cache)
         self._status_writer = StatusWriter(client, cache, instance)
+        self._put_off: set[Key] = set()
 
     async def __call__(self, key: Key) -> None:
         """Reconcile `key`. A failure is logged, counted, and retried later."""
@@ -88,6 +89,7 @@ class Reconciler:
             self._queue.forget(key)
             controller.forget(key)
             self._applier.forget(key)
+            self._put_off.discard(key)
             self._metrics.forget(key)
             return None
         try:
@@ -102,11 +104,25 @@ class Reconciler:
             raise
         else:
             plan = await self._carry_out(key, planned)
+            if self._is_put_off(key, body, plan):
+                return None
             await self._status_writer.write_children(key.namespace, plan)
         await self._status_writer.write(controller.kind, body, plan)
         self._metrics.set_conditions(key, _conditions_in(self._cache.find(key) or body))
         # Passes of many objects that began together should not stay together.
         return plan.requeue_after or RETRY_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
+
+    def _is_put_off(self, key: Key, body: Object, plan: Plan) -> bool:
+        """Whether the status may wait for the next pass, which something that changed has caused.
+
+        Only once, so that an object that keeps changing has a status all the same.
+        """
+        is_outdated = plan.is_interim and self._queue.is_outdated(key)
+        if key in self._put_off or not is_outdated or self._status_writer.has_news(body, plan):
+            self._put_off.discard(key)
+            return False
+        self._put_off.add(key)
+        return True
 
     async def _carry_out(self, key: Key, planned: Planned) -> Plan:
         """Apply and delete children; a refusal that the user has to resolve becomes a condition.

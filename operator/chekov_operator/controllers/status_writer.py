@@ -45,6 +45,10 @@ class StatusWriter:
         for reason, message in () if plan.keep_status else plan.events:
             await self._events.emit(body, "Normal", reason, message)
 
+    def has_news(self, body: Object, plan: Plan) -> bool:
+        """Whether an Event comes with the plan's status."""
+        return bool(plan.events) or any(_news(body, plan.conditions))
+
     async def write_children(self, namespace: str, plan: Plan) -> None:
         """Write the statuses of children, as far as these exist and have another one.
 
