@@ -6,10 +6,8 @@ the same machine. "Planned" is when every bundle has its Deployment.
 
 import argparse
 import asyncio
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
 import psutil
 
@@ -26,35 +24,34 @@ LONGEST_SECONDS = 900
 
 async def measure(bundles: int) -> None:
     """Apply the bundles at once, wait until all are planned, and print what that took."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with serving() as api:
-            cluster = Cluster(api, Path(folder))
-            cluster.store()
-            async with cluster.operator(log_level="warning") as operator:
-                await cluster.ready(cluster.bundle("warm", code={"image": "bank:1"}))
-                process = psutil.Process(operator.pid)
-                before, asked = _cpu(process), len(api.requests)
-                deployments = _written(api, DEPLOYMENT)
-                started = time.perf_counter()
-                for number in range(bundles):
-                    cluster.bundle(f"bank-{number}", code={"image": "bank:1"})
-                await until(lambda: len(deployments) >= bundles, LONGEST_SECONDS)
-                planned = time.perf_counter() - started
-                paths = [BUNDLE.path(NAMESPACE, f"bank-{number}") for number in range(bundles)]
-                for path in paths:
-                    await cluster.ready(path)
-                cpu = _cpu(process) - before
-                calls = Counter(request.method for request in api.requests[asked:])
-                print(f"{bundles} bundles planned after {planned:.1f} s")
-                print(f"CPU a bundle: {cpu / bundles * 1000:.1f} ms")
-                print(f"requests a bundle: {calls.total() / bundles:.1f} ({dict(calls)})")
-                print(f"resident: {process.memory_info().rss / 2**20:.0f} MiB")
-                before, asked = _cpu(process), len(api.requests)
-                await asyncio.sleep(IDLE_SECONDS)
-                idle = (_cpu(process) - before) / IDLE_SECONDS
-                made = Counter(_what(request) for request in api.requests[asked:])
-                print(f"idle: {idle:.1%} of a core, requests: {dict(made)}")
-                print(f"resident then: {process.memory_info().rss / 2**20:.0f} MiB")
+    async with serving() as api:
+        cluster = Cluster(api)
+        cluster.store()
+        async with cluster.operator(log_level="warning") as operator:
+            await cluster.ready(cluster.bundle("warm", code={"image": "bank:1"}))
+            process = psutil.Process(operator.pid)
+            before, asked = _cpu(process), len(api.requests)
+            deployments = _written(api, DEPLOYMENT)
+            started = time.perf_counter()
+            for number in range(bundles):
+                cluster.bundle(f"bank-{number}", code={"image": "bank:1"})
+            await until(lambda: len(deployments) >= bundles, LONGEST_SECONDS)
+            planned = time.perf_counter() - started
+            paths = [BUNDLE.path(NAMESPACE, f"bank-{number}") for number in range(bundles)]
+            for path in paths:
+                await cluster.ready(path)
+            cpu = _cpu(process) - before
+            calls = Counter(request.method for request in api.requests[asked:])
+            print(f"{bundles} bundles planned after {planned:.1f} s")
+            print(f"CPU a bundle: {cpu / bundles * 1000:.1f} ms")
+            print(f"requests a bundle: {calls.total() / bundles:.1f} ({dict(calls)})")
+            print(f"resident: {process.memory_info().rss / 2**20:.0f} MiB")
+            before, asked = _cpu(process), len(api.requests)
+            await asyncio.sleep(IDLE_SECONDS)
+            idle = (_cpu(process) - before) / IDLE_SECONDS
+            made = Counter(_what(request) for request in api.requests[asked:])
+            print(f"idle: {idle:.1%} of a core, requests: {dict(made)}")
+            print(f"resident then: {process.memory_info().rss / 2**20:.0f} MiB")
 
 
 def _written(api: FakeApi, kind: Kind) -> set[str]:
