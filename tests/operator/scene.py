@@ -214,8 +214,7 @@ class Scene:
         await self.settle()
 
     async def begin_check(self) -> None:
-        """Have the revision stored, and then checked."""
-        await self.reconcile()
+        """Have the revision stored and checked, in one pass."""
         await self.reconcile()
 
     async def settle(self) -> None:

@@ -132,9 +132,16 @@ class Reconciler:
             children after that: a Deployment that was just changed is not rolled out yet.
         """
         plan = planned.plan
+        after = plan
         await self._applier.delete(key.namespace, plan.delete, planned.children)
         try:
             applied = await self._applier.apply(key, plan.apply, planned.children)
+            if applied:
+                after = planned.again(self._cache.children(key))
+            if _names(after) - _names(plan):
+                # Such as the check of what had to be stored first.
+                applied += await self._applier.apply(key, after.apply, self._cache.children(key))
+                after = planned.again(self._cache.children(key))
         except (NameTaken, ChildRefused) as error:
             return _refused(plan, error)
         except FieldContested as error:
@@ -144,13 +151,17 @@ class Reconciler:
         if applied or plan.delete:
             deleted = [f"{kind.name}/{name}" for kind, name in plan.delete]
             _log.info("changed", extra={"key": str(key), "applied": applied, "deleted": deleted})
-        return planned.again(self._cache.children(key)) if applied else plan
+        return after
 
     async def _scale(self, key: Key, replicas: int) -> None:
         kind = self._controllers[key.kind].kind
         change = {"spec": {"replicas": replicas}}
         await self._client.merge(kind, key.namespace, key.name, change, subresource="scale")
         _log.info("scaled", extra={"key": str(key), "replicas": replicas})
+
+
+def _names(plan: Plan) -> set[tuple[str, str]]:
+    return {(body["kind"], body["metadata"]["name"]) for body in plan.apply}
 
 
 def _conditions_in(body: Object) -> Mapping[str, tuple[str, str]]:
