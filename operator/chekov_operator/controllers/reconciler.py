@@ -53,7 +53,6 @@ class Reconciler:
         self._tracer = tracer
         self._applier = Applier(client, cache)
         self._status_writer = StatusWriter(client, cache, instance)
-        self._put_off: set[Key] = set()
 
     async def __call__(self, key: Key) -> None:
         """Reconcile `key`. A failure is logged, counted, and retried later."""
@@ -89,7 +88,6 @@ class Reconciler:
             self._queue.forget(key)
             controller.forget(key)
             self._applier.forget(key)
-            self._put_off.discard(key)
             self._metrics.forget(key)
             return None
         try:
@@ -103,45 +101,31 @@ class Reconciler:
             await self._status_writer.write(controller.kind, body, _failed(error, body))
             raise
         else:
-            plan = await self._carry_out(key, planned)
-            if self._is_put_off(key, body, plan):
-                return None
+            carried_out = await self._carry_out(key, body, planned)
+            if carried_out is None:
+                return _pause(planned.plan)
+            plan = carried_out
             await self._status_writer.write_children(key.namespace, plan)
         await self._status_writer.write(controller.kind, body, plan)
         self._metrics.set_conditions(key, _conditions_in(self._cache.find(key) or body))
-        # Passes of many objects that began together should not stay together.
-        return plan.requeue_after or RETRY_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
+        return _pause(plan)
 
-    def _is_put_off(self, key: Key, body: Object, plan: Plan) -> bool:
-        """Whether the status may wait for the next pass, which something that changed has caused.
-
-        Only once, so that an object that keeps changing has a status all the same.
-        """
-        is_outdated = plan.is_interim and self._queue.is_outdated(key)
-        if key in self._put_off or not is_outdated or self._status_writer.has_news(body, plan):
-            self._put_off.discard(key)
-            return False
-        self._put_off.add(key)
-        return True
-
-    async def _carry_out(self, key: Key, planned: Planned) -> Plan:
+    async def _carry_out(self, key: Key, body: Object, planned: Planned) -> Plan | None:
         """Apply and delete children; a refusal that the user has to resolve becomes a condition.
 
         Returns:
             The plan whose status is to be written. If something was applied, it is made from the
-            children after that: a Deployment that was just changed is not rolled out yet.
+            children after that: a Deployment that was just changed is not rolled out yet. `None`
+            if the status may wait for the next pass, which watches cause when they deliver what was
+            applied.
         """
         plan = planned.plan
-        after = plan
         await self._applier.delete(key.namespace, plan.delete, planned.children)
         try:
             applied = await self._applier.apply(key, plan.apply, planned.children)
-            if applied:
-                after = planned.again(self._cache.children(key))
-            if _names(after) - _names(plan):
-                # Such as the check of what had to be stored first.
-                applied += await self._applier.apply(key, after.apply, self._cache.children(key))
-                after = planned.again(self._cache.children(key))
+            if plan.is_partial:
+                children = self._cache.children(key)
+                applied += await self._applier.apply(key, planned.replan(children).apply, children)
         except (NameTaken, ChildRefused) as error:
             return _refused(plan, error)
         except FieldContested as error:
@@ -151,7 +135,11 @@ class Reconciler:
         if applied or plan.delete:
             deleted = [f"{kind.name}/{name}" for kind, name in plan.delete]
             _log.info("changed", extra={"key": str(key), "applied": applied, "deleted": deleted})
-        return after
+        if not applied:
+            return plan
+        if plan.is_interim and not self._status_writer.has_news(body, plan):
+            return None
+        return planned.again(self._cache.children(key))
 
     async def _scale(self, key: Key, replicas: int) -> None:
         kind = self._controllers[key.kind].kind
@@ -160,8 +148,9 @@ class Reconciler:
         _log.info("scaled", extra={"key": str(key), "replicas": replicas})
 
 
-def _names(plan: Plan) -> set[tuple[str, str]]:
-    return {(body["kind"], body["metadata"]["name"]) for body in plan.apply}
+def _pause(plan: Plan) -> float:
+    # Passes of many objects that began together should not stay together.
+    return plan.requeue_after or RETRY_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
 
 
 def _conditions_in(body: Object) -> Mapping[str, tuple[str, str]]:

@@ -70,10 +70,6 @@ class WorkQueue:
     def reset_backoff(self, key: Key) -> None:
         self._failures.pop(key, None)
 
-    def is_outdated(self, key: Key) -> bool:
-        """Whether `key` was added while a worker reconciles it, so that it is its turn again."""
-        return key in self._again
-
     async def work(self, reconcile: Callable[[Key], Awaitable[None]]) -> None:
         """Reconcile one key after the other, until cancelled. `reconcile` must not raise."""
         while True:

@@ -1,6 +1,5 @@
 """Whole reconciliations: what is written, what is reported, and that nothing is done twice."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -22,16 +21,14 @@ from chekov_operator.kube.kinds import (
     SERVICE,
     SERVICE_ACCOUNT,
     STORE,
-    Key,
     Kind,
 )
-from chekov_operator.kube.objects import Object, condition_of
+from chekov_operator.kube.objects import Object
 from chekov_operator.metrics import Metrics
 from tests.operator.fake_api import FakeApi
 from tests.operator.named_fields import ELSEWHERE
 from tests.operator.samples import bundle_body, store_body
 from tests.operator.scene import BANK, BROKEN, FINE, MAIN, SECRET_PATH, Scene
-from tests.waiting import until
 
 BROKEN_CODE = {"inline": {"modules": {"bank.py": "domain = None"}}}
 
@@ -68,35 +65,24 @@ async def test_a_new_bundle_is_checked_before_anything_runs(scene: Scene) -> Non
     assert scene.status()["observedGeneration"] == 3
 
 
-async def statuses_while_it_changes(scene: Scene) -> list[Object]:
-    """The status after each of three passes, during each of which something is changed."""
-    found: list[Object] = []
-
-    async def reconcile(key: Key) -> None:
-        scene.queue.add(key)
-        await scene.reconcile(key)
-        found.append(scene.status())
-
-    scene.queue.add(BANK)
-    working = asyncio.create_task(scene.queue.work(reconcile))
-    await until(lambda: len(found) >= 3)
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-    return found[:3]
-
-
-async def test_what_passes_by_itself_is_written_in_every_second_pass_at_least(scene: Scene) -> None:
+async def test_what_passes_by_itself_is_said_once_there_is_nothing_left_to_apply(
+    scene: Scene,
+) -> None:
     scene.give_bank()
-    first, second, third = await statuses_while_it_changes(scene)
-    assert first == {}
-    assert second["phase"] == "Checking"
-    assert third == second
+    writes = await scene.reconcile()
+    assert not [path for path in writes if path.endswith("/status")]
+    assert len(scene.all(JOB)) == 1, "what has to be stored before it was stored in this pass"
+    await scene.reconcile()
+    assert scene.status()["phase"] == "Checking"
 
 
-async def test_what_a_person_should_know_is_written_at_once(scene: Scene) -> None:
-    scene.give(bundle_body())
-    first, _, _ = await statuses_while_it_changes(scene)
-    assert condition_of({"status": first}, "Ready")["reason"] == "EventStoreNotFound"
+async def test_that_a_bundle_is_no_longer_ready_is_said_at_once(scene: Scene) -> None:
+    scene.give_bank()
+    await scene.serve()
+    scene.give_bank(restartNonce="1")
+    await scene.reconcile()
+    assert len(scene.all(JOB)) == 1
+    assert scene.condition("Ready")[:2] == ("False", "Checking")
 
 
 async def test_a_bundle_that_passes_runs(scene: Scene) -> None:
@@ -367,7 +353,7 @@ async def test_a_missing_secret_is_reported_and_found_once_it_exists(scene: Scen
     assert (status, reason) == ("False", "SecretNotFound")
     assert "spec.envFrom[0].secretRef" in message
     scene.api.put("/api/v1/namespaces/shops/secrets/keys", {"data": {}})
-    await scene.reconcile()
+    await scene.begin_check()
     assert scene.condition("Ready")[1] == "Checking"
 
 

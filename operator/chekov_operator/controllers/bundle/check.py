@@ -41,6 +41,7 @@ class Check:
         apply: the objects that the check needs.
         delete: the objects that it no longer needs.
         requeue_after: seconds after which to reconcile again.
+        is_partial: whether its Job is only made once the revision is stored.
     """
 
     condition: Condition
@@ -50,6 +51,7 @@ class Check:
     apply: Sequence[Object] = ()
     delete: Sequence[tuple[Kind, str]] = ()
     requeue_after: float | None = None
+    is_partial: bool = False
 
     @property
     def result(self) -> Object | None:
@@ -171,7 +173,13 @@ def _under_way(
         )
     message = f"revision {revision.name} is being checked"
     condition = unknown("Checked", "Checking", message)
-    return Check(condition, revision, apply=apply, requeue_after=WARNED_SECONDS)
+    return Check(
+        condition,
+        revision,
+        apply=apply,
+        requeue_after=WARNED_SECONDS,
+        is_partial=job is None and not is_stored,
+    )
 
 
 def _without_result(
