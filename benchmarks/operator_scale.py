@@ -8,10 +8,11 @@ import argparse
 import asyncio
 import time
 from collections import Counter
+from functools import partial
 
 import psutil
 
-from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, Kind
+from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, SUBSCRIPTION, Kind
 from tests.operator.fake_api import FakeApi, Request, serving
 from tests.operator.process.running import Cluster
 from tests.waiting import until
@@ -40,6 +41,9 @@ async def measure(bundles: int) -> None:
             paths = [BUNDLE.path(NAMESPACE, f"bank-{number}") for number in range(bundles)]
             for path in paths:
                 await cluster.ready(path)
+            collection = SUBSCRIPTION.path(NAMESPACE) + "/"
+            for path in [path for path in api.objects if path.startswith(collection)]:
+                await until(partial(_has_status, api, path), LONGEST_SECONDS)
             cpu = _cpu(process) - before
             calls = Counter(request.method for request in api.requests[asked:])
             print(f"{bundles} bundles planned after {planned:.1f} s")
@@ -52,6 +56,10 @@ async def measure(bundles: int) -> None:
             made = Counter(_what(request) for request in api.requests[asked:])
             print(f"idle: {idle:.1%} of a core, requests: {dict(made)}")
             print(f"resident then: {process.memory_info().rss / 2**20:.0f} MiB")
+
+
+def _has_status(api: FakeApi, path: str) -> bool:
+    return "status" in api.objects[path]
 
 
 def _written(api: FakeApi, kind: Kind) -> set[str]:

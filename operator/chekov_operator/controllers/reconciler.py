@@ -106,8 +106,8 @@ class Reconciler:
                 return _pause(planned.plan)
             plan = carried_out
             await self._status_writer.write_children(key.namespace, plan)
-        await self._status_writer.write(controller.kind, body, plan)
-        self._metrics.set_conditions(key, _conditions_in(self._cache.find(key) or body))
+        after = await self._status_writer.write(controller.kind, body, plan)
+        self._metrics.set_conditions(key, _conditions_in(after))
         return _pause(plan)
 
     async def _carry_out(self, key: Key, body: Object, planned: Planned) -> Plan | None:

@@ -24,26 +24,33 @@ class StatusWriter:
         self._cache = cache
         self._events = Events(client, instance)
 
-    async def write(self, kind: Kind, body: Object, plan: Plan) -> None:
+    async def write(self, kind: Kind, body: Object, plan: Plan) -> Object:
         """Write the plan's status unless it is unchanged, and emit its Events.
 
         That the object was deleted meanwhile is ignored.
+
+        Returns:
+            The object as it is then.
 
         Raises:
             ApiError: the API server refuses the status.
             ApiUnavailable: the API server does not answer.
         """
         if plan.keep_status and not plan.conditions:
-            return
+            return body
         meta = parse_meta(body)
         status = _status(body, plan, meta.generation)
-        if status != nested(body, "status") and not await self._apply(kind, body, status):
-            return
+        after: Object | None = body
+        if status != nested(body, "status"):
+            after = await self._apply(kind, body, status)
+        if after is None:
+            return body
         for item in _news(body, plan.conditions):
             weight = "Warning" if _needs_attention(item, plan.conditions) else "Normal"
             await self._events.emit(body, weight, item.reason, item.message or item.reason)
         for reason, message in () if plan.keep_status else plan.events:
             await self._events.emit(body, "Normal", reason, message)
+        return after
 
     def has_news(self, body: Object, plan: Plan) -> bool:
         """Whether an Event comes with the plan's status."""
@@ -61,8 +68,8 @@ class StatusWriter:
             if live is not None and nested(live, "status") != status:
                 await self._apply(kind, live, status)
 
-    async def _apply(self, kind: Kind, body: Object, status: Object) -> bool:
-        """Apply a status; return whether the object still exists."""
+    async def _apply(self, kind: Kind, body: Object, status: Object) -> Object | None:
+        """Apply a status; return the object after that, or `None` if it does not exist any more."""
         meta = parse_meta(body)
         change: Object = {
             "apiVersion": kind.api,
@@ -75,10 +82,10 @@ class StatusWriter:
             after = await self._client.apply_status(kind, change)
         except ApiError as error:
             if error.status in _DELETED:
-                return False
+                return None
             raise
         self._cache.put(kind, after)
-        return True
+        return after
 
 
 def _news(body: Object, conditions: Sequence[Condition]) -> Iterable[Condition]:
