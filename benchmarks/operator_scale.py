@@ -6,15 +6,14 @@ the same machine. "Planned" is when every bundle has its Deployment.
 
 import argparse
 import asyncio
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
+from functools import partial
 
 import psutil
 
-from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT
-from tests.operator.fake_api import Request, serving
+from chekov_operator.kube.kinds import BUNDLE, DEPLOYMENT, SUBSCRIPTION, Kind
+from tests.operator.fake_api import FakeApi, Request, serving
 from tests.operator.process.running import Cluster
 from tests.waiting import until
 
@@ -26,38 +25,56 @@ LONGEST_SECONDS = 900
 
 async def measure(bundles: int) -> None:
     """Apply the bundles at once, wait until all are planned, and print what that took."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with serving() as api:
-            cluster = Cluster(api, Path(folder))
-            cluster.store()
-            async with cluster.operator(log_level="warning") as operator:
-                await cluster.ready(cluster.bundle("warm", code={"image": "bank:1"}))
-                process = psutil.Process(operator.pid)
-                before, asked = _cpu(process), len(api.requests)
-                started = time.perf_counter()
-                for number in range(bundles):
-                    cluster.bundle(f"bank-{number}", code={"image": "bank:1"})
-                deployments = DEPLOYMENT.path(NAMESPACE) + "/"
-                await until(
-                    lambda: sum(path.startswith(deployments) for path in api.objects) > bundles,
-                    LONGEST_SECONDS,
-                )
-                planned = time.perf_counter() - started
-                paths = [BUNDLE.path(NAMESPACE, f"bank-{number}") for number in range(bundles)]
-                for path in paths:
-                    await cluster.ready(path)
-                cpu = _cpu(process) - before
-                calls = Counter(request.method for request in api.requests[asked:])
-                print(f"{bundles} bundles planned after {planned:.1f} s")
-                print(f"CPU a bundle: {cpu / bundles * 1000:.1f} ms")
-                print(f"requests a bundle: {calls.total() / bundles:.1f} ({dict(calls)})")
-                print(f"resident: {process.memory_info().rss / 2**20:.0f} MiB")
-                before, asked = _cpu(process), len(api.requests)
-                await asyncio.sleep(IDLE_SECONDS)
-                idle = (_cpu(process) - before) / IDLE_SECONDS
-                made = Counter(_what(request) for request in api.requests[asked:])
-                print(f"idle: {idle:.1%} of a core, requests: {dict(made)}")
-                print(f"resident then: {process.memory_info().rss / 2**20:.0f} MiB")
+    async with serving() as api:
+        cluster = Cluster(api)
+        cluster.store()
+        async with cluster.operator(log_level="warning") as operator:
+            await cluster.ready(cluster.bundle("warm", code={"image": "bank:1"}))
+            process = psutil.Process(operator.pid)
+            before, asked = _cpu(process), len(api.requests)
+            deployments = _written(api, DEPLOYMENT)
+            started = time.perf_counter()
+            for number in range(bundles):
+                cluster.bundle(f"bank-{number}", code={"image": "bank:1"})
+            await until(lambda: len(deployments) >= bundles, LONGEST_SECONDS)
+            planned = time.perf_counter() - started
+            paths = [BUNDLE.path(NAMESPACE, f"bank-{number}") for number in range(bundles)]
+            for path in paths:
+                await cluster.ready(path)
+            collection = SUBSCRIPTION.path(NAMESPACE) + "/"
+            for path in [path for path in api.objects if path.startswith(collection)]:
+                await until(partial(_has_status, api, path), LONGEST_SECONDS)
+            cpu = _cpu(process) - before
+            calls = Counter(request.method for request in api.requests[asked:])
+            print(f"{bundles} bundles planned after {planned:.1f} s")
+            print(f"CPU a bundle: {cpu / bundles * 1000:.1f} ms")
+            print(f"requests a bundle: {calls.total() / bundles:.1f} ({dict(calls)})")
+            print(f"resident: {process.memory_info().rss / 2**20:.0f} MiB")
+            before, asked = _cpu(process), len(api.requests)
+            await asyncio.sleep(IDLE_SECONDS)
+            idle = (_cpu(process) - before) / IDLE_SECONDS
+            made = Counter(_what(request) for request in api.requests[asked:])
+            print(f"idle: {idle:.1%} of a core, requests: {dict(made)}")
+            print(f"resident then: {process.memory_info().rss / 2**20:.0f} MiB")
+
+
+def _has_status(api: FakeApi, path: str) -> bool:
+    return "status" in api.objects[path]
+
+
+def _written(api: FakeApi, kind: Kind) -> set[str]:
+    """The paths of the objects of a kind that are written from now on."""
+    # Looking for them among all objects would take most of the time of the API server's process.
+    found = set[str]()
+    collection, play = kind.path(NAMESPACE) + "/", api.after_write
+
+    def after_write(path: str) -> None:
+        play(path)
+        if path.startswith(collection):
+            found.add(path)
+
+    api.after_write = after_write
+    return found
 
 
 def _what(request: Request) -> str:

@@ -35,7 +35,7 @@ async def running(
         return
     async with serving() as databases:
         # It is the operator as released, but for what it asks of databases.
-        Cluster(databases, folder).database(DATABASE_HOST)
+        Cluster(databases).database(DATABASE_HOST)
         command = [sys.executable, "-m", "tests.operator.process.stubbed"]
         settings = {
             "FAKE_API": databases.url,

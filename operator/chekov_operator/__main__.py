@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, cast
 
-import kopf
 from opentelemetry.trace import Tracer
 
 from chekov import gc_tuning
@@ -24,6 +23,7 @@ from chekov_operator.kube.child_watch import ChildWatch
 from chekov_operator.kube.client import Client, connected
 from chekov_operator.kube.kinds import SECRET, Key
 from chekov_operator.kube.kopf_login import connection_of
+from chekov_operator.kube.lean_kopf import kopf
 from chekov_operator.kube.lease import Lease, LeaseLost
 from chekov_operator.kube.namespaces import Namespaces
 from chekov_operator.kube.referenced_objects import ReferencedObjects
@@ -62,7 +62,7 @@ async def operate(settings: Settings) -> None:
         await stack.enter_async_context(
             management.serving(health, metrics, lag, settings.management_port)
         )
-        configuration = await load_configuration()
+        configuration = await load_configuration(settings.api_server)
         client = await stack.enter_async_context(connected(configuration, metrics))
         lag.client = client
         await definitions.wait_until_installed(client, health)

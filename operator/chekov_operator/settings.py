@@ -46,6 +46,8 @@ class Settings:
         lease_seconds: after which a leader that no longer renews the Lease is replaced.
         refresh_seconds: between two looks at what no watch reports: stores, and whether namespaces
             that should be watched can be read.
+        api_server: the URL of the API server as Kubernetes gives it to every pod; empty outside of
+            one.
         tracing: whether spans are exported, as the standard `OTEL_*` variables configure.
     """
 
@@ -61,6 +63,7 @@ class Settings:
     lease_name: str = "chekov-operator"
     lease_seconds: float = 15.0
     refresh_seconds: float = 15.0
+    api_server: str = ""
     tracing: bool = False
 
 
@@ -87,6 +90,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         lease_name=variables.name("LEASE_NAME", default.lease_name, SUBDOMAIN),
         lease_seconds=variables.seconds("LEASE_SECONDS", default.lease_seconds),
         refresh_seconds=variables.seconds("REFRESH_SECONDS", default.refresh_seconds),
+        api_server=variables.api_server(),
         tracing=variables.tracing(),
     )
     if variables.faults:
@@ -140,6 +144,13 @@ class _Variables:
             return number
         self._fault(name, f"a number of seconds from 1 to {_LONGEST_SECONDS:g}", value)
         return otherwise
+
+    def api_server(self) -> str:
+        host = self._given.get("KUBERNETES_SERVICE_HOST")
+        port = self._given.get("KUBERNETES_SERVICE_PORT")
+        if not host or not port:
+            return ""
+        return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
     def tracing(self) -> bool:
         disabled = self._given.get("OTEL_SDK_DISABLED", "").lower() == "true"

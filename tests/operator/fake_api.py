@@ -2,7 +2,6 @@
 
 import asyncio
 import copy
-import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from chekov.serialization.json import from_json, to_json
 from chekov_operator.kube.objects import Object, nested
 from tests.operator.fake_forwards import forward
 from tests.operator.fake_patches import merged, operated, without
@@ -74,7 +74,7 @@ class FakeApi:
     ports: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
     page_size: int = 500
     url: str = ""
-    _applied: dict[tuple[str, str], Object] = field(default_factory=dict[tuple[str, str], Object])
+    _applied: dict[str, dict[str, Object]] = field(default_factory=dict[str, dict[str, Object]])
     _version: int = 100
 
     def put(self, path: str, body: Object) -> Object:
@@ -88,7 +88,7 @@ class FakeApi:
             **_namespace(path),
             **body.get("metadata", {}),
         }
-        kept = self._written(path, {**copy.deepcopy(body), "metadata": meta})
+        kept = self._written(path, {**_copied(body), "metadata": meta})
         self._keep(path, kept)
         return kept
 
@@ -97,7 +97,7 @@ class FakeApi:
         gone = self.objects.pop(path, None)
         if gone is None:
             return False
-        self._applied = {key: body for key, body in self._applied.items() if key[0] != path}
+        self._applied.pop(path, None)
         self._version += 1
         self.watches.tell(self._version, path, gone, None)
         return True
@@ -131,8 +131,8 @@ class FakeApi:
                 await asyncio.Event().wait()
             finally:
                 self.unanswered -= 1
-        text = await request.text()
-        body: Object = json.loads(text) if text else {}
+        text = await request.read()
+        body: Object = from_json(text) if text else {}
         self.requests.append(
             Request(request.method, request.path, dict(request.query), body, dict(request.headers))
         )
@@ -154,12 +154,12 @@ class FakeApi:
 
     def _get(self, request: web.Request, _body: Object) -> web.Response:
         if request.path in self.objects:
-            return web.json_response(self.objects[request.path])
+            return _answer(self.objects[request.path])
         if request.path in self.documents:
-            return web.json_response(self.documents[request.path])
+            return _answer(self.documents[request.path])
         if request.path in self.served:
             names = [{"name": name} for name in self.served[request.path]]
-            return web.json_response({"resources": names})
+            return _answer({"resources": names})
         pod = request.path.removesuffix("/log")
         if pod in self.logs:
             lines = self.logs[pod].splitlines(keepends=True)
@@ -182,13 +182,13 @@ class FakeApi:
         end = begin + self.page_size
         following = {"continue": str(end)} if end < len(bare) else {}
         metadata = {"resourceVersion": str(self._version), **following}
-        return web.json_response({"items": bare[begin:end], "metadata": metadata})
+        return _answer({"items": bare[begin:end], "metadata": metadata})
 
     def _post(self, request: web.Request, body: Object) -> web.Response:
         path = f"{request.path}/{body['metadata']['name']}"
         if path in self.objects:
             return _refusal(409, "AlreadyExists", f"{path} already exists")
-        return web.json_response(self.put(path, body), status=201)
+        return _answer(self.put(path, body), status=201)
 
     def _replace(self, request: web.Request, body: Object) -> web.Response:
         live = self.objects.get(request.path)
@@ -196,7 +196,7 @@ class FakeApi:
             return _refusal(404, "NotFound", f"{request.path} not found")
         if body["metadata"].get("resourceVersion") != live["metadata"]["resourceVersion"]:
             return _refusal(409, "Conflict", "the object has been modified")
-        return web.json_response(self._changed(request.path, body))
+        return _answer(self._changed(request.path, body))
 
     def _patch(self, request: web.Request, body: Object) -> web.Response:
         if request.query.get("dryRun") == "All":
@@ -204,7 +204,7 @@ class FakeApi:
         return self._patch_kept(request, body)
 
     def _copy(self) -> "FakeApi":
-        return FakeApi(objects=copy.deepcopy(self.objects), _applied=dict(self._applied))
+        return FakeApi(objects=copy.deepcopy(self.objects), _applied=copy.deepcopy(self._applied))
 
     def _patch_kept(self, request: web.Request, body: Object) -> web.Response:
         path = request.path.removesuffix("/status")
@@ -218,22 +218,23 @@ class FakeApi:
             if version not in (None, live["metadata"]["resourceVersion"]):
                 return _refusal(409, "Conflict", "the object has been modified")
             after = operated if request.content_type == _OPERATIONS else merged
-            return web.json_response(self._changed(path, after(live, body)))
+            return _answer(self._changed(path, after(live, body)))
         if live is None and status:
             return _refusal(404, "NotFound", f"{path} not found")
         body = {**body, "metadata": {**body["metadata"]}}
         version = body["metadata"].pop("resourceVersion", None)
         if live is None:
             self.put(path, body)
-            self._applied[path, ""] = body
-            return web.json_response(self.objects[path], status=201)
+            self._applied[path] = {"": body}
+            return _answer(self.objects[path], status=201)
         if version not in (None, live["metadata"]["resourceVersion"]):
             return _refusal(409, "Conflict", "the object has been modified")
         mine = {"status": body["status"]} if status else body
-        key = (path, "status" if status else "")
-        before = self._applied.get(key, {})
-        self._applied[key] = mine
-        return web.json_response(self._changed(path, merged(without(live, before, mine), mine)))
+        applied = self._applied.setdefault(path, {})
+        part = "status" if status else ""
+        before = applied.get(part, {})
+        applied[part] = mine
+        return _answer(self._changed(path, merged(without(live, before, mine), mine)))
 
     def _delete(self, request: web.Request, body: Object) -> web.Response:
         live = self.objects.get(request.path)
@@ -243,11 +244,11 @@ class FakeApi:
         if wanted is not None and wanted != live["metadata"]["uid"]:
             return _refusal(409, "Conflict", "the uid in the precondition is not the object's")
         self.remove(request.path)
-        return web.json_response({"status": "Success"})
+        return _answer({"status": "Success"})
 
     def _changed(self, path: str, after: Object) -> Object:
         before = self.objects[path]
-        after = self._written(path, copy.deepcopy(after))
+        after = self._written(path, _copied(after))
         if after == before:
             return before
         if after.get("spec") != before.get("spec"):
@@ -319,11 +320,24 @@ def _namespace(path: str) -> dict[str, str]:
     return {"namespace": parts[parts.index("namespaces") + 1]} if "namespaces" in parts else {}
 
 
+def _copied(body: Object) -> Object:
+    # Several times as fast as a deep copy, which would be most of what the server does.
+    return from_json(to_json(body))
+
+
+def _answer(
+    body: Object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    return web.Response(
+        body=to_json(body), status=status, headers=headers, content_type="application/json"
+    )
+
+
 def _refusal(
     status: int, reason: str, message: str, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     body = {"kind": "Status", "code": status, "reason": reason, "message": message}
-    return web.json_response(
+    return _answer(
         body,
         status=status,
         headers={name.replace("_", "-"): value for name, value in (headers or {}).items()},

@@ -214,7 +214,7 @@ class Scene:
         await self.settle()
 
     async def begin_check(self) -> None:
-        """Have the revision stored, and then checked."""
+        """Have the revision stored and checked, in one pass, and the next one say so."""
         await self.reconcile()
         await self.reconcile()
 

@@ -93,3 +93,17 @@ def test_all_faults_are_reported_at_once() -> None:
         read({"CHEKOV_OPERATOR_WORKERS": "many", "CHEKOV_OPERATOR_LOG_LEVEL": "loud"})
     assert len(caught.value.faults) == 2
     assert str(caught.value).count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "expected"),
+    [
+        ("10.0.0.1", "443", "https://10.0.0.1:443"),
+        ("fd00::1", "443", "https://[fd00::1]:443"),
+        ("10.0.0.1", "", ""),
+        ("", "443", ""),
+    ],
+)
+def test_a_pod_knows_where_the_api_server_is(host: str, port: str, expected: str) -> None:
+    variables = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
+    assert read(variables).api_server == expected

@@ -61,8 +61,6 @@ async def test_its_requests_are_spans_below_it(
 ) -> None:
     scene.give_bank()
     await scene.reconcile()
-    exported.clear()
-    await scene.reconcile()
     (whole,) = named(exported, "reconcile DomainBundle")
     (made,) = named(exported, "PATCH Job")
     assert whole.context is not None

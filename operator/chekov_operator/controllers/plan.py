@@ -22,6 +22,9 @@ class Plan:
         read_store_soon: whether the store is about to change, so that it should be read soon.
         requeue_after: seconds after which to reconcile again, even if no watch reports a change.
         events: reason and message of each Kubernetes Event to emit with the status.
+        is_interim: whether the status says only what passes by itself, and decides nothing, so that
+            it may be left out where a later one follows.
+        is_partial: whether something else is to be applied once all of `apply` exists.
         scale_to: how many pods the object should ask for from now on.
         child_statuses: kind and name of children, with the status that each should have.
     """
@@ -34,6 +37,8 @@ class Plan:
     read_store_soon: bool = False
     requeue_after: float | None = None
     events: Sequence[tuple[str, str]] = ()
+    is_interim: bool = False
+    is_partial: bool = False
     scale_to: int | None = None
     child_statuses: Mapping[tuple[Kind, str], Object] = field(
         default_factory=dict[tuple[Kind, str], Object]

@@ -101,24 +101,31 @@ class Reconciler:
             await self._status_writer.write(controller.kind, body, _failed(error, body))
             raise
         else:
-            plan = await self._carry_out(key, planned)
+            carried_out = await self._carry_out(key, body, planned)
+            if carried_out is None:
+                return _pause(planned.plan)
+            plan = carried_out
             await self._status_writer.write_children(key.namespace, plan)
-        await self._status_writer.write(controller.kind, body, plan)
-        self._metrics.set_conditions(key, _conditions_in(self._cache.find(key) or body))
-        # Passes of many objects that began together should not stay together.
-        return plan.requeue_after or RETRY_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
+        after = await self._status_writer.write(controller.kind, body, plan)
+        self._metrics.set_conditions(key, _conditions_in(after))
+        return _pause(plan)
 
-    async def _carry_out(self, key: Key, planned: Planned) -> Plan:
+    async def _carry_out(self, key: Key, body: Object, planned: Planned) -> Plan | None:
         """Apply and delete children; a refusal that the user has to resolve becomes a condition.
 
         Returns:
             The plan whose status is to be written. If something was applied, it is made from the
-            children after that: a Deployment that was just changed is not rolled out yet.
+            children after that: a Deployment that was just changed is not rolled out yet. `None`
+            if the status may wait for the next pass, which watches cause when they deliver what was
+            applied.
         """
         plan = planned.plan
         await self._applier.delete(key.namespace, plan.delete, planned.children)
         try:
             applied = await self._applier.apply(key, plan.apply, planned.children)
+            if plan.is_partial:
+                children = self._cache.children(key)
+                applied += await self._applier.apply(key, planned.replan(children).apply, children)
         except (NameTaken, ChildRefused) as error:
             return _refused(plan, error)
         except FieldContested as error:
@@ -128,13 +135,22 @@ class Reconciler:
         if applied or plan.delete:
             deleted = [f"{kind.name}/{name}" for kind, name in plan.delete]
             _log.info("changed", extra={"key": str(key), "applied": applied, "deleted": deleted})
-        return planned.again(self._cache.children(key)) if applied else plan
+        if not applied:
+            return plan
+        if plan.is_interim and not self._status_writer.has_news(body, plan):
+            return None
+        return planned.again(self._cache.children(key))
 
     async def _scale(self, key: Key, replicas: int) -> None:
         kind = self._controllers[key.kind].kind
         change = {"spec": {"replicas": replicas}}
         await self._client.merge(kind, key.namespace, key.name, change, subresource="scale")
         _log.info("scaled", extra={"key": str(key), "replicas": replicas})
+
+
+def _pause(plan: Plan) -> float:
+    # Passes of many objects that began together should not stay together.
+    return plan.requeue_after or RETRY_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
 
 
 def _conditions_in(body: Object) -> Mapping[str, tuple[str, str]]:

@@ -24,26 +24,37 @@ class StatusWriter:
         self._cache = cache
         self._events = Events(client, instance)
 
-    async def write(self, kind: Kind, body: Object, plan: Plan) -> None:
+    async def write(self, kind: Kind, body: Object, plan: Plan) -> Object:
         """Write the plan's status unless it is unchanged, and emit its Events.
 
         That the object was deleted meanwhile is ignored.
+
+        Returns:
+            The object as it is then.
 
         Raises:
             ApiError: the API server refuses the status.
             ApiUnavailable: the API server does not answer.
         """
         if plan.keep_status and not plan.conditions:
-            return
+            return body
         meta = parse_meta(body)
         status = _status(body, plan, meta.generation)
-        if status != nested(body, "status") and not await self._apply(kind, body, status):
-            return
+        after: Object | None = body
+        if status != nested(body, "status"):
+            after = await self._apply(kind, body, status)
+        if after is None:
+            return body
         for item in _news(body, plan.conditions):
             weight = "Warning" if _needs_attention(item, plan.conditions) else "Normal"
             await self._events.emit(body, weight, item.reason, item.message or item.reason)
         for reason, message in () if plan.keep_status else plan.events:
             await self._events.emit(body, "Normal", reason, message)
+        return after
+
+    def has_news(self, body: Object, plan: Plan) -> bool:
+        """Whether an Event comes with the plan's status."""
+        return bool(plan.events) or any(_news(body, plan.conditions))
 
     async def write_children(self, namespace: str, plan: Plan) -> None:
         """Write the statuses of children, as far as these exist and have another one.
@@ -57,8 +68,8 @@ class StatusWriter:
             if live is not None and nested(live, "status") != status:
                 await self._apply(kind, live, status)
 
-    async def _apply(self, kind: Kind, body: Object, status: Object) -> bool:
-        """Apply a status; return whether the object still exists."""
+    async def _apply(self, kind: Kind, body: Object, status: Object) -> Object | None:
+        """Apply a status; return the object after that, or `None` if it does not exist any more."""
         meta = parse_meta(body)
         change: Object = {
             "apiVersion": kind.api,
@@ -71,27 +82,33 @@ class StatusWriter:
             after = await self._client.apply_status(kind, change)
         except ApiError as error:
             if error.status in _DELETED:
-                return False
+                return None
             raise
         self._cache.put(kind, after)
-        return True
+        return after
 
 
 def _news(body: Object, conditions: Sequence[Condition]) -> Iterable[Condition]:
     """The conditions whose change is worth an Event.
 
-    That is `Ready` with another status or reason, a fault that it does not have, such as parked
-    events, and the end of what is done once.
+    That is `Ready` when it becomes true or ceases to be, a fault, also one that leaves the object
+    ready, such as parked events, and the end of what is done once. How far an object is that is not
+    ready yet, its status says.
     """
     reported = set[str]()
     for item in sorted(conditions, key=lambda item: item.type != "Ready"):
         before = condition_of(body, item.type)
         changed = (before.get("status"), before.get("reason")) != (item.status, item.reason)
-        is_news = item.type == "Ready" or (item.type in _NEWS_IF_TRUE and item.status == "True")
-        if changed and is_news and item.reason not in reported:
+        if changed and item.reason not in reported and _is_news(item, before, conditions):
             yield item
         if item.type == "Ready":
             reported.add(item.reason)
+
+
+def _is_news(item: Condition, before: Object, conditions: Sequence[Condition]) -> bool:
+    if item.type != "Ready":
+        return item.type in _NEWS_IF_TRUE and item.status == "True"
+    return "True" in (item.status, before.get("status")) or _needs_attention(item, conditions)
 
 
 def _needs_attention(item: Condition, conditions: Sequence[Condition]) -> bool:

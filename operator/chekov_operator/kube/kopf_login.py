@@ -4,9 +4,8 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import kopf
-
 from chekov_operator.kube.access import not_strict
+from chekov_operator.kube.lean_kopf import kopf
 
 _KOPF_REFRESH: Final = timedelta(minutes=5)
 

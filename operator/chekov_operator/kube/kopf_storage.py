@@ -7,7 +7,7 @@ have. Building what is compared takes CPU for nothing.
 from collections.abc import Iterable
 from typing import Any, cast
 
-import kopf
+from chekov_operator.kube.lean_kopf import kopf
 
 
 class NoDiffBase(kopf.DiffBaseStorage):

@@ -10,8 +10,6 @@ import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import kopf
-
 from chekov_operator.kube.cache import Cache
 from chekov_operator.kube.kinds import (
     AUTOSCALER,
@@ -24,6 +22,7 @@ from chekov_operator.kube.kinds import (
     Kind,
 )
 from chekov_operator.kube.kopf_storage import NoDiffBase, NoProgress
+from chekov_operator.kube.lean_kopf import kopf
 from chekov_operator.kube.namespaces import Namespaces
 from chekov_operator.kube.objects import Object, key_of, nested, owner_of
 from chekov_operator.kube.work_queue import WorkQueue

@@ -65,6 +65,26 @@ async def test_a_new_bundle_is_checked_before_anything_runs(scene: Scene) -> Non
     assert scene.status()["observedGeneration"] == 3
 
 
+async def test_what_passes_by_itself_is_said_once_there_is_nothing_left_to_apply(
+    scene: Scene,
+) -> None:
+    scene.give_bank()
+    writes = await scene.reconcile()
+    assert not [path for path in writes if path.endswith("/status")]
+    assert len(scene.all(JOB)) == 1, "what has to be stored before it was stored in this pass"
+    await scene.reconcile()
+    assert scene.status()["phase"] == "Checking"
+
+
+async def test_that_a_bundle_is_no_longer_ready_is_said_at_once(scene: Scene) -> None:
+    scene.give_bank()
+    await scene.serve()
+    scene.give_bank(restartNonce="1")
+    await scene.reconcile()
+    assert len(scene.all(JOB)) == 1
+    assert scene.condition("Ready")[:2] == ("False", "Checking")
+
+
 async def test_a_bundle_that_passes_runs(scene: Scene) -> None:
     scene.give_bank()
     await scene.begin_check()
@@ -333,7 +353,7 @@ async def test_a_missing_secret_is_reported_and_found_once_it_exists(scene: Scen
     assert (status, reason) == ("False", "SecretNotFound")
     assert "spec.envFrom[0].secretRef" in message
     scene.api.put("/api/v1/namespaces/shops/secrets/keys", {"data": {}})
-    await scene.reconcile()
+    await scene.begin_check()
     assert scene.condition("Ready")[1] == "Checking"
 
 

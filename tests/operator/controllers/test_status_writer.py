@@ -48,19 +48,17 @@ async def test_a_store_that_needs_attention_emits_a_warning(scene: Scene) -> Non
     await scene.reconcile(MAIN)
     assert events(scene) == [
         ("Warning", "Unreachable"),
-        ("Normal", "Migrating"),
         ("Normal", "Available"),
     ]
 
 
-async def test_a_bundle_that_is_rolling_out_emits_no_warning(scene: Scene) -> None:
+async def test_only_that_a_bundle_becomes_ready_or_is_no_longer_is_news(scene: Scene) -> None:
     scene.give_bank()
     await scene.serve()
-    assert events(scene) == [
-        ("Normal", "Checking"),
-        ("Normal", "RollingOut"),
-        ("Normal", "Serving"),
-    ]
+    assert events(scene) == [("Normal", "Serving")]
+    scene.give_bank(restartNonce="1")
+    await scene.reconcile()
+    assert events(scene) == [("Normal", "Serving"), ("Normal", "Checking")]
 
 
 async def test_what_happened_is_told_even_if_the_status_is_as_before(

@@ -121,6 +121,20 @@ async def test_what_went_while_nothing_was_delivered_is_received_as_deleted(
     assert received.cache.get(CONFIG_MAP, "shops", "code") is not None
 
 
+async def test_what_a_bookmark_passed_is_not_listed_again(
+    api: FakeApi, client: Client, received: Received
+) -> None:
+    api.watches.bookmark_seconds = 0.01
+    async with watching(api, client, received):
+        asked = len(api.requests)
+        api.put(DEPLOYMENT.path("shops", "theirs"), {})
+        await until(api.watches.all_told)
+        api.watches.forget()
+        api.watches.cut()
+        await until(lambda: api.watches.opened == 2 * len(OWNED))
+        assert len(api.requests) == asked
+
+
 async def test_only_the_namespaces_that_are_served_are_watched(
     api: FakeApi, client: Client, received: Received
 ) -> None:

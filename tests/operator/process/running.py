@@ -10,7 +10,6 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from base64 import b64encode
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -83,9 +82,8 @@ class Operator:
 class Cluster:
     """A fake cluster in which all goes well, until a test changes that."""
 
-    def __init__(self, api: FakeApi, folder: Path) -> None:
+    def __init__(self, api: FakeApi) -> None:
         self.api = api
-        self._folder = folder
         api.documents |= documents()
         self.database("db.example")
         self.kubelet = Kubelet(api, FINE)
@@ -161,7 +159,7 @@ class Cluster:
             variables: its settings.
         """
         port = _free_port()
-        name = variables.setdefault("name", "operator-1")
+        variables.setdefault("name", "operator-1")
         settings = {"management_port": str(port), "runtime_image": RUNTIME_IMAGE, **variables}
         environment = {f"CHEKOV_OPERATOR_{key.upper()}": value for key, value in settings.items()}
         process = await asyncio.create_subprocess_exec(
@@ -173,8 +171,8 @@ class Cluster:
             env={
                 **os.environ,
                 **environment,
-                "KUBECONFIG": str(_kubeconfig(self._folder / f"{name}.json", self.api.url)),
                 "FAKE_API": self.api.url,
+                "FAKE_CLUSTER": self.api.url,
             },
         )
         operator = Operator(process, port)
@@ -184,21 +182,6 @@ class Cluster:
         finally:
             await operator.stop(signal.SIGKILL)
             await reading
-
-
-def _kubeconfig(path: Path, url: str) -> Path:
-    named = {"cluster": "fake", "user": "fake"}
-    configuration: Object = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "fake", "cluster": {"server": url}}],
-        "users": [{"name": "fake", "user": {}}],
-        "contexts": [{"name": "fake", "context": named}],
-        "current-context": "fake",
-    }
-    # JSON is YAML.
-    path.write_text(json.dumps(configuration))
-    return path
 
 
 def _free_port() -> int:

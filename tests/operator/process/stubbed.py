@@ -1,5 +1,7 @@
 """The operator's process with databases whose answers the fake API server gives.
 
+It is also the cluster where `FAKE_CLUSTER` names it.
+
 Everything else is what runs in a cluster: `python -m tests.operator.process.stubbed`.
 """
 
@@ -13,6 +15,7 @@ import aiohttp
 from chekov.errors import StoreUnavailable
 from chekov.store.postgres.inspect import Inspector, Progress, StoreStatus
 from chekov_operator import __main__ as process
+from chekov_operator.kube.access import InCluster, load_configuration
 from chekov_operator.stores.databases import Databases
 from chekov_operator.stores.dsn import addresses_of
 
@@ -46,8 +49,15 @@ class StubInspector(Inspector):
             raise StoreUnavailable("Postgres does not answer") from error
 
 
+async def _configuration(server: str) -> InCluster:
+    del server
+    return InCluster(os.environ["FAKE_CLUSTER"])
+
+
 def main() -> int:
     """Run the operator; return its exit code."""
+    if "FAKE_CLUSTER" in os.environ:
+        setattr(process, load_configuration.__name__, _configuration)
     stubbed = functools.partial(Databases, inspector=StubInspector)
     setattr(process, Databases.__name__, stubbed)
     return process.main()

@@ -42,6 +42,7 @@ class Check:
         delete: the objects that it no longer needs.
         requeue_after: seconds after which to reconcile again.
         is_retried: whether a Job without an answer is made again, `RETRY_SECONDS` after it ended.
+        is_partial: whether its Job is only made once the revision is stored.
     """
 
     condition: Condition
@@ -52,6 +53,7 @@ class Check:
     delete: Sequence[tuple[Kind, str]] = ()
     requeue_after: float | None = None
     is_retried: bool = False
+    is_partial: bool = False
 
     @property
     def result(self) -> Object | None:
@@ -173,7 +175,13 @@ def _under_way(
         )
     message = f"revision {revision.name} is being checked"
     condition = unknown("Checked", "Checking", message)
-    return Check(condition, revision, apply=apply, requeue_after=WARNED_SECONDS)
+    return Check(
+        condition,
+        revision,
+        apply=apply,
+        requeue_after=WARNED_SECONDS,
+        is_partial=job is None and not is_stored,
+    )
 
 
 def _without_result(

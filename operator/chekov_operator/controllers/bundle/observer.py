@@ -77,11 +77,11 @@ class BundleObserver:
         others = [*_references_of_deployments(body, children), *_dsn_reference(store)]
         now = time.time()
         jobs = [job for (kind, _), job in children.items() if kind == JOB.name]
-        contents, logs, warnings = await asyncio.gather(
-            self._contents(key, [*named, *others]),
-            self._logs_of_checks(key, children, pods),
-            warnings_about(self._client, key.namespace, uids_to_explain(jobs, pods, now)),
-        )
+        # One after the other, since mostly nothing has to be asked: tasks would take longer.
+        contents = await self._contents(key, [*named, *others])
+        logs = await self._logs_of_checks(key, children, pods)
+        uids = uids_to_explain(jobs, pods, now)
+        warnings = await warnings_about(self._client, key.namespace, uids)
         missing = [
             fault
             for item in named

@@ -146,6 +146,8 @@ def plan_bundle(bundle: Bundle, observed: ObservedBundle, settings: Settings) ->
             # By the time that its pods are made, it should be known how many connections are left.
             or (check.fault is None and gate.fault is None and state.pending is not None)
         ),
+        is_partial=check.is_partial,
+        is_interim=state.pending is not None and status.get("rollout") == observed.rollout,
         requeue_after=min((pause for pause in pauses if pause is not None), default=None),
         scale_to=scaling.scale_to,
     )

@@ -101,6 +101,7 @@ def deleted(plan: Plan) -> list[tuple[str, str]]:
 def test_before_its_code_is_checked_a_bundle_gets_no_pods() -> None:
     plan = planned()
     assert kinds(plan.apply) == ["BundleRevision", "NetworkPolicy", "ServiceAccount"]
+    assert plan.is_partial
     plan = planned(stored(made_from()))
     assert kinds(plan.apply) == [
         "BundleRevision",
@@ -111,10 +112,13 @@ def test_before_its_code_is_checked_a_bundle_gets_no_pods() -> None:
     ]
     assert said(plan)["Ready"] == ("False", "Checking")
     assert said(plan)["Progressing"] == ("True", "Checking")
+    assert plan.is_interim
+    assert not plan.is_partial
 
 
 def test_once_it_passed_everything_is_made() -> None:
     plan = planned(kept(made_from()))
+    assert not plan.is_interim, "the next pass goes on from where the rollout is"
     assert kinds(plan.apply) == [
         "BundleRevision",
         "ConfigMap",
