@@ -23,7 +23,7 @@ class Plan:
         requeue_after: seconds after which to reconcile again, even if no watch reports a change.
         events: reason and message of each Kubernetes Event to emit with the status.
         is_interim: whether the status says only what passes by itself, and decides nothing, so that
-            it may be left out where a later one follows.
+            it may be left out once where a later one follows.
         is_partial: whether something else is to be applied once all of `apply` exists.
         scale_to: how many pods the object should ask for from now on.
         child_statuses: kind and name of children, with the status that each should have.

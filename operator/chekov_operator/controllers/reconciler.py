@@ -53,6 +53,8 @@ class Reconciler:
         self._tracer = tracer
         self._applier = Applier(client, cache)
         self._status_writer = StatusWriter(client, cache, instance)
+        # Those whose status the last pass left out.
+        self._unsaid = set[Key]()
 
     async def __call__(self, key: Key) -> None:
         """Reconcile `key`. A failure is logged, counted, and retried later."""
@@ -89,6 +91,7 @@ class Reconciler:
             controller.forget(key)
             self._applier.forget(key)
             self._metrics.forget(key)
+            self._unsaid.discard(key)
             return None
         try:
             planned = await controller.plan(key, body)
@@ -103,10 +106,12 @@ class Reconciler:
         else:
             carried_out = await self._carry_out(key, body, planned)
             if carried_out is None:
+                self._unsaid.add(key)
                 return _pause(planned.plan)
             plan = carried_out
             await self._status_writer.write_children(key.namespace, plan)
         after = await self._status_writer.write(controller.kind, body, plan)
+        self._unsaid.discard(key)
         self._metrics.set_conditions(key, _conditions_in(after))
         return _pause(plan)
 
@@ -137,7 +142,9 @@ class Reconciler:
             _log.info("changed", extra={"key": str(key), "applied": applied, "deleted": deleted})
         if not applied:
             return plan
-        if plan.is_interim and not self._status_writer.has_news(body, plan):
+        # Once only: where something undoes what is applied, no pass has nothing left to apply.
+        is_first = key not in self._unsaid
+        if plan.is_interim and is_first and not self._status_writer.has_news(body, plan):
             return None
         return planned.again(self._cache.children(key))
 

@@ -76,6 +76,16 @@ async def test_what_passes_by_itself_is_said_once_there_is_nothing_left_to_apply
     assert scene.status()["phase"] == "Checking"
 
 
+async def test_it_is_said_soon_where_something_undoes_all_that_is_applied(scene: Scene) -> None:
+    """As a tool may that deletes each object that it does not know."""
+    scene.give_bank()
+    for _ in range(2):
+        await scene.reconcile()
+        for account in scene.all(SERVICE_ACCOUNT):
+            assert scene.api.remove(SERVICE_ACCOUNT.path("shops", account["metadata"]["name"]))
+    assert scene.status()["phase"] == "Checking"
+
+
 async def test_that_a_bundle_is_no_longer_ready_is_said_at_once(scene: Scene) -> None:
     scene.give_bank()
     await scene.serve()
