@@ -63,7 +63,7 @@ def pods_by_revision(observed: ObservedBundle) -> Mapping[str, Pods]:
         name: Pods(
             int(nested(live[name], "spec", "replicas") or 0),
             ready_pods(live[name], observed.pods, name),
-            stuck_pods(observed.pods, name, observed.now),
+            stuck_pods(live[name], observed.pods, name, observed.now),
         )
         for name in sorted(live, key=lambda name: (name == observed.completed, name))
     }

@@ -8,7 +8,7 @@ from chekov_operator.api.fault import Fault
 from chekov_operator.children.pod_state import seconds_of, start_fault
 from chekov_operator.children.workloads import RUNTIME
 from chekov_operator.kube.kinds import COMPONENT_LABEL, REVISION_LABEL
-from chekov_operator.kube.objects import Object, condition_of, label, nested, nested_list
+from chekov_operator.kube.objects import Object, condition_of, label, nested
 
 _STARTING_SECONDS: Final = 60.0
 """How long a pod is taken to be starting."""
@@ -85,13 +85,18 @@ def ready_pods(live: Object | None, pods: Sequence[Object], revision: str) -> in
     return sum(_serving(pod) == revision for pod in pods)
 
 
-def stuck_pods(pods: Sequence[Object], revision: str, now: float) -> int:
-    """How many pods of a revision are not ready, although they have been there for a minute."""
-    return sum(
-        _kept_revision(pod) == revision
-        and not _is_ready(pod)
+def stuck_pods(live: Object | None, pods: Sequence[Object], revision: str, now: float) -> int:
+    """How many pods of a revision will hardly become ready soon.
+
+    They have been there for a minute, or may not be made.
+    """
+    own = [pod for pod in pods if _kept_revision(pod) == revision and not _has_ended(pod)]
+    missing = int(nested(live, "spec", "replicas") or 0) - len(own)
+    unmade = max(0, missing) if _failure_to_make(live) else 0
+    return unmade + sum(
+        not _is_ready(pod)
         and now - seconds_of(nested(pod, "metadata", "creationTimestamp")) > _STARTING_SECONDS
-        for pod in pods
+        for pod in own
     )
 
 
@@ -114,6 +119,11 @@ def _is_ready(pod: Object) -> bool:
     return bool(condition_of(pod, "Ready").get("status") == "True")
 
 
+def _has_ended(pod: Object) -> bool:
+    """Whether a pod was evicted, say: it is kept, and another one takes its place."""
+    return nested(pod, "status", "phase") in ("Failed", "Succeeded")
+
+
 def _kept_revision(pod: Object) -> str | None:
     """The revision of a pod of the runtime that is not being deleted."""
     # One that is being deleted is ready until its node says otherwise.
@@ -133,10 +143,15 @@ def _fault(
             fault = start_fault(pod, now, warnings)
             if fault is not None:
                 return fault
-    for item in nested_list(live, "status", "conditions"):
-        if item["type"] == "ReplicaFailure" and item["status"] == "True":
-            return Fault(str(item["reason"]), f"pods cannot be created: {item.get('message')}")
-    return None
+    return _failure_to_make(live)
+
+
+def _failure_to_make(live: Object | None) -> Fault | None:
+    """Why pods of a Deployment may not be made, if so: a quota, say."""
+    found = condition_of(live, "ReplicaFailure")
+    if found.get("status") != "True":
+        return None
+    return Fault(str(found["reason"]), f"pods cannot be created: {found.get('message')}")
 
 
 def _count(live: Object | None, name: str) -> int:

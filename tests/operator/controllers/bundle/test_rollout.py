@@ -104,14 +104,16 @@ def test_pods_of_old_revisions_and_of_checks_are_not(pod: Object) -> None:
     assert read(deployment(), [pod]).fault is None
 
 
+REFUSED = {
+    "type": "ReplicaFailure",
+    "status": "True",
+    "reason": "FailedCreate",
+    "message": "exceeded quota",
+}
+
+
 def test_pods_that_may_not_be_made_are_the_fault() -> None:
-    condition = {
-        "type": "ReplicaFailure",
-        "status": "True",
-        "reason": "FailedCreate",
-        "message": "exceeded quota",
-    }
-    found = read(deployment(updatedReplicas=0, conditions=[condition]), [])
+    found = read(deployment(updatedReplicas=0, conditions=[REFUSED]), [])
     assert found.fault is not None
     assert (found.fault.reason, "exceeded quota" in found.fault.message) == ("FailedCreate", True)
 
@@ -162,8 +164,27 @@ def test_it_is_not_done_while_an_old_revision_has_pods() -> None:
 def test_a_pod_is_stuck_that_has_not_become_ready_for_a_minute(
     pod: Object, seconds: float, stuck: int
 ) -> None:
+    aged = made(seconds, pod)
+    assert stuck_pods(None, [aged], OLD, NOW) == stuck
+    going = {**aged, "metadata": {**aged["metadata"], "deletionTimestamp": "2026-11-24T00:00:00Z"}}
+    assert stuck_pods(None, [going], OLD, NOW) == 0
+
+
+def made(seconds: float, pod: Object) -> Object:
+    """A pod that was made so many seconds ago."""
     since = datetime.fromtimestamp(NOW - seconds, UTC).isoformat()
-    aged = {**pod, "metadata": {**pod["metadata"], "creationTimestamp": since}}
-    assert stuck_pods([aged], OLD, NOW) == stuck
-    going = {**aged, "metadata": {**aged["metadata"], "deletionTimestamp": since}}
-    assert stuck_pods([going], OLD, NOW) == 0
+    return {**pod, "metadata": {**pod["metadata"], "creationTimestamp": since}}
+
+
+def test_a_pod_that_was_evicted_is_not_stuck() -> None:
+    """It stays for long, and the one that takes its place is starting."""
+    evicted = made(61, pod_of(OLD, ready=False))
+    evicted["status"] |= {"phase": "Failed", "reason": "Evicted"}
+    assert stuck_pods(deployment(OLD), [evicted, made(1, pod_of(OLD, ready=False))], OLD, NOW) == 0
+
+
+def test_pods_that_may_not_be_made_are_stuck() -> None:
+    live = deployment(OLD, wanted=4, conditions=[REFUSED])
+    pods = [made(61, pod_of(OLD)), made(61, pod_of(OLD, ready=False))]
+    assert stuck_pods(live, pods, OLD, NOW) == 3
+    assert stuck_pods(deployment(OLD, wanted=4), pods, OLD, NOW) == 1
