@@ -146,7 +146,6 @@ async def test_a_rollout_waits_for_what_its_spec_names_and_goes_on(
     assert scene.condition("Ready")[1] == "SecretNotFound"
     assert served(scene) == {old: 3, new: 1}
     assert scene.status()["rollout"]["state"] == "Held"
-    assert scene.status()["rollout"]["state"] == "Held"
     scene.api.put(secret, {"data": {}})
     await scene.settle()
     assert served(scene) == {old: 3, new: 1}
