@@ -308,6 +308,18 @@ async def test_a_server_that_refuses_the_operator_gets_no_more_pods_of_a_rollout
     assert pods(scene) == {old: 0, new: 3}
 
 
+async def test_a_bundle_whose_last_old_pod_is_gone_gets_one_although_the_store_is_away(
+    scene: Scene,
+) -> None:
+    limits = {"maxSurge": 0, "maxUnavailable": 1}
+    old, new = await begin(scene, replicas=1, rollout=limits, compatibility="Skip")
+    assert pods(scene) == {old: 0, new: 0}, "first the old one goes"
+    scene.databases.away = True
+    await scene.reconcile(MAIN)
+    await scene.reconcile()
+    assert pods(scene) == {old: 0, new: 1}
+
+
 async def test_the_first_rollout_goes_on_while_the_store_is_away(scene: Scene) -> None:
     scene.give_bank(replicas=3)
     await check(scene)

@@ -20,7 +20,7 @@ from chekov_operator.controllers.bundle.connections import connections_of
 from chekov_operator.controllers.bundle.deployments import plan_deployments, pods_by_revision
 from chekov_operator.controllers.bundle.gate import gate_revision
 from chekov_operator.controllers.bundle.observed import ObservedBundle
-from chekov_operator.controllers.bundle.pod_counts import Limits
+from chekov_operator.controllers.bundle.pod_counts import Limits, Pods
 from chekov_operator.controllers.bundle.revision_status import revision_statuses
 from chekov_operator.controllers.bundle.revisions import (
     deployments,
@@ -227,11 +227,18 @@ def _room(
     # After a restart of the operator, the store is read in a moment.
     if not observed.is_store_read or (progress is not None and progress.awaited is not None):
         return 0
-    # A server without connections refuses the operator, too. Another revision needs what it has.
-    if progress is not None and progress.origin and store_fault(bundle, observed) is not None:
+    pods = pods_by_revision(observed)
+    is_taking_over = progress is not None and progress.origin is not None
+    # A server without connections refuses the operator, too. The pods that there are need what it
+    # has; without any, nothing would serve before the operator has found that the store is back.
+    if is_taking_over and _has_pods(pods) and store_fault(bundle, observed) is not None:
         return 0
     known = connections_of(bundle, observed)
-    return None if known is None else known.room(target, pods_by_revision(observed))
+    return None if known is None else known.room(target, pods)
+
+
+def _has_pods(pods: Mapping[str, Pods]) -> bool:
+    return any(each.wanted for each in pods.values())
 
 
 def _rollout_status(
