@@ -4,14 +4,18 @@ Runs in a pod, so that requests go the way of every client: names, Services, pod
 """
 
 import json
+import socket
 import sys
 import urllib.error
 import urllib.request
 from typing import Any
 
+TRIES = 3
+"""How often a name is looked up: that goes by UDP, which may lose packets."""
+
 
 def call(request: dict[str, Any]) -> dict[str, Any]:
-    """Send one request."""
+    """Send one request; again if its host's name is not found for now, so that nothing was sent."""
     body = request.get("body")
     made = urllib.request.Request(
         request["url"],
@@ -19,13 +23,22 @@ def call(request: dict[str, Any]) -> dict[str, Any]:
         headers={"Content-Type": "application/json", **request.get("headers", {})},
         method=request["method"],
     )
-    try:
-        with urllib.request.urlopen(made, timeout=20) as answer:
-            return {"status": answer.status, "text": answer.read().decode()}
-    except urllib.error.HTTPError as error:
-        return {"status": error.code, "text": error.read().decode()}
-    except OSError as error:
-        return {"status": 0, "text": repr(error)}
+    for left in reversed(range(TRIES)):
+        try:
+            with urllib.request.urlopen(made, timeout=20) as answer:
+                return {"status": answer.status, "text": answer.read().decode()}
+        except urllib.error.HTTPError as error:
+            return {"status": error.code, "text": error.read().decode()}
+        except OSError as error:
+            if not (left and is_unnamed(error)):
+                return {"status": 0, "text": repr(error)}
+    raise AssertionError("the last try returns")
+
+
+def is_unnamed(error: OSError) -> bool:
+    """Whether a name server has not answered, or not now."""
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    return isinstance(reason, socket.gaierror) and reason.errno == socket.EAI_AGAIN
 
 
 def history(url: str) -> list[dict[str, Any]]:
