@@ -69,10 +69,10 @@ import os
 if "CHEKOV_HTTP_PORT" in os.environ:
     raise SystemExit("no pod of it lives")
 """
-# Any more, and commands that wait for others take longer than they may.
+# With more, commands that wait for those of transfers take longer than they may.
 SLOW = SOURCE.replace(
     "yield MoneyDeposited(amount=command.amount)",
-    "__import__('time').sleep(0.15)\n        yield MoneyDeposited(amount=command.amount)",
+    "__import__('time').sleep(0.1)\n        yield MoneyDeposited(amount=command.amount)",
 )
 
 
