@@ -104,32 +104,14 @@ create or replace function chekov.add_tags_v1(
     p_writer text, p_types text[], p_kinds text[], p_through bigint,
     p_tags text[], p_positions bigint[], p_event_types text[], p_keys uuid[]
 ) returns boolean language plpgsql as $$
-declare
-    owned bigint;
 begin
-    perform pg_advisory_xact_lock(hashtextextended('chekov', 5));
-    perform from chekov.tag_kinds as row
-    join unnest(p_types, p_kinds) as written (type, kind) using (type, kind)
-    where owner = p_writer
-    for update of row;
-    get diagnostics owned = row_count;
-    if owned < cardinality(p_types) then
-        return false;
-    end if;
-    update chekov.tag_kinds as row
-    set position = greatest(position, p_through),
-        leased = clock_timestamp() + interval '30 seconds'
-    from unnest(p_types, p_kinds) as written (type, kind)
-    where row.type = written.type and row.kind = written.kind;
-    insert into chekov.tags (tag, position, type, key)
-    select tag, position, type, key
-    from unnest(p_tags, p_positions, p_event_types, p_keys) as missing (tag, position, type, key)
-    join chekov.events using (position, type)
-    on conflict do nothing;
-    return true;
+    return chekov.add_tags_v2(
+        p_writer, p_types, p_kinds, 0, p_through,
+        p_tags, p_positions, p_event_types, p_keys, '{}', '{}', '{}'
+    );
 end $$;
 
--- As add_tags_v1; also, of events whose tags cannot be made, the first of each type stops the kinds of
+-- As add_tags_v1 did; also, of events whose tags cannot be made, the first of each type stops the kinds of
 -- that type just before it, with the error, unless it is skipped. Nothing is done either if one of the
 -- kinds lacks tags up to p_after, as where an event is looked at again since the writer read those after.
 create function chekov.add_tags_v2(
