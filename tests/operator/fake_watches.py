@@ -76,9 +76,9 @@ class Watches:
         self._oldest = self._history[-1].version if self._history else 0
         self._history.clear()
 
-    def all_told(self) -> bool:
+    def all_bookmarked(self) -> bool:
         """Whether a bookmark has said on every stream how far the server is."""
-        return all(stream.told == self._newest for stream in self._streams)
+        return all(stream.bookmark == self._newest for stream in self._streams)
 
     def cut(self) -> None:
         """End every stream, as a server does that restarts."""
@@ -114,7 +114,7 @@ class Watches:
             async with asyncio.timeout(self.bookmark_seconds if has_bookmarks else None):
                 return await stream.seen.get()
         except TimeoutError:
-            stream.told = self._newest
+            stream.bookmark = self._newest
             return {
                 "type": "BOOKMARK",
                 "object": {"metadata": {"resourceVersion": str(self._newest)}},
@@ -127,7 +127,7 @@ class _Stream:
 
     matches: Matches
     labels: Mapping[str, str]
-    told: int = 0
+    bookmark: int = 0
     seen: asyncio.Queue[Object | Literal["end"]] = field(
         default_factory=asyncio.Queue[Object | Literal["end"]]
     )

@@ -14,7 +14,7 @@ TRIES = 3
 """How often a name is looked up: that goes by UDP, which may lose packets."""
 
 
-def call(request: dict[str, Any]) -> dict[str, Any]:
+def call(request: dict[str, Any], tries: int = TRIES) -> dict[str, Any]:
     """Send one request; again if its host's name is not found for now, so that nothing was sent."""
     body = request.get("body")
     made = urllib.request.Request(
@@ -23,16 +23,15 @@ def call(request: dict[str, Any]) -> dict[str, Any]:
         headers={"Content-Type": "application/json", **request.get("headers", {})},
         method=request["method"],
     )
-    for left in reversed(range(TRIES)):
-        try:
-            with urllib.request.urlopen(made, timeout=20) as answer:
-                return {"status": answer.status, "text": answer.read().decode()}
-        except urllib.error.HTTPError as error:
-            return {"status": error.code, "text": error.read().decode()}
-        except OSError as error:
-            if not (left and is_unnamed(error)):
-                return {"status": 0, "text": repr(error)}
-    raise AssertionError("the last try returns")
+    try:
+        with urllib.request.urlopen(made, timeout=20) as answer:
+            return {"status": answer.status, "text": answer.read().decode()}
+    except urllib.error.HTTPError as error:
+        return {"status": error.code, "text": error.read().decode()}
+    except OSError as error:
+        if tries > 1 and is_unnamed(error):
+            return call(request, tries - 1)
+        return {"status": 0, "text": repr(error)}
 
 
 def is_unnamed(error: OSError) -> bool:

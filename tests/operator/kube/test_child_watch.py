@@ -128,7 +128,7 @@ async def test_what_a_bookmark_passed_is_not_listed_again(
     async with watching(api, client, received):
         asked = len(api.requests)
         api.put(DEPLOYMENT.path("shops", "theirs"), {})
-        await until(api.watches.all_told)
+        await until(api.watches.all_bookmarked)
         api.watches.forget()
         api.watches.cut()
         await until(lambda: api.watches.opened == 2 * len(OWNED))
